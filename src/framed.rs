@@ -1,0 +1,174 @@
+//! From bytes to messages: the contract of a protocol, and the handler that joins a protocol and
+//! the code that is fed its messages. Knows no particular protocol.
+
+use std::fmt;
+
+use crate::{Close, Context, Handler};
+
+/// A sans-IO decoder: bytes in; one message, or "need more", out.
+///
+/// Three laws hold for every protocol, and [`testkit::laws`](crate::testkit::laws) checks them:
+/// however the input is cut, the messages are the same; no input makes it panic; and a step
+/// other than [`Step::NeedMore`] uses at least one byte.
+///
+/// ```
+/// use socketserver::{Close, Protocol, Step};
+///
+/// /// Messages of four bytes.
+/// struct Fours;
+///
+/// impl Protocol for Fours {
+///     type Message<'a> = &'a [u8];
+///
+///     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Step<&'a [u8]>, Close> {
+///         Ok(match input.get(..4) {
+///             Some(four) => Step::Message(four, 4),
+///             None => Step::NeedMore,
+///         })
+///     }
+/// }
+///
+/// socketserver::testkit::laws(
+///     || Fours,
+///     |message, seen| seen.extend_from_slice(message),
+///     b"aaaabbbbcc",
+/// );
+/// ```
+pub trait Protocol: Send {
+    /// What one step yields; it may borrow from the input.
+    type Message<'a>;
+
+    /// Looks at the front of `input` for a message. It is called again with what is left until
+    /// it says [`Step::NeedMore`], and then once there is more.
+    ///
+    /// It may change bytes in place, but only those it then reports as used.
+    ///
+    /// # Errors
+    ///
+    /// [`Close::Malformed`] if no continuation can make this a message: the connection ends,
+    /// after the [`MessageHandler`] had a chance to say so in the protocol's own words.
+    fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Step<Self::Message<'a>>, Close>;
+}
+
+/// What one look at the input gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<M> {
+    /// No message yet: the same bytes with more behind them, please.
+    NeedMore,
+    /// So many bytes were used; they made no message by themselves.
+    Skip(usize),
+    /// A message, and how many bytes it took.
+    Message(M, usize),
+}
+
+/// Your per-connection object, fed whole messages of one protocol. The methods are those of
+/// [`Handler`], but for the messages.
+pub trait MessageHandler<P: Protocol>: Send {
+    /// See [`Handler::on_open`].
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+
+    /// One message has come whole.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handler::on_data`].
+    fn on_message(&mut self, message: P::Message<'_>, cx: &mut Context<'_>) -> Result<(), Close>;
+
+    /// The input broke the protocol's rules: the last chance to answer. Afterwards the
+    /// connection ends for the reason `why`.
+    fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
+        let _ = (why, cx);
+    }
+
+    /// See [`Handler::on_eof`]. A message that was incomplete by then is lost.
+    fn on_eof(&mut self, cx: &mut Context<'_>) {
+        cx.close(Close::Eof);
+    }
+
+    /// See [`Handler::on_drain`].
+    fn on_drain(&mut self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+
+    /// See [`Handler::on_wake`].
+    fn on_wake(&mut self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+
+    /// See [`Handler::on_stop`].
+    fn on_stop(&mut self, cx: &mut Context<'_>) {
+        cx.close(Close::Stopping);
+    }
+
+    /// See [`Handler::on_close`].
+    fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
+        let _ = (why, cx);
+    }
+}
+
+/// A [`Handler`] made of a [`Protocol`] and a [`MessageHandler`].
+pub struct Framed<P, H> {
+    protocol: P,
+    handler: H,
+}
+
+impl<P: Protocol, H: MessageHandler<P>> Framed<P, H> {
+    /// Feeds `handler` with the messages of `protocol`.
+    pub fn new(protocol: P, handler: H) -> Framed<P, H> {
+        Framed { protocol, handler }
+    }
+}
+
+impl<P: Protocol, H: MessageHandler<P>> Handler for Framed<P, H> {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        self.handler.on_open(cx);
+    }
+
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        let mut used = 0;
+        while used < input.len() && !cx.is_done() {
+            let rest = input.get_mut(used..).unwrap_or_default();
+            match self.protocol.decode(rest) {
+                Ok(Step::Message(message, n)) => {
+                    used += n;
+                    self.handler.on_message(message, cx)?;
+                }
+                Ok(Step::Skip(n)) => used += n,
+                Ok(Step::NeedMore) => break,
+                Err(why) => {
+                    self.handler.on_reject(&why, cx);
+                    return Err(why);
+                }
+            }
+        }
+        Ok(used)
+    }
+
+    fn on_eof(&mut self, cx: &mut Context<'_>) {
+        self.handler.on_eof(cx);
+    }
+
+    fn on_drain(&mut self, cx: &mut Context<'_>) {
+        self.handler.on_drain(cx);
+    }
+
+    fn on_wake(&mut self, cx: &mut Context<'_>) {
+        self.handler.on_wake(cx);
+    }
+
+    fn on_stop(&mut self, cx: &mut Context<'_>) {
+        self.handler.on_stop(cx);
+    }
+
+    fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
+        self.handler.on_close(why, cx);
+    }
+}
+
+impl<P, H> fmt::Debug for Framed<P, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Framed").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+//! What must hold after every turn. Checked in debug builds; a breach is a bug of the hub, and
+//! no input of a peer may cause one.
+
+use super::connection::Link;
+use super::deadline::Tick;
+use super::transport::Transport;
+use super::{Hub, marks};
+use crate::Id;
+
+impl<T: Transport> Hub<T> {
+    pub(super) fn check_invariants(&self) {
+        assert!(
+            self.ended.is_empty(),
+            "closed connections leave with the turn"
+        );
+        assert!(self.desk.out.is_empty(), "output belongs to a connection");
+        assert!(
+            self.desk.effects.is_empty() && self.desk.outward.is_empty(),
+            "wishes are applied"
+        );
+        let mut queued = 0;
+        let mut timed = 0;
+        for (key, connection) in &self.table {
+            let id = Id::new(key as u32, connection.generation);
+            let has = |mark| connection.marks.has(mark);
+            queued += usize::from(has(marks::QUEUED));
+            timed += usize::from(has(marks::TIMED));
+            assert!(
+                connection.link != Link::Closed,
+                "{id}: closed and still in the table"
+            );
+            assert!(
+                connection.handler.is_some() == (connection.link < Link::Lingering),
+                "{id}: a handler lives exactly as long as its connection is not over"
+            );
+            // No lost wake-up: what could go on without a new event is queued for it.
+            assert!(
+                has(marks::QUEUED) || !connection.wants_turn(&self.limits),
+                "{id}: could go on, but nobody will call it"
+            );
+            assert!(
+                !has(marks::BLOCKED)
+                    || connection.output_len() > 0
+                    || connection.link == Link::Lingering,
+                "{id}: blocked with nothing to send"
+            );
+            assert!(
+                has(marks::QUEUED)
+                    || has(marks::BLOCKED)
+                    || connection.output_len() == 0
+                    || connection.link == Link::Lingering,
+                "{id}: has something to send, and nobody will"
+            );
+            assert!(
+                self.sweep
+                    .covers(connection.deadline, key, Tick::at(self.now)),
+                "{id}: its deadline is forgotten"
+            );
+        }
+        assert_eq!(
+            queued,
+            self.ready.len(),
+            "each queued connection is in the queue once"
+        );
+        assert_eq!(timed, self.timers.len(), "each timer has its connection");
+    }
+}

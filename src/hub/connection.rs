@@ -1,0 +1,387 @@
+//! One connection: its socket, what is left over of its input and output, its handler, its
+//! state, and the straight way down from readiness to answer. Knows neither the other
+//! connections nor the poller.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::deadline::{Periods, Tick, Watch};
+use super::marks::{self, Marks};
+use super::transport::Transport;
+use crate::buffer::Backlog;
+use crate::handler::{Effect, Turn};
+use crate::{Close, Context, Handler, Id, Limits, Now, Peer};
+
+pub(crate) struct Connection<T> {
+    pub(super) transport: T,
+    /// Gone once `on_close` has run.
+    pub(super) handler: Option<Box<dyn Handler>>,
+    /// An idle connection owns none.
+    pub(super) leftovers: Option<Box<Leftovers>>,
+    pub(super) peer: Peer,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) opened_ms: u64,
+    pub(super) deadline: Tick,
+    pub(super) generation: u32,
+    pub(super) marks: Marks,
+    pub(super) watch: Watch,
+    pub(super) link: Link,
+}
+
+/// The life of a connection. It only goes down this list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Link {
+    Open,
+    /// The handler is through with it; what it wrote is still being sent.
+    Closing,
+    /// All is sent and our side shut; input is thrown away until the peer closes too, because
+    /// closing a socket with unread input resets it and can destroy the answer.
+    Lingering,
+    /// Leaves the table at the end of the turn.
+    Closed,
+}
+
+/// What a connection owns only while it is in the middle of something.
+#[derive(Default)]
+pub(crate) struct Leftovers {
+    /// Bytes the handler has not used yet.
+    pub(super) input: Vec<u8>,
+    pub(super) output: Backlog,
+    /// Why it ends, from the moment it does.
+    pub(super) why: Option<Close>,
+    /// Bytes still to be thrown away while lingering.
+    pub(super) linger_left: usize,
+}
+
+/// What the turn lends to the connection it pumps.
+pub(crate) struct Workspace<'a> {
+    pub(super) now: Now,
+    pub(super) tick: Tick,
+    pub(super) stopping: bool,
+    pub(super) limits: &'a Limits,
+    pub(super) periods: &'a Periods,
+    /// What the handler writes, until it is sent or becomes the connection's backlog. Empty
+    /// between connections.
+    pub(super) out: &'a mut Vec<u8>,
+    pub(super) effects: &'a mut Vec<Effect>,
+    /// Effects on others, for the hub.
+    pub(super) outward: &'a mut VecDeque<(Id, Effect)>,
+    pub(super) progress: Progress,
+}
+
+/// What happened while a connection was pumped: it decides which deadlines start anew.
+#[derive(Default)]
+pub(crate) struct Progress {
+    pub(super) heard: bool,
+    pub(super) used: bool,
+    pub(super) sent: bool,
+}
+
+impl<T: Transport> Connection<T> {
+    pub(super) fn new(
+        transport: T,
+        generation: u32,
+        peer: Peer,
+        handler: Box<dyn Handler>,
+        now: Now,
+    ) -> Connection<T> {
+        Connection {
+            transport,
+            handler: Some(handler),
+            leftovers: None,
+            peer,
+            bytes_in: 0,
+            bytes_out: 0,
+            opened_ms: now.millis(),
+            deadline: Tick::NEVER,
+            generation,
+            marks: marks::NEW,
+            watch: Watch::Nothing,
+            link: Link::Open,
+        }
+    }
+
+    /// Does everything that there is to do now, once, straight down: send what waits, run what
+    /// is due, read, answer, send, settle.
+    pub(super) fn pump(&mut self, id: Id, input: &mut [u8], ws: &mut Workspace<'_>) {
+        if self.link == Link::Lingering {
+            self.linger(input, ws);
+            return;
+        }
+        self.flush(ws);
+        self.run_what_is_due(id, ws);
+        self.take_input(id, input, ws);
+        if self.marks.has(marks::STOP.with(marks::SPOKE)) && !self.has_input() {
+            self.marks.clear(marks::STOP);
+            self.call(id, ws, |handler, cx| handler.on_stop(cx));
+        }
+        self.flush(ws);
+        self.settle(id, input, ws);
+        debug_assert!(ws.out.is_empty() && ws.effects.is_empty());
+    }
+
+    fn run_what_is_due(&mut self, id: Id, ws: &mut Workspace<'_>) {
+        if self
+            .marks
+            .has_any(marks::NEW.with(marks::WOKEN).with(marks::BROKEN))
+        {
+            self.greet(id, ws);
+            if self.marks.take(marks::WOKEN) {
+                self.call(id, ws, |handler, cx| handler.on_wake(cx));
+            }
+            // A paused connection is not read, so it would not notice a reset for as long as it
+            // waits. What the peer sent before has nobody to answer to.
+            if self.marks.take(marks::BROKEN) && self.marks.has(marks::PAUSED) {
+                self.fail(Close::Io(std::io::ErrorKind::ConnectionReset));
+            }
+        }
+    }
+
+    pub(super) fn greet(&mut self, id: Id, ws: &mut Workspace<'_>) {
+        if self.marks.take(marks::NEW) {
+            self.call(id, ws, |handler, cx| handler.on_open(cx));
+        }
+    }
+
+    /// Runs the handler and applies what it asked for. `None` if it panicked or has gone; then
+    /// the connection has ended.
+    pub(super) fn call<R>(
+        &mut self,
+        id: Id,
+        ws: &mut Workspace<'_>,
+        run: impl FnOnce(&mut dyn Handler, &mut Context<'_>) -> R,
+    ) -> Option<R> {
+        if self.link != Link::Open {
+            return None;
+        }
+        let result = self.call_raw(id, ws, run);
+        if !ws.effects.is_empty() {
+            self.apply(id, ws);
+        }
+        if result.is_none() {
+            self.end(Close::Panicked);
+        }
+        if self.output_len() + ws.out.len() >= ws.limits.output_high {
+            self.marks.set(marks::FULL);
+        }
+        result
+    }
+
+    fn call_raw<R>(
+        &mut self,
+        id: Id,
+        ws: &mut Workspace<'_>,
+        run: impl FnOnce(&mut dyn Handler, &mut Context<'_>) -> R,
+    ) -> Option<R> {
+        let room = ws.limits.output_high.saturating_sub(self.output_len());
+        let handler = self.handler.as_deref_mut()?;
+        let turn = Turn {
+            now: ws.now,
+            stopping: ws.stopping,
+            out: ws.out,
+            room,
+            effects: ws.effects,
+        };
+        let mut cx = Context::new(id, &self.peer, turn);
+        match catch_unwind(AssertUnwindSafe(|| run(handler, &mut cx))) {
+            Ok(result) => Some(result),
+            Err(payload) => {
+                log::error!("{id} {}: handler panicked: {}", self.peer, text(&payload));
+                drop_quietly(payload);
+                None
+            }
+        }
+    }
+
+    /// Applies the handler's wishes for its own connection and hands on those for others.
+    fn apply(&mut self, id: Id, ws: &mut Workspace<'_>) {
+        for effect in ws.effects.drain(..) {
+            match effect {
+                Effect::Close(why) => self.end(why),
+                Effect::Pause => self.marks.set(marks::PAUSED),
+                Effect::Resume => {
+                    self.marks.clear(marks::PAUSED);
+                    self.marks.set(marks::REOFFER);
+                }
+                Effect::Upgrade(to) => {
+                    if let Some(old) = self.handler.replace(to) {
+                        drop_quietly(old);
+                    }
+                    self.marks.clear(marks::PAUSED);
+                    self.marks.set(marks::NEW.with(marks::REOFFER));
+                }
+                other => ws.outward.push_back((id, other)),
+            }
+        }
+    }
+
+    /// Ends the connection in good order: what was written is still sent. The first reason
+    /// stays.
+    pub(super) fn end(&mut self, why: Close) {
+        if self.link == Link::Open {
+            self.link = Link::Closing;
+            if self.has_input() {
+                self.marks.set(marks::UNREAD);
+            }
+            self.leftovers().why.get_or_insert(why);
+        }
+    }
+
+    /// Ends the connection at once.
+    pub(super) fn fail(&mut self, why: Close) {
+        if self.link < Link::Lingering {
+            self.leftovers().why = Some(why);
+        }
+        self.link = Link::Closed;
+    }
+
+    /// Decides what the connection waits for from here.
+    fn settle(&mut self, id: Id, input: &mut [u8], ws: &mut Workspace<'_>) {
+        match self.link {
+            Link::Closing if self.output_len() == 0 => {
+                self.retire(id, ws);
+                if self.must_linger() {
+                    self.start_lingering(input, ws);
+                    return;
+                }
+                self.link = Link::Closed;
+            }
+            Link::Closed => self.retire(id, ws),
+            _ => {}
+        }
+        self.shed_leftovers();
+        let watch = self.watch_for();
+        let anew = watch != self.watch
+            || match watch {
+                Watch::Nothing | Watch::FirstByte | Watch::Linger => false,
+                Watch::Message => ws.progress.used,
+                Watch::Idle => ws.progress.heard || ws.progress.sent,
+                Watch::WriteStall => ws.progress.sent,
+            };
+        if anew {
+            self.watch(watch, ws);
+        }
+    }
+
+    fn watch_for(&self) -> Watch {
+        if self.output_len() > 0 {
+            Watch::WriteStall
+        } else if self.marks.has(marks::PAUSED) {
+            Watch::Nothing
+        } else if !self.marks.has(marks::SPOKE) {
+            Watch::FirstByte
+        } else if self.has_input() {
+            Watch::Message
+        } else {
+            Watch::Idle
+        }
+    }
+
+    fn watch(&mut self, watch: Watch, ws: &Workspace<'_>) {
+        self.watch = watch;
+        self.deadline = ws.periods.deadline(watch, ws.tick);
+    }
+
+    /// Says goodbye to the handler. Whatever it writes now has nowhere to go.
+    pub(super) fn retire(&mut self, id: Id, ws: &mut Workspace<'_>) {
+        let why = self.why();
+        if !self.marks.has(marks::NEW) {
+            self.call_raw(id, ws, |handler, cx| handler.on_close(&why, cx));
+        }
+        if let Some(handler) = self.handler.take() {
+            drop_quietly(handler);
+        }
+        ws.out.clear();
+        // Wishes for this connection are void; those for others still count.
+        let sends = ws
+            .effects
+            .drain(..)
+            .filter(|effect| matches!(effect, Effect::Send(..)));
+        ws.outward.extend(sends.map(|effect| (id, effect)));
+    }
+
+    fn must_linger(&self) -> bool {
+        !self.marks.has(marks::EOF)
+            && (self.marks.has_any(marks::UNREAD.with(marks::READABLE))
+                || matches!(self.why(), Close::Malformed { .. } | Close::InputLimit))
+    }
+
+    fn start_lingering(&mut self, input: &mut [u8], ws: &mut Workspace<'_>) {
+        self.link = Link::Lingering;
+        let leftovers = self.leftovers();
+        leftovers.input = Vec::new();
+        leftovers.linger_left = ws.limits.linger_bytes;
+        self.watch(Watch::Linger, ws);
+        match self.transport.shutdown_write() {
+            Ok(()) => self.linger(input, ws),
+            Err(_) => self.link = Link::Closed,
+        }
+    }
+
+    /// Whether it wants to be pumped again in the next turn, without a new event.
+    pub(super) fn wants_turn(&self, limits: &Limits) -> bool {
+        let readable = self.marks.has(marks::READABLE);
+        match self.link {
+            Link::Closed => false,
+            Link::Lingering => readable,
+            Link::Closing => self.output_len() > 0 && !self.marks.has(marks::BLOCKED),
+            Link::Open if self.marks.has(marks::NEW) => true,
+            Link::Open if self.marks.has(marks::FULL) => self.output_len() <= limits.output_low,
+            Link::Open => {
+                !self.marks.has_any(marks::PAUSED.with(marks::EOF))
+                    && (readable || self.marks.has(marks::REOFFER) && self.has_input())
+            }
+        }
+    }
+
+    pub(super) fn why(&self) -> Close {
+        self.leftovers
+            .as_ref()
+            .and_then(|l| l.why.clone())
+            .unwrap_or(Close::Done)
+    }
+
+    pub(super) fn leftovers(&mut self) -> &mut Leftovers {
+        self.leftovers.get_or_insert_default()
+    }
+
+    pub(super) fn output_len(&self) -> usize {
+        self.leftovers.as_ref().map_or(0, |l| l.output.len())
+    }
+
+    pub(super) fn has_input(&self) -> bool {
+        self.leftovers.as_ref().is_some_and(|l| !l.input.is_empty())
+    }
+
+    /// Gives memory back that nothing is in any more.
+    fn shed_leftovers(&mut self) {
+        let idle = |l: &Leftovers| l.input.is_empty() && l.output.is_empty() && l.why.is_none();
+        if self.leftovers.as_deref().is_some_and(idle) {
+            self.leftovers = None;
+        }
+    }
+}
+
+/// Drops what is not ours to trust: a destructor that panics must not take the loop along.
+pub(crate) fn drop_quietly<D>(what: D) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(what))) {
+        log::error!("a destructor panicked: {}", text(&payload));
+        // Its own destructor is not tried.
+        std::mem::forget(payload);
+    }
+}
+
+/// What a panic said, as one line.
+pub(crate) fn text(payload: &Box<dyn Any + Send>) -> String {
+    let said = match (
+        payload.downcast_ref::<&str>(),
+        payload.downcast_ref::<String>(),
+    ) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text.as_str(),
+        _ => "(no text)",
+    };
+    said.escape_debug().to_string()
+}

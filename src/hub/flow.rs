@@ -1,0 +1,250 @@
+//! How bytes go through a connection: read, offer to the handler, keep what is left, write.
+//! The other half of [`Connection`]; decides nothing about its life.
+
+use std::io;
+
+use super::connection::{Connection, Link, Progress, Workspace};
+use super::marks;
+use super::transport::Transport;
+use crate::{Close, Id};
+
+/// Bytes asked for in one read. Linux moves 64 KiB about as fast per byte as it ever does.
+pub(super) const READ_SIZE: usize = 64 * 1024;
+
+impl<T: Transport> Connection<T> {
+    /// Reads and runs the handler until the socket is empty, the handler wants no more, the
+    /// output is full, or the budget of the turn is used up.
+    ///
+    /// `input` has room for [`Limits::pending_input`](crate::Limits::pending_input) and one read.
+    pub(super) fn take_input(&mut self, id: Id, input: &mut [u8], ws: &mut Workspace<'_>) {
+        let mut budget = ws.limits.read_budget;
+        loop {
+            self.greet(id, ws);
+            if self.marks.has(marks::FULL) && !self.drain(id, &mut budget, ws) {
+                return;
+            }
+            if self.link != Link::Open || self.marks.has_any(marks::PAUSED.with(marks::EOF)) {
+                return;
+            }
+            let held = self.copy_leftover(input);
+            if self.marks.take(marks::REOFFER) && held > 0 {
+                self.offer(id, &mut input[..held], 0, ws);
+                continue;
+            }
+            if !self.marks.has(marks::READABLE) || budget == 0 {
+                return;
+            }
+            match self.transport.read(&mut input[held..held + READ_SIZE]) {
+                Ok(0) => {
+                    self.marks.clear(marks::READABLE);
+                    self.marks.set(marks::EOF);
+                    if let Some(leftovers) = &mut self.leftovers {
+                        leftovers.input = Vec::new();
+                    }
+                    self.call(id, ws, |handler, cx| handler.on_eof(cx));
+                }
+                Ok(n) => {
+                    self.bytes_in += n as u64;
+                    budget = budget.saturating_sub(n);
+                    ws.progress.heard = true;
+                    // The short-read rule. It saves the second read that would say
+                    // `WouldBlock`: half of all reads.
+                    if n < READ_SIZE
+                        && !self.marks.has(marks::HANGUP)
+                        && self.transport.short_read_drains()
+                    {
+                        self.marks.clear(marks::READABLE);
+                    }
+                    self.marks.set(marks::SPOKE);
+                    self.offer(id, &mut input[..held + n], n, ws);
+                }
+                Err(error) => self.read_failed(&error),
+            }
+        }
+    }
+
+    fn read_failed(&mut self, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.marks.clear(marks::READABLE),
+            io::ErrorKind::Interrupted => {}
+            kind => {
+                self.marks.clear(marks::READABLE);
+                self.fail(Close::Io(kind));
+            }
+        }
+    }
+
+    /// Runs the handler on `bytes`, the last `fresh` of which are new, and keeps what it leaves.
+    fn offer(&mut self, id: Id, bytes: &mut [u8], fresh: usize, ws: &mut Workspace<'_>) {
+        let len = bytes.len();
+        let used = match self.call(id, ws, |handler, cx| handler.on_data(bytes, cx)) {
+            Some(Ok(used)) => used.min(len),
+            Some(Err(why)) => {
+                self.end(why);
+                self.marks.set(marks::UNREAD);
+                return;
+            }
+            None => {
+                self.marks.set(marks::UNREAD);
+                return;
+            }
+        };
+        ws.progress.used |= used > 0;
+        let left = len - used;
+        if self.link != Link::Open {
+            if left > 0 {
+                self.marks.set(marks::UNREAD);
+            }
+            return;
+        }
+        if left == 0 {
+            if let Some(leftovers) = &mut self.leftovers {
+                leftovers.input.clear();
+            }
+            return;
+        }
+        let leftover = &mut self.leftovers().input;
+        if used == 0 {
+            // What was left before is still there; a slow sender costs no copy of all of it.
+            leftover.extend_from_slice(&bytes[len - fresh..]);
+        } else {
+            leftover.clear();
+            leftover.extend_from_slice(&bytes[used..]);
+        }
+        if self.marks.has(marks::FULL) {
+            self.marks.set(marks::REOFFER);
+        } else if left > ws.limits.pending_input
+            && !self.marks.has_any(marks::PAUSED.with(marks::REOFFER))
+        {
+            self.end(Close::InputLimit);
+        }
+    }
+
+    /// Puts what was left over in front of what is read next.
+    fn copy_leftover(&self, input: &mut [u8]) -> usize {
+        match &self.leftovers {
+            Some(leftovers) => {
+                let held = leftovers.input.len();
+                input[..held].copy_from_slice(&leftovers.input);
+                held
+            }
+            None => 0,
+        }
+    }
+
+    /// Gets a full connection going again if its output has fallen below the low mark. What the
+    /// handler then writes counts against the budget too: one that streams to a fast reader
+    /// must not hold the loop.
+    fn drain(&mut self, id: Id, budget: &mut usize, ws: &mut Workspace<'_>) -> bool {
+        *budget = budget.saturating_sub(ws.out.len());
+        self.flush(ws);
+        if *budget == 0 || self.output_len() > ws.limits.output_low || self.link != Link::Open {
+            return false;
+        }
+        self.marks.clear(marks::FULL);
+        self.call(id, ws, |handler, cx| handler.on_drain(cx));
+        // It may have filled up again at once; then the loop comes back here.
+        true
+    }
+
+    /// Sends what was written in this turn, behind what waits already. What the socket does not
+    /// take becomes the connection's own.
+    pub(super) fn flush(&mut self, ws: &mut Workspace<'_>) {
+        if self.link > Link::Closing {
+            ws.out.clear();
+            return;
+        }
+        let waiting = self.output_len();
+        if waiting == 0 {
+            if ws.out.is_empty() {
+                return;
+            }
+            let sent = self.send(ws.out, &mut ws.progress);
+            if sent < ws.out.len() && self.link != Link::Closed {
+                self.leftovers().output.push(&ws.out[sent..]);
+            }
+            ws.out.clear();
+            return;
+        }
+        if !ws.out.is_empty() {
+            if waiting > ws.limits.output_hard {
+                self.fail(Close::SlowConsumer);
+                ws.out.clear();
+                return;
+            }
+            self.leftovers().output.push(ws.out);
+            ws.out.clear();
+        }
+        if !self.marks.has(marks::BLOCKED) {
+            let mut output = std::mem::take(&mut self.leftovers().output);
+            let sent = self.send(output.waiting(), &mut ws.progress);
+            output.consume(sent);
+            self.leftovers().output = output;
+        }
+    }
+
+    /// Writes until everything is gone or the socket takes no more. One call, as a rule.
+    fn send(&mut self, bytes: &[u8], progress: &mut Progress) -> usize {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match self.transport.write(&bytes[sent..]) {
+                Ok(0) => {
+                    self.fail(Close::Io(io::ErrorKind::WriteZero));
+                    break;
+                }
+                Ok(n) => {
+                    sent += n;
+                    progress.sent = true;
+                    if sent < bytes.len() && self.transport.short_read_drains() {
+                        // What a short read is to input: the event will come.
+                        self.marks.set(marks::BLOCKED);
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.marks.set(marks::BLOCKED);
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.fail(Close::Io(error.kind()));
+                    break;
+                }
+            }
+        }
+        self.bytes_out += sent as u64;
+        sent
+    }
+
+    /// Throws input away until the peer closes, or there has been enough of it.
+    pub(super) fn linger(&mut self, input: &mut [u8], ws: &mut Workspace<'_>) {
+        let mut budget = ws.limits.read_budget;
+        while self.marks.has(marks::READABLE) && budget > 0 {
+            match self.transport.read(&mut input[..READ_SIZE]) {
+                Ok(0) => self.link = Link::Closed,
+                Ok(n) => {
+                    budget = budget.saturating_sub(n);
+                    let leftovers = self.leftovers();
+                    leftovers.linger_left = leftovers.linger_left.saturating_sub(n);
+                    if leftovers.linger_left == 0 {
+                        self.link = Link::Closed;
+                    }
+                    if n < READ_SIZE
+                        && !self.marks.has(marks::HANGUP)
+                        && self.transport.short_read_drains()
+                    {
+                        self.marks.clear(marks::READABLE);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.marks.clear(marks::READABLE);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.link = Link::Closed,
+            }
+            if self.link == Link::Closed {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! The hub: the table of connections, their deadlines and timers, and one turn over those that
+//! are ready. Pure: it is handed its transports, its events and the time, so it runs the same on
+//! sockets and in a test. Must not know mio, nor read a clock.
+
+#[cfg(debug_assertions)]
+mod check;
+mod connection;
+mod deadline;
+mod flow;
+mod marks;
+mod timers;
+mod transport;
+
+use std::collections::VecDeque;
+
+use slab::Slab;
+
+pub(crate) use self::connection::{drop_quietly, text};
+pub(crate) use self::transport::Transport;
+
+use self::connection::{Connection, Link, Progress, Workspace};
+use self::deadline::{Periods, Sweep, Tick, Watch};
+use self::flow::READ_SIZE;
+use self::timers::Timers;
+use crate::handler::Effect;
+use crate::{Close, Handler, Id, Limits, Now, Peer};
+
+/// What an event said about a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The peer's side is shut: no event of its own may announce the end of the input.
+    pub(crate) read_closed: bool,
+    pub(crate) error: bool,
+}
+
+pub(crate) struct Hub<T> {
+    limits: Limits,
+    periods: Periods,
+    table: Slab<Connection<T>>,
+    /// Never 0: ids with generation 0 are the reactor's own.
+    generation: u32,
+    /// Connections to pump in the next turn, each once.
+    ready: VecDeque<Id>,
+    /// Connections that ended in this turn; they leave the table at its end.
+    ended: Vec<Id>,
+    sweep: Sweep,
+    timers: Timers,
+    stopping: bool,
+    now: Now,
+    desk: Desk,
+}
+
+/// What all connections share, one after the other.
+struct Desk {
+    input: Vec<u8>,
+    out: Vec<u8>,
+    effects: Vec<Effect>,
+    outward: VecDeque<(Id, Effect)>,
+}
+
+/// Timers served in one turn; the rest come in the next, which follows at once.
+const WAKE_BURST: usize = 4096;
+/// How long a stopping server waits for the first byte of a connection, in ticks.
+const SILENT_GRACE: u32 = 10;
+/// The shared output buffer does not keep more than this of what one huge answer made it.
+const OUT_KEPT: usize = 1024 * 1024;
+
+impl<T: Transport> Hub<T> {
+    pub(crate) fn new(limits: Limits) -> Hub<T> {
+        // Left-over input, one read's worth of it beyond the limit (a handler may pause or fill
+        // up in the middle of a read), and the next read.
+        let input = vec![0; limits.pending_input + 2 * READ_SIZE];
+        let out = Vec::with_capacity(limits.output_high);
+        Hub {
+            periods: Periods::new(&limits),
+            limits,
+            table: Slab::new(),
+            generation: 0,
+            ready: VecDeque::new(),
+            ended: Vec::new(),
+            sweep: Sweep::new(),
+            timers: Timers::default(),
+            stopping: false,
+            now: Now::default(),
+            desk: Desk {
+                input,
+                out,
+                effects: Vec::new(),
+                outward: VecDeque::new(),
+            },
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.table.len() < self.limits.connections
+    }
+
+    /// The id that the next [`open`](Hub::open) will give.
+    pub(crate) fn next_id(&self) -> Id {
+        Id::new(self.table.vacant_key() as u32, self.next_generation())
+    }
+
+    fn next_generation(&self) -> u32 {
+        self.generation.checked_add(1).unwrap_or(1)
+    }
+
+    /// Takes in a connection; its handler is greeted in the next turn.
+    pub(crate) fn open(&mut self, transport: T, peer: Peer, handler: Box<dyn Handler>) -> Id {
+        let id = self.next_id();
+        self.generation = self.next_generation();
+        let connection = Connection::new(transport, self.generation, peer, handler, self.now);
+        self.table.insert(connection);
+        self.queue(id);
+        if self.stopping {
+            self.ask_to_stop(id);
+        }
+        id
+    }
+
+    /// Notes an event, without doing anything about it. Events of connections that have gone
+    /// are dropped here.
+    pub(crate) fn note(&mut self, id: Id, readiness: Readiness) {
+        let Some(connection) = lookup(&mut self.table, id) else {
+            return;
+        };
+        let marks = &mut connection.marks;
+        if readiness.readable || readiness.read_closed || readiness.error {
+            marks.set(marks::READABLE);
+        }
+        if readiness.read_closed || readiness.error {
+            marks.set(marks::HANGUP);
+        }
+        if readiness.error {
+            marks.set(marks::BROKEN);
+        }
+        if readiness.writable || readiness.error {
+            marks.clear(marks::BLOCKED);
+        }
+        // A newly registered socket is writable; that alone is no news for a connection that
+        // has nothing to send.
+        if marks.has_any(marks::READABLE) || connection.output_len() > 0 {
+            self.queue(id);
+        }
+    }
+
+    /// Pumps each connection that is ready, once.
+    pub(crate) fn turn(&mut self, now: Now) {
+        self.now = now;
+        self.expire();
+        for _ in 0..self.ready.len() {
+            let Some(id) = self.ready.pop_front() else {
+                break;
+            };
+            self.pump(id);
+        }
+        self.reap();
+        #[cfg(debug_assertions)]
+        self.check_invariants();
+    }
+
+    /// How long the reactor may sleep: until this many milliseconds after the server's start.
+    /// `Some(0)` if there is something to do at once, `None` for as long as nothing happens.
+    pub(crate) fn next_ms(&self) -> Option<u64> {
+        if !self.ready.is_empty() {
+            return Some(0);
+        }
+        match (self.sweep.next_ms(), self.timers.next_ms()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Asks every connection to end, after what it is in the middle of.
+    pub(crate) fn stop(&mut self) {
+        self.stopping = true;
+        let ids: Vec<Id> = self
+            .table
+            .iter()
+            .map(|(k, c)| Id::new(k as u32, c.generation))
+            .collect();
+        for id in ids {
+            self.ask_to_stop(id);
+        }
+    }
+
+    fn ask_to_stop(&mut self, id: Id) {
+        let Some(connection) = lookup(&mut self.table, id) else {
+            return;
+        };
+        // A look at the socket first: what has come already is still answered.
+        connection.marks.set(marks::STOP.with(marks::READABLE));
+        if !connection.marks.has(marks::SPOKE) {
+            // Its first message may be on its way. `expire` asks again.
+            let grace = Tick::at(self.now).after(SILENT_GRACE);
+            connection.deadline = connection.deadline.min(grace);
+            connection.watch = Watch::FirstByte;
+            self.sweep.note(connection.deadline);
+        }
+        self.queue(id);
+    }
+
+    /// Ends every connection at once. Returns how many there were.
+    pub(crate) fn abort(&mut self) -> usize {
+        let ids: Vec<Id> = self
+            .table
+            .iter()
+            .map(|(k, c)| Id::new(k as u32, c.generation))
+            .collect();
+        for id in &ids {
+            self.end_now(*id, Close::Stopping);
+        }
+        self.reap();
+        ids.len()
+    }
+
+    fn queue(&mut self, id: Id) {
+        if let Some(connection) = lookup(&mut self.table, id) {
+            if !connection.marks.has(marks::QUEUED) {
+                connection.marks.set(marks::QUEUED);
+                self.ready.push_back(id);
+            }
+        }
+    }
+
+    fn pump(&mut self, id: Id) {
+        let Some((connection, input, mut ws)) = self.at_desk(id) else {
+            return;
+        };
+        connection.marks.clear(marks::QUEUED);
+        if connection.link == Link::Closed {
+            return;
+        }
+        connection.pump(id, input, &mut ws);
+        self.pumped(id);
+    }
+
+    /// Puts a connection and what it needs to work on one desk.
+    fn at_desk(&mut self, id: Id) -> Option<(&mut Connection<T>, &mut [u8], Workspace<'_>)> {
+        let connection = lookup(&mut self.table, id)?;
+        let desk = &mut self.desk;
+        let workspace = Workspace {
+            now: self.now,
+            tick: Tick::at(self.now),
+            stopping: self.stopping,
+            limits: &self.limits,
+            periods: &self.periods,
+            out: &mut desk.out,
+            effects: &mut desk.effects,
+            outward: &mut desk.outward,
+            progress: Progress::default(),
+        };
+        Some((connection, &mut desk.input, workspace))
+    }
+
+    /// After a connection was pumped: what it is due next, and what it wished for others.
+    fn pumped(&mut self, id: Id) {
+        let Some(connection) = lookup(&mut self.table, id) else {
+            return;
+        };
+        if connection.link == Link::Closed {
+            self.ended.push(id);
+        } else {
+            self.sweep.note(connection.deadline);
+            if connection.wants_turn(&self.limits) {
+                self.queue(id);
+            }
+        }
+        if self.desk.out.capacity() > OUT_KEPT {
+            self.desk.out.shrink_to(self.limits.output_high);
+        }
+        while let Some((from, effect)) = self.desk.outward.pop_front() {
+            self.apply(from, effect);
+        }
+    }
+
+    /// Applies a wish that is not about the connection's own bytes.
+    fn apply(&mut self, from: Id, effect: Effect) {
+        match effect {
+            Effect::WakeAt(at_ms) => {
+                if let Some(connection) = lookup(&mut self.table, from) {
+                    connection.marks.set(marks::TIMED);
+                    self.timers.set(from, at_ms);
+                }
+            }
+            Effect::Send(to, bytes) => self.deliver(to, &bytes),
+            // The connection has applied these itself.
+            Effect::Close(_) | Effect::Pause | Effect::Resume | Effect::Upgrade(_) => {}
+        }
+    }
+
+    /// Hands bytes of one connection to another; they leave with its next pump.
+    fn deliver(&mut self, to: Id, bytes: &[u8]) {
+        let Some(connection) = lookup(&mut self.table, to) else {
+            return;
+        };
+        if connection.link != Link::Open {
+            return;
+        }
+        if connection.output_len() > self.limits.output_hard {
+            self.end_now(to, Close::SlowConsumer);
+            return;
+        }
+        connection.leftovers().output.push(bytes);
+        if connection.output_len() >= self.limits.output_high {
+            connection.marks.set(marks::FULL);
+        }
+        if !connection.marks.has(marks::BLOCKED) {
+            self.queue(to);
+        }
+    }
+
+    fn end_now(&mut self, id: Id, why: Close) {
+        let Some((connection, _, mut ws)) = self.at_desk(id) else {
+            return;
+        };
+        if connection.link == Link::Closed {
+            return;
+        }
+        connection.fail(why);
+        connection.retire(id, &mut ws);
+        self.pumped(id);
+    }
+
+    /// Rings the timers and ends what has passed its deadline.
+    fn expire(&mut self) {
+        for _ in 0..WAKE_BURST {
+            let Some(id) = self.timers.pop(self.now.millis()) else {
+                break;
+            };
+            if let Some(connection) = lookup(&mut self.table, id) {
+                connection.marks.clear(marks::TIMED);
+                connection.marks.set(marks::WOKEN);
+                self.queue(id);
+            }
+        }
+        let now = Tick::at(self.now);
+        let slice = self.sweep.slice(now, self.table.capacity());
+        if slice.is_empty() {
+            return;
+        }
+        for key in slice {
+            let Some(connection) = self.table.get(key) else {
+                continue;
+            };
+            // One that is about to be pumped may have news that change everything.
+            if connection.deadline > now || connection.marks.has(marks::QUEUED) {
+                self.sweep.note(connection.deadline);
+                continue;
+            }
+            let id = Id::new(key as u32, connection.generation);
+            if connection.watch == Watch::FirstByte && connection.marks.has(marks::STOP) {
+                // Stopping has waited for a first message long enough.
+                self.table[key].marks.set(marks::SPOKE);
+                self.queue(id);
+                continue;
+            }
+            match connection.watch.timeout() {
+                Some(timeout) => self.end_now(id, Close::Timeout(timeout)),
+                // It ended long ago; its reason stays.
+                None => self.end_now(id, Close::Done),
+            }
+        }
+        self.sweep.visited(now);
+    }
+
+    fn reap(&mut self) {
+        while let Some(id) = self.ended.pop() {
+            let connection = self.table.remove(id.index());
+            if connection.marks.has(marks::TIMED) {
+                self.timers.cancel(id);
+            }
+            self.log_end(id, &connection);
+        }
+    }
+
+    fn log_end(&self, id: Id, connection: &Connection<T>) {
+        if log::max_level() < log::Level::Warn {
+            return;
+        }
+        let why = connection.why();
+        let level = if why.is_expected() {
+            log::Level::Debug
+        } else {
+            log::Level::Warn
+        };
+        log::log!(
+            level,
+            "{id} {}: {why}; {} bytes in, {} out, {} ms",
+            connection.peer,
+            connection.bytes_in,
+            connection.bytes_out,
+            self.now.millis() - connection.opened_ms,
+        );
+    }
+}
+
+/// The connection that `id` names, unless it has gone.
+fn lookup<T>(table: &mut Slab<Connection<T>>, id: Id) -> Option<&mut Connection<T>> {
+    table
+        .get_mut(id.index())
+        .filter(|connection| connection.generation == id.generation())
+}

@@ -1,0 +1,15 @@
+//! What the hub asks of a socket. Implemented by the reactor's sockets and by the in-memory
+//! network of the testkit.
+
+use std::io::{self, Read, Write};
+
+/// A non-blocking byte stream.
+pub(crate) trait Transport: Read + Write {
+    /// Whether a read that came up short has emptied the socket, so that the next byte brings a
+    /// new event. True for TCP on epoll and kqueue (epoll(7), question 9); elsewhere only
+    /// `WouldBlock` proves it.
+    fn short_read_drains(&self) -> bool;
+
+    /// Tells the peer that nothing more will be sent.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+}

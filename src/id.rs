@@ -1,0 +1,54 @@
+//! The name of a connection. Knows nothing of what it names.
+
+use std::fmt;
+
+/// Names one connection of one server, for as long as that connection lives.
+///
+/// The upper half counts connections, the lower half is a slot of the connection table. Slots
+/// are reused at once, counts only after 2^32 more connections, so an id that outlives its
+/// connection names nobody: whatever is sent to it goes nowhere, and never to a stranger.
+///
+/// ```
+/// use socketserver::Id;
+///
+/// fn assert_copy<T: Copy + Eq + std::hash::Hash + Ord>() {}
+/// assert_copy::<Id>();
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(u64);
+
+impl Id {
+    pub(crate) fn new(index: u32, generation: u32) -> Id {
+        Id(u64::from(generation) << 32 | u64::from(index))
+    }
+
+    pub(crate) fn index(self) -> usize {
+        (self.0 & 0xffff_ffff) as usize
+    }
+
+    pub(crate) fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The id as the poller carries it. Needs a 64-bit `usize`, which the reactor checks when
+    /// it is compiled.
+    pub(crate) fn to_token(self) -> usize {
+        self.0 as usize
+    }
+
+    pub(crate) fn from_token(token: usize) -> Id {
+        Id(token as u64)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.index(), self.generation())
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Id({self})")
+    }
+}

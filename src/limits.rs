@@ -1,0 +1,128 @@
+//! Every bound of a server in one place. Knows numbers only.
+
+use std::time::Duration;
+
+/// Every bound of a server: its unit is in the type, its default beside it, and where the
+/// default comes from.
+///
+/// What a protocol limits for itself (the head and body of an HTTP request, say) lives with that
+/// protocol.
+///
+/// ```
+/// use socketserver::Limits;
+/// use std::time::Duration;
+///
+/// let limits = Limits { idle: Some(Duration::from_secs(5)), ..Limits::default() };
+/// assert!(limits.check().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections open at once. Above it nobody is accepted: newcomers wait in the listen queue
+    /// until somebody leaves. Default 65,536.
+    pub connections: usize,
+    /// Connections that may wait in the kernel for being accepted, per listener; the kernel cuts
+    /// it to its own maximum (`net.core.somaxconn`). Default 4,096, Linux' own maximum; Python's
+    /// 5 resets clients under any load.
+    pub listen_queue: u32,
+    /// Connections accepted from one listener in one turn, so that a flood of newcomers does not
+    /// starve the connected. Default 64 (nginx 1 or all, HAProxy 4, Redis 10 to 1,000).
+    pub accept_burst: usize,
+    /// Bytes read from one connection in one turn; the rest waits for the next turn, after
+    /// everybody else. Default 256 KiB.
+    pub read_budget: usize,
+    /// Bytes of input kept for a handler that has not used them yet. Default 64 KiB.
+    pub pending_input: usize,
+    /// A connection whose output fell to this is read again, and its handler is told by
+    /// [`on_drain`](crate::Handler::on_drain). Default 32 KiB (Netty).
+    pub output_low: usize,
+    /// A connection with this much output pending is not read, and its handler sees
+    /// [`is_done`](crate::Context::is_done). Default 64 KiB (Netty, asyncio).
+    pub output_high: usize,
+    /// A connection with more output pending than this is closed as a slow consumer when yet
+    /// more comes. One write of any size passes as long as its predecessors have gone. Default
+    /// 1 MiB.
+    pub output_hard: usize,
+    /// How long a new connection may stay silent. Default 60 s (nginx `client_header_timeout`).
+    pub first_byte: Option<Duration>,
+    /// How long a message may stay incomplete, counted from its first byte and not extended by
+    /// further ones. Default 30 s (Apache `RequestReadTimeout` 20 to 40 s).
+    pub message: Option<Duration>,
+    /// How long nothing may happen on a connection. Default 75 s (nginx `keepalive_timeout`).
+    pub idle: Option<Duration>,
+    /// How long a peer may refuse to take any output. Default 60 s (nginx `send_timeout`).
+    pub write_stall: Option<Duration>,
+    /// How long a connection that we ended may linger, so that its last answer is not destroyed
+    /// by a reset (RFC 9112, section 9.6). Default 2 s (nginx 5 s per wait, 30 s in all).
+    pub linger: Duration,
+    /// Bytes that are read and thrown away while lingering. Default 256 KiB.
+    pub linger_bytes: usize,
+    /// How long a stopping server waits for its connections. Default 30 s.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 65_536,
+            listen_queue: 4096,
+            accept_burst: 64,
+            read_budget: 256 * 1024,
+            pending_input: 64 * 1024,
+            output_low: 32 * 1024,
+            output_high: 64 * 1024,
+            output_hard: 1024 * 1024,
+            first_byte: Some(Duration::from_secs(60)),
+            message: Some(Duration::from_secs(30)),
+            idle: Some(Duration::from_secs(75)),
+            write_stall: Some(Duration::from_secs(60)),
+            linger: Duration::from_secs(2),
+            linger_bytes: 256 * 1024,
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Limits {
+    /// Whether these limits make sense together; a server with limits that don't refuses to
+    /// start.
+    ///
+    /// # Errors
+    ///
+    /// One line that names the field and says what it must be.
+    ///
+    /// ```
+    /// use socketserver::Limits;
+    ///
+    /// let limits = Limits { output_low: 2, output_high: 1, ..Limits::default() };
+    /// assert_eq!(limits.check(), Err("output_low must be less than output_high"));
+    /// ```
+    pub fn check(&self) -> Result<(), &'static str> {
+        let rules = [
+            (self.connections > 0, "connections must be at least 1"),
+            (
+                self.connections <= 1 << 24,
+                "connections must be at most 16,777,216",
+            ),
+            (self.listen_queue > 0, "listen_queue must be at least 1"),
+            (self.accept_burst > 0, "accept_burst must be at least 1"),
+            (self.read_budget > 0, "read_budget must be at least 1"),
+            (self.pending_input > 0, "pending_input must be at least 1"),
+            (
+                self.pending_input <= 1 << 30,
+                "pending_input must be at most 1 GiB",
+            ),
+            (
+                self.output_low < self.output_high,
+                "output_low must be less than output_high",
+            ),
+            (
+                self.output_high <= self.output_hard,
+                "output_high must be at most output_hard",
+            ),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, rule)) => Err(rule),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The moment a turn began, as everything but the reactor's clock sees time.
+
+use std::time::Duration;
+
+/// The moment a turn began. Everything that happens in one turn happens at the same moment.
+///
+/// Deadlines are counted on the first hand, which never jumps; the second is for telling people
+/// the time.
+///
+/// ```
+/// use socketserver::Now;
+/// use std::time::Duration;
+///
+/// let now = Now::new(Duration::from_millis(1500), 784_111_777);
+/// assert_eq!(now.elapsed(), Duration::from_millis(1500));
+/// assert_eq!(now.unix_seconds(), 784_111_777);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    elapsed_ms: u64,
+    unix_seconds: u64,
+}
+
+impl Now {
+    /// A moment `elapsed` after the server started, `unix_seconds` after 1970 by the wall clock.
+    pub fn new(elapsed: Duration, unix_seconds: u64) -> Now {
+        Now {
+            elapsed_ms: millis(elapsed),
+            unix_seconds,
+        }
+    }
+
+    /// Time since the server started, in whole milliseconds; never goes backwards.
+    pub fn elapsed(self) -> Duration {
+        Duration::from_millis(self.elapsed_ms)
+    }
+
+    /// The wall clock, in seconds since 1970. At most a second old, and it may jump.
+    pub fn unix_seconds(self) -> u64 {
+        self.unix_seconds
+    }
+
+    pub(crate) fn millis(self) -> u64 {
+        self.elapsed_ms
+    }
+}
+
+/// `duration` in milliseconds, rounded up: a timer may be late, never early.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    let whole = duration.as_millis();
+    let up = whole + u128::from(duration.subsec_nanos() % 1_000_000 != 0);
+    u64::try_from(up).unwrap_or(u64::MAX)
+}

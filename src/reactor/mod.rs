@@ -1,0 +1,308 @@
+//! The reactor: waits, notes what is ready, and runs one turn of the hub. The only place that
+//! knows mio and the clock. Must not know any protocol or what handlers do.
+//!
+//! ```text
+//!  1 wait     poll until an event, or the next thing that is due
+//!  2 note     mark each event on its connection                        (no work here)
+//!  3 accept   a bounded burst per listener
+//!  4 collect  what other threads asked for
+//!  5 turn     the hub: expire deadlines, pump each ready connection once, reap
+//! ```
+
+mod accept;
+mod clock;
+mod listen;
+mod remote;
+mod socket;
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::{Events, Poll, Token, Waker};
+
+pub(crate) use self::listen::Listener;
+pub use self::remote::Remote;
+
+use self::accept::{Accepting, Look, PAUSE_MS};
+use self::clock::Clock;
+use self::remote::Wish;
+use self::socket::Socket;
+use crate::hub::{Hub, Readiness, drop_quietly, text};
+use crate::{Handler, Id, Limits, Now, Peer, Service, now};
+
+/// Events taken from the kernel in one turn. An `epoll_event` is 12 bytes; more of them make the
+/// second look at a connection come later, fewer make more system calls.
+const EVENTS: usize = 1024;
+
+// Ids travel as tokens.
+const _: () = assert!(usize::BITS == 64, "socketserver needs a 64-bit system");
+
+/// The token that other threads wake the reactor with. Generation 0 is not given to
+/// connections: with it the lower half counts listeners, and this.
+const WAKER: Token = Token(u32::MAX as usize);
+
+pub(crate) struct Reactor {
+    poll: Poll,
+    clock: Clock,
+    now: Now,
+    hub: Hub<Socket>,
+    services: Vec<Box<dyn Service>>,
+    doors: Vec<Door>,
+    remote: Remote,
+    limits: Limits,
+    phase: Phase,
+}
+
+/// A listener, the service behind it, and whether to look at it.
+struct Door {
+    listener: Listener,
+    service: usize,
+    accepting: Accepting,
+    /// The trouble it is in has been logged: once is enough, however long it lasts.
+    reported: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// No listener is open; connections end one by one, the rest at this time.
+    Draining {
+        until_ms: u64,
+    },
+}
+
+impl Reactor {
+    /// A reactor for `doors`: listeners, each with the index of its service.
+    pub(crate) fn new(
+        poll: Poll,
+        remote: Remote,
+        limits: Limits,
+        services: Vec<Box<dyn Service>>,
+        doors: Vec<(Listener, usize)>,
+    ) -> io::Result<Reactor> {
+        let mut clock = Clock::start();
+        let now = clock.read();
+        let mut reactor = Reactor {
+            poll,
+            clock,
+            now,
+            hub: Hub::new(limits.clone()),
+            services,
+            doors: Vec::new(),
+            remote,
+            limits,
+            phase: Phase::Serving,
+        };
+        for (index, (mut listener, service)) in doors.into_iter().enumerate() {
+            listener.register(reactor.poll.registry(), Token(index))?;
+            let accepting = Accepting::Ready;
+            reactor.doors.push(Door {
+                listener,
+                service,
+                accepting,
+                reported: false,
+            });
+        }
+        Ok(reactor)
+    }
+
+    pub(crate) fn waker(poll: &Poll) -> io::Result<Waker> {
+        Waker::new(poll.registry(), WAKER)
+    }
+
+    /// Runs until it is told to stop and the last connection has ended.
+    ///
+    /// # Errors
+    ///
+    /// The poller failed; nothing a peer does can bring that about.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            self.wait(&mut events)?;
+            for event in &events {
+                self.note(event);
+            }
+            self.accept();
+            self.collect();
+            let before = self.hub.len();
+            self.hub.turn(self.now);
+            if self.hub.len() < before {
+                self.retry_paused();
+            }
+            if self.is_over() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        match self.poll.poll(events, self.timeout()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
+            Err(error) => return Err(error),
+        }
+        self.now = self.clock.read();
+        Ok(())
+    }
+
+    /// How long to sleep: not at all if something is left to do.
+    fn timeout(&self) -> Option<Duration> {
+        let doors = self.doors.iter().filter_map(|door| match door.accepting {
+            Accepting::Idle => None,
+            Accepting::Ready => self.hub.has_room().then_some(0),
+            Accepting::Paused { until_ms } => Some(until_ms),
+        });
+        let drain = match self.phase {
+            Phase::Serving => None,
+            Phase::Draining { until_ms } => Some(until_ms),
+        };
+        let due_ms = doors.chain(self.hub.next_ms()).chain(drain).min()?;
+        Some(Duration::from_millis(
+            due_ms.saturating_sub(self.now.millis()),
+        ))
+    }
+
+    fn note(&mut self, event: &Event) {
+        let id = Id::from_token(event.token().0);
+        if id.generation() != 0 {
+            let readiness = Readiness {
+                readable: event.is_readable(),
+                writable: event.is_writable(),
+                read_closed: event.is_read_closed(),
+                error: event.is_error(),
+            };
+            self.hub.note(id, readiness);
+        } else if let Some(door) = self.doors.get_mut(id.index()) {
+            door.accepting = Accepting::Ready;
+        }
+        // Otherwise it is the waker: `collect` looks at what it was woken for every turn.
+    }
+
+    /// Lets newcomers in, a bounded burst per listener.
+    fn accept(&mut self) {
+        for index in 0..self.doors.len() {
+            let door = &mut self.doors[index];
+            if let Accepting::Paused { until_ms } = door.accepting {
+                if until_ms <= self.now.millis() {
+                    door.accepting = Accepting::Ready;
+                }
+            }
+            if door.accepting == Accepting::Ready {
+                self.accept_burst(index, self.limits.accept_burst);
+            }
+        }
+    }
+
+    fn accept_burst(&mut self, index: usize, burst: usize) {
+        for _ in 0..burst {
+            // Without room they wait in the listener's queue, which stays marked.
+            if !self.hub.has_room() {
+                return;
+            }
+            let door = &mut self.doors[index];
+            match accept::look(&mut door.listener) {
+                Look::Came(socket, peer) => {
+                    door.reported = false;
+                    let service = door.service;
+                    self.admit(service, socket, peer);
+                }
+                Look::Left => {}
+                Look::Empty => {
+                    door.accepting = Accepting::Idle;
+                    return;
+                }
+                Look::Refused(error) => {
+                    if !door.reported {
+                        log::warn!("{}: cannot accept: {error}", door.listener.address());
+                        door.reported = true;
+                    }
+                    let until_ms = self.now.millis() + PAUSE_MS;
+                    door.accepting = Accepting::Paused { until_ms };
+                    return;
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, service: usize, socket: Socket, peer: Peer) {
+        let service = &mut self.services[service];
+        let handler = match catch_unwind(AssertUnwindSafe(|| service.accept(&peer))) {
+            Ok(Some(handler)) => handler,
+            Ok(None) => {
+                log::debug!("{peer}: refused");
+                return;
+            }
+            Err(payload) => {
+                log::error!("{peer}: service panicked: {}", text(&payload));
+                drop_quietly(payload);
+                return;
+            }
+        };
+        self.register(socket, peer, handler);
+    }
+
+    fn register(&mut self, mut socket: Socket, peer: Peer, handler: Box<dyn Handler>) {
+        let token = Token(self.hub.next_id().to_token());
+        match socket.register(self.poll.registry(), token) {
+            Ok(()) => {
+                self.hub.open(socket, peer, handler);
+            }
+            // The poller has no room for this one (ENOSPC, ENOMEM); the others stay.
+            Err(error) => {
+                log::warn!("{peer}: cannot be watched: {error}");
+                drop_quietly(handler);
+            }
+        }
+    }
+
+    /// A connection has closed, so there is a descriptor again.
+    fn retry_paused(&mut self) {
+        for door in &mut self.doors {
+            if matches!(door.accepting, Accepting::Paused { .. }) {
+                door.accepting = Accepting::Ready;
+            }
+        }
+    }
+
+    /// Does what other threads asked for.
+    fn collect(&mut self) {
+        match (self.remote.wish(), self.phase) {
+            (Wish::Serve, _) | (Wish::Drain, Phase::Draining { .. }) => {}
+            (Wish::Drain, Phase::Serving) => self.start_draining(),
+            (Wish::Abort, _) => {
+                self.doors.clear();
+                self.hub.abort();
+                self.phase = Phase::Draining { until_ms: 0 };
+            }
+        }
+    }
+
+    fn start_draining(&mut self) {
+        // Whoever is in a listener's queue has connected already: closing the listener would
+        // reset them.
+        for index in 0..self.doors.len() {
+            self.accept_burst(index, usize::MAX);
+        }
+        self.doors.clear();
+        log::info!("stopping: {} connections to end", self.hub.len());
+        self.hub.stop();
+        let until_ms = self
+            .now
+            .millis()
+            .saturating_add(now::millis(self.limits.drain));
+        self.phase = Phase::Draining { until_ms };
+    }
+
+    fn is_over(&mut self) -> bool {
+        let Phase::Draining { until_ms } = self.phase else {
+            return false;
+        };
+        if self.hub.len() > 0 && until_ms <= self.now.millis() {
+            let cut = self.hub.abort();
+            log::warn!("stopped: {cut} connections did not end in time");
+        }
+        self.hub.len() == 0
+    }
+}

@@ -1,0 +1,186 @@
+//! The facade: addresses and services in, a running server out.
+
+use std::{fmt, io};
+
+use mio::Poll;
+
+use crate::reactor::{Listener, Reactor, Remote};
+use crate::{Address, Limits, Service};
+
+/// A server: some addresses, the services behind them, and the limits they live under.
+///
+/// ```
+/// use socketserver::{Close, Context, Handler, Peer, Server};
+///
+/// struct Echo;
+///
+/// impl Handler for Echo {
+///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+///         cx.write(input);
+///         Ok(input.len())
+///     }
+/// }
+///
+/// let server = Server::bind("127.0.0.1:0")?.and_bind("[::1]:0")?;
+/// for address in server.addresses() {
+///     println!("listening on {address}");
+/// }
+/// # server.remote().stop();
+/// server.serve(|_: &Peer| Echo)?; // until somebody calls `Remote::stop`
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Two services in one loop:
+///
+/// ```
+/// # use socketserver::{Close, Context, Handler, Peer, Server};
+/// # struct Echo;
+/// # impl Handler for Echo {
+/// #     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+/// #         cx.write(input);
+/// #         Ok(input.len())
+/// #     }
+/// # }
+/// # struct Discard;
+/// # impl Handler for Discard {
+/// #     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+/// #         Ok(input.len())
+/// #     }
+/// # }
+/// let server = Server::bind("127.0.0.1:0")?
+///     .service(|_: &Peer| Echo)
+///     .and_bind("127.0.0.1:0")?
+///     .service(|_: &Peer| Discard);
+/// # server.remote().stop();
+/// server.run()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Server {
+    limits: Limits,
+    poll: Poll,
+    remote: Remote,
+    services: Vec<Box<dyn Service>>,
+    /// Each with the index of its service; those bound since the last service was given have
+    /// none yet.
+    doors: Vec<(Listener, Option<usize>)>,
+}
+
+impl Server {
+    /// A server that listens on `address`. Peers can connect from now on and wait for
+    /// [`serve`](Server::serve).
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if `address` is none; else whatever the system says to it, `AddrInUse` and
+    /// `PermissionDenied` above all. The message names the address.
+    pub fn bind<A>(address: A) -> io::Result<Server>
+    where
+        A: TryInto<Address>,
+        A::Error: fmt::Display,
+    {
+        let poll = Poll::new()?;
+        let remote = Remote::new(Reactor::waker(&poll)?);
+        let limits = Limits::default();
+        let server = Server {
+            limits,
+            poll,
+            remote,
+            services: Vec::new(),
+            doors: Vec::new(),
+        };
+        server.and_bind(address)
+    }
+
+    /// One more address.
+    ///
+    /// # Errors
+    ///
+    /// As for [`bind`](Server::bind).
+    pub fn and_bind<A>(mut self, address: A) -> io::Result<Server>
+    where
+        A: TryInto<Address>,
+        A::Error: fmt::Display,
+    {
+        let address = address
+            .try_into()
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+        let listener = Listener::open(&address).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+        })?;
+        self.doors.push((listener, None));
+        Ok(self)
+    }
+
+    /// The bounds the server lives under, instead of [`Limits::default`].
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Server {
+        self.limits = limits;
+        self
+    }
+
+    /// Puts `service` behind every address bound so far that has none.
+    #[must_use]
+    pub fn service(mut self, service: impl Service + 'static) -> Server {
+        let index = self.services.len();
+        self.services.push(Box::new(service));
+        for (_, service) in &mut self.doors {
+            service.get_or_insert(index);
+        }
+        self
+    }
+
+    /// Where it listens, in the order of binding, with the ports that the system chose.
+    pub fn addresses(&self) -> Vec<Address> {
+        self.doors
+            .iter()
+            .map(|(listener, _)| listener.address())
+            .collect()
+    }
+
+    /// A handle for other threads, to stop the server with.
+    pub fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+
+    /// Puts `service` behind the addresses and runs: Python's `serve_forever`. Returns when
+    /// [`Remote::stop`] was called and the last connection has ended.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Server::run).
+    pub fn serve(self, service: impl Service + 'static) -> io::Result<()> {
+        self.service(service).run()
+    }
+
+    /// Runs in this thread until [`Remote::stop`] was called and the last connection has ended.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if the limits make no sense together or an address has no service; else
+    /// the system's, if its poller fails.
+    pub fn run(self) -> io::Result<()> {
+        let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
+        self.limits
+            .check()
+            .map_err(|rule| invalid(rule.to_owned()))?;
+        let mut doors = Vec::new();
+        for (listener, service) in self.doors {
+            match service {
+                Some(index) => {
+                    listener.set_queue(self.limits.listen_queue)?;
+                    doors.push((listener, index));
+                }
+                None => return Err(invalid(format!("{} has no service", listener.address()))),
+            }
+        }
+        Reactor::new(self.poll, self.remote, self.limits, self.services, doors)?.run()
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("addresses", &self.addresses())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! The laws of a protocol, checked.
+
+use crate::{Close, Protocol, Step};
+
+/// How a run ended: what the messages looked like, and what was left or wrong.
+type Outcome = (Vec<u8>, Result<usize, Close>);
+
+/// Checks that a protocol keeps its laws on `input`: however the input is cut, the same messages
+/// come out and the same is left or wrong at the end; nothing panics; every step makes progress.
+///
+/// `make` makes a fresh decoder. `show` appends what a message looks like; what is appended for
+/// the pieces of something that may come in pieces must not depend on the cut.
+///
+/// The input is tried whole, in two parts cut at every place, byte by byte, and in many parts of
+/// changing sizes, so it should be no longer than some kilobytes.
+///
+/// # Panics
+///
+/// If a law is broken; the message says where it was cut. See [`Protocol`] for an example.
+pub fn laws<P: Protocol>(
+    make: impl Fn() -> P,
+    show: impl for<'a> Fn(P::Message<'a>, &mut Vec<u8>),
+    input: &[u8],
+) {
+    let whole = run(&mut make(), &show, &[input]);
+    for cut in 1..input.len() {
+        let (front, back) = input.split_at(cut);
+        let parts = run(&mut make(), &show, &[front, back]);
+        assert_eq!(
+            parts,
+            whole,
+            "cut at byte {cut} of {:?}",
+            input.escape_ascii().to_string()
+        );
+    }
+    for size in 1..=7 {
+        let parts: Vec<&[u8]> = input.chunks(size).collect();
+        let parts = run(&mut make(), &show, &parts);
+        assert_eq!(
+            parts,
+            whole,
+            "in parts of {size} of {:?}",
+            input.escape_ascii().to_string()
+        );
+    }
+}
+
+/// Feeds the parts one after the other, as a server does.
+fn run<P: Protocol>(
+    protocol: &mut P,
+    show: &impl for<'a> Fn(P::Message<'a>, &mut Vec<u8>),
+    parts: &[&[u8]],
+) -> Outcome {
+    let mut seen = Vec::new();
+    let mut pending = Vec::new();
+    for part in parts {
+        pending.extend_from_slice(part);
+        let mut used = 0;
+        while used < pending.len() {
+            let rest = &mut pending[used..];
+            let len = rest.len();
+            let before = rest.to_vec();
+            let step = match protocol.decode(rest) {
+                Ok(Step::Message(message, n)) => {
+                    show(message, &mut seen);
+                    Some(n)
+                }
+                Ok(Step::Skip(n)) => Some(n),
+                Ok(Step::NeedMore) => None,
+                Err(why) => return (seen, Err(why)),
+            };
+            let n = step.unwrap_or(0);
+            assert_eq!(
+                pending[used + n..],
+                before[n..],
+                "bytes were changed and not used"
+            );
+            assert!(n <= len && step != Some(0), "a step of {n} bytes on {len}");
+            used += n;
+            if step.is_none() {
+                break;
+            }
+        }
+        pending.drain(..used);
+    }
+    (seen, Ok(pending.len()))
+}

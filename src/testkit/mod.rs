@@ -1,0 +1,40 @@
+//! Tools to test handlers and protocols with: a network in memory with a clock that only moves
+//! when told, and the laws of a protocol.
+//!
+//! A [`Network`] runs the same hub that serves real sockets, in the same turns, but on
+//! connections made of two buffers. Nothing in it waits, so a test of a 60-second timeout takes
+//! no time, and nothing depends on how busy the machine is.
+//!
+//! ```
+//! use socketserver::testkit::Network;
+//! use socketserver::{Close, Context, Handler, Limits};
+//! use std::time::Duration;
+//!
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+//!         cx.write(input);
+//!         Ok(input.len())
+//!     }
+//! }
+//!
+//! let limits = Limits { idle: Some(Duration::from_secs(60)), ..Limits::default() };
+//! let mut network = Network::new(limits);
+//! let client = network.connect(Echo);
+//! network.send(client, b"ping");
+//! network.settle();
+//! assert_eq!(network.received(client), b"ping");
+//!
+//! network.advance(Duration::from_secs(59));
+//! assert!(!network.is_closed(client));
+//! network.advance(Duration::from_secs(2));
+//! assert!(network.is_closed(client));
+//! ```
+
+mod laws;
+mod network;
+mod wire;
+
+pub use self::laws::laws;
+pub use self::network::{Client, Network};

@@ -1,0 +1,220 @@
+//! A whole server's hub on connections in memory, with a clock that only moves when told.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::wire::{MemorySocket, Wire, lock};
+use crate::hub::{Hub, Readiness};
+use crate::{Handler, Id, Limits, Now, Peer};
+
+/// The client's end of a connection of a [`Network`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client(usize);
+
+/// A server's hub on connections in memory. Events are edge-triggered, as real ones are: an
+/// event comes when something changes, once, however much is left unread.
+pub struct Network {
+    hub: Hub<MemorySocket>,
+    ends: Vec<End>,
+    elapsed: Duration,
+    /// Events to deliver in the next turn besides what the wires say.
+    stray: Vec<(Id, Readiness)>,
+}
+
+struct End {
+    id: Id,
+    wire: Arc<Mutex<Wire>>,
+}
+
+/// A turn that is followed by this many more is going round in circles.
+const TURNS_MAX: usize = 1_000_000;
+
+impl Network {
+    /// A network without connections, at time zero.
+    pub fn new(limits: Limits) -> Network {
+        Network {
+            hub: Hub::new(limits),
+            ends: Vec::new(),
+            elapsed: Duration::ZERO,
+            stray: Vec::new(),
+        }
+    }
+
+    /// Connects a client that `handler` will serve.
+    pub fn connect(&mut self, handler: impl Handler + 'static) -> Client {
+        let wire = Arc::new(Mutex::new(Wire {
+            to_server: VecDeque::new(),
+            to_client: Vec::new(),
+            window: usize::MAX,
+            grain: None,
+            edge: true,
+            starved: false,
+            client_shut: false,
+            client_reset: false,
+            server_shut: false,
+            server_gone: false,
+            reset_by_server: false,
+            reads: 0,
+            writes: 0,
+        }));
+        let socket = MemorySocket(Arc::clone(&wire));
+        let id = self.hub.open(socket, Peer::Unix, Box::new(handler));
+        self.ends.push(End { id, wire });
+        Client(self.ends.len() - 1)
+    }
+
+    /// The client sends.
+    pub fn send(&mut self, client: Client, bytes: &[u8]) {
+        let mut wire = self.wire(client);
+        wire.to_server.extend(bytes);
+        wire.edge = true;
+    }
+
+    /// Takes what the client has received since the last time.
+    pub fn received(&mut self, client: Client) -> Vec<u8> {
+        let mut wire = self.wire(client);
+        if wire.starved {
+            wire.starved = false;
+            wire.edge = true;
+        }
+        std::mem::take(&mut wire.to_client)
+    }
+
+    /// The client sends no more, but still reads.
+    pub fn shut(&mut self, client: Client) {
+        let mut wire = self.wire(client);
+        wire.client_shut = true;
+        wire.edge = true;
+    }
+
+    /// The client vanishes; what it had sent and not been read is lost.
+    pub fn reset(&mut self, client: Client) {
+        let mut wire = self.wire(client);
+        wire.client_reset = true;
+        wire.to_server.clear();
+        wire.edge = true;
+    }
+
+    /// From now on at most `bytes` fit on the way to the client before it takes them.
+    pub fn window(&mut self, client: Client, bytes: usize) {
+        self.wire(client).window = bytes;
+    }
+
+    /// From now on one read or write moves at most `bytes`, and a short one proves nothing.
+    pub fn grain(&mut self, client: Client, bytes: usize) {
+        self.wire(client).grain = Some(bytes);
+    }
+
+    /// An event without a cause: pollers are allowed to.
+    pub fn spurious(&mut self, client: Client) {
+        let readiness = Readiness {
+            readable: true,
+            writable: true,
+            ..Readiness::default()
+        };
+        let id = self.id(client);
+        self.stray.push((id, readiness));
+    }
+
+    /// The name the server knows the connection by.
+    pub fn id(&self, client: Client) -> Id {
+        self.ends[client.0].id
+    }
+
+    /// Delivers the events that are due and runs one turn.
+    pub fn turn(&mut self) {
+        for end in &self.ends {
+            let mut wire = lock(&end.wire);
+            if std::mem::take(&mut wire.edge) && !wire.server_gone {
+                self.hub.note(end.id, wire.readiness());
+            }
+        }
+        for (id, readiness) in self.stray.drain(..) {
+            self.hub.note(id, readiness);
+        }
+        self.hub
+            .turn(Now::new(self.elapsed, 784_111_777 + self.elapsed.as_secs()));
+    }
+
+    /// Runs turns until there is nothing left to do at this moment.
+    ///
+    /// # Panics
+    ///
+    /// If that never happens.
+    pub fn settle(&mut self) {
+        for _ in 0..TURNS_MAX {
+            self.turn();
+            let edge = self.ends.iter().any(|end| {
+                let wire = lock(&end.wire);
+                wire.edge && !wire.server_gone
+            });
+            let now_ms = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX);
+            if !edge && self.hub.next_ms().is_none_or(|due_ms| due_ms > now_ms) {
+                return;
+            }
+        }
+        assert_eq!(TURNS_MAX, 0, "the server never comes to rest");
+    }
+
+    /// Lets time pass, and everything happen that is due meanwhile, at its time.
+    pub fn advance(&mut self, time: Duration) {
+        let until = self.elapsed + time;
+        loop {
+            self.settle();
+            match self.hub.next_ms().map(Duration::from_millis) {
+                Some(due) if due <= until => self.elapsed = self.elapsed.max(due),
+                _ => break,
+            }
+        }
+        self.elapsed = until;
+        self.settle();
+    }
+
+    /// Stops the server as [`Remote::stop`](crate::Remote::stop) does.
+    pub fn stop(&mut self) {
+        self.hub.stop();
+    }
+
+    /// Whether the server has closed the connection, or at least its side of it.
+    pub fn is_closed(&self, client: Client) -> bool {
+        let wire = self.wire(client);
+        wire.server_shut || wire.server_gone
+    }
+
+    /// Whether the server closed with input unread: over a real network the answer may then be
+    /// lost.
+    pub fn is_reset(&self, client: Client) -> bool {
+        self.wire(client).reset_by_server
+    }
+
+    /// How many bytes the client has sent that the server has not read.
+    pub fn unread(&self, client: Client) -> usize {
+        self.wire(client).to_server.len()
+    }
+
+    /// How often the server has read from and written to the connection: its system calls.
+    pub fn calls(&self, client: Client) -> (usize, usize) {
+        let wire = self.wire(client);
+        (wire.reads, wire.writes)
+    }
+
+    /// How many connections the server has.
+    pub fn connections(&self) -> usize {
+        self.hub.len()
+    }
+
+    fn wire(&self, client: Client) -> MutexGuard<'_, Wire> {
+        lock(&self.ends[client.0].wire)
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("connections", &self.connections())
+            .field("elapsed", &self.elapsed)
+            .finish_non_exhaustive()
+    }
+}

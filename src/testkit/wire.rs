@@ -1,0 +1,125 @@
+//! A connection in memory, honest about what an edge-triggered poller tells of it.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::hub::{Readiness, Transport};
+
+/// What both ends of a connection share: the part of the kernel.
+pub(super) struct Wire {
+    pub(super) to_server: VecDeque<u8>,
+    pub(super) to_client: Vec<u8>,
+    /// How much of what the server sends fits before the client takes it.
+    pub(super) window: usize,
+    /// The most that one read or write moves; `None` for all there is, as TCP does it.
+    pub(super) grain: Option<usize>,
+    /// Something changed since the last event: an edge.
+    pub(super) edge: bool,
+    /// The server wrote more than there was room for, and waits to be told of room.
+    pub(super) starved: bool,
+    pub(super) client_shut: bool,
+    pub(super) client_reset: bool,
+    pub(super) server_shut: bool,
+    pub(super) server_gone: bool,
+    /// The server closed with input unread: the client's kernel sees a reset.
+    pub(super) reset_by_server: bool,
+    pub(super) reads: usize,
+    pub(super) writes: usize,
+}
+
+impl Wire {
+    /// What a poller says of it once an edge came: all that holds now.
+    pub(super) fn readiness(&self) -> Readiness {
+        Readiness {
+            readable: !self.to_server.is_empty() || self.client_shut || self.client_reset,
+            writable: self.to_client.len() < self.window,
+            read_closed: self.client_shut || self.client_reset,
+            error: self.client_reset,
+        }
+    }
+}
+
+/// The server's end.
+pub(super) struct MemorySocket(pub(super) Arc<Mutex<Wire>>);
+
+impl MemorySocket {
+    fn wire(&self) -> MutexGuard<'_, Wire> {
+        lock(&self.0)
+    }
+}
+
+/// A handler's panic while the lock is held leaves two buffers that are as good as before.
+pub(super) fn lock(wire: &Mutex<Wire>) -> MutexGuard<'_, Wire> {
+    wire.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Read for MemorySocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut wire = self.wire();
+        wire.reads += 1;
+        if wire.client_reset {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        if wire.to_server.is_empty() {
+            return if wire.client_shut {
+                Ok(0)
+            } else {
+                Err(io::ErrorKind::WouldBlock.into())
+            };
+        }
+        let n = buffer
+            .len()
+            .min(wire.to_server.len())
+            .min(wire.grain.unwrap_or(usize::MAX));
+        for (to, from) in buffer.iter_mut().zip(wire.to_server.drain(..n)) {
+            *to = from;
+        }
+        Ok(n)
+    }
+}
+
+impl Write for MemorySocket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut wire = self.wire();
+        wire.writes += 1;
+        if wire.client_reset || wire.server_shut {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let room = wire.window.saturating_sub(wire.to_client.len());
+        let n = bytes.len().min(room).min(wire.grain.unwrap_or(usize::MAX));
+        wire.starved |= room < bytes.len();
+        if n == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        wire.to_client.extend(bytes.iter().take(n));
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for MemorySocket {
+    fn short_read_drains(&self) -> bool {
+        self.wire().grain.is_none()
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        let mut wire = self.wire();
+        if wire.client_reset {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        wire.server_shut = true;
+        Ok(())
+    }
+}
+
+impl Drop for MemorySocket {
+    fn drop(&mut self) {
+        let mut wire = self.wire();
+        wire.server_gone = true;
+        wire.reset_by_server = !wire.to_server.is_empty();
+    }
+}

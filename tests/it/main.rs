@@ -1,0 +1,10 @@
+//! The tests of the crate, through its public interface.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is how it fails"
+)]
+
+mod handlers;
+mod network;
