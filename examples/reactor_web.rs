@@ -1,1 +1,133 @@
-fn main() {}
+//! A web server: the tutorial's welcome page, grown up.
+//!
+//! ```text
+//! cargo run --release --example reactor_web
+//! curl http://127.0.0.1:8080/plaintext
+//! wrk -t1 -c64 -d5s http://127.0.0.1:8080/plaintext
+//! ```
+
+mod common;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use http::StatusCode;
+use socketserver::Limits;
+use socketserver::services::web::{Answered, Reply, Request, Web};
+
+use common::{Exit, Options};
+
+const HELP: &str = "\
+reactor_web: a web server in one loop
+
+  /             the welcome page, whatever the method
+  /plaintext    Hello, World!
+  /json         the same as an object
+  /echo         the request's body back, whatever the method
+  /slow?ms=N    answers after N milliseconds (60000 at most) without holding up anybody
+
+options
+  --bind ADDR             where to listen, repeatable: 127.0.0.1:8080, [::1]:8080, unix:/path
+                          (default 127.0.0.1:8080; port 0 takes a free one)
+  --mode MODE             multiplex (default); threads, processes and reactors are to come
+  --workers N             how many workers, processes or reactors (default: one per core)
+  --max-connections N     connections open at once (default 65536)
+  --head-timeout SECS     how long a request may stay incomplete (default 10, 0: for ever)
+  --idle-timeout SECS     how long nothing may happen on a connection (default 75, 0: for ever)
+  --drain-timeout SECS    how long to wait for connections when stopping (default 30)
+  --faults                also serve /work?ms=N (the handler blocks for N ms) and /panic
+  --log LEVEL             off, error, warn, info (default), debug, trace
+  --help                  this text
+
+SIGTERM or SIGINT (Ctrl-C) finishes what was asked and exits; a second one exits at once.
+
+try it
+  curl http://127.0.0.1:8080/plaintext
+";
+
+fn main() -> ExitCode {
+    common::exit(run())
+}
+
+fn run() -> Result<(), Exit> {
+    let limits = Limits {
+        message: Some(Duration::from_secs(10)),
+        ..Limits::default()
+    };
+    let mut faults = false;
+    let mut head_timeout = limits.message;
+    let options = Options::new("127.0.0.1:8080", limits).parse(HELP, |name, parser| {
+        match name.0.as_str() {
+            "faults" => faults = true,
+            "head-timeout" => head_timeout = common::seconds(parser)?,
+            "root" => return Err(common::usage("--root is not there yet")),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let Some(mut options) = options else {
+        return Ok(());
+    };
+    options.limits.message = head_timeout;
+    common::serve(options, site(faults))
+}
+
+fn site(faults: bool) -> Web {
+    let web = Web::new()
+        .any("/", |_, reply| {
+            reply.html(include_str!("common/welcome.html"))
+        })
+        .get("/plaintext", |_, reply| {
+            reply.bytes("text/plain", b"Hello, World!")
+        })
+        .get("/json", |_, reply| {
+            reply.json(r#"{"message":"Hello, World!"}"#)
+        })
+        .any("/echo", echo)
+        .get("/slow", slow);
+    if !faults {
+        return web;
+    }
+    web.get("/work", work)
+        .get("/panic", |_, _| panic_on_purpose())
+}
+
+fn echo<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
+    let content_type = request
+        .header("content-type")
+        .unwrap_or("application/octet-stream");
+    reply.bytes(content_type, request.body())
+}
+
+fn slow<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
+    match delay(request) {
+        Some(delay) => reply.after(delay).text("slow, but nobody waited for you\n"),
+        None => reply
+            .status(StatusCode::BAD_REQUEST)
+            .text("ask for /slow?ms=N, N to 60000\n"),
+    }
+}
+
+/// Stands for a handler that does what it should not: block the loop.
+#[allow(clippy::disallowed_methods, reason = "blocking is the purpose")]
+fn work<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
+    match delay(request) {
+        Some(delay) => {
+            std::thread::sleep(delay);
+            reply.text("worked\n")
+        }
+        None => reply
+            .status(StatusCode::BAD_REQUEST)
+            .text("ask for /work?ms=N, N to 60000\n"),
+    }
+}
+
+#[allow(clippy::panic, reason = "panicking is the purpose")]
+fn panic_on_purpose<'r>() -> Answered<'r> {
+    panic!("asked to, at /panic")
+}
+
+fn delay(request: &Request<'_>) -> Option<Duration> {
+    let ms: u64 = request.query_param("ms")?.parse().ok()?;
+    (ms <= 60_000).then(|| Duration::from_millis(ms))
+}

@@ -10,8 +10,11 @@ mod hub;
 mod id;
 mod limits;
 mod now;
+mod panics;
+pub mod protocol;
 mod reactor;
 mod server;
+pub mod services;
 pub mod testkit;
 
 pub use address::{Address, AddressError, Peer};

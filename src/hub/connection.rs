@@ -2,16 +2,14 @@
 //! state, and the straight way down from readiness to answer. Knows neither the other
 //! connections nor the poller.
 
-use std::any::Any;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::deadline::{Periods, Tick, Watch};
 use super::marks::{self, Marks};
 use super::transport::Transport;
 use crate::buffer::Backlog;
 use crate::handler::{Effect, Turn};
-use crate::{Close, Context, Handler, Id, Limits, Now, Peer};
+use crate::{Close, Context, Handler, Id, Limits, Now, Peer, panics};
 
 pub(crate) struct Connection<T> {
     pub(super) transport: T,
@@ -185,11 +183,10 @@ impl<T: Transport> Connection<T> {
             effects: ws.effects,
         };
         let mut cx = Context::new(id, &self.peer, turn);
-        match catch_unwind(AssertUnwindSafe(|| run(handler, &mut cx))) {
+        match panics::catch(|| run(handler, &mut cx)) {
             Ok(result) => Some(result),
-            Err(payload) => {
-                log::error!("{id} {}: handler panicked: {}", self.peer, text(&payload));
-                drop_quietly(payload);
+            Err(said) => {
+                log::error!("{id} {}: handler panicked: {said}", self.peer);
                 None
             }
         }
@@ -207,7 +204,7 @@ impl<T: Transport> Connection<T> {
                 }
                 Effect::Upgrade(to) => {
                     if let Some(old) = self.handler.replace(to) {
-                        drop_quietly(old);
+                        panics::drop_quietly(old);
                     }
                     self.marks.clear(marks::PAUSED);
                     self.marks.set(marks::NEW.with(marks::REOFFER));
@@ -291,7 +288,7 @@ impl<T: Transport> Connection<T> {
             self.call_raw(id, ws, |handler, cx| handler.on_close(&why, cx));
         }
         if let Some(handler) = self.handler.take() {
-            drop_quietly(handler);
+            panics::drop_quietly(handler);
         }
         ws.out.clear();
         // Wishes for this connection are void; those for others still count.
@@ -362,26 +359,4 @@ impl<T: Transport> Connection<T> {
             self.leftovers = None;
         }
     }
-}
-
-/// Drops what is not ours to trust: a destructor that panics must not take the loop along.
-pub(crate) fn drop_quietly<D>(what: D) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(what))) {
-        log::error!("a destructor panicked: {}", text(&payload));
-        // Its own destructor is not tried.
-        std::mem::forget(payload);
-    }
-}
-
-/// What a panic said, as one line.
-pub(crate) fn text(payload: &Box<dyn Any + Send>) -> String {
-    let said = match (
-        payload.downcast_ref::<&str>(),
-        payload.downcast_ref::<String>(),
-    ) {
-        (Some(text), _) => text,
-        (_, Some(text)) => text.as_str(),
-        _ => "(no text)",
-    };
-    said.escape_debug().to_string()
 }

@@ -15,7 +15,6 @@ use std::collections::VecDeque;
 
 use slab::Slab;
 
-pub(crate) use self::connection::{drop_quietly, text};
 pub(crate) use self::transport::Transport;
 
 use self::connection::{Connection, Link, Progress, Workspace};

@@ -41,6 +41,7 @@ impl Timers {
         Some(id)
     }
 
+    #[cfg(debug_assertions)]
     pub(crate) fn len(&self) -> usize {
         debug_assert_eq!(self.by_time.len(), self.by_id.len());
         self.by_time.len()

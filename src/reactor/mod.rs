@@ -16,7 +16,6 @@ mod remote;
 mod socket;
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use mio::event::Event;
@@ -29,8 +28,8 @@ use self::accept::{Accepting, Look, PAUSE_MS};
 use self::clock::Clock;
 use self::remote::Wish;
 use self::socket::Socket;
-use crate::hub::{Hub, Readiness, drop_quietly, text};
-use crate::{Handler, Id, Limits, Now, Peer, Service, now};
+use crate::hub::{Hub, Readiness};
+use crate::{Handler, Id, Limits, Now, Peer, Service, now, panics};
 
 /// Events taken from the kernel in one turn. An `epoll_event` is 12 bytes; more of them make the
 /// second look at a connection come later, fewer make more system calls.
@@ -228,15 +227,14 @@ impl Reactor {
 
     fn admit(&mut self, service: usize, socket: Socket, peer: Peer) {
         let service = &mut self.services[service];
-        let handler = match catch_unwind(AssertUnwindSafe(|| service.accept(&peer))) {
+        let handler = match panics::catch(|| service.accept(&peer)) {
             Ok(Some(handler)) => handler,
             Ok(None) => {
                 log::debug!("{peer}: refused");
                 return;
             }
-            Err(payload) => {
-                log::error!("{peer}: service panicked: {}", text(&payload));
-                drop_quietly(payload);
+            Err(said) => {
+                log::error!("{peer}: service panicked: {said}");
                 return;
             }
         };
@@ -252,7 +250,7 @@ impl Reactor {
             // The poller has no room for this one (ENOSPC, ENOMEM); the others stay.
             Err(error) => {
                 log::warn!("{peer}: cannot be watched: {error}");
-                drop_quietly(handler);
+                panics::drop_quietly(handler);
             }
         }
     }

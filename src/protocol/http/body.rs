@@ -1,0 +1,126 @@
+//! Request bodies: by length or in chunks, handed on as they come.
+
+use super::chunk;
+use super::head::{Framing, Head};
+use super::{HttpLimits, Message, refuse};
+use crate::{Close, Step};
+
+/// Where in a body the input stands.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// So many bytes are still to come.
+    Length(u64),
+    /// In front of the size of a chunk; so many bytes of body came before.
+    ChunkSize { before: u64 },
+    /// Within a chunk.
+    ChunkData { left: u64, before: u64 },
+    /// In front of the line end behind a chunk.
+    ChunkEnd { before: u64 },
+    /// Behind the last chunk; so many bytes of trailers came before.
+    Trailers { before: usize },
+}
+
+impl Body {
+    /// The body that follows a head, if there is one.
+    pub(super) fn of(head: &Head<'_>, limits: &HttpLimits) -> Result<Option<Body>, Close> {
+        match head.framing() {
+            Framing::None => Ok(None),
+            Framing::Length(length) if length > limits.body => Err(too_long()),
+            Framing::Length(length) => Ok(Some(Body::Length(length))),
+            Framing::Chunked => Ok(Some(Body::ChunkSize { before: 0 })),
+        }
+    }
+
+    pub(super) fn decode<'a>(
+        &mut self,
+        input: &'a [u8],
+        limits: &HttpLimits,
+    ) -> Result<Step<Message<'a>>, Close> {
+        match *self {
+            Body::Length(left) => {
+                let bytes = take(input, left);
+                let left = left - bytes.len() as u64;
+                *self = Body::Length(left);
+                let n = bytes.len();
+                Ok(Step::Message(
+                    Message::Body {
+                        bytes,
+                        is_last: left == 0,
+                    },
+                    n,
+                ))
+            }
+            Body::ChunkSize { before } => {
+                let Some((size, n)) = chunk::size(input)? else {
+                    return Ok(Step::NeedMore);
+                };
+                if before
+                    .checked_add(size)
+                    .is_none_or(|body| body > limits.body)
+                {
+                    return Err(too_long());
+                }
+                *self = match size {
+                    0 => Body::Trailers { before: 0 },
+                    left => Body::ChunkData {
+                        left,
+                        before: before + left,
+                    },
+                };
+                Ok(Step::Skip(n))
+            }
+            Body::ChunkData { left, before } => {
+                let bytes = take(input, left);
+                *self = match left - bytes.len() as u64 {
+                    0 => Body::ChunkEnd { before },
+                    left => Body::ChunkData { left, before },
+                };
+                let n = bytes.len();
+                Ok(Step::Message(
+                    Message::Body {
+                        bytes,
+                        is_last: false,
+                    },
+                    n,
+                ))
+            }
+            Body::ChunkEnd { before } => match input {
+                [b'\r', b'\n', ..] => {
+                    *self = Body::ChunkSize { before };
+                    Ok(Step::Skip(2))
+                }
+                [b'\r'] => Ok(Step::NeedMore),
+                _ => Err(refuse(400, "a chunk does not end where its size says")),
+            },
+            Body::Trailers { before } => {
+                let room = limits.trailers.saturating_sub(before);
+                let Some(line) = chunk::trailer(input, room)? else {
+                    return Ok(Step::NeedMore);
+                };
+                if line == b"\r\n" {
+                    let last = Message::Body {
+                        bytes: &[],
+                        is_last: true,
+                    };
+                    return Ok(Step::Message(last, line.len()));
+                }
+                *self = Body::Trailers {
+                    before: before + line.len(),
+                };
+                Ok(Step::Skip(line.len()))
+            }
+        }
+    }
+}
+
+/// As much of `input` as belongs to the body.
+fn take(input: &[u8], left: u64) -> &[u8] {
+    match usize::try_from(left) {
+        Ok(left) => input.get(..left).unwrap_or(input),
+        Err(_) => input,
+    }
+}
+
+fn too_long() -> Close {
+    refuse(413, "the body is too long")
+}

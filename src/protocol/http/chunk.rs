@@ -1,0 +1,134 @@
+//! The lines around chunks (RFC 9112, section 7.1), strictly: what one parser skips and another
+//! reads is where requests get smuggled.
+
+use memchr::memchr;
+
+use super::refuse;
+use super::scan::is_token_byte;
+use crate::Close;
+
+/// Bytes of the line of a chunk's size, extensions and all.
+const SIZE_LINE_MAX: usize = 256;
+/// Hexadecimal digits of a size: what fits into 64 bits.
+const SIZE_DIGITS_MAX: usize = 16;
+
+/// The size that `input` begins with and the length of its line; `None` if it is incomplete.
+pub(super) fn size(input: &[u8]) -> Result<Option<(u64, usize)>, Close> {
+    let Some(line) = line(
+        input,
+        SIZE_LINE_MAX,
+        refuse(400, "a chunk size line without end"),
+    )?
+    else {
+        return Ok(None);
+    };
+    let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+    let digits = text
+        .iter()
+        .take_while(|byte| byte.is_ascii_hexdigit())
+        .count();
+    let (digits, extensions) = text.split_at(digits);
+    if digits.is_empty() || digits.len() > SIZE_DIGITS_MAX {
+        return Err(refuse(400, "a chunk size that is no number"));
+    }
+    let mut size = 0;
+    for digit in digits {
+        let value = char::from(*digit).to_digit(16).unwrap_or_default();
+        size = size << 4 | u64::from(value);
+    }
+    check_extensions(extensions)?;
+    Ok(Some((size, line.len())))
+}
+
+/// A line of trailers, or the empty one that ends the body; `None` if it is incomplete. `room`
+/// bytes of trailers are still allowed.
+pub(super) fn trailer(input: &[u8], room: usize) -> Result<Option<&[u8]>, Close> {
+    // The line that ends them needs none of the room.
+    match input {
+        [b'\r', b'\n', ..] => return Ok(input.get(..2)),
+        [b'\r'] => return Ok(None),
+        _ => {}
+    }
+    let Some(line) = line(input, room, refuse(431, "trailers that are too long"))? else {
+        return Ok(None);
+    };
+    let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+    let colon = memchr(b':', text).ok_or(refuse(400, "a trailer without a colon"))?;
+    let (name, value) = text.split_at(colon);
+    if name.is_empty() || !name.iter().all(|byte| is_token_byte(*byte)) {
+        return Err(refuse(400, "a malformed name of a trailer"));
+    }
+    if !value.iter().all(|byte| is_field_byte(*byte)) {
+        return Err(refuse(400, "a malformed value of a trailer"));
+    }
+    Ok(Some(line))
+}
+
+/// The line that `input` begins with, its CR LF included. It may be `max` bytes long; a longer
+/// one is `too_long`, whether or not its end is in sight.
+fn line(input: &[u8], max: usize, too_long: Close) -> Result<Option<&[u8]>, Close> {
+    let visible = input.get(..max).unwrap_or(input);
+    match memchr(b'\n', visible) {
+        Some(at) => match visible.get(..=at) {
+            Some(line) if line.ends_with(b"\r\n") => Ok(Some(line)),
+            _ => Err(refuse(400, "a line of the body does not end in CR LF")),
+        },
+        None if input.len() >= max => Err(too_long),
+        None => Ok(None),
+    }
+}
+
+/// `;name`, `;name=value` or `;name="value"`, any number of them, without any space.
+fn check_extensions(mut rest: &[u8]) -> Result<(), Close> {
+    let bad = || refuse(400, "a malformed chunk extension");
+    while let Some(extension) = rest.strip_prefix(b";") {
+        let name = token(extension);
+        if name.is_empty() {
+            return Err(bad());
+        }
+        rest = extension.get(name.len()..).unwrap_or_default();
+        let Some(value) = rest.strip_prefix(b"=") else {
+            continue;
+        };
+        let len = match value {
+            [b'"', quoted @ ..] => quoted_len(quoted).ok_or_else(bad)? + 1,
+            _ => token(value).len(),
+        };
+        if len == 0 {
+            return Err(bad());
+        }
+        rest = value.get(len..).unwrap_or_default();
+    }
+    if rest.is_empty() { Ok(()) } else { Err(bad()) }
+}
+
+/// The token that `bytes` begins with.
+fn token(bytes: &[u8]) -> &[u8] {
+    let len = bytes
+        .iter()
+        .take_while(|byte| is_token_byte(**byte))
+        .count();
+    bytes.get(..len).unwrap_or_default()
+}
+
+/// How long a quoted string is whose opening quote has been taken, with its closing one.
+fn quoted_len(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes.iter().enumerate();
+    while let Some((at, byte)) = rest.next() {
+        match byte {
+            b'"' => return Some(at + 1),
+            b'\\' => {
+                rest.next()
+                    .filter(|(_, escaped)| is_field_byte(**escaped))?;
+            }
+            byte if is_field_byte(*byte) => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// RFC 9110, section 5.5: visible bytes, space, tab, and what lies beyond ASCII.
+fn is_field_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}

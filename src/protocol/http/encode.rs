@@ -1,0 +1,147 @@
+//! Answers, as bytes.
+
+use http::StatusCode;
+
+use super::Version;
+use super::append_date;
+
+/// The head of an answer, to be appended to a connection's output.
+///
+/// ```
+/// use http::StatusCode;
+/// use socketserver::protocol::http::{Answer, Connection, Length};
+///
+/// let mut out = Vec::new();
+/// let answer = Answer {
+///     status: StatusCode::OK,
+///     content_type: "text/plain",
+///     length: Length::Fixed(5),
+///     connection: Connection::KeepAlive,
+///     fields: b"",
+/// };
+/// answer.append(&mut out, 784_111_777);
+/// out.extend_from_slice(b"hello");
+/// assert_eq!(out, b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+///     Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// The status.
+    pub status: StatusCode,
+    /// The value of the Content-Type field; empty for none.
+    pub content_type: &'a str,
+    /// How the end of the body is told.
+    pub length: Length,
+    /// What becomes of the connection.
+    pub connection: Connection,
+    /// Further fields, each a whole line with its CR LF.
+    pub fields: &'a [u8],
+}
+
+/// How the end of an answer's body is told (RFC 9112, section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// So many bytes follow.
+    Fixed(u64),
+    /// Chunks follow.
+    Chunked,
+    /// The body ends with the connection; or there is none, as with 204 and 304.
+    Untold,
+}
+
+/// What becomes of the connection after an answer (RFC 9112, section 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// It goes on, which in HTTP/1.1 need not be said.
+    KeepAlive,
+    /// It goes on, which an HTTP/1.0 client must be told.
+    KeepAliveTold,
+    /// It ends.
+    Close,
+}
+
+impl Connection {
+    /// What to say to a client of this version.
+    pub fn new(version: Version, keep: bool) -> Connection {
+        match (version, keep) {
+            (_, false) => Connection::Close,
+            (Version::Http11, true) => Connection::KeepAlive,
+            (Version::Http10, true) => Connection::KeepAliveTold,
+        }
+    }
+}
+
+impl Answer<'_> {
+    /// Appends the head, up to and with its empty line, dated `unix_seconds` after 1970.
+    pub fn append(&self, out: &mut Vec<u8>, unix_seconds: u64) {
+        if self.status == StatusCode::OK {
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        } else {
+            self.append_status(out);
+        }
+        append_date(out, unix_seconds);
+        if !self.content_type.is_empty() {
+            out.extend_from_slice(b"Content-Type: ");
+            out.extend_from_slice(self.content_type.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        match self.connection {
+            Connection::KeepAlive => {}
+            Connection::KeepAliveTold => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+            Connection::Close => out.extend_from_slice(b"Connection: close\r\n"),
+        }
+        out.extend_from_slice(self.fields);
+        match self.length {
+            Length::Fixed(length) => {
+                out.extend_from_slice(b"Content-Length: ");
+                append_decimal(out, length);
+                out.extend_from_slice(b"\r\n\r\n");
+            }
+            Length::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),
+            Length::Untold => out.extend_from_slice(b"\r\n"),
+        }
+    }
+
+    fn append_status(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(self.status.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(
+            self.status
+                .canonical_reason()
+                .unwrap_or_default()
+                .as_bytes(),
+        );
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Appends one chunk of a body that is [`Length::Chunked`]. Nothing for no bytes: an empty
+    /// chunk would end the body.
+    pub fn append_chunk(out: &mut Vec<u8>, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            out.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
+            out.extend_from_slice(bytes);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Appends what ends a body that is [`Length::Chunked`].
+    pub fn append_last_chunk(out: &mut Vec<u8>) {
+        out.extend_from_slice(b"0\r\n\r\n");
+    }
+}
+
+/// Digits without the machinery of `format!`: this is in every answer.
+fn append_decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        start -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
+}

@@ -1,0 +1,159 @@
+//! HTTP/1.1 (RFC 9112), the server's side, sans-IO: requests in as [`Message`]s, answers out as
+//! bytes.
+//!
+//! Strict where leniency is how requests get smuggled: whatever two parsers could read
+//! differently is refused. Every refusal is a [`Close::Malformed`] that carries the status to
+//! answer with, and the connection ends after it.
+//!
+//! ```
+//! use socketserver::protocol::http::{Http, HttpLimits, Message};
+//! use socketserver::{Protocol, Step};
+//! use std::sync::Arc;
+//!
+//! let mut http = Http::new(Arc::new(HttpLimits::default()));
+//! let mut input = *b"GET /hello?to=you HTTP/1.1\r\nHost: example.com\r\n\r\n";
+//! let Step::Message(Message::Head(head), used) = http.decode(&mut input)? else { panic!() };
+//! assert_eq!((head.path(), head.query(), used), ("/hello", Some("to=you"), 49));
+//! assert!(!head.has_body());
+//! # Ok::<(), socketserver::Close>(())
+//! ```
+
+mod body;
+mod chunk;
+mod date;
+mod encode;
+mod fields;
+mod head;
+mod scan;
+mod target;
+
+use std::sync::Arc;
+
+pub(crate) use self::date::append_date;
+pub use self::encode::{Answer, Connection, Length};
+pub use self::fields::Fields;
+pub use self::head::{Head, Version};
+
+use self::body::Body;
+use self::scan::Scan;
+use crate::{Close, Protocol, Step};
+
+/// What HTTP limits for itself, besides the server's [`Limits`](crate::Limits).
+///
+/// ```
+/// use socketserver::protocol::http::HttpLimits;
+///
+/// let limits = HttpLimits { body: 10 * 1024 * 1024, ..HttpLimits::default() };
+/// assert_eq!(limits.head, 16 * 1024);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Bytes of the request line; a longer one gets 414. Default 8 KiB (RFC 9112 asks for at
+    /// least 8,000).
+    pub request_line: usize,
+    /// Bytes of the whole head; a longer one gets 431. No more than
+    /// [`Limits::pending_input`](crate::Limits::pending_input). Default 16 KiB (Node.js).
+    pub head: usize,
+    /// Fields of the head; more get 431. Default 100 (hyper, Apache), 256 at most.
+    pub fields: usize,
+    /// Bytes of the body; a longer one gets 413. Default 1 MiB (nginx).
+    pub body: u64,
+    /// Bytes of the trailers of a chunked body, which are read and dropped; more get 431.
+    /// Default 8 KiB.
+    pub trailers: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> HttpLimits {
+        HttpLimits {
+            request_line: 8 * 1024,
+            head: 16 * 1024,
+            fields: 100,
+            body: 1024 * 1024,
+            trailers: 8 * 1024,
+        }
+    }
+}
+
+/// What a request consists of: a head, and if [`Head::has_body`], pieces of its body up to the
+/// one that is the last.
+#[derive(Debug)]
+pub enum Message<'a> {
+    /// The head of a request.
+    Head(Head<'a>),
+    /// A piece of its body, as it came: how it is cut means nothing.
+    Body {
+        /// The bytes; the last piece may have none.
+        bytes: &'a [u8],
+        /// Whether the request is now complete.
+        is_last: bool,
+    },
+}
+
+/// The decoder of one connection's requests.
+#[derive(Debug)]
+pub struct Http {
+    limits: Arc<HttpLimits>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Between requests or in a head.
+    Head(Scan),
+    /// An empty line was skipped in front of a head; a second one is refused.
+    HeadAfterEmptyLine(Scan),
+    Body(Body),
+}
+
+impl Http {
+    /// A decoder at the beginning of a connection.
+    pub fn new(limits: Arc<HttpLimits>) -> Http {
+        Http {
+            limits,
+            state: State::Head(Scan::default()),
+        }
+    }
+}
+
+impl Protocol for Http {
+    type Message<'a> = Message<'a>;
+
+    fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Step<Message<'a>>, Close> {
+        let input: &'a [u8] = input;
+        let scan = match &mut self.state {
+            State::Body(body) => {
+                let step = body.decode(input, &self.limits)?;
+                if let Step::Message(Message::Body { is_last: true, .. }, _) = step {
+                    self.state = State::Head(Scan::default());
+                }
+                return Ok(step);
+            }
+            State::Head(scan) => {
+                // RFC 9112, section 2.2: an empty line in front of a request is ignored.
+                match input {
+                    [b'\r', b'\n', ..] => {
+                        self.state = State::HeadAfterEmptyLine(Scan::default());
+                        return Ok(Step::Skip(2));
+                    }
+                    [b'\r'] => return Ok(Step::NeedMore),
+                    _ => scan,
+                }
+            }
+            State::HeadAfterEmptyLine(scan) => scan,
+        };
+        let Some((head, len)) = head::decode(input, scan, &self.limits)? else {
+            return Ok(Step::NeedMore);
+        };
+        self.state = match Body::of(&head, &self.limits)? {
+            Some(body) => State::Body(body),
+            None => State::Head(Scan::default()),
+        };
+        Ok(Step::Message(Message::Head(head), len))
+    }
+}
+
+/// A refusal: the status to answer with, and what was wrong.
+fn refuse(code: u16, why: &'static str) -> Close {
+    Close::Malformed { code, why }
+}

@@ -1,0 +1,72 @@
+//! Finds the end of a head that comes in pieces. Each byte is looked at once, however small the
+//! pieces; what it refuses depends on the bytes alone and not on how they were cut.
+
+use memchr::memchr_iter;
+
+use super::{HttpLimits, refuse};
+use crate::Close;
+
+/// How far an incomplete head has been looked at.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// Bytes looked at.
+    seen: u32,
+    /// The request line is among them.
+    past_first_line: bool,
+}
+
+impl Scan {
+    pub(super) fn is_fresh(&self) -> bool {
+        self.seen == 0
+    }
+
+    /// The length of the head, with the empty line that ends it, if it is there.
+    ///
+    /// Every line must end in CR LF: a bare LF is where two parsers part ways (RFC 9112,
+    /// section 2.2 allows it and request smuggling lives on it).
+    pub(super) fn find_end(
+        &mut self,
+        input: &[u8],
+        limits: &HttpLimits,
+    ) -> Result<Option<usize>, Close> {
+        if self.is_fresh() && input.first().is_some_and(|first| !is_token_byte(*first)) {
+            return Err(refuse(400, "the request line begins with no method"));
+        }
+        // What lies behind the limit is not looked at: it would depend on the cut.
+        let visible = input.get(..limits.head).unwrap_or(input);
+        let start = self.seen as usize;
+        for offset in memchr_iter(b'\n', visible.get(start..).unwrap_or_default()) {
+            let at = start + offset;
+            if !self.past_first_line {
+                check_line(at, limits)?;
+                self.past_first_line = true;
+            }
+            match visible.get(..at).unwrap_or_default() {
+                [.., b'\n', b'\r'] => return Ok(Some(at + 1)),
+                [.., b'\r'] => {}
+                _ => return Err(refuse(400, "a line of the head does not end in CR LF")),
+            }
+        }
+        self.seen = visible.len() as u32;
+        if !self.past_first_line {
+            check_line(visible.len(), limits)?;
+        }
+        if input.len() > limits.head {
+            return Err(refuse(431, "the head is too long"));
+        }
+        Ok(None)
+    }
+}
+
+/// Refuses a request line whose end, the LF, is not before byte `at` when it is too long.
+fn check_line(at: usize, limits: &HttpLimits) -> Result<(), Close> {
+    if at > limits.request_line + 1 {
+        return Err(refuse(414, "the request line is too long"));
+    }
+    Ok(())
+}
+
+/// RFC 9110, section 5.6.2.
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

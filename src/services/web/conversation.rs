@@ -1,0 +1,259 @@
+//! One client's conversation with the site: a request, its answer, the next request. Pipelined
+//! requests wait for their turn in the input, so answers are in order by construction.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+
+use super::reply::{Later, Pieces, Prepared};
+use super::{Failure, Reply, Request, Sent, Site};
+use crate::protocol::http::{Answer, Connection, Head, Http, Length, Message};
+use crate::{Close, Context, MessageHandler, panics};
+
+pub(super) struct Conversation {
+    site: Arc<Site>,
+    doing: Doing,
+}
+
+/// What it is in the middle of. Boxed, so that an idle client costs 16 bytes here.
+enum Doing {
+    Nothing,
+    /// A body is coming.
+    Collecting(Box<Upload>),
+    /// The answer waits for its time; the client is not read.
+    Waiting(Box<Prepared>),
+    /// The answer goes out as fast as the client takes it; the client is not read.
+    Streaming(Box<Pieces>),
+}
+
+struct Upload {
+    /// As it was sent: it is parsed again when the body is there.
+    head: Vec<u8>,
+    body: Vec<u8>,
+    /// Whether anybody wants the body. If not, it is read and forgotten, so that the connection
+    /// can go on.
+    wanted: bool,
+}
+
+/// A body is given this much room before its first byte has come, whatever length it claims.
+const BODY_RESERVE_MAX: u64 = 64 * 1024;
+
+impl Conversation {
+    pub(super) fn new(site: Arc<Site>) -> Conversation {
+        Conversation {
+            site,
+            doing: Doing::Nothing,
+        }
+    }
+
+    fn on_head(&mut self, head: &Head<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
+        if !head.has_body() {
+            return self.answer(head, &[], cx);
+        }
+        let wanted = self.site.router.has_route(head.method(), head.path());
+        if head.expects_continue() {
+            if !wanted {
+                // It has not sent the body yet and need not: this is the answer.
+                self.answer(head, &[], cx)?;
+                cx.close(Close::Done);
+                return Ok(());
+            }
+            cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        let expected = head.content_length().unwrap_or(0).min(BODY_RESERVE_MAX) as usize;
+        let body = Vec::with_capacity(if wanted { expected } else { 0 });
+        let upload = Upload {
+            head: head.as_bytes().to_vec(),
+            body,
+            wanted,
+        };
+        self.doing = Doing::Collecting(Box::new(upload));
+        Ok(())
+    }
+
+    fn on_body(&mut self, bytes: &[u8], is_last: bool, cx: &mut Context<'_>) -> Result<(), Close> {
+        let Doing::Collecting(upload) = &mut self.doing else {
+            return Ok(());
+        };
+        if upload.wanted {
+            upload.body.extend_from_slice(bytes);
+        }
+        if !is_last {
+            return Ok(());
+        }
+        if let Doing::Collecting(upload) = std::mem::replace(&mut self.doing, Doing::Nothing) {
+            let site = Arc::clone(&self.site);
+            let head = Head::parse(&upload.head, &site.limits)?;
+            self.answer(&head, &upload.body, cx)?;
+        }
+        Ok(())
+    }
+
+    /// Answers a request that is complete.
+    fn answer(&mut self, head: &Head<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
+        let keep = head.keep_alive() && !cx.is_stopping();
+        let unix_seconds = cx.now().unix_seconds();
+        let connection = Connection::new(head.version(), keep);
+        let request = Request::new(head, body, cx.peer());
+        let mark = cx.out().len();
+        let mut later = None;
+        let reply = Reply {
+            out: cx.out(),
+            later: &mut later,
+            unix_seconds,
+            is_head: *head.method() == Method::HEAD,
+            version: head.version(),
+            connection,
+            status: StatusCode::OK,
+            fields: Vec::new(),
+            delay: None,
+        };
+        let router = &self.site.router;
+        let run = || match router.answer(request, reply) {
+            Ok(Sent { .. }) => Ok(()),
+            Err(Failure(why)) => Err(why),
+        };
+        match panics::catch(run) {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => {
+                log::error!(
+                    "{} {} {}: {}",
+                    cx.peer(),
+                    head.method(),
+                    head.path(),
+                    why.escape_debug()
+                );
+                later = None;
+                cx.out().truncate(mark);
+                server_error(connection, cx);
+            }
+            Err(said) => {
+                log::error!(
+                    "{} {} {}: panicked: {said}",
+                    cx.peer(),
+                    head.method(),
+                    head.path()
+                );
+                cx.out().truncate(mark);
+                server_error(Connection::Close, cx);
+                return Err(Close::Panicked);
+            }
+        }
+        self.go_on(later, keep, cx);
+        Ok(())
+    }
+
+    /// After an answer, or its first part: what comes next.
+    fn go_on(&mut self, later: Option<Later>, keep: bool, cx: &mut Context<'_>) {
+        match later {
+            None if keep => {}
+            None => cx.close(Close::Done),
+            Some(Later::After(delay, prepared)) => {
+                self.doing = Doing::Waiting(prepared);
+                cx.pause();
+                cx.wake_after(delay);
+            }
+            Some(Later::Pieces(pieces)) => {
+                self.doing = Doing::Streaming(Box::new(pieces));
+                self.stream(cx);
+            }
+        }
+    }
+
+    /// Writes pieces until the output is full or there are no more.
+    fn stream(&mut self, cx: &mut Context<'_>) {
+        let Doing::Streaming(pieces) = &mut self.doing else {
+            return;
+        };
+        while !cx.is_done() {
+            match (pieces.source.next(), pieces.chunked) {
+                (Some(piece), true) => Answer::append_chunk(cx.out(), &piece),
+                (Some(piece), false) => cx.write(&piece),
+                (None, chunked) => {
+                    if chunked {
+                        Answer::append_last_chunk(cx.out());
+                    }
+                    let keep = pieces.keep && !cx.is_stopping();
+                    self.doing = Doing::Nothing;
+                    if keep {
+                        cx.resume();
+                    } else {
+                        cx.close(Close::Done);
+                    }
+                    return;
+                }
+            }
+        }
+        cx.pause();
+    }
+}
+
+fn server_error(connection: Connection, cx: &mut Context<'_>) {
+    let body = b"500 Internal Server Error\n";
+    append_plain(StatusCode::INTERNAL_SERVER_ERROR, connection, body, cx);
+}
+
+fn append_plain(status: StatusCode, connection: Connection, body: &[u8], cx: &mut Context<'_>) {
+    let answer = Answer {
+        status,
+        content_type: "text/plain; charset=utf-8",
+        length: Length::Fixed(body.len() as u64),
+        connection,
+        fields: b"",
+    };
+    let unix_seconds = cx.now().unix_seconds();
+    answer.append(cx.out(), unix_seconds);
+    cx.write(body);
+}
+
+impl MessageHandler<Http> for Conversation {
+    fn on_message(&mut self, message: Message<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
+        match message {
+            Message::Head(head) => self.on_head(&head, cx),
+            Message::Body { bytes, is_last } => self.on_body(bytes, is_last, cx),
+        }
+    }
+
+    fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
+        if let Close::Malformed { code, why } = why {
+            let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_REQUEST);
+            let body = format!("{status}: {why}\n");
+            append_plain(status, Connection::Close, body.as_bytes(), cx);
+        }
+    }
+
+    fn on_eof(&mut self, cx: &mut Context<'_>) {
+        match &mut self.doing {
+            Doing::Nothing | Doing::Collecting(_) => cx.close(Close::Eof),
+            Doing::Waiting(prepared) => prepared.keep = false,
+            Doing::Streaming(pieces) => pieces.keep = false,
+        }
+    }
+
+    fn on_drain(&mut self, cx: &mut Context<'_>) {
+        self.stream(cx);
+    }
+
+    fn on_wake(&mut self, cx: &mut Context<'_>) {
+        let Doing::Waiting(_) = &self.doing else {
+            return;
+        };
+        if let Doing::Waiting(prepared) = std::mem::replace(&mut self.doing, Doing::Nothing) {
+            let keep = prepared.keep && !cx.is_stopping();
+            let unix_seconds = cx.now().unix_seconds();
+            prepared.append(cx.out(), keep, unix_seconds);
+            if keep {
+                cx.resume();
+            } else {
+                cx.close(Close::Done);
+            }
+        }
+    }
+
+    fn on_stop(&mut self, cx: &mut Context<'_>) {
+        // In the middle of a request, `is_stopping` ends the connection after its answer.
+        if matches!(self.doing, Doing::Nothing) {
+            cx.close(Close::Stopping);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The one answer to a request.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::Answered;
+use crate::protocol::http::{Answer, Connection, Length, Version};
+
+/// The right to answer one request, once.
+///
+/// Every way to answer takes the reply and gives a [`Sent`], and a route must return one: it can
+/// neither answer twice nor forget to. That is checked when it is compiled:
+///
+/// ```compile_fail,E0382
+/// use socketserver::services::web::{Answered, Reply, Request};
+///
+/// fn twice<'r>(_: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
+///     reply.text("once")?;
+///     reply.text("twice")
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// use socketserver::services::web::{Answered, Reply, Request};
+///
+/// fn never<'r>(_: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
+///     Ok(())
+/// }
+/// ```
+///
+/// If a route fails after it has answered, what it wrote is taken back, and the answer is 500.
+#[must_use = "a request must be answered"]
+pub struct Reply<'r> {
+    pub(super) out: &'r mut Vec<u8>,
+    pub(super) later: &'r mut Option<Later>,
+    pub(super) unix_seconds: u64,
+    pub(super) is_head: bool,
+    pub(super) version: Version,
+    pub(super) connection: Connection,
+    pub(super) status: StatusCode,
+    pub(super) fields: Vec<u8>,
+    pub(super) delay: Option<Duration>,
+}
+
+/// The proof that a request was answered. Only [`Reply`] makes it.
+#[derive(Debug)]
+#[must_use = "a route returns it"]
+pub struct Sent<'r>(PhantomData<&'r mut ()>);
+
+/// Why a route could not answer. Any error becomes one by `?`; it is logged and the client gets
+/// 500, without the text.
+#[derive(Debug)]
+pub struct Failure(pub(super) String);
+
+impl<E: fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure(error.to_string())
+    }
+}
+
+/// The part of an answer that does not go out at once.
+pub(super) enum Later {
+    After(Duration, Box<Prepared>),
+    Pieces(Pieces),
+}
+
+/// A whole answer that waits for its time.
+pub(super) struct Prepared {
+    pub(super) status: StatusCode,
+    pub(super) content_type: Box<str>,
+    pub(super) fields: Vec<u8>,
+    pub(super) body: Vec<u8>,
+    pub(super) is_head: bool,
+    pub(super) version: Version,
+    pub(super) keep: bool,
+}
+
+/// The rest of a body that is made piece by piece.
+pub(super) struct Pieces {
+    pub(super) source: Box<dyn Iterator<Item = Vec<u8>> + Send>,
+    pub(super) chunked: bool,
+    pub(super) keep: bool,
+}
+
+impl<'r> Reply<'r> {
+    /// The status, instead of 200.
+    pub fn status(mut self, status: StatusCode) -> Reply<'r> {
+        self.status = status;
+        self
+    }
+
+    /// One more field. The types see to it that no line end gets into it.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Reply<'r> {
+        self.fields.extend_from_slice(name.as_str().as_bytes());
+        self.fields.extend_from_slice(b": ");
+        self.fields.extend_from_slice(value.as_bytes());
+        self.fields.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// Answers after `delay`, without holding up anybody but this connection.
+    pub fn after(mut self, delay: Duration) -> Reply<'r> {
+        self.delay = Some(delay);
+        self
+    }
+
+    /// Answers with plain text.
+    ///
+    /// # Errors
+    ///
+    /// None of these methods fails; they return what a route returns.
+    pub fn text(self, text: &str) -> Answered<'r> {
+        self.answer("text/plain; charset=utf-8", text.as_bytes())
+    }
+
+    /// Answers with a page. What comes from others must be escaped before.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Reply::text).
+    pub fn html(self, html: &str) -> Answered<'r> {
+        self.answer("text/html; charset=utf-8", html.as_bytes())
+    }
+
+    /// Answers with JSON, already written as such.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Reply::text).
+    pub fn json(self, json: &str) -> Answered<'r> {
+        self.answer("application/json", json.as_bytes())
+    }
+
+    /// Answers without a body.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Reply::text).
+    pub fn empty(self) -> Answered<'r> {
+        self.answer("", b"")
+    }
+
+    /// Answers with any bytes. A content type that could not stand in a field, because it holds
+    /// a line end, say, becomes `application/octet-stream`.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Reply::text).
+    pub fn bytes(self, content_type: &str, body: &[u8]) -> Answered<'r> {
+        self.answer(proper(content_type), body)
+    }
+
+    fn answer(self, content_type: &str, body: &[u8]) -> Answered<'r> {
+        if let Some(delay) = self.delay {
+            let prepared = Prepared {
+                status: self.status,
+                content_type: content_type.into(),
+                fields: self.fields,
+                body: body.to_vec(),
+                is_head: self.is_head,
+                version: self.version,
+                keep: self.connection != Connection::Close,
+            };
+            *self.later = Some(Later::After(delay, Box::new(prepared)));
+            return Ok(Sent(PhantomData));
+        }
+        let answer = Answer {
+            status: self.status,
+            content_type,
+            length: Length::Fixed(body.len() as u64),
+            connection: self.connection,
+            fields: &self.fields,
+        };
+        append(self.out, answer, body, self.is_head, self.unix_seconds);
+        Ok(Sent(PhantomData))
+    }
+
+    /// Answers with a body that `pieces` makes bit by bit, no faster than the client takes it.
+    /// An HTTP/1.1 client gets it chunked, an older one until the connection ends.
+    ///
+    /// [`after`](Reply::after) does not delay it: an iterator has its own time.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Reply::text).
+    pub fn pieces<I>(self, content_type: &str, pieces: I) -> Answered<'r>
+    where
+        I: IntoIterator<Item = Vec<u8>>,
+        I::IntoIter: Send + 'static,
+    {
+        let content_type = proper(content_type);
+        let chunked = self.version == Version::Http11;
+        let connection = if chunked {
+            self.connection
+        } else {
+            Connection::Close
+        };
+        let length = if chunked {
+            Length::Chunked
+        } else {
+            Length::Untold
+        };
+        let answer = Answer {
+            status: self.status,
+            content_type,
+            length,
+            connection,
+            fields: &self.fields,
+        };
+        answer.append(self.out, self.unix_seconds);
+        if !self.is_head {
+            let source = Box::new(pieces.into_iter());
+            let keep = connection != Connection::Close;
+            *self.later = Some(Later::Pieces(Pieces {
+                source,
+                chunked,
+                keep,
+            }));
+        }
+        Ok(Sent(PhantomData))
+    }
+}
+
+impl Prepared {
+    /// Writes the answer, now that its time has come.
+    pub(super) fn append(&self, out: &mut Vec<u8>, keep: bool, unix_seconds: u64) {
+        let answer = Answer {
+            status: self.status,
+            content_type: &self.content_type,
+            length: Length::Fixed(self.body.len() as u64),
+            connection: Connection::new(self.version, keep),
+            fields: &self.fields,
+        };
+        append(out, answer, &self.body, self.is_head, unix_seconds);
+    }
+}
+
+/// A route may have got it from its client: nothing may get into the head by it.
+fn proper(content_type: &str) -> &str {
+    let ok = content_type.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if ok {
+        content_type
+    } else {
+        "application/octet-stream"
+    }
+}
+
+/// Writes an answer with its body, unless the status or the method forbid one (RFC 9110,
+/// sections 6.4.1 and 9.3.2).
+fn append(out: &mut Vec<u8>, mut answer: Answer<'_>, body: &[u8], is_head: bool, unix: u64) {
+    if matches!(
+        answer.status,
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) {
+        answer.length = Length::Untold;
+        answer.append(out, unix);
+        return;
+    }
+    answer.append(out, unix);
+    if !is_head {
+        out.extend_from_slice(body);
+    }
+}
+
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,193 @@
+//! Which route answers a request. Knows nothing of connections.
+
+use std::borrow::Cow;
+
+use http::{HeaderValue, Method, StatusCode, header};
+use percent_encoding::percent_decode_str;
+
+use super::{Answered, Reply, Request};
+
+/// What answers one method of one path.
+pub(super) type Route =
+    Box<dyn for<'q, 'r> Fn(&Request<'q>, Reply<'r>) -> Answered<'r> + Send + Sync>;
+
+/// The parameters of a path: name and decoded value.
+pub(super) type Params<'a> = Vec<(&'a str, Cow<'a, str>)>;
+
+#[derive(Default)]
+pub(super) struct Router {
+    /// Sorted by path.
+    fixed: Vec<(Box<str>, Methods)>,
+    /// In the order they were added.
+    patterns: Vec<(Pattern, Methods)>,
+}
+
+#[derive(Default)]
+struct Methods {
+    by_name: Vec<(Method, Route)>,
+    any: Option<Route>,
+}
+
+/// A path with parameters.
+#[derive(PartialEq, Eq)]
+struct Pattern(Vec<Segment>);
+
+#[derive(PartialEq, Eq)]
+enum Segment {
+    Fixed(Box<str>),
+    Param(Box<str>),
+}
+
+impl Router {
+    /// Adds a route; a later one for the same method and path replaces it.
+    pub(super) fn add(&mut self, method: Option<Method>, path: &str, route: Route) {
+        let methods = self.methods_of(path);
+        match method {
+            None => methods.any = Some(route),
+            Some(method) => {
+                methods.by_name.retain(|(name, _)| *name != method);
+                methods.by_name.push((method, route));
+            }
+        }
+    }
+
+    fn methods_of(&mut self, path: &str) -> &mut Methods {
+        let pattern = Pattern::parse(path);
+        if pattern
+            .0
+            .iter()
+            .any(|segment| matches!(segment, Segment::Param(_)))
+        {
+            let known = self
+                .patterns
+                .iter()
+                .position(|(known, _)| *known == pattern);
+            let at = known.unwrap_or(self.patterns.len());
+            if known.is_none() {
+                self.patterns.push((pattern, Methods::default()));
+            }
+            return &mut self.patterns[at].1;
+        }
+        let at = match self
+            .fixed
+            .binary_search_by(|(known, _)| (**known).cmp(path))
+        {
+            Ok(at) => at,
+            Err(at) => {
+                self.fixed.insert(at, (path.into(), Methods::default()));
+                at
+            }
+        };
+        &mut self.fixed[at].1
+    }
+
+    /// Answers `request`, with a route or with what HTTP says where there is none.
+    pub(super) fn answer<'q, 'r>(
+        &'q self,
+        mut request: Request<'q>,
+        reply: Reply<'r>,
+    ) -> Answered<'r> {
+        let path = request.path();
+        if path == "*" {
+            return reply.status(StatusCode::NO_CONTENT).empty();
+        }
+        let Some((methods, params)) = self.find(path) else {
+            return reply.status(StatusCode::NOT_FOUND).text("404 Not Found\n");
+        };
+        if let Some(route) = methods.find(request.method()) {
+            request.params = params;
+            return route(&request, reply);
+        }
+        let reply = match HeaderValue::try_from(methods.allowed()) {
+            Ok(allowed) => reply.header(header::ALLOW, allowed),
+            Err(_) => reply,
+        };
+        if *request.method() == Method::OPTIONS {
+            return reply.status(StatusCode::NO_CONTENT).empty();
+        }
+        reply
+            .status(StatusCode::METHOD_NOT_ALLOWED)
+            .text("405 Method Not Allowed\n")
+    }
+
+    /// Whether a route of the user's would get to see the request.
+    pub(super) fn has_route(&self, method: &Method, path: &str) -> bool {
+        self.find(path)
+            .is_some_and(|(methods, _)| methods.find(method).is_some())
+    }
+
+    fn find<'a>(&'a self, path: &'a str) -> Option<(&'a Methods, Params<'a>)> {
+        if let Some(methods) = self.find_fixed(path) {
+            return Some((methods, Params::new()));
+        }
+        if path.contains('%') {
+            // An encoded slash is part of a segment and separates nothing.
+            let decoded = percent_decode_str(path).decode_utf8().ok()?;
+            let same_segments = decoded.split('/').count() == path.split('/').count();
+            if let Some(methods) = self.find_fixed(&decoded).filter(|_| same_segments) {
+                return Some((methods, Params::new()));
+            }
+        }
+        self.patterns
+            .iter()
+            .find_map(|(pattern, methods)| pattern.matches(path).map(|params| (methods, params)))
+    }
+
+    fn find_fixed(&self, path: &str) -> Option<&Methods> {
+        let at = self
+            .fixed
+            .binary_search_by(|(known, _)| (**known).cmp(path))
+            .ok()?;
+        self.fixed.get(at).map(|(_, methods)| methods)
+    }
+}
+
+impl Methods {
+    fn find(&self, method: &Method) -> Option<&Route> {
+        let named = |wanted: &Method| {
+            self.by_name
+                .iter()
+                .find(|(name, _)| name == wanted)
+                .map(|(_, route)| route)
+        };
+        named(method)
+            .or_else(|| named(&Method::GET).filter(|_| *method == Method::HEAD))
+            .or(self.any.as_ref())
+    }
+
+    /// The value of an Allow field.
+    fn allowed(&self) -> String {
+        let mut names: Vec<&str> = self.by_name.iter().map(|(name, _)| name.as_str()).collect();
+        if names.contains(&"GET") && !names.contains(&"HEAD") {
+            names.push("HEAD");
+        }
+        if !names.contains(&"OPTIONS") {
+            names.push("OPTIONS");
+        }
+        names.join(", ")
+    }
+}
+
+impl Pattern {
+    fn parse(path: &str) -> Pattern {
+        let segment = |text: &str| match text.strip_prefix('{').and_then(|t| t.strip_suffix('}')) {
+            Some(name) => Segment::Param(name.into()),
+            None => Segment::Fixed(text.into()),
+        };
+        Pattern(path.split('/').map(segment).collect())
+    }
+
+    fn matches<'a>(&'a self, path: &'a str) -> Option<Params<'a>> {
+        let mut params = Params::new();
+        let mut segments = path.split('/');
+        for segment in &self.0 {
+            let text = percent_decode_str(segments.next()?).decode_utf8().ok()?;
+            match segment {
+                Segment::Fixed(fixed) if **fixed == *text => {}
+                Segment::Param(name) if !text.is_empty() => params.push((name, text)),
+                _ => return None,
+            }
+        }
+        segments.next().is_none().then_some(params)
+    }
+}
