@@ -50,10 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Exit> {
-    let limits = Limits {
-        message: Some(Duration::from_secs(10)),
-        ..Limits::default()
-    };
+    let limits = Limits { message: Some(Duration::from_secs(10)), ..Limits::default() };
     let mut faults = false;
     let mut head_timeout = limits.message;
     let options = Options::new("127.0.0.1:8080", limits).parse(HELP, |name, parser| {
@@ -74,37 +71,26 @@ fn run() -> Result<(), Exit> {
 
 fn site(faults: bool) -> Web {
     let web = Web::new()
-        .any("/", |_, reply| {
-            reply.html(include_str!("common/welcome.html"))
-        })
-        .get("/plaintext", |_, reply| {
-            reply.bytes("text/plain", b"Hello, World!")
-        })
-        .get("/json", |_, reply| {
-            reply.json(r#"{"message":"Hello, World!"}"#)
-        })
+        .any("/", |_, reply| reply.html(include_str!("common/welcome.html")))
+        .get("/plaintext", |_, reply| reply.bytes("text/plain", b"Hello, World!"))
+        .get("/json", |_, reply| reply.json(r#"{"message":"Hello, World!"}"#))
         .any("/echo", echo)
         .get("/slow", slow);
     if !faults {
         return web;
     }
-    web.get("/work", work)
-        .get("/panic", |_, _| panic_on_purpose())
+    web.get("/work", work).get("/panic", |_, _| panic_on_purpose())
 }
 
 fn echo<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
-    let content_type = request
-        .header("content-type")
-        .unwrap_or("application/octet-stream");
+    let content_type = request.header("content-type").unwrap_or("application/octet-stream");
     reply.bytes(content_type, request.body())
 }
 
 fn slow<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
     match delay(request) {
         Some(delay) => reply.after(delay).text("slow, but nobody waited for you\n"),
-        None => reply
-            .status(StatusCode::BAD_REQUEST)
-            .text("ask for /slow?ms=N, N to 60000\n"),
+        None => reply.status(StatusCode::BAD_REQUEST).text("ask for /slow?ms=N, N to 60000\n"),
     }
 }
 
@@ -116,9 +102,7 @@ fn work<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
             std::thread::sleep(delay);
             reply.text("worked\n")
         }
-        None => reply
-            .status(StatusCode::BAD_REQUEST)
-            .text("ask for /work?ms=N, N to 60000\n"),
+        None => reply.status(StatusCode::BAD_REQUEST).text("ask for /work?ms=N, N to 60000\n"),
     }
 }
 

@@ -197,23 +197,8 @@ pub(crate) struct Turn<'a> {
 
 impl<'a> Context<'a> {
     pub(crate) fn new(id: Id, peer: &'a Peer, turn: Turn<'a>) -> Context<'a> {
-        let Turn {
-            now,
-            stopping,
-            out,
-            room,
-            effects,
-        } = turn;
-        Context {
-            id,
-            peer,
-            now,
-            stopping,
-            out,
-            room,
-            effects,
-            halted: false,
-        }
+        let Turn { now, stopping, out, room, effects } = turn;
+        Context { id, peer, now, stopping, out, room, effects, halted: false }
     }
 
     /// This connection.

@@ -99,26 +99,14 @@ impl Limits {
     pub fn check(&self) -> Result<(), &'static str> {
         let rules = [
             (self.connections > 0, "connections must be at least 1"),
-            (
-                self.connections <= 1 << 24,
-                "connections must be at most 16,777,216",
-            ),
+            (self.connections <= 1 << 24, "connections must be at most 16,777,216"),
             (self.listen_queue > 0, "listen_queue must be at least 1"),
             (self.accept_burst > 0, "accept_burst must be at least 1"),
             (self.read_budget > 0, "read_budget must be at least 1"),
             (self.pending_input > 0, "pending_input must be at least 1"),
-            (
-                self.pending_input <= 1 << 30,
-                "pending_input must be at most 1 GiB",
-            ),
-            (
-                self.output_low < self.output_high,
-                "output_low must be less than output_high",
-            ),
-            (
-                self.output_high <= self.output_hard,
-                "output_high must be at most output_hard",
-            ),
+            (self.pending_input <= 1 << 30, "pending_input must be at most 1 GiB"),
+            (self.output_low < self.output_high, "output_low must be less than output_high"),
+            (self.output_high <= self.output_hard, "output_high must be at most output_hard"),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
             Some((_, rule)) => Err(rule),

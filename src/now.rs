@@ -24,10 +24,7 @@ pub struct Now {
 impl Now {
     /// A moment `elapsed` after the server started, `unix_seconds` after 1970 by the wall clock.
     pub fn new(elapsed: Duration, unix_seconds: u64) -> Now {
-        Now {
-            elapsed_ms: millis(elapsed),
-            unix_seconds,
-        }
+        Now { elapsed_ms: millis(elapsed), unix_seconds }
     }
 
     /// Time since the server started, in whole milliseconds; never goes backwards.

@@ -25,10 +25,7 @@ pub(crate) fn drop_quietly<D>(what: D) {
 }
 
 fn text(payload: &(dyn Any + Send)) -> String {
-    let said = match (
-        payload.downcast_ref::<&str>(),
-        payload.downcast_ref::<String>(),
-    ) {
+    let said = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => text,
         (_, Some(text)) => text.as_str(),
         _ => "(no text)",

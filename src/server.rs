@@ -81,13 +81,7 @@ impl Server {
         let poll = Poll::new()?;
         let remote = Remote::new(Reactor::waker(&poll)?);
         let limits = Limits::default();
-        let server = Server {
-            limits,
-            poll,
-            remote,
-            services: Vec::new(),
-            doors: Vec::new(),
-        };
+        let server = Server { limits, poll, remote, services: Vec::new(), doors: Vec::new() };
         server.and_bind(address)
     }
 
@@ -131,10 +125,7 @@ impl Server {
 
     /// Where it listens, in the order of binding, with the ports that the system chose.
     pub fn addresses(&self) -> Vec<Address> {
-        self.doors
-            .iter()
-            .map(|(listener, _)| listener.address())
-            .collect()
+        self.doors.iter().map(|(listener, _)| listener.address()).collect()
     }
 
     /// A handle for other threads, to stop the server with.
@@ -160,9 +151,7 @@ impl Server {
     /// the system's, if its poller fails.
     pub fn run(self) -> io::Result<()> {
         let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
-        self.limits
-            .check()
-            .map_err(|rule| invalid(rule.to_owned()))?;
+        self.limits.check().map_err(|rule| invalid(rule.to_owned()))?;
         let mut doors = Vec::new();
         for (listener, service) in self.doors {
             match service {
@@ -179,8 +168,6 @@ impl Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("addresses", &self.addresses())
-            .finish_non_exhaustive()
+        f.debug_struct("Server").field("addresses", &self.addresses()).finish_non_exhaustive()
     }
 }

@@ -23,23 +23,13 @@ pub(crate) struct Exit {
 
 /// The arguments make no sense.
 pub(crate) fn usage(message: impl Display) -> Exit {
-    Exit {
-        code: 2,
-        message: format!("{message} (--help tells more)"),
-    }
+    Exit { code: 2, message: format!("{message} (--help tells more)") }
 }
 
 /// The system said no.
 pub(crate) fn failure(error: io::Error) -> Exit {
-    let code = if error.kind() == io::ErrorKind::InvalidInput {
-        2
-    } else {
-        1
-    };
-    Exit {
-        code,
-        message: error.to_string(),
-    }
+    let code = if error.kind() == io::ErrorKind::InvalidInput { 2 } else { 1 };
+    Exit { code, message: error.to_string() }
 }
 
 impl From<lexopt::Error> for Exit {
@@ -71,11 +61,7 @@ impl Options {
     /// What holds if nothing is said.
     pub(crate) fn new(bind: &str, limits: Limits) -> Options {
         let bind = bind.parse().into_iter().collect();
-        Options {
-            bind,
-            limits,
-            log: LevelFilter::Info,
-        }
+        Options { bind, limits, log: LevelFilter::Info }
     }
 
     /// Takes the arguments of the program. `own` is given those that are not common to all
@@ -137,9 +123,9 @@ pub(crate) fn seconds(parser: &mut Parser) -> Result<Option<Duration>, Exit> {
 fn check_mode(mode: &str) -> Result<(), Exit> {
     match mode {
         "multiplex" => Ok(()),
-        "threads" | "processes" | "reactors" => Err(usage(format!(
-            "--mode {mode} is not there yet: only multiplex is"
-        ))),
+        "threads" | "processes" | "reactors" => {
+            Err(usage(format!("--mode {mode} is not there yet: only multiplex is")))
+        }
         _ => Err(usage(format!(
             "--mode '{}' is none of multiplex, threads, processes, reactors",
             mode.escape_debug()
@@ -163,9 +149,7 @@ pub(crate) fn serve(options: Options, service: impl Service + 'static) -> Result
             .map_err(failure)?,
         );
     }
-    let server = server
-        .ok_or_else(|| usage("no address to listen on"))?
-        .limits(options.limits);
+    let server = server.ok_or_else(|| usage("no address to listen on"))?.limits(options.limits);
     stop_on_signals(&server).map_err(failure)?;
     let mut out = io::stdout();
     for address in server.addresses() {
@@ -178,16 +162,14 @@ pub(crate) fn serve(options: Options, service: impl Service + 'static) -> Result
 fn stop_on_signals(server: &Server) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let remote = server.remote();
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            let mut received = signals.forever();
-            if received.next().is_some() {
-                remote.stop();
-            }
-            if received.next().is_some() {
-                remote.abort();
-            }
-        })?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut received = signals.forever();
+        if received.next().is_some() {
+            remote.stop();
+        }
+        if received.next().is_some() {
+            remote.abort();
+        }
+    })?;
     Ok(())
 }

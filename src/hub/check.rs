@@ -2,22 +2,15 @@
 //! no input of a peer may cause one.
 
 use super::connection::Link;
-use super::deadline::Tick;
 use super::transport::Transport;
 use super::{Hub, marks};
 use crate::Id;
 
 impl<T: Transport> Hub<T> {
     pub(super) fn check_invariants(&self) {
-        assert!(
-            self.ended.is_empty(),
-            "closed connections leave with the turn"
-        );
+        assert!(self.ended.is_empty(), "closed connections leave with the turn");
         assert!(self.desk.out.is_empty(), "output belongs to a connection");
-        assert!(
-            self.desk.effects.is_empty() && self.desk.outward.is_empty(),
-            "wishes are applied"
-        );
+        assert!(self.desk.effects.is_empty() && self.desk.outward.is_empty(), "wishes are applied");
         let mut queued = 0;
         let mut timed = 0;
         for (key, connection) in &self.table {
@@ -25,10 +18,7 @@ impl<T: Transport> Hub<T> {
             let has = |mark| connection.marks.has(mark);
             queued += usize::from(has(marks::QUEUED));
             timed += usize::from(has(marks::TIMED));
-            assert!(
-                connection.link != Link::Closed,
-                "{id}: closed and still in the table"
-            );
+            assert!(connection.link != Link::Closed, "{id}: closed and still in the table");
             assert!(
                 connection.handler.is_some() == (connection.link < Link::Lingering),
                 "{id}: a handler lives exactly as long as its connection is not over"
@@ -52,16 +42,11 @@ impl<T: Transport> Hub<T> {
                 "{id}: has something to send, and nobody will"
             );
             assert!(
-                self.sweep
-                    .covers(connection.deadline, key, Tick::at(self.now)),
+                self.sweep.covers(connection.deadline, key, self.tick),
                 "{id}: its deadline is forgotten"
             );
         }
-        assert_eq!(
-            queued,
-            self.ready.len(),
-            "each queued connection is in the queue once"
-        );
+        assert_eq!(queued, self.ready.len(), "each queued connection is in the queue once");
         assert_eq!(timed, self.timers.len(), "each timer has its connection");
     }
 }

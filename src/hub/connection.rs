@@ -121,10 +121,7 @@ impl<T: Transport> Connection<T> {
     }
 
     fn run_what_is_due(&mut self, id: Id, ws: &mut Workspace<'_>) {
-        if self
-            .marks
-            .has_any(marks::NEW.with(marks::WOKEN).with(marks::BROKEN))
-        {
+        if self.marks.has_any(marks::NEW.with(marks::WOKEN).with(marks::BROKEN)) {
             self.greet(id, ws);
             if self.marks.take(marks::WOKEN) {
                 self.call(id, ws, |handler, cx| handler.on_wake(cx));
@@ -175,13 +172,8 @@ impl<T: Transport> Connection<T> {
     ) -> Option<R> {
         let room = ws.limits.output_high.saturating_sub(self.output_len());
         let handler = self.handler.as_deref_mut()?;
-        let turn = Turn {
-            now: ws.now,
-            stopping: ws.stopping,
-            out: ws.out,
-            room,
-            effects: ws.effects,
-        };
+        let turn =
+            Turn { now: ws.now, stopping: ws.stopping, out: ws.out, room, effects: ws.effects };
         let mut cx = Context::new(id, &self.peer, turn);
         match panics::catch(|| run(handler, &mut cx)) {
             Ok(result) => Some(result),
@@ -292,10 +284,7 @@ impl<T: Transport> Connection<T> {
         }
         ws.out.clear();
         // Wishes for this connection are void; those for others still count.
-        let sends = ws
-            .effects
-            .drain(..)
-            .filter(|effect| matches!(effect, Effect::Send(..)));
+        let sends = ws.effects.drain(..).filter(|effect| matches!(effect, Effect::Send(..)));
         ws.outward.extend(sends.map(|effect| (id, effect)));
     }
 
@@ -334,10 +323,7 @@ impl<T: Transport> Connection<T> {
     }
 
     pub(super) fn why(&self) -> Close {
-        self.leftovers
-            .as_ref()
-            .and_then(|l| l.why.clone())
-            .unwrap_or(Close::Done)
+        self.leftovers.as_ref().and_then(|l| l.why.clone()).unwrap_or(Close::Done)
     }
 
     pub(super) fn leftovers(&mut self) -> &mut Leftovers {

@@ -106,10 +106,7 @@ const REST: u32 = 5;
 
 impl Sweep {
     pub(crate) fn new() -> Sweep {
-        Sweep {
-            due: Tick::NEVER,
-            hand: None,
-        }
+        Sweep { due: Tick::NEVER, hand: None }
     }
 
     /// A deadline was set.

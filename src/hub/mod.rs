@@ -48,6 +48,7 @@ pub(crate) struct Hub<T> {
     timers: Timers,
     stopping: bool,
     now: Now,
+    tick: Tick,
     desk: Desk,
 }
 
@@ -83,12 +84,8 @@ impl<T: Transport> Hub<T> {
             timers: Timers::default(),
             stopping: false,
             now: Now::default(),
-            desk: Desk {
-                input,
-                out,
-                effects: Vec::new(),
-                outward: VecDeque::new(),
-            },
+            tick: Tick::at(Now::default()),
+            desk: Desk { input, out, effects: Vec::new(), outward: VecDeque::new() },
         }
     }
 
@@ -143,14 +140,17 @@ impl<T: Transport> Hub<T> {
         }
         // A newly registered socket is writable; that alone is no news for a connection that
         // has nothing to send.
-        if marks.has_any(marks::READABLE) || connection.output_len() > 0 {
-            self.queue(id);
+        let has_news = marks.has(marks::READABLE) || connection.output_len() > 0;
+        if has_news && !connection.marks.has(marks::QUEUED) {
+            connection.marks.set(marks::QUEUED);
+            self.ready.push_back(id);
         }
     }
 
     /// Pumps each connection that is ready, once.
     pub(crate) fn turn(&mut self, now: Now) {
         self.now = now;
+        self.tick = Tick::at(now);
         self.expire();
         for _ in 0..self.ready.len() {
             let Some(id) = self.ready.pop_front() else {
@@ -178,11 +178,8 @@ impl<T: Transport> Hub<T> {
     /// Asks every connection to end, after what it is in the middle of.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
-        let ids: Vec<Id> = self
-            .table
-            .iter()
-            .map(|(k, c)| Id::new(k as u32, c.generation))
-            .collect();
+        let ids: Vec<Id> =
+            self.table.iter().map(|(k, c)| Id::new(k as u32, c.generation)).collect();
         for id in ids {
             self.ask_to_stop(id);
         }
@@ -196,7 +193,7 @@ impl<T: Transport> Hub<T> {
         connection.marks.set(marks::STOP.with(marks::READABLE));
         if !connection.marks.has(marks::SPOKE) {
             // Its first message may be on its way. `expire` asks again.
-            let grace = Tick::at(self.now).after(SILENT_GRACE);
+            let grace = self.tick.after(SILENT_GRACE);
             connection.deadline = connection.deadline.min(grace);
             connection.watch = Watch::FirstByte;
             self.sweep.note(connection.deadline);
@@ -206,11 +203,8 @@ impl<T: Transport> Hub<T> {
 
     /// Ends every connection at once. Returns how many there were.
     pub(crate) fn abort(&mut self) -> usize {
-        let ids: Vec<Id> = self
-            .table
-            .iter()
-            .map(|(k, c)| Id::new(k as u32, c.generation))
-            .collect();
+        let ids: Vec<Id> =
+            self.table.iter().map(|(k, c)| Id::new(k as u32, c.generation)).collect();
         for id in &ids {
             self.end_now(*id, Close::Stopping);
         }
@@ -228,15 +222,21 @@ impl<T: Transport> Hub<T> {
     }
 
     fn pump(&mut self, id: Id) {
-        let Some((connection, input, mut ws)) = self.at_desk(id) else {
-            return;
-        };
+        let Some((connection, input, mut ws)) = self.at_desk(id) else { return };
         connection.marks.clear(marks::QUEUED);
         if connection.link == Link::Closed {
             return;
         }
         connection.pump(id, input, &mut ws);
-        self.pumped(id);
+        let again = connection.wants_turn(ws.limits);
+        if again {
+            connection.marks.set(marks::QUEUED);
+        }
+        let (link, deadline) = (connection.link, connection.deadline);
+        if again {
+            self.ready.push_back(id);
+        }
+        self.pumped(id, link, deadline);
     }
 
     /// Puts a connection and what it needs to work on one desk.
@@ -245,7 +245,7 @@ impl<T: Transport> Hub<T> {
         let desk = &mut self.desk;
         let workspace = Workspace {
             now: self.now,
-            tick: Tick::at(self.now),
+            tick: self.tick,
             stopping: self.stopping,
             limits: &self.limits,
             periods: &self.periods,
@@ -257,18 +257,12 @@ impl<T: Transport> Hub<T> {
         Some((connection, &mut desk.input, workspace))
     }
 
-    /// After a connection was pumped: what it is due next, and what it wished for others.
-    fn pumped(&mut self, id: Id) {
-        let Some(connection) = lookup(&mut self.table, id) else {
-            return;
-        };
-        if connection.link == Link::Closed {
+    /// After a connection was pumped: when to look at it again, and what it wished for others.
+    fn pumped(&mut self, id: Id, link: Link, deadline: Tick) {
+        if link == Link::Closed {
             self.ended.push(id);
         } else {
-            self.sweep.note(connection.deadline);
-            if connection.wants_turn(&self.limits) {
-                self.queue(id);
-            }
+            self.sweep.note(deadline);
         }
         if self.desk.out.capacity() > OUT_KEPT {
             self.desk.out.shrink_to(self.limits.output_high);
@@ -323,7 +317,7 @@ impl<T: Transport> Hub<T> {
         }
         connection.fail(why);
         connection.retire(id, &mut ws);
-        self.pumped(id);
+        self.pumped(id, Link::Closed, Tick::NEVER);
     }
 
     /// Rings the timers and ends what has passed its deadline.
@@ -338,7 +332,7 @@ impl<T: Transport> Hub<T> {
                 self.queue(id);
             }
         }
-        let now = Tick::at(self.now);
+        let now = self.tick;
         let slice = self.sweep.slice(now, self.table.capacity());
         if slice.is_empty() {
             return;
@@ -383,11 +377,7 @@ impl<T: Transport> Hub<T> {
             return;
         }
         let why = connection.why();
-        let level = if why.is_expected() {
-            log::Level::Debug
-        } else {
-            log::Level::Warn
-        };
+        let level = if why.is_expected() { log::Level::Debug } else { log::Level::Warn };
         log::log!(
             level,
             "{id} {}: {why}; {} bytes in, {} out, {} ms",
@@ -401,7 +391,5 @@ impl<T: Transport> Hub<T> {
 
 /// The connection that `id` names, unless it has gone.
 fn lookup<T>(table: &mut Slab<Connection<T>>, id: Id) -> Option<&mut Connection<T>> {
-    table
-        .get_mut(id.index())
-        .filter(|connection| connection.generation == id.generation())
+    table.get_mut(id.index()).filter(|connection| connection.generation == id.generation())
 }

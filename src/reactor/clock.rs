@@ -1,8 +1,5 @@
 //! The only place that reads a clock.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "this is the clock that everybody else is handed"
-)]
+#![allow(clippy::disallowed_methods, reason = "this is the clock that everybody else is handed")]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,19 +16,13 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Clock {
-        Clock {
-            started: Instant::now(),
-            unix_seconds: 0,
-            unix_until: Duration::ZERO,
-        }
+        Clock { started: Instant::now(), unix_seconds: 0, unix_until: Duration::ZERO }
     }
 
     pub(crate) fn read(&mut self) -> Now {
         let elapsed = self.started.elapsed();
         if elapsed >= self.unix_until {
-            let unix = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
+            let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             self.unix_seconds = unix.as_secs();
             let rest = Duration::from_nanos(1_000_000_000 - u64::from(unix.subsec_nanos()));
             self.unix_until = elapsed + rest;

@@ -63,12 +63,12 @@ impl Accept for Listener {
 
     fn accept(&mut self) -> io::Result<(Socket, Peer)> {
         match self {
-            Listener::Tcp(listener, _) => listener
-                .accept()
-                .map(|(stream, peer)| (Socket::Tcp(stream), peer.into())),
-            Listener::Unix(listener, _) => listener
-                .accept()
-                .map(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),
+            Listener::Tcp(listener, _) => {
+                listener.accept().map(|(stream, peer)| (Socket::Tcp(stream), peer.into()))
+            }
+            Listener::Unix(listener, _) => {
+                listener.accept().map(|(stream, _)| (Socket::Unix(stream), Peer::Unix))
+            }
         }
     }
 }

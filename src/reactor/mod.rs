@@ -97,12 +97,7 @@ impl Reactor {
         for (index, (mut listener, service)) in doors.into_iter().enumerate() {
             listener.register(reactor.poll.registry(), Token(index))?;
             let accepting = Accepting::Ready;
-            reactor.doors.push(Door {
-                listener,
-                service,
-                accepting,
-                reported: false,
-            });
+            reactor.doors.push(Door { listener, service, accepting, reported: false });
         }
         Ok(reactor)
     }
@@ -158,9 +153,7 @@ impl Reactor {
             Phase::Draining { until_ms } => Some(until_ms),
         };
         let due_ms = doors.chain(self.hub.next_ms()).chain(drain).min()?;
-        Some(Duration::from_millis(
-            due_ms.saturating_sub(self.now.millis()),
-        ))
+        Some(Duration::from_millis(due_ms.saturating_sub(self.now.millis())))
     }
 
     fn note(&mut self, event: &Event) {
@@ -286,10 +279,7 @@ impl Reactor {
         self.doors.clear();
         log::info!("stopping: {} connections to end", self.hub.len());
         self.hub.stop();
-        let until_ms = self
-            .now
-            .millis()
-            .saturating_add(now::millis(self.limits.drain));
+        let until_ms = self.now.millis().saturating_add(now::millis(self.limits.drain));
         self.phase = Phase::Draining { until_ms };
     }
 

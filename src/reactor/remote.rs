@@ -46,12 +46,7 @@ pub(crate) enum Wish {
 
 impl Remote {
     pub(crate) fn new(waker: Waker) -> Remote {
-        Remote {
-            shared: Arc::new(Shared {
-                wish: AtomicU8::new(Wish::Serve as u8),
-                waker,
-            }),
-        }
+        Remote { shared: Arc::new(Shared { wish: AtomicU8::new(Wish::Serve as u8), waker }) }
     }
 
     /// Stops the server in good order: it closes its listeners, answers what it has received,

@@ -26,22 +26,12 @@ pub fn laws<P: Protocol>(
     for cut in 1..input.len() {
         let (front, back) = input.split_at(cut);
         let parts = run(&mut make(), &show, &[front, back]);
-        assert_eq!(
-            parts,
-            whole,
-            "cut at byte {cut} of {:?}",
-            input.escape_ascii().to_string()
-        );
+        assert_eq!(parts, whole, "cut at byte {cut} of {:?}", input.escape_ascii().to_string());
     }
     for size in 1..=7 {
         let parts: Vec<&[u8]> = input.chunks(size).collect();
         let parts = run(&mut make(), &show, &parts);
-        assert_eq!(
-            parts,
-            whole,
-            "in parts of {size} of {:?}",
-            input.escape_ascii().to_string()
-        );
+        assert_eq!(parts, whole, "in parts of {size} of {:?}", input.escape_ascii().to_string());
     }
 }
 
@@ -70,11 +60,7 @@ fn run<P: Protocol>(
                 Err(why) => return (seen, Err(why)),
             };
             let n = step.unwrap_or(0);
-            assert_eq!(
-                pending[used + n..],
-                before[n..],
-                "bytes were changed and not used"
-            );
+            assert_eq!(pending[used + n..], before[n..], "bytes were changed and not used");
             assert!(n <= len && step != Some(0), "a step of {n} bytes on {len}");
             used += n;
             if step.is_none() {

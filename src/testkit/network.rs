@@ -109,11 +109,7 @@ impl Network {
 
     /// An event without a cause: pollers are allowed to.
     pub fn spurious(&mut self, client: Client) {
-        let readiness = Readiness {
-            readable: true,
-            writable: true,
-            ..Readiness::default()
-        };
+        let readiness = Readiness { readable: true, writable: true, ..Readiness::default() };
         let id = self.id(client);
         self.stray.push((id, readiness));
     }
@@ -134,8 +130,7 @@ impl Network {
         for (id, readiness) in self.stray.drain(..) {
             self.hub.note(id, readiness);
         }
-        self.hub
-            .turn(Now::new(self.elapsed, 784_111_777 + self.elapsed.as_secs()));
+        self.hub.turn(Now::new(self.elapsed, 784_111_777 + self.elapsed.as_secs()));
     }
 
     /// Runs turns until there is nothing left to do at this moment.

@@ -62,16 +62,9 @@ impl Read for MemorySocket {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
         if wire.to_server.is_empty() {
-            return if wire.client_shut {
-                Ok(0)
-            } else {
-                Err(io::ErrorKind::WouldBlock.into())
-            };
+            return if wire.client_shut { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
-        let n = buffer
-            .len()
-            .min(wire.to_server.len())
-            .min(wire.grain.unwrap_or(usize::MAX));
+        let n = buffer.len().min(wire.to_server.len()).min(wire.grain.unwrap_or(usize::MAX));
         for (to, from) in buffer.iter_mut().zip(wire.to_server.drain(..n)) {
             *to = from;
         }

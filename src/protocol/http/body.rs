@@ -1,7 +1,8 @@
 //! Request bodies: by length or in chunks, handed on as they come.
 
 use super::chunk;
-use super::head::{Framing, Head};
+use super::framing::Framing;
+use super::head::Head;
 use super::{HttpLimits, Message, refuse};
 use crate::{Close, Step};
 
@@ -42,30 +43,18 @@ impl Body {
                 let left = left - bytes.len() as u64;
                 *self = Body::Length(left);
                 let n = bytes.len();
-                Ok(Step::Message(
-                    Message::Body {
-                        bytes,
-                        is_last: left == 0,
-                    },
-                    n,
-                ))
+                Ok(Step::Message(Message::Body { bytes, is_last: left == 0 }, n))
             }
             Body::ChunkSize { before } => {
                 let Some((size, n)) = chunk::size(input)? else {
                     return Ok(Step::NeedMore);
                 };
-                if before
-                    .checked_add(size)
-                    .is_none_or(|body| body > limits.body)
-                {
+                if before.checked_add(size).is_none_or(|body| body > limits.body) {
                     return Err(too_long());
                 }
                 *self = match size {
                     0 => Body::Trailers { before: 0 },
-                    left => Body::ChunkData {
-                        left,
-                        before: before + left,
-                    },
+                    left => Body::ChunkData { left, before: before + left },
                 };
                 Ok(Step::Skip(n))
             }
@@ -76,13 +65,7 @@ impl Body {
                     left => Body::ChunkData { left, before },
                 };
                 let n = bytes.len();
-                Ok(Step::Message(
-                    Message::Body {
-                        bytes,
-                        is_last: false,
-                    },
-                    n,
-                ))
+                Ok(Step::Message(Message::Body { bytes, is_last: false }, n))
             }
             Body::ChunkEnd { before } => match input {
                 [b'\r', b'\n', ..] => {
@@ -98,15 +81,10 @@ impl Body {
                     return Ok(Step::NeedMore);
                 };
                 if line == b"\r\n" {
-                    let last = Message::Body {
-                        bytes: &[],
-                        is_last: true,
-                    };
+                    let last = Message::Body { bytes: &[], is_last: true };
                     return Ok(Step::Message(last, line.len()));
                 }
-                *self = Body::Trailers {
-                    before: before + line.len(),
-                };
+                *self = Body::Trailers { before: before + line.len() };
                 Ok(Step::Skip(line.len()))
             }
         }

@@ -3,8 +3,8 @@
 
 use memchr::memchr;
 
+use super::bytes::{TOKEN, is_field_byte, is_field_value};
 use super::refuse;
-use super::scan::is_token_byte;
 use crate::Close;
 
 /// Bytes of the line of a chunk's size, extensions and all.
@@ -14,19 +14,12 @@ const SIZE_DIGITS_MAX: usize = 16;
 
 /// The size that `input` begins with and the length of its line; `None` if it is incomplete.
 pub(super) fn size(input: &[u8]) -> Result<Option<(u64, usize)>, Close> {
-    let Some(line) = line(
-        input,
-        SIZE_LINE_MAX,
-        refuse(400, "a chunk size line without end"),
-    )?
+    let Some(line) = line(input, SIZE_LINE_MAX, refuse(400, "a chunk size line without end"))?
     else {
         return Ok(None);
     };
     let text = line.strip_suffix(b"\r\n").unwrap_or(line);
-    let digits = text
-        .iter()
-        .take_while(|byte| byte.is_ascii_hexdigit())
-        .count();
+    let digits = text.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digits, extensions) = text.split_at(digits);
     if digits.is_empty() || digits.len() > SIZE_DIGITS_MAX {
         return Err(refuse(400, "a chunk size that is no number"));
@@ -55,10 +48,10 @@ pub(super) fn trailer(input: &[u8], room: usize) -> Result<Option<&[u8]>, Close>
     let text = line.strip_suffix(b"\r\n").unwrap_or(line);
     let colon = memchr(b':', text).ok_or(refuse(400, "a trailer without a colon"))?;
     let (name, value) = text.split_at(colon);
-    if name.is_empty() || !name.iter().all(|byte| is_token_byte(*byte)) {
+    if name.is_empty() || !TOKEN.split(name).1.is_empty() {
         return Err(refuse(400, "a malformed name of a trailer"));
     }
-    if !value.iter().all(|byte| is_field_byte(*byte)) {
+    if !is_field_value(value) {
         return Err(refuse(400, "a malformed value of a trailer"));
     }
     Ok(Some(line))
@@ -82,7 +75,7 @@ fn line(input: &[u8], max: usize, too_long: Close) -> Result<Option<&[u8]>, Clos
 fn check_extensions(mut rest: &[u8]) -> Result<(), Close> {
     let bad = || refuse(400, "a malformed chunk extension");
     while let Some(extension) = rest.strip_prefix(b";") {
-        let name = token(extension);
+        let name = TOKEN.split(extension).0;
         if name.is_empty() {
             return Err(bad());
         }
@@ -92,7 +85,7 @@ fn check_extensions(mut rest: &[u8]) -> Result<(), Close> {
         };
         let len = match value {
             [b'"', quoted @ ..] => quoted_len(quoted).ok_or_else(bad)? + 1,
-            _ => token(value).len(),
+            _ => TOKEN.split(value).0.len(),
         };
         if len == 0 {
             return Err(bad());
@@ -102,15 +95,6 @@ fn check_extensions(mut rest: &[u8]) -> Result<(), Close> {
     if rest.is_empty() { Ok(()) } else { Err(bad()) }
 }
 
-/// The token that `bytes` begins with.
-fn token(bytes: &[u8]) -> &[u8] {
-    let len = bytes
-        .iter()
-        .take_while(|byte| is_token_byte(**byte))
-        .count();
-    bytes.get(..len).unwrap_or_default()
-}
-
 /// How long a quoted string is whose opening quote has been taken, with its closing one.
 fn quoted_len(bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes.iter().enumerate();
@@ -118,17 +102,11 @@ fn quoted_len(bytes: &[u8]) -> Option<usize> {
         match byte {
             b'"' => return Some(at + 1),
             b'\\' => {
-                rest.next()
-                    .filter(|(_, escaped)| is_field_byte(**escaped))?;
+                rest.next().filter(|(_, escaped)| is_field_byte(**escaped))?;
             }
             byte if is_field_byte(*byte) => {}
             _ => return None,
         }
     }
     None
-}
-
-/// RFC 9110, section 5.5: visible bytes, space, tab, and what lies beyond ASCII.
-fn is_field_byte(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }

@@ -106,12 +106,7 @@ impl Answer<'_> {
         out.extend_from_slice(b"HTTP/1.1 ");
         out.extend_from_slice(self.status.as_str().as_bytes());
         out.push(b' ');
-        out.extend_from_slice(
-            self.status
-                .canonical_reason()
-                .unwrap_or_default()
-                .as_bytes(),
-        );
+        out.extend_from_slice(self.status.canonical_reason().unwrap_or_default().as_bytes());
         out.extend_from_slice(b"\r\n");
     }
 

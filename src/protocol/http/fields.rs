@@ -1,5 +1,7 @@
 //! The fields of a head, one after the other, straight from its bytes.
 
+use super::bytes::trim;
+
 /// The fields of a head in the order they were sent: name and value. Cheap to clone and to walk
 /// again; nothing is kept for it.
 ///
@@ -45,6 +47,6 @@ impl<'a> Iterator for Fields<'a> {
         let colon = memchr::memchr(b':', line)?;
         let (name, value) = line.split_at(colon);
         let name = str::from_utf8(name).ok()?;
-        Some((name, value.get(1..).unwrap_or_default().trim_ascii()))
+        Some((name, trim(value.get(1..).unwrap_or_default())))
     }
 }

@@ -1,13 +1,13 @@
-//! The head of a request: parsed by `httparse`, then held against every rule that decides where
-//! the request ends and whom it is for.
-
-use std::mem::MaybeUninit;
+//! The head of a request: its lines, held against every rule that decides where the request
+//! ends and whom it is for.
 
 use http::Method;
-use httparse::{Error, Header, Request, Status};
+use memchr::memchr;
 
+use super::bytes::{TOKEN, is_field_value, trim};
 use super::fields::Fields;
-use super::scan::{Scan, is_token_byte};
+use super::framing::{Facts, Framing};
+use super::scan::Scan;
 use super::target::{self, Target};
 use super::{HttpLimits, refuse};
 use crate::Close;
@@ -34,14 +34,6 @@ pub struct Head<'a> {
     expects_continue: bool,
 }
 
-/// Where the body of a request ends (RFC 9112, section 6.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
-    None,
-    Length(u64),
-    Chunked,
-}
-
 impl<'a> Head<'a> {
     /// The method, whatever token it is.
     pub fn method(&self) -> &Method {
@@ -55,19 +47,24 @@ impl<'a> Head<'a> {
 
     /// The path as it was sent, percent-encoded: it begins with `/`, or is `*` for `OPTIONS *`.
     pub fn path(&self) -> &'a str {
+        // It is ASCII; only a handler that asks pays for the compiler's proof.
+        str::from_utf8(self.target.path).unwrap_or_default()
+    }
+
+    pub(crate) fn path_bytes(&self) -> &'a [u8] {
         self.target.path
     }
 
     /// What stands behind the `?`, as it was sent.
     pub fn query(&self) -> Option<&'a str> {
-        self.target.query
+        self.target.query.map(|query| str::from_utf8(query).unwrap_or_default())
     }
 
     /// The host that the request is for: from the target if it is a whole URI, else from the
     /// Host field. Empty for an HTTP/1.0 request that names none.
     pub fn host(&self) -> &'a [u8] {
         match self.target.authority {
-            Some(authority) => authority.as_bytes(),
+            Some(authority) => authority,
             None => self.fields.clone().find("host").unwrap_or_default(),
         }
     }
@@ -114,8 +111,8 @@ impl<'a> Head<'a> {
     ///
     /// # Errors
     ///
-    /// [`Close::Malformed`] with the status to answer with. It does not look for bare line
-    /// feeds, as [`Http`](super::Http) does before.
+    /// [`Close::Malformed`] with the status to answer with. The lengths of the head and of its
+    /// first line are [`Http`](super::Http)'s to check.
     ///
     /// ```
     /// use socketserver::protocol::http::{Head, HttpLimits};
@@ -125,9 +122,10 @@ impl<'a> Head<'a> {
     /// # Ok::<(), socketserver::Close>(())
     /// ```
     pub fn parse(bytes: &'a [u8], limits: &HttpLimits) -> Result<Head<'a>, Close> {
-        match try_parse(bytes, limits)? {
-            Some(head) => Ok(head),
-            None => Err(refuse(400, "the head has no end")),
+        let head = try_parse(bytes, limits)?;
+        match head.bytes.len() == bytes.len() {
+            true => Ok(head),
+            false => Err(refuse(400, "bytes behind the head")),
         }
     }
 }
@@ -143,7 +141,7 @@ pub(super) fn decode<'a>(
     limits: &HttpLimits,
 ) -> Result<Option<(Head<'a>, usize)>, Close> {
     if scan.is_fresh() {
-        if let Ok(Some(head)) = try_parse(input, limits) {
+        if let Ok(head) = try_parse(input, limits) {
             if is_proper(&head, limits) {
                 let len = head.bytes.len();
                 return Ok(Some((head, len)));
@@ -158,212 +156,80 @@ pub(super) fn decode<'a>(
     Ok(Some((head, len)))
 }
 
-/// Whether a parsed head also keeps the rules that [`Scan::find_end`] checks.
+/// Whether a parsed head also keeps the limits that [`Scan::find_end`] checks.
 fn is_proper(head: &Head<'_>, limits: &HttpLimits) -> bool {
-    let bytes = head.bytes;
-    let line_len = bytes.len() - head.fields.len() - 4;
-    bytes.len() <= limits.head && line_len <= limits.request_line && every_lf_has_its_cr(bytes)
+    let line_len = head.bytes.len() - head.fields.len() - 4;
+    head.bytes.len() <= limits.head && line_len <= limits.request_line
 }
 
-/// Written so that the compiler makes vector instructions of it.
-fn every_lf_has_its_cr(bytes: &[u8]) -> bool {
-    let feeds: usize = bytes.iter().map(|byte| usize::from(*byte == b'\n')).sum();
-    let pairs = bytes.iter().zip(bytes.iter().skip(1));
-    let ends: usize = pairs
-        .map(|(a, b)| usize::from((*a == b'\r') & (*b == b'\n')))
-        .sum();
-    feeds == ends
-}
-
-/// The most fields a head may have, whatever the limits say: they are parsed on the stack.
-const FIELDS_MAX: usize = 256;
-
-fn try_parse<'a>(bytes: &'a [u8], limits: &HttpLimits) -> Result<Option<Head<'a>>, Close> {
-    let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
-    let room = fields
-        .get_mut(..limits.fields.min(FIELDS_MAX))
-        .unwrap_or_default();
-    let mut request = Request::new(&mut []);
-    let len = match request.parse_with_uninit_headers(bytes, room) {
-        Ok(Status::Complete(len)) => len,
-        Ok(Status::Partial) => return Ok(None),
-        Err(error) => return Err(explain(error, bytes)),
+/// Parses the head that `input` begins with.
+///
+/// Every byte is looked at once, by the rule for the place it is in: what that rule does not
+/// allow ends the name, the target or the value, and then must be what belongs there. An
+/// incomplete head is an error like any other here: [`decode`] has to find out.
+fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Result<Head<'a>, Close> {
+    let (method, rest) = TOKEN.split(input);
+    let method = Method::from_bytes(method)
+        .map_err(|_| refuse(400, "the request line begins with no method"))?;
+    let Some(rest) = rest.strip_prefix(b" ") else {
+        return Err(refuse(400, "no space behind the method"));
     };
-    let (Some(method), Some(target), Some(version)) =
-        (request.method, request.path, request.version)
-    else {
-        return Ok(None);
+    let (target, rest) = target::take(&method, rest)?;
+    let (version, lines) = take_version(rest)?;
+    let mut facts = Facts::default();
+    let mut rest = lines;
+    let mut count = 0;
+    let after = loop {
+        if let Some(after) = rest.strip_prefix(b"\r\n") {
+            break after;
+        }
+        rest = take_field(rest, &mut facts)?;
+        count += 1;
     };
-    let version = if version == 0 {
-        Version::Http10
-    } else {
-        Version::Http11
-    };
-    let bytes = bytes.get(..len).unwrap_or_default();
-    // "METHOD target HTTP/1.x\r\n": httparse accepts one space in each place.
-    let fields_at = method.len() + target.len() + " HTTP/1.x\r\n".len() + 1;
-    let method =
-        Method::from_bytes(method.as_bytes()).map_err(|_| refuse(400, "the method is no token"))?;
-    let target = target::parse(&method, target)?;
-    let facts = Facts::gather(request.headers, version, &method)?;
-    let fields = bytes.get(fields_at..len - 2).unwrap_or_default();
-    Ok(Some(Head {
-        bytes,
+    if count > limits.fields {
+        return Err(refuse(431, "too many fields"));
+    }
+    let facts = facts.conclude(version, &method)?;
+    Ok(Head {
+        bytes: &input[..input.len() - after.len()],
         version,
         target,
-        fields: Fields::new(fields),
+        fields: Fields::new(&lines[..lines.len() - rest.len()]),
         framing: facts.framing,
         keep_alive: facts.keep_alive,
         expects_continue: facts.expects_continue,
         method,
-    }))
+    })
 }
 
-/// What the fields say that HTTP itself must know.
-struct Facts {
-    framing: Framing,
-    keep_alive: bool,
-    expects_continue: bool,
-}
-
-impl Facts {
-    fn gather(fields: &[Header<'_>], version: Version, method: &Method) -> Result<Facts, Close> {
-        let mut host = false;
-        let mut length = None;
-        let mut chunked = false;
-        let mut expects = false;
-        let mut persist = version == Version::Http11;
-        let mut close = false;
-        for field in fields {
-            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
-            // Lengths first: most fields are sorted out by theirs.
-            match field.name.len() {
-                4 if is("host") => {
-                    if std::mem::replace(&mut host, true) {
-                        return Err(refuse(400, "two Host fields"));
-                    }
-                    target::check_host(field.value)?;
-                }
-                6 if is("expect") => {
-                    if !field.value.eq_ignore_ascii_case(b"100-continue") {
-                        return Err(refuse(417, "an expectation other than 100-continue"));
-                    }
-                    expects = true;
-                }
-                10 if is("connection") => {
-                    for option in field.value.split(|byte| *byte == b',') {
-                        let option = option.trim_ascii();
-                        close |= option.eq_ignore_ascii_case(b"close");
-                        persist |= option.eq_ignore_ascii_case(b"keep-alive");
-                    }
-                }
-                14 if is("content-length") => {
-                    if length.replace(parse_length(field.value)?).is_some() {
-                        return Err(refuse(400, "two Content-Length fields"));
-                    }
-                }
-                17 if is("transfer-encoding") => {
-                    if std::mem::replace(&mut chunked, true) {
-                        return Err(refuse(400, "two Transfer-Encoding fields"));
-                    }
-                    check_coding(field.value)?;
-                }
-                _ => {}
-            }
+/// Takes the version and the end of the request line.
+fn take_version(input: &[u8]) -> Result<(Version, &[u8]), Close> {
+    match input.split_at_checked(b" HTTP/1.1\r\n".len()) {
+        Some((b" HTTP/1.1\r\n", rest)) => Ok((Version::Http11, rest)),
+        Some((b" HTTP/1.0\r\n", rest)) => Ok((Version::Http10, rest)),
+        Some(([b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n'], _))
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Err(refuse(505, "a version other than 1.0 and 1.1"))
         }
-        if version == Version::Http11 && !host {
-            return Err(refuse(400, "no Host field"));
-        }
-        let framing = match (chunked, length) {
-            (true, Some(_)) => return Err(refuse(400, "both a length and a coding")),
-            (true, None) if version == Version::Http10 => {
-                return Err(refuse(400, "a transfer coding in HTTP/1.0"));
-            }
-            (true, None) => Framing::Chunked,
-            (false, Some(0)) => Framing::None,
-            (false, Some(length)) => Framing::Length(length),
-            // In HTTP/1.0 a body without a length ended with the connection; a request's cannot.
-            (false, None) if version == Version::Http10 && carries_body(method) => {
-                return Err(refuse(411, "a body of unknown length"));
-            }
-            (false, None) => Framing::None,
-        };
-        let expects_continue = expects && version == Version::Http11 && framing != Framing::None;
-        Ok(Facts {
-            framing,
-            keep_alive: persist && !close,
-            expects_continue,
-        })
+        _ => Err(refuse(400, "a malformed target or version")),
     }
 }
 
-fn carries_body(method: &Method) -> bool {
-    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
-}
-
-/// Digits and nothing else: no sign, no list, no space.
-fn parse_length(value: &[u8]) -> Result<u64, Close> {
-    let mut length: u64 = 0;
-    for byte in value {
-        if !byte.is_ascii_digit() {
-            return Err(refuse(400, "a Content-Length that is no number"));
-        }
-        let digit = u64::from(byte - b'0');
-        length = length
-            .checked_mul(10)
-            .and_then(|length| length.checked_add(digit))
-            .ok_or(refuse(400, "a Content-Length beyond all numbers"))?;
+/// Takes one field with the end of its line.
+fn take_field<'a>(input: &'a [u8], facts: &mut Facts) -> Result<&'a [u8], Close> {
+    let (name, rest) = TOKEN.split(input);
+    let (false, Some(rest)) = (name.is_empty(), rest.strip_prefix(b":")) else {
+        return Err(refuse(400, "a malformed field name"));
+    };
+    let end = memchr(b'\r', rest).unwrap_or(rest.len());
+    let (value, rest) = rest.split_at(end);
+    let Some(rest) = rest.strip_prefix(b"\r\n") else {
+        return Err(refuse(400, "a line of the head does not end in CR LF"));
+    };
+    let value = trim(value);
+    if !facts.gather(name, value)? && !is_field_value(value) {
+        return Err(refuse(400, "a malformed field value"));
     }
-    if value.is_empty() {
-        return Err(refuse(400, "an empty Content-Length"));
-    }
-    Ok(length)
-}
-
-/// The one coding that can be undone here is `chunked`, alone.
-fn check_coding(value: &[u8]) -> Result<(), Close> {
-    if value.eq_ignore_ascii_case(b"chunked") {
-        return Ok(());
-    }
-    let mut codings = value
-        .split(|byte| *byte == b',')
-        .map(|coding| coding.trim_ascii());
-    let known = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
-    let proper = |coding: &[u8]| !coding.is_empty() && coding.iter().all(|b| is_token_byte(*b));
-    if codings.clone().any(|coding| !proper(coding)) {
-        Err(refuse(
-            400,
-            "a Transfer-Encoding that is no list of codings",
-        ))
-    } else if codings.all(known) {
-        Err(refuse(400, "chunked more than once"))
-    } else {
-        Err(refuse(501, "a transfer coding other than chunked"))
-    }
-}
-
-fn explain(error: Error, bytes: &[u8]) -> Close {
-    match error {
-        Error::TooManyHeaders => refuse(431, "too many fields"),
-        Error::Version if names_a_version(bytes) => refuse(505, "a version other than 1.0 and 1.1"),
-        Error::Version => refuse(400, "the request line ends in no version"),
-        Error::Token => refuse(400, "the request line is malformed"),
-        Error::HeaderName => refuse(400, "a malformed field name"),
-        Error::HeaderValue => refuse(400, "a malformed field value"),
-        Error::NewLine => refuse(400, "a line of the head does not end in CR LF"),
-        Error::Status => refuse(400, "the request line is malformed"),
-    }
-}
-
-/// Whether the request line ends in something of the form `HTTP/2.0`.
-fn names_a_version(bytes: &[u8]) -> bool {
-    let line = bytes
-        .split(|byte| *byte == b'\r')
-        .next()
-        .unwrap_or_default();
-    matches!(
-        line,
-        [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-            if major.is_ascii_digit() && minor.is_ascii_digit()
-    )
+    Ok(rest)
 }

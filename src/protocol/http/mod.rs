@@ -19,10 +19,12 @@
 //! ```
 
 mod body;
+mod bytes;
 mod chunk;
 mod date;
 mod encode;
 mod fields;
+mod framing;
 mod head;
 mod scan;
 mod target;
@@ -109,10 +111,7 @@ enum State {
 impl Http {
     /// A decoder at the beginning of a connection.
     pub fn new(limits: Arc<HttpLimits>) -> Http {
-        Http {
-            limits,
-            state: State::Head(Scan::default()),
-        }
+        Http { limits, state: State::Head(Scan::default()) }
     }
 }
 

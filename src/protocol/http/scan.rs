@@ -3,6 +3,7 @@
 
 use memchr::memchr_iter;
 
+use super::bytes::TOKEN;
 use super::{HttpLimits, refuse};
 use crate::Close;
 
@@ -29,7 +30,7 @@ impl Scan {
         input: &[u8],
         limits: &HttpLimits,
     ) -> Result<Option<usize>, Close> {
-        if self.is_fresh() && input.first().is_some_and(|first| !is_token_byte(*first)) {
+        if self.is_fresh() && input.first().is_some_and(|first| !TOKEN.has(*first)) {
             return Err(refuse(400, "the request line begins with no method"));
         }
         // What lies behind the limit is not looked at: it would depend on the cut.
@@ -64,9 +65,4 @@ fn check_line(at: usize, limits: &HttpLimits) -> Result<(), Close> {
         return Err(refuse(414, "the request line is too long"));
     }
     Ok(())
-}
-
-/// RFC 9110, section 5.6.2.
-pub(super) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

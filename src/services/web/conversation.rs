@@ -40,17 +40,14 @@ const BODY_RESERVE_MAX: u64 = 64 * 1024;
 
 impl Conversation {
     pub(super) fn new(site: Arc<Site>) -> Conversation {
-        Conversation {
-            site,
-            doing: Doing::Nothing,
-        }
+        Conversation { site, doing: Doing::Nothing }
     }
 
     fn on_head(&mut self, head: &Head<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
         if !head.has_body() {
             return self.answer(head, &[], cx);
         }
-        let wanted = self.site.router.has_route(head.method(), head.path());
+        let wanted = self.site.router.has_route(head.method(), head.path_bytes());
         if head.expects_continue() {
             if !wanted {
                 // It has not sent the body yet and need not: this is the answer.
@@ -62,11 +59,7 @@ impl Conversation {
         }
         let expected = head.content_length().unwrap_or(0).min(BODY_RESERVE_MAX) as usize;
         let body = Vec::with_capacity(if wanted { expected } else { 0 });
-        let upload = Upload {
-            head: head.as_bytes().to_vec(),
-            body,
-            wanted,
-        };
+        let upload = Upload { head: head.as_bytes().to_vec(), body, wanted };
         self.doing = Doing::Collecting(Box::new(upload));
         Ok(())
     }
@@ -128,12 +121,7 @@ impl Conversation {
                 server_error(connection, cx);
             }
             Err(said) => {
-                log::error!(
-                    "{} {} {}: panicked: {said}",
-                    cx.peer(),
-                    head.method(),
-                    head.path()
-                );
+                log::error!("{} {} {}: panicked: {said}", cx.peer(), head.method(), head.path());
                 cx.out().truncate(mark);
                 server_error(Connection::Close, cx);
                 return Err(Close::Panicked);

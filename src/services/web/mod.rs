@@ -119,23 +119,15 @@ impl Service for Web {
     fn accept(&mut self, _: &Peer) -> Option<Box<dyn Handler>> {
         let site = self.site.get_or_insert_with(|| {
             let router = std::mem::take(&mut self.router);
-            Arc::new(Site {
-                router,
-                limits: Arc::new(self.limits.clone()),
-            })
+            Arc::new(Site { router, limits: Arc::new(self.limits.clone()) })
         });
         let http = Http::new(Arc::clone(&site.limits));
-        Some(Box::new(Framed::new(
-            http,
-            Conversation::new(Arc::clone(site)),
-        )))
+        Some(Box::new(Framed::new(http, Conversation::new(Arc::clone(site)))))
     }
 }
 
 impl fmt::Debug for Web {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Web")
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
+        f.debug_struct("Web").field("limits", &self.limits).finish_non_exhaustive()
     }
 }

@@ -193,32 +193,15 @@ impl<'r> Reply<'r> {
     {
         let content_type = proper(content_type);
         let chunked = self.version == Version::Http11;
-        let connection = if chunked {
-            self.connection
-        } else {
-            Connection::Close
-        };
-        let length = if chunked {
-            Length::Chunked
-        } else {
-            Length::Untold
-        };
-        let answer = Answer {
-            status: self.status,
-            content_type,
-            length,
-            connection,
-            fields: &self.fields,
-        };
+        let connection = if chunked { self.connection } else { Connection::Close };
+        let length = if chunked { Length::Chunked } else { Length::Untold };
+        let answer =
+            Answer { status: self.status, content_type, length, connection, fields: &self.fields };
         answer.append(self.out, self.unix_seconds);
         if !self.is_head {
             let source = Box::new(pieces.into_iter());
             let keep = connection != Connection::Close;
-            *self.later = Some(Later::Pieces(Pieces {
-                source,
-                chunked,
-                keep,
-            }));
+            *self.later = Some(Later::Pieces(Pieces { source, chunked, keep }));
         }
         Ok(Sent(PhantomData))
     }
@@ -241,20 +224,13 @@ impl Prepared {
 /// A route may have got it from its client: nothing may get into the head by it.
 fn proper(content_type: &str) -> &str {
     let ok = content_type.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if ok {
-        content_type
-    } else {
-        "application/octet-stream"
-    }
+    if ok { content_type } else { "application/octet-stream" }
 }
 
 /// Writes an answer with its body, unless the status or the method forbid one (RFC 9110,
 /// sections 6.4.1 and 9.3.2).
 fn append(out: &mut Vec<u8>, mut answer: Answer<'_>, body: &[u8], is_head: bool, unix: u64) {
-    if matches!(
-        answer.status,
-        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-    ) {
+    if matches!(answer.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         answer.length = Length::Untold;
         answer.append(out, unix);
         return;
@@ -267,8 +243,6 @@ fn append(out: &mut Vec<u8>, mut answer: Answer<'_>, body: &[u8], is_head: bool,
 
 impl fmt::Debug for Reply<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply")
-            .field("status", &self.status)
-            .finish_non_exhaustive()
+        f.debug_struct("Reply").field("status", &self.status).finish_non_exhaustive()
     }
 }

@@ -34,12 +34,7 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub(super) fn new(head: &'a Head<'a>, body: &'a [u8], peer: &'a Peer) -> Request<'a> {
-        Request {
-            head,
-            body,
-            peer,
-            params: Params::new(),
-        }
+        Request { head, body, peer, params: Params::new() }
     }
 
     /// The method.
@@ -52,12 +47,13 @@ impl<'a> Request<'a> {
         self.head.path()
     }
 
+    pub(super) fn path_bytes(&self) -> &'a [u8] {
+        self.head.path_bytes()
+    }
+
     /// The value of the path's parameter `{name}`, decoded.
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.params
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| &**value)
+        self.params.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)
     }
 
     /// What stands behind the `?`, as it was sent.
@@ -76,10 +72,7 @@ impl<'a> Request<'a> {
 
     /// The value of the first field of this name, in whatever case, if it is UTF-8.
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        self.head
-            .fields()
-            .find(name)
-            .and_then(|value| str::from_utf8(value).ok())
+        self.head.fields().find(name).and_then(|value| str::from_utf8(value).ok())
     }
 
     /// All fields in the order they were sent.
@@ -106,10 +99,7 @@ impl<'a> Request<'a> {
 fn decode_form(text: &str) -> Cow<'_, str> {
     if text.contains('+') {
         let spaced = text.replace('+', " ");
-        return percent_decode_str(&spaced)
-            .decode_utf8_lossy()
-            .into_owned()
-            .into();
+        return percent_decode_str(&spaced).decode_utf8_lossy().into_owned().into();
     }
     percent_decode_str(text).decode_utf8_lossy()
 }

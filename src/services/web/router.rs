@@ -1,9 +1,10 @@
 //! Which route answers a request. Knows nothing of connections.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use http::{HeaderValue, Method, StatusCode, header};
-use percent_encoding::percent_decode_str;
+use percent_encoding::percent_decode;
 
 use super::{Answered, Reply, Request};
 
@@ -16,8 +17,8 @@ pub(super) type Params<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 #[derive(Default)]
 pub(super) struct Router {
-    /// Sorted by path.
-    fixed: Vec<(Box<str>, Methods)>,
+    /// Sorted by length, then by path: most comparisons look at no byte.
+    fixed: Vec<(Box<[u8]>, Methods)>,
     /// In the order they were added.
     patterns: Vec<(Pattern, Methods)>,
 }
@@ -53,28 +54,18 @@ impl Router {
 
     fn methods_of(&mut self, path: &str) -> &mut Methods {
         let pattern = Pattern::parse(path);
-        if pattern
-            .0
-            .iter()
-            .any(|segment| matches!(segment, Segment::Param(_)))
-        {
-            let known = self
-                .patterns
-                .iter()
-                .position(|(known, _)| *known == pattern);
+        if pattern.0.iter().any(|segment| matches!(segment, Segment::Param(_))) {
+            let known = self.patterns.iter().position(|(known, _)| *known == pattern);
             let at = known.unwrap_or(self.patterns.len());
             if known.is_none() {
                 self.patterns.push((pattern, Methods::default()));
             }
             return &mut self.patterns[at].1;
         }
-        let at = match self
-            .fixed
-            .binary_search_by(|(known, _)| (**known).cmp(path))
-        {
+        let at = match self.fixed.binary_search_by(|(known, _)| by_length(known, path.as_bytes())) {
             Ok(at) => at,
             Err(at) => {
-                self.fixed.insert(at, (path.into(), Methods::default()));
+                self.fixed.insert(at, (path.as_bytes().into(), Methods::default()));
                 at
             }
         };
@@ -87,8 +78,8 @@ impl Router {
         mut request: Request<'q>,
         reply: Reply<'r>,
     ) -> Answered<'r> {
-        let path = request.path();
-        if path == "*" {
+        let path = request.path_bytes();
+        if path == b"*" {
             return reply.status(StatusCode::NO_CONTENT).empty();
         }
         let Some((methods, params)) = self.find(path) else {
@@ -105,25 +96,22 @@ impl Router {
         if *request.method() == Method::OPTIONS {
             return reply.status(StatusCode::NO_CONTENT).empty();
         }
-        reply
-            .status(StatusCode::METHOD_NOT_ALLOWED)
-            .text("405 Method Not Allowed\n")
+        reply.status(StatusCode::METHOD_NOT_ALLOWED).text("405 Method Not Allowed\n")
     }
 
     /// Whether a route of the user's would get to see the request.
-    pub(super) fn has_route(&self, method: &Method, path: &str) -> bool {
-        self.find(path)
-            .is_some_and(|(methods, _)| methods.find(method).is_some())
+    pub(super) fn has_route(&self, method: &Method, path: &[u8]) -> bool {
+        self.find(path).is_some_and(|(methods, _)| methods.find(method).is_some())
     }
 
-    fn find<'a>(&'a self, path: &'a str) -> Option<(&'a Methods, Params<'a>)> {
+    fn find<'a>(&'a self, path: &'a [u8]) -> Option<(&'a Methods, Params<'a>)> {
         if let Some(methods) = self.find_fixed(path) {
             return Some((methods, Params::new()));
         }
-        if path.contains('%') {
+        if path.contains(&b'%') {
             // An encoded slash is part of a segment and separates nothing.
-            let decoded = percent_decode_str(path).decode_utf8().ok()?;
-            let same_segments = decoded.split('/').count() == path.split('/').count();
+            let decoded: Cow<'_, [u8]> = percent_decode(path).into();
+            let same_segments = segments(&decoded).count() == segments(path).count();
             if let Some(methods) = self.find_fixed(&decoded).filter(|_| same_segments) {
                 return Some((methods, Params::new()));
             }
@@ -133,22 +121,24 @@ impl Router {
             .find_map(|(pattern, methods)| pattern.matches(path).map(|params| (methods, params)))
     }
 
-    fn find_fixed(&self, path: &str) -> Option<&Methods> {
-        let at = self
-            .fixed
-            .binary_search_by(|(known, _)| (**known).cmp(path))
-            .ok()?;
+    fn find_fixed(&self, path: &[u8]) -> Option<&Methods> {
+        let at = self.fixed.binary_search_by(|(known, _)| by_length(known, path)).ok()?;
         self.fixed.get(at).map(|(_, methods)| methods)
     }
+}
+
+fn by_length(a: &[u8], b: &[u8]) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/')
 }
 
 impl Methods {
     fn find(&self, method: &Method) -> Option<&Route> {
         let named = |wanted: &Method| {
-            self.by_name
-                .iter()
-                .find(|(name, _)| name == wanted)
-                .map(|(_, route)| route)
+            self.by_name.iter().find(|(name, _)| name == wanted).map(|(_, route)| route)
         };
         named(method)
             .or_else(|| named(&Method::GET).filter(|_| *method == Method::HEAD))
@@ -177,11 +167,11 @@ impl Pattern {
         Pattern(path.split('/').map(segment).collect())
     }
 
-    fn matches<'a>(&'a self, path: &'a str) -> Option<Params<'a>> {
+    fn matches<'a>(&'a self, path: &'a [u8]) -> Option<Params<'a>> {
         let mut params = Params::new();
-        let mut segments = path.split('/');
+        let mut segments = segments(path);
         for segment in &self.0 {
-            let text = percent_decode_str(segments.next()?).decode_utf8().ok()?;
+            let text = percent_decode(segments.next()?).decode_utf8().ok()?;
             match segment {
                 Segment::Fixed(fixed) if **fixed == *text => {}
                 Segment::Param(name) if !text.is_empty() => params.push((name, text)),
