@@ -46,7 +46,16 @@ impl<T: Transport> Hub<T> {
                 "{id}: its deadline is forgotten"
             );
         }
-        assert_eq!(queued, self.ready.len(), "each queued connection is in the queue once");
+        assert_eq!(
+            queued,
+            self.ready.iter().filter(|id| self.is_here(**id)).count(),
+            "each queued connection is in the queue once"
+        );
         assert_eq!(timed, self.timers.len(), "each timer has its connection");
+    }
+
+    fn is_here(&self, id: Id) -> bool {
+        let at = self.table.get(id.index());
+        at.is_some_and(|connection| connection.generation == id.generation())
     }
 }

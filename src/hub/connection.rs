@@ -111,6 +111,14 @@ impl<T: Transport> Connection<T> {
         self.flush(ws);
         self.run_what_is_due(id, ws);
         self.take_input(id, input, ws);
+        // A connection that is not read would not notice a reset for as long as it is not. What
+        // the peer sent before has nobody to answer to.
+        if self.marks.has(marks::BROKEN)
+            && self.link == Link::Open
+            && self.marks.has_any(marks::PAUSED.with(marks::EOF))
+        {
+            self.fail(Close::Io(std::io::ErrorKind::ConnectionReset));
+        }
         if self.marks.has(marks::STOP.with(marks::SPOKE)) && !self.has_input() {
             self.marks.clear(marks::STOP);
             self.call(id, ws, |handler, cx| handler.on_stop(cx));
@@ -121,21 +129,14 @@ impl<T: Transport> Connection<T> {
     }
 
     fn run_what_is_due(&mut self, id: Id, ws: &mut Workspace<'_>) {
-        if self.marks.has_any(marks::NEW.with(marks::WOKEN).with(marks::BROKEN)) {
-            self.greet(id, ws);
-            if self.marks.take(marks::WOKEN) {
-                self.call(id, ws, |handler, cx| handler.on_wake(cx));
-            }
-            // A paused connection is not read, so it would not notice a reset for as long as it
-            // waits. What the peer sent before has nobody to answer to.
-            if self.marks.take(marks::BROKEN) && self.marks.has(marks::PAUSED) {
-                self.fail(Close::Io(std::io::ErrorKind::ConnectionReset));
-            }
+        self.greet(id, ws);
+        if self.marks.take(marks::WOKEN) {
+            self.call(id, ws, |handler, cx| handler.on_wake(cx));
         }
     }
 
     pub(super) fn greet(&mut self, id: Id, ws: &mut Workspace<'_>) {
-        if self.marks.take(marks::NEW) {
+        if self.link == Link::Open && self.marks.take(marks::NEW) {
             self.call(id, ws, |handler, cx| handler.on_open(cx));
         }
     }
@@ -191,8 +192,9 @@ impl<T: Transport> Connection<T> {
                 Effect::Close(why) => self.end(why),
                 Effect::Pause => self.marks.set(marks::PAUSED),
                 Effect::Resume => {
-                    self.marks.clear(marks::PAUSED);
-                    self.marks.set(marks::REOFFER);
+                    if self.marks.take(marks::PAUSED) {
+                        self.marks.set(marks::REOFFER);
+                    }
                 }
                 Effect::Upgrade(to) => {
                     if let Some(old) = self.handler.replace(to) {
@@ -244,7 +246,7 @@ impl<T: Transport> Connection<T> {
         let watch = self.watch_for();
         let anew = watch != self.watch
             || match watch {
-                Watch::Nothing | Watch::FirstByte | Watch::Linger => false,
+                Watch::Nothing | Watch::FirstByte | Watch::Grace | Watch::Linger => false,
                 Watch::Message => ws.progress.used,
                 Watch::Idle => ws.progress.heard || ws.progress.sent,
                 Watch::WriteStall => ws.progress.sent,
@@ -255,7 +257,10 @@ impl<T: Transport> Connection<T> {
     }
 
     fn watch_for(&self) -> Watch {
-        if self.output_len() > 0 {
+        let asked = self.marks.has(marks::STOP) && !self.marks.has(marks::SPOKE);
+        if asked && self.link == Link::Open {
+            Watch::Grace
+        } else if self.output_len() > 0 {
             Watch::WriteStall
         } else if self.marks.has(marks::PAUSED) {
             Watch::Nothing
@@ -284,8 +289,12 @@ impl<T: Transport> Connection<T> {
         }
         ws.out.clear();
         // Wishes for this connection are void; those for others still count.
-        let sends = ws.effects.drain(..).filter(|effect| matches!(effect, Effect::Send(..)));
-        ws.outward.extend(sends.map(|effect| (id, effect)));
+        for effect in ws.effects.drain(..) {
+            match effect {
+                Effect::Send(..) => ws.outward.push_back((id, effect)),
+                void => panics::drop_quietly(void),
+            }
+        }
     }
 
     fn must_linger(&self) -> bool {

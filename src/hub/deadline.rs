@@ -5,6 +5,8 @@
 //! and starts its next round when the earliest deadline that it saw, or that was set since, is
 //! due. (Redis' `clientsCron` works like this.) A deadline is met within a second.
 
+use std::time::Duration;
+
 use crate::close::Timeout;
 use crate::{Limits, Now, now};
 
@@ -19,10 +21,6 @@ impl Tick {
 
     pub(crate) fn at(now: Now) -> Tick {
         Tick(u32::try_from(now.millis() / TICK_MS).unwrap_or(u32::MAX - 1))
-    }
-
-    pub(crate) fn after(self, ticks: u32) -> Tick {
-        Tick(self.0.saturating_add(ticks))
     }
 
     pub(crate) fn millis(self) -> u64 {
@@ -43,6 +41,8 @@ pub(crate) enum Watch {
     Idle,
     /// Output waits for the peer to take it.
     WriteStall,
+    /// The server is stopping; a first message may be on its way.
+    Grace,
     /// We ended the connection and wait for the peer to do so too.
     Linger,
 }
@@ -56,23 +56,27 @@ impl Watch {
             Watch::Message => Some(Timeout::Message),
             Watch::Idle => Some(Timeout::Idle),
             Watch::WriteStall => Some(Timeout::WriteStall),
-            Watch::Nothing | Watch::Linger => None,
+            Watch::Nothing | Watch::Grace | Watch::Linger => None,
         }
     }
 }
 
+/// How long a stopping server waits for the first byte of a connection.
+const SILENT_GRACE: Duration = Duration::from_secs(1);
+
 /// How long each watch lasts, in ticks; worked out once, because a deadline is set for every
 /// request.
-pub(crate) struct Periods([u32; 6]);
+pub(crate) struct Periods([u32; 7]);
 
 impl Periods {
     pub(crate) fn new(limits: &Limits) -> Periods {
-        let mut ticks = [u32::MAX; 6];
+        let mut ticks = [u32::MAX; 7];
         for (watch, period) in [
             (Watch::FirstByte, limits.first_byte),
             (Watch::Message, limits.message),
             (Watch::Idle, limits.idle),
             (Watch::WriteStall, limits.write_stall),
+            (Watch::Grace, Some(SILENT_GRACE)),
             (Watch::Linger, Some(limits.linger)),
         ] {
             if let Some(period) = period {

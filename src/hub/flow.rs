@@ -18,7 +18,7 @@ impl<T: Transport> Connection<T> {
     /// `input` has room for [`Limits::pending_input`](crate::Limits::pending_input) and one read.
     pub(super) fn take_input(&mut self, id: Id, input: &mut [u8], ws: &mut Workspace<'_>) {
         let mut budget = ws.limits.read_budget;
-        loop {
+        while self.marks.has_any(marks::BUSY) {
             self.greet(id, ws);
             if self.marks.has(marks::FULL) && !self.drain(id, &mut budget, ws) {
                 return;
@@ -27,11 +27,17 @@ impl<T: Transport> Connection<T> {
                 return;
             }
             let held = self.copy_leftover(input);
+            if budget == 0 {
+                return;
+            }
             if self.marks.take(marks::REOFFER) && held > 0 {
+                // Counted too: a handler that pauses and resumes without using anything must
+                // not hold the loop.
+                budget = budget.saturating_sub(held);
                 self.offer(id, &mut input[..held], 0, ws);
                 continue;
             }
-            if !self.marks.has(marks::READABLE) || budget == 0 {
+            if !self.marks.has(marks::READABLE) {
                 return;
             }
             match self.transport.read(&mut input[held..held + READ_SIZE]) {
@@ -149,16 +155,20 @@ impl<T: Transport> Connection<T> {
 
     /// Sends what was written in this turn, behind what waits already. What the socket does not
     /// take becomes the connection's own.
+    #[inline]
     pub(super) fn flush(&mut self, ws: &mut Workspace<'_>) {
+        if !ws.out.is_empty() || self.leftovers.is_some() {
+            self.flush_all(ws);
+        }
+    }
+
+    fn flush_all(&mut self, ws: &mut Workspace<'_>) {
         if self.link > Link::Closing {
             ws.out.clear();
             return;
         }
         let waiting = self.output_len();
         if waiting == 0 {
-            if ws.out.is_empty() {
-                return;
-            }
             let sent = self.send(ws.out, &mut ws.progress);
             if sent < ws.out.len() && self.link != Link::Closed {
                 self.leftovers().output.push(&ws.out[sent..]);

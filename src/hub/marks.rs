@@ -38,7 +38,11 @@ pub(crate) const UNREAD: Marks = Marks(1 << 13);
 /// An event said "error" and the error has not been read yet.
 pub(crate) const BROKEN: Marks = Marks(1 << 14);
 
+/// With none of these there is no input to take.
+pub(crate) const BUSY: Marks = NEW.with(READABLE).with(FULL).with(REOFFER);
+
 impl Marks {
+    #[inline]
     pub(crate) fn has(self, other: Marks) -> bool {
         self.0 & other.0 == other.0
     }

@@ -62,8 +62,6 @@ struct Desk {
 
 /// Timers served in one turn; the rest come in the next, which follows at once.
 const WAKE_BURST: usize = 4096;
-/// How long a stopping server waits for the first byte of a connection, in ticks.
-const SILENT_GRACE: u32 = 10;
 /// The shared output buffer does not keep more than this of what one huge answer made it.
 const OUT_KEPT: usize = 1024 * 1024;
 
@@ -191,13 +189,6 @@ impl<T: Transport> Hub<T> {
         };
         // A look at the socket first: what has come already is still answered.
         connection.marks.set(marks::STOP.with(marks::READABLE));
-        if !connection.marks.has(marks::SPOKE) {
-            // Its first message may be on its way. `expire` asks again.
-            let grace = self.tick.after(SILENT_GRACE);
-            connection.deadline = connection.deadline.min(grace);
-            connection.watch = Watch::FirstByte;
-            self.sweep.note(connection.deadline);
-        }
         self.queue(id);
     }
 
@@ -208,6 +199,7 @@ impl<T: Transport> Hub<T> {
         for id in &ids {
             self.end_now(*id, Close::Stopping);
         }
+        self.apply_outward();
         self.reap();
         ids.len()
     }
@@ -237,6 +229,7 @@ impl<T: Transport> Hub<T> {
             self.ready.push_back(id);
         }
         self.pumped(id, link, deadline);
+        self.apply_outward();
     }
 
     /// Puts a connection and what it needs to work on one desk.
@@ -267,6 +260,10 @@ impl<T: Transport> Hub<T> {
         if self.desk.out.capacity() > OUT_KEPT {
             self.desk.out.shrink_to(self.limits.output_high);
         }
+    }
+
+    /// What pumped connections wished for others, and those who ended over it for yet others.
+    fn apply_outward(&mut self) {
         while let Some((from, effect)) = self.desk.outward.pop_front() {
             self.apply(from, effect);
         }
@@ -295,10 +292,12 @@ impl<T: Transport> Hub<T> {
         if connection.link != Link::Open {
             return;
         }
-        if connection.output_len() > self.limits.output_hard {
-            self.end_now(to, Close::SlowConsumer);
+        if connection.output_len() > self.limits.output_hard && !self.relieve(to) {
             return;
         }
+        let Some(connection) = lookup(&mut self.table, to) else {
+            return;
+        };
         connection.leftovers().output.push(bytes);
         if connection.output_len() >= self.limits.output_high {
             connection.marks.set(marks::FULL);
@@ -306,6 +305,26 @@ impl<T: Transport> Hub<T> {
         if !connection.marks.has(marks::BLOCKED) {
             self.queue(to);
         }
+    }
+
+    /// Tries to send what waits for a connection above the hard mark: it is slow only if its
+    /// socket says so. Ends it if it is.
+    fn relieve(&mut self, id: Id) -> bool {
+        let hard = self.limits.output_hard;
+        let Some((connection, _, mut ws)) = self.at_desk(id) else {
+            return false;
+        };
+        connection.flush(&mut ws);
+        if connection.link == Link::Closed {
+            connection.retire(id, &mut ws);
+            self.pumped(id, Link::Closed, Tick::NEVER);
+            return false;
+        }
+        if connection.output_len() > hard {
+            self.end_now(id, Close::SlowConsumer);
+            return false;
+        }
+        true
     }
 
     fn end_now(&mut self, id: Id, why: Close) {
@@ -347,7 +366,7 @@ impl<T: Transport> Hub<T> {
                 continue;
             }
             let id = Id::new(key as u32, connection.generation);
-            if connection.watch == Watch::FirstByte && connection.marks.has(marks::STOP) {
+            if connection.watch == Watch::Grace {
                 // Stopping has waited for a first message long enough.
                 self.table[key].marks.set(marks::SPOKE);
                 self.queue(id);
@@ -359,6 +378,7 @@ impl<T: Transport> Hub<T> {
                 None => self.end_now(id, Close::Done),
             }
         }
+        self.apply_outward();
         self.sweep.visited(now);
     }
 

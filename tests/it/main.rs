@@ -6,5 +6,16 @@
     reason = "in a test a panic is how it fails"
 )]
 
+mod deadlines;
+mod ends;
+mod flow;
+mod framing;
 mod handlers;
+mod lingering;
 mod network;
+mod seeds;
+mod slow;
+mod stopping;
+mod timers;
+mod traps;
+mod wishes;

@@ -3,8 +3,8 @@
 use super::chunk;
 use super::framing::Framing;
 use super::head::Head;
-use super::{HttpLimits, Message, refuse};
-use crate::{Close, Step};
+use super::{HttpLimits, Message, Parsed, Refusal};
+use crate::Step;
 
 /// Where in a body the input stands.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) enum Body {
 
 impl Body {
     /// The body that follows a head, if there is one.
-    pub(super) fn of(head: &Head<'_>, limits: &HttpLimits) -> Result<Option<Body>, Close> {
+    pub(super) fn of(head: &Head<'_>, limits: &HttpLimits) -> Parsed<Option<Body>> {
         match head.framing() {
             Framing::None => Ok(None),
             Framing::Length(length) if length > limits.body => Err(too_long()),
@@ -36,7 +36,7 @@ impl Body {
         &mut self,
         input: &'a [u8],
         limits: &HttpLimits,
-    ) -> Result<Step<Message<'a>>, Close> {
+    ) -> Parsed<Step<Message<'a>>> {
         match *self {
             Body::Length(left) => {
                 let bytes = take(input, left);
@@ -73,7 +73,7 @@ impl Body {
                     Ok(Step::Skip(2))
                 }
                 [b'\r'] => Ok(Step::NeedMore),
-                _ => Err(refuse(400, "a chunk does not end where its size says")),
+                _ => Err(&Refusal { code: 400, why: "a chunk does not end where its size says" }),
             },
             Body::Trailers { before } => {
                 let room = limits.trailers.saturating_sub(before);
@@ -99,6 +99,6 @@ fn take(input: &[u8], left: u64) -> &[u8] {
     }
 }
 
-fn too_long() -> Close {
-    refuse(413, "the body is too long")
+fn too_long() -> &'static Refusal {
+    &Refusal { code: 413, why: "the body is too long" }
 }

@@ -25,10 +25,27 @@ impl Bytes {
         self.0[usize::from(byte)]
     }
 
-    /// Cuts `input` in front of the first byte that does not belong.
-    pub(super) fn split<'a>(&self, input: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-        let end = input.iter().position(|byte| !self.has(*byte)).unwrap_or(input.len());
-        input.split_at(end)
+    /// Where the first byte at or behind `from` stands that does not belong; the end of `input`
+    /// if they all do.
+    #[inline]
+    pub(super) fn end(&self, input: &[u8], from: usize) -> usize {
+        let mut at = from;
+        // Four at a time, which halves the work.
+        while let Some([a, b, c, d]) = input.get(at..).and_then(<[u8]>::first_chunk) {
+            if !(self.has(*a) & self.has(*b) & self.has(*c) & self.has(*d)) {
+                break;
+            }
+            at += 4;
+        }
+        while input.get(at).is_some_and(|byte| self.has(*byte)) {
+            at += 1;
+        }
+        at
+    }
+
+    /// Whether all of it belongs, and there is any.
+    pub(super) fn has_all(&self, input: &[u8]) -> bool {
+        !input.is_empty() && self.end(input, 0) == input.len()
     }
 }
 
@@ -53,20 +70,21 @@ pub(super) fn is_field_value(value: &[u8]) -> bool {
     value.iter().fold(true, |ok, byte| ok & is_field_byte(*byte))
 }
 
-/// Without the white space around it, which means space and tab and no more.
-pub(super) fn trim(value: &[u8]) -> &[u8] {
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let mut value = value;
-    while let [first, rest @ ..] = value {
-        if !is_space(first) {
-            break;
-        }
-        value = rest;
+/// Where the first byte at or behind `from` stands that is neither space nor tab, which is all
+/// that white space means here.
+#[inline]
+pub(super) fn skip_space(input: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(b' ' | b'\t') = input.get(at) {
+        at += 1;
     }
-    while let [rest @ .., last] = value {
-        if !is_space(last) {
-            break;
-        }
+    at
+}
+
+/// Without the white space around it.
+pub(super) fn trim(value: &[u8]) -> &[u8] {
+    let mut value = value.get(skip_space(value, 0)..).unwrap_or_default();
+    while let [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }
     value

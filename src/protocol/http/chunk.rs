@@ -4,8 +4,7 @@
 use memchr::memchr;
 
 use super::bytes::{TOKEN, is_field_byte, is_field_value};
-use super::refuse;
-use crate::Close;
+use super::{Parsed, Refusal};
 
 /// Bytes of the line of a chunk's size, extensions and all.
 const SIZE_LINE_MAX: usize = 256;
@@ -13,8 +12,9 @@ const SIZE_LINE_MAX: usize = 256;
 const SIZE_DIGITS_MAX: usize = 16;
 
 /// The size that `input` begins with and the length of its line; `None` if it is incomplete.
-pub(super) fn size(input: &[u8]) -> Result<Option<(u64, usize)>, Close> {
-    let Some(line) = line(input, SIZE_LINE_MAX, refuse(400, "a chunk size line without end"))?
+pub(super) fn size(input: &[u8]) -> Parsed<Option<(u64, usize)>> {
+    let Some(line) =
+        line(input, SIZE_LINE_MAX, &Refusal { code: 400, why: "a chunk size line without end" })?
     else {
         return Ok(None);
     };
@@ -22,7 +22,7 @@ pub(super) fn size(input: &[u8]) -> Result<Option<(u64, usize)>, Close> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digits, extensions) = text.split_at(digits);
     if digits.is_empty() || digits.len() > SIZE_DIGITS_MAX {
-        return Err(refuse(400, "a chunk size that is no number"));
+        return Err(&Refusal { code: 400, why: "a chunk size that is no number" });
     }
     let mut size = 0;
     for digit in digits {
@@ -35,36 +35,38 @@ pub(super) fn size(input: &[u8]) -> Result<Option<(u64, usize)>, Close> {
 
 /// A line of trailers, or the empty one that ends the body; `None` if it is incomplete. `room`
 /// bytes of trailers are still allowed.
-pub(super) fn trailer(input: &[u8], room: usize) -> Result<Option<&[u8]>, Close> {
+pub(super) fn trailer(input: &[u8], room: usize) -> Parsed<Option<&[u8]>> {
     // The line that ends them needs none of the room.
     match input {
         [b'\r', b'\n', ..] => return Ok(input.get(..2)),
         [b'\r'] => return Ok(None),
         _ => {}
     }
-    let Some(line) = line(input, room, refuse(431, "trailers that are too long"))? else {
+    let Some(line) = line(input, room, &Refusal { code: 431, why: "trailers that are too long" })?
+    else {
         return Ok(None);
     };
     let text = line.strip_suffix(b"\r\n").unwrap_or(line);
-    let colon = memchr(b':', text).ok_or(refuse(400, "a trailer without a colon"))?;
+    let colon =
+        memchr(b':', text).ok_or(&Refusal { code: 400, why: "a trailer without a colon" })?;
     let (name, value) = text.split_at(colon);
-    if name.is_empty() || !TOKEN.split(name).1.is_empty() {
-        return Err(refuse(400, "a malformed name of a trailer"));
+    if !TOKEN.has_all(name) {
+        return Err(&Refusal { code: 400, why: "a malformed name of a trailer" });
     }
     if !is_field_value(value) {
-        return Err(refuse(400, "a malformed value of a trailer"));
+        return Err(&Refusal { code: 400, why: "a malformed value of a trailer" });
     }
     Ok(Some(line))
 }
 
 /// The line that `input` begins with, its CR LF included. It may be `max` bytes long; a longer
 /// one is `too_long`, whether or not its end is in sight.
-fn line(input: &[u8], max: usize, too_long: Close) -> Result<Option<&[u8]>, Close> {
+fn line<'a>(input: &'a [u8], max: usize, too_long: &'static Refusal) -> Parsed<Option<&'a [u8]>> {
     let visible = input.get(..max).unwrap_or(input);
     match memchr(b'\n', visible) {
         Some(at) => match visible.get(..=at) {
             Some(line) if line.ends_with(b"\r\n") => Ok(Some(line)),
-            _ => Err(refuse(400, "a line of the body does not end in CR LF")),
+            _ => Err(&Refusal { code: 400, why: "a line of the body does not end in CR LF" }),
         },
         None if input.len() >= max => Err(too_long),
         None => Ok(None),
@@ -72,20 +74,20 @@ fn line(input: &[u8], max: usize, too_long: Close) -> Result<Option<&[u8]>, Clos
 }
 
 /// `;name`, `;name=value` or `;name="value"`, any number of them, without any space.
-fn check_extensions(mut rest: &[u8]) -> Result<(), Close> {
-    let bad = || refuse(400, "a malformed chunk extension");
+fn check_extensions(mut rest: &[u8]) -> Parsed<()> {
+    let bad = || &Refusal { code: 400, why: "a malformed chunk extension" };
     while let Some(extension) = rest.strip_prefix(b";") {
-        let name = TOKEN.split(extension).0;
-        if name.is_empty() {
+        let name_len = TOKEN.end(extension, 0);
+        if name_len == 0 {
             return Err(bad());
         }
-        rest = extension.get(name.len()..).unwrap_or_default();
+        rest = extension.get(name_len..).unwrap_or_default();
         let Some(value) = rest.strip_prefix(b"=") else {
             continue;
         };
         let len = match value {
             [b'"', quoted @ ..] => quoted_len(quoted).ok_or_else(bad)? + 1,
-            _ => TOKEN.split(value).0.len(),
+            _ => TOKEN.end(value, 0),
         };
         if len == 0 {
             return Err(bad());

@@ -26,11 +26,6 @@ impl<'a> Fields<'a> {
         Fields { lines }
     }
 
-    /// How many bytes they take.
-    pub(super) fn len(&self) -> usize {
-        self.lines.len()
-    }
-
     /// The value of the first field of this name, in whatever case it is written.
     pub fn find(mut self, name: &str) -> Option<&'a [u8]> {
         self.find_map(|(n, value)| n.eq_ignore_ascii_case(name).then_some(value))
@@ -47,6 +42,7 @@ impl<'a> Iterator for Fields<'a> {
         let colon = memchr::memchr(b':', line)?;
         let (name, value) = line.split_at(colon);
         let name = str::from_utf8(name).ok()?;
-        Some((name, trim(value.get(1..).unwrap_or_default())))
+        let value = value.get(1..value.len() - "\r\n".len()).unwrap_or_default();
+        Some((name, trim(value)))
     }
 }

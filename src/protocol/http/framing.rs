@@ -4,8 +4,7 @@
 use http::Method;
 
 use super::bytes::{TOKEN, trim};
-use super::{Version, refuse, target};
-use crate::Close;
+use super::{Parsed, Refusal, Version};
 
 /// Where the body of a request ends (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,20 +33,23 @@ pub(super) struct Conclusion {
 }
 
 impl Facts {
-    /// Takes note of a field. Tells whether it has looked at every byte of the value.
-    pub(super) fn gather(&mut self, name: &[u8], value: &[u8]) -> Result<bool, Close> {
+    /// Takes note of the Host field.
+    #[inline]
+    pub(super) fn note_host(&mut self) -> Parsed<()> {
+        match std::mem::replace(&mut self.host, true) {
+            true => Err(&Refusal { code: 400, why: "two Host fields" }),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes note of a field, if it is one of those that matter here.
+    pub(super) fn note(&mut self, name: &[u8], value: &[u8]) -> Parsed<()> {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         // Lengths first: most fields are sorted out by theirs.
         match name.len() {
-            4 if is(b"host") => {
-                if std::mem::replace(&mut self.host, true) {
-                    return Err(refuse(400, "two Host fields"));
-                }
-                target::check_host(value)?;
-            }
             6 if is(b"expect") => {
                 if !value.eq_ignore_ascii_case(b"100-continue") {
-                    return Err(refuse(417, "an expectation other than 100-continue"));
+                    return Err(&Refusal { code: 417, why: "an unknown expectation" });
                 }
                 self.expects = true;
             }
@@ -56,41 +58,43 @@ impl Facts {
                     self.close |= option.eq_ignore_ascii_case(b"close");
                     self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
-                return Ok(false);
             }
             14 if is(b"content-length") => {
                 if self.length.replace(parse_length(value)?).is_some() {
-                    return Err(refuse(400, "two Content-Length fields"));
+                    return Err(&Refusal { code: 400, why: "two Content-Length fields" });
                 }
             }
             17 if is(b"transfer-encoding") => {
                 if std::mem::replace(&mut self.chunked, true) {
-                    return Err(refuse(400, "two Transfer-Encoding fields"));
+                    return Err(&Refusal { code: 400, why: "two Transfer-Encoding fields" });
                 }
                 check_coding(value)?;
             }
-            _ => return Ok(false),
+            _ => {}
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Now that all fields are known.
-    pub(super) fn conclude(&self, version: Version, method: &Method) -> Result<Conclusion, Close> {
+    #[inline]
+    pub(super) fn conclude(&self, version: Version, method: &Method) -> Parsed<Conclusion> {
         let is_old = version == Version::Http10;
         if !self.host && !is_old {
-            return Err(refuse(400, "no Host field"));
+            return Err(&Refusal { code: 400, why: "no Host field" });
         }
         let framing = match (self.chunked, self.length) {
-            (true, Some(_)) => return Err(refuse(400, "both a length and a coding")),
+            (true, Some(_)) => {
+                return Err(&Refusal { code: 400, why: "both a length and a coding" });
+            }
             (true, None) if is_old => {
-                return Err(refuse(400, "a transfer coding in HTTP/1.0"));
+                return Err(&Refusal { code: 400, why: "a transfer coding in HTTP/1.0" });
             }
             (true, None) => Framing::Chunked,
             (false, Some(0)) => Framing::None,
             (false, Some(length)) => Framing::Length(length),
             // In HTTP/1.0 a body without a length ended with the connection; a request's cannot.
             (false, None) if is_old && carries_body(method) => {
-                return Err(refuse(411, "a body of unknown length"));
+                return Err(&Refusal { code: 411, why: "a body of unknown length" });
             }
             (false, None) => Framing::None,
         };
@@ -107,37 +111,36 @@ fn carries_body(method: &Method) -> bool {
 }
 
 /// Digits and nothing else: no sign, no list, no space.
-fn parse_length(value: &[u8]) -> Result<u64, Close> {
+fn parse_length(value: &[u8]) -> Parsed<u64> {
     let mut length: u64 = 0;
     for byte in value {
         if !byte.is_ascii_digit() {
-            return Err(refuse(400, "a Content-Length that is no number"));
+            return Err(&Refusal { code: 400, why: "a Content-Length that is no number" });
         }
         let digit = u64::from(byte - b'0');
         length = length
             .checked_mul(10)
             .and_then(|length| length.checked_add(digit))
-            .ok_or(refuse(400, "a Content-Length beyond all numbers"))?;
+            .ok_or(&Refusal { code: 400, why: "a Content-Length beyond all numbers" })?;
     }
     if value.is_empty() {
-        return Err(refuse(400, "an empty Content-Length"));
+        return Err(&Refusal { code: 400, why: "an empty Content-Length" });
     }
     Ok(length)
 }
 
 /// The one coding that can be undone here is `chunked`, alone.
-fn check_coding(value: &[u8]) -> Result<(), Close> {
+fn check_coding(value: &[u8]) -> Parsed<()> {
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     if is_chunked(value) {
         return Ok(());
     }
     let mut codings = value.split(|byte| *byte == b',').map(trim);
-    let is_proper = |coding: &[u8]| !coding.is_empty() && TOKEN.split(coding).1.is_empty();
-    if !codings.clone().all(is_proper) {
-        Err(refuse(400, "a Transfer-Encoding that is no list of codings"))
+    if !codings.clone().all(|coding| TOKEN.has_all(coding)) {
+        Err(&Refusal { code: 400, why: "a Transfer-Encoding that is no list of codings" })
     } else if codings.all(is_chunked) {
-        Err(refuse(400, "chunked more than once"))
+        Err(&Refusal { code: 400, why: "chunked more than once" })
     } else {
-        Err(refuse(501, "a transfer coding other than chunked"))
+        Err(&Refusal { code: 501, why: "a transfer coding other than chunked" })
     }
 }

@@ -4,12 +4,12 @@
 use http::Method;
 use memchr::memchr;
 
-use super::bytes::{TOKEN, is_field_value, trim};
+use super::bytes::{TOKEN, is_field_value, skip_space, trim};
 use super::fields::Fields;
 use super::framing::{Facts, Framing};
 use super::scan::Scan;
-use super::target::{self, Target};
-use super::{HttpLimits, refuse};
+use super::target::{self, Span, Target};
+use super::{HttpLimits, Parsed, Refusal};
 use crate::Close;
 
 /// The version of a request; others than these two are refused with 505.
@@ -27,8 +27,8 @@ pub struct Head<'a> {
     bytes: &'a [u8],
     method: Method,
     version: Version,
-    target: Target<'a>,
-    fields: Fields<'a>,
+    target: Target,
+    fields: Span,
     framing: Framing,
     keep_alive: bool,
     expects_continue: bool,
@@ -48,30 +48,36 @@ impl<'a> Head<'a> {
     /// The path as it was sent, percent-encoded: it begins with `/`, or is `*` for `OPTIONS *`.
     pub fn path(&self) -> &'a str {
         // It is ASCII; only a handler that asks pays for the compiler's proof.
-        str::from_utf8(self.target.path).unwrap_or_default()
+        str::from_utf8(self.path_bytes()).unwrap_or_default()
     }
 
     pub(crate) fn path_bytes(&self) -> &'a [u8] {
-        self.target.path
+        match self.target.path.of(self.bytes) {
+            // RFC 9112, section 3.2.4, and RFC 9110, section 4.2.3.
+            b"" if self.method == Method::OPTIONS && self.target.query.is_none() => b"*",
+            b"" => b"/",
+            path => path,
+        }
     }
 
     /// What stands behind the `?`, as it was sent.
     pub fn query(&self) -> Option<&'a str> {
-        self.target.query.map(|query| str::from_utf8(query).unwrap_or_default())
+        let query = self.target.query?.of(self.bytes);
+        Some(str::from_utf8(query).unwrap_or_default())
     }
 
     /// The host that the request is for: from the target if it is a whole URI, else from the
     /// Host field. Empty for an HTTP/1.0 request that names none.
     pub fn host(&self) -> &'a [u8] {
         match self.target.authority {
-            Some(authority) => authority,
-            None => self.fields.clone().find("host").unwrap_or_default(),
+            Some(authority) => authority.of(self.bytes),
+            None => self.fields().find("host").unwrap_or_default(),
         }
     }
 
     /// The fields, in the order they were sent.
     pub fn fields(&self) -> Fields<'a> {
-        self.fields.clone()
+        Fields::new(self.fields.of(self.bytes))
     }
 
     /// Whether a body follows.
@@ -103,6 +109,12 @@ impl<'a> Head<'a> {
         self.bytes
     }
 
+    /// Whether it also keeps the limits that [`Scan::find_end`] checks.
+    fn is_proper(&self, limits: &HttpLimits) -> bool {
+        let line_len = self.bytes.len() - self.fields.len() - 4;
+        self.bytes.len() <= limits.head && line_len <= limits.request_line
+    }
+
     pub(super) fn framing(&self) -> Framing {
         self.framing
     }
@@ -121,12 +133,13 @@ impl<'a> Head<'a> {
     /// assert_eq!(head.host(), b"a");
     /// # Ok::<(), socketserver::Close>(())
     /// ```
+    #[cold]
     pub fn parse(bytes: &'a [u8], limits: &HttpLimits) -> Result<Head<'a>, Close> {
         let head = try_parse(bytes, limits)?;
-        match head.bytes.len() == bytes.len() {
-            true => Ok(head),
-            false => Err(refuse(400, "bytes behind the head")),
+        if head.bytes.len() != bytes.len() {
+            return Err((&Refusal { code: 400, why: "bytes behind the head" }).into());
         }
+        Ok(head)
     }
 }
 
@@ -135,101 +148,120 @@ impl<'a> Head<'a> {
 ///
 /// A head that comes in one piece, as nearly all do, is parsed at once. One that does not is not
 /// parsed again until its end has come, so that feeding it byte by byte costs nothing extra.
+#[inline]
 pub(super) fn decode<'a>(
     input: &'a [u8],
     scan: &mut Scan,
     limits: &HttpLimits,
-) -> Result<Option<(Head<'a>, usize)>, Close> {
+) -> Result<Option<Head<'a>>, Close> {
     if scan.is_fresh() {
         if let Ok(head) = try_parse(input, limits) {
-            if is_proper(&head, limits) {
-                let len = head.bytes.len();
-                return Ok(Some((head, len)));
+            if head.is_proper(limits) {
+                return Ok(Some(head));
             }
         }
     }
-    // Incomplete or wrong. Which of the two, and what is wrong first, is found out in order.
-    let Some(len) = scan.find_end(input, limits)? else {
-        return Ok(None);
-    };
-    let head = Head::parse(input.get(..len).unwrap_or_default(), limits)?;
-    Ok(Some((head, len)))
+    decode_in_order(input, scan, limits)
 }
 
-/// Whether a parsed head also keeps the limits that [`Scan::find_end`] checks.
-fn is_proper(head: &Head<'_>, limits: &HttpLimits) -> bool {
-    let line_len = head.bytes.len() - head.fields.len() - 4;
-    head.bytes.len() <= limits.head && line_len <= limits.request_line
+/// For a head that is incomplete or wrong: which of the two, and what is wrong first, is found
+/// out in order.
+#[cold]
+fn decode_in_order<'a>(
+    input: &'a [u8],
+    scan: &mut Scan,
+    limits: &HttpLimits,
+) -> Result<Option<Head<'a>>, Close> {
+    match scan.find_end(input, limits)? {
+        Some(len) => Head::parse(input.get(..len).unwrap_or_default(), limits).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Parses the head that `input` begins with.
 ///
-/// Every byte is looked at once, by the rule for the place it is in: what that rule does not
-/// allow ends the name, the target or the value, and then must be what belongs there. An
-/// incomplete head is an error like any other here: [`decode`] has to find out.
-fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Result<Head<'a>, Close> {
-    let (method, rest) = TOKEN.split(input);
-    let method = Method::from_bytes(method)
-        .map_err(|_| refuse(400, "the request line begins with no method"))?;
-    let Some(rest) = rest.strip_prefix(b" ") else {
-        return Err(refuse(400, "no space behind the method"));
-    };
-    let (target, rest) = target::take(&method, rest)?;
-    let (version, lines) = take_version(rest)?;
+/// Every byte is looked at by the rule for the place it is in: what that rule does not allow
+/// ends the name, the target or the value, and then must be what belongs there. An incomplete
+/// head is an error like any other here: [`decode_in_order`] tells them apart.
+fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
+    let (method, at) = take_method(input)?;
+    let (target, at) = target::take(&method, input, at)?;
+    let (version, fields_start) = take_version(input, at)?;
     let mut facts = Facts::default();
-    let mut rest = lines;
+    let mut at = fields_start;
     let mut count = 0;
-    let after = loop {
-        if let Some(after) = rest.strip_prefix(b"\r\n") {
-            break after;
-        }
-        rest = take_field(rest, &mut facts)?;
+    while input.get(at..at + 2) != Some(b"\r\n") {
+        at = take_field(input, at, &mut facts)?;
         count += 1;
-    };
-    if count > limits.fields {
-        return Err(refuse(431, "too many fields"));
     }
-    let facts = facts.conclude(version, &method)?;
+    if count > limits.fields {
+        return Err(&Refusal { code: 431, why: "too many fields" });
+    }
+    let end = facts.conclude(version, &method)?;
     Ok(Head {
-        bytes: &input[..input.len() - after.len()],
+        bytes: input.get(..at + 2).unwrap_or_default(),
         version,
         target,
-        fields: Fields::new(&lines[..lines.len() - rest.len()]),
-        framing: facts.framing,
-        keep_alive: facts.keep_alive,
-        expects_continue: facts.expects_continue,
+        fields: Span::new(fields_start, at),
+        framing: end.framing,
+        keep_alive: end.keep_alive,
+        expects_continue: end.expects_continue,
         method,
     })
 }
 
-/// Takes the version and the end of the request line.
-fn take_version(input: &[u8]) -> Result<(Version, &[u8]), Close> {
-    match input.split_at_checked(b" HTTP/1.1\r\n".len()) {
-        Some((b" HTTP/1.1\r\n", rest)) => Ok((Version::Http11, rest)),
-        Some((b" HTTP/1.0\r\n", rest)) => Ok((Version::Http10, rest)),
-        Some(([b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n'], _))
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
-        {
-            Err(refuse(505, "a version other than 1.0 and 1.1"))
-        }
-        _ => Err(refuse(400, "a malformed target or version")),
+/// Takes the method and the space behind it.
+#[inline]
+fn take_method(input: &[u8]) -> Parsed<(Method, usize)> {
+    if input.starts_with(b"GET ") {
+        return Ok((Method::GET, 4));
+    }
+    let end = TOKEN.end(input, 0);
+    match (Method::from_bytes(input.get(..end).unwrap_or_default()), input.get(end)) {
+        (Ok(method), Some(b' ')) => Ok((method, end + 1)),
+        _ => Err(&Refusal { code: 400, why: "the request line begins with no method" }),
     }
 }
 
-/// Takes one field with the end of its line.
-fn take_field<'a>(input: &'a [u8], facts: &mut Facts) -> Result<&'a [u8], Close> {
-    let (name, rest) = TOKEN.split(input);
-    let (false, Some(rest)) = (name.is_empty(), rest.strip_prefix(b":")) else {
-        return Err(refuse(400, "a malformed field name"));
-    };
-    let end = memchr(b'\r', rest).unwrap_or(rest.len());
-    let (value, rest) = rest.split_at(end);
-    let Some(rest) = rest.strip_prefix(b"\r\n") else {
-        return Err(refuse(400, "a line of the head does not end in CR LF"));
-    };
-    let value = trim(value);
-    if !facts.gather(name, value)? && !is_field_value(value) {
-        return Err(refuse(400, "a malformed field value"));
+/// Takes the version and the end of the request line, which begin at `at`.
+#[inline]
+fn take_version(input: &[u8], at: usize) -> Parsed<(Version, usize)> {
+    let end = at + b" HTTP/1.1\r\n".len();
+    match input.get(at..end) {
+        Some(b" HTTP/1.1\r\n") => Ok((Version::Http11, end)),
+        Some(b" HTTP/1.0\r\n") => Ok((Version::Http10, end)),
+        Some([b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n'])
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Err(&Refusal { code: 505, why: "a version other than 1.0 and 1.1" })
+        }
+        _ => Err(&Refusal { code: 400, why: "a malformed target or version" }),
     }
-    Ok(rest)
+}
+
+/// Takes the field that begins at `at`, and tells where its line ends.
+#[inline]
+fn take_field(input: &[u8], at: usize, facts: &mut Facts) -> Parsed<usize> {
+    let colon = TOKEN.end(input, at);
+    let name = input.get(at..colon).unwrap_or_default();
+    if name.is_empty() || input.get(colon) != Some(&b':') {
+        return Err(&Refusal { code: 400, why: "a malformed field name" });
+    }
+    let start = skip_space(input, colon + 1);
+    let end = if name.len() == 4 && name.eq_ignore_ascii_case(b"host") {
+        facts.note_host()?;
+        skip_space(input, target::take_host(input, start)?)
+    } else {
+        let rest = input.get(start..).unwrap_or_default();
+        let value = rest.get(..memchr(b'\r', rest).unwrap_or(rest.len())).unwrap_or_default();
+        if !is_field_value(value) {
+            return Err(&Refusal { code: 400, why: "a malformed field value" });
+        }
+        facts.note(name, trim(value))?;
+        start + value.len()
+    };
+    match input.get(end..end + 2) {
+        Some(b"\r\n") => Ok(end + 2),
+        _ => Err(&Refusal { code: 400, why: "a malformed host or line end" }),
+    }
 }

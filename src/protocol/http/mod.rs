@@ -118,6 +118,7 @@ impl Http {
 impl Protocol for Http {
     type Message<'a> = Message<'a>;
 
+    #[inline]
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Step<Message<'a>>, Close> {
         let input: &'a [u8] = input;
         let scan = match &mut self.state {
@@ -141,9 +142,10 @@ impl Protocol for Http {
             }
             State::HeadAfterEmptyLine(scan) => scan,
         };
-        let Some((head, len)) = head::decode(input, scan, &self.limits)? else {
+        let Some(head) = head::decode(input, scan, &self.limits)? else {
             return Ok(Step::NeedMore);
         };
+        let len = head.as_bytes().len();
         self.state = match Body::of(&head, &self.limits)? {
             Some(body) => State::Body(body),
             None => State::Head(Scan::default()),
@@ -152,7 +154,18 @@ impl Protocol for Http {
     }
 }
 
-/// A refusal: the status to answer with, and what was wrong.
-fn refuse(code: u16, why: &'static str) -> Close {
-    Close::Malformed { code, why }
+/// Why a request is refused: the status to answer with, and what was wrong. Parsers pass it on
+/// by reference: two machine words carry any of their results.
+#[derive(Debug, PartialEq, Eq)]
+struct Refusal {
+    code: u16,
+    why: &'static str,
+}
+
+type Parsed<T> = Result<T, &'static Refusal>;
+
+impl From<&Refusal> for Close {
+    fn from(refusal: &Refusal) -> Close {
+        Close::Malformed { code: refusal.code, why: refusal.why }
+    }
 }

@@ -4,8 +4,7 @@
 use memchr::memchr_iter;
 
 use super::bytes::TOKEN;
-use super::{HttpLimits, refuse};
-use crate::Close;
+use super::{HttpLimits, Parsed, Refusal};
 
 /// How far an incomplete head has been looked at.
 #[derive(Debug, Default)]
@@ -25,13 +24,9 @@ impl Scan {
     ///
     /// Every line must end in CR LF: a bare LF is where two parsers part ways (RFC 9112,
     /// section 2.2 allows it and request smuggling lives on it).
-    pub(super) fn find_end(
-        &mut self,
-        input: &[u8],
-        limits: &HttpLimits,
-    ) -> Result<Option<usize>, Close> {
+    pub(super) fn find_end(&mut self, input: &[u8], limits: &HttpLimits) -> Parsed<Option<usize>> {
         if self.is_fresh() && input.first().is_some_and(|first| !TOKEN.has(*first)) {
-            return Err(refuse(400, "the request line begins with no method"));
+            return Err(&Refusal { code: 400, why: "the request line begins with no method" });
         }
         // What lies behind the limit is not looked at: it would depend on the cut.
         let visible = input.get(..limits.head).unwrap_or(input);
@@ -45,7 +40,12 @@ impl Scan {
             match visible.get(..at).unwrap_or_default() {
                 [.., b'\n', b'\r'] => return Ok(Some(at + 1)),
                 [.., b'\r'] => {}
-                _ => return Err(refuse(400, "a line of the head does not end in CR LF")),
+                _ => {
+                    return Err(&Refusal {
+                        code: 400,
+                        why: "a line of the head does not end in CR LF",
+                    });
+                }
             }
         }
         self.seen = visible.len() as u32;
@@ -53,16 +53,16 @@ impl Scan {
             check_line(visible.len(), limits)?;
         }
         if input.len() > limits.head {
-            return Err(refuse(431, "the head is too long"));
+            return Err(&Refusal { code: 431, why: "the head is too long" });
         }
         Ok(None)
     }
 }
 
 /// Refuses a request line whose end, the LF, is not before byte `at` when it is too long.
-fn check_line(at: usize, limits: &HttpLimits) -> Result<(), Close> {
+fn check_line(at: usize, limits: &HttpLimits) -> Parsed<()> {
     if at > limits.request_line + 1 {
-        return Err(refuse(414, "the request line is too long"));
+        return Err(&Refusal { code: 414, why: "the request line is too long" });
     }
     Ok(())
 }

@@ -4,111 +4,137 @@ use http::Method;
 use memchr::memchr;
 
 use super::bytes::{HOST, PATH, QUERY};
-use super::refuse;
-use crate::Close;
+use super::{Parsed, Refusal};
+
+/// A part of a head, by where it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// Heads are limited to sizes that fit.
+    pub(super) fn new(start: usize, end: usize) -> Span {
+        Span { start: start as u32, end: end as u32 }
+    }
+
+    pub(super) fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    pub(super) fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
 
 /// A request target, taken apart (RFC 9112, section 3.2). All of it is ASCII.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Target<'a> {
-    pub(super) path: &'a [u8],
-    pub(super) query: Option<&'a [u8]>,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Target {
+    /// Empty if a whole URI has none.
+    pub(super) path: Span,
+    pub(super) query: Option<Span>,
     /// Only if the target is a whole URI.
-    pub(super) authority: Option<&'a [u8]>,
+    pub(super) authority: Option<Span>,
 }
 
-/// Takes the target that `input` begins with; what is left begins with the space behind it.
-pub(super) fn take<'a>(method: &Method, input: &'a [u8]) -> Result<(Target<'a>, &'a [u8]), Close> {
-    if input.first() == Some(&b'/') {
-        let (path, query, rest) = take_path(input)?;
-        return Ok((Target { path, query, authority: None }, rest));
+/// Takes the target that stands at `at`, and tells where it ends.
+#[inline]
+pub(super) fn take(method: &Method, input: &[u8], at: usize) -> Parsed<(Target, usize)> {
+    if input.get(at) != Some(&b'/') {
+        return take_other(method, input, at);
     }
-    let (target, rest) = match memchr(b' ', input) {
-        Some(end) => input.split_at(end),
-        None => return Err(refuse(400, "the request line has no version")),
-    };
-    if target == b"*" && *method == Method::OPTIONS {
-        return Ok((Target { path: target, query: None, authority: None }, rest));
+    let end = PATH.end(input, at);
+    if input.get(end) == Some(&b' ') {
+        return Ok((Target { path: Span::new(at, end), ..Target::default() }, end));
     }
-    if *method == Method::CONNECT {
-        return Err(refuse(501, "CONNECT: this is no proxy"));
-    }
-    Ok((absolute(method, target)?, rest))
+    take_path(input, at, end)
 }
 
-/// `http://host/path?query`, which a server must accept though only proxies are sent it.
-fn absolute<'a>(method: &Method, target: &'a [u8]) -> Result<Target<'a>, Close> {
-    let after = |scheme: &[u8]| match target.split_at_checked(scheme.len()) {
-        Some((start, rest)) if start.eq_ignore_ascii_case(scheme) => Some(rest),
-        _ => None,
-    };
-    let Some(rest) = after(b"http://").or_else(|| after(b"https://")) else {
-        return Err(refuse(400, "the target is neither a path nor a URI"));
-    };
-    let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#');
-    let end = rest.iter().position(is_end).unwrap_or(rest.len());
-    let (authority, rest) = rest.split_at(end);
-    check_host(authority)?;
-    let (path, query, rest) = take_path(rest)?;
-    if !rest.is_empty() {
-        return Err(refuse(400, "a byte that no target may have"));
+/// Takes a path that begins at `at` and is well-formed up to `end`, and the query behind it.
+fn take_path(input: &[u8], at: usize, mut end: usize) -> Parsed<(Target, usize)> {
+    while input.get(end) == Some(&b'%') {
+        check_escape(input.get(end + 1..).unwrap_or_default())?;
+        end = PATH.end(input, end + 1);
     }
-    let path = match path {
-        b"" if *method == Method::OPTIONS && query.is_none() => b"*",
-        b"" => b"/",
-        path => path,
-    };
-    Ok(Target { path, query, authority: Some(authority) })
-}
-
-/// Path, query, and what is left behind them.
-type Parts<'a> = (&'a [u8], Option<&'a [u8]>, &'a [u8]);
-
-fn take_path(input: &[u8]) -> Result<Parts<'_>, Close> {
-    let (mut path, mut rest) = PATH.split(input);
-    while let [b'%', after @ ..] = rest {
-        check_escape(after)?;
-        let more = PATH.split(after).0.len().max(2);
-        (path, rest) = input.split_at(path.len() + 1 + more);
+    let mut target = Target { path: Span::new(at, end), ..Target::default() };
+    if input.get(end) == Some(&b'?') {
+        let start = end + 1;
+        end = QUERY.end(input, start);
+        target.query = Some(Span::new(start, end));
     }
-    match rest.strip_prefix(b"?") {
-        Some(rest) => {
-            let (query, rest) = QUERY.split(rest);
-            Ok((path, Some(query), rest))
-        }
-        None => Ok((path, None, rest)),
-    }
+    Ok((target, end))
 }
 
 /// `%` must be followed by two digits. `%00` is refused as well: there is nothing that a NUL
 /// could be good for.
-fn check_escape(after: &[u8]) -> Result<(), Close> {
+fn check_escape(after: &[u8]) -> Parsed<()> {
     match after {
-        [b'0', b'0', ..] => Err(refuse(400, "a NUL in the path")),
+        [b'0', b'0', ..] => Err(&Refusal { code: 400, why: "a NUL in the path" }),
         [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => Ok(()),
-        _ => Err(refuse(400, "bad percent-encoding in the path")),
+        _ => Err(&Refusal { code: 400, why: "bad percent-encoding in the path" }),
     }
 }
 
-/// Refuses what is no `host [":" port]`.
-pub(super) fn check_host(value: &[u8]) -> Result<(), Close> {
-    let (host_ok, rest) = match value {
-        [b'[', rest @ ..] => {
-            let is_literal = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-            let end = rest.iter().position(|byte| !is_literal(byte)).unwrap_or(rest.len());
-            match rest.split_at(end) {
-                (literal, [b']', rest @ ..]) => (!literal.is_empty(), rest),
-                (_, rest) => (false, rest),
-            }
-        }
-        _ => {
-            let (name, rest) = HOST.split(value);
-            (!name.is_empty(), rest)
-        }
+/// Whatever is not just a path.
+#[cold]
+fn take_other(method: &Method, input: &[u8], at: usize) -> Parsed<(Target, usize)> {
+    let rest = input.get(at..).unwrap_or_default();
+    if rest.starts_with(b"* ") && *method == Method::OPTIONS {
+        return Ok((Target { path: Span::new(at, at + 1), ..Target::default() }, at + 1));
+    }
+    if *method == Method::CONNECT {
+        return Err(&Refusal { code: 501, why: "CONNECT: this is no proxy" });
+    }
+    // `http://host/path?query`, which a server must accept though only proxies are sent it.
+    let has_scheme = |scheme: &[u8]| {
+        rest.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };
-    let port_ok = match rest {
-        [] => true,
-        [b':', port @ ..] => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
-        _ => false,
+    let start = match (has_scheme(b"http://"), has_scheme(b"https://")) {
+        (true, _) => at + "http://".len(),
+        (_, true) => at + "https://".len(),
+        _ => return Err(&Refusal { code: 400, why: "the target is neither a path nor a URI" }),
     };
-    if host_ok && port_ok { Ok(()) } else { Err(refuse(400, "a malformed host")) }
+    let end = take_host(input, start)?;
+    let authority = Some(Span::new(start, end));
+    let (target, end) = match input.get(end) {
+        Some(b'/' | b'?') => take_path(input, end, PATH.end(input, end))?,
+        _ => (Target { path: Span::new(end, end), ..Target::default() }, end),
+    };
+    Ok((Target { authority, ..target }, end))
+}
+
+/// Takes the `host [":" port]` that stands at `at`, and tells where it ends.
+#[inline]
+pub(super) fn take_host(input: &[u8], at: usize) -> Parsed<usize> {
+    let host_end = match input.get(at) {
+        Some(b'[') => take_literal(input, at)?,
+        _ => HOST.end(input, at),
+    };
+    if host_end == at {
+        return Err(&Refusal { code: 400, why: "an empty host" });
+    }
+    if input.get(host_end) != Some(&b':') {
+        return Ok(host_end);
+    }
+    let mut end = host_end + 1;
+    while input.get(end).is_some_and(u8::is_ascii_digit) {
+        end += 1;
+    }
+    if end - host_end > 6 {
+        return Err(&Refusal { code: 400, why: "a port of more than five digits" });
+    }
+    Ok(end)
+}
+
+/// Takes an IPv6 address in its brackets.
+#[cold]
+fn take_literal(input: &[u8], at: usize) -> Parsed<usize> {
+    let rest = input.get(at + 1..).unwrap_or_default();
+    let end = memchr(b']', rest).unwrap_or(0);
+    let literal = rest.get(..end).and_then(|literal| str::from_utf8(literal).ok());
+    match literal.map(str::parse::<std::net::Ipv6Addr>) {
+        Some(Ok(_)) => Ok(at + 1 + end + 1),
+        _ => Err(&Refusal { code: 400, why: "a malformed host" }),
+    }
 }

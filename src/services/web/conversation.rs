@@ -43,6 +43,7 @@ impl Conversation {
         Conversation { site, doing: Doing::Nothing }
     }
 
+    #[inline(always)]
     fn on_head(&mut self, head: &Head<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
         if !head.has_body() {
             return self.answer(head, &[], cx);
@@ -195,6 +196,7 @@ fn append_plain(status: StatusCode, connection: Connection, body: &[u8], cx: &mu
 }
 
 impl MessageHandler<Http> for Conversation {
+    #[inline(always)]
     fn on_message(&mut self, message: Message<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
         match message {
             Message::Head(head) => self.on_head(&head, cx),

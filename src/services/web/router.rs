@@ -1,7 +1,6 @@
 //! Which route answers a request. Knows nothing of connections.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 
 use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode;
@@ -17,8 +16,10 @@ pub(super) type Params<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 #[derive(Default)]
 pub(super) struct Router {
-    /// Sorted by length, then by path: most comparisons look at no byte.
+    /// Sorted by length, so that only paths of the right length are compared.
     fixed: Vec<(Box<[u8]>, Methods)>,
+    /// Where the paths of each length begin among them.
+    starts: Vec<usize>,
     /// In the order they were added.
     patterns: Vec<(Pattern, Methods)>,
 }
@@ -62,13 +63,15 @@ impl Router {
             }
             return &mut self.patterns[at].1;
         }
-        let at = match self.fixed.binary_search_by(|(known, _)| by_length(known, path.as_bytes())) {
-            Ok(at) => at,
-            Err(at) => {
-                self.fixed.insert(at, (path.as_bytes().into(), Methods::default()));
-                at
-            }
-        };
+        let known = self.fixed.iter().position(|(known, _)| **known == *path.as_bytes());
+        let at = known.unwrap_or_else(|| {
+            let at = self.fixed.partition_point(|(known, _)| known.len() <= path.len());
+            self.fixed.insert(at, (path.as_bytes().into(), Methods::default()));
+            let longest = self.fixed.last().map_or(0, |(path, _)| path.len());
+            let start = |len| self.fixed.partition_point(|(path, _)| path.len() < len);
+            self.starts = (0..longest + 2).map(start).collect();
+            at
+        });
         &mut self.fixed[at].1
     }
 
@@ -122,13 +125,10 @@ impl Router {
     }
 
     fn find_fixed(&self, path: &[u8]) -> Option<&Methods> {
-        let at = self.fixed.binary_search_by(|(known, _)| by_length(known, path)).ok()?;
-        self.fixed.get(at).map(|(_, methods)| methods)
+        let [start, end] = *self.starts.get(path.len()..)?.first_chunk()?;
+        let same_length = self.fixed.get(start..end)?;
+        same_length.iter().find(|(known, _)| **known == *path).map(|(_, methods)| methods)
     }
-}
-
-fn by_length(a: &[u8], b: &[u8]) -> Ordering {
-    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -1,0 +1,222 @@
+//! Deadlines: each fires in time, for its own reason, and only then.
+
+use std::time::Duration;
+
+use socketserver::testkit::{Client, Network};
+use socketserver::{Close, Context, Limits, Timeout};
+
+use crate::handlers::{Echo, Log, Probe, Told, patient};
+
+const T: Duration = Duration::from_secs(10);
+const LATE: Duration = Duration::from_millis(1100);
+
+/// The connection ended for `which`, `T` after `from`.
+fn assert_fired(log: &Log, which: Timeout, from: Duration) {
+    assert_eq!(log.closes(), [Close::Timeout(which)]);
+    let after = log.closed_at() - from;
+    assert!(T <= after && after <= T + LATE, "after {after:?}");
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A client of a probe that uses nothing up to a newline, at a crooked time.
+fn start(limits: Limits) -> (Network, Client, Log) {
+    let log = Log::default();
+    let mut network = Network::new(limits);
+    network.advance(ms(12_345));
+    let client = network.connect(Probe::new(&log).data(|input, cx| {
+        let used = input.iter().rposition(|byte| *byte == b'\n').map_or(0, |n| n + 1);
+        cx.write(&input[..used]);
+        Ok(used)
+    }));
+    network.settle();
+    (network, client, log)
+}
+
+#[test]
+fn silence_ends_a_new_connection() {
+    let (mut network, client, log) = start(Limits { first_byte: Some(T), ..patient() });
+    network.advance(T - ms(1));
+    assert!(!network.is_closed(client));
+    network.advance(T);
+    assert_fired(&log, Timeout::FirstByte, ms(12_345));
+    assert_eq!(network.connections(), 0);
+}
+
+#[test]
+fn events_without_a_cause_do_not_make_a_silent_one_live_longer() {
+    let limits = Limits { first_byte: Some(T), idle: Some(T), ..patient() };
+    let (mut network, client, log) = start(limits);
+    for _ in 0..150 {
+        network.spurious(client);
+        network.advance(ms(101));
+    }
+    assert_fired(&log, Timeout::FirstByte, ms(12_345));
+}
+
+#[test]
+fn a_message_must_be_whole_in_time_however_many_bytes_of_it_come() {
+    let limits = Limits { message: Some(T), idle: Some(T), ..patient() };
+    let (mut network, client, log) = start(limits);
+    network.advance(T * 5);
+    for _ in 0..200 {
+        network.send(client, b"x");
+        network.advance(ms(77));
+    }
+    assert_fired(&log, Timeout::Message, ms(12_345) + T * 5);
+}
+
+#[test]
+fn every_message_has_its_own_time() {
+    let (mut network, client, log) = start(Limits { message: Some(T), ..patient() });
+    for _ in 0..10 {
+        network.send(client, b"ge of which this is the end\nand this the beginning of a messa");
+        network.advance(T - ms(1));
+    }
+    assert!(log.closes().is_empty());
+    network.advance(T);
+    assert_fired(&log, Timeout::Message, ms(12_345) + (T - ms(1)) * 9);
+}
+
+#[test]
+fn a_quiet_connection_ends() {
+    let (mut network, client, log) = start(Limits { idle: Some(T), ..patient() });
+    for _ in 0..10 {
+        network.send(client, b"line\n");
+        network.advance(T - ms(1));
+    }
+    assert!(log.closes().is_empty());
+    network.advance(T);
+    assert_fired(&log, Timeout::Idle, ms(12_345) + (T - ms(1)) * 9);
+    assert!(!network.is_reset(client));
+}
+
+#[test]
+fn input_counts_as_activity_though_nothing_answers_it() {
+    let log = Log::default();
+    let mut network = Network::new(Limits { idle: Some(T), ..patient() });
+    let client = network.connect(Probe::new(&log));
+    for _ in 0..3 {
+        network.send(client, b"x");
+        network.advance(T - ms(1));
+    }
+    network.advance(T);
+    assert_fired(&log, Timeout::Idle, (T - ms(1)) * 2);
+}
+
+#[test]
+fn output_counts_as_activity() {
+    let log = Log::default();
+    let mut network = Network::new(Limits { idle: Some(T), ..patient() });
+    let tick = |cx: &mut Context<'_>| {
+        cx.write(b"tick");
+        if cx.now().elapsed() < T * 10 {
+            cx.wake_after(T - ms(500));
+        }
+    };
+    let client = network.connect(Probe::new(&log).wake(tick).data(move |input, cx| {
+        tick(cx);
+        Ok(input.len())
+    }));
+    network.send(client, b"x");
+    network.advance(T * 10);
+    assert!(log.closes().is_empty());
+    network.advance(T * 3);
+    let last = *log.times(&Told::Wake).last().unwrap();
+    assert_fired(&log, Timeout::Idle, last);
+}
+
+#[test]
+fn who_refuses_to_take_output_is_closed() {
+    let (mut network, client, log) = start(Limits { write_stall: Some(T), ..patient() });
+    network.window(client, 3);
+    network.send(client, b"a long line\n");
+    for _ in 0..150 {
+        network.spurious(client);
+        network.advance(ms(101));
+    }
+    assert_fired(&log, Timeout::WriteStall, ms(12_345));
+    assert_eq!(network.connections(), 0);
+}
+
+#[test]
+fn who_takes_output_slowly_is_not_closed_until_it_stops() {
+    let (mut network, client, log) = start(Limits { write_stall: Some(T), ..patient() });
+    network.window(client, 1);
+    network.send(client, b"a long line\n");
+    for _ in 0..5 {
+        network.advance(T - ms(1));
+        assert_eq!(network.received(client).len(), 1);
+    }
+    network.advance(T * 2);
+    assert_fired(&log, Timeout::WriteStall, ms(12_345) + (T - ms(1)) * 5);
+}
+
+#[test]
+fn a_closing_connection_may_stall_no_longer_than_another() {
+    let log = Log::default();
+    let mut network = Network::new(Limits { write_stall: Some(T), ..patient() });
+    let client = network.connect(Probe::new(&log).open(|cx| {
+        cx.write(b"greeting");
+        cx.close(Close::Done);
+    }));
+    network.window(client, 3);
+    network.advance(T - ms(1));
+    assert_eq!(network.connections(), 1);
+    network.advance(LATE);
+    assert_eq!(network.connections(), 0);
+    assert_eq!(log.closes().len(), 1);
+}
+
+#[test]
+fn without_a_deadline_nothing_ends() {
+    let day = Duration::from_secs(86_400);
+    for words in ["", "half a message", "line\n"] {
+        let (mut network, client, log) = start(patient());
+        network.window(client, 2);
+        network.send(client, words.as_bytes());
+        network.advance(day * 1000);
+        assert!(log.closes().is_empty(), "{words:?}");
+        assert_eq!(network.connections(), 1);
+    }
+}
+
+#[test]
+fn a_deadline_of_each_of_many_is_kept() {
+    let mut network = Network::new(Limits { first_byte: Some(T), idle: Some(T), ..patient() });
+    let clients: Vec<Client> = (0..10_000).map(|_| network.connect(Echo)).collect();
+    network.advance(T / 2);
+    for client in clients.iter().step_by(2) {
+        network.send(*client, b"x");
+    }
+    network.advance(T / 2 + LATE);
+    assert_eq!(network.connections(), 5_000);
+    network.advance(T / 2);
+    assert_eq!(network.connections(), 0);
+}
+
+#[test]
+fn deadlines_that_follow_one_another_closely_are_all_kept() {
+    let mut network = Network::new(Limits { first_byte: Some(T), ..patient() });
+    let logs: Vec<Log> = (0..100).map(|_| Log::default()).collect();
+    for log in &logs {
+        network.connect(Probe::new(log));
+        network.advance(ms(110));
+    }
+    network.advance(T * 2);
+    for (log, n) in logs.iter().zip(0..) {
+        assert_fired(log, Timeout::FirstByte, ms(110) * n);
+    }
+}
+
+#[test]
+fn a_timer_does_not_shield_its_connection_from_a_deadline() {
+    let log = Log::default();
+    let mut network = Network::new(Limits { first_byte: Some(T), ..patient() });
+    let tick = |cx: &mut Context<'_>| cx.wake_after(ms(100));
+    network.connect(Probe::new(&log).open(tick).wake(tick));
+    network.advance(T * 3);
+    assert_fired(&log, Timeout::FirstByte, ms(0));
+}

@@ -1,0 +1,88 @@
+//! The timers that handlers ask for: exact, one a connection, gone with it.
+
+use std::time::Duration;
+
+use socketserver::testkit::Network;
+use socketserver::{Close, Context, Limits};
+
+use crate::handlers::{Log, Probe, Told, patient};
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn a_timer_rings_to_the_millisecond_and_once() {
+    let log = Log::default();
+    let mut network = Network::new(Limits::default());
+    network.connect(Probe::new(&log).open(|cx| cx.wake_after(ms(1234))));
+    network.advance(ms(1233));
+    assert_eq!(log.count(&Told::Wake), 0);
+    network.advance(ms(5000));
+    assert_eq!(log.times(&Told::Wake), [ms(1234)]);
+}
+
+#[test]
+fn a_second_timer_takes_the_place_of_the_first() {
+    for (first, second) in [(1000, 3000), (3000, 1000)] {
+        let log = Log::default();
+        let mut network = Network::new(Limits::default());
+        network.connect(Probe::new(&log).open(move |cx| {
+            cx.wake_after(ms(first));
+            cx.wake_after(ms(second));
+        }));
+        network.advance(ms(10_000));
+        assert_eq!(log.times(&Told::Wake), [ms(second)]);
+    }
+}
+
+#[test]
+fn a_timer_may_be_set_anew_when_it_rings() {
+    let log = Log::default();
+    let mut network = Network::new(patient());
+    let tick = |cx: &mut Context<'_>| cx.wake_after(ms(30));
+    network.connect(Probe::new(&log).open(tick).wake(tick));
+    network.advance(ms(100));
+    assert_eq!(log.times(&Told::Wake), [ms(30), ms(60), ms(90)]);
+}
+
+#[test]
+fn more_timers_than_a_turn_serves_all_ring_at_their_time() {
+    let log = Log::default();
+    let mut network = Network::new(patient());
+    for _ in 0..10_000 {
+        network.connect(Probe::new(&log).open(|cx| cx.wake_after(ms(50))));
+    }
+    network.advance(ms(50));
+    assert_eq!(log.times(&Told::Wake), vec![ms(50); 10_000]);
+}
+
+#[test]
+fn the_timer_of_one_who_has_gone_does_not_ring_for_the_next_in_its_slot() {
+    let (log, heir_log) = (Log::default(), Log::default());
+    let mut network = Network::new(patient());
+    let second = Duration::from_secs(1);
+    let gone = network.connect(Probe::new(&log).open(move |cx| cx.wake_after(second)));
+    network.settle();
+    network.reset(gone);
+    network.settle();
+    network.connect(Probe::new(&heir_log));
+    network.advance(second * 3);
+    assert_eq!(log.count(&Told::Wake) + heir_log.count(&Told::Wake), 0);
+}
+
+#[test]
+fn a_timer_set_with_the_last_breath_never_rings() {
+    let log = Log::default();
+    let set = |cx: &mut Context<'_>| cx.wake_after(Duration::from_secs(1));
+    let mut network = Network::new(patient());
+    let handler = Probe::new(&log).close(set).data(move |_, cx| {
+        set(cx);
+        Err(Close::Done)
+    });
+    let client = network.connect(handler);
+    network.send(client, b"x");
+    network.advance(Duration::from_secs(5));
+    assert_eq!(log.count(&Told::Wake), 0);
+    assert_eq!(network.connections(), 0);
+}
