@@ -170,35 +170,33 @@ pub(crate) enum Effect {
     Send(Id, Box<[u8]>),
 }
 
+/// What a handler's calls leave behind, until it is applied. Empty between connections; all
+/// connections of a turn share one.
+#[derive(Default)]
+pub(crate) struct Record {
+    pub(crate) now: Now,
+    pub(crate) stopping: bool,
+    /// What the handler writes.
+    pub(crate) out: Vec<u8>,
+    /// How long `out` may get before the output mark is reached.
+    pub(crate) room: usize,
+    pub(crate) effects: Vec<Effect>,
+    /// The handler wants no more input for now: it paused, closed or handed over.
+    pub(crate) halted: bool,
+}
+
 /// All a handler may act on. It records and never fails: no method touches a socket, none
 /// blocks, and a stale [`Id`] is harmless.
 pub struct Context<'a> {
     id: Id,
     peer: &'a Peer,
-    now: Now,
-    stopping: bool,
-    /// What the handler writes; only this connection's.
-    out: &'a mut Vec<u8>,
-    /// How long `out` may get before the output mark is reached.
-    room: usize,
-    effects: &'a mut Vec<Effect>,
-    /// The handler wants no more input for now: it paused, closed or handed over.
-    halted: bool,
-}
-
-/// What a turn lends to the handlers it runs.
-pub(crate) struct Turn<'a> {
-    pub(crate) now: Now,
-    pub(crate) stopping: bool,
-    pub(crate) out: &'a mut Vec<u8>,
-    pub(crate) room: usize,
-    pub(crate) effects: &'a mut Vec<Effect>,
+    record: &'a mut Record,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(id: Id, peer: &'a Peer, turn: Turn<'a>) -> Context<'a> {
-        let Turn { now, stopping, out, room, effects } = turn;
-        Context { id, peer, now, stopping, out, room, effects, halted: false }
+    pub(crate) fn new(id: Id, peer: &'a Peer, record: &'a mut Record) -> Context<'a> {
+        record.halted = false;
+        Context { id, peer, record }
     }
 
     /// This connection.
@@ -213,63 +211,63 @@ impl<'a> Context<'a> {
 
     /// When this turn began; the same for all that happens in it.
     pub fn now(&self) -> Now {
-        self.now
+        self.record.now
     }
 
     /// Whether the server is stopping: this should be the last message of the connection.
     pub fn is_stopping(&self) -> bool {
-        self.stopping
+        self.record.stopping
     }
 
     /// Sends `bytes` to the peer, after everything written before. It never comes up short: what
     /// the socket does not take at once is kept and sent when it does.
     pub fn write(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(bytes);
+        self.record.out.extend_from_slice(bytes);
     }
 
     /// The output itself, for `write!` and for building an answer in place. It holds what this
     /// connection has written in this turn and has not sent yet.
     pub fn out(&mut self) -> &mut Vec<u8> {
-        self.out
+        &mut self.record.out
     }
 
     /// Sends `bytes` to another connection of this server. If it has gone, nothing happens.
     pub fn send(&mut self, to: Id, bytes: impl Into<Box<[u8]>>) {
-        self.effects.push(Effect::Send(to, bytes.into()));
+        self.record.effects.push(Effect::Send(to, bytes.into()));
     }
 
     /// Calls [`Handler::on_wake`] once, `delay` from now. A connection has one such timer: a
     /// second call moves it.
     pub fn wake_after(&mut self, delay: Duration) {
-        let at = self.now.millis().saturating_add(now::millis(delay));
-        self.effects.push(Effect::WakeAt(at));
+        let at = self.record.now.millis().saturating_add(now::millis(delay));
+        self.record.effects.push(Effect::WakeAt(at));
     }
 
     /// Offers this handler no more input until [`resume`](Context::resume): it is waiting for
     /// something else. The connection is not read meanwhile, so the peer is slowed down and not
     /// buffered, and no deadline but that of a stalled output runs.
     pub fn pause(&mut self) {
-        self.halted = true;
-        self.effects.push(Effect::Pause);
+        self.record.halted = true;
+        self.record.effects.push(Effect::Pause);
     }
 
     /// Takes back [`pause`](Context::pause); input left over is offered at once.
     pub fn resume(&mut self) {
-        self.effects.push(Effect::Resume);
+        self.record.effects.push(Effect::Resume);
     }
 
     /// Gives the connection to another handler: what this one leaves unused of its input is
     /// the first that the other gets, after its `on_open`. This handler is dropped; the
     /// connection has not ended, so there is no `on_close`.
     pub fn upgrade(&mut self, to: impl Handler + 'static) {
-        self.halted = true;
-        self.effects.push(Effect::Upgrade(Box::new(to)));
+        self.record.halted = true;
+        self.record.effects.push(Effect::Upgrade(Box::new(to)));
     }
 
     /// Ends the connection for the reason `why`, once everything written has been sent.
     pub fn close(&mut self, why: Close) {
-        self.halted = true;
-        self.effects.push(Effect::Close(why));
+        self.record.halted = true;
+        self.record.effects.push(Effect::Close(why));
     }
 
     /// Whether the handler should stop for now: it closed, paused or upgraded, or its output is
@@ -277,7 +275,7 @@ impl<'a> Context<'a> {
     /// leaves is offered again, and [`Handler::on_drain`] is called, when output has fallen
     /// below [`Limits::output_low`](crate::Limits::output_low).
     pub fn is_done(&self) -> bool {
-        self.halted || self.out.len() >= self.room
+        self.record.halted || self.record.out.len() >= self.record.room
     }
 }
 
@@ -286,7 +284,7 @@ impl fmt::Debug for Context<'_> {
         f.debug_struct("Context")
             .field("id", &self.id)
             .field("peer", &self.peer)
-            .field("now", &self.now)
+            .field("now", &self.record.now)
             .finish_non_exhaustive()
     }
 }

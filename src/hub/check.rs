@@ -9,8 +9,11 @@ use crate::Id;
 impl<T: Transport> Hub<T> {
     pub(super) fn check_invariants(&self) {
         assert!(self.ended.is_empty(), "closed connections leave with the turn");
-        assert!(self.desk.out.is_empty(), "output belongs to a connection");
-        assert!(self.desk.effects.is_empty() && self.desk.outward.is_empty(), "wishes are applied");
+        assert!(self.desk.record.out.is_empty(), "output belongs to a connection");
+        assert!(
+            self.desk.record.effects.is_empty() && self.desk.outward.is_empty(),
+            "wishes are applied"
+        );
         let mut queued = 0;
         let mut timed = 0;
         for (key, connection) in &self.table {
@@ -25,7 +28,7 @@ impl<T: Transport> Hub<T> {
             );
             // No lost wake-up: what could go on without a new event is queued for it.
             assert!(
-                has(marks::QUEUED) || !connection.wants_turn(&self.limits),
+                has(marks::QUEUED) || !connection.wants_turn(&self.desk.limits),
                 "{id}: could go on, but nobody will call it"
             );
             assert!(
@@ -42,7 +45,7 @@ impl<T: Transport> Hub<T> {
                 "{id}: has something to send, and nobody will"
             );
             assert!(
-                self.sweep.covers(connection.deadline, key, self.tick),
+                self.sweep.covers(connection.deadline, key, self.desk.tick),
                 "{id}: its deadline is forgotten"
             );
         }

@@ -8,7 +8,7 @@ use super::deadline::{Periods, Tick, Watch};
 use super::marks::{self, Marks};
 use super::transport::Transport;
 use crate::buffer::Backlog;
-use crate::handler::{Effect, Turn};
+use crate::handler::{Effect, Record};
 use crate::{Close, Context, Handler, Id, Limits, Now, Peer, panics};
 
 pub(crate) struct Connection<T> {
@@ -53,19 +53,16 @@ pub(crate) struct Leftovers {
     pub(super) linger_left: usize,
 }
 
-/// What the turn lends to the connection it pumps.
-pub(crate) struct Workspace<'a> {
-    pub(super) now: Now,
+/// What all connections work at, one after the other.
+pub(crate) struct Desk {
+    pub(super) limits: Limits,
+    pub(super) periods: Periods,
     pub(super) tick: Tick,
-    pub(super) stopping: bool,
-    pub(super) limits: &'a Limits,
-    pub(super) periods: &'a Periods,
-    /// What the handler writes, until it is sent or becomes the connection's backlog. Empty
-    /// between connections.
-    pub(super) out: &'a mut Vec<u8>,
-    pub(super) effects: &'a mut Vec<Effect>,
+    /// What the handler writes and wishes, until it is sent, kept and applied. Empty between
+    /// connections.
+    pub(super) record: Record,
     /// Effects on others, for the hub.
-    pub(super) outward: &'a mut VecDeque<(Id, Effect)>,
+    pub(super) outward: VecDeque<(Id, Effect)>,
     pub(super) progress: Progress,
 }
 
@@ -103,14 +100,29 @@ impl<T: Transport> Connection<T> {
 
     /// Does everything that there is to do now, once, straight down: send what waits, run what
     /// is due, read, answer, send, settle.
-    pub(super) fn pump(&mut self, id: Id, input: &mut [u8], ws: &mut Workspace<'_>) {
+    pub(super) fn pump(&mut self, id: Id, input: &mut [u8], desk: &mut Desk) {
         if self.link == Link::Lingering {
-            self.linger(input, ws);
+            self.linger(input, desk);
             return;
         }
-        self.flush(ws);
-        self.run_what_is_due(id, ws);
-        self.take_input(id, input, ws);
+        self.flush(desk);
+        if self.marks.has_any(marks::NEW.with(marks::WOKEN)) {
+            self.greet(id, desk);
+            if self.marks.take(marks::WOKEN) {
+                self.call(id, desk, |handler, cx| handler.on_wake(cx));
+            }
+        }
+        self.take_input(id, input, desk);
+        if self.marks.has_any(marks::BROKEN.with(marks::STOP)) {
+            self.heed_the_end(id, desk);
+        }
+        self.flush(desk);
+        self.settle(id, input, desk);
+        debug_assert!(desk.record.out.is_empty() && desk.record.effects.is_empty());
+    }
+
+    /// The end of the peer that nobody has read, and the end of the server.
+    fn heed_the_end(&mut self, id: Id, desk: &mut Desk) {
         // A connection that is not read would not notice a reset for as long as it is not. What
         // the peer sent before has nobody to answer to.
         if self.marks.has(marks::BROKEN)
@@ -121,23 +133,13 @@ impl<T: Transport> Connection<T> {
         }
         if self.marks.has(marks::STOP.with(marks::SPOKE)) && !self.has_input() {
             self.marks.clear(marks::STOP);
-            self.call(id, ws, |handler, cx| handler.on_stop(cx));
-        }
-        self.flush(ws);
-        self.settle(id, input, ws);
-        debug_assert!(ws.out.is_empty() && ws.effects.is_empty());
-    }
-
-    fn run_what_is_due(&mut self, id: Id, ws: &mut Workspace<'_>) {
-        self.greet(id, ws);
-        if self.marks.take(marks::WOKEN) {
-            self.call(id, ws, |handler, cx| handler.on_wake(cx));
+            self.call(id, desk, |handler, cx| handler.on_stop(cx));
         }
     }
 
-    pub(super) fn greet(&mut self, id: Id, ws: &mut Workspace<'_>) {
+    pub(super) fn greet(&mut self, id: Id, desk: &mut Desk) {
         if self.link == Link::Open && self.marks.take(marks::NEW) {
-            self.call(id, ws, |handler, cx| handler.on_open(cx));
+            self.call(id, desk, |handler, cx| handler.on_open(cx));
         }
     }
 
@@ -146,20 +148,20 @@ impl<T: Transport> Connection<T> {
     pub(super) fn call<R>(
         &mut self,
         id: Id,
-        ws: &mut Workspace<'_>,
+        desk: &mut Desk,
         run: impl FnOnce(&mut dyn Handler, &mut Context<'_>) -> R,
     ) -> Option<R> {
         if self.link != Link::Open {
             return None;
         }
-        let result = self.call_raw(id, ws, run);
-        if !ws.effects.is_empty() {
-            self.apply(id, ws);
+        let result = self.call_raw(id, desk, run);
+        if !desk.record.effects.is_empty() {
+            self.apply(id, desk);
         }
         if result.is_none() {
             self.end(Close::Panicked);
         }
-        if self.output_len() + ws.out.len() >= ws.limits.output_high {
+        if desk.record.out.len() >= desk.record.room {
             self.marks.set(marks::FULL);
         }
         result
@@ -168,14 +170,12 @@ impl<T: Transport> Connection<T> {
     fn call_raw<R>(
         &mut self,
         id: Id,
-        ws: &mut Workspace<'_>,
+        desk: &mut Desk,
         run: impl FnOnce(&mut dyn Handler, &mut Context<'_>) -> R,
     ) -> Option<R> {
-        let room = ws.limits.output_high.saturating_sub(self.output_len());
+        desk.record.room = desk.limits.output_high.saturating_sub(self.output_len());
         let handler = self.handler.as_deref_mut()?;
-        let turn =
-            Turn { now: ws.now, stopping: ws.stopping, out: ws.out, room, effects: ws.effects };
-        let mut cx = Context::new(id, &self.peer, turn);
+        let mut cx = Context::new(id, &self.peer, &mut desk.record);
         match panics::catch(|| run(handler, &mut cx)) {
             Ok(result) => Some(result),
             Err(said) => {
@@ -186,8 +186,8 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Applies the handler's wishes for its own connection and hands on those for others.
-    fn apply(&mut self, id: Id, ws: &mut Workspace<'_>) {
-        for effect in ws.effects.drain(..) {
+    fn apply(&mut self, id: Id, desk: &mut Desk) {
+        for effect in desk.record.effects.drain(..) {
             match effect {
                 Effect::Close(why) => self.end(why),
                 Effect::Pause => self.marks.set(marks::PAUSED),
@@ -203,7 +203,7 @@ impl<T: Transport> Connection<T> {
                     self.marks.clear(marks::PAUSED);
                     self.marks.set(marks::NEW.with(marks::REOFFER));
                 }
-                other => ws.outward.push_back((id, other)),
+                other => desk.outward.push_back((id, other)),
             }
         }
     }
@@ -229,31 +229,39 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Decides what the connection waits for from here.
-    fn settle(&mut self, id: Id, input: &mut [u8], ws: &mut Workspace<'_>) {
-        match self.link {
-            Link::Closing if self.output_len() == 0 => {
-                self.retire(id, ws);
-                if self.must_linger() {
-                    self.start_lingering(input, ws);
-                    return;
-                }
-                self.link = Link::Closed;
-            }
-            Link::Closed => self.retire(id, ws),
-            _ => {}
+    fn settle(&mut self, id: Id, input: &mut [u8], desk: &mut Desk) {
+        if self.link != Link::Open && self.conclude(id, input, desk) {
+            return;
         }
-        self.shed_leftovers();
+        if self.leftovers.is_some() {
+            self.shed_leftovers();
+        }
         let watch = self.watch_for();
         let anew = watch != self.watch
             || match watch {
                 Watch::Nothing | Watch::FirstByte | Watch::Grace | Watch::Linger => false,
-                Watch::Message => ws.progress.used,
-                Watch::Idle => ws.progress.heard || ws.progress.sent,
-                Watch::WriteStall => ws.progress.sent,
+                Watch::Message => desk.progress.used,
+                Watch::Idle => desk.progress.heard || desk.progress.sent,
+                Watch::WriteStall => desk.progress.sent,
             };
         if anew {
-            self.watch(watch, ws);
+            self.watch(watch, desk);
         }
+    }
+
+    /// Takes leave of the handler once everything is sent, or nothing can be. Tells whether the
+    /// connection is over but for the peer.
+    fn conclude(&mut self, id: Id, input: &mut [u8], desk: &mut Desk) -> bool {
+        if self.link == Link::Closing && self.output_len() > 0 {
+            return false;
+        }
+        self.retire(id, desk);
+        if self.link == Link::Closing && self.must_linger() {
+            self.start_lingering(input, desk);
+        } else {
+            self.link = Link::Closed;
+        }
+        true
     }
 
     fn watch_for(&self) -> Watch {
@@ -273,25 +281,25 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    fn watch(&mut self, watch: Watch, ws: &Workspace<'_>) {
+    fn watch(&mut self, watch: Watch, desk: &Desk) {
         self.watch = watch;
-        self.deadline = ws.periods.deadline(watch, ws.tick);
+        self.deadline = desk.periods.deadline(watch, desk.tick);
     }
 
     /// Says goodbye to the handler. Whatever it writes now has nowhere to go.
-    pub(super) fn retire(&mut self, id: Id, ws: &mut Workspace<'_>) {
+    pub(super) fn retire(&mut self, id: Id, desk: &mut Desk) {
         let why = self.why();
         if !self.marks.has(marks::NEW) {
-            self.call_raw(id, ws, |handler, cx| handler.on_close(&why, cx));
+            self.call_raw(id, desk, |handler, cx| handler.on_close(&why, cx));
         }
         if let Some(handler) = self.handler.take() {
             panics::drop_quietly(handler);
         }
-        ws.out.clear();
+        desk.record.out.clear();
         // Wishes for this connection are void; those for others still count.
-        for effect in ws.effects.drain(..) {
+        for effect in desk.record.effects.drain(..) {
             match effect {
-                Effect::Send(..) => ws.outward.push_back((id, effect)),
+                Effect::Send(..) => desk.outward.push_back((id, effect)),
                 void => panics::drop_quietly(void),
             }
         }
@@ -303,20 +311,23 @@ impl<T: Transport> Connection<T> {
                 || matches!(self.why(), Close::Malformed { .. } | Close::InputLimit))
     }
 
-    fn start_lingering(&mut self, input: &mut [u8], ws: &mut Workspace<'_>) {
+    fn start_lingering(&mut self, input: &mut [u8], desk: &mut Desk) {
         self.link = Link::Lingering;
         let leftovers = self.leftovers();
         leftovers.input = Vec::new();
-        leftovers.linger_left = ws.limits.linger_bytes;
-        self.watch(Watch::Linger, ws);
+        leftovers.linger_left = desk.limits.linger_bytes;
+        self.watch(Watch::Linger, desk);
         match self.transport.shutdown_write() {
-            Ok(()) => self.linger(input, ws),
+            Ok(()) => self.linger(input, desk),
             Err(_) => self.link = Link::Closed,
         }
     }
 
     /// Whether it wants to be pumped again in the next turn, without a new event.
     pub(super) fn wants_turn(&self, limits: &Limits) -> bool {
+        if self.link != Link::Closing && !self.marks.has_any(marks::BUSY) {
+            return false;
+        }
         let readable = self.marks.has(marks::READABLE);
         match self.link {
             Link::Closed => false,

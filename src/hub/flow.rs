@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::connection::{Connection, Link, Progress, Workspace};
+use super::connection::{Connection, Desk, Link, Progress};
 use super::marks;
 use super::transport::Transport;
 use crate::{Close, Id};
@@ -16,11 +16,11 @@ impl<T: Transport> Connection<T> {
     /// output is full, or the budget of the turn is used up.
     ///
     /// `input` has room for [`Limits::pending_input`](crate::Limits::pending_input) and one read.
-    pub(super) fn take_input(&mut self, id: Id, input: &mut [u8], ws: &mut Workspace<'_>) {
-        let mut budget = ws.limits.read_budget;
+    pub(super) fn take_input(&mut self, id: Id, input: &mut [u8], desk: &mut Desk) {
+        let mut budget = desk.limits.read_budget;
         while self.marks.has_any(marks::BUSY) {
-            self.greet(id, ws);
-            if self.marks.has(marks::FULL) && !self.drain(id, &mut budget, ws) {
+            self.greet(id, desk);
+            if self.marks.has(marks::FULL) && !self.drain(id, &mut budget, desk) {
                 return;
             }
             if self.link != Link::Open || self.marks.has_any(marks::PAUSED.with(marks::EOF)) {
@@ -34,7 +34,7 @@ impl<T: Transport> Connection<T> {
                 // Counted too: a handler that pauses and resumes without using anything must
                 // not hold the loop.
                 budget = budget.saturating_sub(held);
-                self.offer(id, &mut input[..held], 0, ws);
+                self.offer(id, &mut input[..held], 0, desk);
                 continue;
             }
             if !self.marks.has(marks::READABLE) {
@@ -47,12 +47,12 @@ impl<T: Transport> Connection<T> {
                     if let Some(leftovers) = &mut self.leftovers {
                         leftovers.input = Vec::new();
                     }
-                    self.call(id, ws, |handler, cx| handler.on_eof(cx));
+                    self.call(id, desk, |handler, cx| handler.on_eof(cx));
                 }
                 Ok(n) => {
                     self.bytes_in += n as u64;
                     budget = budget.saturating_sub(n);
-                    ws.progress.heard = true;
+                    desk.progress.heard = true;
                     // The short-read rule. It saves the second read that would say
                     // `WouldBlock`: half of all reads.
                     if n < READ_SIZE
@@ -62,7 +62,7 @@ impl<T: Transport> Connection<T> {
                         self.marks.clear(marks::READABLE);
                     }
                     self.marks.set(marks::SPOKE);
-                    self.offer(id, &mut input[..held + n], n, ws);
+                    self.offer(id, &mut input[..held + n], n, desk);
                 }
                 Err(error) => self.read_failed(&error),
             }
@@ -81,9 +81,9 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Runs the handler on `bytes`, the last `fresh` of which are new, and keeps what it leaves.
-    fn offer(&mut self, id: Id, bytes: &mut [u8], fresh: usize, ws: &mut Workspace<'_>) {
+    fn offer(&mut self, id: Id, bytes: &mut [u8], fresh: usize, desk: &mut Desk) {
         let len = bytes.len();
-        let used = match self.call(id, ws, |handler, cx| handler.on_data(bytes, cx)) {
+        let used = match self.call(id, desk, |handler, cx| handler.on_data(bytes, cx)) {
             Some(Ok(used)) => used.min(len),
             Some(Err(why)) => {
                 self.end(why);
@@ -95,7 +95,7 @@ impl<T: Transport> Connection<T> {
                 return;
             }
         };
-        ws.progress.used |= used > 0;
+        desk.progress.used |= used > 0;
         let left = len - used;
         if self.link != Link::Open {
             if left > 0 {
@@ -119,7 +119,7 @@ impl<T: Transport> Connection<T> {
         }
         if self.marks.has(marks::FULL) {
             self.marks.set(marks::REOFFER);
-        } else if left > ws.limits.pending_input
+        } else if left > desk.limits.pending_input
             && !self.marks.has_any(marks::PAUSED.with(marks::REOFFER))
         {
             self.end(Close::InputLimit);
@@ -141,14 +141,14 @@ impl<T: Transport> Connection<T> {
     /// Gets a full connection going again if its output has fallen below the low mark. What the
     /// handler then writes counts against the budget too: one that streams to a fast reader
     /// must not hold the loop.
-    fn drain(&mut self, id: Id, budget: &mut usize, ws: &mut Workspace<'_>) -> bool {
-        *budget = budget.saturating_sub(ws.out.len());
-        self.flush(ws);
-        if *budget == 0 || self.output_len() > ws.limits.output_low || self.link != Link::Open {
+    fn drain(&mut self, id: Id, budget: &mut usize, desk: &mut Desk) -> bool {
+        *budget = budget.saturating_sub(desk.record.out.len());
+        self.flush(desk);
+        if *budget == 0 || self.output_len() > desk.limits.output_low || self.link != Link::Open {
             return false;
         }
         self.marks.clear(marks::FULL);
-        self.call(id, ws, |handler, cx| handler.on_drain(cx));
+        self.call(id, desk, |handler, cx| handler.on_drain(cx));
         // It may have filled up again at once; then the loop comes back here.
         true
     }
@@ -156,38 +156,38 @@ impl<T: Transport> Connection<T> {
     /// Sends what was written in this turn, behind what waits already. What the socket does not
     /// take becomes the connection's own.
     #[inline]
-    pub(super) fn flush(&mut self, ws: &mut Workspace<'_>) {
-        if !ws.out.is_empty() || self.leftovers.is_some() {
-            self.flush_all(ws);
+    pub(super) fn flush(&mut self, desk: &mut Desk) {
+        if !desk.record.out.is_empty() || self.leftovers.is_some() {
+            self.flush_all(desk);
         }
     }
 
-    fn flush_all(&mut self, ws: &mut Workspace<'_>) {
+    fn flush_all(&mut self, desk: &mut Desk) {
         if self.link > Link::Closing {
-            ws.out.clear();
+            desk.record.out.clear();
             return;
         }
         let waiting = self.output_len();
         if waiting == 0 {
-            let sent = self.send(ws.out, &mut ws.progress);
-            if sent < ws.out.len() && self.link != Link::Closed {
-                self.leftovers().output.push(&ws.out[sent..]);
+            let sent = self.send(&desk.record.out, &mut desk.progress);
+            if sent < desk.record.out.len() && self.link != Link::Closed {
+                self.leftovers().output.push(&desk.record.out[sent..]);
             }
-            ws.out.clear();
+            desk.record.out.clear();
             return;
         }
-        if !ws.out.is_empty() {
-            if waiting > ws.limits.output_hard {
+        if !desk.record.out.is_empty() {
+            if waiting > desk.limits.output_hard {
                 self.fail(Close::SlowConsumer);
-                ws.out.clear();
+                desk.record.out.clear();
                 return;
             }
-            self.leftovers().output.push(ws.out);
-            ws.out.clear();
+            self.leftovers().output.push(&desk.record.out);
+            desk.record.out.clear();
         }
         if !self.marks.has(marks::BLOCKED) {
             let mut output = std::mem::take(&mut self.leftovers().output);
-            let sent = self.send(output.waiting(), &mut ws.progress);
+            let sent = self.send(output.waiting(), &mut desk.progress);
             output.consume(sent);
             self.leftovers().output = output;
         }
@@ -227,8 +227,8 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Throws input away until the peer closes, or there has been enough of it.
-    pub(super) fn linger(&mut self, input: &mut [u8], ws: &mut Workspace<'_>) {
-        let mut budget = ws.limits.read_budget;
+    pub(super) fn linger(&mut self, input: &mut [u8], desk: &mut Desk) {
+        let mut budget = desk.limits.read_budget;
         while self.marks.has(marks::READABLE) && budget > 0 {
             match self.transport.read(&mut input[..READ_SIZE]) {
                 Ok(0) => self.link = Link::Closed,

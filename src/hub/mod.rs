@@ -17,11 +17,11 @@ use slab::Slab;
 
 pub(crate) use self::transport::Transport;
 
-use self::connection::{Connection, Link, Progress, Workspace};
+use self::connection::{Connection, Desk, Link, Progress};
 use self::deadline::{Periods, Sweep, Tick, Watch};
 use self::flow::READ_SIZE;
 use self::timers::Timers;
-use crate::handler::Effect;
+use crate::handler::{Effect, Record};
 use crate::{Close, Handler, Id, Limits, Now, Peer};
 
 /// What an event said about a connection.
@@ -35,29 +35,21 @@ pub(crate) struct Readiness {
 }
 
 pub(crate) struct Hub<T> {
-    limits: Limits,
-    periods: Periods,
     table: Slab<Connection<T>>,
     /// Never 0: ids with generation 0 are the reactor's own.
     generation: u32,
     /// Connections to pump in the next turn, each once.
-    ready: VecDeque<Id>,
+    ready: Vec<Id>,
+    /// Those of this turn; empty between turns.
+    batch: Vec<Id>,
     /// Connections that ended in this turn; they leave the table at its end.
     ended: Vec<Id>,
     sweep: Sweep,
     timers: Timers,
-    stopping: bool,
-    now: Now,
-    tick: Tick,
     desk: Desk,
-}
-
-/// What all connections share, one after the other.
-struct Desk {
+    /// Where input is read to, for all connections: left-over input, one read's worth of it
+    /// beyond the limit (a handler may pause or fill up in the middle of a read), and a read.
     input: Vec<u8>,
-    out: Vec<u8>,
-    effects: Vec<Effect>,
-    outward: VecDeque<(Id, Effect)>,
 }
 
 /// Timers served in one turn; the rest come in the next, which follows at once.
@@ -67,23 +59,25 @@ const OUT_KEPT: usize = 1024 * 1024;
 
 impl<T: Transport> Hub<T> {
     pub(crate) fn new(limits: Limits) -> Hub<T> {
-        // Left-over input, one read's worth of it beyond the limit (a handler may pause or fill
-        // up in the middle of a read), and the next read.
         let input = vec![0; limits.pending_input + 2 * READ_SIZE];
         let out = Vec::with_capacity(limits.output_high);
         Hub {
-            periods: Periods::new(&limits),
-            limits,
             table: Slab::new(),
             generation: 0,
-            ready: VecDeque::new(),
+            ready: Vec::new(),
+            batch: Vec::new(),
             ended: Vec::new(),
             sweep: Sweep::new(),
             timers: Timers::default(),
-            stopping: false,
-            now: Now::default(),
-            tick: Tick::at(Now::default()),
-            desk: Desk { input, out, effects: Vec::new(), outward: VecDeque::new() },
+            desk: Desk {
+                periods: Periods::new(&limits),
+                limits,
+                tick: Tick::at(Now::default()),
+                record: Record { out, ..Record::default() },
+                outward: VecDeque::new(),
+                progress: Progress::default(),
+            },
+            input,
         }
     }
 
@@ -92,7 +86,7 @@ impl<T: Transport> Hub<T> {
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.table.len() < self.limits.connections
+        self.table.len() < self.desk.limits.connections
     }
 
     /// The id that the next [`open`](Hub::open) will give.
@@ -108,10 +102,11 @@ impl<T: Transport> Hub<T> {
     pub(crate) fn open(&mut self, transport: T, peer: Peer, handler: Box<dyn Handler>) -> Id {
         let id = self.next_id();
         self.generation = self.next_generation();
-        let connection = Connection::new(transport, self.generation, peer, handler, self.now);
+        let connection =
+            Connection::new(transport, self.generation, peer, handler, self.desk.record.now);
         self.table.insert(connection);
         self.queue(id);
-        if self.stopping {
+        if self.desk.record.stopping {
             self.ask_to_stop(id);
         }
         id
@@ -123,40 +118,43 @@ impl<T: Transport> Hub<T> {
         let Some(connection) = lookup(&mut self.table, id) else {
             return;
         };
-        let marks = &mut connection.marks;
-        if readiness.readable || readiness.read_closed || readiness.error {
-            marks.set(marks::READABLE);
+        if readiness.readable {
+            connection.marks.set(marks::READABLE);
+        }
+        if readiness.writable {
+            connection.marks.clear(marks::BLOCKED);
         }
         if readiness.read_closed || readiness.error {
-            marks.set(marks::HANGUP);
+            connection.marks.set(marks::READABLE.with(marks::HANGUP));
         }
         if readiness.error {
-            marks.set(marks::BROKEN);
-        }
-        if readiness.writable || readiness.error {
-            marks.clear(marks::BLOCKED);
+            connection.marks.set(marks::BROKEN);
+            connection.marks.clear(marks::BLOCKED);
         }
         // A newly registered socket is writable; that alone is no news for a connection that
         // has nothing to send.
-        let has_news = marks.has(marks::READABLE) || connection.output_len() > 0;
+        let has_news = connection.marks.has(marks::READABLE) || connection.output_len() > 0;
         if has_news && !connection.marks.has(marks::QUEUED) {
             connection.marks.set(marks::QUEUED);
-            self.ready.push_back(id);
+            self.ready.push(id);
         }
     }
 
     /// Pumps each connection that is ready, once.
     pub(crate) fn turn(&mut self, now: Now) {
-        self.now = now;
-        self.tick = Tick::at(now);
+        self.desk.record.now = now;
+        self.desk.tick = Tick::at(now);
         self.expire();
-        for _ in 0..self.ready.len() {
-            let Some(id) = self.ready.pop_front() else {
-                break;
-            };
+        let mut batch = std::mem::take(&mut self.batch);
+        std::mem::swap(&mut self.ready, &mut batch);
+        for id in batch.drain(..) {
             self.pump(id);
         }
+        self.batch = batch;
         self.reap();
+        if self.desk.record.out.capacity() > OUT_KEPT {
+            self.desk.record.out.shrink_to(self.desk.limits.output_high);
+        }
         #[cfg(debug_assertions)]
         self.check_invariants();
     }
@@ -175,7 +173,7 @@ impl<T: Transport> Hub<T> {
 
     /// Asks every connection to end, after what it is in the middle of.
     pub(crate) fn stop(&mut self) {
-        self.stopping = true;
+        self.desk.record.stopping = true;
         let ids: Vec<Id> =
             self.table.iter().map(|(k, c)| Id::new(k as u32, c.generation)).collect();
         for id in ids {
@@ -208,57 +206,30 @@ impl<T: Transport> Hub<T> {
         if let Some(connection) = lookup(&mut self.table, id) {
             if !connection.marks.has(marks::QUEUED) {
                 connection.marks.set(marks::QUEUED);
-                self.ready.push_back(id);
+                self.ready.push(id);
             }
         }
     }
 
     fn pump(&mut self, id: Id) {
-        let Some((connection, input, mut ws)) = self.at_desk(id) else { return };
+        let Some(connection) = lookup(&mut self.table, id) else { return };
         connection.marks.clear(marks::QUEUED);
         if connection.link == Link::Closed {
             return;
         }
-        connection.pump(id, input, &mut ws);
-        let again = connection.wants_turn(ws.limits);
-        if again {
-            connection.marks.set(marks::QUEUED);
-        }
-        let (link, deadline) = (connection.link, connection.deadline);
-        if again {
-            self.ready.push_back(id);
-        }
-        self.pumped(id, link, deadline);
-        self.apply_outward();
-    }
-
-    /// Puts a connection and what it needs to work on one desk.
-    fn at_desk(&mut self, id: Id) -> Option<(&mut Connection<T>, &mut [u8], Workspace<'_>)> {
-        let connection = lookup(&mut self.table, id)?;
-        let desk = &mut self.desk;
-        let workspace = Workspace {
-            now: self.now,
-            tick: self.tick,
-            stopping: self.stopping,
-            limits: &self.limits,
-            periods: &self.periods,
-            out: &mut desk.out,
-            effects: &mut desk.effects,
-            outward: &mut desk.outward,
-            progress: Progress::default(),
-        };
-        Some((connection, &mut desk.input, workspace))
-    }
-
-    /// After a connection was pumped: when to look at it again, and what it wished for others.
-    fn pumped(&mut self, id: Id, link: Link, deadline: Tick) {
-        if link == Link::Closed {
+        self.desk.progress = Progress::default();
+        connection.pump(id, &mut self.input, &mut self.desk);
+        if connection.link == Link::Closed {
             self.ended.push(id);
         } else {
-            self.sweep.note(deadline);
+            self.sweep.note(connection.deadline);
+            if connection.wants_turn(&self.desk.limits) {
+                connection.marks.set(marks::QUEUED);
+                self.ready.push(id);
+            }
         }
-        if self.desk.out.capacity() > OUT_KEPT {
-            self.desk.out.shrink_to(self.limits.output_high);
+        if !self.desk.outward.is_empty() {
+            self.apply_outward();
         }
     }
 
@@ -292,14 +263,14 @@ impl<T: Transport> Hub<T> {
         if connection.link != Link::Open {
             return;
         }
-        if connection.output_len() > self.limits.output_hard && !self.relieve(to) {
+        if connection.output_len() > self.desk.limits.output_hard && !self.relieve(to) {
             return;
         }
         let Some(connection) = lookup(&mut self.table, to) else {
             return;
         };
         connection.leftovers().output.push(bytes);
-        if connection.output_len() >= self.limits.output_high {
+        if connection.output_len() >= self.desk.limits.output_high {
             connection.marks.set(marks::FULL);
         }
         if !connection.marks.has(marks::BLOCKED) {
@@ -310,17 +281,14 @@ impl<T: Transport> Hub<T> {
     /// Tries to send what waits for a connection above the hard mark: it is slow only if its
     /// socket says so. Ends it if it is.
     fn relieve(&mut self, id: Id) -> bool {
-        let hard = self.limits.output_hard;
-        let Some((connection, _, mut ws)) = self.at_desk(id) else {
-            return false;
-        };
-        connection.flush(&mut ws);
+        let Some(connection) = lookup(&mut self.table, id) else { return false };
+        connection.flush(&mut self.desk);
         if connection.link == Link::Closed {
-            connection.retire(id, &mut ws);
-            self.pumped(id, Link::Closed, Tick::NEVER);
+            connection.retire(id, &mut self.desk);
+            self.ended.push(id);
             return false;
         }
-        if connection.output_len() > hard {
+        if connection.output_len() > self.desk.limits.output_hard {
             self.end_now(id, Close::SlowConsumer);
             return false;
         }
@@ -328,21 +296,18 @@ impl<T: Transport> Hub<T> {
     }
 
     fn end_now(&mut self, id: Id, why: Close) {
-        let Some((connection, _, mut ws)) = self.at_desk(id) else {
-            return;
-        };
-        if connection.link == Link::Closed {
-            return;
+        let Some(connection) = lookup(&mut self.table, id) else { return };
+        if connection.link != Link::Closed {
+            connection.fail(why);
+            connection.retire(id, &mut self.desk);
+            self.ended.push(id);
         }
-        connection.fail(why);
-        connection.retire(id, &mut ws);
-        self.pumped(id, Link::Closed, Tick::NEVER);
     }
 
     /// Rings the timers and ends what has passed its deadline.
     fn expire(&mut self) {
         for _ in 0..WAKE_BURST {
-            let Some(id) = self.timers.pop(self.now.millis()) else {
+            let Some(id) = self.timers.pop(self.desk.record.now.millis()) else {
                 break;
             };
             if let Some(connection) = lookup(&mut self.table, id) {
@@ -351,7 +316,7 @@ impl<T: Transport> Hub<T> {
                 self.queue(id);
             }
         }
-        let now = self.tick;
+        let now = self.desk.tick;
         let slice = self.sweep.slice(now, self.table.capacity());
         if slice.is_empty() {
             return;
@@ -404,7 +369,7 @@ impl<T: Transport> Hub<T> {
             connection.peer,
             connection.bytes_in,
             connection.bytes_out,
-            self.now.millis() - connection.opened_ms,
+            self.desk.record.now.millis() - connection.opened_ms,
         );
     }
 }

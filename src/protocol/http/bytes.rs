@@ -4,17 +4,22 @@
 pub(super) struct Bytes([bool; 256]);
 
 impl Bytes {
-    /// Letters, digits, and these.
-    const fn alphanumeric_and(others: &[u8]) -> Bytes {
+    const fn of(members: &[u8]) -> Bytes {
         let mut set = [false; 256];
         let mut i = 0;
-        while i < 256 {
-            set[i] = (i as u8).is_ascii_alphanumeric();
+        while i < members.len() {
+            set[members[i] as usize] = true;
             i += 1;
         }
-        i = 0;
-        while i < others.len() {
-            set[others[i] as usize] = true;
+        Bytes(set)
+    }
+
+    /// Letters, digits, and these.
+    const fn alphanumeric_and(others: &[u8]) -> Bytes {
+        let mut set = Bytes::of(others).0;
+        let mut i = 0;
+        while i < 256 {
+            set[i] |= (i as u8).is_ascii_alphanumeric();
             i += 1;
         }
         Bytes(set)
@@ -27,20 +32,25 @@ impl Bytes {
 
     /// Where the first byte at or behind `from` stands that does not belong; the end of `input`
     /// if they all do.
-    #[inline]
+    ///
+    /// Not inlined: the loops keep all they need in registers, and their caller too.
+    #[inline(never)]
     pub(super) fn end(&self, input: &[u8], from: usize) -> usize {
-        let mut at = from;
+        let mut rest = input.get(from..).unwrap_or_default();
         // Four at a time, which halves the work.
-        while let Some([a, b, c, d]) = input.get(at..).and_then(<[u8]>::first_chunk) {
+        while let [a, b, c, d, tail @ ..] = rest {
             if !(self.has(*a) & self.has(*b) & self.has(*c) & self.has(*d)) {
                 break;
             }
-            at += 4;
+            rest = tail;
         }
-        while input.get(at).is_some_and(|byte| self.has(*byte)) {
-            at += 1;
+        while let [byte, tail @ ..] = rest {
+            if !self.has(*byte) {
+                break;
+            }
+            rest = tail;
         }
-        at
+        input.len() - rest.len()
     }
 
     /// Whether all of it belongs, and there is any.
@@ -49,6 +59,8 @@ impl Bytes {
     }
 }
 
+/// What ports are made of.
+pub(super) static DIGIT: Bytes = Bytes::of(b"0123456789");
 /// What methods and field names are made of.
 pub(super) static TOKEN: Bytes = Bytes::alphanumeric_and(b"!#$%&'*+-.^_`|~");
 /// What paths are made of (`pchar` and `/`), but for percent-encoding.

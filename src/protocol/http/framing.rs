@@ -1,10 +1,8 @@
 //! What the fields of a head say that HTTP itself must know: above all, where the body ends.
 //! Wherever two readers could come to different ends, the request is refused.
 
-use http::Method;
-
 use super::bytes::{TOKEN, trim};
-use super::{Parsed, Refusal, Version};
+use super::{Parsed, Refusal, Verb, Version};
 
 /// Where the body of a request ends (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +75,7 @@ impl Facts {
 
     /// Now that all fields are known.
     #[inline]
-    pub(super) fn conclude(&self, version: Version, method: &Method) -> Parsed<Conclusion> {
+    pub(super) fn conclude(&self, version: Version, verb: Verb) -> Parsed<Conclusion> {
         let is_old = version == Version::Http10;
         if !self.host && !is_old {
             return Err(&Refusal { code: 400, why: "no Host field" });
@@ -93,7 +91,7 @@ impl Facts {
             (false, Some(0)) => Framing::None,
             (false, Some(length)) => Framing::Length(length),
             // In HTTP/1.0 a body without a length ended with the connection; a request's cannot.
-            (false, None) if is_old && carries_body(method) => {
+            (false, None) if is_old && carries_body(verb) => {
                 return Err(&Refusal { code: 411, why: "a body of unknown length" });
             }
             (false, None) => Framing::None,
@@ -106,8 +104,8 @@ impl Facts {
     }
 }
 
-fn carries_body(method: &Method) -> bool {
-    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+fn carries_body(verb: Verb) -> bool {
+    matches!(verb, Verb::Post | Verb::Put | Verb::Patch)
 }
 
 /// Digits and nothing else: no sign, no list, no space.

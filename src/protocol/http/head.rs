@@ -9,7 +9,7 @@ use super::fields::Fields;
 use super::framing::{Facts, Framing};
 use super::scan::Scan;
 use super::target::{self, Span, Target};
-use super::{HttpLimits, Parsed, Refusal};
+use super::{HttpLimits, Parsed, Refusal, Verb};
 use crate::Close;
 
 /// The version of a request; others than these two are refused with 505.
@@ -22,10 +22,10 @@ pub enum Version {
 }
 
 /// The head of a request. It borrows from the input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     bytes: &'a [u8],
-    method: Method,
+    verb: Verb,
     version: Version,
     target: Target,
     fields: Span,
@@ -36,8 +36,16 @@ pub struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// The method, whatever token it is.
-    pub fn method(&self) -> &Method {
-        &self.method
+    pub fn method(&self) -> Method {
+        self.verb.method(self.method_bytes())
+    }
+
+    pub(crate) fn method_bytes(&self) -> &'a [u8] {
+        self.bytes.get(..TOKEN.end(self.bytes, 0)).unwrap_or_default()
+    }
+
+    pub(crate) fn verb(&self) -> Verb {
+        self.verb
     }
 
     /// The version of the request.
@@ -54,7 +62,7 @@ impl<'a> Head<'a> {
     pub(crate) fn path_bytes(&self) -> &'a [u8] {
         match self.target.path.of(self.bytes) {
             // RFC 9112, section 3.2.4, and RFC 9110, section 4.2.3.
-            b"" if self.method == Method::OPTIONS && self.target.query.is_none() => b"*",
+            b"" if self.verb == Verb::Options && !self.target.query.is_there() => b"*",
             b"" => b"/",
             path => path,
         }
@@ -62,16 +70,16 @@ impl<'a> Head<'a> {
 
     /// What stands behind the `?`, as it was sent.
     pub fn query(&self) -> Option<&'a str> {
-        let query = self.target.query?.of(self.bytes);
-        Some(str::from_utf8(query).unwrap_or_default())
+        let query = self.target.query.of(self.bytes);
+        self.target.query.is_there().then(|| str::from_utf8(query).unwrap_or_default())
     }
 
     /// The host that the request is for: from the target if it is a whole URI, else from the
     /// Host field. Empty for an HTTP/1.0 request that names none.
     pub fn host(&self) -> &'a [u8] {
-        match self.target.authority {
-            Some(authority) => authority.of(self.bytes),
-            None => self.fields().find("host").unwrap_or_default(),
+        match self.target.authority.is_there() {
+            true => self.target.authority.of(self.bytes),
+            false => self.fields().find("host").unwrap_or_default(),
         }
     }
 
@@ -184,8 +192,8 @@ fn decode_in_order<'a>(
 /// ends the name, the target or the value, and then must be what belongs there. An incomplete
 /// head is an error like any other here: [`decode_in_order`] tells them apart.
 fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
-    let (method, at) = take_method(input)?;
-    let (target, at) = target::take(&method, input, at)?;
+    let (verb, at) = take_method(input)?;
+    let (target, at) = target::take(verb, input, at)?;
     let (version, fields_start) = take_version(input, at)?;
     let mut facts = Facts::default();
     let mut at = fields_start;
@@ -197,8 +205,9 @@ fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
     if count > limits.fields {
         return Err(&Refusal { code: 431, why: "too many fields" });
     }
-    let end = facts.conclude(version, &method)?;
+    let end = facts.conclude(version, verb)?;
     Ok(Head {
+        verb,
         bytes: input.get(..at + 2).unwrap_or_default(),
         version,
         target,
@@ -206,21 +215,20 @@ fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
         framing: end.framing,
         keep_alive: end.keep_alive,
         expects_continue: end.expects_continue,
-        method,
     })
 }
 
 /// Takes the method and the space behind it.
 #[inline]
-fn take_method(input: &[u8]) -> Parsed<(Method, usize)> {
+fn take_method(input: &[u8]) -> Parsed<(Verb, usize)> {
     if input.starts_with(b"GET ") {
-        return Ok((Method::GET, 4));
+        return Ok((Verb::Get, 4));
     }
     let end = TOKEN.end(input, 0);
-    match (Method::from_bytes(input.get(..end).unwrap_or_default()), input.get(end)) {
-        (Ok(method), Some(b' ')) => Ok((method, end + 1)),
-        _ => Err(&Refusal { code: 400, why: "the request line begins with no method" }),
+    if end == 0 || input.get(end) != Some(&b' ') {
+        return Err(&Refusal { code: 400, why: "the request line begins with no method" });
     }
+    Ok((Verb::of(input.get(..end).unwrap_or_default()), end + 1))
 }
 
 /// Takes the version and the end of the request line, which begin at `at`.

@@ -28,6 +28,7 @@ mod framing;
 mod head;
 mod scan;
 mod target;
+mod verb;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub(crate) use self::date::append_date;
 pub use self::encode::{Answer, Connection, Length};
 pub use self::fields::Fields;
 pub use self::head::{Head, Version};
+pub(crate) use self::verb::Verb;
 
 use self::body::Body;
 use self::scan::Scan;

@@ -1,12 +1,13 @@
 //! Request targets and hosts: which are well-formed, and what they consist of.
 
-use http::Method;
 use memchr::memchr;
 
-use super::bytes::{HOST, PATH, QUERY};
+use super::bytes::{DIGIT, HOST, PATH, QUERY};
+use super::verb::Verb;
 use super::{Parsed, Refusal};
 
-/// A part of a head, by where it stands.
+/// A part of a head, by where it stands. Nothing that a span is used for stands at 0: there is
+/// always a method in front of it. So the default says that there is no such part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,
@@ -17,6 +18,10 @@ impl Span {
     /// Heads are limited to sizes that fit.
     pub(super) fn new(start: usize, end: usize) -> Span {
         Span { start: start as u32, end: end as u32 }
+    }
+
+    pub(super) fn is_there(self) -> bool {
+        self.start != 0
     }
 
     pub(super) fn len(self) -> usize {
@@ -33,16 +38,16 @@ impl Span {
 pub(super) struct Target {
     /// Empty if a whole URI has none.
     pub(super) path: Span,
-    pub(super) query: Option<Span>,
+    pub(super) query: Span,
     /// Only if the target is a whole URI.
-    pub(super) authority: Option<Span>,
+    pub(super) authority: Span,
 }
 
 /// Takes the target that stands at `at`, and tells where it ends.
 #[inline]
-pub(super) fn take(method: &Method, input: &[u8], at: usize) -> Parsed<(Target, usize)> {
+pub(super) fn take(verb: Verb, input: &[u8], at: usize) -> Parsed<(Target, usize)> {
     if input.get(at) != Some(&b'/') {
-        return take_other(method, input, at);
+        return take_other(verb, input, at);
     }
     let end = PATH.end(input, at);
     if input.get(end) == Some(&b' ') {
@@ -61,7 +66,7 @@ fn take_path(input: &[u8], at: usize, mut end: usize) -> Parsed<(Target, usize)>
     if input.get(end) == Some(&b'?') {
         let start = end + 1;
         end = QUERY.end(input, start);
-        target.query = Some(Span::new(start, end));
+        target.query = Span::new(start, end);
     }
     Ok((target, end))
 }
@@ -78,12 +83,12 @@ fn check_escape(after: &[u8]) -> Parsed<()> {
 
 /// Whatever is not just a path.
 #[cold]
-fn take_other(method: &Method, input: &[u8], at: usize) -> Parsed<(Target, usize)> {
+fn take_other(verb: Verb, input: &[u8], at: usize) -> Parsed<(Target, usize)> {
     let rest = input.get(at..).unwrap_or_default();
-    if rest.starts_with(b"* ") && *method == Method::OPTIONS {
+    if rest.starts_with(b"* ") && verb == Verb::Options {
         return Ok((Target { path: Span::new(at, at + 1), ..Target::default() }, at + 1));
     }
-    if *method == Method::CONNECT {
+    if verb == Verb::Connect {
         return Err(&Refusal { code: 501, why: "CONNECT: this is no proxy" });
     }
     // `http://host/path?query`, which a server must accept though only proxies are sent it.
@@ -96,7 +101,7 @@ fn take_other(method: &Method, input: &[u8], at: usize) -> Parsed<(Target, usize
         _ => return Err(&Refusal { code: 400, why: "the target is neither a path nor a URI" }),
     };
     let end = take_host(input, start)?;
-    let authority = Some(Span::new(start, end));
+    let authority = Span::new(start, end);
     let (target, end) = match input.get(end) {
         Some(b'/' | b'?') => take_path(input, end, PATH.end(input, end))?,
         _ => (Target { path: Span::new(end, end), ..Target::default() }, end),
@@ -117,10 +122,7 @@ pub(super) fn take_host(input: &[u8], at: usize) -> Parsed<usize> {
     if input.get(host_end) != Some(&b':') {
         return Ok(host_end);
     }
-    let mut end = host_end + 1;
-    while input.get(end).is_some_and(u8::is_ascii_digit) {
-        end += 1;
-    }
+    let end = DIGIT.end(input, host_end + 1);
     if end - host_end > 6 {
         return Err(&Refusal { code: 400, why: "a port of more than five digits" });
     }

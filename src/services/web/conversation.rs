@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 
-use super::reply::{Later, Pieces, Prepared};
+use super::reply::{Draft, Later, Pieces, Prepared};
 use super::{Failure, Reply, Request, Sent, Site};
-use crate::protocol::http::{Answer, Connection, Head, Http, Length, Message};
+use crate::protocol::http::{Answer, Connection, Head, Http, Length, Message, Verb};
 use crate::{Close, Context, MessageHandler, panics};
 
 pub(super) struct Conversation {
@@ -43,12 +43,12 @@ impl Conversation {
         Conversation { site, doing: Doing::Nothing }
     }
 
-    #[inline(always)]
+    #[inline]
     fn on_head(&mut self, head: &Head<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
         if !head.has_body() {
             return self.answer(head, &[], cx);
         }
-        let wanted = self.site.router.has_route(head.method(), head.path_bytes());
+        let wanted = self.site.router.has_route(head);
         if head.expects_continue() {
             if !wanted {
                 // It has not sent the body yet and need not: this is the answer.
@@ -86,50 +86,40 @@ impl Conversation {
     /// Answers a request that is complete.
     fn answer(&mut self, head: &Head<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
         let keep = head.keep_alive() && !cx.is_stopping();
-        let unix_seconds = cx.now().unix_seconds();
-        let connection = Connection::new(head.version(), keep);
-        let request = Request::new(head, body, cx.peer());
-        let mark = cx.out().len();
-        let mut later = None;
-        let reply = Reply {
-            out: cx.out(),
-            later: &mut later,
-            unix_seconds,
-            is_head: *head.method() == Method::HEAD,
+        let mut draft = Draft {
+            unix_seconds: cx.now().unix_seconds(),
+            is_head: head.verb() == Verb::Head,
             version: head.version(),
-            connection,
+            connection: Connection::new(head.version(), keep),
             status: StatusCode::OK,
             fields: Vec::new(),
             delay: None,
+            later: None,
         };
-        let router = &self.site.router;
-        let run = || match router.answer(request, reply) {
-            Ok(Sent { .. }) => Ok(()),
-            Err(Failure(why)) => Err(why),
-        };
-        match panics::catch(run) {
-            Ok(Ok(())) => {}
-            Ok(Err(why)) => {
-                log::error!(
-                    "{} {} {}: {}",
-                    cx.peer(),
-                    head.method(),
-                    head.path(),
-                    why.escape_debug()
-                );
-                later = None;
+        let mut request = Request::new(head, body, cx.peer());
+        let mark = cx.out().len();
+        let reply = Reply { out: cx.out(), draft: &mut draft };
+        match panics::catch(|| self.site.router.answer(&mut request, reply)) {
+            Ok(Ok(Sent { .. })) => {
+                self.go_on(draft.later, draft.connection != Connection::Close, cx);
+                Ok(())
+            }
+            Ok(Err(Failure(why))) => {
+                let (peer, method, path) = (cx.peer(), head.method(), head.path());
+                log::error!("{peer} {method} {path}: {}", why.escape_debug());
                 cx.out().truncate(mark);
-                server_error(connection, cx);
+                server_error(Connection::new(head.version(), keep), cx);
+                self.go_on(None, keep, cx);
+                Ok(())
             }
             Err(said) => {
-                log::error!("{} {} {}: panicked: {said}", cx.peer(), head.method(), head.path());
+                let (peer, method, path) = (cx.peer(), head.method(), head.path());
+                log::error!("{peer} {method} {path}: panicked: {said}");
                 cx.out().truncate(mark);
                 server_error(Connection::Close, cx);
-                return Err(Close::Panicked);
+                Err(Close::Panicked)
             }
         }
-        self.go_on(later, keep, cx);
-        Ok(())
     }
 
     /// After an answer, or its first part: what comes next.
@@ -196,7 +186,7 @@ fn append_plain(status: StatusCode, connection: Connection, body: &[u8], cx: &mu
 }
 
 impl MessageHandler<Http> for Conversation {
-    #[inline(always)]
+    #[inline]
     fn on_message(&mut self, message: Message<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
         match message {
             Message::Head(head) => self.on_head(&head, cx),

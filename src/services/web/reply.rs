@@ -35,7 +35,11 @@ use crate::protocol::http::{Answer, Connection, Length, Version};
 #[must_use = "a request must be answered"]
 pub struct Reply<'r> {
     pub(super) out: &'r mut Vec<u8>,
-    pub(super) later: &'r mut Option<Later>,
+    pub(super) draft: &'r mut Draft,
+}
+
+/// What is known of an answer besides its body.
+pub(super) struct Draft {
     pub(super) unix_seconds: u64,
     pub(super) is_head: bool,
     pub(super) version: Version,
@@ -43,6 +47,8 @@ pub struct Reply<'r> {
     pub(super) status: StatusCode,
     pub(super) fields: Vec<u8>,
     pub(super) delay: Option<Duration>,
+    /// What does not go out at once.
+    pub(super) later: Option<Later>,
 }
 
 /// The proof that a request was answered. Only [`Reply`] makes it.
@@ -87,23 +93,23 @@ pub(super) struct Pieces {
 
 impl<'r> Reply<'r> {
     /// The status, instead of 200.
-    pub fn status(mut self, status: StatusCode) -> Reply<'r> {
-        self.status = status;
+    pub fn status(self, status: StatusCode) -> Reply<'r> {
+        self.draft.status = status;
         self
     }
 
     /// One more field. The types see to it that no line end gets into it.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Reply<'r> {
-        self.fields.extend_from_slice(name.as_str().as_bytes());
-        self.fields.extend_from_slice(b": ");
-        self.fields.extend_from_slice(value.as_bytes());
-        self.fields.extend_from_slice(b"\r\n");
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Reply<'r> {
+        self.draft.fields.extend_from_slice(name.as_str().as_bytes());
+        self.draft.fields.extend_from_slice(b": ");
+        self.draft.fields.extend_from_slice(value.as_bytes());
+        self.draft.fields.extend_from_slice(b"\r\n");
         self
     }
 
     /// Answers after `delay`, without holding up anybody but this connection.
-    pub fn after(mut self, delay: Duration) -> Reply<'r> {
-        self.delay = Some(delay);
+    pub fn after(self, delay: Duration) -> Reply<'r> {
+        self.draft.delay = Some(delay);
         self
     }
 
@@ -154,27 +160,19 @@ impl<'r> Reply<'r> {
     }
 
     fn answer(self, content_type: &str, body: &[u8]) -> Answered<'r> {
-        if let Some(delay) = self.delay {
-            let prepared = Prepared {
-                status: self.status,
-                content_type: content_type.into(),
-                fields: self.fields,
-                body: body.to_vec(),
-                is_head: self.is_head,
-                version: self.version,
-                keep: self.connection != Connection::Close,
+        let Reply { out, draft } = self;
+        if draft.delay.is_some() {
+            draft.answer_later(content_type, body);
+        } else {
+            let answer = Answer {
+                status: draft.status,
+                content_type,
+                length: Length::Fixed(body.len() as u64),
+                connection: draft.connection,
+                fields: &draft.fields,
             };
-            *self.later = Some(Later::After(delay, Box::new(prepared)));
-            return Ok(Sent(PhantomData));
+            append(out, answer, body, draft.is_head, draft.unix_seconds);
         }
-        let answer = Answer {
-            status: self.status,
-            content_type,
-            length: Length::Fixed(body.len() as u64),
-            connection: self.connection,
-            fields: &self.fields,
-        };
-        append(self.out, answer, body, self.is_head, self.unix_seconds);
         Ok(Sent(PhantomData))
     }
 
@@ -191,19 +189,42 @@ impl<'r> Reply<'r> {
         I: IntoIterator<Item = Vec<u8>>,
         I::IntoIter: Send + 'static,
     {
-        let content_type = proper(content_type);
-        let chunked = self.version == Version::Http11;
-        let connection = if chunked { self.connection } else { Connection::Close };
-        let length = if chunked { Length::Chunked } else { Length::Untold };
-        let answer =
-            Answer { status: self.status, content_type, length, connection, fields: &self.fields };
-        answer.append(self.out, self.unix_seconds);
-        if !self.is_head {
+        let Reply { out, draft } = self;
+        let chunked = draft.version == Version::Http11;
+        if !chunked {
+            draft.connection = Connection::Close;
+        }
+        let answer = Answer {
+            status: draft.status,
+            content_type: proper(content_type),
+            length: if chunked { Length::Chunked } else { Length::Untold },
+            connection: draft.connection,
+            fields: &draft.fields,
+        };
+        answer.append(out, draft.unix_seconds);
+        if !draft.is_head {
             let source = Box::new(pieces.into_iter());
-            let keep = connection != Connection::Close;
-            *self.later = Some(Later::Pieces(Pieces { source, chunked, keep }));
+            let keep = draft.connection != Connection::Close;
+            draft.later = Some(Later::Pieces(Pieces { source, chunked, keep }));
         }
         Ok(Sent(PhantomData))
+    }
+}
+
+impl Draft {
+    #[cold]
+    fn answer_later(&mut self, content_type: &str, body: &[u8]) {
+        let prepared = Prepared {
+            status: self.status,
+            content_type: content_type.into(),
+            fields: std::mem::take(&mut self.fields),
+            body: body.to_vec(),
+            is_head: self.is_head,
+            version: self.version,
+            keep: self.connection != Connection::Close,
+        };
+        let delay = self.delay.unwrap_or_default();
+        self.later = Some(Later::After(delay, Box::new(prepared)));
     }
 }
 
@@ -243,6 +264,6 @@ fn append(out: &mut Vec<u8>, mut answer: Answer<'_>, body: &[u8], is_head: bool,
 
 impl fmt::Debug for Reply<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Reply").field("status", &self.draft.status).finish_non_exhaustive()
     }
 }

@@ -38,17 +38,17 @@ impl<'a> Request<'a> {
     }
 
     /// The method.
-    pub fn method(&self) -> &'a Method {
+    pub fn method(&self) -> Method {
         self.head.method()
+    }
+
+    pub(super) fn head(&self) -> &'a Head<'a> {
+        self.head
     }
 
     /// The path as it was sent, percent-encoded.
     pub fn path(&self) -> &'a str {
         self.head.path()
-    }
-
-    pub(super) fn path_bytes(&self) -> &'a [u8] {
-        self.head.path_bytes()
     }
 
     /// The value of the path's parameter `{name}`, decoded.
@@ -107,7 +107,7 @@ fn decode_form(text: &str) -> Cow<'_, str> {
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
-            .field("method", self.method())
+            .field("method", &self.method())
             .field("path", &self.path())
             .field("query", &self.query())
             .field("body", &self.body.len())

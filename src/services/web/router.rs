@@ -6,6 +6,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode;
 
 use super::{Answered, Reply, Request};
+use crate::protocol::http::{Head, Verb};
 
 /// What answers one method of one path.
 pub(super) type Route =
@@ -26,7 +27,7 @@ pub(super) struct Router {
 
 #[derive(Default)]
 struct Methods {
-    by_name: Vec<(Method, Route)>,
+    by_name: Vec<(Verb, Method, Route)>,
     any: Option<Route>,
 }
 
@@ -47,8 +48,9 @@ impl Router {
         match method {
             None => methods.any = Some(route),
             Some(method) => {
-                methods.by_name.retain(|(name, _)| *name != method);
-                methods.by_name.push((method, route));
+                let verb = Verb::of(method.as_str().as_bytes());
+                methods.by_name.retain(|(_, name, _)| *name != method);
+                methods.by_name.push((verb, method, route));
             }
         }
     }
@@ -78,33 +80,35 @@ impl Router {
     /// Answers `request`, with a route or with what HTTP says where there is none.
     pub(super) fn answer<'q, 'r>(
         &'q self,
-        mut request: Request<'q>,
+        request: &mut Request<'q>,
         reply: Reply<'r>,
     ) -> Answered<'r> {
-        let path = request.path_bytes();
+        let path = request.head().path_bytes();
         if path == b"*" {
             return reply.status(StatusCode::NO_CONTENT).empty();
         }
         let Some((methods, params)) = self.find(path) else {
             return reply.status(StatusCode::NOT_FOUND).text("404 Not Found\n");
         };
-        if let Some(route) = methods.find(request.method()) {
-            request.params = params;
-            return route(&request, reply);
+        if let Some(route) = methods.find(request.head()) {
+            if !params.is_empty() {
+                request.params = params;
+            }
+            return route(request, reply);
         }
         let reply = match HeaderValue::try_from(methods.allowed()) {
             Ok(allowed) => reply.header(header::ALLOW, allowed),
             Err(_) => reply,
         };
-        if *request.method() == Method::OPTIONS {
+        if request.head().verb() == Verb::Options {
             return reply.status(StatusCode::NO_CONTENT).empty();
         }
         reply.status(StatusCode::METHOD_NOT_ALLOWED).text("405 Method Not Allowed\n")
     }
 
     /// Whether a route of the user's would get to see the request.
-    pub(super) fn has_route(&self, method: &Method, path: &[u8]) -> bool {
-        self.find(path).is_some_and(|(methods, _)| methods.find(method).is_some())
+    pub(super) fn has_route(&self, head: &Head<'_>) -> bool {
+        self.find(head.path_bytes()).is_some_and(|(methods, _)| methods.find(head).is_some())
     }
 
     fn find<'a>(&'a self, path: &'a [u8]) -> Option<(&'a Methods, Params<'a>)> {
@@ -136,18 +140,23 @@ fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl Methods {
-    fn find(&self, method: &Method) -> Option<&Route> {
-        let named = |wanted: &Method| {
-            self.by_name.iter().find(|(name, _)| name == wanted).map(|(_, route)| route)
+    fn find(&self, head: &Head<'_>) -> Option<&Route> {
+        let named = |wanted: Verb| {
+            let mut routes = self.by_name.iter();
+            let is_wanted = |known: Verb, name: &Method| {
+                known == wanted
+                    && (known != Verb::Other || name.as_str().as_bytes() == head.method_bytes())
+            };
+            routes.find(|(known, name, _)| is_wanted(*known, name)).map(|(_, _, route)| route)
         };
-        named(method)
-            .or_else(|| named(&Method::GET).filter(|_| *method == Method::HEAD))
+        named(head.verb())
+            .or_else(|| named(Verb::Get).filter(|_| head.verb() == Verb::Head))
             .or(self.any.as_ref())
     }
 
     /// The value of an Allow field.
     fn allowed(&self) -> String {
-        let mut names: Vec<&str> = self.by_name.iter().map(|(name, _)| name.as_str()).collect();
+        let mut names: Vec<&str> = self.by_name.iter().map(|(_, name, _)| name.as_str()).collect();
         if names.contains(&"GET") && !names.contains(&"HEAD") {
             names.push("HEAD");
         }
