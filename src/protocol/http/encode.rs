@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::Version;
-use super::append_date;
+use super::opening;
 
 /// The head of an answer, to be appended to a connection's output.
 ///
@@ -74,17 +74,7 @@ impl Connection {
 impl Answer<'_> {
     /// Appends the head, up to and with its empty line, dated `unix_seconds` after 1970.
     pub fn append(&self, out: &mut Vec<u8>, unix_seconds: u64) {
-        if self.status == StatusCode::OK {
-            out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
-        } else {
-            self.append_status(out);
-        }
-        append_date(out, unix_seconds);
-        if !self.content_type.is_empty() {
-            out.extend_from_slice(b"Content-Type: ");
-            out.extend_from_slice(self.content_type.as_bytes());
-            out.extend_from_slice(b"\r\n");
-        }
+        opening::append(out, self.status, self.content_type, unix_seconds);
         match self.connection {
             Connection::KeepAlive => {}
             Connection::KeepAliveTold => out.extend_from_slice(b"Connection: keep-alive\r\n"),
@@ -100,14 +90,6 @@ impl Answer<'_> {
             Length::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),
             Length::Untold => out.extend_from_slice(b"\r\n"),
         }
-    }
-
-    fn append_status(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"HTTP/1.1 ");
-        out.extend_from_slice(self.status.as_str().as_bytes());
-        out.push(b' ');
-        out.extend_from_slice(self.status.canonical_reason().unwrap_or_default().as_bytes());
-        out.extend_from_slice(b"\r\n");
     }
 
     /// Appends one chunk of a body that is [`Length::Chunked`]. Nothing for no bytes: an empty

@@ -7,6 +7,7 @@ use memchr::memchr;
 use super::bytes::{TOKEN, is_field_value, skip_space, trim};
 use super::fields::Fields;
 use super::framing::{Facts, Framing};
+use super::host;
 use super::scan::Scan;
 use super::target::{self, Span, Target};
 use super::{HttpLimits, Parsed, Refusal, Verb};
@@ -191,6 +192,7 @@ fn decode_in_order<'a>(
 /// Every byte is looked at by the rule for the place it is in: what that rule does not allow
 /// ends the name, the target or the value, and then must be what belongs there. An incomplete
 /// head is an error like any other here: [`decode_in_order`] tells them apart.
+#[inline(always)]
 fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
     let (verb, at) = take_method(input)?;
     let (target, at) = target::take(verb, input, at)?;
@@ -198,8 +200,11 @@ fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
     let mut facts = Facts::default();
     let mut at = fields_start;
     let mut count = 0;
-    while input.get(at..at + 2) != Some(b"\r\n") {
-        at = take_field(input, at, &mut facts)?;
+    while !input.get(at..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
+        at = match host::known_line(input, at) {
+            Some(end) => facts.note_host().map(|()| end)?,
+            None => take_field(input, at, &mut facts)?,
+        };
         count += 1;
     }
     if count > limits.fields {
@@ -234,11 +239,16 @@ fn take_method(input: &[u8]) -> Parsed<(Verb, usize)> {
 /// Takes the version and the end of the request line, which begin at `at`.
 #[inline]
 fn take_version(input: &[u8], at: usize) -> Parsed<(Version, usize)> {
+    let rest = input.get(at..).unwrap_or_default();
     let end = at + b" HTTP/1.1\r\n".len();
-    match input.get(at..end) {
-        Some(b" HTTP/1.1\r\n") => Ok((Version::Http11, end)),
-        Some(b" HTTP/1.0\r\n") => Ok((Version::Http10, end)),
-        Some([b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n'])
+    if rest.starts_with(b" HTTP/1.1\r\n") {
+        return Ok((Version::Http11, end));
+    }
+    match rest {
+        [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0', b'\r', b'\n', ..] => {
+            Ok((Version::Http10, end))
+        }
+        [b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n', ..]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
             Err(&Refusal { code: 505, why: "a version other than 1.0 and 1.1" })
@@ -258,7 +268,11 @@ fn take_field(input: &[u8], at: usize, facts: &mut Facts) -> Parsed<usize> {
     let start = skip_space(input, colon + 1);
     let end = if name.len() == 4 && name.eq_ignore_ascii_case(b"host") {
         facts.note_host()?;
-        skip_space(input, target::take_host(input, start)?)
+        let end = skip_space(input, host::take(input, start)?);
+        if input.get(end..end + 2) == Some(b"\r\n") {
+            host::remember_line(input.get(at..end + 2).unwrap_or_default());
+        }
+        end
     } else {
         let rest = input.get(start..).unwrap_or_default();
         let value = rest.get(..memchr(b'\r', rest).unwrap_or(rest.len())).unwrap_or_default();

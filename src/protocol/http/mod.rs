@@ -21,18 +21,18 @@
 mod body;
 mod bytes;
 mod chunk;
-mod date;
 mod encode;
 mod fields;
 mod framing;
 mod head;
+mod host;
+mod opening;
 mod scan;
 mod target;
 mod verb;
 
 use std::sync::Arc;
 
-pub(crate) use self::date::append_date;
 pub use self::encode::{Answer, Connection, Length};
 pub use self::fields::Fields;
 pub use self::head::{Head, Version};

@@ -1,8 +1,7 @@
-//! Request targets and hosts: which are well-formed, and what they consist of.
+//! Request targets: which are well-formed, and what they consist of.
 
-use memchr::memchr;
-
-use super::bytes::{DIGIT, HOST, PATH, QUERY};
+use super::bytes::{PATH, QUERY};
+use super::host;
 use super::verb::Verb;
 use super::{Parsed, Refusal};
 
@@ -100,43 +99,11 @@ fn take_other(verb: Verb, input: &[u8], at: usize) -> Parsed<(Target, usize)> {
         (_, true) => at + "https://".len(),
         _ => return Err(&Refusal { code: 400, why: "the target is neither a path nor a URI" }),
     };
-    let end = take_host(input, start)?;
+    let end = host::take(input, start)?;
     let authority = Span::new(start, end);
     let (target, end) = match input.get(end) {
         Some(b'/' | b'?') => take_path(input, end, PATH.end(input, end))?,
         _ => (Target { path: Span::new(end, end), ..Target::default() }, end),
     };
     Ok((Target { authority, ..target }, end))
-}
-
-/// Takes the `host [":" port]` that stands at `at`, and tells where it ends.
-#[inline]
-pub(super) fn take_host(input: &[u8], at: usize) -> Parsed<usize> {
-    let host_end = match input.get(at) {
-        Some(b'[') => take_literal(input, at)?,
-        _ => HOST.end(input, at),
-    };
-    if host_end == at {
-        return Err(&Refusal { code: 400, why: "an empty host" });
-    }
-    if input.get(host_end) != Some(&b':') {
-        return Ok(host_end);
-    }
-    let end = DIGIT.end(input, host_end + 1);
-    if end - host_end > 6 {
-        return Err(&Refusal { code: 400, why: "a port of more than five digits" });
-    }
-    Ok(end)
-}
-
-/// Takes an IPv6 address in its brackets.
-#[cold]
-fn take_literal(input: &[u8], at: usize) -> Parsed<usize> {
-    let rest = input.get(at + 1..).unwrap_or_default();
-    let end = memchr(b']', rest).unwrap_or(0);
-    let literal = rest.get(..end).and_then(|literal| str::from_utf8(literal).ok());
-    match literal.map(str::parse::<std::net::Ipv6Addr>) {
-        Some(Ok(_)) => Ok(at + 1 + end + 1),
-        _ => Err(&Refusal { code: 400, why: "a malformed host" }),
-    }
 }

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-/// A method by its first appearance in RFC 9110 and RFC 5789, or the fact that it is another.
+/// A method that RFC 9110 or RFC 5789 defines, or the fact that it is another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     Get,
@@ -14,40 +14,51 @@ pub(crate) enum Verb {
     Options,
     Trace,
     Patch,
-    /// Whatever token it is.
+    /// Whatever token it is. The last one.
     Other,
 }
 
 impl Verb {
+    /// Those with a name, in their order.
+    pub(crate) const ALL: [Verb; 9] = [
+        Verb::Get,
+        Verb::Head,
+        Verb::Post,
+        Verb::Put,
+        Verb::Delete,
+        Verb::Connect,
+        Verb::Options,
+        Verb::Trace,
+        Verb::Patch,
+    ];
+
     pub(crate) fn of(name: &[u8]) -> Verb {
-        match name {
-            b"GET" => Verb::Get,
-            b"HEAD" => Verb::Head,
-            b"POST" => Verb::Post,
-            b"PUT" => Verb::Put,
-            b"DELETE" => Verb::Delete,
-            b"CONNECT" => Verb::Connect,
-            b"OPTIONS" => Verb::Options,
-            b"TRACE" => Verb::Trace,
-            b"PATCH" => Verb::Patch,
-            _ => Verb::Other,
+        let is_it = |verb: &Verb| verb.name().as_bytes() == name;
+        Verb::ALL.into_iter().find(is_it).unwrap_or(Verb::Other)
+    }
+
+    /// Its name; empty for [`Verb::Other`].
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Verb::Get => "GET",
+            Verb::Head => "HEAD",
+            Verb::Post => "POST",
+            Verb::Put => "PUT",
+            Verb::Delete => "DELETE",
+            Verb::Connect => "CONNECT",
+            Verb::Options => "OPTIONS",
+            Verb::Trace => "TRACE",
+            Verb::Patch => "PATCH",
+            Verb::Other => "",
         }
     }
 
-    /// The method of this name.
+    /// The method of this verb, which a request writes as `name`.
     pub(crate) fn method(self, name: &[u8]) -> Method {
         match self {
             Verb::Get => Method::GET,
-            Verb::Head => Method::HEAD,
-            Verb::Post => Method::POST,
-            Verb::Put => Method::PUT,
-            Verb::Delete => Method::DELETE,
-            Verb::Connect => Method::CONNECT,
-            Verb::Options => Method::OPTIONS,
-            Verb::Trace => Method::TRACE,
-            Verb::Patch => Method::PATCH,
             // A token was parsed, and any token is a method.
-            Verb::Other => Method::from_bytes(name).unwrap_or_default(),
+            _ => Method::from_bytes(name).unwrap_or_default(),
         }
     }
 }

@@ -92,8 +92,7 @@ impl Conversation {
             version: head.version(),
             connection: Connection::new(head.version(), keep),
             status: StatusCode::OK,
-            fields: Vec::new(),
-            delay: None,
+            extras: None,
             later: None,
         };
         let mut request = Request::new(head, body, cx.peer());

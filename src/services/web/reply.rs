@@ -45,10 +45,16 @@ pub(super) struct Draft {
     pub(super) version: Version,
     pub(super) connection: Connection,
     pub(super) status: StatusCode,
-    pub(super) fields: Vec<u8>,
-    pub(super) delay: Option<Duration>,
+    /// Most answers have none.
+    pub(super) extras: Option<Box<Extras>>,
     /// What does not go out at once.
     pub(super) later: Option<Later>,
+}
+
+#[derive(Default)]
+pub(super) struct Extras {
+    fields: Vec<u8>,
+    delay: Option<Duration>,
 }
 
 /// The proof that a request was answered. Only [`Reply`] makes it.
@@ -100,16 +106,17 @@ impl<'r> Reply<'r> {
 
     /// One more field. The types see to it that no line end gets into it.
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Reply<'r> {
-        self.draft.fields.extend_from_slice(name.as_str().as_bytes());
-        self.draft.fields.extend_from_slice(b": ");
-        self.draft.fields.extend_from_slice(value.as_bytes());
-        self.draft.fields.extend_from_slice(b"\r\n");
+        let fields = &mut self.draft.extras.get_or_insert_default().fields;
+        fields.extend_from_slice(name.as_str().as_bytes());
+        fields.extend_from_slice(b": ");
+        fields.extend_from_slice(value.as_bytes());
+        fields.extend_from_slice(b"\r\n");
         self
     }
 
     /// Answers after `delay`, without holding up anybody but this connection.
     pub fn after(self, delay: Duration) -> Reply<'r> {
-        self.draft.delay = Some(delay);
+        self.draft.extras.get_or_insert_default().delay = Some(delay);
         self
     }
 
@@ -161,17 +168,12 @@ impl<'r> Reply<'r> {
 
     fn answer(self, content_type: &str, body: &[u8]) -> Answered<'r> {
         let Reply { out, draft } = self;
-        if draft.delay.is_some() {
-            draft.answer_later(content_type, body);
-        } else {
-            let answer = Answer {
-                status: draft.status,
-                content_type,
-                length: Length::Fixed(body.len() as u64),
-                connection: draft.connection,
-                fields: &draft.fields,
-            };
-            append(out, answer, body, draft.is_head, draft.unix_seconds);
+        match draft.delay() {
+            Some(delay) => draft.answer_after(delay, content_type, body),
+            None => {
+                let answer = draft.head(content_type, Length::Fixed(body.len() as u64));
+                append(out, answer, body, draft.is_head, draft.unix_seconds);
+            }
         }
         Ok(Sent(PhantomData))
     }
@@ -194,13 +196,8 @@ impl<'r> Reply<'r> {
         if !chunked {
             draft.connection = Connection::Close;
         }
-        let answer = Answer {
-            status: draft.status,
-            content_type: proper(content_type),
-            length: if chunked { Length::Chunked } else { Length::Untold },
-            connection: draft.connection,
-            fields: &draft.fields,
-        };
+        let length = if chunked { Length::Chunked } else { Length::Untold };
+        let answer = draft.head(proper(content_type), length);
         answer.append(out, draft.unix_seconds);
         if !draft.is_head {
             let source = Box::new(pieces.into_iter());
@@ -212,18 +209,31 @@ impl<'r> Reply<'r> {
 }
 
 impl Draft {
+    fn head<'a>(&'a self, content_type: &'a str, length: Length) -> Answer<'a> {
+        Answer {
+            status: self.status,
+            content_type,
+            length,
+            connection: self.connection,
+            fields: self.extras.as_ref().map_or(&[], |extras| &extras.fields),
+        }
+    }
+
+    fn delay(&self) -> Option<Duration> {
+        self.extras.as_ref()?.delay
+    }
+
     #[cold]
-    fn answer_later(&mut self, content_type: &str, body: &[u8]) {
+    fn answer_after(&mut self, delay: Duration, content_type: &str, body: &[u8]) {
         let prepared = Prepared {
             status: self.status,
             content_type: content_type.into(),
-            fields: std::mem::take(&mut self.fields),
+            fields: self.extras.take().unwrap_or_default().fields,
             body: body.to_vec(),
             is_head: self.is_head,
             version: self.version,
             keep: self.connection != Connection::Close,
         };
-        let delay = self.delay.unwrap_or_default();
         self.later = Some(Later::After(delay, Box::new(prepared)));
     }
 }

@@ -27,7 +27,9 @@ pub(super) struct Router {
 
 #[derive(Default)]
 struct Methods {
-    by_name: Vec<(Verb, Method, Route)>,
+    /// By [`Verb`], but for [`Verb::Other`].
+    by_verb: [Option<Route>; Verb::Other as usize],
+    others: Vec<(Method, Route)>,
     any: Option<Route>,
 }
 
@@ -49,8 +51,13 @@ impl Router {
             None => methods.any = Some(route),
             Some(method) => {
                 let verb = Verb::of(method.as_str().as_bytes());
-                methods.by_name.retain(|(_, name, _)| *name != method);
-                methods.by_name.push((verb, method, route));
+                match methods.by_verb.get_mut(verb as usize) {
+                    Some(place) => *place = Some(route),
+                    None => {
+                        methods.others.retain(|(name, _)| *name != method);
+                        methods.others.push((method, route));
+                    }
+                }
             }
         }
     }
@@ -141,29 +148,34 @@ fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 impl Methods {
     fn find(&self, head: &Head<'_>) -> Option<&Route> {
-        let named = |wanted: Verb| {
-            let mut routes = self.by_name.iter();
-            let is_wanted = |known: Verb, name: &Method| {
-                known == wanted
-                    && (known != Verb::Other || name.as_str().as_bytes() == head.method_bytes())
-            };
-            routes.find(|(known, name, _)| is_wanted(*known, name)).map(|(_, _, route)| route)
-        };
-        named(head.verb())
-            .or_else(|| named(Verb::Get).filter(|_| head.verb() == Verb::Head))
-            .or(self.any.as_ref())
+        if let Some(Some(route)) = self.by_verb.get(head.verb() as usize) {
+            return Some(route);
+        }
+        self.find_other(head).or(self.any.as_ref())
+    }
+
+    fn find_other(&self, head: &Head<'_>) -> Option<&Route> {
+        match head.verb() {
+            Verb::Head => self.by_verb[Verb::Get as usize].as_ref(),
+            Verb::Other => {
+                let is_it = |name: &Method| name.as_str().as_bytes() == head.method_bytes();
+                self.others.iter().find(|(name, _)| is_it(name)).map(|(_, route)| route)
+            }
+            _ => None,
+        }
     }
 
     /// The value of an Allow field.
     fn allowed(&self) -> String {
-        let mut names: Vec<&str> = self.by_name.iter().map(|(_, name, _)| name.as_str()).collect();
-        if names.contains(&"GET") && !names.contains(&"HEAD") {
-            names.push("HEAD");
-        }
-        if !names.contains(&"OPTIONS") {
-            names.push("OPTIONS");
-        }
-        names.join(", ")
+        let has = |verb: Verb| self.by_verb[verb as usize].is_some();
+        let listed = |verb: &Verb| match verb {
+            Verb::Options => true,
+            Verb::Head => has(Verb::Head) || has(Verb::Get),
+            verb => has(*verb),
+        };
+        let verbs = Verb::ALL.iter().filter(|verb| listed(verb)).map(|verb| verb.name());
+        let others = self.others.iter().map(|(name, _)| name.as_str());
+        verbs.chain(others).collect::<Vec<&str>>().join(", ")
     }
 }
 

@@ -1,0 +1,75 @@
+//! Hosts: which are well-formed, and the one that nearly all requests name.
+
+use std::cell::RefCell;
+
+use memchr::memchr;
+
+use super::bytes::{DIGIT, HOST};
+use super::{Parsed, Refusal};
+
+/// Takes the `host [":" port]` that stands at `at`, and tells where it ends.
+pub(super) fn take(input: &[u8], at: usize) -> Parsed<usize> {
+    let host_end = match input.get(at) {
+        Some(b'[') => take_literal(input, at)?,
+        _ => HOST.end(input, at),
+    };
+    if host_end == at {
+        return Err(&Refusal { code: 400, why: "an empty host" });
+    }
+    if input.get(host_end) != Some(&b':') {
+        return Ok(host_end);
+    }
+    let end = DIGIT.end(input, host_end + 1);
+    if end - host_end > 6 {
+        return Err(&Refusal { code: 400, why: "a port of more than five digits" });
+    }
+    Ok(end)
+}
+
+/// Takes an IPv6 address in its brackets.
+#[cold]
+fn take_literal(input: &[u8], at: usize) -> Parsed<usize> {
+    let rest = input.get(at + 1..).unwrap_or_default();
+    let end = memchr(b']', rest).unwrap_or(0);
+    let literal = rest.get(..end).and_then(|literal| str::from_utf8(literal).ok());
+    match literal.map(str::parse::<std::net::Ipv6Addr>) {
+        Some(Ok(_)) => Ok(at + 1 + end + 1),
+        _ => Err(&Refusal { code: 400, why: "a malformed host" }),
+    }
+}
+
+/// The longest Host line that is remembered.
+const LINE_MAX: usize = 64;
+
+/// A Host line that was found well-formed, with its CR LF.
+struct KnownLine {
+    bytes: [u8; LINE_MAX],
+    len: usize,
+}
+
+thread_local! {
+    // A memory of the last result, not state: the same line is well-formed again. A server has
+    // few names, so this spares most requests the check of half their bytes.
+    static LAST: RefCell<KnownLine> =
+        const { RefCell::new(KnownLine { bytes: [0; LINE_MAX], len: 0 }) };
+}
+
+/// Where the line ends that begins at `at`, if it is the Host line that was remembered.
+#[inline]
+pub(super) fn known_line(input: &[u8], at: usize) -> Option<usize> {
+    LAST.with_borrow(|known| {
+        let line = known.bytes.get(..known.len)?;
+        let rest = input.get(at..)?;
+        (!line.is_empty() && rest.starts_with(line)).then_some(at + line.len())
+    })
+}
+
+/// Remembers a Host line that is well-formed.
+pub(super) fn remember_line(line: &[u8]) {
+    LAST.with_borrow_mut(|known| {
+        if let Some(place) = known.bytes.get_mut(..line.len()) {
+            place.copy_from_slice(line);
+            known.len = line.len();
+        }
+    });
+}
