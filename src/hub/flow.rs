@@ -81,6 +81,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Runs the handler on `bytes`, the last `fresh` of which are new, and keeps what it leaves.
+    #[inline]
     fn offer(&mut self, id: Id, bytes: &mut [u8], fresh: usize, desk: &mut Desk) {
         let len = bytes.len();
         let used = match self.call(id, desk, |handler, cx| handler.on_data(bytes, cx)) {
@@ -162,6 +163,7 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    #[inline]
     fn flush_all(&mut self, desk: &mut Desk) {
         if self.link > Link::Closing {
             desk.record.out.clear();
@@ -194,6 +196,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Writes until everything is gone or the socket takes no more. One call, as a rule.
+    #[inline]
     fn send(&mut self, bytes: &[u8], progress: &mut Progress) -> usize {
         let mut sent = 0;
         while sent < bytes.len() {

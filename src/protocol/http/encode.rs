@@ -73,6 +73,7 @@ impl Connection {
 
 impl Answer<'_> {
     /// Appends the head, up to and with its empty line, dated `unix_seconds` after 1970.
+    #[inline]
     pub fn append(&self, out: &mut Vec<u8>, unix_seconds: u64) {
         opening::append(out, self.status, self.content_type, unix_seconds);
         match self.connection {
@@ -80,7 +81,9 @@ impl Answer<'_> {
             Connection::KeepAliveTold => out.extend_from_slice(b"Connection: keep-alive\r\n"),
             Connection::Close => out.extend_from_slice(b"Connection: close\r\n"),
         }
-        out.extend_from_slice(self.fields);
+        if !self.fields.is_empty() {
+            out.extend_from_slice(self.fields);
+        }
         match self.length {
             Length::Fixed(length) => {
                 out.extend_from_slice(b"Content-Length: ");

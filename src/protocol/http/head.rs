@@ -187,6 +187,9 @@ fn decode_in_order<'a>(
     }
 }
 
+/// The longest head, whatever the limits say.
+pub(super) const HEAD_MAX: usize = u16::MAX as usize;
+
 /// Parses the head that `input` begins with.
 ///
 /// Every byte is looked at by the rule for the place it is in: what that rule does not allow
@@ -194,6 +197,8 @@ fn decode_in_order<'a>(
 /// head is an error like any other here: [`decode_in_order`] tells them apart.
 #[inline(always)]
 fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
+    // Places in a head fit into 16 bits.
+    let input = input.get(..HEAD_MAX).unwrap_or(input);
     let (verb, at) = take_method(input)?;
     let (target, at) = target::take(verb, input, at)?;
     let (version, fields_start) = take_version(input, at)?;

@@ -55,10 +55,10 @@ pub struct HttpLimits {
     /// Bytes of the request line; a longer one gets 414. Default 8 KiB (RFC 9112 asks for at
     /// least 8,000).
     pub request_line: usize,
-    /// Bytes of the whole head; a longer one gets 431. No more than
+    /// Bytes of the whole head; a longer one gets 431. At most 64 KiB less one, and no more than
     /// [`Limits::pending_input`](crate::Limits::pending_input). Default 16 KiB (Node.js).
     pub head: usize,
-    /// Fields of the head; more get 431. Default 100 (hyper, Apache), 256 at most.
+    /// Fields of the head; more get 431. Default 100 (hyper, Apache).
     pub fields: usize,
     /// Bytes of the body; a longer one gets 413. Default 1 MiB (nginx).
     pub body: u64,

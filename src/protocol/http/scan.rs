@@ -4,6 +4,7 @@
 use memchr::memchr_iter;
 
 use super::bytes::TOKEN;
+use super::head::HEAD_MAX;
 use super::{HttpLimits, Parsed, Refusal};
 
 /// How far an incomplete head has been looked at.
@@ -29,7 +30,8 @@ impl Scan {
             return Err(&Refusal { code: 400, why: "the request line begins with no method" });
         }
         // What lies behind the limit is not looked at: it would depend on the cut.
-        let visible = input.get(..limits.head).unwrap_or(input);
+        let max = limits.head.min(HEAD_MAX);
+        let visible = input.get(..max).unwrap_or(input);
         let start = self.seen as usize;
         for offset in memchr_iter(b'\n', visible.get(start..).unwrap_or_default()) {
             let at = start + offset;
@@ -52,7 +54,7 @@ impl Scan {
         if !self.past_first_line {
             check_line(visible.len(), limits)?;
         }
-        if input.len() > limits.head {
+        if input.len() > max {
             return Err(&Refusal { code: 431, why: "the head is too long" });
         }
         Ok(None)

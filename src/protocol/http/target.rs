@@ -9,14 +9,14 @@ use super::{Parsed, Refusal};
 /// always a method in front of it. So the default says that there is no such part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
-    start: u32,
-    end: u32,
+    start: u16,
+    end: u16,
 }
 
 impl Span {
-    /// Heads are limited to sizes that fit.
+    /// Heads are limited to 64 KiB.
     pub(super) fn new(start: usize, end: usize) -> Span {
-        Span { start: start as u32, end: end as u32 }
+        Span { start: start as u16, end: end as u16 }
     }
 
     pub(super) fn is_there(self) -> bool {

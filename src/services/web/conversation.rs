@@ -100,7 +100,10 @@ impl Conversation {
         let reply = Reply { out: cx.out(), draft: &mut draft };
         match panics::catch(|| self.site.router.answer(&mut request, reply)) {
             Ok(Ok(Sent { .. })) => {
-                self.go_on(draft.later, draft.connection != Connection::Close, cx);
+                let keep = draft.connection != Connection::Close;
+                if draft.later.is_some() || !keep {
+                    self.go_on(draft.later, keep, cx);
+                }
                 Ok(())
             }
             Ok(Err(Failure(why))) => {

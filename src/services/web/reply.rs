@@ -260,6 +260,7 @@ fn proper(content_type: &str) -> &str {
 
 /// Writes an answer with its body, unless the status or the method forbid one (RFC 9110,
 /// sections 6.4.1 and 9.3.2).
+#[inline]
 fn append(out: &mut Vec<u8>, mut answer: Answer<'_>, body: &[u8], is_head: bool, unix: u64) {
     if matches!(answer.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         answer.length = Length::Untold;

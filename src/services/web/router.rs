@@ -85,6 +85,7 @@ impl Router {
     }
 
     /// Answers `request`, with a route or with what HTTP says where there is none.
+    #[inline]
     pub(super) fn answer<'q, 'r>(
         &'q self,
         request: &mut Request<'q>,
@@ -118,10 +119,16 @@ impl Router {
         self.find(head.path_bytes()).is_some_and(|(methods, _)| methods.find(head).is_some())
     }
 
+    #[inline]
     fn find<'a>(&'a self, path: &'a [u8]) -> Option<(&'a Methods, Params<'a>)> {
         if let Some(methods) = self.find_fixed(path) {
             return Some((methods, Params::new()));
         }
+        self.find_decoded(path)
+    }
+
+    /// For a path that is not written as a fixed one is.
+    fn find_decoded<'a>(&'a self, path: &'a [u8]) -> Option<(&'a Methods, Params<'a>)> {
         if path.contains(&b'%') {
             // An encoded slash is part of a segment and separates nothing.
             let decoded: Cow<'_, [u8]> = percent_decode(path).into();
@@ -135,6 +142,7 @@ impl Router {
             .find_map(|(pattern, methods)| pattern.matches(path).map(|params| (methods, params)))
     }
 
+    #[inline]
     fn find_fixed(&self, path: &[u8]) -> Option<&Methods> {
         let [start, end] = *self.starts.get(path.len()..)?.first_chunk()?;
         let same_length = self.fixed.get(start..end)?;
@@ -147,6 +155,7 @@ fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl Methods {
+    #[inline]
     fn find(&self, head: &Head<'_>) -> Option<&Route> {
         if let Some(Some(route)) = self.by_verb.get(head.verb() as usize) {
             return Some(route);
