@@ -256,7 +256,7 @@ impl<T: Transport> Connection<T> {
             return false;
         }
         self.retire(id, desk);
-        if self.link == Link::Closing && self.must_linger() {
+        if self.link == Link::Closing && self.must_linger(input) {
             self.start_lingering(input, desk);
         } else {
             self.link = Link::Closed;
@@ -305,10 +305,16 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    fn must_linger(&self) -> bool {
-        !self.marks.has(marks::EOF)
-            && (self.marks.has_any(marks::UNREAD.with(marks::READABLE))
-                || matches!(self.why(), Close::Malformed { .. } | Close::InputLimit))
+    /// Whether the peer has sent what nobody read, or is about to.
+    fn must_linger(&mut self, input: &mut [u8]) -> bool {
+        if self.marks.has(marks::EOF) {
+            return false;
+        }
+        if self.marks.has(marks::READABLE) && !self.marks.has(marks::UNREAD) {
+            self.probe(input);
+        }
+        self.marks.has(marks::UNREAD)
+            || matches!(self.why(), Close::Malformed { .. } | Close::InputLimit)
     }
 
     fn start_lingering(&mut self, input: &mut [u8], desk: &mut Desk) {

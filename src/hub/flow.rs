@@ -81,7 +81,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Runs the handler on `bytes`, the last `fresh` of which are new, and keeps what it leaves.
-    #[inline]
+    #[inline(always)]
     fn offer(&mut self, id: Id, bytes: &mut [u8], fresh: usize, desk: &mut Desk) {
         let len = bytes.len();
         let used = match self.call(id, desk, |handler, cx| handler.on_data(bytes, cx)) {
@@ -163,7 +163,7 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn flush_all(&mut self, desk: &mut Desk) {
         if self.link > Link::Closing {
             desk.record.out.clear();
@@ -196,7 +196,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Writes until everything is gone or the socket takes no more. One call, as a rule.
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, bytes: &[u8], progress: &mut Progress) -> usize {
         let mut sent = 0;
         while sent < bytes.len() {
@@ -227,6 +227,19 @@ impl<T: Transport> Connection<T> {
         }
         self.bytes_out += sent as u64;
         sent
+    }
+
+    /// Finds out whether there is unread input where there may be.
+    pub(super) fn probe(&mut self, input: &mut [u8]) {
+        match self.transport.read(&mut input[..READ_SIZE]) {
+            Ok(0) => self.marks.set(marks::EOF),
+            Ok(_) => self.marks.set(marks::UNREAD),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.marks.clear(marks::READABLE);
+            }
+            // The next use of the socket will tell.
+            Err(_) => self.marks.set(marks::UNREAD),
+        }
     }
 
     /// Throws input away until the peer closes, or there has been enough of it.

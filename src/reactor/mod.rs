@@ -42,6 +42,9 @@ const _: () = assert!(usize::BITS == 64, "socketserver needs a 64-bit system");
 /// connections: with it the lower half counts listeners, and this.
 const WAKER: Token = Token(u32::MAX as usize);
 
+/// At most one line about a listener's trouble in this time.
+const QUIET_MS: u64 = 10_000;
+
 pub(crate) struct Reactor {
     poll: Poll,
     clock: Clock,
@@ -59,8 +62,8 @@ struct Door {
     listener: Listener,
     service: usize,
     accepting: Accepting,
-    /// The trouble it is in has been logged: once is enough, however long it lasts.
-    reported: bool,
+    /// Trouble is not logged again before this time: it may come and go with every newcomer.
+    quiet_until_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +100,7 @@ impl Reactor {
         for (index, (mut listener, service)) in doors.into_iter().enumerate() {
             listener.register(reactor.poll.registry(), Token(index))?;
             let accepting = Accepting::Ready;
-            reactor.doors.push(Door { listener, service, accepting, reported: false });
+            reactor.doors.push(Door { listener, service, accepting, quiet_until_ms: 0 });
         }
         Ok(reactor)
     }
@@ -196,7 +199,6 @@ impl Reactor {
             let door = &mut self.doors[index];
             match accept::look(&mut door.listener) {
                 Look::Came(socket, peer) => {
-                    door.reported = false;
                     let service = door.service;
                     self.admit(service, socket, peer);
                 }
@@ -206,9 +208,9 @@ impl Reactor {
                     return;
                 }
                 Look::Refused(error) => {
-                    if !door.reported {
+                    if door.quiet_until_ms <= self.now.millis() {
                         log::warn!("{}: cannot accept: {error}", door.listener.address());
-                        door.reported = true;
+                        door.quiet_until_ms = self.now.millis() + QUIET_MS;
                     }
                     let until_ms = self.now.millis() + PAUSE_MS;
                     door.accepting = Accepting::Paused { until_ms };

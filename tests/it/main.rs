@@ -8,14 +8,27 @@
 
 mod deadlines;
 mod ends;
+mod example;
 mod flow;
 mod framing;
 mod handlers;
+mod http_body;
+mod http_head;
+mod http_kit;
+mod http_parsers;
+mod http_strict;
 mod lingering;
 mod network;
+mod real;
+mod real_kit;
 mod seeds;
 mod slow;
 mod stopping;
 mod timers;
 mod traps;
+mod web;
+mod web_ends;
+mod web_order;
+mod web_pieces;
+mod web_reply;
 mod wishes;

@@ -1,5 +1,7 @@
 //! The fields of a head, one after the other, straight from its bytes.
 
+use std::str;
+
 use super::bytes::trim;
 
 /// The fields of a head in the order they were sent: name and value. Cheap to clone and to walk

@@ -45,31 +45,31 @@ impl Facts {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         // Lengths first: most fields are sorted out by theirs.
         match name.len() {
-            6 if is(b"expect") => {
-                if !value.eq_ignore_ascii_case(b"100-continue") {
-                    return Err(&Refusal { code: 417, why: "an unknown expectation" });
-                }
-                self.expects = true;
-            }
+            6 if is(b"expect") => self.note_expectation(value),
             10 if is(b"connection") => {
                 for option in value.split(|byte| *byte == b',').map(trim) {
                     self.close |= option.eq_ignore_ascii_case(b"close");
                     self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
+                Ok(())
             }
-            14 if is(b"content-length") => {
-                if self.length.replace(parse_length(value)?).is_some() {
-                    return Err(&Refusal { code: 400, why: "two Content-Length fields" });
-                }
-            }
-            17 if is(b"transfer-encoding") => {
-                if std::mem::replace(&mut self.chunked, true) {
-                    return Err(&Refusal { code: 400, why: "two Transfer-Encoding fields" });
-                }
-                check_coding(value)?;
-            }
-            _ => {}
+            14 if is(b"content-length") => match self.length.replace(parse_length(value)?) {
+                Some(_) => Err(&Refusal { code: 400, why: "two Content-Length fields" }),
+                None => Ok(()),
+            },
+            17 if is(b"transfer-encoding") => match std::mem::replace(&mut self.chunked, true) {
+                true => Err(&Refusal { code: 400, why: "two Transfer-Encoding fields" }),
+                false => check_coding(value),
+            },
+            _ => Ok(()),
         }
+    }
+
+    fn note_expectation(&mut self, value: &[u8]) -> Parsed<()> {
+        if !value.eq_ignore_ascii_case(b"100-continue") {
+            return Err(&Refusal { code: 417, why: "an unknown expectation" });
+        }
+        self.expects = true;
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! The head of a request: its lines, held against every rule that decides where the request
 //! ends and whom it is for.
 
+use std::str;
+
 use http::Method;
 use memchr::memchr;
 
@@ -43,6 +45,11 @@ impl<'a> Head<'a> {
 
     pub(crate) fn method_bytes(&self) -> &'a [u8] {
         self.bytes.get(..TOKEN.end(self.bytes, 0)).unwrap_or_default()
+    }
+
+    /// The same, but for the client's wish to go on.
+    pub(crate) fn closing(self) -> Head<'a> {
+        Head { keep_alive: false, ..self }
     }
 
     pub(crate) fn verb(&self) -> Verb {

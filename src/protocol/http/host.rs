@@ -1,6 +1,7 @@
 //! Hosts: which are well-formed, and the one that nearly all requests name.
 
 use std::cell::RefCell;
+use std::str;
 
 use memchr::memchr;
 

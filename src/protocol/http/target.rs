@@ -45,7 +45,7 @@ pub(super) struct Target {
 /// Takes the target that stands at `at`, and tells where it ends.
 #[inline]
 pub(super) fn take(verb: Verb, input: &[u8], at: usize) -> Parsed<(Target, usize)> {
-    if input.get(at) != Some(&b'/') {
+    if input.get(at) != Some(&b'/') || verb == Verb::Connect {
         return take_other(verb, input, at);
     }
     let end = PATH.end(input, at);

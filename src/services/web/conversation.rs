@@ -51,10 +51,10 @@ impl Conversation {
         let wanted = self.site.router.has_route(head);
         if head.expects_continue() {
             if !wanted {
-                // It has not sent the body yet and need not: this is the answer.
-                self.answer(head, &[], cx)?;
-                cx.close(Close::Done);
-                return Ok(());
+                // It need not send the body: this is the answer. If it has sent it, the body is
+                // no request, so the connection ends.
+                self.answer(&head.closing(), &[], cx)?;
+                return Err(Close::Done);
             }
             cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }

@@ -196,10 +196,11 @@ impl<'r> Reply<'r> {
         if !chunked {
             draft.connection = Connection::Close;
         }
-        let length = if chunked { Length::Chunked } else { Length::Untold };
+        let length =
+            if chunked && may_have_body(draft.status) { Length::Chunked } else { Length::Untold };
         let answer = draft.head(proper(content_type), length);
         answer.append(out, draft.unix_seconds);
-        if !draft.is_head {
+        if may_have_body(draft.status) && !draft.is_head {
             let source = Box::new(pieces.into_iter());
             let keep = draft.connection != Connection::Close;
             draft.later = Some(Later::Pieces(Pieces { source, chunked, keep }));
@@ -258,11 +259,16 @@ fn proper(content_type: &str) -> &str {
     if ok { content_type } else { "application/octet-stream" }
 }
 
+/// RFC 9110, section 6.4.1.
+fn may_have_body(status: StatusCode) -> bool {
+    !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
 /// Writes an answer with its body, unless the status or the method forbid one (RFC 9110,
 /// sections 6.4.1 and 9.3.2).
-#[inline]
+#[inline(always)]
 fn append(out: &mut Vec<u8>, mut answer: Answer<'_>, body: &[u8], is_head: bool, unix: u64) {
-    if matches!(answer.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+    if !may_have_body(answer.status) {
         answer.length = Length::Untold;
         answer.append(out, unix);
         return;

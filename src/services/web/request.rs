@@ -1,7 +1,7 @@
 //! A request as a route sees it.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::{fmt, str};
 
 use http::Method;
 use percent_encoding::percent_decode_str;

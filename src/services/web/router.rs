@@ -155,7 +155,7 @@ fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl Methods {
-    #[inline]
+    #[inline(always)]
     fn find(&self, head: &Head<'_>) -> Option<&Route> {
         if let Some(Some(route)) = self.by_verb.get(head.verb() as usize) {
             return Some(route);
