@@ -4,6 +4,8 @@ use std::{fmt, io};
 
 use mio::Poll;
 
+#[cfg(feature = "signals")]
+use crate::reactor::Signals;
 use crate::reactor::{Listener, Reactor, Remote};
 use crate::{Address, Limits, Service};
 
@@ -63,6 +65,8 @@ pub struct Server {
     /// Each with the index of its service; those bound since the last service was given have
     /// none yet.
     doors: Vec<(Listener, Option<usize>)>,
+    #[cfg(feature = "signals")]
+    signals: Option<Signals>,
 }
 
 impl Server {
@@ -81,7 +85,15 @@ impl Server {
         let poll = Poll::new()?;
         let remote = Remote::new(Reactor::waker(&poll)?);
         let limits = Limits::default();
-        let server = Server { limits, poll, remote, services: Vec::new(), doors: Vec::new() };
+        let server = Server {
+            limits,
+            poll,
+            remote,
+            services: Vec::new(),
+            doors: Vec::new(),
+            #[cfg(feature = "signals")]
+            signals: None,
+        };
         server.and_bind(address)
     }
 
@@ -133,6 +145,25 @@ impl Server {
         self.remote.clone()
     }
 
+    /// Stops on SIGTERM and SIGINT (Ctrl-C): the first drains as [`Remote::stop`] does, the next
+    /// one ends everything at once. A library installs no signal handler unasked; this asks.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if the handlers cannot be installed.
+    ///
+    /// ```
+    /// use socketserver::Server;
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?.stop_on_signals()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "signals")]
+    pub fn stop_on_signals(mut self) -> io::Result<Server> {
+        self.signals = Some(Reactor::install_signals(&self.poll)?);
+        Ok(self)
+    }
+
     /// Puts `service` behind the addresses and runs: Python's `serve_forever`. Returns when
     /// [`Remote::stop`] was called and the last connection has ended.
     ///
@@ -162,7 +193,13 @@ impl Server {
                 None => return Err(invalid(format!("{} has no service", listener.address()))),
             }
         }
-        Reactor::new(self.poll, self.remote, self.limits, self.services, doors)?.run()
+        #[allow(unused_mut, reason = "without the feature nothing changes it")]
+        let mut reactor = Reactor::new(self.poll, self.remote, self.limits, self.services, doors)?;
+        #[cfg(feature = "signals")]
+        if let Some(signals) = self.signals {
+            reactor.heed(signals);
+        }
+        reactor.run()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What every server example shares: its options, its log, its signals.
 //!
-//! Nothing here belongs to the library: it neither parses arguments nor installs a logger or a
-//! signal handler. Copy this into your own server and change what you like.
+//! None of it belongs to the library, which neither parses arguments nor installs a logger, nor
+//! a signal handler unasked. Copy this into your own server and change what you like.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -9,8 +9,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
 use socketserver::{Address, Limits, Server, Service};
 
@@ -149,27 +147,12 @@ pub(crate) fn serve(options: Options, service: impl Service + 'static) -> Result
             .map_err(failure)?,
         );
     }
-    let server = server.ok_or_else(|| usage("no address to listen on"))?.limits(options.limits);
-    stop_on_signals(&server).map_err(failure)?;
+    let server = server.ok_or_else(|| usage("no address to listen on"))?;
+    let server = server.limits(options.limits).stop_on_signals().map_err(failure)?;
     let mut out = io::stdout();
     for address in server.addresses() {
         // Whoever started this waits for the line; that nobody reads it is no reason to stop.
         let _ = writeln!(out, "listening on {address}").and_then(|()| out.flush());
     }
     server.serve(service).map_err(failure)
-}
-
-fn stop_on_signals(server: &Server) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    let remote = server.remote();
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut received = signals.forever();
-        if received.next().is_some() {
-            remote.stop();
-        }
-        if received.next().is_some() {
-            remote.abort();
-        }
-    })?;
-    Ok(())
 }

@@ -13,6 +13,8 @@ mod accept;
 mod clock;
 mod listen;
 mod remote;
+#[cfg(feature = "signals")]
+mod signals;
 mod socket;
 
 use std::io;
@@ -23,6 +25,8 @@ use mio::{Events, Poll, Token, Waker};
 
 pub(crate) use self::listen::Listener;
 pub use self::remote::Remote;
+#[cfg(feature = "signals")]
+pub(crate) use self::signals::Signals;
 
 use self::accept::{Accepting, Look, PAUSE_MS};
 use self::clock::Clock;
@@ -42,6 +46,10 @@ const _: () = assert!(usize::BITS == 64, "socketserver needs a 64-bit system");
 /// connections: with it the lower half counts listeners, and this.
 const WAKER: Token = Token(u32::MAX as usize);
 
+/// The token of the signals, if the server asked for them.
+#[cfg(feature = "signals")]
+const SIGNALS: Token = Token(u32::MAX as usize - 1);
+
 /// At most one line about a listener's trouble in this time.
 const QUIET_MS: u64 = 10_000;
 
@@ -55,6 +63,8 @@ pub(crate) struct Reactor {
     remote: Remote,
     limits: Limits,
     phase: Phase,
+    #[cfg(feature = "signals")]
+    signals: Option<Signals>,
 }
 
 /// A listener, the service behind it, and whether to look at it.
@@ -96,6 +106,8 @@ impl Reactor {
             remote,
             limits,
             phase: Phase::Serving,
+            #[cfg(feature = "signals")]
+            signals: None,
         };
         for (index, (mut listener, service)) in doors.into_iter().enumerate() {
             listener.register(reactor.poll.registry(), Token(index))?;
@@ -103,6 +115,17 @@ impl Reactor {
             reactor.doors.push(Door { listener, service, accepting, quiet_until_ms: 0 });
         }
         Ok(reactor)
+    }
+
+    /// Stops on SIGTERM and SIGINT from now on.
+    #[cfg(feature = "signals")]
+    pub(crate) fn heed(&mut self, signals: Signals) {
+        self.signals = Some(signals);
+    }
+
+    #[cfg(feature = "signals")]
+    pub(crate) fn install_signals(poll: &Poll) -> io::Result<Signals> {
+        Signals::install(poll.registry(), SIGNALS)
     }
 
     pub(crate) fn waker(poll: &Poll) -> io::Result<Waker> {
@@ -171,8 +194,21 @@ impl Reactor {
             self.hub.note(id, readiness);
         } else if let Some(door) = self.doors.get_mut(id.index()) {
             door.accepting = Accepting::Ready;
+        } else if event.token() != WAKER {
+            self.note_signals();
         }
-        // Otherwise it is the waker: `collect` looks at what it was woken for every turn.
+        // What the waker was woken for, `collect` looks at every turn.
+    }
+
+    /// The first signal drains, the next one ends everything.
+    fn note_signals(&mut self) {
+        #[cfg(feature = "signals")]
+        for _ in 0..self.signals.as_mut().map_or(0, Signals::take) {
+            match self.remote.wish() {
+                Wish::Serve => self.remote.stop(),
+                Wish::Drain | Wish::Abort => self.remote.abort(),
+            }
+        }
     }
 
     /// Lets newcomers in, a bounded burst per listener.
