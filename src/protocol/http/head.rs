@@ -10,7 +10,6 @@ use super::bytes::{TOKEN, is_field_value, skip_space, trim};
 use super::fields::Fields;
 use super::framing::{Facts, Framing};
 use super::host;
-use super::scan::Scan;
 use super::target::{self, Span, Target};
 use super::{HttpLimits, Parsed, Refusal, Verb};
 use crate::Close;
@@ -125,7 +124,8 @@ impl<'a> Head<'a> {
         self.bytes
     }
 
-    /// Whether it also keeps the limits that [`Scan::find_end`] checks.
+    /// Whether it also keeps the limits on the way through
+    /// [`Scan::find_end`](super::scan::Scan::find_end).
     fn is_proper(&self, limits: &HttpLimits) -> bool {
         let line_len = self.bytes.len() - self.fields.len() - 4;
         self.bytes.len() <= limits.head && line_len <= limits.request_line
@@ -159,39 +159,11 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Decodes the head at the front of `input`, if it is all there; `scan` remembers how far it was
-/// looked at.
-///
-/// A head that comes in one piece, as nearly all do, is parsed at once. One that does not is not
-/// parsed again until its end has come, so that feeding it byte by byte costs nothing extra.
+/// The head that `input` begins with, if it is all there and in order. Otherwise it is incomplete
+/// or wrong, and [`Scan::find_end`](super::scan::Scan::find_end) finds out which.
 #[inline]
-pub(super) fn decode<'a>(
-    input: &'a [u8],
-    scan: &mut Scan,
-    limits: &HttpLimits,
-) -> Result<Option<Head<'a>>, Close> {
-    if scan.is_fresh() {
-        if let Ok(head) = try_parse(input, limits) {
-            if head.is_proper(limits) {
-                return Ok(Some(head));
-            }
-        }
-    }
-    decode_in_order(input, scan, limits)
-}
-
-/// For a head that is incomplete or wrong: which of the two, and what is wrong first, is found
-/// out in order.
-#[cold]
-fn decode_in_order<'a>(
-    input: &'a [u8],
-    scan: &mut Scan,
-    limits: &HttpLimits,
-) -> Result<Option<Head<'a>>, Close> {
-    match scan.find_end(input, limits)? {
-        Some(len) => Head::parse(input.get(..len).unwrap_or_default(), limits).map(Some),
-        None => Ok(None),
-    }
+pub(super) fn whole<'a>(input: &'a [u8], limits: &HttpLimits) -> Option<Head<'a>> {
+    try_parse(input, limits).ok().filter(|head| head.is_proper(limits))
 }
 
 /// The longest head, whatever the limits say.
@@ -201,7 +173,7 @@ pub(super) const HEAD_MAX: usize = u16::MAX as usize;
 ///
 /// Every byte is looked at by the rule for the place it is in: what that rule does not allow
 /// ends the name, the target or the value, and then must be what belongs there. An incomplete
-/// head is an error like any other here: [`decode_in_order`] tells them apart.
+/// head is an error like any other here.
 #[inline(always)]
 fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
     // Places in a head fit into 16 bits.

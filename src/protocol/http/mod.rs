@@ -123,6 +123,19 @@ impl Protocol for Http {
     #[inline]
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Step<Message<'a>>, Close> {
         let input: &'a [u8] = input;
+        // Nearly all heads come in one piece, and are parsed at once.
+        if matches!(&self.state, State::Head(scan) if scan.is_fresh()) {
+            if let Some(head) = head::whole(input, &self.limits) {
+                return self.begin(head);
+            }
+        }
+        self.decode_in_order(input)
+    }
+}
+
+impl Http {
+    /// Whatever does not begin with a whole head: bodies, pieces of heads, and what is wrong.
+    fn decode_in_order<'a>(&mut self, input: &'a [u8]) -> Result<Step<Message<'a>>, Close> {
         let scan = match &mut self.state {
             State::Body(body) => {
                 let step = body.decode(input, &self.limits)?;
@@ -144,14 +157,23 @@ impl Protocol for Http {
             }
             State::HeadAfterEmptyLine(scan) => scan,
         };
-        let Some(head) = head::decode(input, scan, &self.limits)? else {
-            return Ok(Step::NeedMore);
-        };
+        match scan.find_end(input, &self.limits)? {
+            Some(len) => {
+                let head = Head::parse(input.get(..len).unwrap_or_default(), &self.limits)?;
+                self.state = State::Head(Scan::default());
+                self.begin(head)
+            }
+            None => Ok(Step::NeedMore),
+        }
+    }
+
+    /// Hands on a head, and gets ready for its body if there is one.
+    #[inline]
+    fn begin<'a>(&mut self, head: Head<'a>) -> Result<Step<Message<'a>>, Close> {
+        if let Some(body) = Body::of(&head, &self.limits)? {
+            self.state = State::Body(body);
+        }
         let len = head.as_bytes().len();
-        self.state = match Body::of(&head, &self.limits)? {
-            Some(body) => State::Body(body),
-            None => State::Head(Scan::default()),
-        };
         Ok(Step::Message(Message::Head(head), len))
     }
 }
