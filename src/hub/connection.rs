@@ -98,6 +98,17 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    /// Notes that an event spoke of the end of the input, or of an error.
+    #[cold]
+    pub(super) fn note_end(&mut self, is_error: bool) {
+        self.marks.set(marks::READABLE.with(marks::HANGUP));
+        if is_error {
+            self.marks.set(marks::BROKEN);
+            // The next write will tell.
+            self.marks.clear(marks::BLOCKED);
+        }
+    }
+
     /// Does everything that there is to do now, once, straight down: send what waits, run what
     /// is due, read, answer, send, settle.
     pub(super) fn pump(&mut self, id: Id, input: &mut [u8], desk: &mut Desk) {

@@ -118,17 +118,13 @@ impl<T: Transport> Hub<T> {
         let Some(connection) = lookup(&mut self.table, id) else {
             return;
         };
+        if readiness.read_closed || readiness.error {
+            connection.note_end(readiness.error);
+        }
         if readiness.readable {
             connection.marks.set(marks::READABLE);
         }
         if readiness.writable {
-            connection.marks.clear(marks::BLOCKED);
-        }
-        if readiness.read_closed || readiness.error {
-            connection.marks.set(marks::READABLE.with(marks::HANGUP));
-        }
-        if readiness.error {
-            connection.marks.set(marks::BROKEN);
             connection.marks.clear(marks::BLOCKED);
         }
         // A newly registered socket is writable; that alone is no news for a connection that

@@ -73,7 +73,7 @@ impl Connection {
 
 impl Answer<'_> {
     /// Appends the head, up to and with its empty line, dated `unix_seconds` after 1970.
-    #[inline(always)]
+    #[inline(never)]
     pub fn append(&self, out: &mut Vec<u8>, unix_seconds: u64) {
         opening::append(out, self.status, self.content_type, unix_seconds);
         match self.connection {
@@ -111,8 +111,19 @@ impl Answer<'_> {
     }
 }
 
-/// Digits without the machinery of `format!`: this is in every answer.
-fn append_decimal(out: &mut Vec<u8>, mut number: u64) {
+/// Digits without the machinery of `format!`: this is in every answer. Most lengths have few.
+#[inline]
+fn append_decimal(out: &mut Vec<u8>, number: u64) {
+    let digit = |unit: u64| b'0' + (number / unit % 10) as u8;
+    match number {
+        0..10 => out.push(digit(1)),
+        10..100 => out.extend_from_slice(&[digit(10), digit(1)]),
+        100..1000 => out.extend_from_slice(&[digit(100), digit(10), digit(1)]),
+        _ => append_long_decimal(out, number),
+    }
+}
+
+fn append_long_decimal(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut start = digits.len();
     for digit in digits.iter_mut().rev() {

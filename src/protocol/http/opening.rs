@@ -6,12 +6,17 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::StatusCode;
 
-/// The lines up to the Content-Type, as they were last put together.
+/// The longest opening that is remembered.
+const MAX: usize = 192;
+
+/// Status line, Date and Content-Type, as they were last put together.
 struct Opening {
     unix_seconds: u64,
     status: u16,
-    content_type: String,
-    bytes: Vec<u8>,
+    len: usize,
+    /// Where in `bytes` the content type stands; empty if there is none.
+    content_type: (usize, usize),
+    bytes: [u8; MAX],
 }
 
 thread_local! {
@@ -20,37 +25,55 @@ thread_local! {
 }
 
 /// Appends status line, Date and, unless it is empty, Content-Type.
+#[inline]
 pub(super) fn append(out: &mut Vec<u8>, status: StatusCode, content_type: &str, unix: u64) {
     LAST.with_borrow_mut(|opening| {
-        if opening.unix_seconds != unix
-            || opening.status != status.as_u16()
-            || opening.content_type != content_type
-        {
-            opening.put_together(status, content_type, unix);
+        if opening.is_for(status, content_type, unix) {
+            out.extend_from_slice(opening.bytes.get(..opening.len).unwrap_or_default());
+        } else {
+            let start = out.len();
+            put_together(out, status, content_type, unix);
+            opening.remember(out.get(start..).unwrap_or_default(), status, content_type, unix);
         }
-        out.extend_from_slice(&opening.bytes);
     });
+}
+
+#[cold]
+fn put_together(out: &mut Vec<u8>, status: StatusCode, content_type: &str, unix: u64) {
+    // httpdate's formatter refuses years after 9999; a clock that says so is wrong anyway.
+    let clamped = unix.min(253_402_300_799);
+    let date = httpdate::HttpDate::from(UNIX_EPOCH + Duration::from_secs(clamped));
+    let reason = status.canonical_reason().unwrap_or_default();
+    let lines = format!("HTTP/1.1 {} {reason}\r\nDate: {date}\r\n", status.as_str());
+    out.extend_from_slice(lines.as_bytes());
+    if !content_type.is_empty() {
+        out.extend_from_slice(b"Content-Type: ");
+        out.extend_from_slice(content_type.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
 }
 
 impl Opening {
     const NONE: Opening =
-        Opening { unix_seconds: 0, status: 0, content_type: String::new(), bytes: Vec::new() };
+        Opening { unix_seconds: 0, status: 0, len: 0, content_type: (0, 0), bytes: [0; MAX] };
+
+    #[inline]
+    fn is_for(&self, status: StatusCode, content_type: &str, unix: u64) -> bool {
+        let (start, end) = self.content_type;
+        self.unix_seconds == unix
+            && self.status == status.as_u16()
+            && self.bytes.get(start..end) == Some(content_type.as_bytes())
+    }
 
     #[cold]
-    fn put_together(&mut self, status: StatusCode, content_type: &str, unix: u64) {
-        // httpdate's formatter refuses years after 9999; a clock that says so is wrong anyway.
-        let clamped = unix.min(253_402_300_799);
-        let date = httpdate::HttpDate::from(UNIX_EPOCH + Duration::from_secs(clamped));
-        let reason = status.canonical_reason().unwrap_or_default();
-        let mut text = format!("HTTP/1.1 {} {reason}\r\nDate: {date}\r\n", status.as_str());
-        if !content_type.is_empty() {
-            text.push_str("Content-Type: ");
-            text.push_str(content_type);
-            text.push_str("\r\n");
+    fn remember(&mut self, bytes: &[u8], status: StatusCode, content_type: &str, unix: u64) {
+        if let Some(place) = self.bytes.get_mut(..bytes.len()) {
+            place.copy_from_slice(bytes);
+            let end = bytes.len().saturating_sub(2);
+            self.content_type = (end - content_type.len(), end);
+            self.len = bytes.len();
+            self.status = status.as_u16();
+            self.unix_seconds = unix;
         }
-        self.unix_seconds = unix;
-        self.status = status.as_u16();
-        self.content_type = content_type.to_owned();
-        self.bytes = text.into_bytes();
     }
 }

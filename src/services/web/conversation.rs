@@ -93,7 +93,6 @@ impl Conversation {
             connection: Connection::new(head.version(), keep),
             status: StatusCode::OK,
             extras: None,
-            later: None,
         };
         let mut request = Request::new(head, body, cx.peer());
         let mark = cx.out().len();
@@ -101,8 +100,9 @@ impl Conversation {
         match panics::catch(|| self.site.router.answer(&mut request, reply)) {
             Ok(Ok(Sent { .. })) => {
                 let keep = draft.connection != Connection::Close;
-                if draft.later.is_some() || !keep {
-                    self.go_on(draft.later, keep, cx);
+                if draft.extras.is_some() || !keep {
+                    let later = draft.extras.and_then(|extras| extras.later);
+                    self.go_on(later, keep, cx);
                 }
                 Ok(())
             }

@@ -47,14 +47,14 @@ pub(super) struct Draft {
     pub(super) status: StatusCode,
     /// Most answers have none.
     pub(super) extras: Option<Box<Extras>>,
-    /// What does not go out at once.
-    pub(super) later: Option<Later>,
 }
 
 #[derive(Default)]
 pub(super) struct Extras {
     fields: Vec<u8>,
     delay: Option<Duration>,
+    /// What does not go out at once.
+    pub(super) later: Option<Later>,
 }
 
 /// The proof that a request was answered. Only [`Reply`] makes it.
@@ -203,7 +203,8 @@ impl<'r> Reply<'r> {
         if may_have_body(draft.status) && !draft.is_head {
             let source = Box::new(pieces.into_iter());
             let keep = draft.connection != Connection::Close;
-            draft.later = Some(Later::Pieces(Pieces { source, chunked, keep }));
+            let pieces = Pieces { source, chunked, keep };
+            draft.extras.get_or_insert_default().later = Some(Later::Pieces(pieces));
         }
         Ok(Sent(PhantomData))
     }
@@ -226,16 +227,17 @@ impl Draft {
 
     #[cold]
     fn answer_after(&mut self, delay: Duration, content_type: &str, body: &[u8]) {
+        let extras = self.extras.get_or_insert_default();
         let prepared = Prepared {
             status: self.status,
             content_type: content_type.into(),
-            fields: self.extras.take().unwrap_or_default().fields,
+            fields: std::mem::take(&mut extras.fields),
             body: body.to_vec(),
             is_head: self.is_head,
             version: self.version,
             keep: self.connection != Connection::Close,
         };
-        self.later = Some(Later::After(delay, Box::new(prepared)));
+        extras.later = Some(Later::After(delay, Box::new(prepared)));
     }
 }
 

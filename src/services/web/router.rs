@@ -95,13 +95,17 @@ impl Router {
         if path == b"*" {
             return reply.status(StatusCode::NO_CONTENT).empty();
         }
-        let Some((methods, params)) = self.find(path) else {
-            return reply.status(StatusCode::NOT_FOUND).text("404 Not Found\n");
+        let methods = match self.find_fixed(path) {
+            Some(methods) => methods,
+            None => match self.find_other(path) {
+                Some((methods, params)) => {
+                    request.params = params;
+                    methods
+                }
+                None => return reply.status(StatusCode::NOT_FOUND).text("404 Not Found\n"),
+            },
         };
         if let Some(route) = methods.find(request.head()) {
-            if !params.is_empty() {
-                request.params = params;
-            }
             return route(request, reply);
         }
         let reply = match HeaderValue::try_from(methods.allowed()) {
@@ -116,19 +120,14 @@ impl Router {
 
     /// Whether a route of the user's would get to see the request.
     pub(super) fn has_route(&self, head: &Head<'_>) -> bool {
-        self.find(head.path_bytes()).is_some_and(|(methods, _)| methods.find(head).is_some())
-    }
-
-    #[inline]
-    fn find<'a>(&'a self, path: &'a [u8]) -> Option<(&'a Methods, Params<'a>)> {
-        if let Some(methods) = self.find_fixed(path) {
-            return Some((methods, Params::new()));
-        }
-        self.find_decoded(path)
+        let path = head.path_bytes();
+        self.find_fixed(path)
+            .or_else(|| self.find_other(path).map(|(methods, _)| methods))
+            .is_some_and(|methods| methods.find(head).is_some())
     }
 
     /// For a path that is not written as a fixed one is.
-    fn find_decoded<'a>(&'a self, path: &'a [u8]) -> Option<(&'a Methods, Params<'a>)> {
+    fn find_other<'a>(&'a self, path: &'a [u8]) -> Option<(&'a Methods, Params<'a>)> {
         if path.contains(&b'%') {
             // An encoded slash is part of a segment and separates nothing.
             let decoded: Cow<'_, [u8]> = percent_decode(path).into();
