@@ -32,8 +32,10 @@ options
   --mode MODE             multiplex (default); threads, processes and reactors are to come
   --workers N             how many workers, processes or reactors (default: one per core)
   --max-connections N     connections open at once (default 65536)
-  --head-timeout SECS     how long a request may stay incomplete (default 10, 0: for ever)
-  --idle-timeout SECS     how long nothing may happen on a connection (default 75, 0: for ever)
+  --head-timeout SECS     how long the head of a request may stay incomplete (default 10,
+                          0: for ever)
+  --idle-timeout SECS     how long nothing may happen on a connection, or a new one may
+                          stay silent (default: 75 and 60, 0: for ever)
   --drain-timeout SECS    how long to wait for connections when stopping (default 30)
   --faults                also serve /work?ms=N (the handler blocks for N ms) and /panic
   --log LEVEL             off, error, warn, info (default), debug, trace

@@ -37,8 +37,8 @@ pub enum Close {
         /// What was wrong, for the log.
         why: &'static str,
     },
-    /// More input was pending than [`Limits::pending_input`](crate::Limits::pending_input)
-    /// allows, and the handler used none of it.
+    /// The handler left more input unused than
+    /// [`Limits::pending_input`](crate::Limits::pending_input) allows.
     InputLimit,
     /// The peer reads too slowly: its output was above
     /// [`Limits::output_hard`](crate::Limits::output_hard) and more came.

@@ -54,7 +54,7 @@ pub trait Handler: Send {
         cx.close(Close::Eof);
     }
 
-    /// Output was above [`Limits::output_high`](crate::Limits::output_high) and has fallen below
+    /// Output was above [`Limits::output_high`](crate::Limits::output_high) and has fallen to
     /// [`Limits::output_low`](crate::Limits::output_low): go on with what was held back.
     fn on_drain(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
@@ -273,7 +273,7 @@ impl<'a> Context<'a> {
     /// Whether the handler should stop for now: it closed, paused or upgraded, or its output is
     /// above [`Limits::output_high`](crate::Limits::output_high). In the last case the input it
     /// leaves is offered again, and [`Handler::on_drain`] is called, when output has fallen
-    /// below [`Limits::output_low`](crate::Limits::output_low).
+    /// to [`Limits::output_low`](crate::Limits::output_low).
     pub fn is_done(&self) -> bool {
         self.record.halted || self.record.out.len() >= self.record.room
     }

@@ -1,4 +1,63 @@
-//! lib placeholder
+//! Python's `socketserver` for Rust: a hand-rolled, single-threaded reactor, pluggable handlers,
+//! and services for the web.
+//!
+//! A server that sends everything back:
+//!
+//! ```no_run
+//! use socketserver::{Close, Context, Handler, Peer, Server};
+//!
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+//!         cx.write(input);
+//!         Ok(input.len())
+//!     }
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let server = Server::bind("127.0.0.1:7007")?;
+//!     server.serve(|_: &Peer| Echo)
+//! }
+//! ```
+//!
+//! ```text
+//!             bytes                     messages                  effects
+//!  socket ──────────▶ input ──▶ Protocol ──────▶ MessageHandler ──────────▶ hub ──▶ other connections,
+//!    ▲                          (sans-IO)             │ cx.write()            timers, close
+//!    └────────────── output ◀─────────────────────────┘
+//!  [reactor: mio]   [─────────── hub, handler, protocols: no mio, no clock ───────────]
+//! ```
+//!
+//! # The paved path
+//!
+//! 1. Write a [`Handler`]: your per-connection object, fed raw bytes. All it may act on is the
+//!    [`Context`] it is handed, which records and never fails.
+//! 2. If the bytes are messages, write a [`Protocol`] that finds them and a [`MessageHandler`]
+//!    that is fed them; [`Framed`] makes a handler of the two.
+//! 3. A [`Service`] makes a handler for each accepted peer, or refuses it. Closures are services.
+//! 4. [`Server`] listens and runs; [`Remote`] stops it from another thread; [`Limits`] bounds
+//!    everything; [`Close`] says why a connection ended.
+//! 5. Test all of it without a socket, on [`testkit::Network`].
+//!
+//! For the web, `services::web` has all of this ready: routes in, answers out.
+//!
+//! A call of a handler should return soon: one thread serves all connections, so all others wait
+//! for it. A handler that panics ends its own connection and nothing else.
+//!
+//! # Features
+//!
+//! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
+//! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
+//!
+//! # Platforms
+//!
+//! Unix systems with 64-bit pointers; Rust 1.85 or newer.
+//!
+//! # Logging
+//!
+//! The library logs through the `log` crate and installs no logger: one record for each
+//! connection that ends, at level debug if that is how connections end on a good day, else warn.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
@@ -26,3 +85,10 @@ pub use limits::Limits;
 pub use now::Now;
 pub use reactor::Remote;
 pub use server::Server;
+
+// The code in the documents is compiled, and run where it can end.
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/testing.md")]
+#[doc = include_str!("../docs/writing-a-protocol.md")]
+struct Documents;

@@ -45,7 +45,8 @@ pub struct Limits {
     /// How long a new connection may stay silent. Default 60 s (nginx `client_header_timeout`).
     pub first_byte: Option<Duration>,
     /// How long a message may stay incomplete, counted from its first byte and not extended by
-    /// further ones. Default 30 s (Apache `RequestReadTimeout` 20 to 40 s).
+    /// further ones. What a protocol hands on in pieces, as HTTP does with bodies, is complete
+    /// with each piece. Default 30 s (Apache `RequestReadTimeout` 20 to 40 s).
     pub message: Option<Duration>,
     /// How long nothing may happen on a connection. Default 75 s (nginx `keepalive_timeout`).
     pub idle: Option<Duration>,

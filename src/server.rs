@@ -2,11 +2,7 @@
 
 use std::{fmt, io};
 
-use mio::Poll;
-
-#[cfg(feature = "signals")]
-use crate::reactor::Signals;
-use crate::reactor::{Listener, Reactor, Remote};
+use crate::reactor::{Listener, Poller, Reactor, Remote};
 use crate::{Address, Limits, Service};
 
 /// A server: some addresses, the services behind them, and the limits they live under.
@@ -59,14 +55,11 @@ use crate::{Address, Limits, Service};
 /// ```
 pub struct Server {
     limits: Limits,
-    poll: Poll,
-    remote: Remote,
+    poller: Poller,
     services: Vec<Box<dyn Service>>,
     /// Each with the index of its service; those bound since the last service was given have
     /// none yet.
     doors: Vec<(Listener, Option<usize>)>,
-    #[cfg(feature = "signals")]
-    signals: Option<Signals>,
 }
 
 impl Server {
@@ -82,18 +75,9 @@ impl Server {
         A: TryInto<Address>,
         A::Error: fmt::Display,
     {
-        let poll = Poll::new()?;
-        let remote = Remote::new(Reactor::waker(&poll)?);
+        let poller = Poller::new()?;
         let limits = Limits::default();
-        let server = Server {
-            limits,
-            poll,
-            remote,
-            services: Vec::new(),
-            doors: Vec::new(),
-            #[cfg(feature = "signals")]
-            signals: None,
-        };
+        let server = Server { limits, poller, services: Vec::new(), doors: Vec::new() };
         server.and_bind(address)
     }
 
@@ -142,7 +126,7 @@ impl Server {
 
     /// A handle for other threads, to stop the server with.
     pub fn remote(&self) -> Remote {
-        self.remote.clone()
+        self.poller.remote()
     }
 
     /// Stops on SIGTERM and SIGINT (Ctrl-C): the first drains as [`Remote::stop`] does, the next
@@ -160,7 +144,7 @@ impl Server {
     /// ```
     #[cfg(feature = "signals")]
     pub fn stop_on_signals(mut self) -> io::Result<Server> {
-        self.signals = Some(Reactor::install_signals(&self.poll)?);
+        self.poller.heed_signals()?;
         Ok(self)
     }
 
@@ -193,13 +177,7 @@ impl Server {
                 None => return Err(invalid(format!("{} has no service", listener.address()))),
             }
         }
-        #[allow(unused_mut, reason = "without the feature nothing changes it")]
-        let mut reactor = Reactor::new(self.poll, self.remote, self.limits, self.services, doors)?;
-        #[cfg(feature = "signals")]
-        if let Some(signals) = self.signals {
-            reactor.heed(signals);
-        }
-        reactor.run()
+        Reactor::new(self.poller, self.limits, self.services, doors)?.run()
     }
 }
 

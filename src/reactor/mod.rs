@@ -12,6 +12,7 @@
 mod accept;
 mod clock;
 mod listen;
+mod poller;
 mod remote;
 #[cfg(feature = "signals")]
 mod signals;
@@ -21,12 +22,11 @@ use std::io;
 use std::time::Duration;
 
 use mio::event::Event;
-use mio::{Events, Poll, Token, Waker};
+use mio::{Events, Token};
 
 pub(crate) use self::listen::Listener;
+pub(crate) use self::poller::Poller;
 pub use self::remote::Remote;
-#[cfg(feature = "signals")]
-pub(crate) use self::signals::Signals;
 
 use self::accept::{Accepting, Look, PAUSE_MS};
 use self::clock::Clock;
@@ -42,29 +42,18 @@ const EVENTS: usize = 1024;
 // Ids travel as tokens.
 const _: () = assert!(usize::BITS == 64, "socketserver needs a 64-bit system");
 
-/// The token that other threads wake the reactor with. Generation 0 is not given to
-/// connections: with it the lower half counts listeners, and this.
-const WAKER: Token = Token(u32::MAX as usize);
-
-/// The token of the signals, if the server asked for them.
-#[cfg(feature = "signals")]
-const SIGNALS: Token = Token(u32::MAX as usize - 1);
-
 /// At most one line about a listener's trouble in this time.
 const QUIET_MS: u64 = 10_000;
 
 pub(crate) struct Reactor {
-    poll: Poll,
+    poller: Poller,
     clock: Clock,
     now: Now,
     hub: Hub<Socket>,
     services: Vec<Box<dyn Service>>,
     doors: Vec<Door>,
-    remote: Remote,
     limits: Limits,
     phase: Phase,
-    #[cfg(feature = "signals")]
-    signals: Option<Signals>,
 }
 
 /// A listener, the service behind it, and whether to look at it.
@@ -88,8 +77,7 @@ enum Phase {
 impl Reactor {
     /// A reactor for `doors`: listeners, each with the index of its service.
     pub(crate) fn new(
-        poll: Poll,
-        remote: Remote,
+        poller: Poller,
         limits: Limits,
         services: Vec<Box<dyn Service>>,
         doors: Vec<(Listener, usize)>,
@@ -97,39 +85,21 @@ impl Reactor {
         let mut clock = Clock::start();
         let now = clock.read();
         let mut reactor = Reactor {
-            poll,
+            poller,
             clock,
             now,
             hub: Hub::new(limits.clone()),
             services,
             doors: Vec::new(),
-            remote,
             limits,
             phase: Phase::Serving,
-            #[cfg(feature = "signals")]
-            signals: None,
         };
         for (index, (mut listener, service)) in doors.into_iter().enumerate() {
-            listener.register(reactor.poll.registry(), Token(index))?;
+            listener.register(reactor.poller.poll.registry(), Token(index))?;
             let accepting = Accepting::Ready;
             reactor.doors.push(Door { listener, service, accepting, quiet_until_ms: 0 });
         }
         Ok(reactor)
-    }
-
-    /// Stops on SIGTERM and SIGINT from now on.
-    #[cfg(feature = "signals")]
-    pub(crate) fn heed(&mut self, signals: Signals) {
-        self.signals = Some(signals);
-    }
-
-    #[cfg(feature = "signals")]
-    pub(crate) fn install_signals(poll: &Poll) -> io::Result<Signals> {
-        Signals::install(poll.registry(), SIGNALS)
-    }
-
-    pub(crate) fn waker(poll: &Poll) -> io::Result<Waker> {
-        Waker::new(poll.registry(), WAKER)
     }
 
     /// Runs until it is told to stop and the last connection has ended.
@@ -158,7 +128,7 @@ impl Reactor {
     }
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        match self.poll.poll(events, self.timeout()) {
+        match self.poller.poll.poll(events, self.timeout()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
             Err(error) => return Err(error),
@@ -194,20 +164,8 @@ impl Reactor {
             self.hub.note(id, readiness);
         } else if let Some(door) = self.doors.get_mut(id.index()) {
             door.accepting = Accepting::Ready;
-        } else if event.token() != WAKER {
-            self.note_signals();
-        }
-        // What the waker was woken for, `collect` looks at every turn.
-    }
-
-    /// The first signal drains, the next one ends everything.
-    fn note_signals(&mut self) {
-        #[cfg(feature = "signals")]
-        for _ in 0..self.signals.as_mut().map_or(0, Signals::take) {
-            match self.remote.wish() {
-                Wish::Serve => self.remote.stop(),
-                Wish::Drain | Wish::Abort => self.remote.abort(),
-            }
+        } else {
+            self.poller.note(event.token());
         }
     }
 
@@ -274,7 +232,7 @@ impl Reactor {
 
     fn register(&mut self, mut socket: Socket, peer: Peer, handler: Box<dyn Handler>) {
         let token = Token(self.hub.next_id().to_token());
-        match socket.register(self.poll.registry(), token) {
+        match socket.register(self.poller.poll.registry(), token) {
             Ok(()) => {
                 self.hub.open(socket, peer, handler);
             }
@@ -297,7 +255,7 @@ impl Reactor {
 
     /// Does what other threads asked for.
     fn collect(&mut self) {
-        match (self.remote.wish(), self.phase) {
+        match (self.poller.remote.wish(), self.phase) {
             (Wish::Serve, _) | (Wish::Drain, Phase::Draining { .. }) => {}
             (Wish::Drain, Phase::Serving) => self.start_draining(),
             (Wish::Abort, _) => {

@@ -7,6 +7,7 @@
 )]
 
 mod deadlines;
+mod docs;
 mod ends;
 mod example;
 mod flow;
@@ -24,6 +25,7 @@ mod real_kit;
 mod seeds;
 mod slow;
 mod stopping;
+mod tidy;
 mod timers;
 mod traps;
 mod web;

@@ -1,0 +1,60 @@
+//! What a server has before it runs: the poller, the handle to stop it by, and the signals.
+
+use std::io;
+
+use mio::{Poll, Token, Waker};
+
+use super::remote::Remote;
+#[cfg(feature = "signals")]
+use super::signals::Signals;
+
+/// The token that other threads wake the reactor with. Generation 0 is not given to
+/// connections: with it the lower half counts listeners, and these two.
+const WAKER: Token = Token(u32::MAX as usize);
+
+/// The token of the signals.
+#[cfg(feature = "signals")]
+const SIGNALS: Token = Token(u32::MAX as usize - 1);
+
+pub(crate) struct Poller {
+    pub(super) poll: Poll,
+    pub(super) remote: Remote,
+    #[cfg(feature = "signals")]
+    signals: Option<Signals>,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Poller> {
+        let poll = Poll::new()?;
+        let remote = Remote::new(Waker::new(poll.registry(), WAKER)?);
+        Ok(Poller {
+            poll,
+            remote,
+            #[cfg(feature = "signals")]
+            signals: None,
+        })
+    }
+
+    pub(crate) fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+
+    /// From now on SIGTERM and SIGINT stop the server.
+    #[cfg(feature = "signals")]
+    pub(crate) fn heed_signals(&mut self) -> io::Result<()> {
+        self.signals = Some(Signals::install(self.poll.registry(), SIGNALS)?);
+        Ok(())
+    }
+
+    /// An event that is neither a listener's nor a connection's. What the waker was woken for,
+    /// the reactor looks at every turn; the first signal drains, the next one ends everything.
+    pub(super) fn note(&mut self, token: Token) {
+        #[cfg(feature = "signals")]
+        if token == SIGNALS {
+            for _ in 0..self.signals.as_mut().map_or(0, Signals::take) {
+                self.remote.stop_harder();
+            }
+        }
+        debug_assert!(token.0 >= WAKER.0 - 1, "an event of nobody");
+    }
+}
