@@ -26,45 +26,60 @@ impl<T: Transport> Connection<T> {
             if self.link != Link::Open || self.marks.has_any(marks::PAUSED.with(marks::EOF)) {
                 return;
             }
-            let held = self.copy_leftover(input);
             if budget == 0 {
                 return;
             }
-            if self.marks.take(marks::REOFFER) && held > 0 {
-                // Counted too: a handler that pauses and resumes without using anything must
-                // not hold the loop.
-                budget = budget.saturating_sub(held);
-                self.offer(id, &mut input[..held], 0, desk);
-                continue;
-            }
-            if !self.marks.has(marks::READABLE) {
+            let held = self.copy_leftover(input);
+            let fresh = if self.marks.take(marks::REOFFER) && held > 0 {
+                // Counted below too: a handler that pauses and resumes without using anything
+                // must not hold the loop.
+                0
+            } else if self.marks.has(marks::READABLE) {
+                match self.read(&mut input[held..held + READ_SIZE], desk) {
+                    Some(0) => {
+                        self.call(id, desk, |handler, cx| handler.on_eof(cx));
+                        return;
+                    }
+                    Some(n) => n,
+                    None => continue,
+                }
+            } else {
                 return;
+            };
+            budget = budget.saturating_sub(fresh.max(held));
+            self.offer(id, &mut input[..held + fresh], fresh, desk);
+        }
+    }
+
+    /// One read. `Some(0)` is the end of the input; `None` if nothing came of it.
+    #[inline]
+    fn read(&mut self, space: &mut [u8], desk: &mut Desk) -> Option<usize> {
+        match self.transport.read(space) {
+            Ok(0) => {
+                self.marks.clear(marks::READABLE);
+                self.marks.set(marks::EOF);
+                if let Some(leftovers) = &mut self.leftovers {
+                    leftovers.input = Vec::new();
+                }
+                Some(0)
             }
-            match self.transport.read(&mut input[held..held + READ_SIZE]) {
-                Ok(0) => {
+            Ok(n) => {
+                self.bytes_in += n as u64;
+                desk.progress.heard = true;
+                self.marks.set(marks::SPOKE);
+                // The short-read rule. It saves the second read that would say `WouldBlock`:
+                // half of all reads.
+                if n < READ_SIZE
+                    && !self.marks.has(marks::HANGUP)
+                    && self.transport.short_read_drains()
+                {
                     self.marks.clear(marks::READABLE);
-                    self.marks.set(marks::EOF);
-                    if let Some(leftovers) = &mut self.leftovers {
-                        leftovers.input = Vec::new();
-                    }
-                    self.call(id, desk, |handler, cx| handler.on_eof(cx));
                 }
-                Ok(n) => {
-                    self.bytes_in += n as u64;
-                    budget = budget.saturating_sub(n);
-                    desk.progress.heard = true;
-                    // The short-read rule. It saves the second read that would say
-                    // `WouldBlock`: half of all reads.
-                    if n < READ_SIZE
-                        && !self.marks.has(marks::HANGUP)
-                        && self.transport.short_read_drains()
-                    {
-                        self.marks.clear(marks::READABLE);
-                    }
-                    self.marks.set(marks::SPOKE);
-                    self.offer(id, &mut input[..held + n], n, desk);
-                }
-                Err(error) => self.read_failed(&error),
+                Some(n)
+            }
+            Err(error) => {
+                self.read_failed(&error);
+                None
             }
         }
     }
@@ -81,7 +96,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Runs the handler on `bytes`, the last `fresh` of which are new, and keeps what it leaves.
-    #[inline(always)]
+    #[inline]
     fn offer(&mut self, id: Id, bytes: &mut [u8], fresh: usize, desk: &mut Desk) {
         let len = bytes.len();
         let used = match self.call(id, desk, |handler, cx| handler.on_data(bytes, cx)) {
