@@ -30,13 +30,14 @@ options
   --bind ADDR             where to listen, repeatable: 127.0.0.1:8080, [::1]:8080, unix:/path
                           (default 127.0.0.1:8080; port 0 takes a free one)
   --mode MODE             multiplex (default); threads, processes and reactors are to come
-  --workers N             how many workers, processes or reactors (default: one per core)
+  --workers N             how many workers, processes or reactors (no effect with multiplex)
   --max-connections N     connections open at once (default 65536)
   --head-timeout SECS     how long the head of a request may stay incomplete (default 10,
                           0: for ever)
   --idle-timeout SECS     how long nothing may happen on a connection, or a new one may
                           stay silent (default: 75 and 60, 0: for ever)
-  --drain-timeout SECS    how long to wait for connections when stopping (default 30)
+  --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
+                          at all)
   --faults                also serve /work?ms=N (the handler blocks for N ms) and /panic
   --log LEVEL             off, error, warn, info (default), debug, trace
   --help                  this text

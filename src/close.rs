@@ -16,7 +16,7 @@ use std::{fmt, io};
 /// assert!(Close::Done.is_expected());
 /// let bad = Close::Malformed { code: 400, why: "two Host fields" };
 /// assert_eq!(bad.to_string(), "malformed input (400): two Host fields");
-/// assert!(!bad.is_expected());
+/// assert!(!Close::Panicked.is_expected());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -66,10 +66,13 @@ pub enum Timeout {
 }
 
 impl Close {
-    /// Whether this is how connections end on a good day. Others are logged as warnings.
+    /// Whether nothing is wrong here when a connection ends like this, whatever may be wrong with
+    /// its peer. Such ends are logged at level debug, others as warnings: what strangers send must
+    /// not fill a log.
     pub fn is_expected(&self) -> bool {
         match self {
             Close::Done | Close::Eof | Close::Stopping | Close::Timeout(_) => true,
+            Close::Malformed { .. } | Close::InputLimit => true,
             // Peers vanish all the time; nothing is wrong here when they do.
             Close::Io(kind) => matches!(
                 kind,

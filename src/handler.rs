@@ -48,8 +48,9 @@ pub trait Handler: Send {
     /// What was written so far is sent; then the connection ends for this reason.
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close>;
 
-    /// The peer will send no more, but may still read (a half-close). By default what is
-    /// written already is sent, and then the connection ends.
+    /// The peer will send no more, but may still read (a half-close). Input that was left unused
+    /// by then is dropped. By default what is written already is sent, and then the connection
+    /// ends.
     fn on_eof(&mut self, cx: &mut Context<'_>) {
         cx.close(Close::Eof);
     }
@@ -67,8 +68,9 @@ pub trait Handler: Send {
 
     /// The server is stopping and would like this connection to end. By default it does, after
     /// what is written already. A handler that still owes an answer ends the connection when it
-    /// has given it; [`Limits::drain`](crate::Limits::drain) says how long it has. While a
-    /// message is incomplete this is not called yet.
+    /// has given it; [`Limits::drain`](crate::Limits::drain) says how long it has. While
+    /// input is left over, because a message is incomplete or the handler paused, this is not
+    /// called yet; [`Context::is_stopping`] tells even then.
     fn on_stop(&mut self, cx: &mut Context<'_>) {
         cx.close(Close::Stopping);
     }
@@ -166,6 +168,8 @@ pub(crate) enum Effect {
     Resume,
     /// When to wake, in milliseconds of [`Now`].
     WakeAt(u64),
+    /// Not to wake after all.
+    CancelWake,
     Upgrade(Box<dyn Handler>),
     Send(Id, Box<[u8]>),
 }
@@ -239,8 +243,8 @@ impl<'a> Context<'a> {
     /// Calls [`Handler::on_wake`] once, `delay` from now. A connection has one such timer: a
     /// second call moves it.
     pub fn wake_after(&mut self, delay: Duration) {
-        let at = self.record.now.millis().saturating_add(now::millis(delay));
-        self.record.effects.push(Effect::WakeAt(at));
+        let at = self.record.now.elapsed().saturating_add(delay);
+        self.record.effects.push(Effect::WakeAt(now::millis(at)));
     }
 
     /// Offers this handler no more input until [`resume`](Context::resume): it is waiting for
@@ -258,7 +262,7 @@ impl<'a> Context<'a> {
 
     /// Gives the connection to another handler: what this one leaves unused of its input is
     /// the first that the other gets, after its `on_open`. This handler is dropped; the
-    /// connection has not ended, so there is no `on_close`.
+    /// connection has not ended, so there is no `on_close`. Its timer is not inherited.
     pub fn upgrade(&mut self, to: impl Handler + 'static) {
         self.record.halted = true;
         self.record.effects.push(Effect::Upgrade(Box::new(to)));

@@ -60,6 +60,9 @@
 //! connection that ends, at level debug if that is how connections end on a good day, else warn.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(not(unix))]
+compile_error!("socketserver runs on Unix only");
+
 mod address;
 mod buffer;
 mod close;

@@ -106,6 +106,7 @@ impl Limits {
             (self.read_budget > 0, "read_budget must be at least 1"),
             (self.pending_input > 0, "pending_input must be at least 1"),
             (self.pending_input <= 1 << 30, "pending_input must be at most 1 GiB"),
+            (self.output_high <= 1 << 30, "output_high must be at most 1 GiB"),
             (self.output_low < self.output_high, "output_low must be less than output_high"),
             (self.output_high <= self.output_hard, "output_high must be at most output_hard"),
         ];

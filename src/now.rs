@@ -17,19 +17,19 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    elapsed_ms: u64,
+    elapsed: Duration,
     unix_seconds: u64,
 }
 
 impl Now {
     /// A moment `elapsed` after the server started, `unix_seconds` after 1970 by the wall clock.
     pub fn new(elapsed: Duration, unix_seconds: u64) -> Now {
-        Now { elapsed_ms: millis(elapsed), unix_seconds }
+        Now { elapsed, unix_seconds }
     }
 
-    /// Time since the server started, in whole milliseconds; never goes backwards.
+    /// Time since the server started; never goes backwards.
     pub fn elapsed(self) -> Duration {
-        Duration::from_millis(self.elapsed_ms)
+        self.elapsed
     }
 
     /// The wall clock, in seconds since 1970. At most a second old, and it may jump.
@@ -37,8 +37,9 @@ impl Now {
         self.unix_seconds
     }
 
+    /// The same in whole milliseconds that have passed.
     pub(crate) fn millis(self) -> u64 {
-        self.elapsed_ms
+        u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX)
     }
 }
 

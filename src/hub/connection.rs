@@ -142,7 +142,10 @@ impl<T: Transport> Connection<T> {
         {
             self.fail(Close::Io(std::io::ErrorKind::ConnectionReset));
         }
-        if self.marks.has(marks::STOP.with(marks::SPOKE)) && !self.has_input() {
+        if self.marks.has(marks::STOP.with(marks::SPOKE))
+            && !self.marks.has(marks::NEW)
+            && !self.has_input()
+        {
             self.marks.clear(marks::STOP);
             self.call(id, desk, |handler, cx| handler.on_stop(cx));
         }
@@ -207,15 +210,30 @@ impl<T: Transport> Connection<T> {
                         self.marks.set(marks::REOFFER);
                     }
                 }
+                // Who has closed has closed, with the handler it had.
+                Effect::Upgrade(to) if self.link != Link::Open => panics::drop_quietly(to),
                 Effect::Upgrade(to) => {
-                    if let Some(old) = self.handler.replace(to) {
-                        panics::drop_quietly(old);
-                    }
-                    self.marks.clear(marks::PAUSED);
-                    self.marks.set(marks::NEW.with(marks::REOFFER));
+                    self.upgrade(to, desk.record.stopping);
+                    desk.outward.push_back((id, Effect::CancelWake));
                 }
                 other => desk.outward.push_back((id, other)),
             }
+        }
+    }
+
+    fn upgrade(&mut self, to: Box<dyn Handler>, stopping: bool) {
+        if let Some(old) = self.handler.replace(to) {
+            panics::drop_quietly(old);
+        }
+        self.marks.clear(marks::PAUSED.with(marks::WOKEN));
+        self.marks.set(marks::NEW.with(marks::REOFFER));
+        // What the old handler was told of an end, the new one has yet to hear: a socket says
+        // so again when it is read again.
+        if self.marks.take(marks::EOF) {
+            self.marks.set(marks::READABLE);
+        }
+        if stopping {
+            self.marks.set(marks::STOP);
         }
     }
 

@@ -26,6 +26,10 @@ impl<T: Transport> Connection<T> {
             if self.link != Link::Open || self.marks.has_any(marks::PAUSED.with(marks::EOF)) {
                 return;
             }
+            if self.marks.has(marks::NEW) {
+                // `on_open` or `on_drain` handed over: `on_open` comes first, next turn.
+                return;
+            }
             if budget == 0 {
                 return;
             }

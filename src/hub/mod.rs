@@ -60,7 +60,7 @@ const OUT_KEPT: usize = 1024 * 1024;
 impl<T: Transport> Hub<T> {
     pub(crate) fn new(limits: Limits) -> Hub<T> {
         let input = vec![0; limits.pending_input + 2 * READ_SIZE];
-        let out = Vec::with_capacity(limits.output_high);
+        let out = Vec::with_capacity(limits.output_high.min(OUT_KEPT));
         Hub {
             table: Slab::new(),
             generation: 0,
@@ -243,6 +243,12 @@ impl<T: Transport> Hub<T> {
                 if let Some(connection) = lookup(&mut self.table, from) {
                     connection.marks.set(marks::TIMED);
                     self.timers.set(from, at_ms);
+                }
+            }
+            Effect::CancelWake => {
+                if let Some(connection) = lookup(&mut self.table, from) {
+                    connection.marks.clear(marks::TIMED);
+                    self.timers.cancel(from);
                 }
             }
             Effect::Send(to, bytes) => self.deliver(to, &bytes),

@@ -2,18 +2,13 @@
 
 use std::io;
 
+use super::listen::Listener;
+use super::socket::Socket;
 use crate::Peer;
-
-/// What can be accepted from.
-pub(crate) trait Accept {
-    type Stream;
-
-    fn accept(&mut self) -> io::Result<(Self::Stream, Peer)>;
-}
 
 /// One listener's accepting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Accepting {
+pub(super) enum Accepting {
     /// Its queue was empty when last looked at: an event will come.
     Idle,
     /// Its queue may hold peers, and no event will say so again.
@@ -24,12 +19,12 @@ pub(crate) enum Accepting {
 }
 
 /// How long to wait when the system is out of descriptors or memory.
-pub(crate) const PAUSE_MS: u64 = 100;
+pub(super) const PAUSE_MS: u64 = 100;
 
 /// What one look at a listener's queue gave.
-pub(crate) enum Look<S> {
+pub(super) enum Look {
     /// Somebody.
-    Came(S, Peer),
+    Came(Socket, Peer),
     /// Somebody who had left again; there may be more.
     Left,
     /// Nobody.
@@ -38,7 +33,7 @@ pub(crate) enum Look<S> {
     Refused(io::Error),
 }
 
-pub(crate) fn look<L: Accept>(listener: &mut L) -> Look<L::Stream> {
+pub(super) fn look(listener: &Listener) -> Look {
     match listener.accept() {
         Ok((stream, peer)) => Look::Came(stream, peer),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Look::Empty,

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use mio::event::Source;
@@ -10,7 +10,6 @@ use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, Type};
 
-use super::accept::Accept;
 use super::socket::Socket;
 use crate::{Address, Peer};
 
@@ -20,7 +19,18 @@ const QUEUE: i32 = 4096;
 /// A bound socket that somebody may connect to. The file of a Unix socket goes with it.
 pub(crate) enum Listener {
     Tcp(TcpListener, SocketAddr),
-    Unix(UnixListener, PathBuf),
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket, removed with this; but not what others have put in its place.
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode, `None` if it was gone at once.
+    identity: Option<(u64, u64)>,
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 impl Listener {
@@ -46,7 +56,18 @@ impl Listener {
     pub(crate) fn address(&self) -> Address {
         match self {
             Listener::Tcp(_, address) => Address::Tcp(*address),
-            Listener::Unix(_, path) => Address::Unix(path.clone()),
+            Listener::Unix(_, file) => Address::Unix(file.path.clone()),
+        }
+    }
+
+    pub(super) fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match self {
+            Listener::Tcp(listener, _) => {
+                listener.accept().map(|(stream, peer)| (Socket::Tcp(stream), peer.into()))
+            }
+            Listener::Unix(listener, _) => {
+                listener.accept().map(|(stream, _)| (Socket::Unix(stream), Peer::Unix))
+            }
         }
     }
 
@@ -58,26 +79,11 @@ impl Listener {
     }
 }
 
-impl Accept for Listener {
-    type Stream = Socket;
-
-    fn accept(&mut self) -> io::Result<(Socket, Peer)> {
-        match self {
-            Listener::Tcp(listener, _) => {
-                listener.accept().map(|(stream, peer)| (Socket::Tcp(stream), peer.into()))
-            }
-            Listener::Unix(listener, _) => {
-                listener.accept().map(|(stream, _)| (Socket::Unix(stream), Peer::Unix))
-            }
-        }
-    }
-}
-
-impl Drop for Listener {
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Listener::Unix(_, path) = self {
-            // Nothing can be done about a file that somebody else removed.
-            let _ = std::fs::remove_file(path);
+        if self.identity.is_some() && identity(&self.path) == self.identity {
+            // Nothing can be done about a file that cannot be removed.
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }
@@ -105,9 +111,9 @@ fn open_unix(path: &Path) -> io::Result<Listener> {
     let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
+    let file = SocketFile { path: path.to_owned(), identity: identity(path) };
     socket.listen(QUEUE)?;
-    let listener = UnixListener::from_std(socket.into());
-    Ok(Listener::Unix(listener, path.to_owned()))
+    Ok(Listener::Unix(UnixListener::from_std(socket.into()), file))
 }
 
 /// Removes the socket file of a server that died. One that answers, and a file that is no
@@ -117,7 +123,10 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !is_socket {
         return Ok(());
     }
-    match std::os::unix::net::UnixStream::connect(path) {
+    // Connecting to a server whose queue is full would block for as long as it is.
+    let probe = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+    probe.set_nonblocking(true)?;
+    match probe.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             std::fs::remove_file(path)
         }

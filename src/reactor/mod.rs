@@ -65,6 +65,16 @@ struct Door {
     quiet_until_ms: u64,
 }
 
+impl Door {
+    fn pause(&mut self, error: &io::Error, now: Now) {
+        if self.quiet_until_ms <= now.millis() {
+            log::warn!("{}: cannot accept: {error}", self.listener.address());
+            self.quiet_until_ms = now.millis() + QUIET_MS;
+        }
+        self.accepting = Accepting::Paused { until_ms: now.millis() + PAUSE_MS };
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Serving,
@@ -149,7 +159,7 @@ impl Reactor {
             Phase::Draining { until_ms } => Some(until_ms),
         };
         let due_ms = doors.chain(self.hub.next_ms()).chain(drain).min()?;
-        Some(Duration::from_millis(due_ms.saturating_sub(self.now.millis())))
+        Some(Duration::from_millis(due_ms).saturating_sub(self.now.elapsed()))
     }
 
     fn note(&mut self, event: &Event) {
@@ -185,32 +195,33 @@ impl Reactor {
     }
 
     fn accept_burst(&mut self, index: usize, burst: usize) {
+        let mut left = 0;
         for _ in 0..burst {
             // Without room they wait in the listener's queue, which stays marked.
             if !self.hub.has_room() {
                 return;
             }
             let door = &mut self.doors[index];
-            match accept::look(&mut door.listener) {
+            match accept::look(&door.listener) {
                 Look::Came(socket, peer) => {
                     let service = door.service;
                     self.admit(service, socket, peer);
                 }
-                Look::Left => {}
+                Look::Left => left += 1,
                 Look::Empty => {
                     door.accepting = Accepting::Idle;
                     return;
                 }
                 Look::Refused(error) => {
-                    if door.quiet_until_ms <= self.now.millis() {
-                        log::warn!("{}: cannot accept: {error}", door.listener.address());
-                        door.quiet_until_ms = self.now.millis() + QUIET_MS;
-                    }
-                    let until_ms = self.now.millis() + PAUSE_MS;
-                    door.accepting = Accepting::Paused { until_ms };
+                    door.pause(&error, self.now);
                     return;
                 }
             }
+        }
+        // An error that is meant for one peer and yet comes every time must not make the loop
+        // spin.
+        if left == burst {
+            self.doors[index].pause(&io::ErrorKind::ConnectionAborted.into(), self.now);
         }
     }
 
@@ -270,7 +281,7 @@ impl Reactor {
         // Whoever is in a listener's queue has connected already: closing the listener would
         // reset them.
         for index in 0..self.doors.len() {
-            self.accept_burst(index, usize::MAX);
+            self.accept_burst(index, self.limits.listen_queue as usize);
         }
         self.doors.clear();
         log::info!("stopping: {} connections to end", self.hub.len());

@@ -2,11 +2,18 @@
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::{SigId, low_level};
+use signal_hook::{SigId, flag, low_level};
+
+/// The servers that heed signals. While there are none, signals do what they do by default: a
+/// handler that was installed once stays, so it has to do that itself.
+static SERVERS: AtomicUsize = AtomicUsize::new(0);
+static BY_DEFAULT: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// A pipe that the signal handler writes to. No thread waits for the signals: a process with
 /// one thread only is spared the price of thread cancellation in every system call.
@@ -18,11 +25,14 @@ pub(crate) struct Signals {
 
 impl Signals {
     pub(crate) fn install(registry: &Registry, token: Token) -> io::Result<Signals> {
+        let by_default = by_default()?;
         let (read, write) = StdUnixStream::pair()?;
         read.set_nonblocking(true)?;
         let mut pipe = UnixStream::from_std(read);
         registry.register(&mut pipe, token, Interest::READABLE)?;
         let mut signals = Signals { pipe, handlers: Vec::new() };
+        SERVERS.fetch_add(1, Ordering::SeqCst);
+        by_default.store(false, Ordering::SeqCst);
         for signal in [SIGTERM, SIGINT] {
             signals.handlers.push(low_level::pipe::register(signal, write.try_clone()?)?);
         }
@@ -45,5 +55,23 @@ impl Drop for Signals {
         for handler in self.handlers.drain(..) {
             low_level::unregister(handler);
         }
+        if SERVERS.fetch_sub(1, Ordering::SeqCst) == 1 {
+            if let Some(by_default) = BY_DEFAULT.get() {
+                by_default.store(true, Ordering::SeqCst);
+            }
+        }
     }
+}
+
+/// The switch between what signals do by default and what servers make of them.
+fn by_default() -> io::Result<&'static AtomicBool> {
+    if let Some(by_default) = BY_DEFAULT.get() {
+        return Ok(by_default);
+    }
+    let by_default = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        flag::register_conditional_default(signal, Arc::clone(&by_default))?;
+    }
+    // Another thread may have been first; then this one is never set, and does nothing.
+    Ok(BY_DEFAULT.get_or_init(|| by_default))
 }

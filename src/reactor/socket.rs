@@ -53,7 +53,7 @@ impl Write for Socket {
 impl Transport for Socket {
     fn short_read_drains(&self) -> bool {
         // A Unix socket's read may stop early at a boundary of ancillary data. Only epoll and
-        // kqueue tell of what comes later; the poll(2) and Windows back ends do not.
+        // kqueue tell of what comes later; the poll(2) back end does not.
         cfg!(any(
             target_os = "linux",
             target_os = "android",

@@ -86,3 +86,17 @@ fn a_timer_set_with_the_last_breath_never_rings() {
     assert_eq!(log.count(&Told::Wake), 0);
     assert_eq!(network.connections(), 0);
 }
+
+#[test]
+fn a_timer_is_never_early_not_by_a_part_of_a_millisecond() {
+    let log = Log::default();
+    let mut network = Network::new(patient());
+    network.advance(Duration::from_micros(900));
+    network.connect(Probe::new(&log).open(|cx| cx.wake_after(ms(5))));
+    // Something else makes a turn just before the time.
+    network.advance(Duration::from_micros(4_900));
+    network.turn();
+    assert_eq!(log.count(&Told::Wake), 0);
+    network.advance(ms(1));
+    assert_eq!(log.count(&Told::Wake), 1);
+}

@@ -86,9 +86,10 @@ impl Conversation {
     /// Answers a request that is complete.
     fn answer(&mut self, head: &Head<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
         let keep = head.keep_alive() && !cx.is_stopping();
+        let is_head = head.verb() == Verb::Head;
         let mut draft = Draft {
             unix_seconds: cx.now().unix_seconds(),
-            is_head: head.verb() == Verb::Head,
+            is_head,
             version: head.version(),
             connection: Connection::new(head.version(), keep),
             status: StatusCode::OK,
@@ -110,7 +111,7 @@ impl Conversation {
                 let (peer, method, path) = (cx.peer(), head.method(), head.path());
                 log::error!("{peer} {method} {path}: {}", why.escape_debug());
                 cx.out().truncate(mark);
-                server_error(Connection::new(head.version(), keep), cx);
+                server_error(Connection::new(head.version(), keep), is_head, cx);
                 self.go_on(None, keep, cx);
                 Ok(())
             }
@@ -118,7 +119,7 @@ impl Conversation {
                 let (peer, method, path) = (cx.peer(), head.method(), head.path());
                 log::error!("{peer} {method} {path}: panicked: {said}");
                 cx.out().truncate(mark);
-                server_error(Connection::Close, cx);
+                server_error(Connection::Close, is_head, cx);
                 Err(Close::Panicked)
             }
         }
@@ -169,12 +170,18 @@ impl Conversation {
     }
 }
 
-fn server_error(connection: Connection, cx: &mut Context<'_>) {
+fn server_error(connection: Connection, is_head: bool, cx: &mut Context<'_>) {
     let body = b"500 Internal Server Error\n";
-    append_plain(StatusCode::INTERNAL_SERVER_ERROR, connection, body, cx);
+    append_plain(StatusCode::INTERNAL_SERVER_ERROR, connection, body, is_head, cx);
 }
 
-fn append_plain(status: StatusCode, connection: Connection, body: &[u8], cx: &mut Context<'_>) {
+fn append_plain(
+    status: StatusCode,
+    connection: Connection,
+    body: &[u8],
+    is_head: bool,
+    cx: &mut Context<'_>,
+) {
     let answer = Answer {
         status,
         content_type: "text/plain; charset=utf-8",
@@ -184,7 +191,9 @@ fn append_plain(status: StatusCode, connection: Connection, body: &[u8], cx: &mu
     };
     let unix_seconds = cx.now().unix_seconds();
     answer.append(cx.out(), unix_seconds);
-    cx.write(body);
+    if !is_head {
+        cx.write(body);
+    }
 }
 
 impl MessageHandler<Http> for Conversation {
@@ -200,15 +209,7 @@ impl MessageHandler<Http> for Conversation {
         if let Close::Malformed { code, why } = why {
             let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_REQUEST);
             let body = format!("{status}: {why}\n");
-            append_plain(status, Connection::Close, body.as_bytes(), cx);
-        }
-    }
-
-    fn on_eof(&mut self, cx: &mut Context<'_>) {
-        match &mut self.doing {
-            Doing::Nothing | Doing::Collecting(_) => cx.close(Close::Eof),
-            Doing::Waiting(prepared) => prepared.keep = false,
-            Doing::Streaming(pieces) => pieces.keep = false,
+            append_plain(status, Connection::Close, body.as_bytes(), false, cx);
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::Answered;
 use crate::protocol::http::{Answer, Connection, Length, Version};
@@ -52,6 +52,8 @@ pub(super) struct Draft {
 #[derive(Default)]
 pub(super) struct Extras {
     fields: Vec<u8>,
+    /// Instead of the one of the method that answers; empty if there is none.
+    content_type: Box<str>,
     delay: Option<Duration>,
     /// What does not go out at once.
     pub(super) later: Option<Later>,
@@ -98,14 +100,36 @@ pub(super) struct Pieces {
 }
 
 impl<'r> Reply<'r> {
-    /// The status, instead of 200.
+    /// The status, instead of 200. An interim one (1xx) is no answer and becomes 500.
     pub fn status(self, status: StatusCode) -> Reply<'r> {
-        self.draft.status = status;
+        self.draft.status = match status.is_informational() {
+            true => StatusCode::INTERNAL_SERVER_ERROR,
+            false => status,
+        };
         self
     }
 
     /// One more field. The types see to it that no line end gets into it.
+    ///
+    /// What tells where an answer ends is not for routes to say: `Content-Length`,
+    /// `Transfer-Encoding` and `Date` are left out. `Connection` may only be `close`, and then
+    /// the connection does close; `Content-Type` replaces the one of the method that answers.
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Reply<'r> {
+        match name {
+            header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::DATE => return self,
+            header::CONNECTION => {
+                if value.as_bytes().eq_ignore_ascii_case(b"close") {
+                    self.draft.connection = Connection::Close;
+                }
+                return self;
+            }
+            header::CONTENT_TYPE => {
+                let text = value.to_str().map(proper).unwrap_or_default();
+                self.draft.extras.get_or_insert_default().content_type = text.into();
+                return self;
+            }
+            _ => {}
+        }
         let fields = &mut self.draft.extras.get_or_insert_default().fields;
         fields.extend_from_slice(name.as_str().as_bytes());
         fields.extend_from_slice(b": ");
@@ -212,13 +236,20 @@ impl<'r> Reply<'r> {
 
 impl Draft {
     fn head<'a>(&'a self, content_type: &'a str, length: Length) -> Answer<'a> {
-        Answer {
+        let mut answer = Answer {
             status: self.status,
             content_type,
             length,
             connection: self.connection,
-            fields: self.extras.as_ref().map_or(&[], |extras| &extras.fields),
+            fields: &[],
+        };
+        if let Some(extras) = &self.extras {
+            answer.fields = &extras.fields;
+            if !extras.content_type.is_empty() {
+                answer.content_type = &extras.content_type;
+            }
         }
+        answer
     }
 
     fn delay(&self) -> Option<Duration> {
@@ -230,7 +261,10 @@ impl Draft {
         let extras = self.extras.get_or_insert_default();
         let prepared = Prepared {
             status: self.status,
-            content_type: content_type.into(),
+            content_type: match extras.content_type.is_empty() {
+                true => content_type.into(),
+                false => std::mem::take(&mut extras.content_type),
+            },
             fields: std::mem::take(&mut extras.fields),
             body: body.to_vec(),
             is_head: self.is_head,
