@@ -98,17 +98,6 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Notes that an event spoke of the end of the input, or of an error.
-    #[cold]
-    pub(super) fn note_end(&mut self, is_error: bool) {
-        self.marks.set(marks::READABLE.with(marks::HANGUP));
-        if is_error {
-            self.marks.set(marks::BROKEN);
-            // The next write will tell.
-            self.marks.clear(marks::BLOCKED);
-        }
-    }
-
     /// Does everything that there is to do now, once, straight down: send what waits, run what
     /// is due, read, answer, send, settle.
     pub(super) fn pump(&mut self, id: Id, input: &mut [u8], desk: &mut Desk) {
@@ -130,25 +119,6 @@ impl<T: Transport> Connection<T> {
         self.flush(desk);
         self.settle(id, input, desk);
         debug_assert!(desk.record.out.is_empty() && desk.record.effects.is_empty());
-    }
-
-    /// The end of the peer that nobody has read, and the end of the server.
-    fn heed_the_end(&mut self, id: Id, desk: &mut Desk) {
-        // A connection that is not read would not notice a reset for as long as it is not. What
-        // the peer sent before has nobody to answer to.
-        if self.marks.has(marks::BROKEN)
-            && self.link == Link::Open
-            && self.marks.has_any(marks::PAUSED.with(marks::EOF))
-        {
-            self.fail(Close::Io(std::io::ErrorKind::ConnectionReset));
-        }
-        if self.marks.has(marks::STOP.with(marks::SPOKE))
-            && !self.marks.has(marks::NEW)
-            && !self.has_input()
-        {
-            self.marks.clear(marks::STOP);
-            self.call(id, desk, |handler, cx| handler.on_stop(cx));
-        }
     }
 
     pub(super) fn greet(&mut self, id: Id, desk: &mut Desk) {
@@ -181,7 +151,7 @@ impl<T: Transport> Connection<T> {
         result
     }
 
-    fn call_raw<R>(
+    pub(super) fn call_raw<R>(
         &mut self,
         id: Id,
         desk: &mut Desk,
@@ -237,26 +207,6 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Ends the connection in good order: what was written is still sent. The first reason
-    /// stays.
-    pub(super) fn end(&mut self, why: Close) {
-        if self.link == Link::Open {
-            self.link = Link::Closing;
-            if self.has_input() {
-                self.marks.set(marks::UNREAD);
-            }
-            self.leftovers().why.get_or_insert(why);
-        }
-    }
-
-    /// Ends the connection at once.
-    pub(super) fn fail(&mut self, why: Close) {
-        if self.link < Link::Lingering {
-            self.leftovers().why = Some(why);
-        }
-        self.link = Link::Closed;
-    }
-
     /// Decides what the connection waits for from here.
     fn settle(&mut self, id: Id, input: &mut [u8], desk: &mut Desk) {
         if self.link != Link::Open && self.conclude(id, input, desk) {
@@ -278,21 +228,6 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Takes leave of the handler once everything is sent, or nothing can be. Tells whether the
-    /// connection is over but for the peer.
-    fn conclude(&mut self, id: Id, input: &mut [u8], desk: &mut Desk) -> bool {
-        if self.link == Link::Closing && self.output_len() > 0 {
-            return false;
-        }
-        self.retire(id, desk);
-        if self.link == Link::Closing && self.must_linger(input) {
-            self.start_lingering(input, desk);
-        } else {
-            self.link = Link::Closed;
-        }
-        true
-    }
-
     fn watch_for(&self) -> Watch {
         let asked = self.marks.has(marks::STOP) && !self.marks.has(marks::SPOKE);
         if asked && self.link == Link::Open {
@@ -310,52 +245,9 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    fn watch(&mut self, watch: Watch, desk: &Desk) {
+    pub(super) fn watch(&mut self, watch: Watch, desk: &Desk) {
         self.watch = watch;
         self.deadline = desk.periods.deadline(watch, desk.tick);
-    }
-
-    /// Says goodbye to the handler. Whatever it writes now has nowhere to go.
-    pub(super) fn retire(&mut self, id: Id, desk: &mut Desk) {
-        let why = self.why();
-        if !self.marks.has(marks::NEW) {
-            self.call_raw(id, desk, |handler, cx| handler.on_close(&why, cx));
-        }
-        if let Some(handler) = self.handler.take() {
-            panics::drop_quietly(handler);
-        }
-        desk.record.out.clear();
-        // Wishes for this connection are void; those for others still count.
-        for effect in desk.record.effects.drain(..) {
-            match effect {
-                Effect::Send(..) => desk.outward.push_back((id, effect)),
-                void => panics::drop_quietly(void),
-            }
-        }
-    }
-
-    /// Whether the peer has sent what nobody read, or is about to.
-    fn must_linger(&mut self, input: &mut [u8]) -> bool {
-        if self.marks.has(marks::EOF) {
-            return false;
-        }
-        if self.marks.has(marks::READABLE) && !self.marks.has(marks::UNREAD) {
-            self.probe(input);
-        }
-        self.marks.has(marks::UNREAD)
-            || matches!(self.why(), Close::Malformed { .. } | Close::InputLimit)
-    }
-
-    fn start_lingering(&mut self, input: &mut [u8], desk: &mut Desk) {
-        self.link = Link::Lingering;
-        let leftovers = self.leftovers();
-        leftovers.input = Vec::new();
-        leftovers.linger_left = desk.limits.linger_bytes;
-        self.watch(Watch::Linger, desk);
-        match self.transport.shutdown_write() {
-            Ok(()) => self.linger(input, desk),
-            Err(_) => self.link = Link::Closed,
-        }
     }
 
     /// Whether it wants to be pumped again in the next turn, without a new event.
@@ -375,10 +267,6 @@ impl<T: Transport> Connection<T> {
                     && (readable || self.marks.has(marks::REOFFER) && self.has_input())
             }
         }
-    }
-
-    pub(super) fn why(&self) -> Close {
-        self.leftovers.as_ref().and_then(|l| l.why.clone()).unwrap_or(Close::Done)
     }
 
     pub(super) fn leftovers(&mut self) -> &mut Leftovers {

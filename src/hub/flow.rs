@@ -1,5 +1,5 @@
 //! How bytes go through a connection: read, offer to the handler, keep what is left, write.
-//! The other half of [`Connection`]; decides nothing about its life.
+//! The second part of [`Connection`]; decides nothing about its life.
 
 use std::io;
 

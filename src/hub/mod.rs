@@ -6,10 +6,12 @@
 mod check;
 mod connection;
 mod deadline;
+mod ending;
 mod flow;
 mod marks;
 mod timers;
 mod transport;
+mod wishes;
 
 use std::collections::VecDeque;
 
@@ -21,7 +23,7 @@ use self::connection::{Connection, Desk, Link, Progress};
 use self::deadline::{Periods, Sweep, Tick, Watch};
 use self::flow::READ_SIZE;
 use self::timers::Timers;
-use crate::handler::{Effect, Record};
+use crate::handler::Record;
 use crate::{Close, Handler, Id, Limits, Now, Peer};
 
 /// What an event said about a connection.
@@ -227,74 +229,6 @@ impl<T: Transport> Hub<T> {
         if !self.desk.outward.is_empty() {
             self.apply_outward();
         }
-    }
-
-    /// What pumped connections wished for others, and those who ended over it for yet others.
-    fn apply_outward(&mut self) {
-        while let Some((from, effect)) = self.desk.outward.pop_front() {
-            self.apply(from, effect);
-        }
-    }
-
-    /// Applies a wish that is not about the connection's own bytes.
-    fn apply(&mut self, from: Id, effect: Effect) {
-        match effect {
-            Effect::WakeAt(at_ms) => {
-                if let Some(connection) = lookup(&mut self.table, from) {
-                    connection.marks.set(marks::TIMED);
-                    self.timers.set(from, at_ms);
-                }
-            }
-            Effect::CancelWake => {
-                if let Some(connection) = lookup(&mut self.table, from) {
-                    connection.marks.clear(marks::TIMED);
-                    self.timers.cancel(from);
-                }
-            }
-            Effect::Send(to, bytes) => self.deliver(to, &bytes),
-            // The connection has applied these itself.
-            Effect::Close(_) | Effect::Pause | Effect::Resume | Effect::Upgrade(_) => {}
-        }
-    }
-
-    /// Hands bytes of one connection to another; they leave with its next pump.
-    fn deliver(&mut self, to: Id, bytes: &[u8]) {
-        let Some(connection) = lookup(&mut self.table, to) else {
-            return;
-        };
-        if connection.link != Link::Open {
-            return;
-        }
-        if connection.output_len() > self.desk.limits.output_hard && !self.relieve(to) {
-            return;
-        }
-        let Some(connection) = lookup(&mut self.table, to) else {
-            return;
-        };
-        connection.leftovers().output.push(bytes);
-        if connection.output_len() >= self.desk.limits.output_high {
-            connection.marks.set(marks::FULL);
-        }
-        if !connection.marks.has(marks::BLOCKED) {
-            self.queue(to);
-        }
-    }
-
-    /// Tries to send what waits for a connection above the hard mark: it is slow only if its
-    /// socket says so. Ends it if it is.
-    fn relieve(&mut self, id: Id) -> bool {
-        let Some(connection) = lookup(&mut self.table, id) else { return false };
-        connection.flush(&mut self.desk);
-        if connection.link == Link::Closed {
-            connection.retire(id, &mut self.desk);
-            self.ended.push(id);
-            return false;
-        }
-        if connection.output_len() > self.desk.limits.output_hard {
-            self.end_now(id, Close::SlowConsumer);
-            return false;
-        }
-        true
     }
 
     fn end_now(&mut self, id: Id, why: Close) {

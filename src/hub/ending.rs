@@ -1,0 +1,123 @@
+//! How a connection ends: in good order, at once, or lingering. The last part of [`Connection`];
+//! reads and writes nothing itself but to find out whether it may close.
+
+use super::connection::{Connection, Desk, Link};
+use super::deadline::Watch;
+use super::marks;
+use super::transport::Transport;
+use crate::handler::Effect;
+use crate::{Close, Id, panics};
+
+impl<T: Transport> Connection<T> {
+    /// The end of the peer that nobody has read, and the end of the server.
+    pub(super) fn heed_the_end(&mut self, id: Id, desk: &mut Desk) {
+        // A connection that is not read would not notice a reset for as long as it is not. What
+        // the peer sent before has nobody to answer to.
+        if self.marks.has(marks::BROKEN)
+            && self.link == Link::Open
+            && self.marks.has_any(marks::PAUSED.with(marks::EOF))
+        {
+            self.fail(Close::Io(std::io::ErrorKind::ConnectionReset));
+        }
+        if self.marks.has(marks::STOP.with(marks::SPOKE))
+            && !self.marks.has(marks::NEW)
+            && !self.has_input()
+        {
+            self.marks.clear(marks::STOP);
+            self.call(id, desk, |handler, cx| handler.on_stop(cx));
+        }
+    }
+
+    /// Notes that an event spoke of the end of the input, or of an error.
+    #[cold]
+    pub(super) fn note_end(&mut self, is_error: bool) {
+        self.marks.set(marks::READABLE.with(marks::HANGUP));
+        if is_error {
+            self.marks.set(marks::BROKEN);
+            // The next write will tell.
+            self.marks.clear(marks::BLOCKED);
+        }
+    }
+
+    /// Ends the connection in good order: what was written is still sent. The first reason
+    /// stays.
+    pub(super) fn end(&mut self, why: Close) {
+        if self.link == Link::Open {
+            self.link = Link::Closing;
+            if self.has_input() {
+                self.marks.set(marks::UNREAD);
+            }
+            self.leftovers().why.get_or_insert(why);
+        }
+    }
+
+    /// Ends the connection at once.
+    pub(super) fn fail(&mut self, why: Close) {
+        if self.link < Link::Lingering {
+            self.leftovers().why = Some(why);
+        }
+        self.link = Link::Closed;
+    }
+
+    /// Takes leave of the handler once everything is sent, or nothing can be. Tells whether the
+    /// connection is over but for the peer.
+    pub(super) fn conclude(&mut self, id: Id, input: &mut [u8], desk: &mut Desk) -> bool {
+        if self.link == Link::Closing && self.output_len() > 0 {
+            return false;
+        }
+        self.retire(id, desk);
+        if self.link == Link::Closing && self.must_linger(input) {
+            self.start_lingering(input, desk);
+        } else {
+            self.link = Link::Closed;
+        }
+        true
+    }
+
+    /// Says goodbye to the handler. Whatever it writes now has nowhere to go.
+    pub(super) fn retire(&mut self, id: Id, desk: &mut Desk) {
+        let why = self.why();
+        if !self.marks.has(marks::NEW) {
+            self.call_raw(id, desk, |handler, cx| handler.on_close(&why, cx));
+        }
+        if let Some(handler) = self.handler.take() {
+            panics::drop_quietly(handler);
+        }
+        desk.record.out.clear();
+        // Wishes for this connection are void; those for others still count.
+        for effect in desk.record.effects.drain(..) {
+            match effect {
+                Effect::Send(..) => desk.outward.push_back((id, effect)),
+                void => panics::drop_quietly(void),
+            }
+        }
+    }
+
+    /// Whether the peer has sent what nobody read, or is about to.
+    pub(super) fn must_linger(&mut self, input: &mut [u8]) -> bool {
+        if self.marks.has(marks::EOF) {
+            return false;
+        }
+        if self.marks.has(marks::READABLE) && !self.marks.has(marks::UNREAD) {
+            self.probe(input);
+        }
+        self.marks.has(marks::UNREAD)
+            || matches!(self.why(), Close::Malformed { .. } | Close::InputLimit)
+    }
+
+    pub(super) fn start_lingering(&mut self, input: &mut [u8], desk: &mut Desk) {
+        self.link = Link::Lingering;
+        let leftovers = self.leftovers();
+        leftovers.input = Vec::new();
+        leftovers.linger_left = desk.limits.linger_bytes;
+        self.watch(Watch::Linger, desk);
+        match self.transport.shutdown_write() {
+            Ok(()) => self.linger(input, desk),
+            Err(_) => self.link = Link::Closed,
+        }
+    }
+
+    pub(super) fn why(&self) -> Close {
+        self.leftovers.as_ref().and_then(|l| l.why.clone()).unwrap_or(Close::Done)
+    }
+}
