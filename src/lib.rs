@@ -57,7 +57,7 @@
 //! # Logging
 //!
 //! The library logs through the `log` crate and installs no logger: one record for each
-//! connection that ends, at level debug if that is how connections end on a good day, else warn.
+//! connection that ends, at level debug if nothing is wrong on this side, else warn.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(unix))]
