@@ -36,21 +36,18 @@ impl Bytes {
     /// Not inlined: the loops keep all they need in registers, and their caller too.
     #[inline(never)]
     pub(super) fn end(&self, input: &[u8], from: usize) -> usize {
+        let mut at = from;
         let mut rest = input.get(from..).unwrap_or_default();
         // Four at a time, which halves the work.
         while let [a, b, c, d, tail @ ..] = rest {
             if !(self.has(*a) & self.has(*b) & self.has(*c) & self.has(*d)) {
-                break;
+                let before = [self.has(*a), self.has(*b), self.has(*c)];
+                return at + before.iter().take_while(|ok| **ok).count();
             }
+            at += 4;
             rest = tail;
         }
-        while let [byte, tail @ ..] = rest {
-            if !self.has(*byte) {
-                break;
-            }
-            rest = tail;
-        }
-        input.len() - rest.len()
+        at + rest.iter().take_while(|byte| self.has(**byte)).count()
     }
 
     /// Whether all of it belongs, and there is any.

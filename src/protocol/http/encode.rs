@@ -73,7 +73,7 @@ impl Connection {
 
 impl Answer<'_> {
     /// Appends the head, up to and with its empty line, dated `unix_seconds` after 1970.
-    #[inline(never)]
+    #[inline(always)]
     pub fn append(&self, out: &mut Vec<u8>, unix_seconds: u64) {
         opening::append(out, self.status, self.content_type, unix_seconds);
         match self.connection {

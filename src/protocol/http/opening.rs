@@ -27,15 +27,19 @@ thread_local! {
 /// Appends status line, Date and, unless it is empty, Content-Type.
 #[inline]
 pub(super) fn append(out: &mut Vec<u8>, status: StatusCode, content_type: &str, unix: u64) {
-    LAST.with_borrow_mut(|opening| {
-        if opening.is_for(status, content_type, unix) {
-            out.extend_from_slice(opening.bytes.get(..opening.len).unwrap_or_default());
-        } else {
-            let start = out.len();
-            put_together(out, status, content_type, unix);
-            opening.remember(out.get(start..).unwrap_or_default(), status, content_type, unix);
+    let is_known = LAST.with_borrow(|last| {
+        let is_known = last.is_for(status, content_type, unix);
+        if is_known {
+            out.extend_from_slice(last.bytes.get(..last.len).unwrap_or_default());
         }
+        is_known
     });
+    if !is_known {
+        let start = out.len();
+        put_together(out, status, content_type, unix);
+        let bytes = out.get(start..).unwrap_or_default();
+        LAST.with_borrow_mut(|last| last.remember(bytes, status, content_type, unix));
+    }
 }
 
 #[cold]

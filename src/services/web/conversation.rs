@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::reply::{Draft, Later, Pieces, Prepared};
 use super::{Failure, Reply, Request, Sent, Site};
-use crate::protocol::http::{Answer, Connection, Head, Http, Length, Message, Verb};
+use crate::protocol::http::{Answer, Connection, Head, Http, Message, Verb, Version};
 use crate::{Close, Context, MessageHandler, panics};
 
 pub(super) struct Conversation {
@@ -86,40 +86,40 @@ impl Conversation {
     /// Answers a request that is complete.
     fn answer(&mut self, head: &Head<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
         let keep = head.keep_alive() && !cx.is_stopping();
-        let is_head = head.verb() == Verb::Head;
-        let mut draft = Draft {
-            unix_seconds: cx.now().unix_seconds(),
-            is_head,
-            version: head.version(),
-            connection: Connection::new(head.version(), keep),
-            status: StatusCode::OK,
-            extras: None,
+        let unix_seconds = cx.now().unix_seconds();
+        let draft = || {
+            let draft = Draft::new(head.version(), keep, unix_seconds);
+            Draft { is_head: head.verb() == Verb::Head, ..draft }
         };
+        let mut answer = draft();
         let mut request = Request::new(head, body, cx.peer());
         let mark = cx.out().len();
-        let reply = Reply { out: cx.out(), draft: &mut draft };
-        match panics::catch(|| self.site.router.answer(&mut request, reply)) {
+        let reply = Reply { out: cx.out(), draft: &mut answer };
+        let why = match panics::catch(|| self.site.router.answer(&mut request, reply)) {
             Ok(Ok(Sent { .. })) => {
-                let keep = draft.connection != Connection::Close;
-                if draft.extras.is_some() || !keep {
-                    let later = draft.extras.and_then(|extras| extras.later);
+                let keep = answer.keeps();
+                if answer.extras.is_some() || !keep {
+                    let later = answer.extras.and_then(|extras| extras.later);
                     self.go_on(later, keep, cx);
                 }
-                Ok(())
+                return Ok(());
             }
-            Ok(Err(Failure(why))) => {
-                let (peer, method, path) = (cx.peer(), head.method(), head.path());
+            Ok(Err(Failure(why))) => Ok(why),
+            Err(said) => Err(said),
+        };
+        // Whatever it has written is taken back: nothing of it was sent.
+        cx.out().truncate(mark);
+        let (peer, method, path) = (cx.peer(), head.method(), head.path());
+        match why {
+            Ok(why) => {
                 log::error!("{peer} {method} {path}: {}", why.escape_debug());
-                cx.out().truncate(mark);
-                server_error(Connection::new(head.version(), keep), is_head, cx);
+                server_error(draft(), cx);
                 self.go_on(None, keep, cx);
                 Ok(())
             }
             Err(said) => {
-                let (peer, method, path) = (cx.peer(), head.method(), head.path());
                 log::error!("{peer} {method} {path}: panicked: {said}");
-                cx.out().truncate(mark);
-                server_error(Connection::Close, is_head, cx);
+                server_error(Draft { connection: Connection::Close, ..draft() }, cx);
                 Err(Close::Panicked)
             }
         }
@@ -170,30 +170,11 @@ impl Conversation {
     }
 }
 
-fn server_error(connection: Connection, is_head: bool, cx: &mut Context<'_>) {
-    let body = b"500 Internal Server Error\n";
-    append_plain(StatusCode::INTERNAL_SERVER_ERROR, connection, body, is_head, cx);
-}
+const PLAIN: &str = "text/plain; charset=utf-8";
 
-fn append_plain(
-    status: StatusCode,
-    connection: Connection,
-    body: &[u8],
-    is_head: bool,
-    cx: &mut Context<'_>,
-) {
-    let answer = Answer {
-        status,
-        content_type: "text/plain; charset=utf-8",
-        length: Length::Fixed(body.len() as u64),
-        connection,
-        fields: b"",
-    };
-    let unix_seconds = cx.now().unix_seconds();
-    answer.append(cx.out(), unix_seconds);
-    if !is_head {
-        cx.write(body);
-    }
+fn server_error(draft: Draft, cx: &mut Context<'_>) {
+    let draft = Draft { status: StatusCode::INTERNAL_SERVER_ERROR, ..draft };
+    draft.write(cx.out(), PLAIN, b"500 Internal Server Error\n");
 }
 
 impl MessageHandler<Http> for Conversation {
@@ -209,7 +190,8 @@ impl MessageHandler<Http> for Conversation {
         if let Close::Malformed { code, why } = why {
             let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_REQUEST);
             let body = format!("{status}: {why}\n");
-            append_plain(status, Connection::Close, body.as_bytes(), false, cx);
+            let draft = Draft::new(Version::Http11, false, cx.now().unix_seconds());
+            Draft { status, ..draft }.write(cx.out(), PLAIN, body.as_bytes());
         }
     }
 
@@ -221,10 +203,10 @@ impl MessageHandler<Http> for Conversation {
         let Doing::Waiting(_) = &self.doing else {
             return;
         };
-        if let Doing::Waiting(prepared) = std::mem::replace(&mut self.doing, Doing::Nothing) {
-            let keep = prepared.keep && !cx.is_stopping();
+        if let Doing::Waiting(mut prepared) = std::mem::replace(&mut self.doing, Doing::Nothing) {
+            let keep = prepared.draft.keeps() && !cx.is_stopping();
             let unix_seconds = cx.now().unix_seconds();
-            prepared.append(cx.out(), keep, unix_seconds);
+            prepared.write(cx.out(), keep, unix_seconds);
             if keep {
                 cx.resume();
             } else {

@@ -83,13 +83,9 @@ pub(super) enum Later {
 
 /// A whole answer that waits for its time.
 pub(super) struct Prepared {
-    pub(super) status: StatusCode,
-    pub(super) content_type: Box<str>,
-    pub(super) fields: Vec<u8>,
-    pub(super) body: Vec<u8>,
-    pub(super) is_head: bool,
-    pub(super) version: Version,
-    pub(super) keep: bool,
+    pub(super) draft: Draft,
+    content_type: Box<str>,
+    body: Vec<u8>,
 }
 
 /// The rest of a body that is made piece by piece.
@@ -194,10 +190,7 @@ impl<'r> Reply<'r> {
         let Reply { out, draft } = self;
         match draft.delay() {
             Some(delay) => draft.answer_after(delay, content_type, body),
-            None => {
-                let answer = draft.head(content_type, Length::Fixed(body.len() as u64));
-                append(out, answer, body, draft.is_head, draft.unix_seconds);
-            }
+            None => draft.write(out, content_type, body),
         }
         Ok(Sent(PhantomData))
     }
@@ -226,8 +219,7 @@ impl<'r> Reply<'r> {
         answer.append(out, draft.unix_seconds);
         if may_have_body(draft.status) && !draft.is_head {
             let source = Box::new(pieces.into_iter());
-            let keep = draft.connection != Connection::Close;
-            let pieces = Pieces { source, chunked, keep };
+            let pieces = Pieces { source, chunked, keep: draft.keeps() };
             draft.extras.get_or_insert_default().later = Some(Later::Pieces(pieces));
         }
         Ok(Sent(PhantomData))
@@ -235,6 +227,36 @@ impl<'r> Reply<'r> {
 }
 
 impl Draft {
+    /// An answer with status 200 and no fields of its own.
+    pub(super) fn new(version: Version, keep: bool, unix_seconds: u64) -> Draft {
+        Draft {
+            unix_seconds,
+            is_head: false,
+            version,
+            connection: Connection::new(version, keep),
+            status: StatusCode::OK,
+            extras: None,
+        }
+    }
+
+    pub(super) fn keeps(&self) -> bool {
+        self.connection != Connection::Close
+    }
+
+    /// Writes the answer with its body, unless the status or the method forbid one (RFC 9110,
+    /// sections 6.4.1 and 9.3.2).
+    pub(super) fn write(&self, out: &mut Vec<u8>, content_type: &str, body: &[u8]) {
+        let may_have_body = may_have_body(self.status);
+        let length = match may_have_body {
+            true => Length::Fixed(body.len() as u64),
+            false => Length::Untold,
+        };
+        self.head(content_type, length).append(out, self.unix_seconds);
+        if may_have_body && !self.is_head {
+            out.extend_from_slice(body);
+        }
+    }
+
     fn head<'a>(&'a self, content_type: &'a str, length: Length) -> Answer<'a> {
         let mut answer = Answer {
             status: self.status,
@@ -256,36 +278,22 @@ impl Draft {
         self.extras.as_ref()?.delay
     }
 
+    /// Keeps the answer for later, with all that was said of it so far.
     #[cold]
     fn answer_after(&mut self, delay: Duration, content_type: &str, body: &[u8]) {
-        let extras = self.extras.get_or_insert_default();
-        let prepared = Prepared {
-            status: self.status,
-            content_type: match extras.content_type.is_empty() {
-                true => content_type.into(),
-                false => std::mem::take(&mut extras.content_type),
-            },
-            fields: std::mem::take(&mut extras.fields),
-            body: body.to_vec(),
-            is_head: self.is_head,
-            version: self.version,
-            keep: self.connection != Connection::Close,
-        };
-        extras.later = Some(Later::After(delay, Box::new(prepared)));
+        let draft = Draft { extras: self.extras.take(), ..*self };
+        let prepared = Prepared { draft, content_type: content_type.into(), body: body.to_vec() };
+        let later = Some(Later::After(delay, Box::new(prepared)));
+        self.extras = Some(Box::new(Extras { later, ..Extras::default() }));
     }
 }
 
 impl Prepared {
-    /// Writes the answer, now that its time has come.
-    pub(super) fn append(&self, out: &mut Vec<u8>, keep: bool, unix_seconds: u64) {
-        let answer = Answer {
-            status: self.status,
-            content_type: &self.content_type,
-            length: Length::Fixed(self.body.len() as u64),
-            connection: Connection::new(self.version, keep),
-            fields: &self.fields,
-        };
-        append(out, answer, &self.body, self.is_head, unix_seconds);
+    /// Writes the answer, now that its time has come; the connection goes on if `keep`.
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, keep: bool, unix_seconds: u64) {
+        self.draft.unix_seconds = unix_seconds;
+        self.draft.connection = Connection::new(self.draft.version, keep);
+        self.draft.write(out, &self.content_type, &self.body);
     }
 }
 
@@ -298,21 +306,6 @@ fn proper(content_type: &str) -> &str {
 /// RFC 9110, section 6.4.1.
 fn may_have_body(status: StatusCode) -> bool {
     !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-}
-
-/// Writes an answer with its body, unless the status or the method forbid one (RFC 9110,
-/// sections 6.4.1 and 9.3.2).
-#[inline(always)]
-fn append(out: &mut Vec<u8>, mut answer: Answer<'_>, body: &[u8], is_head: bool, unix: u64) {
-    if !may_have_body(answer.status) {
-        answer.length = Length::Untold;
-        answer.append(out, unix);
-        return;
-    }
-    answer.append(out, unix);
-    if !is_head {
-        out.extend_from_slice(body);
-    }
 }
 
 impl fmt::Debug for Reply<'_> {
