@@ -109,6 +109,48 @@ pub trait MessageHandler<P: Protocol>: Send {
 }
 
 /// A [`Handler`] made of a [`Protocol`] and a [`MessageHandler`].
+///
+/// ```
+/// use socketserver::testkit::Network;
+/// use socketserver::{Close, Context, Framed, Limits, MessageHandler, Protocol, Step};
+///
+/// /// A message is one byte: a digit.
+/// struct Digits;
+///
+/// impl Protocol for Digits {
+///     type Message<'a> = u32;
+///
+///     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Step<u32>, Close> {
+///         match input.first().map(|byte| char::from(*byte).to_digit(10)) {
+///             Some(Some(digit)) => Ok(Step::Message(digit, 1)),
+///             Some(None) => Err(Close::Malformed { code: 0, why: "no digit" }),
+///             None => Ok(Step::NeedMore),
+///         }
+///     }
+/// }
+///
+/// /// Tells the sum so far.
+/// struct Sum(u32);
+///
+/// impl MessageHandler<Digits> for Sum {
+///     fn on_message(&mut self, digit: u32, cx: &mut Context<'_>) -> Result<(), Close> {
+///         self.0 += digit;
+///         cx.write(format!("{}\n", self.0).as_bytes());
+///         Ok(())
+///     }
+///
+///     fn on_reject(&mut self, _: &Close, cx: &mut Context<'_>) {
+///         cx.write(b"digits, please\n");
+///     }
+/// }
+///
+/// let mut network = Network::new(Limits::default());
+/// let client = network.connect(Framed::new(Digits, Sum(0)));
+/// network.send(client, b"12x4");
+/// network.settle();
+/// assert_eq!(network.received(client), b"1\n3\ndigits, please\n");
+/// assert!(network.is_closed(client));
+/// ```
 pub struct Framed<P, H> {
     protocol: P,
     handler: H,

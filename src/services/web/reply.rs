@@ -31,6 +31,30 @@ use crate::protocol::http::{Answer, Connection, Length, Version};
 /// }
 /// ```
 ///
+/// What is said before, the last method sends:
+///
+/// ```
+/// use http::{HeaderValue, StatusCode, header};
+/// use socketserver::services::web::Web;
+/// use std::time::Duration;
+///
+/// let web = Web::new()
+///     .get("/old", |_, reply| {
+///         let to = HeaderValue::from_static("/new");
+///         reply.status(StatusCode::MOVED_PERMANENTLY).header(header::LOCATION, to).empty()
+///     })
+///     .get("/slow", |_, reply| reply.after(Duration::from_secs(1)).text("here I am\n"))
+///     .get("/count", |_, reply| {
+///         let lines = (1..=1_000_000).map(|n| format!("{n}\n").into_bytes());
+///         reply.pieces("text/plain", lines) // no faster than the client reads
+///     })
+///     .get("/fails", |request, reply| {
+///         let n: u32 = request.query_param("n").unwrap_or_default().parse()?; // 500
+///         reply.json(&n.to_string())
+///     });
+/// # let _ = web;
+/// ```
+///
 /// If a route fails after it has answered, what it wrote is taken back, and the answer is 500.
 #[must_use = "a request must be answered"]
 pub struct Reply<'r> {
