@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::reply::{Draft, Later, Pieces, Prepared};
+use super::draft::{Draft, Later, Pieces, Prepared};
 use super::{Failure, Reply, Request, Sent, Site};
 use crate::protocol::http::{Answer, Connection, Head, Http, Message, Verb, Version};
 use crate::{Close, Context, MessageHandler, panics};

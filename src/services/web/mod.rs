@@ -19,6 +19,7 @@
 //! ```
 
 mod conversation;
+mod draft;
 mod reply;
 mod request;
 mod router;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::Answered;
-use crate::protocol::http::{Answer, Connection, Length, Version};
+use super::draft::{Draft, Later, Pieces, may_have_body};
+use crate::protocol::http::{Connection, Length, Version};
 
 /// The right to answer one request, once.
 ///
@@ -62,27 +63,6 @@ pub struct Reply<'r> {
     pub(super) draft: &'r mut Draft,
 }
 
-/// What is known of an answer besides its body.
-pub(super) struct Draft {
-    pub(super) unix_seconds: u64,
-    pub(super) is_head: bool,
-    pub(super) version: Version,
-    pub(super) connection: Connection,
-    pub(super) status: StatusCode,
-    /// Most answers have none.
-    pub(super) extras: Option<Box<Extras>>,
-}
-
-#[derive(Default)]
-pub(super) struct Extras {
-    fields: Vec<u8>,
-    /// Instead of the one of the method that answers; empty if there is none.
-    content_type: Box<str>,
-    delay: Option<Duration>,
-    /// What does not go out at once.
-    pub(super) later: Option<Later>,
-}
-
 /// The proof that a request was answered. Only [`Reply`] makes it.
 #[derive(Debug)]
 #[must_use = "a route returns it"]
@@ -97,26 +77,6 @@ impl<E: fmt::Display> From<E> for Failure {
     fn from(error: E) -> Failure {
         Failure(error.to_string())
     }
-}
-
-/// The part of an answer that does not go out at once.
-pub(super) enum Later {
-    After(Duration, Box<Prepared>),
-    Pieces(Pieces),
-}
-
-/// A whole answer that waits for its time.
-pub(super) struct Prepared {
-    pub(super) draft: Draft,
-    content_type: Box<str>,
-    body: Vec<u8>,
-}
-
-/// The rest of a body that is made piece by piece.
-pub(super) struct Pieces {
-    pub(super) source: Box<dyn Iterator<Item = Vec<u8>> + Send>,
-    pub(super) chunked: bool,
-    pub(super) keep: bool,
 }
 
 impl<'r> Reply<'r> {
@@ -250,86 +210,10 @@ impl<'r> Reply<'r> {
     }
 }
 
-impl Draft {
-    /// An answer with status 200 and no fields of its own.
-    pub(super) fn new(version: Version, keep: bool, unix_seconds: u64) -> Draft {
-        Draft {
-            unix_seconds,
-            is_head: false,
-            version,
-            connection: Connection::new(version, keep),
-            status: StatusCode::OK,
-            extras: None,
-        }
-    }
-
-    pub(super) fn keeps(&self) -> bool {
-        self.connection != Connection::Close
-    }
-
-    /// Writes the answer with its body, unless the status or the method forbid one (RFC 9110,
-    /// sections 6.4.1 and 9.3.2).
-    pub(super) fn write(&self, out: &mut Vec<u8>, content_type: &str, body: &[u8]) {
-        let may_have_body = may_have_body(self.status);
-        let length = match may_have_body {
-            true => Length::Fixed(body.len() as u64),
-            false => Length::Untold,
-        };
-        self.head(content_type, length).append(out, self.unix_seconds);
-        if may_have_body && !self.is_head {
-            out.extend_from_slice(body);
-        }
-    }
-
-    fn head<'a>(&'a self, content_type: &'a str, length: Length) -> Answer<'a> {
-        let mut answer = Answer {
-            status: self.status,
-            content_type,
-            length,
-            connection: self.connection,
-            fields: &[],
-        };
-        if let Some(extras) = &self.extras {
-            answer.fields = &extras.fields;
-            if !extras.content_type.is_empty() {
-                answer.content_type = &extras.content_type;
-            }
-        }
-        answer
-    }
-
-    fn delay(&self) -> Option<Duration> {
-        self.extras.as_ref()?.delay
-    }
-
-    /// Keeps the answer for later, with all that was said of it so far.
-    #[cold]
-    fn answer_after(&mut self, delay: Duration, content_type: &str, body: &[u8]) {
-        let draft = Draft { extras: self.extras.take(), ..*self };
-        let prepared = Prepared { draft, content_type: content_type.into(), body: body.to_vec() };
-        let later = Some(Later::After(delay, Box::new(prepared)));
-        self.extras = Some(Box::new(Extras { later, ..Extras::default() }));
-    }
-}
-
-impl Prepared {
-    /// Writes the answer, now that its time has come; the connection goes on if `keep`.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, keep: bool, unix_seconds: u64) {
-        self.draft.unix_seconds = unix_seconds;
-        self.draft.connection = Connection::new(self.draft.version, keep);
-        self.draft.write(out, &self.content_type, &self.body);
-    }
-}
-
 /// A route may have got it from its client: nothing may get into the head by it.
 fn proper(content_type: &str) -> &str {
     let ok = content_type.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if ok { content_type } else { "application/octet-stream" }
-}
-
-/// RFC 9110, section 6.4.1.
-fn may_have_body(status: StatusCode) -> bool {
-    !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 impl fmt::Debug for Reply<'_> {
