@@ -94,7 +94,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Whether the peer has sent what nobody read, or is about to.
-    pub(super) fn must_linger(&mut self, input: &mut [u8]) -> bool {
+    fn must_linger(&mut self, input: &mut [u8]) -> bool {
         if self.marks.has(marks::EOF) {
             return false;
         }
@@ -105,7 +105,7 @@ impl<T: Transport> Connection<T> {
             || matches!(self.why(), Close::Malformed { .. } | Close::InputLimit)
     }
 
-    pub(super) fn start_lingering(&mut self, input: &mut [u8], desk: &mut Desk) {
+    fn start_lingering(&mut self, input: &mut [u8], desk: &mut Desk) {
         self.link = Link::Lingering;
         let leftovers = self.leftovers();
         leftovers.input = Vec::new();

@@ -264,31 +264,13 @@ impl<T: Transport> Connection<T> {
     /// Throws input away until the peer closes, or there has been enough of it.
     pub(super) fn linger(&mut self, input: &mut [u8], desk: &mut Desk) {
         let mut budget = desk.limits.read_budget;
-        while self.marks.has(marks::READABLE) && budget > 0 {
-            match self.transport.read(&mut input[..READ_SIZE]) {
-                Ok(0) => self.link = Link::Closed,
-                Ok(n) => {
-                    budget = budget.saturating_sub(n);
-                    let leftovers = self.leftovers();
-                    leftovers.linger_left = leftovers.linger_left.saturating_sub(n);
-                    if leftovers.linger_left == 0 {
-                        self.link = Link::Closed;
-                    }
-                    if n < READ_SIZE
-                        && !self.marks.has(marks::HANGUP)
-                        && self.transport.short_read_drains()
-                    {
-                        self.marks.clear(marks::READABLE);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.marks.clear(marks::READABLE);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => self.link = Link::Closed,
-            }
-            if self.link == Link::Closed {
-                return;
+        while self.link == Link::Lingering && self.marks.has(marks::READABLE) && budget > 0 {
+            let Some(n) = self.read(&mut input[..READ_SIZE], desk) else { continue };
+            budget = budget.saturating_sub(n);
+            let leftovers = self.leftovers();
+            leftovers.linger_left = leftovers.linger_left.saturating_sub(n);
+            if n == 0 || leftovers.linger_left == 0 {
+                self.link = Link::Closed;
             }
         }
     }

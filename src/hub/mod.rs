@@ -172,11 +172,13 @@ impl<T: Transport> Hub<T> {
     /// Asks every connection to end, after what it is in the middle of.
     pub(crate) fn stop(&mut self) {
         self.desk.record.stopping = true;
-        let ids: Vec<Id> =
-            self.table.iter().map(|(k, c)| Id::new(k as u32, c.generation)).collect();
-        for id in ids {
+        for id in self.ids() {
             self.ask_to_stop(id);
         }
+    }
+
+    fn ids(&self) -> Vec<Id> {
+        self.table.iter().map(|(key, c)| Id::new(key as u32, c.generation)).collect()
     }
 
     fn ask_to_stop(&mut self, id: Id) {
@@ -190,8 +192,7 @@ impl<T: Transport> Hub<T> {
 
     /// Ends every connection at once. Returns how many there were.
     pub(crate) fn abort(&mut self) -> usize {
-        let ids: Vec<Id> =
-            self.table.iter().map(|(k, c)| Id::new(k as u32, c.generation)).collect();
+        let ids = self.ids();
         for id in &ids {
             self.end_now(*id, Close::Stopping);
         }

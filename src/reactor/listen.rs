@@ -14,7 +14,7 @@ use super::socket::Socket;
 use crate::{Address, Peer};
 
 /// Until the server's limits are known.
-const QUEUE: i32 = 4096;
+pub(super) const QUEUE: u32 = 4096;
 
 /// A bound socket that somebody may connect to. The file of a Unix socket goes with it.
 pub(crate) enum Listener {
@@ -100,7 +100,7 @@ fn open_tcp(address: SocketAddr) -> io::Result<Listener> {
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(QUEUE)?;
+    socket.listen(QUEUE as i32)?;
     let listener = TcpListener::from_std(socket.into());
     let address = listener.local_addr()?;
     Ok(Listener::Tcp(listener, address))
@@ -112,7 +112,7 @@ fn open_unix(path: &Path) -> io::Result<Listener> {
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile { path: path.to_owned(), identity: identity(path) };
-    socket.listen(QUEUE)?;
+    socket.listen(QUEUE as i32)?;
     Ok(Listener::Unix(UnixListener::from_std(socket.into()), file))
 }
 

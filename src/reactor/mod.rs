@@ -279,9 +279,11 @@ impl Reactor {
 
     fn start_draining(&mut self) {
         // Whoever is in a listener's queue has connected already: closing the listener would
-        // reset them.
+        // reset them. It may have filled up before its length was set, and Linux lets in one
+        // more than it was told.
+        let queue = self.limits.listen_queue.max(listen::QUEUE) as usize + 1;
         for index in 0..self.doors.len() {
-            self.accept_burst(index, self.limits.listen_queue as usize);
+            self.accept_burst(index, queue);
         }
         self.doors.clear();
         log::info!("stopping: {} connections to end", self.hub.len());

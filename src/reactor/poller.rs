@@ -48,6 +48,7 @@ impl Poller {
 
     /// An event that is neither a listener's nor a connection's. What the waker was woken for,
     /// the reactor looks at every turn; the first signal drains, the next one ends everything.
+    #[cfg_attr(not(feature = "signals"), allow(unused_variables, reason = "nothing to tell apart"))]
     pub(super) fn note(&mut self, token: Token) {
         #[cfg(feature = "signals")]
         if token == SIGNALS {
@@ -55,6 +56,5 @@ impl Poller {
                 self.remote.stop_harder();
             }
         }
-        debug_assert!(token.0 >= WAKER.0 - 1, "an event of nobody");
     }
 }

@@ -11,7 +11,7 @@ use socket2::SockRef;
 use socketserver::Address;
 
 use super::real_kit::{
-    Example, connect, example_path, exchange, get, read_answer, read_to_end, run_example, tcp,
+    Example, connect, example_path, exchange, finish_upload, get, read_to_end, run_example, tcp,
     until_refused,
 };
 
@@ -187,16 +187,11 @@ fn the_first_signal_drains_and_exits_0() {
         let example = Example::start(&[]);
         let mut idle = example.client();
         assert_eq!(get(&mut idle, "/plaintext").status, 200);
-        let mut busy = uploading(&example);
+        let busy = uploading(&example);
         example.signal(signal);
         assert_eq!(read_to_end(&mut idle), b"");
         until_refused(tcp(&example.addresses[0]));
-        busy.write_all(b"hello").unwrap();
-        let answer = read_answer(&mut busy, "POST");
-        assert_eq!(answer.text(), "hello");
-        assert!(answer.says_close());
-        assert_eq!(read_to_end(&mut busy), b"");
-        drop(busy);
+        finish_upload(busy);
         assert_eq!(example.join().0, Some(0));
     }
 }

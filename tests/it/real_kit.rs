@@ -209,3 +209,12 @@ pub(crate) fn run_example(arguments: &[&str]) -> Output {
     command.args(arguments).env("RUST_BACKTRACE", "1").stdin(Stdio::null());
     command.output().unwrap()
 }
+
+/// Sends the body that was announced, and reads the last answer of a server that is stopping.
+pub(crate) fn finish_upload(mut busy: TcpStream) {
+    busy.write_all(b"hello").unwrap();
+    let answer = read_answer(&mut busy, "POST");
+    assert_eq!(answer.text(), "hello");
+    assert!(answer.says_close());
+    assert_eq!(read_to_end(&mut busy), b"");
+}

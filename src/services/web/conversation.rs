@@ -1,6 +1,7 @@
 //! One client's conversation with the site: a request, its answer, the next request. Pipelined
 //! requests wait for their turn in the input, so answers are in order by construction.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -95,31 +96,25 @@ impl Conversation {
         let mut request = Request::new(head, body, cx.peer());
         let mark = cx.out().len();
         let reply = Reply { out: cx.out(), draft: &mut answer };
-        let why = match panics::catch(|| self.site.router.answer(&mut request, reply)) {
+        match panics::catch(|| self.site.router.answer(&mut request, reply)) {
             Ok(Ok(Sent { .. })) => {
                 let keep = answer.keeps();
                 if answer.extras.is_some() || !keep {
                     let later = answer.extras.and_then(|extras| extras.later);
                     self.go_on(later, keep, cx);
                 }
-                return Ok(());
+                Ok(())
             }
-            Ok(Err(Failure(why))) => Ok(why),
-            Err(said) => Err(said),
-        };
-        // Whatever it has written is taken back: nothing of it was sent.
-        cx.out().truncate(mark);
-        let (peer, method, path) = (cx.peer(), head.method(), head.path());
-        match why {
-            Ok(why) => {
-                log::error!("{peer} {method} {path}: {}", why.escape_debug());
-                server_error(draft(), cx);
+            Ok(Err(Failure(why))) => {
+                cx.out().truncate(mark);
+                server_error(head, why.escape_debug(), draft(), cx);
                 self.go_on(None, keep, cx);
                 Ok(())
             }
             Err(said) => {
-                log::error!("{peer} {method} {path}: panicked: {said}");
-                server_error(Draft { connection: Connection::Close, ..draft() }, cx);
+                cx.out().truncate(mark);
+                let draft = Draft { connection: Connection::Close, ..draft() };
+                server_error(head, format_args!("panicked: {said}"), draft, cx);
                 Err(Close::Panicked)
             }
         }
@@ -157,11 +152,7 @@ impl Conversation {
                     }
                     let keep = pieces.keep && !cx.is_stopping();
                     self.doing = Doing::Nothing;
-                    if keep {
-                        cx.resume();
-                    } else {
-                        cx.close(Close::Done);
-                    }
+                    resume(keep, cx);
                     return;
                 }
             }
@@ -172,9 +163,21 @@ impl Conversation {
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
-fn server_error(draft: Draft, cx: &mut Context<'_>) {
+/// Logs why a route could not answer, and answers for it. What the route has written must have
+/// been taken back: nothing of it was sent.
+fn server_error(head: &Head<'_>, why: impl Display, draft: Draft, cx: &mut Context<'_>) {
+    log::error!("{} {} {}: {why}", cx.peer(), head.method(), head.path());
     let draft = Draft { status: StatusCode::INTERNAL_SERVER_ERROR, ..draft };
     draft.write(cx.out(), PLAIN, b"500 Internal Server Error\n");
+}
+
+/// After an answer that was not sent at once: the next request, or the end.
+fn resume(keep: bool, cx: &mut Context<'_>) {
+    if keep {
+        cx.resume();
+    } else {
+        cx.close(Close::Done);
+    }
 }
 
 impl MessageHandler<Http> for Conversation {
@@ -200,18 +203,14 @@ impl MessageHandler<Http> for Conversation {
     }
 
     fn on_wake(&mut self, cx: &mut Context<'_>) {
-        let Doing::Waiting(_) = &self.doing else {
-            return;
-        };
-        if let Doing::Waiting(mut prepared) = std::mem::replace(&mut self.doing, Doing::Nothing) {
-            let keep = prepared.draft.keeps() && !cx.is_stopping();
-            let unix_seconds = cx.now().unix_seconds();
-            prepared.write(cx.out(), keep, unix_seconds);
-            if keep {
-                cx.resume();
-            } else {
-                cx.close(Close::Done);
+        match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Waiting(mut prepared) => {
+                let keep = prepared.draft.keeps() && !cx.is_stopping();
+                let unix_seconds = cx.now().unix_seconds();
+                prepared.write(cx.out(), keep, unix_seconds);
+                resume(keep, cx);
             }
+            doing => self.doing = doing,
         }
     }
 
