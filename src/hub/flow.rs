@@ -56,7 +56,8 @@ impl<T: Transport> Connection<T> {
     }
 
     /// One read. `Some(0)` is the end of the input; `None` if nothing came of it.
-    #[inline]
+    // Lingering uses it too; without this the way of every request has one call more.
+    #[inline(always)]
     fn read(&mut self, space: &mut [u8], desk: &mut Desk) -> Option<usize> {
         match self.transport.read(space) {
             Ok(0) => {
