@@ -18,6 +18,9 @@ use std::fmt;
 pub struct Id(u64);
 
 impl Id {
+    /// Names no connection: what does not come from one comes from here.
+    pub(crate) const NOBODY: Id = Id(0);
+
     pub(crate) fn new(index: u32, generation: u32) -> Id {
         Id(u64::from(generation) << 32 | u64::from(index))
     }

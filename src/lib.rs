@@ -24,7 +24,7 @@
 //! ```text
 //!             bytes                     messages                  effects
 //!  socket ──────────▶ input ──▶ Protocol ──────▶ MessageHandler ──────────▶ hub ──▶ other connections,
-//!    ▲                          (sans-IO)             │ cx.write()            timers, close
+//!    ▲                          (sans-IO)             │ cx.write()            topics, timers, close
 //!    └────────────── output ◀─────────────────────────┘
 //!  [reactor: mio]   [─────────── hub, handler, protocols: no mio, no clock ───────────]
 //! ```
@@ -66,6 +66,7 @@ compile_error!("socketserver runs on Unix only");
 mod address;
 mod buffer;
 mod close;
+mod context;
 mod framed;
 mod handler;
 mod hub;
@@ -78,16 +79,19 @@ mod reactor;
 mod server;
 pub mod services;
 pub mod testkit;
+mod topic;
 
 pub use address::{Address, AddressError, Peer};
 pub use close::{Close, Timeout};
+pub use context::Context;
 pub use framed::{Framed, MessageHandler, Protocol, Step};
-pub use handler::{Admission, Context, Handler, Service};
+pub use handler::{Admission, Handler, Service};
 pub use id::Id;
-pub use limits::Limits;
+pub use limits::{Limits, SlowConsumer};
 pub use now::Now;
-pub use reactor::Remote;
+pub use reactor::{Remote, RemoteError};
 pub use server::Server;
+pub use topic::Topic;
 
 // The code in the documents is compiled, and run where it can end.
 #[cfg(all(doctest, feature = "http"))]

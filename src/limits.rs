@@ -42,6 +42,8 @@ pub struct Limits {
     /// more comes. One write of any size passes as long as its predecessors have gone. Default
     /// 1 MiB.
     pub output_hard: usize,
+    /// What happens instead if what comes was published to a topic. Default: the same.
+    pub slow_consumer: SlowConsumer,
     /// How long a new connection may stay silent. Default 60 s (nginx `client_header_timeout`).
     pub first_byte: Option<Duration>,
     /// How long a message may stay incomplete, counted from its first byte and not extended by
@@ -61,6 +63,23 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+/// What becomes of a member of a topic that reads more slowly than others publish, once its
+/// output is above [`Limits::output_hard`].
+///
+/// Only what was published is ever dropped, and only whole calls of
+/// [`publish`](crate::Context::publish); what a handler writes to its own peer arrives or the
+/// connection ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlowConsumer {
+    /// It is closed: it may come back and start afresh (Redis, NATS).
+    #[default]
+    Close,
+    /// It misses what is published now and keeps what waits (ZeroMQ).
+    DropNewest,
+    /// It loses what has waited longest and gets what is published now.
+    DropOldest,
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
@@ -72,6 +91,7 @@ impl Default for Limits {
             output_low: 32 * 1024,
             output_high: 64 * 1024,
             output_hard: 1024 * 1024,
+            slow_consumer: SlowConsumer::Close,
             first_byte: Some(Duration::from_secs(60)),
             message: Some(Duration::from_secs(30)),
             idle: Some(Duration::from_secs(75)),

@@ -2,6 +2,7 @@
 //! no input of a peer may cause one.
 
 use super::connection::Link;
+use super::topics::Memberships;
 use super::transport::Transport;
 use super::{Hub, marks};
 use crate::Id;
@@ -21,6 +22,11 @@ impl<T: Transport> Hub<T> {
             let has = |mark| connection.marks.has(mark);
             queued += usize::from(has(marks::QUEUED));
             timed += usize::from(has(marks::TIMED));
+            assert_eq!(
+                has(marks::JOINED),
+                self.topics.memberships(id) != Memberships::None,
+                "{id}: is a member and does not know it, or the other way round"
+            );
             assert!(connection.link != Link::Closed, "{id}: closed and still in the table");
             assert!(
                 connection.handler.is_some() == (connection.link < Link::Lingering),
@@ -49,6 +55,7 @@ impl<T: Transport> Hub<T> {
                 "{id}: its deadline is forgotten"
             );
         }
+        self.topics.check();
         assert_eq!(
             queued,
             self.ready.iter().filter(|id| self.is_here(**id)).count(),

@@ -8,7 +8,7 @@ use super::deadline::{Periods, Tick, Watch};
 use super::marks::{self, Marks};
 use super::transport::Transport;
 use crate::buffer::Backlog;
-use crate::handler::{Effect, Record};
+use crate::context::{Effect, Record};
 use crate::{Close, Context, Handler, Id, Limits, Now, Peer, panics};
 
 pub(crate) struct Connection<T> {
@@ -215,6 +215,11 @@ impl<T: Transport> Connection<T> {
         if self.leftovers.is_some() {
             self.shed_leftovers();
         }
+        self.renew_watch(desk);
+    }
+
+    /// Sets the deadline for what the connection waits for now.
+    pub(super) fn renew_watch(&mut self, desk: &Desk) {
         let watch = self.watch_for();
         let anew = watch != self.watch
             || match watch {
@@ -234,7 +239,7 @@ impl<T: Transport> Connection<T> {
             Watch::Grace
         } else if self.output_len() > 0 {
             Watch::WriteStall
-        } else if self.marks.has(marks::PAUSED) {
+        } else if self.marks.has_any(marks::PAUSED.with(marks::HELD)) {
             Watch::Nothing
         } else if !self.marks.has(marks::SPOKE) {
             Watch::FirstByte
@@ -263,7 +268,7 @@ impl<T: Transport> Connection<T> {
             Link::Open if self.marks.has(marks::NEW) => true,
             Link::Open if self.marks.has(marks::FULL) => self.output_len() <= limits.output_low,
             Link::Open => {
-                !self.marks.has_any(marks::PAUSED.with(marks::EOF))
+                !self.marks.has_any(marks::HALTED)
                     && (readable || self.marks.has(marks::REOFFER) && self.has_input())
             }
         }

@@ -5,7 +5,7 @@ use super::connection::{Connection, Desk, Link};
 use super::deadline::Watch;
 use super::marks;
 use super::transport::Transport;
-use crate::handler::Effect;
+use crate::context::Effect;
 use crate::{Close, Id, panics};
 
 impl<T: Transport> Connection<T> {
@@ -15,7 +15,7 @@ impl<T: Transport> Connection<T> {
         // the peer sent before has nobody to answer to.
         if self.marks.has(marks::BROKEN)
             && self.link == Link::Open
-            && self.marks.has_any(marks::PAUSED.with(marks::EOF))
+            && self.marks.has_any(marks::HALTED)
         {
             self.fail(Close::Io(std::io::ErrorKind::ConnectionReset));
         }
@@ -87,7 +87,7 @@ impl<T: Transport> Connection<T> {
         // Wishes for this connection are void; those for others still count.
         for effect in desk.record.effects.drain(..) {
             match effect {
-                Effect::Send(..) => desk.outward.push_back((id, effect)),
+                Effect::Send(..) | Effect::Publish(..) => desk.outward.push_back((id, effect)),
                 void => panics::drop_quietly(void),
             }
         }

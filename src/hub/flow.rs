@@ -1,11 +1,12 @@
 //! How bytes go through a connection: read, offer to the handler, keep what is left, write.
 //! The second part of [`Connection`]; decides nothing about its life.
 
-use std::io;
+use std::io::{self, IoSlice};
 
 use super::connection::{Connection, Desk, Link, Progress};
 use super::marks;
 use super::transport::Transport;
+use crate::buffer::GATHERED;
 use crate::{Close, Id};
 
 /// Bytes asked for in one read. Linux moves 64 KiB about as fast per byte as it ever does.
@@ -23,7 +24,7 @@ impl<T: Transport> Connection<T> {
             if self.marks.has(marks::FULL) && !self.drain(id, &mut budget, desk) {
                 return;
             }
-            if self.link != Link::Open || self.marks.has_any(marks::PAUSED.with(marks::EOF)) {
+            if self.link != Link::Open || self.marks.has_any(marks::HALTED) {
                 return;
             }
             if self.marks.has(marks::NEW) {
@@ -208,45 +209,69 @@ impl<T: Transport> Connection<T> {
             desk.record.out.clear();
         }
         if !self.marks.has(marks::BLOCKED) {
-            let mut output = std::mem::take(&mut self.leftovers().output);
-            let sent = self.send(output.waiting(), &mut desk.progress);
-            output.consume(sent);
-            self.leftovers().output = output;
+            self.send_waiting(&mut desk.progress);
         }
+    }
+
+    fn send_waiting(&mut self, progress: &mut Progress) {
+        let mut output = std::mem::take(&mut self.leftovers().output);
+        while !output.is_empty() && !self.marks.has(marks::BLOCKED) && self.link != Link::Closed {
+            let mut slices = [IoSlice::new(&[]); GATHERED];
+            let gathered = match self.transport.keeps_boundaries() {
+                true => 0,
+                false => output.gather(&mut slices),
+            };
+            let sent = match gathered {
+                0 => self.send(output.first(), progress),
+                n => self.send_gathered(&slices[..n], progress),
+            };
+            output.consume(sent);
+        }
+        self.leftovers().output = output;
+    }
+
+    /// One write of several pieces.
+    fn send_gathered(&mut self, slices: &[IoSlice<'_>], progress: &mut Progress) -> usize {
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        let result = self.transport.write_vectored(slices);
+        self.note_write(result, len, progress)
     }
 
     /// Writes until everything is gone or the socket takes no more. One call, as a rule.
     #[inline(always)]
-    fn send(&mut self, bytes: &[u8], progress: &mut Progress) -> usize {
+    pub(super) fn send(&mut self, bytes: &[u8], progress: &mut Progress) -> usize {
         let mut sent = 0;
         while sent < bytes.len() {
-            match self.transport.write(&bytes[sent..]) {
-                Ok(0) => {
-                    self.fail(Close::Io(io::ErrorKind::WriteZero));
-                    break;
-                }
-                Ok(n) => {
-                    sent += n;
-                    progress.sent = true;
-                    if sent < bytes.len() && self.transport.short_read_drains() {
-                        // What a short read is to input: the event will come.
-                        self.marks.set(marks::BLOCKED);
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.marks.set(marks::BLOCKED);
-                    break;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.fail(Close::Io(error.kind()));
-                    break;
-                }
+            let result = self.transport.write(&bytes[sent..]);
+            sent += self.note_write(result, bytes.len() - sent, progress);
+            if self.marks.has(marks::BLOCKED) || self.link == Link::Closed {
+                break;
             }
         }
-        self.bytes_out += sent as u64;
         sent
+    }
+
+    /// Takes note of what a write of `len` bytes gave. Returns how many of them are gone.
+    #[inline(always)]
+    fn note_write(&mut self, result: io::Result<usize>, len: usize, p: &mut Progress) -> usize {
+        match result {
+            Ok(0) => self.fail(Close::Io(io::ErrorKind::WriteZero)),
+            Ok(n) => {
+                p.sent = true;
+                self.bytes_out += n as u64;
+                if n < len && self.transport.short_read_drains() {
+                    // What a short read is to input: the event will come.
+                    self.marks.set(marks::BLOCKED);
+                }
+                return n;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.marks.set(marks::BLOCKED);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => self.fail(Close::Io(error.kind())),
+        }
+        0
     }
 
     /// Finds out whether there is unread input where there may be.

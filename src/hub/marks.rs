@@ -3,7 +3,7 @@
 /// A set of independent facts. (What excludes each other is an enum: see
 /// [`Link`](super::connection::Link) and [`Watch`](super::deadline::Watch).)
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Marks(u16);
+pub(crate) struct Marks(u32);
 
 /// The handler's `on_open` has not run yet.
 pub(crate) const NEW: Marks = Marks(1);
@@ -38,6 +38,17 @@ pub(crate) const UNREAD: Marks = Marks(1 << 13);
 /// An event said "error" and the error has not been read yet.
 pub(crate) const BROKEN: Marks = Marks(1 << 14);
 
+/// It publishes, or forwards, faster than others take it: not read until they have.
+pub(crate) const HELD: Marks = Marks(1 << 15);
+/// It is a member of a topic.
+pub(crate) const JOINED: Marks = Marks(1 << 16);
+/// It is a member of more than one.
+pub(crate) const SEVERAL: Marks = Marks(1 << 17);
+/// It has been given something by several topics that is to leave in one write.
+pub(crate) const COLLECTS: Marks = Marks(1 << 18);
+
+/// With any of these the handler is offered no input.
+pub(crate) const HALTED: Marks = PAUSED.with(HELD).with(EOF);
 /// With none of these there is no input to take.
 pub(crate) const BUSY: Marks = NEW.with(READABLE).with(FULL).with(REOFFER);
 

@@ -7,9 +7,12 @@ mod check;
 mod connection;
 mod deadline;
 mod ending;
+mod fanout;
+mod feed;
 mod flow;
 mod marks;
 mod timers;
+mod topics;
 mod transport;
 mod wishes;
 
@@ -23,7 +26,8 @@ use self::connection::{Connection, Desk, Link, Progress};
 use self::deadline::{Periods, Sweep, Tick, Watch};
 use self::flow::READ_SIZE;
 use self::timers::Timers;
-use crate::handler::Record;
+use self::topics::Topics;
+use crate::context::Record;
 use crate::{Close, Handler, Id, Limits, Now, Peer};
 
 /// What an event said about a connection.
@@ -48,6 +52,11 @@ pub(crate) struct Hub<T> {
     ended: Vec<Id>,
     sweep: Sweep,
     timers: Timers,
+    topics: Topics,
+    /// Members of several topics that have something to send: one write each.
+    collected: Vec<Id>,
+    /// Where the others' messages are gathered for one of their authors.
+    scratch: Vec<u8>,
     desk: Desk,
     /// Where input is read to, for all connections: left-over input, one read's worth of it
     /// beyond the limit (a handler may pause or fill up in the middle of a read), and a read.
@@ -71,6 +80,9 @@ impl<T: Transport> Hub<T> {
             ended: Vec::new(),
             sweep: Sweep::new(),
             timers: Timers::default(),
+            topics: Topics::default(),
+            collected: Vec::new(),
+            scratch: Vec::new(),
             desk: Desk {
                 periods: Periods::new(&limits),
                 limits,
@@ -149,6 +161,9 @@ impl<T: Transport> Hub<T> {
             self.pump(id);
         }
         self.batch = batch;
+        if self.topics.is_busy() {
+            self.fan_out();
+        }
         self.reap();
         if self.desk.record.out.capacity() > OUT_KEPT {
             self.desk.record.out.shrink_to(self.desk.limits.output_high);
@@ -160,7 +175,7 @@ impl<T: Transport> Hub<T> {
     /// How long the reactor may sleep: until this many milliseconds after the server's start.
     /// `Some(0)` if there is something to do at once, `None` for as long as nothing happens.
     pub(crate) fn next_ms(&self) -> Option<u64> {
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || self.topics.is_busy() {
             return Some(0);
         }
         match (self.sweep.next_ms(), self.timers.next_ms()) {
@@ -227,6 +242,9 @@ impl<T: Transport> Hub<T> {
                 self.ready.push(id);
             }
         }
+        if connection.link >= Link::Lingering && connection.marks.take(marks::JOINED) {
+            self.leave_all(id);
+        }
         if !self.desk.outward.is_empty() {
             self.apply_outward();
         }
@@ -236,9 +254,18 @@ impl<T: Transport> Hub<T> {
         let Some(connection) = lookup(&mut self.table, id) else { return };
         if connection.link != Link::Closed {
             connection.fail(why);
-            connection.retire(id, &mut self.desk);
-            self.ended.push(id);
+            self.bury(id);
         }
+    }
+
+    /// Takes leave of a connection whose socket has failed or that was ended at once.
+    fn bury(&mut self, id: Id) {
+        let Some(connection) = lookup(&mut self.table, id) else { return };
+        connection.retire(id, &mut self.desk);
+        if connection.marks.take(marks::JOINED) {
+            self.leave_all(id);
+        }
+        self.ended.push(id);
     }
 
     /// Rings the timers and ends what has passed its deadline.

@@ -3,12 +3,18 @@
 
 use std::io::{self, Read, Write};
 
-/// A non-blocking byte stream.
+/// A non-blocking byte stream, or a connection that carries packets.
 pub(crate) trait Transport: Read + Write {
     /// Whether a read that came up short has emptied the socket, so that the next byte brings a
     /// new event. True for TCP on epoll and kqueue (epoll(7), question 9); elsewhere only
     /// `WouldBlock` proves it.
     fn short_read_drains(&self) -> bool;
+
+    /// Whether one write is one packet and one read another (`SOCK_SEQPACKET`), rather than all
+    /// of it one stream.
+    fn keeps_boundaries(&self) -> bool {
+        false
+    }
 
     /// Tells the peer that nothing more will be sent.
     fn shutdown_write(&mut self) -> io::Result<()>;

@@ -4,7 +4,7 @@
 use super::connection::Link;
 use super::transport::Transport;
 use super::{Hub, lookup, marks};
-use crate::handler::Effect;
+use crate::context::Effect;
 use crate::{Close, Id};
 
 impl<T: Transport> Hub<T> {
@@ -31,13 +31,16 @@ impl<T: Transport> Hub<T> {
                 }
             }
             Effect::Send(to, bytes) => self.deliver(to, &bytes),
+            Effect::Join(topic) => self.join(from, &topic),
+            Effect::Leave(topic) => self.leave(from, &topic),
+            Effect::Publish(topic, bytes) => self.publish(from, &topic, &bytes),
             // The connection has applied these itself.
             Effect::Close(_) | Effect::Pause | Effect::Resume | Effect::Upgrade(_) => {}
         }
     }
 
     /// Hands bytes of one connection to another; they leave with its next pump.
-    fn deliver(&mut self, to: Id, bytes: &[u8]) {
+    pub(crate) fn deliver(&mut self, to: Id, bytes: &[u8]) {
         let Some(connection) = lookup(&mut self.table, to) else {
             return;
         };
@@ -65,8 +68,7 @@ impl<T: Transport> Hub<T> {
         let Some(connection) = lookup(&mut self.table, id) else { return false };
         connection.flush(&mut self.desk);
         if connection.link == Link::Closed {
-            connection.retire(id, &mut self.desk);
-            self.ended.push(id);
+            self.bury(id);
             return false;
         }
         if connection.output_len() > self.desk.limits.output_hard {

@@ -26,11 +26,11 @@ use mio::{Events, Token};
 
 pub(crate) use self::listen::Listener;
 pub(crate) use self::poller::Poller;
-pub use self::remote::Remote;
+pub use self::remote::{Remote, RemoteError};
 
 use self::accept::{Accepting, Look, PAUSE_MS};
 use self::clock::Clock;
-use self::remote::Wish;
+use self::remote::{Command, Wish};
 use self::socket::Socket;
 use crate::hub::{Hub, Readiness};
 use crate::{Handler, Id, Limits, Now, Peer, Service, now, panics};
@@ -41,6 +41,9 @@ const EVENTS: usize = 1024;
 
 // Ids travel as tokens.
 const _: () = assert!(usize::BITS == 64, "socketserver needs a 64-bit system");
+
+/// Commands of other threads taken in one turn.
+const COMMANDS: usize = 256;
 
 /// At most one line about a listener's trouble in this time.
 const QUIET_MS: u64 = 10_000;
@@ -149,6 +152,9 @@ impl Reactor {
 
     /// How long to sleep: not at all if something is left to do.
     fn timeout(&self) -> Option<Duration> {
+        if self.poller.remote.is_pending() {
+            return Some(Duration::ZERO);
+        }
         let doors = self.doors.iter().filter_map(|door| match door.accepting {
             Accepting::Idle => None,
             Accepting::Ready => self.hub.has_room().then_some(0),
@@ -266,6 +272,17 @@ impl Reactor {
 
     /// Does what other threads asked for.
     fn collect(&mut self) {
+        // Other threads cannot be held as publishers of ours are: their commands wait instead.
+        if self.poller.remote.is_pending() && !self.hub.is_crowded() {
+            for command in self.poller.remote.take(COMMANDS) {
+                match command {
+                    Command::Send(to, bytes) => self.hub.deliver(to, &bytes),
+                    Command::Publish(topic, bytes) => {
+                        self.hub.publish(Id::NOBODY, &topic, &bytes);
+                    }
+                }
+            }
+        }
         match (self.poller.remote.wish(), self.phase) {
             (Wish::Serve, _) | (Wish::Drain, Phase::Draining { .. }) => {}
             (Wish::Drain, Phase::Serving) => self.start_draining(),

@@ -58,3 +58,9 @@ impl Poller {
         }
     }
 }
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        self.remote.close();
+    }
+}

@@ -1,10 +1,13 @@
 //! The handle that other threads hold of a running server.
 
-use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{error, fmt};
 
 use mio::Waker;
+
+use crate::{Id, Topic};
 
 /// A handle of a server, for other threads: cheap to clone, and harmless once the server has
 /// gone.
@@ -34,7 +37,58 @@ pub struct Remote {
 struct Shared {
     wish: AtomicU8,
     waker: Waker,
+    /// Commands wait, and the reactor has been woken for them: no second wake-up.
+    pending: AtomicBool,
+    queue: Mutex<Queue>,
 }
+
+#[derive(Default)]
+struct Queue {
+    commands: VecDeque<Command>,
+    /// What the commands weigh together.
+    weight: usize,
+    /// The server has gone.
+    closed: bool,
+}
+
+/// What another thread wants done in the loop.
+pub(crate) enum Command {
+    Send(Id, Box<[u8]>),
+    Publish(Topic, Box<[u8]>),
+}
+
+impl Command {
+    fn weight(&self) -> usize {
+        let (Command::Send(_, bytes) | Command::Publish(_, bytes)) = self;
+        bytes.len() + COMMAND_COST
+    }
+}
+
+/// What all waiting commands may weigh, in bytes.
+const QUEUE_MAX: usize = 16 * 1024 * 1024;
+/// What a command weighs besides its bytes.
+const COMMAND_COST: usize = 64;
+
+/// Why a command of another thread was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// 16 MiB of commands wait for the server already: it is slower than its callers.
+    Full,
+    /// The server has ended.
+    Gone,
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RemoteError::Full => "too much waits for the server already",
+            RemoteError::Gone => "the server has ended",
+        })
+    }
+}
+
+impl error::Error for RemoteError {}
 
 /// What a server was asked to do from outside; it only goes down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +100,115 @@ pub(crate) enum Wish {
 
 impl Remote {
     pub(crate) fn new(waker: Waker) -> Remote {
-        Remote { shared: Arc::new(Shared { wish: AtomicU8::new(Wish::Serve as u8), waker }) }
+        let wish = AtomicU8::new(Wish::Serve as u8);
+        let (pending, queue) = (AtomicBool::new(false), Mutex::default());
+        Remote { shared: Arc::new(Shared { wish, waker, pending, queue }) }
+    }
+
+    /// Sends `bytes` to a connection, behind what it has been sent before; as
+    /// [`Context::send`](crate::Context::send) does from a handler. Returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError`], and nothing was sent. That the connection has gone is none.
+    pub fn send(&self, to: Id, bytes: impl Into<Box<[u8]>>) -> Result<(), RemoteError> {
+        self.command(Command::Send(to, bytes.into()))
+    }
+
+    /// Sends `bytes` to every member of `topic`, as
+    /// [`Context::publish`](crate::Context::publish) does from a handler. Returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError`], and nothing was published. That nobody listens is none.
+    ///
+    /// ```
+    /// use socketserver::{Close, Context, Handler, Peer, Server, Topic};
+    /// use std::io::Read;
+    /// use std::net::TcpStream;
+    ///
+    /// /// Reads the news.
+    /// struct Reader;
+    ///
+    /// impl Handler for Reader {
+    ///     fn on_open(&mut self, cx: &mut Context<'_>) {
+    ///         cx.join(&Topic::new("news"));
+    ///         cx.write(b"!");
+    ///     }
+    ///
+    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    ///         Ok(input.len())
+    ///     }
+    /// }
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// let address = server.addresses()[0].to_string();
+    /// let remote = server.remote();
+    /// let thread = std::thread::spawn(|| server.serve(|_: &Peer| Reader));
+    ///
+    /// let mut client = TcpStream::connect(address)?;
+    /// let mut bytes = [0; 4];
+    /// client.read_exact(&mut bytes[..1])?; // it has joined
+    /// remote.publish(&Topic::new("news"), *b"rain")?;
+    /// client.read_exact(&mut bytes)?;
+    /// assert_eq!(&bytes, b"rain");
+    ///
+    /// remote.stop();
+    /// thread.join().unwrap()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn publish(&self, topic: &Topic, bytes: impl Into<Box<[u8]>>) -> Result<(), RemoteError> {
+        self.command(Command::Publish(topic.clone(), bytes.into()))
+    }
+
+    fn command(&self, command: Command) -> Result<(), RemoteError> {
+        let mut queue = self.queue();
+        if queue.closed {
+            return Err(RemoteError::Gone);
+        }
+        let weight = queue.weight + command.weight();
+        // Into an empty queue goes whatever it is.
+        if weight > QUEUE_MAX && queue.weight > 0 {
+            return Err(RemoteError::Full);
+        }
+        queue.weight = weight;
+        queue.commands.push_back(command);
+        drop(queue);
+        if !self.shared.pending.swap(true, Ordering::AcqRel) {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    /// Nothing that is done under the lock can panic.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether commands wait.
+    pub(super) fn is_pending(&self) -> bool {
+        self.shared.pending.load(Ordering::Acquire)
+    }
+
+    /// Takes the oldest commands, at most `max`.
+    pub(super) fn take(&self, max: usize) -> Vec<Command> {
+        // Before the look: a command that comes after it wakes the reactor again.
+        self.shared.pending.store(false, Ordering::Release);
+        let mut queue = self.queue();
+        let count = queue.commands.len().min(max);
+        let taken: Vec<Command> = queue.commands.drain(..count).collect();
+        queue.weight -= taken.iter().map(Command::weight).sum::<usize>();
+        if !queue.commands.is_empty() {
+            self.shared.pending.store(true, Ordering::Release);
+        }
+        taken
+    }
+
+    /// No command is taken any more: the server has ended.
+    pub(super) fn close(&self) {
+        let mut queue = self.queue();
+        queue.closed = true;
+        queue.commands = VecDeque::new();
     }
 
     /// Stops the server in good order: it closes its listeners, answers what it has received,
@@ -72,6 +234,10 @@ impl Remote {
 
     fn ask(&self, wish: Wish) {
         self.shared.wish.fetch_max(wish as u8, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Err(error) = self.shared.waker.wake() {
             // The poller is gone, and with it the server: then there is nothing to stop.
             log::debug!("a server could not be woken: {error}");

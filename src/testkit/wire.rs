@@ -1,7 +1,7 @@
 //! A connection in memory, honest about what an edge-triggered poller tells of it.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::hub::{Readiness, Transport};
@@ -74,18 +74,28 @@ impl Read for MemorySocket {
 
 impl Write for MemorySocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut wire = self.wire();
         wire.writes += 1;
         if wire.client_reset || wire.server_shut {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let room = wire.window.saturating_sub(wire.to_client.len());
-        let n = bytes.len().min(room).min(wire.grain.unwrap_or(usize::MAX));
-        wire.starved |= room < bytes.len();
+        let len = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        let n = len.min(room).min(wire.grain.unwrap_or(usize::MAX));
+        wire.starved |= room < len;
         if n == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        wire.to_client.extend(bytes.iter().take(n));
+        let mut left = n;
+        for slice in slices {
+            let taken = slice.len().min(left);
+            wire.to_client.extend_from_slice(slice.get(..taken).unwrap_or_default());
+            left -= taken;
+        }
         Ok(n)
     }
 

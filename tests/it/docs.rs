@@ -68,7 +68,8 @@ fn spellings(value: &str) -> Vec<String> {
     {
         return vec![format!("{seconds} s")];
     }
-    let number: u64 = value.parse().unwrap();
+    // What is no number is a variant.
+    let Ok(number) = value.parse::<u64>() else { return vec![format!("`{value}`")] };
     let mut spellings = vec![with_commas(number)];
     if number % (1024 * 1024) == 0 {
         spellings.push(format!("{} MiB", number / 1024 / 1024));

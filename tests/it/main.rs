@@ -29,6 +29,7 @@ mod slow;
 mod stopping;
 mod tidy;
 mod timers;
+mod topics;
 mod traps;
 mod web;
 mod web_ends;

@@ -18,7 +18,9 @@ const WORDS: &[&str] = &[
     "Limits",
     "Now",
     "Peer",
+    "SlowConsumer",
     "Timeout",
+    "Topic",
     "address",
     "buffer",
     "close",
@@ -26,9 +28,10 @@ const WORDS: &[&str] = &[
     "limits",
     "now",
     "panics",
+    "topic",
 ];
 /// What handlers are made of.
-const CONTRACT: &[&str] = &["Admission", "Context", "Handler", "Service", "handler"];
+const CONTRACT: &[&str] = &["Admission", "Context", "Handler", "Service", "context", "handler"];
 /// What message handlers are made of.
 const FRAMES: &[&str] = &["Framed", "MessageHandler", "Protocol", "Step", "framed"];
 
@@ -42,6 +45,8 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("src/reactor/", &[WORDS, CONTRACT, &["hub", "reactor"]]),
     ("src/server.rs", &[WORDS, CONTRACT, &["reactor"]]),
     ("src/framed.rs", &[WORDS, CONTRACT]),
+    ("src/handler.rs", &[WORDS, CONTRACT]),
+    ("src/context.rs", &[WORDS, CONTRACT]),
     ("src/", &[WORDS]),
 ];
 

@@ -1,0 +1,44 @@
+//! The name of a set of connections to publish to. Knows nothing of its members.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Names a set of connections: who [joins](crate::Context::join) it gets what is
+/// [published](crate::Context::publish) to it.
+///
+/// A topic exists while it has members. Two values made of the same text name the same topic;
+/// a clone costs no allocation.
+///
+/// ```
+/// use socketserver::Topic;
+///
+/// let lobby = Topic::new("lobby");
+/// assert_eq!(lobby, Topic::from("lobby"));
+/// assert_eq!(lobby.as_str(), "lobby");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic(Arc<str>);
+
+impl Topic {
+    /// The topic of that name.
+    pub fn new(name: &str) -> Topic {
+        Topic(name.into())
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Topic {
+    fn from(name: &str) -> Topic {
+        Topic::new(name)
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
