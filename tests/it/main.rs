@@ -24,6 +24,7 @@ mod network;
 mod real;
 mod real_kit;
 mod seeds;
+mod session;
 mod signals;
 mod slow;
 mod stopping;
