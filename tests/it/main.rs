@@ -25,6 +25,7 @@ mod real;
 mod real_kit;
 mod seeds;
 mod session;
+mod session_example;
 mod signals;
 mod slow;
 mod stopping;
