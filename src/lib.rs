@@ -40,7 +40,8 @@
 //!    everything; [`Close`] says why a connection ended.
 //! 5. Test all of it without a socket, on [`testkit::Network`].
 //!
-//! For the web, `services::web` has all of this ready: routes in, answers out.
+//! For the web, `services::web` has all of this ready: routes in, answers out. The service to read
+//! first is the smallest, [`services::session`]: a handler of raw bytes.
 //!
 //! A call of a handler should return soon: one thread serves all connections, so all others wait
 //! for it. A handler that panics ends its own connection and nothing else.

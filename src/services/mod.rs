@@ -1,5 +1,6 @@
-//! Services: what people start. Each is a protocol, a handler for its messages, and what
-//! connections share.
+//! Services: what people start. Each is a handler, the protocol it speaks if its input is
+//! messages, and what connections share.
 
+pub mod session;
 #[cfg(feature = "http")]
 pub mod web;

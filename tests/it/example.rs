@@ -15,9 +15,11 @@ use super::real_kit::{
     until_refused,
 };
 
+const NAME: &str = "reactor_web";
+
 #[test]
 fn every_route_answers() {
-    let example = Example::start(&["--log", "off"]);
+    let example = Example::start(NAME, &["--log", "off"]);
     let mut client = example.client();
     let welcome = get(&mut client, "/");
     assert_eq!(welcome.field("content-type"), Some("text/html; charset=utf-8"));
@@ -44,7 +46,7 @@ fn every_route_answers() {
 
 #[test]
 fn echo_gives_the_body_back_whatever_the_method() {
-    let example = Example::start(&["--log", "off"]);
+    let example = Example::start(NAME, &["--log", "off"]);
     let mut client = example.client();
     for method in ["POST", "PUT", "GET", "BREW"] {
         let answer = exchange(
@@ -65,7 +67,7 @@ fn echo_gives_the_body_back_whatever_the_method() {
 
 #[test]
 fn a_slow_answer_holds_up_nobody_else() {
-    let example = Example::start(&["--log", "off"]);
+    let example = Example::start(NAME, &["--log", "off"]);
     let mut slow = example.client();
     slow.write_all(b"GET /slow?ms=60000 HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
     assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
@@ -73,7 +75,7 @@ fn a_slow_answer_holds_up_nobody_else() {
 
 #[test]
 fn faults_are_served_when_asked_for() {
-    let mut example = Example::start(&["--faults"]);
+    let mut example = Example::start(NAME, &["--faults"]);
     let mut client = example.client();
     assert_eq!(get(&mut client, "/work?ms=1").text(), "worked\n");
     let answer = get(&mut client, "/panic");
@@ -88,7 +90,7 @@ fn faults_are_served_when_asked_for() {
 fn several_addresses_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("web.sock");
-    let mut command = Command::new(example_path());
+    let mut command = Command::new(example_path(NAME));
     command.args(["--bind", "127.0.0.1:0", "--bind", "127.0.0.1:0", "--bind"]);
     command.arg(format!("unix:{}", path.display()));
     let example = Example::spawn(command, 3);
@@ -107,7 +109,7 @@ fn several_addresses_are_served() {
 
 #[test]
 fn help_tells_every_option_and_ends() {
-    let output = run_example(&["--help"]);
+    let output = run_example(NAME, &["--help"]);
     let help = String::from_utf8(output.stdout).unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
     for known in [
@@ -151,7 +153,7 @@ fn bad_arguments_get_one_clear_line_and_exit_2() {
         &["--faults=yes"],
         &["--bind", "127.0.0.1:0\nlistening on nothing"],
     ] {
-        let output = run_example(arguments);
+        let output = run_example(NAME, arguments);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
@@ -164,7 +166,7 @@ fn bad_arguments_get_one_clear_line_and_exit_2() {
 fn an_address_in_use_gets_one_clear_line_and_exit_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let output = run_example(&["--bind", &address]);
+    let output = run_example(NAME, &["--bind", &address]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
@@ -184,7 +186,7 @@ fn uploading(example: &Example) -> TcpStream {
 #[test]
 fn the_first_signal_drains_and_exits_0() {
     for signal in ["TERM", "INT"] {
-        let example = Example::start(&[]);
+        let example = Example::start(NAME, &[]);
         let mut idle = example.client();
         assert_eq!(get(&mut idle, "/plaintext").status, 200);
         let busy = uploading(&example);
@@ -198,7 +200,7 @@ fn the_first_signal_drains_and_exits_0() {
 
 #[test]
 fn a_second_signal_exits_at_once() {
-    let mut example = Example::start(&["--drain-timeout", "3600"]);
+    let mut example = Example::start(NAME, &["--drain-timeout", "3600"]);
     let _busy = uploading(&example);
     example.signal("TERM");
     until_refused(tcp(&example.addresses[0]));
@@ -209,7 +211,7 @@ fn a_second_signal_exits_at_once() {
 
 #[test]
 fn who_does_not_finish_in_time_is_cut_off() {
-    let example = Example::start(&["--drain-timeout", "0.2"]);
+    let example = Example::start(NAME, &["--drain-timeout", "0.2"]);
     let _busy = uploading(&example);
     example.signal("TERM");
     let (code, log) = example.join();
@@ -220,7 +222,7 @@ fn who_does_not_finish_in_time_is_cut_off() {
 #[test]
 fn running_out_of_descriptors_is_survived() {
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 40; exec \"$0\" --bind 127.0.0.1:0"]).arg(example_path());
+    command.args(["-c", "ulimit -n 40; exec \"$0\" --bind 127.0.0.1:0"]).arg(example_path(NAME));
     let mut example = Example::spawn(command, 1);
     let mut clients: Vec<_> = (0..100).map(|_| example.client()).collect();
     example.until_logged("cannot accept");
@@ -250,7 +252,7 @@ const MIDDLES: &[&str] = &[
 
 #[test]
 fn a_thousand_clients_that_vanish_in_the_middle_of_anything_leave_nothing_behind() {
-    let example = Example::start(&["--log", "off", "--faults"]);
+    let example = Example::start(NAME, &["--log", "off", "--faults"]);
     let descriptors = || {
         let folder = format!("/proc/{}/fd", example.child.id());
         std::fs::read_dir(folder).unwrap().count()

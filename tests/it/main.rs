@@ -24,6 +24,8 @@ mod network;
 mod real;
 mod real_kit;
 mod seeds;
+mod session;
+mod session_example;
 mod signals;
 mod slow;
 mod stopping;

@@ -126,7 +126,7 @@ impl Handler for Echo {
     }
 }
 
-/// The `reactor_web` example in a process of its own, killed at the end at the latest.
+/// An example in a process of its own, killed at the end at the latest.
 pub(crate) struct Example {
     pub(crate) child: Child,
     pub(crate) addresses: Vec<Address>,
@@ -134,17 +134,17 @@ pub(crate) struct Example {
 }
 
 /// Where cargo puts it: `cargo test` builds the examples as well.
-pub(crate) fn example_path() -> PathBuf {
+pub(crate) fn example_path(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
-    let path = test.ancestors().nth(2).unwrap().join("examples/reactor_web");
-    assert!(path.exists(), "first run: cargo build --example reactor_web");
+    let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
+    assert!(path.exists(), "first run: cargo build --example {name}");
     path
 }
 
 impl Example {
     /// Starts it on a port that the system chooses.
-    pub(crate) fn start(arguments: &[&str]) -> Example {
-        let mut command = Command::new(example_path());
+    pub(crate) fn start(name: &str, arguments: &[&str]) -> Example {
+        let mut command = Command::new(example_path(name));
         command.args(["--bind", "127.0.0.1:0"]).args(arguments);
         Example::spawn(command, 1)
     }
@@ -204,8 +204,8 @@ impl Drop for Example {
 }
 
 /// Runs the example to its end.
-pub(crate) fn run_example(arguments: &[&str]) -> Output {
-    let mut command = Command::new(example_path());
+pub(crate) fn run_example(name: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(example_path(name));
     command.args(arguments).env("RUST_BACKTRACE", "1").stdin(Stdio::null());
     command.output().unwrap()
 }

@@ -1,0 +1,65 @@
+//! The session server of the tutorial: it greets, answers each command, and ends on `exit`.
+//!
+//! ```text
+//! cargo run --release --example reactor_session
+//! nc 127.0.0.1 8009
+//! ```
+
+mod common;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use socketserver::services::session::Session;
+use socketserver::{Limits, Peer};
+
+use common::{Exit, Options};
+
+const HELP: &str = "\
+reactor_session: a session for everybody who connects, in one loop
+
+  (on connecting)  我是多线程
+  0                您输入的是0
+  exit             ends the session
+  anything else    请重新输入.
+
+A command needs no line end; one that it has is ignored.
+
+options
+  --bind ADDR             where to listen, repeatable: 127.0.0.1:8009, [::1]:8009, unix:/path
+                          (default 127.0.0.1:8009; port 0 takes a free one)
+  --mode MODE             multiplex (default); threads, processes and reactors are to come
+  --workers N             how many workers, processes or reactors (no effect with multiplex)
+  --blocking              to come
+  --max-connections N     connections open at once (default 65536)
+  --idle-timeout SECS     how long nothing may happen on a connection (default 600, 0: for ever)
+  --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
+                          at all)
+  --log LEVEL             off, error, warn, info (default), debug, trace
+  --help                  this text
+
+SIGTERM or SIGINT (Ctrl-C) finishes what was asked and exits; a second one exits at once.
+
+try it
+  printf '0\\nhello\\nexit\\n' | nc 127.0.0.1 8009
+";
+
+/// People think before they type.
+const IDLE: Option<Duration> = Some(Duration::from_secs(600));
+
+fn main() -> ExitCode {
+    common::exit(run())
+}
+
+fn run() -> Result<(), Exit> {
+    let limits = Limits { first_byte: IDLE, idle: IDLE, ..Limits::default() };
+    let options =
+        Options::new("127.0.0.1:8009", limits).parse(HELP, |name, _| match name.0.as_str() {
+            "blocking" => Err(common::usage("--blocking is not there yet")),
+            _ => Ok(false),
+        })?;
+    match options {
+        Some(options) => common::serve(options, |_: &Peer| Session::new()),
+        None => Ok(()),
+    }
+}
