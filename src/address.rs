@@ -102,6 +102,9 @@ pub enum Peer {
     V6(Box<SocketAddrV6>),
     /// Over a Unix socket, whose clients have no name.
     Unix,
+    /// Nobody: the other end of a connection that could not be made because the name of the host
+    /// has led to no address.
+    Unresolved,
 }
 
 impl Peer {
@@ -110,7 +113,7 @@ impl Peer {
         match self {
             Peer::V4(address) => Some((*address.ip()).into()),
             Peer::V6(address) => Some((*address.ip()).into()),
-            Peer::Unix => None,
+            Peer::Unix | Peer::Unresolved => None,
         }
     }
 }
@@ -130,6 +133,7 @@ impl fmt::Display for Peer {
             Peer::V4(address) => address.fmt(f),
             Peer::V6(address) => address.fmt(f),
             Peer::Unix => f.write_str("unix"),
+            Peer::Unresolved => f.write_str("unresolved"),
         }
     }
 }

@@ -1,10 +1,27 @@
 //! What a handler may ask for: the recording half of the contract. Knows no socket, no clock and
 //! no table of connections.
 
+use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
-use crate::{Close, Handler, Id, Now, Peer, Topic, now};
+use crate::{Close, Destination, Handler, Id, Now, Peer, Topic, now};
+
+/// What one handler tells another: a value of any type, to be
+/// [downcast](Box::downcast) by who gets it.
+pub type Note = Box<dyn Any + Send>;
+
+/// The [note](Context::tell) that comes back when one could not be passed on, because its
+/// receiver had ended or did so before it was told.
+///
+/// Who forwards to, or waits for, another connection learns from it that there is nobody.
+#[derive(Debug)]
+pub struct Undelivered {
+    /// Who was to be told.
+    pub to: Id,
+    /// What.
+    pub note: Note,
+}
 
 /// A recorded wish of a handler. It is applied after the handler has returned, so nothing a
 /// handler asks for can pull the ground from under its own feet.
@@ -21,6 +38,16 @@ pub(crate) enum Effect {
     Join(Topic),
     Leave(Topic),
     Publish(Topic, Box<[u8]>),
+    Finish,
+    Forward(Id, Box<[u8]>),
+    Tell(Id, Note),
+    Connect(Box<Dial>),
+}
+
+/// A connection that is wanted, and who is to serve it.
+pub(crate) struct Dial {
+    pub(crate) to: Destination,
+    pub(crate) handler: Box<dyn Handler>,
 }
 
 /// What a handler's calls leave behind, until it is applied. Empty between connections; all
@@ -87,6 +114,60 @@ impl<'a> Context<'a> {
     /// Sends `bytes` to another connection of this server. If it has gone, nothing happens.
     pub fn send(&mut self, to: Id, bytes: impl Into<Box<[u8]>>) {
         self.record.effects.push(Effect::Send(to, bytes.into()));
+    }
+
+    /// Sends `bytes` to another connection of this server and slows this one down to its pace:
+    /// while the other's output is above [`Limits::output_high`](crate::Limits::output_high),
+    /// this one is not read. What a proxy does in both directions.
+    pub fn forward(&mut self, to: Id, bytes: impl Into<Box<[u8]>>) {
+        self.record.effects.push(Effect::Forward(to, bytes.into()));
+    }
+
+    /// Tells another handler of this server something: its
+    /// [`on_note`](crate::Handler::on_note) is called in the next turn, with `note` boxed. If it
+    /// has gone by then, the note comes back as [`Undelivered`](crate::Undelivered).
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Id, Limits, Note};
+    ///
+    /// /// Tells the one before it how many bytes came.
+    /// struct Counts(Option<Id>);
+    ///
+    /// impl Handler for Counts {
+    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    ///         if let Some(other) = self.0 {
+    ///             cx.tell(other, input.len());
+    ///         }
+    ///         Ok(input.len())
+    ///     }
+    ///
+    ///     fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+    ///         if let Ok(count) = note.downcast::<usize>() {
+    ///             cx.write(format!("{count} bytes").as_bytes());
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let ann = network.connect(Counts(None));
+    /// let bob = network.connect(Counts(Some(network.id(ann))));
+    /// network.send(bob, b"12345");
+    /// network.settle();
+    /// assert_eq!(network.received(ann), b"5 bytes");
+    /// ```
+    pub fn tell(&mut self, to: Id, note: impl Any + Send) {
+        self.record.effects.push(Effect::Tell(to, Box::new(note)));
+    }
+
+    /// Connects to `to`. Once that is made, `handler` serves the connection as it would an
+    /// accepted one: its [`on_open`](crate::Handler::on_open) is called. If it cannot be made in
+    /// [`Limits::connect`](crate::Limits::connect), its
+    /// [`on_unreachable`](crate::Handler::on_unreachable) is called instead. Names are looked
+    /// up without holding up the loop, and every address of the name is tried.
+    pub fn connect(&mut self, to: impl Into<Destination>, handler: impl Handler + 'static) {
+        let dial = Dial { to: to.into(), handler: Box::new(handler) };
+        self.record.effects.push(Effect::Connect(Box::new(dial)));
     }
 
     /// Makes this connection a member of `topic`: it gets what others publish there from now on.
@@ -178,6 +259,13 @@ impl<'a> Context<'a> {
     pub fn close(&mut self, why: Close) {
         self.record.halted = true;
         self.record.effects.push(Effect::Close(why));
+    }
+
+    /// Sends no more: once everything written has been sent, the peer is told the end (a
+    /// half-close). It may go on sending, and is heard; the connection ends when it has ended,
+    /// too. What is written, sent or published to it after this goes nowhere.
+    pub fn finish(&mut self) {
+        self.record.effects.push(Effect::Finish);
     }
 
     /// Whether the handler should stop for now: it closed, paused or upgraded, or its output is

@@ -1,9 +1,9 @@
 //! From bytes to messages: the contract of a protocol, and the handler that joins a protocol and
 //! the code that is fed its messages. Knows no particular protocol.
 
-use std::fmt;
+use std::{fmt, io};
 
-use crate::{Close, Context, Handler};
+use crate::{Close, Context, Handler, Note};
 
 /// A sans-IO decoder: bytes in; one message, or "need more", out.
 ///
@@ -95,6 +95,16 @@ pub trait MessageHandler<P: Protocol>: Send {
     /// See [`Handler::on_wake`].
     fn on_wake(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
+    }
+
+    /// See [`Handler::on_note`].
+    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+        let _ = (note, cx);
+    }
+
+    /// See [`Handler::on_unreachable`].
+    fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
+        let _ = (error, cx);
     }
 
     /// See [`Handler::on_stop`].
@@ -198,6 +208,14 @@ impl<P: Protocol, H: MessageHandler<P>> Handler for Framed<P, H> {
 
     fn on_wake(&mut self, cx: &mut Context<'_>) {
         self.handler.on_wake(cx);
+    }
+
+    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+        self.handler.on_note(note, cx);
+    }
+
+    fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
+        self.handler.on_unreachable(error, cx);
     }
 
     fn on_stop(&mut self, cx: &mut Context<'_>) {

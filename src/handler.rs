@@ -1,7 +1,9 @@
 //! The contract between a server and the code that runs in it: what a handler is told. Knows no
 //! socket, no clock and no table of connections.
 
-use crate::{Close, Context, Peer};
+use std::io;
+
+use crate::{Close, Context, Note, Peer};
 
 /// Your per-connection object, fed raw bytes.
 ///
@@ -32,7 +34,7 @@ use crate::{Close, Context, Peer};
 /// assert_eq!(network.received(client), b"HELLO");
 /// ```
 pub trait Handler: Send {
-    /// The connection was accepted. What is written here is the greeting.
+    /// The connection was accepted, or made. What is written here is the greeting.
     fn on_open(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
     }
@@ -61,6 +63,21 @@ pub trait Handler: Send {
     /// The time asked for by [`Context::wake_after`] has come.
     fn on_wake(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
+    }
+
+    /// Another handler, or another thread, [told](Context::tell) this one something.
+    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+        let _ = (note, cx);
+    }
+
+    /// The connection that this handler was to serve could not be
+    /// [made](Context::connect). `error` is the system's, with its code, of the last
+    /// address that was tried; `TimedOut` if [`Limits::connect`](crate::Limits::connect) has
+    /// passed, and `NotFound` if the name has led to no address. Nothing else of this handler
+    /// is called, and what it asks for its own connection is void. A server that ends at once
+    /// drops it without a word.
+    fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
+        let _ = (error, cx);
     }
 
     /// The server is stopping and would like this connection to end. By default it does, after
@@ -148,6 +165,12 @@ impl<H: Handler + ?Sized> Handler for Box<H> {
     }
     fn on_wake(&mut self, cx: &mut Context<'_>) {
         (**self).on_wake(cx);
+    }
+    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+        (**self).on_note(note, cx);
+    }
+    fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
+        (**self).on_unreachable(error, cx);
     }
     fn on_stop(&mut self, cx: &mut Context<'_>) {
         (**self).on_stop(cx);

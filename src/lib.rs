@@ -68,6 +68,7 @@ mod address;
 mod buffer;
 mod close;
 mod context;
+mod destination;
 mod framed;
 mod handler;
 mod hub;
@@ -84,7 +85,8 @@ mod topic;
 
 pub use address::{Address, AddressError, Peer};
 pub use close::{Close, Timeout};
-pub use context::Context;
+pub use context::{Context, Note, Undelivered};
+pub use destination::Destination;
 pub use framed::{Framed, MessageHandler, Protocol, Step};
 pub use handler::{Admission, Handler, Service};
 pub use id::Id;

@@ -44,6 +44,9 @@ pub struct Limits {
     pub output_hard: usize,
     /// What happens instead if what comes was published to a topic. Default: the same.
     pub slow_consumer: SlowConsumer,
+    /// How long it may take to make a connection to somebody else, over all addresses of a name.
+    /// Default 10 s (curl 300 s, HAProxy's examples 5 s).
+    pub connect: Option<Duration>,
     /// How long a new connection may stay silent. Default 60 s (nginx `client_header_timeout`).
     pub first_byte: Option<Duration>,
     /// How long a message may stay incomplete, counted from its first byte and not extended by
@@ -92,6 +95,7 @@ impl Default for Limits {
             output_high: 64 * 1024,
             output_hard: 1024 * 1024,
             slow_consumer: SlowConsumer::Close,
+            connect: Some(Duration::from_secs(10)),
             first_byte: Some(Duration::from_secs(60)),
             message: Some(Duration::from_secs(30)),
             idle: Some(Duration::from_secs(75)),

@@ -2,8 +2,9 @@
 
 use std::{fmt, io};
 
+use crate::context::Dial;
 use crate::reactor::{Listener, Poller, Reactor, Remote};
-use crate::{Address, Limits, Service};
+use crate::{Address, Destination, Handler, Limits, Service};
 
 /// A server: some addresses, the services behind them, and the limits they live under.
 ///
@@ -60,6 +61,7 @@ pub struct Server {
     /// Each with the index of its service; those bound since the last service was given have
     /// none yet.
     doors: Vec<(Listener, Option<usize>)>,
+    dials: Vec<Dial>,
 }
 
 impl Server {
@@ -75,10 +77,58 @@ impl Server {
         A: TryInto<Address>,
         A::Error: fmt::Display,
     {
-        let poller = Poller::new()?;
-        let limits = Limits::default();
-        let server = Server { limits, poller, services: Vec::new(), doors: Vec::new() };
-        server.and_bind(address)
+        Server::unbound()?.and_bind(address)
+    }
+
+    /// A server that listens nowhere: a loop for connections to others, which ends when the last
+    /// of them has. What clients are made of.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if it has no poller.
+    pub fn unbound() -> io::Result<Server> {
+        let (poller, limits) = (Poller::new()?, Limits::default());
+        let (services, doors, dials) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Server { limits, poller, services, doors, dials })
+    }
+
+    /// Connects to `to` when the server runs; as [`Context::connect`](crate::Context::connect)
+    /// does from a handler.
+    ///
+    /// ```
+    /// use socketserver::{Close, Context, Destination, Handler, Server};
+    /// use std::io::Write;
+    /// use std::net::TcpListener;
+    ///
+    /// /// Prints what comes.
+    /// struct Print;
+    ///
+    /// impl Handler for Print {
+    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    ///         println!("{}", input.escape_ascii());
+    ///         Ok(input.len())
+    ///     }
+    ///
+    ///     fn on_unreachable(&mut self, error: &std::io::Error, _: &mut Context<'_>) {
+    ///         println!("nobody there: {error}");
+    ///     }
+    /// }
+    ///
+    /// let other = TcpListener::bind("127.0.0.1:0")?;
+    /// let to: Destination = format!("localhost:{}", other.local_addr()?.port()).parse()?;
+    /// let client = std::thread::spawn(|| Server::unbound()?.connect(to, Print).run());
+    /// other.accept()?.0.write_all(b"hello")?;
+    /// client.join().unwrap()?; // the other side has closed
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn connect(
+        mut self,
+        to: impl Into<Destination>,
+        handler: impl Handler + 'static,
+    ) -> Server {
+        self.dials.push(Dial { to: to.into(), handler: Box::new(handler) });
+        self
     }
 
     /// One more address.
@@ -177,7 +227,7 @@ impl Server {
                 None => return Err(invalid(format!("{} has no service", listener.address()))),
             }
         }
-        Reactor::new(self.poller, self.limits, self.services, doors)?.run()
+        Reactor::new(self.poller, self.limits, self.services, doors, self.dials)?.run()
     }
 }
 

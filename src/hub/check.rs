@@ -1,6 +1,8 @@
 //! What must hold after every turn. Checked in debug builds; a breach is a bug of the hub, and
 //! no input of a peer may cause one.
 
+use std::collections::HashSet;
+
 use super::connection::Link;
 use super::topics::Memberships;
 use super::transport::Transport;
@@ -15,6 +17,9 @@ impl<T: Transport> Hub<T> {
             self.desk.record.effects.is_empty() && self.desk.outward.is_empty(),
             "wishes are applied"
         );
+        let awaiting = self.table.iter().filter_map(|(_, c)| c.leftovers.as_deref());
+        let awaiting = awaiting.flat_map(|leftovers| leftovers.awaiting.iter().copied());
+        let held: HashSet<Id> = self.topics.held().chain(awaiting).collect();
         let mut queued = 0;
         let mut timed = 0;
         for (key, connection) in &self.table {
@@ -26,6 +31,10 @@ impl<T: Transport> Hub<T> {
                 has(marks::JOINED),
                 self.topics.memberships(id) != Memberships::None,
                 "{id}: is a member and does not know it, or the other way round"
+            );
+            assert!(
+                !has(marks::HELD) || held.contains(&id),
+                "{id}: is held, and nobody will let it go"
             );
             assert!(connection.link != Link::Closed, "{id}: closed and still in the table");
             assert!(

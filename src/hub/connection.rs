@@ -9,7 +9,7 @@ use super::marks::{self, Marks};
 use super::transport::Transport;
 use crate::buffer::Backlog;
 use crate::context::{Effect, Record};
-use crate::{Close, Context, Handler, Id, Limits, Now, Peer, panics};
+use crate::{Close, Context, Handler, Id, Limits, Note, Now, Peer, panics};
 
 pub(crate) struct Connection<T> {
     pub(super) transport: T,
@@ -51,6 +51,10 @@ pub(crate) struct Leftovers {
     pub(super) why: Option<Close>,
     /// Bytes still to be thrown away while lingering.
     pub(super) linger_left: usize,
+    /// What others told the handler, and who.
+    pub(super) notes: Vec<(Id, Note)>,
+    /// Who is not read until the output has fallen below its low mark.
+    pub(super) awaiting: Vec<Id>,
 }
 
 /// What all connections work at, one after the other.
@@ -106,10 +110,13 @@ impl<T: Transport> Connection<T> {
             return;
         }
         self.flush(desk);
-        if self.marks.has_any(marks::NEW.with(marks::WOKEN)) {
+        if self.marks.has_any(marks::NEW.with(marks::WOKEN).with(marks::NOTED)) {
             self.greet(id, desk);
             if self.marks.take(marks::WOKEN) {
                 self.call(id, desk, |handler, cx| handler.on_wake(cx));
+            }
+            if self.marks.take(marks::NOTED) {
+                self.pass_on_notes(id, desk);
             }
         }
         self.take_input(id, input, desk);
@@ -127,6 +134,15 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    fn pass_on_notes(&mut self, id: Id, desk: &mut Desk) {
+        let mut notes = std::mem::take(&mut self.leftovers().notes).into_iter();
+        while self.link == Link::Open {
+            let Some((_, note)) = notes.next() else { return };
+            self.call(id, desk, |handler, cx| handler.on_note(note, cx));
+        }
+        self.leftovers().notes = notes.collect();
+    }
+
     /// Runs the handler and applies what it asked for. `None` if it panicked or has gone; then
     /// the connection has ended.
     pub(super) fn call<R>(
@@ -138,7 +154,11 @@ impl<T: Transport> Connection<T> {
         if self.link != Link::Open {
             return None;
         }
+        let finished = self.marks.has(marks::FINISHED).then_some(desk.record.out.len());
         let result = self.call_raw(id, desk, run);
+        if let Some(len) = finished {
+            desk.record.out.truncate(len);
+        }
         if !desk.record.effects.is_empty() {
             self.apply(id, desk);
         }
@@ -175,6 +195,7 @@ impl<T: Transport> Connection<T> {
             match effect {
                 Effect::Close(why) => self.end(why),
                 Effect::Pause => self.marks.set(marks::PAUSED),
+                Effect::Finish => self.marks.set(marks::FINISHED),
                 Effect::Resume => {
                     if self.marks.take(marks::PAUSED) {
                         self.marks.set(marks::REOFFER);
@@ -209,6 +230,9 @@ impl<T: Transport> Connection<T> {
 
     /// Decides what the connection waits for from here.
     fn settle(&mut self, id: Id, input: &mut [u8], desk: &mut Desk) {
+        if self.marks.has(marks::FINISHED) {
+            self.shut_when_sent();
+        }
         if self.link != Link::Open && self.conclude(id, input, desk) {
             return;
         }
@@ -274,6 +298,20 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    /// The same, marked as queued; the caller queues it.
+    pub(super) fn queue_if_wanted(&mut self, limits: &Limits) -> bool {
+        let is_due = !self.marks.has(marks::QUEUED) && self.wants_turn(limits);
+        if is_due {
+            self.marks.set(marks::QUEUED);
+        }
+        is_due
+    }
+
+    /// Whether others may send it something.
+    pub(super) fn is_listening(&self) -> bool {
+        self.link == Link::Open && !self.marks.has(marks::FINISHED)
+    }
+
     pub(super) fn leftovers(&mut self) -> &mut Leftovers {
         self.leftovers.get_or_insert_default()
     }
@@ -288,7 +326,13 @@ impl<T: Transport> Connection<T> {
 
     /// Gives memory back that nothing is in any more.
     fn shed_leftovers(&mut self) {
-        let idle = |l: &Leftovers| l.input.is_empty() && l.output.is_empty() && l.why.is_none();
+        let idle = |l: &Leftovers| {
+            l.input.is_empty()
+                && l.output.is_empty()
+                && l.why.is_none()
+                && l.notes.is_empty()
+                && l.awaiting.is_empty()
+        };
         if self.leftovers.as_deref().is_some_and(idle) {
             self.leftovers = None;
         }

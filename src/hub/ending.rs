@@ -6,7 +6,7 @@ use super::deadline::Watch;
 use super::marks;
 use super::transport::Transport;
 use crate::context::Effect;
-use crate::{Close, Id, panics};
+use crate::{Close, Id, Undelivered, panics};
 
 impl<T: Transport> Connection<T> {
     /// The end of the peer that nobody has read, and the end of the server.
@@ -36,6 +36,23 @@ impl<T: Transport> Connection<T> {
             self.marks.set(marks::BROKEN);
             // The next write will tell.
             self.marks.clear(marks::BLOCKED);
+        }
+    }
+
+    /// A handler that sends no more: the peer is told so behind everything that was sent. With
+    /// both directions ended there is no connection any more.
+    pub(super) fn shut_when_sent(&mut self) {
+        if self.link != Link::Open || self.output_len() > 0 {
+            return;
+        }
+        if !self.marks.has(marks::SHUT) {
+            self.marks.set(marks::SHUT);
+            if let Err(error) = self.transport.shutdown_write() {
+                self.fail(Close::Io(error.kind()));
+            }
+        }
+        if self.marks.has(marks::EOF) {
+            self.end(Close::Eof);
         }
     }
 
@@ -87,9 +104,18 @@ impl<T: Transport> Connection<T> {
         // Wishes for this connection are void; those for others still count.
         for effect in desk.record.effects.drain(..) {
             match effect {
-                Effect::Send(..) | Effect::Publish(..) => desk.outward.push_back((id, effect)),
+                Effect::Send(..)
+                | Effect::Publish(..)
+                | Effect::Forward(..)
+                | Effect::Tell(..)
+                | Effect::Connect(..) => desk.outward.push_back((id, effect)),
                 void => panics::drop_quietly(void),
             }
+        }
+        let Some(leftovers) = &mut self.leftovers else { return };
+        for (from, note) in leftovers.notes.drain(..) {
+            let undelivered = Effect::Tell(from, Box::new(Undelivered { to: id, note }));
+            desk.outward.push_back((Id::NOBODY, undelivered));
         }
     }
 

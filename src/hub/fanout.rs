@@ -84,12 +84,12 @@ impl<T: Transport> Hub<T> {
     /// Gives the members of one topic what they have not seen of its pass.
     fn serve_topic(&mut self, budget: &mut usize) {
         let mut failed = Vec::new();
-        let Hub { topics, table, desk, sweep, collected, scratch, .. } = self;
+        let Hub { topics, table, desk, sweep, ready, collected, scratch, .. } = self;
         let Some(audience) = topics.next_busy() else { return };
         while *budget > 0 {
             let Some((id, positions)) = audience.next_member() else { break };
             let Some(connection) = lookup(table, id) else { continue };
-            if positions.is_empty() || connection.link != Link::Open {
+            if positions.is_empty() || !connection.is_listening() {
                 continue;
             }
             desk.progress = Progress::default();
@@ -116,6 +116,9 @@ impl<T: Transport> Hub<T> {
             }
             connection.renew_watch(desk);
             sweep.note(connection.deadline);
+            if connection.queue_if_wanted(&desk.limits) {
+                ready.push(id);
+            }
         }
         for id in failed {
             self.bury(id);
@@ -136,6 +139,9 @@ impl<T: Transport> Hub<T> {
             } else {
                 connection.renew_watch(&self.desk);
                 self.sweep.note(connection.deadline);
+                if connection.queue_if_wanted(&self.desk.limits) {
+                    self.ready.push(id);
+                }
             }
         }
         self.collected = collected;

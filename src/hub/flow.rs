@@ -21,6 +21,10 @@ impl<T: Transport> Connection<T> {
         let mut budget = desk.limits.read_budget;
         while self.marks.has_any(marks::BUSY) {
             self.greet(id, desk);
+            if self.transport.keeps_boundaries() {
+                // What one call wrote is one packet.
+                self.flush(desk);
+            }
             if self.marks.has(marks::FULL) && !self.drain(id, &mut budget, desk) {
                 return;
             }
@@ -40,9 +44,14 @@ impl<T: Transport> Connection<T> {
                 // must not hold the loop.
                 0
             } else if self.marks.has(marks::READABLE) {
-                match self.read(&mut input[held..held + READ_SIZE], desk) {
+                let space = self.read_size();
+                match self.read(&mut input[held..held + space], desk) {
                     Some(0) => {
                         self.call(id, desk, |handler, cx| handler.on_eof(cx));
+                        return;
+                    }
+                    Some(n) if n > READ_SIZE => {
+                        self.end(Close::InputLimit);
                         return;
                     }
                     Some(n) => n,
@@ -54,6 +63,12 @@ impl<T: Transport> Connection<T> {
             budget = budget.saturating_sub(fresh.max(held));
             self.offer(id, &mut input[..held + fresh], fresh, desk);
         }
+    }
+
+    /// How much to ask for in one read. A packet that fills one byte more than fits may have been
+    /// cut by the system.
+    fn read_size(&self) -> usize {
+        READ_SIZE + usize::from(self.transport.keeps_boundaries())
     }
 
     /// One read. `Some(0)` is the end of the input; `None` if nothing came of it.
@@ -125,7 +140,9 @@ impl<T: Transport> Connection<T> {
             }
             return;
         }
-        if left == 0 {
+        // Of a packet nothing is left over but for a handler that had to stop in the middle of it.
+        let is_packet = self.transport.keeps_boundaries();
+        if left == 0 || is_packet && !self.marks.has_any(marks::PAUSED.with(marks::FULL)) {
             if let Some(leftovers) = &mut self.leftovers {
                 leftovers.input.clear();
             }
@@ -194,7 +211,7 @@ impl<T: Transport> Connection<T> {
         if waiting == 0 {
             let sent = self.send(&desk.record.out, &mut desk.progress);
             if sent < desk.record.out.len() && self.link != Link::Closed {
-                self.leftovers().output.push(&desk.record.out[sent..]);
+                self.keep_output(&desk.record.out[sent..]);
             }
             desk.record.out.clear();
             return;
@@ -205,11 +222,19 @@ impl<T: Transport> Connection<T> {
                 desk.record.out.clear();
                 return;
             }
-            self.leftovers().output.push(&desk.record.out);
+            self.keep_output(&desk.record.out);
             desk.record.out.clear();
         }
         if !self.marks.has(marks::BLOCKED) {
             self.send_waiting(&mut desk.progress);
+        }
+    }
+
+    /// Keeps output until the socket takes it.
+    pub(super) fn keep_output(&mut self, bytes: &[u8]) {
+        match self.transport.keeps_boundaries() {
+            true => self.leftovers().output.push_apart(bytes),
+            false => self.leftovers().output.push(bytes),
         }
     }
 

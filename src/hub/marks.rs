@@ -46,6 +46,14 @@ pub(crate) const JOINED: Marks = Marks(1 << 16);
 pub(crate) const SEVERAL: Marks = Marks(1 << 17);
 /// It has been given something by several topics that is to leave in one write.
 pub(crate) const COLLECTS: Marks = Marks(1 << 18);
+/// Others wait for its output to fall below the low mark.
+pub(crate) const AWAITED: Marks = Marks(1 << 19);
+/// It was told something by another handler.
+pub(crate) const NOTED: Marks = Marks(1 << 20);
+/// Its handler sends no more: our side is to be shut when everything has been sent.
+pub(crate) const FINISHED: Marks = Marks(1 << 21);
+/// Our side is shut.
+pub(crate) const SHUT: Marks = Marks(1 << 22);
 
 /// With any of these the handler is offered no input.
 pub(crate) const HALTED: Marks = PAUSED.with(HELD).with(EOF);

@@ -27,8 +27,8 @@ use self::deadline::{Periods, Sweep, Tick, Watch};
 use self::flow::READ_SIZE;
 use self::timers::Timers;
 use self::topics::Topics;
-use crate::context::Record;
-use crate::{Close, Handler, Id, Limits, Now, Peer};
+use crate::context::{Dial, Record};
+use crate::{Close, Handler, Id, Limits, Now, Peer, panics};
 
 /// What an event said about a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub(crate) struct Hub<T> {
     collected: Vec<Id>,
     /// Where the others' messages are gathered for one of their authors.
     scratch: Vec<u8>,
+    /// Connections that handlers want made.
+    dials: Vec<Dial>,
     desk: Desk,
     /// Where input is read to, for all connections: left-over input, one read's worth of it
     /// beyond the limit (a handler may pause or fill up in the middle of a read), and a read.
@@ -83,6 +85,7 @@ impl<T: Transport> Hub<T> {
             topics: Topics::default(),
             collected: Vec::new(),
             scratch: Vec::new(),
+            dials: Vec::new(),
             desk: Desk {
                 periods: Periods::new(&limits),
                 limits,
@@ -175,7 +178,7 @@ impl<T: Transport> Hub<T> {
     /// How long the reactor may sleep: until this many milliseconds after the server's start.
     /// `Some(0)` if there is something to do at once, `None` for as long as nothing happens.
     pub(crate) fn next_ms(&self) -> Option<u64> {
-        if !self.ready.is_empty() || self.topics.is_busy() {
+        if !self.ready.is_empty() || self.topics.is_busy() || !self.dials.is_empty() {
             return Some(0);
         }
         match (self.sweep.next_ms(), self.timers.next_ms()) {
@@ -213,6 +216,7 @@ impl<T: Transport> Hub<T> {
         }
         self.apply_outward();
         self.reap();
+        panics::drop_quietly(std::mem::take(&mut self.dials));
         ids.len()
     }
 
@@ -237,13 +241,12 @@ impl<T: Transport> Hub<T> {
             self.ended.push(id);
         } else {
             self.sweep.note(connection.deadline);
-            if connection.wants_turn(&self.desk.limits) {
-                connection.marks.set(marks::QUEUED);
+            if connection.queue_if_wanted(&self.desk.limits) {
                 self.ready.push(id);
             }
         }
-        if connection.link >= Link::Lingering && connection.marks.take(marks::JOINED) {
-            self.leave_all(id);
+        if connection.marks.has_any(marks::JOINED.with(marks::AWAITED)) {
+            self.after_pump(id);
         }
         if !self.desk.outward.is_empty() {
             self.apply_outward();
@@ -262,10 +265,20 @@ impl<T: Transport> Hub<T> {
     fn bury(&mut self, id: Id) {
         let Some(connection) = lookup(&mut self.table, id) else { return };
         connection.retire(id, &mut self.desk);
-        if connection.marks.take(marks::JOINED) {
+        self.ended.push(id);
+        self.after_pump(id);
+    }
+
+    /// What others have to do with a connection that was pumped or has ended.
+    fn after_pump(&mut self, id: Id) {
+        let Some(connection) = lookup(&mut self.table, id) else { return };
+        let is_awaited = connection.marks.has(marks::AWAITED);
+        if connection.link >= Link::Lingering && connection.marks.take(marks::JOINED) {
             self.leave_all(id);
         }
-        self.ended.push(id);
+        if is_awaited {
+            self.release_awaiting(id);
+        }
     }
 
     /// Rings the timers and ends what has passed its deadline.

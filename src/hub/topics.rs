@@ -237,6 +237,12 @@ impl Topics {
         std::mem::take(&mut audience.held)
     }
 
+    /// Publishers that will be read again when a topic has been served.
+    #[cfg(debug_assertions)]
+    pub(super) fn held(&self) -> impl Iterator<Item = Id> + '_ {
+        self.table.iter().flat_map(|(_, audience)| audience.held.iter().copied())
+    }
+
     /// Whether everybody sits where their seats say, for the check after every turn.
     #[cfg(debug_assertions)]
     pub(super) fn check(&self) {

@@ -1,11 +1,13 @@
 //! What handlers wished for others than their own connection, or of the hub itself. The second
 //! half of [`Hub`]; runs between two connections, never within one.
 
-use super::connection::Link;
+use std::io;
+
+use super::connection::{Connection, Link};
 use super::transport::Transport;
 use super::{Hub, lookup, marks};
-use crate::context::Effect;
-use crate::{Close, Id};
+use crate::context::{Dial, Effect};
+use crate::{Close, Context, Handler, Id, Note, Peer, Undelivered, panics};
 
 impl<T: Transport> Hub<T> {
     /// What pumped connections wished for others, and those who ended over it for yet others.
@@ -34,32 +36,119 @@ impl<T: Transport> Hub<T> {
             Effect::Join(topic) => self.join(from, &topic),
             Effect::Leave(topic) => self.leave(from, &topic),
             Effect::Publish(topic, bytes) => self.publish(from, &topic, &bytes),
+            Effect::Forward(to, bytes) => self.forward(from, to, &bytes),
+            Effect::Tell(to, note) => self.tell(from, to, note),
+            Effect::Connect(dial) => self.dials.push(*dial),
             // The connection has applied these itself.
-            Effect::Close(_) | Effect::Pause | Effect::Resume | Effect::Upgrade(_) => {}
+            Effect::Close(_)
+            | Effect::Pause
+            | Effect::Resume
+            | Effect::Finish
+            | Effect::Upgrade(_) => {}
         }
     }
 
     /// Hands bytes of one connection to another; they leave with its next pump.
     pub(crate) fn deliver(&mut self, to: Id, bytes: &[u8]) {
-        let Some(connection) = lookup(&mut self.table, to) else {
-            return;
-        };
-        if connection.link != Link::Open {
-            return;
-        }
+        let Some(connection) = self.listening(to) else { return };
         if connection.output_len() > self.desk.limits.output_hard && !self.relieve(to) {
             return;
         }
-        let Some(connection) = lookup(&mut self.table, to) else {
-            return;
-        };
-        connection.leftovers().output.push(bytes);
-        if connection.output_len() >= self.desk.limits.output_high {
+        self.append(to, bytes);
+    }
+
+    /// The connection `id`, if it can still be sent something.
+    fn listening(&mut self, id: Id) -> Option<&mut Connection<T>> {
+        lookup(&mut self.table, id).filter(|connection| connection.is_listening())
+    }
+
+    fn append(&mut self, to: Id, bytes: &[u8]) {
+        let high = self.desk.limits.output_high;
+        let Some(connection) = self.listening(to) else { return };
+        connection.keep_output(bytes);
+        if connection.output_len() >= high {
             connection.marks.set(marks::FULL);
         }
         if !connection.marks.has(marks::BLOCKED) {
             self.queue(to);
         }
+    }
+
+    /// Hands on bytes and holds their sender while there are too many. That bounds them, so the
+    /// hard mark is not asked.
+    fn forward(&mut self, from: Id, to: Id, bytes: &[u8]) {
+        self.append(to, bytes);
+        let Some(connection) = self.listening(to) else { return };
+        if !connection.marks.has(marks::FULL) {
+            return;
+        }
+        connection.marks.set(marks::AWAITED);
+        let awaiting = &mut connection.leftovers().awaiting;
+        if awaiting.last() != Some(&from) {
+            awaiting.push(from);
+        }
+        if let Some(sender) = lookup(&mut self.table, from) {
+            sender.marks.set(marks::HELD);
+        }
+    }
+
+    /// Lets those go on who forwarded to a connection that takes more now, or never will.
+    pub(super) fn release_awaiting(&mut self, id: Id) {
+        let Some(connection) = lookup(&mut self.table, id) else { return };
+        if connection.link == Link::Open && connection.marks.has(marks::FULL) {
+            return;
+        }
+        connection.marks.clear(marks::AWAITED);
+        let awaiting = std::mem::take(&mut connection.leftovers().awaiting);
+        self.release(awaiting);
+    }
+
+    /// Has a handler told something in the next turn. What cannot be told to anybody comes back,
+    /// once.
+    pub(crate) fn tell(&mut self, from: Id, to: Id, note: Note) {
+        match lookup(&mut self.table, to) {
+            Some(connection) if connection.link == Link::Open => {
+                connection.leftovers().notes.push((from, note));
+                connection.marks.set(marks::NOTED);
+                self.queue(to);
+            }
+            _ if from == Id::NOBODY => panics::drop_quietly(note),
+            _ => self.tell(Id::NOBODY, from, Box::new(Undelivered { to, note })),
+        }
+    }
+
+    /// Wants a connection made.
+    pub(crate) fn dial(&mut self, dial: Dial) {
+        self.dials.push(dial);
+    }
+
+    /// How many connections are wanted.
+    pub(crate) fn dials(&self) -> usize {
+        self.dials.len()
+    }
+
+    /// Takes the connections that are wanted.
+    pub(crate) fn take_dials(&mut self) -> Vec<Dial> {
+        std::mem::take(&mut self.dials)
+    }
+
+    /// Tells a handler that its connection could not be made.
+    pub(crate) fn unreachable(
+        &mut self,
+        mut handler: Box<dyn Handler>,
+        peer: &Peer,
+        error: &io::Error,
+    ) {
+        let mut cx = Context::new(Id::NOBODY, peer, &mut self.desk.record);
+        let result = panics::catch(|| handler.on_unreachable(error, &mut cx));
+        if let Err(said) = result {
+            log::error!("{peer}: handler panicked: {said}");
+        }
+        panics::drop_quietly(handler);
+        self.desk.record.out.clear();
+        let effects = self.desk.record.effects.drain(..);
+        self.desk.outward.extend(effects.map(|effect| (Id::NOBODY, effect)));
+        self.apply_outward();
     }
 
     /// Tries to send what waits for a connection above the hard mark: it is slow only if its

@@ -5,15 +5,17 @@
 //!  1 wait     poll until an event, or the next thing that is due
 //!  2 note     mark each event on its connection                        (no work here)
 //!  3 accept   a bounded burst per listener
-//!  4 collect  what other threads asked for
+//!  4 collect  what other threads asked for; connections made to others
 //!  5 turn     the hub: expire deadlines, pump each ready connection once, reap
 //! ```
 
 mod accept;
 mod clock;
+mod connect;
 mod listen;
 mod poller;
 mod remote;
+mod resolve;
 #[cfg(feature = "signals")]
 mod signals;
 mod socket;
@@ -30,8 +32,10 @@ pub use self::remote::{Remote, RemoteError};
 
 use self::accept::{Accepting, Look, PAUSE_MS};
 use self::clock::Clock;
+use self::connect::{Connector, Outcome};
 use self::remote::{Command, Wish};
 use self::socket::Socket;
+use crate::context::Dial;
 use crate::hub::{Hub, Readiness};
 use crate::{Handler, Id, Limits, Now, Peer, Service, now, panics};
 
@@ -55,6 +59,7 @@ pub(crate) struct Reactor {
     hub: Hub<Socket>,
     services: Vec<Box<dyn Service>>,
     doors: Vec<Door>,
+    connector: Connector,
     limits: Limits,
     phase: Phase,
 }
@@ -94,9 +99,11 @@ impl Reactor {
         limits: Limits,
         services: Vec<Box<dyn Service>>,
         doors: Vec<(Listener, usize)>,
+        dials: Vec<Dial>,
     ) -> io::Result<Reactor> {
         let mut clock = Clock::start();
         let now = clock.read();
+        let connector = Connector::new(poller.remote(), limits.connect);
         let mut reactor = Reactor {
             poller,
             clock,
@@ -104,6 +111,7 @@ impl Reactor {
             hub: Hub::new(limits.clone()),
             services,
             doors: Vec::new(),
+            connector,
             limits,
             phase: Phase::Serving,
         };
@@ -111,6 +119,9 @@ impl Reactor {
             listener.register(reactor.poller.poll.registry(), Token(index))?;
             let accepting = Accepting::Ready;
             reactor.doors.push(Door { listener, service, accepting, quiet_until_ms: 0 });
+        }
+        for dial in dials {
+            reactor.hub.dial(dial);
         }
         Ok(reactor)
     }
@@ -129,8 +140,14 @@ impl Reactor {
             }
             self.accept();
             self.collect();
+            if self.connector.len() > 0 {
+                self.connect();
+            }
             let before = self.hub.len();
             self.hub.turn(self.now);
+            if self.hub.dials() > 0 {
+                self.dial();
+            }
             if self.hub.len() < before {
                 self.retry_paused();
             }
@@ -164,7 +181,8 @@ impl Reactor {
             Phase::Serving => None,
             Phase::Draining { until_ms } => Some(until_ms),
         };
-        let due_ms = doors.chain(self.hub.next_ms()).chain(drain).min()?;
+        let connector = self.connector.next_ms();
+        let due_ms = doors.chain(self.hub.next_ms()).chain(drain).chain(connector).min()?;
         Some(Duration::from_millis(due_ms).saturating_sub(self.now.elapsed()))
     }
 
@@ -180,7 +198,7 @@ impl Reactor {
             self.hub.note(id, readiness);
         } else if let Some(door) = self.doors.get_mut(id.index()) {
             door.accepting = Accepting::Ready;
-        } else {
+        } else if !self.connector.note(event.token(), self.poller.poll.registry(), self.now) {
             self.poller.note(event.token());
         }
     }
@@ -261,6 +279,39 @@ impl Reactor {
         }
     }
 
+    /// Begins to make the connections that handlers want.
+    fn dial(&mut self) {
+        for dial in self.hub.take_dials() {
+            match self.hub.len() + self.connector.len() < self.limits.connections {
+                true => self.connector.dial(dial, self.poller.poll.registry(), self.now),
+                false => self.connector.refuse(dial),
+            }
+        }
+    }
+
+    /// Takes in the connections that have been made, and tells of those that cannot be.
+    fn connect(&mut self) {
+        self.connector.collect(self.poller.poll.registry(), self.now);
+        for Outcome { handler, peer, socket } in self.connector.take_outcomes() {
+            match socket.and_then(|socket| self.rename(socket)) {
+                Ok(socket) => {
+                    self.hub.open(socket, peer, handler);
+                }
+                Err(error) => {
+                    log::debug!("{peer}: cannot be connected to: {error}");
+                    self.hub.unreachable(handler, &peer, &error);
+                }
+            }
+        }
+    }
+
+    /// Gives a socket that was watched as an attempt the name of the connection it becomes.
+    fn rename(&self, mut socket: Socket) -> io::Result<Socket> {
+        let token = Token(self.hub.next_id().to_token());
+        socket.reregister(self.poller.poll.registry(), token)?;
+        Ok(socket)
+    }
+
     /// A connection has closed, so there is a descriptor again.
     fn retry_paused(&mut self) {
         for door in &mut self.doors {
@@ -280,6 +331,7 @@ impl Reactor {
                     Command::Publish(topic, bytes) => {
                         self.hub.publish(Id::NOBODY, &topic, &bytes);
                     }
+                    Command::Tell(to, note) => self.hub.tell(Id::NOBODY, to, note),
                 }
             }
         }
@@ -288,6 +340,7 @@ impl Reactor {
             (Wish::Drain, Phase::Serving) => self.start_draining(),
             (Wish::Abort, _) => {
                 self.doors.clear();
+                self.connector.abort();
                 self.hub.abort();
                 self.phase = Phase::Draining { until_ms: 0 };
             }
@@ -310,13 +363,20 @@ impl Reactor {
     }
 
     fn is_over(&mut self) -> bool {
-        let Phase::Draining { until_ms } = self.phase else {
-            return false;
-        };
-        if self.hub.len() > 0 && until_ms <= self.now.millis() {
-            let cut = self.hub.abort();
-            log::warn!("stopped: {cut} connections did not end in time");
+        if let Phase::Draining { until_ms } = self.phase {
+            if self.len() > 0 && until_ms <= self.now.millis() {
+                let cut = self.len();
+                self.connector.abort();
+                self.hub.abort();
+                log::warn!("stopped: {cut} connections did not end in time");
+            }
         }
-        self.hub.len() == 0
+        // Without listeners there will never be another one.
+        self.doors.is_empty() && self.len() == 0
+    }
+
+    /// Connections, made and in the making.
+    fn len(&self) -> usize {
+        self.hub.len() + self.connector.len() + self.hub.dials()
     }
 }

@@ -1,5 +1,6 @@
 //! The handle that other threads hold of a running server.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +8,7 @@ use std::{error, fmt};
 
 use mio::Waker;
 
-use crate::{Id, Topic};
+use crate::{Id, Note, Topic};
 
 /// A handle of a server, for other threads: cheap to clone, and harmless once the server has
 /// gone.
@@ -55,12 +56,16 @@ struct Queue {
 pub(crate) enum Command {
     Send(Id, Box<[u8]>),
     Publish(Topic, Box<[u8]>),
+    Tell(Id, Note),
 }
 
 impl Command {
     fn weight(&self) -> usize {
-        let (Command::Send(_, bytes) | Command::Publish(_, bytes)) = self;
-        bytes.len() + COMMAND_COST
+        let bytes = match self {
+            Command::Send(_, bytes) | Command::Publish(_, bytes) => bytes.len(),
+            Command::Tell(..) => 0,
+        };
+        bytes + COMMAND_COST
     }
 }
 
@@ -161,6 +166,16 @@ impl Remote {
         self.command(Command::Publish(topic.clone(), bytes.into()))
     }
 
+    /// Tells the handler of a connection something, as
+    /// [`Context::tell`](crate::Context::tell) does from a handler. Returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError`], and nobody was told. That the connection has gone is none.
+    pub fn tell(&self, to: Id, note: impl Any + Send) -> Result<(), RemoteError> {
+        self.command(Command::Tell(to, Box::new(note)))
+    }
+
     fn command(&self, command: Command) -> Result<(), RemoteError> {
         let mut queue = self.queue();
         if queue.closed {
@@ -237,7 +252,8 @@ impl Remote {
         self.wake();
     }
 
-    fn wake(&self) {
+    /// Has the reactor look round.
+    pub(super) fn wake(&self) {
         if let Err(error) = self.shared.waker.wake() {
             // The poller is gone, and with it the server: then there is nothing to stop.
             log::debug!("a server could not be woken: {error}");

@@ -28,6 +28,36 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// Whether a connection that was begun is made. An event alone does not tell.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be made: the system's code.
+    pub(super) fn connected(&self) -> io::Result<bool> {
+        let (error, peer) = match self {
+            Socket::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
+            Socket::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
+        };
+        match (error, peer) {
+            (Some(error), _) => Err(error),
+            (None, Ok(())) => Ok(true),
+            (None, Err(error)) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            (None, Err(error)) => Err(error),
+        }
+    }
+
+    /// The same registration under another name; what is readable or writable already is
+    /// reported again.
+    pub(super) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let both = Interest::READABLE.add(Interest::WRITABLE);
+        match self {
+            Socket::Tcp(stream) => stream.reregister(registry, token, both),
+            Socket::Unix(stream) => stream.reregister(registry, token, both),
+        }
+    }
+}
+
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {

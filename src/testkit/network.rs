@@ -1,13 +1,15 @@
 //! A whole server's hub on connections in memory, with a clock that only moves when told.
 
+use std::any::Any;
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use std::{fmt, io};
 
 use super::wire::{MemorySocket, Wire, lock};
+use crate::context::Dial;
 use crate::hub::{Hub, Readiness};
-use crate::{Handler, Id, Limits, Now, Peer};
+use crate::{Destination, Handler, Id, Limits, Now, Peer, Topic};
 
 /// The client's end of a connection of a [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct Network {
     elapsed: Duration,
     /// Events to deliver in the next turn besides what the wires say.
     stray: Vec<(Id, Readiness)>,
+    /// Connections that handlers want made, the oldest first.
+    dials: VecDeque<Dial>,
 }
 
 struct End {
@@ -39,11 +43,16 @@ impl Network {
             ends: Vec::new(),
             elapsed: Duration::ZERO,
             stray: Vec::new(),
+            dials: VecDeque::new(),
         }
     }
 
     /// Connects a client that `handler` will serve.
     pub fn connect(&mut self, handler: impl Handler + 'static) -> Client {
+        self.open(Box::new(handler))
+    }
+
+    fn open(&mut self, handler: Box<dyn Handler>) -> Client {
         let wire = Arc::new(Mutex::new(Wire {
             to_server: VecDeque::new(),
             to_client: Vec::new(),
@@ -60,7 +69,7 @@ impl Network {
             writes: 0,
         }));
         let socket = MemorySocket(Arc::clone(&wire));
-        let id = self.hub.open(socket, Peer::Unix, Box::new(handler));
+        let id = self.hub.open(socket, Peer::Unix, handler);
         self.ends.push(End { id, wire });
         Client(self.ends.len() - 1)
     }
@@ -131,6 +140,43 @@ impl Network {
             self.hub.note(id, readiness);
         }
         self.hub.turn(Now::new(self.elapsed, 784_111_777 + self.elapsed.as_secs()));
+        self.dials.extend(self.hub.take_dials());
+    }
+
+    /// Whom handlers want to be [connected](crate::Context::connect) to, the oldest wish first.
+    pub fn wanted(&self) -> Vec<Destination> {
+        self.dials.iter().map(|dial| dial.to.clone()).collect()
+    }
+
+    /// Makes the connection that was wanted first. Returns its far end.
+    ///
+    /// # Panics
+    ///
+    /// If none is wanted; nor can one be [denied](Network::deny) then.
+    pub fn grant(&mut self) -> Client {
+        let dial = self.dial();
+        self.open(dial.handler)
+    }
+
+    /// Lets the connection fail that was wanted first.
+    pub fn deny(&mut self, error: io::Error) {
+        let dial = self.dial();
+        self.hub.unreachable(dial.handler, &Peer::Unresolved, &error);
+    }
+
+    #[allow(clippy::expect_used, reason = "a test that is wrong fails by panicking")]
+    fn dial(&mut self) -> Dial {
+        self.dials.pop_front().expect("no connection is wanted")
+    }
+
+    /// Publishes from outside, as [`Remote::publish`](crate::Remote::publish) does.
+    pub fn publish(&mut self, topic: &Topic, bytes: &[u8]) {
+        self.hub.publish(Id::NOBODY, topic, bytes);
+    }
+
+    /// Tells a handler something from outside, as [`Remote::tell`](crate::Remote::tell) does.
+    pub fn tell(&mut self, to: Client, note: impl Any + Send) {
+        self.hub.tell(Id::NOBODY, self.id(to), Box::new(note));
     }
 
     /// Runs turns until there is nothing left to do at this moment.

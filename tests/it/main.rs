@@ -21,6 +21,7 @@ mod http_strict;
 mod lingering;
 mod misuse;
 mod network;
+mod others;
 mod real;
 mod real_kit;
 mod seeds;

@@ -14,6 +14,7 @@ const WORDS: &[&str] = &[
     "Address",
     "AddressError",
     "Close",
+    "Destination",
     "Id",
     "Limits",
     "Now",
@@ -24,6 +25,7 @@ const WORDS: &[&str] = &[
     "address",
     "buffer",
     "close",
+    "destination",
     "id",
     "limits",
     "now",
@@ -31,7 +33,8 @@ const WORDS: &[&str] = &[
     "topic",
 ];
 /// What handlers are made of.
-const CONTRACT: &[&str] = &["Admission", "Context", "Handler", "Service", "context", "handler"];
+const CONTRACT: &[&str] =
+    &["Admission", "Context", "Handler", "Note", "Service", "Undelivered", "context", "handler"];
 /// What message handlers are made of.
 const FRAMES: &[&str] = &["Framed", "MessageHandler", "Protocol", "Step", "framed"];
 
