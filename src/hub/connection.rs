@@ -139,6 +139,8 @@ impl<T: Transport> Connection<T> {
         while self.link == Link::Open {
             let Some((_, note)) = notes.next() else { return };
             self.call(id, desk, |handler, cx| handler.on_note(note, cx));
+            // A handler that takes over has its `on_open` first.
+            self.greet(id, desk);
         }
         self.leftovers().notes = notes.collect();
     }

@@ -44,9 +44,17 @@ impl<T: Transport> Hub<T> {
     /// Has `bytes` delivered to all members of `topic` but their author at the end of the turn.
     pub(crate) fn publish(&mut self, author: Id, topic: &Topic, bytes: &[u8]) {
         if self.topics.publish(author, topic, bytes) {
-            if let Some(connection) = lookup(&mut self.table, author) {
-                connection.marks.set(marks::HELD);
-            }
+            self.hold(author);
+        }
+    }
+
+    /// Reads a connection no more until it is [released](Hub::release): others cannot take what
+    /// it sends. Meanwhile no deadline counts its silence against it.
+    pub(super) fn hold(&mut self, id: Id) {
+        if let Some(connection) = lookup(&mut self.table, id) {
+            connection.marks.set(marks::HELD);
+            connection.renew_watch(&self.desk);
+            self.sweep.note(connection.deadline);
         }
     }
 

@@ -220,7 +220,9 @@ impl Topics {
     /// allows: the next one's turn. Returns the publishers that need not be held any more.
     pub(super) fn yield_busy(&mut self) -> Vec<Id> {
         let Some((key, serial)) = self.busy.pop_front() else { return Vec::new() };
-        let Some(audience) = self.table.get_mut(key) else { return Vec::new() };
+        let audience = self.table.get_mut(key).filter(|audience| audience.serial == serial);
+        // Its last member may have ended in the pass.
+        let Some(audience) = audience else { return Vec::new() };
         let was_crowded = audience.is_crowded();
         if audience.next == audience.members.len() {
             audience.next = 0;

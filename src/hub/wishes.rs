@@ -87,9 +87,7 @@ impl<T: Transport> Hub<T> {
         if awaiting.last() != Some(&from) {
             awaiting.push(from);
         }
-        if let Some(sender) = lookup(&mut self.table, from) {
-            sender.marks.set(marks::HELD);
-        }
+        self.hold(from);
     }
 
     /// Lets those go on who forwarded to a connection that takes more now, or never will.

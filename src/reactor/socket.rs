@@ -36,7 +36,7 @@ impl Socket {
     /// Why it cannot be made: the system's code.
     pub(super) fn connected(&self) -> io::Result<bool> {
         let (error, peer) = match self {
-            Socket::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
+            Socket::Tcp(stream) => (stream.take_error()?, peer_of(stream)),
             Socket::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
         };
         match (error, peer) {
@@ -55,6 +55,15 @@ impl Socket {
             Socket::Tcp(stream) => stream.reregister(registry, token, both),
             Socket::Unix(stream) => stream.reregister(registry, token, both),
         }
+    }
+}
+
+/// Whom a TCP socket is connected to. A connection to a port that nobody listens at may get that
+/// same port as its own and so reach itself (RFC 9293, section 3.5): that is nobody.
+fn peer_of(stream: &TcpStream) -> io::Result<()> {
+    match stream.peer_addr()? == stream.local_addr()? {
+        true => Err(io::ErrorKind::ConnectionRefused.into()),
+        false => Ok(()),
     }
 }
 

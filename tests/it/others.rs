@@ -272,3 +272,66 @@ fn a_note_for_somebody_gone_comes_back_once() {
     network.settle();
     assert_eq!(network.connections(), 1);
 }
+
+#[test]
+fn who_is_held_is_not_called_silent() {
+    let mut limits = Limits { idle: Some(Duration::from_secs(5)), ..Limits::default() };
+    (limits.output_low, limits.output_high) = (500, 1000);
+    let mut network = Network::new(limits);
+    let (left, right) = pair(&mut network);
+    network.window(right, 100);
+    network.send(left, &[b'x'; 3000]);
+    network.settle();
+    network.send(left, &[b'y'; 3000]);
+    let mut got = 0;
+    // The receiver takes 100 bytes every two seconds: it is alive, and so is who sends to it.
+    while got < 5400 {
+        network.advance(Duration::from_secs(2));
+        let more = network.received(right).len();
+        assert!(more > 0, "cut after {got} bytes");
+        got += more;
+    }
+    assert!(!network.is_closed(left));
+}
+
+/// Hands over at the first note.
+struct First;
+
+/// Tells its peer what it is told.
+struct Second;
+
+impl Handler for First {
+    fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+        Ok(input.len())
+    }
+
+    fn on_note(&mut self, _: Note, cx: &mut Context<'_>) {
+        cx.upgrade(Second);
+    }
+}
+
+impl Handler for Second {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        cx.write(b"open ");
+    }
+
+    fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+        Ok(input.len())
+    }
+
+    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+        cx.write(note.downcast::<&str>().unwrap().as_bytes());
+    }
+}
+
+#[test]
+fn notes_wait_for_who_takes_over() {
+    let mut network = network();
+    let client = network.connect(First);
+    network.settle();
+    for note in ["first ", "second ", "third "] {
+        network.tell(client, note);
+    }
+    network.settle();
+    assert_eq!(network.received(client), b"open second third ");
+}
