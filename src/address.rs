@@ -1,11 +1,20 @@
-//! Where a server listens and who calls. Knows how addresses are written; opens nothing.
+//! Where a server listens. Knows how addresses are written; opens nothing.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::{fmt, str};
 
-/// Where a server listens: `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`. Port 0 lets the
-/// system choose; [`Server::addresses`](crate::Server::addresses) tells what it chose.
+/// Where a server listens, and with which kind of socket. Port 0 lets the system choose;
+/// [`Server::addresses`](crate::Server::addresses) tells what it chose.
+///
+/// | written | kind |
+/// |---|---|
+/// | `127.0.0.1:8080`, `[::1]:8080` | TCP |
+/// | `unix:/path` | stream in the file system |
+/// | `seqpacket:/path` | connections that keep the boundaries of packets, in the file system |
+/// | `udp:127.0.0.1:7007`, `udp:[::1]:7007` | UDP datagrams |
+/// | `unixgram:/path` | datagrams in the file system |
+/// | `rdm:127.0.0.1:7007` | reliable datagrams, which few systems have |
 ///
 /// ```
 /// use socketserver::Address;
@@ -13,6 +22,7 @@ use std::{fmt, str};
 /// let address: Address = "[::1]:8080".parse()?;
 /// assert_eq!(address.to_string(), "[::1]:8080");
 /// assert_eq!("unix:/run/web.sock".parse::<Address>()?.to_string(), "unix:/run/web.sock");
+/// assert!("udp:127.0.0.1:7007".parse::<Address>()?.is_datagram());
 /// assert!("localhost".parse::<Address>().is_err());
 /// # Ok::<(), socketserver::AddressError>(())
 /// ```
@@ -23,6 +33,24 @@ pub enum Address {
     Tcp(SocketAddr),
     /// A stream socket in the file system.
     Unix(PathBuf),
+    /// A UDP port of an IPv4 or IPv6 address.
+    Udp(SocketAddr),
+    /// A datagram socket in the file system.
+    UnixGram(PathBuf),
+    /// A socket of sequenced packets (`SOCK_SEQPACKET`) in the file system.
+    SeqPacket(PathBuf),
+    /// A socket of reliable datagrams (`SOCK_RDM`) of an IPv4 or IPv6 address.
+    Rdm(SocketAddr),
+}
+
+impl Address {
+    /// Whether what comes there are datagrams, and not connections.
+    pub fn is_datagram(&self) -> bool {
+        match self {
+            Address::Tcp(_) | Address::Unix(_) | Address::SeqPacket(_) => false,
+            Address::Udp(_) | Address::UnixGram(_) | Address::Rdm(_) => true,
+        }
+    }
 }
 
 /// An address that could not be understood; prints what was given and what is expected.
@@ -33,13 +61,20 @@ impl str::FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Address, AddressError> {
-        match text.strip_prefix("unix:") {
-            Some("") => Err(AddressError(text.to_owned())),
-            Some(path) => Ok(Address::Unix(path.into())),
-            None => match text.parse() {
-                Ok(address) => Ok(Address::Tcp(address)),
-                Err(_) => Err(AddressError(text.to_owned())),
-            },
+        let error = || AddressError(text.to_owned());
+        let inet = |text: &str| text.parse::<SocketAddr>().map_err(|_| error());
+        let path = |text: &str| match text {
+            "" => Err(error()),
+            path => Ok(PathBuf::from(path)),
+        };
+        // An IPv6 address begins with a bracket, an IPv4 address has no colon before its port.
+        match text.split_once(':') {
+            Some(("unix", rest)) => path(rest).map(Address::Unix),
+            Some(("unixgram", rest)) => path(rest).map(Address::UnixGram),
+            Some(("seqpacket", rest)) => path(rest).map(Address::SeqPacket),
+            Some(("udp", rest)) => inet(rest).map(Address::Udp),
+            Some(("rdm", rest)) => inet(rest).map(Address::Rdm),
+            _ => inet(text).map(Address::Tcp),
         }
     }
 }
@@ -57,6 +92,10 @@ impl fmt::Display for Address {
         match self {
             Address::Tcp(address) => address.fmt(f),
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
+            Address::Udp(address) => write!(f, "udp:{address}"),
+            Address::UnixGram(path) => write!(f, "unixgram:{}", path.display()),
+            Address::SeqPacket(path) => write!(f, "seqpacket:{}", path.display()),
+            Address::Rdm(address) => write!(f, "rdm:{address}"),
         }
     }
 }
@@ -65,7 +104,8 @@ impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "'{}' is no address: write 127.0.0.1:8080, [::1]:8080 or unix:/path",
+            "'{}' is no address: write 127.0.0.1:8080, [::1]:8080 or unix:/path (or udp:ADDR, \
+             unixgram:/path, seqpacket:/path, rdm:ADDR)",
             self.0.escape_debug()
         )
     }
@@ -76,64 +116,5 @@ impl std::error::Error for AddressError {}
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Address {
         Address::Tcp(address)
-    }
-}
-
-/// Who is at the other end of a connection.
-///
-/// ```
-/// use socketserver::Peer;
-/// use std::net::SocketAddr;
-///
-/// let address: SocketAddr = "192.0.2.7:4711".parse().unwrap();
-/// let peer = Peer::from(address);
-/// assert_eq!(peer.to_string(), "192.0.2.7:4711");
-/// assert_eq!(peer.ip(), Some(address.ip()));
-/// assert_eq!(Peer::Unix.ip(), None);
-/// ```
-// Every connection keeps one: IPv6 addresses are boxed, so that the common case costs 16 bytes
-// and not 32.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Peer {
-    /// Over IPv4.
-    V4(SocketAddrV4),
-    /// Over IPv6.
-    V6(Box<SocketAddrV6>),
-    /// Over a Unix socket, whose clients have no name.
-    Unix,
-    /// Nobody: the other end of a connection that could not be made because the name of the host
-    /// has led to no address.
-    Unresolved,
-}
-
-impl Peer {
-    /// The peer's IP address, if it has one.
-    pub fn ip(&self) -> Option<IpAddr> {
-        match self {
-            Peer::V4(address) => Some((*address.ip()).into()),
-            Peer::V6(address) => Some((*address.ip()).into()),
-            Peer::Unix | Peer::Unresolved => None,
-        }
-    }
-}
-
-impl From<SocketAddr> for Peer {
-    fn from(address: SocketAddr) -> Peer {
-        match address {
-            SocketAddr::V4(address) => Peer::V4(address),
-            SocketAddr::V6(address) => Peer::V6(Box::new(address)),
-        }
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Peer::V4(address) => address.fmt(f),
-            Peer::V6(address) => address.fmt(f),
-            Peer::Unix => f.write_str("unix"),
-            Peer::Unresolved => f.write_str("unresolved"),
-        }
     }
 }

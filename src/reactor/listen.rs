@@ -39,6 +39,10 @@ impl Listener {
         match address {
             Address::Tcp(address) => open_tcp(*address),
             Address::Unix(path) => open_unix(path),
+            other => {
+                let what = format!("{other} is not served yet");
+                Err(io::Error::new(io::ErrorKind::Unsupported, what))
+            }
         }
     }
 

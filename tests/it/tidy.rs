@@ -30,6 +30,7 @@ const WORDS: &[&str] = &[
     "limits",
     "now",
     "panics",
+    "peer",
     "topic",
 ];
 /// What handlers are made of.
