@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use crate::context::Dial;
 use crate::reactor::{Listener, Poller, Reactor, Remote};
-use crate::{Address, Destination, Handler, Limits, Service};
+use crate::{Address, Destination, Handler, Limits, Listen, Service};
 
 /// A server: some addresses, the services behind them, and the limits they live under.
 ///
@@ -65,16 +65,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server that listens on `address`. Peers can connect from now on and wait for
+    /// A server that listens on `address`: text, an [`Address`], or a [`Listen`] with options for
+    /// its socket. Peers can connect from now on and wait for
     /// [`serve`](Server::serve).
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if `address` is none; else whatever the system says to it, `AddrInUse` and
+    /// `InvalidInput` if `address` is none or has options that do not fit it; else whatever the
+    /// system says to it, `AddrInUse` and
     /// `PermissionDenied` above all. The message names the address.
     pub fn bind<A>(address: A) -> io::Result<Server>
     where
-        A: TryInto<Address>,
+        A: TryInto<Listen>,
         A::Error: fmt::Display,
     {
         Server::unbound()?.and_bind(address)
@@ -138,13 +140,13 @@ impl Server {
     /// As for [`bind`](Server::bind).
     pub fn and_bind<A>(mut self, address: A) -> io::Result<Server>
     where
-        A: TryInto<Address>,
+        A: TryInto<Listen>,
         A::Error: fmt::Display,
     {
-        let address = address
-            .try_into()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
-        let listener = Listener::open(&address).map_err(|error| {
+        let listen: Listen = address.try_into().map_err(invalid)?;
+        let address = &listen.address;
+        listen.check().map_err(|rule| invalid(format!("cannot listen on {address}: {rule}")))?;
+        let listener = Listener::open(&listen).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
         })?;
         self.doors.push((listener, None));
@@ -215,8 +217,7 @@ impl Server {
     /// `InvalidInput` if the limits make no sense together or an address has no service; else
     /// the system's, if its poller fails.
     pub fn run(self) -> io::Result<()> {
-        let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
-        self.limits.check().map_err(|rule| invalid(rule.to_owned()))?;
+        self.limits.check().map_err(invalid)?;
         let mut doors = Vec::new();
         for (listener, service) in self.doors {
             match service {
@@ -229,6 +230,10 @@ impl Server {
         }
         Reactor::new(self.poller, self.limits, self.services, doors, self.dials)?.run()
     }
+}
+
+fn invalid(what: impl fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what.to_string())
 }
 
 impl fmt::Debug for Server {

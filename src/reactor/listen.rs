@@ -1,17 +1,18 @@
-//! Opening the sockets a server listens on.
+//! The sockets that accept connections.
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, Type};
+use socket2::{SockRef, Type};
 
+use super::bind::{bind_inet, bind_unix};
 use super::socket::Socket;
-use crate::{Address, Peer};
+use super::socket_file::SocketFile;
+use crate::{Address, Listen, Peer};
 
 /// Until the server's limits are known.
 pub(super) const QUEUE: u32 = 4096;
@@ -22,23 +23,12 @@ pub(crate) enum Listener {
     Unix(UnixListener, SocketFile),
 }
 
-/// The file of a Unix socket, removed with this; but not what others have put in its place.
-pub(crate) struct SocketFile {
-    path: PathBuf,
-    /// Device and inode, `None` if it was gone at once.
-    identity: Option<(u64, u64)>,
-}
-
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    std::fs::symlink_metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
-}
-
 impl Listener {
     /// Binds and listens: from here on the kernel lets peers in.
-    pub(crate) fn open(address: &Address) -> io::Result<Listener> {
-        match address {
-            Address::Tcp(address) => open_tcp(*address),
-            Address::Unix(path) => open_unix(path),
+    pub(crate) fn open(listen: &Listen) -> io::Result<Listener> {
+        match &listen.address {
+            Address::Tcp(address) => open_tcp(listen, *address),
+            Address::Unix(path) => open_unix(listen, path),
             other => {
                 let what = format!("{other} is not served yet");
                 Err(io::Error::new(io::ErrorKind::Unsupported, what))
@@ -60,7 +50,7 @@ impl Listener {
     pub(crate) fn address(&self) -> Address {
         match self {
             Listener::Tcp(_, address) => Address::Tcp(*address),
-            Listener::Unix(_, file) => Address::Unix(file.path.clone()),
+            Listener::Unix(_, file) => Address::Unix(file.path().to_owned()),
         }
     }
 
@@ -83,57 +73,16 @@ impl Listener {
     }
 }
 
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if self.identity.is_some() && identity(&self.path) == self.identity {
-            // Nothing can be done about a file that cannot be removed.
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn open_tcp(address: SocketAddr) -> io::Result<Listener> {
-    let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // A restarted server gets its port back though old connections are in TIME_WAIT.
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        // `[::]` and `0.0.0.0` are then two addresses, on every system.
-        socket.set_only_v6(true)?;
-    }
-    // Accepted sockets inherit it (Linux): no setsockopt for each of them.
-    socket.set_tcp_nodelay(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
+fn open_tcp(listen: &Listen, address: SocketAddr) -> io::Result<Listener> {
+    let socket = bind_inet(listen, address, Type::STREAM)?;
     socket.listen(QUEUE as i32)?;
     let listener = TcpListener::from_std(socket.into());
     let address = listener.local_addr()?;
     Ok(Listener::Tcp(listener, address))
 }
 
-fn open_unix(path: &Path) -> io::Result<Listener> {
-    remove_stale(path)?;
-    let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&SockAddr::unix(path)?)?;
-    let file = SocketFile { path: path.to_owned(), identity: identity(path) };
+fn open_unix(listen: &Listen, path: &Path) -> io::Result<Listener> {
+    let (socket, file) = bind_unix(listen, path, Type::STREAM)?;
     socket.listen(QUEUE as i32)?;
     Ok(Listener::Unix(UnixListener::from_std(socket.into()), file))
-}
-
-/// Removes the socket file of a server that died. One that answers, and a file that is no
-/// socket, stay: `bind` then says that the address is in use.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-    if !is_socket {
-        return Ok(());
-    }
-    // Connecting to a server whose queue is full would block for as long as it is.
-    let probe = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
-    probe.set_nonblocking(true)?;
-    match probe.connect(&SockAddr::unix(path)?) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path)
-        }
-        _ => Ok(()),
-    }
 }

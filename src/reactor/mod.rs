@@ -10,6 +10,7 @@
 //! ```
 
 mod accept;
+mod bind;
 mod clock;
 mod connect;
 mod listen;
@@ -19,6 +20,7 @@ mod resolve;
 #[cfg(feature = "signals")]
 mod signals;
 mod socket;
+mod socket_file;
 
 use std::io;
 use std::time::Duration;

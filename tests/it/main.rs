@@ -20,6 +20,7 @@ mod http_kit;
 mod http_parsers;
 mod http_strict;
 mod lingering;
+mod listening;
 mod misuse;
 mod network;
 mod others;

@@ -1,0 +1,106 @@
+//! Sockets of every kind, with their options set and bound. Does not know what they are for.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use socket2::{Domain, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
+
+use super::socket_file::SocketFile;
+use crate::Listen;
+
+/// A socket of type `ty`, bound to `address` with the options of `listen`.
+pub(super) fn bind_inet(listen: &Listen, address: SocketAddr, ty: Type) -> io::Result<RawSocket> {
+    let socket = RawSocket::new(Domain::for_address(address), ty, None)?;
+    let is_stream = ty == Type::STREAM;
+    // A restarted server gets its port back though old connections are in TIME_WAIT. On a socket
+    // of datagrams the same option lets somebody else take the port over.
+    if listen.reuse_address.unwrap_or(is_stream) {
+        socket.set_reuse_address(true)?;
+    }
+    if listen.reuse_port {
+        named("reuse_port", reuse_port(&socket))?;
+    }
+    if address.is_ipv6() {
+        // `[::]` and `0.0.0.0` are then two addresses, on every system.
+        named("dual_stack", socket.set_only_v6(!listen.dual_stack))?;
+    }
+    #[cfg(target_os = "linux")]
+    if let Some(device) = &listen.device {
+        named("device", socket.bind_device(Some(device.as_bytes())))?;
+    }
+    if is_stream {
+        // Accepted sockets inherit it (Linux): no setsockopt for each of them.
+        socket.set_tcp_nodelay(listen.no_delay.unwrap_or(true))?;
+    }
+    if let Some(idle) = listen.keep_alive {
+        named("keep_alive", socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)))?;
+    }
+    set_buffers(&socket, listen)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// The same in the file system. The file of a server that died makes room.
+pub(super) fn bind_unix(
+    listen: &Listen,
+    path: &Path,
+    ty: Type,
+) -> io::Result<(RawSocket, SocketFile)> {
+    SocketFile::remove_stale(path)?;
+    let socket = RawSocket::new(Domain::UNIX, ty, None)?;
+    set_buffers(&socket, listen)?;
+    socket.set_nonblocking(true)?;
+    if let Some(mode) = listen.mode {
+        narrow(&socket, mode);
+    }
+    socket.bind(&SockAddr::unix(path)?)?;
+    let file = SocketFile::of(path);
+    if let Some(mode) = listen.mode {
+        // What the umask took away. Nobody can connect before `listen`.
+        named("mode", std::fs::set_permissions(path, Permissions::from_mode(mode)))?;
+    }
+    Ok((socket, file))
+}
+
+/// Linux makes the file with the mode of the socket, less the umask (`unix_bind` in
+/// net/unix/af_unix.c): a socket of datagrams is open for all from `bind` on. Elsewhere the
+/// system refuses, and there is nothing better.
+fn narrow(socket: &RawSocket, mode: u32) {
+    let refused = socket
+        .try_clone()
+        .map(OwnedFd::from)
+        .and_then(|socket| File::from(socket).set_permissions(Permissions::from_mode(mode)));
+    if let Err(error) = refused {
+        log::debug!("a socket has no mode before it is bound: {error}");
+    }
+}
+
+fn set_buffers(socket: &RawSocket, listen: &Listen) -> io::Result<()> {
+    if let Some(bytes) = listen.recv_buffer {
+        named("recv_buffer", socket.set_recv_buffer_size(bytes))?;
+    }
+    if let Some(bytes) = listen.send_buffer {
+        named("send_buffer", socket.set_send_buffer_size(bytes))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin")))]
+fn reuse_port(socket: &RawSocket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+#[cfg(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))]
+fn reuse_port(_: &RawSocket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Says which option the system did not like.
+fn named<T>(option: &str, result: io::Result<T>) -> io::Result<T> {
+    result.map_err(|error| io::Error::new(error.kind(), format!("{option}: {error}")))
+}
