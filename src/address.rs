@@ -44,7 +44,9 @@ pub enum Address {
 }
 
 impl Address {
-    /// Whether what comes there are datagrams, and not connections.
+    /// Whether what comes there are datagrams, for a
+    /// [`DatagramHandler`](crate::DatagramHandler), and not connections, for a
+    /// [`Service`](crate::Service).
     pub fn is_datagram(&self) -> bool {
         match self {
             Address::Tcp(_) | Address::Unix(_) | Address::SeqPacket(_) => false,

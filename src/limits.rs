@@ -27,9 +27,12 @@ pub struct Limits {
     /// Connections accepted from one listener in one turn, so that a flood of newcomers does not
     /// starve the connected. Default 64 (nginx 1 or all, HAProxy 4, Redis 10 to 1,000).
     pub accept_burst: usize,
-    /// Bytes read from one connection in one turn; the rest waits for the next turn, after
+    /// Bytes read from one connection, or received by one datagram socket, in one turn; the rest waits for the next turn, after
     /// everybody else. Default 256 KiB.
     pub read_budget: usize,
+    /// Bytes of the longest datagram; a longer one is lost, never cut short. Default 256 KiB: more
+    /// than UDP can carry, and than Unix senders send by default (`net.core.wmem_default`).
+    pub datagram: usize,
     /// Bytes of input kept for a handler that has not used them yet. Default 64 KiB.
     pub pending_input: usize,
     /// A connection whose output fell to this is read again, and its handler is told by
@@ -39,8 +42,8 @@ pub struct Limits {
     /// [`is_done`](crate::Context::is_done). Default 64 KiB (Netty, asyncio).
     pub output_high: usize,
     /// A connection with more output pending than this is closed as a slow consumer when yet
-    /// more comes. One write of any size passes as long as its predecessors have gone. Default
-    /// 1 MiB.
+    /// more comes. One write of any size passes as long as its predecessors have gone. Datagrams
+    /// are lost instead that come when more wait for the socket. Default 1 MiB.
     pub output_hard: usize,
     /// What happens instead if what comes was published to a topic. Default: the same.
     pub slow_consumer: SlowConsumer,
@@ -90,6 +93,7 @@ impl Default for Limits {
             listen_queue: 4096,
             accept_burst: 64,
             read_budget: 256 * 1024,
+            datagram: 256 * 1024,
             pending_input: 64 * 1024,
             output_low: 32 * 1024,
             output_high: 64 * 1024,
@@ -128,6 +132,8 @@ impl Limits {
             (self.listen_queue > 0, "listen_queue must be at least 1"),
             (self.accept_burst > 0, "accept_burst must be at least 1"),
             (self.read_budget > 0, "read_budget must be at least 1"),
+            (self.datagram > 0, "datagram must be at least 1"),
+            (self.datagram <= 1 << 30, "datagram must be at most 1 GiB"),
             (self.pending_input > 0, "pending_input must be at least 1"),
             (self.pending_input <= 1 << 30, "pending_input must be at most 1 GiB"),
             (self.output_high <= 1 << 30, "output_high must be at most 1 GiB"),

@@ -3,8 +3,8 @@
 use std::{fmt, io};
 
 use crate::context::Dial;
-use crate::reactor::{Listener, Poller, Reactor, Remote};
-use crate::{Address, Destination, Handler, Limits, Listen, Service};
+use crate::reactor::{DatagramSocket, Letterboxes, Listener, Poller, Reactor, Remote};
+use crate::{Address, DatagramHandler, Destination, Handler, Limits, Listen, Service};
 
 /// A server: some addresses, the services behind them, and the limits they live under.
 ///
@@ -58,10 +58,33 @@ pub struct Server {
     limits: Limits,
     poller: Poller,
     services: Vec<Box<dyn Service>>,
-    /// Each with the index of its service; those bound since the last service was given have
-    /// none yet.
-    doors: Vec<(Listener, Option<usize>)>,
+    handlers: Vec<Box<dyn DatagramHandler>>,
+    /// In the order of binding, each with the index of its service or handler; those bound since
+    /// the last one was given have none yet.
+    places: Vec<(Place, Option<usize>)>,
     dials: Vec<Dial>,
+}
+
+/// A bound address.
+enum Place {
+    Door(Listener),
+    Letterbox(DatagramSocket),
+}
+
+impl Place {
+    fn open(listen: &Listen) -> io::Result<Place> {
+        match listen.address.is_datagram() {
+            true => DatagramSocket::open(listen).map(Place::Letterbox),
+            false => Listener::open(listen).map(Place::Door),
+        }
+    }
+
+    fn address(&self) -> Address {
+        match self {
+            Place::Door(listener) => listener.address(),
+            Place::Letterbox(socket) => socket.address(),
+        }
+    }
 }
 
 impl Server {
@@ -90,8 +113,14 @@ impl Server {
     /// The system's, if it has no poller.
     pub fn unbound() -> io::Result<Server> {
         let (poller, limits) = (Poller::new()?, Limits::default());
-        let (services, doors, dials) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Server { limits, poller, services, doors, dials })
+        Ok(Server {
+            limits,
+            poller,
+            services: Vec::new(),
+            handlers: Vec::new(),
+            places: Vec::new(),
+            dials: Vec::new(),
+        })
     }
 
     /// Connects to `to` when the server runs; as [`Context::connect`](crate::Context::connect)
@@ -146,10 +175,10 @@ impl Server {
         let listen: Listen = address.try_into().map_err(invalid)?;
         let address = &listen.address;
         listen.check().map_err(|rule| invalid(format!("cannot listen on {address}: {rule}")))?;
-        let listener = Listener::open(&listen).map_err(|error| {
+        let place = Place::open(&listen).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
         })?;
-        self.doors.push((listener, None));
+        self.places.push((place, None));
         Ok(self)
     }
 
@@ -160,20 +189,45 @@ impl Server {
         self
     }
 
-    /// Puts `service` behind every address bound so far that has none.
+    /// Puts `service` behind every address of connections bound so far that has none.
     #[must_use]
     pub fn service(mut self, service: impl Service + 'static) -> Server {
         let index = self.services.len();
         self.services.push(Box::new(service));
-        for (_, service) in &mut self.doors {
-            service.get_or_insert(index);
+        for (place, behind) in &mut self.places {
+            if matches!(place, Place::Door(_)) {
+                behind.get_or_insert(index);
+            }
+        }
+        self
+    }
+
+    /// Puts `handler` behind every address of datagrams bound so far that has none.
+    ///
+    /// ```
+    /// use socketserver::{DatagramContext, Server};
+    ///
+    /// let echo = |datagram: &[u8], cx: &mut DatagramContext<'_>| cx.reply(datagram);
+    /// let server = Server::bind("udp:127.0.0.1:0")?.datagrams(echo);
+    /// # server.remote().stop();
+    /// server.run()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn datagrams(mut self, handler: impl DatagramHandler + 'static) -> Server {
+        let index = self.handlers.len();
+        self.handlers.push(Box::new(handler));
+        for (place, behind) in &mut self.places {
+            if matches!(place, Place::Letterbox(_)) {
+                behind.get_or_insert(index);
+            }
         }
         self
     }
 
     /// Where it listens, in the order of binding, with the ports that the system chose.
     pub fn addresses(&self) -> Vec<Address> {
-        self.doors.iter().map(|(listener, _)| listener.address()).collect()
+        self.places.iter().map(|(place, _)| place.address()).collect()
     }
 
     /// A handle for other threads, to stop the server with.
@@ -214,21 +268,31 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the limits make no sense together or an address has no service; else
-    /// the system's, if its poller fails.
+    /// `InvalidInput` if the limits make no sense together, or an address has no service or no
+    /// datagram handler; else the system's, if its poller fails.
     pub fn run(self) -> io::Result<()> {
         self.limits.check().map_err(invalid)?;
-        let mut doors = Vec::new();
-        for (listener, service) in self.doors {
-            match service {
-                Some(index) => {
+        let (mut doors, mut sockets) = (Vec::new(), Vec::new());
+        for (place, behind) in self.places {
+            match (place, behind) {
+                (Place::Door(listener), Some(service)) => {
                     listener.set_queue(self.limits.listen_queue)?;
-                    doors.push((listener, index));
+                    doors.push((listener, service));
                 }
-                None => return Err(invalid(format!("{} has no service", listener.address()))),
+                (Place::Letterbox(socket), Some(handler)) => sockets.push((socket, handler)),
+                (Place::Door(listener), None) => {
+                    return Err(invalid(format!("{} has no service", listener.address())));
+                }
+                (Place::Letterbox(socket), None) => {
+                    let address = socket.address();
+                    return Err(invalid(format!(
+                        "{address} has no datagram handler: Server::datagrams gives it one"
+                    )));
+                }
             }
         }
-        Reactor::new(self.poller, self.limits, self.services, doors, self.dials)?.run()
+        let letterboxes = Letterboxes::new(&self.limits, self.handlers, sockets);
+        Reactor::new(self.poller, self.limits, self.services, doors, self.dials, letterboxes)?.run()
     }
 }
 

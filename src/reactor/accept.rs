@@ -45,15 +45,16 @@ pub(super) fn look(listener: &Listener) -> Look {
     }
 }
 
-/// Errors that accept(2) reports for the connection it would have returned: the next one may be
-/// all right.
-fn concerns_one_peer(error: &io::Error) -> bool {
+/// Errors that accept(2) reports for the connection it would have returned, and recv(2) for
+/// datagrams that were sent before: the next one may be all right.
+pub(super) fn concerns_one_peer(error: &io::Error) -> bool {
     const EPROTO: i32 = if cfg!(target_os = "linux") { 71 } else { 100 };
     matches!(
         error.kind(),
         io::ErrorKind::Interrupted
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::PermissionDenied
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::NetworkUnreachable

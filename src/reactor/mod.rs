@@ -4,7 +4,7 @@
 //! ```text
 //!  1 wait     poll until an event, or the next thing that is due
 //!  2 note     mark each event on its connection                        (no work here)
-//!  3 accept   a bounded burst per listener
+//!  3 accept   a bounded burst per listener; datagrams too
 //!  4 collect  what other threads asked for; connections made to others
 //!  5 turn     the hub: expire deadlines, pump each ready connection once, reap
 //! ```
@@ -13,7 +13,10 @@ mod accept;
 mod bind;
 mod clock;
 mod connect;
+mod datagram_socket;
+mod datagrams;
 mod listen;
+mod outgoing;
 mod poller;
 mod remote;
 mod resolve;
@@ -28,6 +31,8 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Token};
 
+pub(crate) use self::datagram_socket::DatagramSocket;
+pub(crate) use self::datagrams::Letterboxes;
 pub(crate) use self::listen::Listener;
 pub(crate) use self::poller::Poller;
 pub use self::remote::{Remote, RemoteError};
@@ -62,6 +67,7 @@ pub(crate) struct Reactor {
     services: Vec<Box<dyn Service>>,
     doors: Vec<Door>,
     connector: Connector,
+    letterboxes: Letterboxes,
     limits: Limits,
     phase: Phase,
 }
@@ -95,13 +101,15 @@ enum Phase {
 }
 
 impl Reactor {
-    /// A reactor for `doors`: listeners, each with the index of its service.
+    /// A reactor for `doors`: listeners, each with the index of its service; and for
+    /// `letterboxes`.
     pub(crate) fn new(
         poller: Poller,
         limits: Limits,
         services: Vec<Box<dyn Service>>,
         doors: Vec<(Listener, usize)>,
         dials: Vec<Dial>,
+        letterboxes: Letterboxes,
     ) -> io::Result<Reactor> {
         let mut clock = Clock::start();
         let now = clock.read();
@@ -114,6 +122,7 @@ impl Reactor {
             services,
             doors: Vec::new(),
             connector,
+            letterboxes,
             limits,
             phase: Phase::Serving,
         };
@@ -125,6 +134,7 @@ impl Reactor {
         for dial in dials {
             reactor.hub.dial(dial);
         }
+        reactor.letterboxes.register(reactor.poller.poll.registry())?;
         Ok(reactor)
     }
 
@@ -141,6 +151,7 @@ impl Reactor {
                 self.note(event);
             }
             self.accept();
+            self.letterboxes.turn(self.now);
             self.collect();
             if self.connector.len() > 0 {
                 self.connect();
@@ -183,8 +194,8 @@ impl Reactor {
             Phase::Serving => None,
             Phase::Draining { until_ms } => Some(until_ms),
         };
-        let connector = self.connector.next_ms();
-        let due_ms = doors.chain(self.hub.next_ms()).chain(drain).chain(connector).min()?;
+        let rest = self.connector.next_ms().into_iter().chain(self.letterboxes.next_ms());
+        let due_ms = doors.chain(self.hub.next_ms()).chain(drain).chain(rest).min()?;
         Some(Duration::from_millis(due_ms).saturating_sub(self.now.elapsed()))
     }
 
@@ -200,7 +211,9 @@ impl Reactor {
             self.hub.note(id, readiness);
         } else if let Some(door) = self.doors.get_mut(id.index()) {
             door.accepting = Accepting::Ready;
-        } else if !self.connector.note(event.token(), self.poller.poll.registry(), self.now) {
+        } else if !self.letterboxes.note(event)
+            && !self.connector.note(event.token(), self.poller.poll.registry(), self.now)
+        {
             self.poller.note(event.token());
         }
     }
@@ -343,6 +356,7 @@ impl Reactor {
             (Wish::Abort, _) => {
                 self.doors.clear();
                 self.connector.abort();
+                self.letterboxes.close();
                 self.hub.abort();
                 self.phase = Phase::Draining { until_ms: 0 };
             }
@@ -358,6 +372,7 @@ impl Reactor {
             self.accept_burst(index, queue);
         }
         self.doors.clear();
+        self.letterboxes.stop(self.now);
         log::info!("stopping: {} connections to end", self.hub.len());
         self.hub.stop();
         let until_ms = self.now.millis().saturating_add(now::millis(self.limits.drain));
@@ -374,7 +389,7 @@ impl Reactor {
             }
         }
         // Without listeners there will never be another one.
-        self.doors.is_empty() && self.len() == 0
+        self.doors.is_empty() && self.letterboxes.is_empty() && self.len() == 0
     }
 
     /// Connections, made and in the making.

@@ -1,5 +1,5 @@
 //! Tools to test handlers and protocols with: a network in memory with a clock that only moves
-//! when told, and the laws of a protocol.
+//! when told, the laws of a protocol, and one datagram at a time.
 //!
 //! A [`Network`] runs the same hub that serves real sockets, in the same turns, but on
 //! connections made of two buffers. Nothing in it waits, so a test of a 60-second timeout takes
@@ -32,9 +32,11 @@
 //! assert!(network.is_closed(client));
 //! ```
 
+mod datagram;
 mod laws;
 mod network;
 mod wire;
 
+pub use self::datagram::datagram;
 pub use self::laws::laws;
 pub use self::network::{Client, Network};

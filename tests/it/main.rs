@@ -7,6 +7,8 @@
 )]
 
 mod addresses;
+mod datagrams;
+mod datagrams_unix;
 mod deadlines;
 mod docs;
 mod ends;

@@ -36,8 +36,19 @@ const WORDS: &[&str] = &[
     "topic",
 ];
 /// What handlers are made of.
-const CONTRACT: &[&str] =
-    &["Admission", "Context", "Handler", "Note", "Service", "Undelivered", "context", "handler"];
+const CONTRACT: &[&str] = &[
+    "Admission",
+    "Context",
+    "DatagramContext",
+    "DatagramHandler",
+    "Handler",
+    "Note",
+    "Service",
+    "Undelivered",
+    "context",
+    "datagram",
+    "handler",
+];
 /// What message handlers are made of.
 const FRAMES: &[&str] = &["Framed", "MessageHandler", "Protocol", "Step", "framed"];
 

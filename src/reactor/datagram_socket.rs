@@ -1,0 +1,151 @@
+//! The datagram sockets of the poller.
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV6};
+use std::os::unix::net::SocketAddr as UnixAddr;
+use std::path::PathBuf;
+
+use mio::event::Source;
+use mio::net::{UdpSocket, UnixDatagram};
+use mio::{Interest, Registry, Token};
+use socket2::{SockAddr, SockRef, Type};
+
+use super::bind::{bind_inet, bind_unix};
+use super::socket_file::SocketFile;
+use crate::{Address, Listen, Peer};
+
+/// Reliable datagrams. The number is the same on Linux, the BSDs and macOS.
+const RDM: i32 = 4;
+
+/// A bound socket that somebody may send datagrams to. The file of a Unix socket goes with it.
+pub(crate) enum DatagramSocket {
+    /// With its address and the port that the system chose.
+    Inet(UdpSocket, Address),
+    Unix(UnixDatagram, SocketFile),
+}
+
+impl DatagramSocket {
+    /// Binds: from here on the kernel takes datagrams.
+    pub(crate) fn open(listen: &Listen) -> io::Result<DatagramSocket> {
+        match &listen.address {
+            Address::UnixGram(path) => {
+                let (socket, file) = bind_unix(listen, path, Type::DGRAM)?;
+                Ok(DatagramSocket::Unix(UnixDatagram::from_std(socket.into()), file))
+            }
+            Address::Udp(address) => {
+                let (socket, address) = open_inet(listen, *address, Type::DGRAM)?;
+                Ok(DatagramSocket::Inet(socket, Address::Udp(address)))
+            }
+            Address::Rdm(address) => {
+                let (socket, address) =
+                    open_inet(listen, *address, RDM.into()).map_err(rdm_error)?;
+                Ok(DatagramSocket::Inet(socket, Address::Rdm(address)))
+            }
+            other => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{other} is no address of datagrams"),
+            )),
+        }
+    }
+
+    pub(crate) fn address(&self) -> Address {
+        match self {
+            DatagramSocket::Inet(_, address) => address.clone(),
+            DatagramSocket::Unix(_, file) => Address::UnixGram(file.path().to_owned()),
+        }
+    }
+
+    /// Registers both directions, once and for ever, as for connections.
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let both = Interest::READABLE.add(Interest::WRITABLE);
+        match self {
+            DatagramSocket::Inet(socket, _) => socket.register(registry, token, both),
+            DatagramSocket::Unix(socket, _) => socket.register(registry, token, both),
+        }
+    }
+
+    /// Takes one datagram; what does not fit into `buffer` is cut off.
+    pub(super) fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Peer)> {
+        match self {
+            DatagramSocket::Inet(socket, _) => {
+                socket.recv_from(buffer).map(|(n, peer)| (n, peer.into()))
+            }
+            DatagramSocket::Unix(socket, _) => {
+                socket.recv_from(buffer).map(|(n, peer)| (n, unix_peer(&peer)))
+            }
+        }
+    }
+
+    /// Sends one datagram, whole or not at all.
+    pub(super) fn send_to(&self, to: &Peer, bytes: &[u8]) -> io::Result<()> {
+        let sent = match (self, to) {
+            (DatagramSocket::Inet(socket, address), Peer::V4(to)) => match is_ipv6(address) {
+                // The only form in which an IPv6 socket of both families takes it.
+                true => {
+                    let to = SocketAddrV6::new(to.ip().to_ipv6_mapped(), to.port(), 0, 0);
+                    socket.send_to(bytes, to.into())
+                }
+                false => socket.send_to(bytes, SocketAddr::V4(*to)),
+            },
+            (DatagramSocket::Inet(socket, _), Peer::V6(to)) => {
+                socket.send_to(bytes, SocketAddr::V6(**to))
+            }
+            (DatagramSocket::Unix(socket, _), Peer::UnixNamed(path)) => {
+                let to = SockAddr::unix(path.as_path())?;
+                socket.try_io(|| SockRef::from(socket).send_to(bytes, &to))
+            }
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "a peer of another family")),
+        };
+        sent.map(|_| ())
+    }
+}
+
+fn open_inet(
+    listen: &Listen,
+    address: SocketAddr,
+    ty: Type,
+) -> io::Result<(UdpSocket, SocketAddr)> {
+    let socket = UdpSocket::from_std(bind_inet(listen, address, ty)?.into());
+    let address = socket.local_addr()?;
+    Ok((socket, address))
+}
+
+/// What the system says to a kind of socket that it does not have: EPROTONOSUPPORT,
+/// ESOCKTNOSUPPORT or EPROTOTYPE (socket(2)), which all have no kind of their own in `std`.
+fn rdm_error(error: io::Error) -> io::Error {
+    const UNKNOWN: [i32; 3] = if cfg!(target_os = "linux") { [93, 94, 91] } else { [43, 44, 41] };
+    match error.raw_os_error() {
+        Some(code) if UNKNOWN.contains(&code) => io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this system has no reliable datagrams over IP (SOCK_RDM): use udp: or TCP",
+        ),
+        _ => error,
+    }
+}
+
+fn is_ipv6(address: &Address) -> bool {
+    matches!(address, Address::Udp(SocketAddr::V6(_)) | Address::Rdm(SocketAddr::V6(_)))
+}
+
+fn unix_peer(address: &UnixAddr) -> Peer {
+    match address.as_pathname() {
+        Some(path) => Peer::unix_named(path),
+        None => abstract_name(address).map_or(Peer::Unix, Peer::unix_named),
+    }
+}
+
+/// A name in Linux' abstract namespace, in the form that `SockAddr::unix` takes.
+#[cfg(target_os = "linux")]
+fn abstract_name(address: &UnixAddr) -> Option<PathBuf> {
+    use std::ffi::OsString;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::ffi::OsStringExt;
+
+    let name = address.as_abstract_name()?;
+    Some(OsString::from_vec([b"\0", name].concat()).into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn abstract_name(_: &UnixAddr) -> Option<PathBuf> {
+    None
+}

@@ -1,0 +1,18 @@
+//! One datagram for a handler of them, without a socket.
+
+use crate::datagram::Outbox;
+use crate::{DatagramContext, DatagramHandler, Now, Peer};
+
+/// Feeds `handler` one datagram that came `from` a peer, and gives what it sends: to whom, and the
+/// bytes, in order. See [`DatagramHandler`] for an example.
+pub fn datagram(
+    handler: &mut dyn DatagramHandler,
+    from: Peer,
+    bytes: &[u8],
+) -> Vec<(Peer, Vec<u8>)> {
+    let mut outbox = Outbox::default();
+    handler.on_datagram(bytes, &mut DatagramContext::new(&from, Now::default(), &mut outbox));
+    let mut sent = Vec::new();
+    outbox.drain(|to, bytes| sent.push((to.clone(), bytes.to_vec())));
+    sent
+}
