@@ -59,7 +59,7 @@ fn run() -> Result<(), Exit> {
             _ => Ok(false),
         })?;
     match options {
-        Some(options) => common::serve(options, |_: &Peer| Session::new()),
+        Some(options) => common::serve(options, |server| server.service(|_: &Peer| Session::new())),
         None => Ok(()),
     }
 }

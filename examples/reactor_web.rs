@@ -69,7 +69,7 @@ fn run() -> Result<(), Exit> {
         return Ok(());
     };
     options.limits.message = head_timeout;
-    common::serve(options, site(faults))
+    common::serve(options, |server| server.service(site(faults)))
 }
 
 fn site(faults: bool) -> Web {

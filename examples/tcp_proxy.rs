@@ -64,7 +64,8 @@ fn run() -> Result<(), Exit> {
     };
     options.limits.connect = connect;
     let to = to.ok_or_else(|| common::usage("say where to: --to 127.0.0.1:8080"))?;
-    common::serve(options, move |_: &Peer| Front { to: to.clone(), back: None })
+    let service = move |_: &Peer| Front { to: to.clone(), back: None };
+    common::serve(options, |server| server.service(service))
 }
 
 /// What the two sides tell each other.

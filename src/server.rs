@@ -264,14 +264,33 @@ impl Server {
         self.service(service).run()
     }
 
-    /// Runs in this thread until [`Remote::stop`] was called and the last connection has ended.
+    /// Whether it can run: [`run`](Server::run) looks at the same first. For programs that tell
+    /// where they listen before they do.
     ///
     /// # Errors
     ///
     /// `InvalidInput` if the limits make no sense together, or an address has no service or no
-    /// datagram handler; else the system's, if its poller fails.
-    pub fn run(self) -> io::Result<()> {
+    /// datagram handler.
+    pub fn check(&self) -> io::Result<()> {
         self.limits.check().map_err(invalid)?;
+        match self.places.iter().find(|(_, behind)| behind.is_none()) {
+            Some((Place::Door(listener), _)) => {
+                Err(invalid(format!("{} has no service", listener.address())))
+            }
+            Some((Place::Letterbox(socket), _)) => {
+                Err(invalid(format!("{} has no datagram handler", socket.address())))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Runs in this thread until [`Remote::stop`] was called and the last connection has ended.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check`](Server::check); else the system's, if its poller fails.
+    pub fn run(self) -> io::Result<()> {
+        self.check()?;
         let (mut doors, mut sockets) = (Vec::new(), Vec::new());
         for (place, behind) in self.places {
             match (place, behind) {
@@ -280,15 +299,8 @@ impl Server {
                     doors.push((listener, service));
                 }
                 (Place::Letterbox(socket), Some(handler)) => sockets.push((socket, handler)),
-                (Place::Door(listener), None) => {
-                    return Err(invalid(format!("{} has no service", listener.address())));
-                }
-                (Place::Letterbox(socket), None) => {
-                    let address = socket.address();
-                    return Err(invalid(format!(
-                        "{address} has no datagram handler: Server::datagrams gives it one"
-                    )));
-                }
+                // There is none, says `check`.
+                (_, None) => {}
             }
         }
         let letterboxes = Letterboxes::new(&self.limits, self.handlers, sockets);

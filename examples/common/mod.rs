@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
-use socketserver::{Address, Limits, Server, Service};
+use socketserver::{Address, Limits, Server};
 
 /// Why an example ends with an error: what to print, and the code to exit with.
 #[derive(Debug)]
@@ -131,8 +131,9 @@ fn check_mode(mode: &str) -> Result<(), Exit> {
     }
 }
 
-/// Serves until SIGTERM or SIGINT: the first drains, the second stops at once.
-pub(crate) fn serve(options: Options, service: impl Service + 'static) -> Result<(), Exit> {
+/// Serves until SIGTERM or SIGINT: the first drains, the second stops at once. `put` puts services
+/// and handlers behind the addresses.
+pub(crate) fn serve(options: Options, put: impl FnOnce(Server) -> Server) -> Result<(), Exit> {
     let config = ConfigBuilder::new().set_time_format_rfc3339().build();
     if WriteLogger::init(options.log, config, io::stderr()).is_err() {
         return Err(usage("a logger is installed already"));
@@ -148,11 +149,12 @@ pub(crate) fn serve(options: Options, service: impl Service + 'static) -> Result
         );
     }
     let server = server.ok_or_else(|| usage("no address to listen on"))?;
-    let server = server.limits(options.limits).stop_on_signals().map_err(failure)?;
+    let server = put(server).limits(options.limits).stop_on_signals().map_err(failure)?;
+    server.check().map_err(failure)?;
     let mut out = io::stdout();
     for address in server.addresses() {
         // Whoever started this waits for the line; that nobody reads it is no reason to stop.
         let _ = writeln!(out, "listening on {address}").and_then(|()| out.flush());
     }
-    server.serve(service).map_err(failure)
+    server.run().map_err(failure)
 }

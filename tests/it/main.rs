@@ -11,6 +11,7 @@ mod datagrams;
 mod datagrams_unix;
 mod deadlines;
 mod docs;
+mod echo_example;
 mod ends;
 mod example;
 mod flow;
