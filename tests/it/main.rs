@@ -27,6 +27,7 @@ mod listening;
 mod misuse;
 mod network;
 mod others;
+mod ping;
 mod real;
 mod real_kit;
 mod seeds;
