@@ -36,9 +36,11 @@
 //! 2. If the bytes are messages, write a [`Protocol`] that finds them and a [`MessageHandler`]
 //!    that is fed them; [`Framed`] makes a handler of the two.
 //! 3. A [`Service`] makes a handler for each accepted peer, or refuses it. Closures are services.
-//! 4. [`Server`] listens and runs; [`Remote`] stops it from another thread; [`Limits`] bounds
+//! 4. [`Server`] listens, with the options of a [`Listen`], and runs; [`Remote`] stops it from another thread; [`Limits`] bounds
 //!    everything; [`Close`] says why a connection ended.
 //! 5. Test all of it without a socket, on [`testkit::Network`].
+//!
+//! Datagrams have no connection: a [`DatagramHandler`] behind the address is fed all of them.
 //!
 //! For the web, `services::web` has all of this ready: routes in, answers out. The service to read
 //! first is the smallest, [`services::session`]: a handler of raw bytes.
