@@ -41,10 +41,7 @@ impl DatagramSocket {
                     open_inet(listen, *address, RDM.into()).map_err(rdm_error)?;
                 Ok(DatagramSocket::Inet(socket, Address::Rdm(address)))
             }
-            other => Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("{other} is no address of datagrams"),
-            )),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "no address of datagrams")),
         }
     }
 

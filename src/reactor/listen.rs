@@ -29,10 +29,10 @@ impl Listener {
         match &listen.address {
             Address::Tcp(address) => open_tcp(listen, *address),
             Address::Unix(path) => open_unix(listen, path),
-            other => {
-                let what = format!("{other} is not served yet");
-                Err(io::Error::new(io::ErrorKind::Unsupported, what))
-            }
+            _ => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "connections of this kind are not served yet",
+            )),
         }
     }
 

@@ -63,6 +63,11 @@ fn an_ipv4_peer_is_one_though_an_ipv6_socket_names_it() {
 }
 
 #[test]
+fn a_peer_is_small_because_every_connection_has_one() {
+    assert_eq!(size_of::<Peer>(), 16);
+}
+
+#[test]
 fn a_peer_cannot_break_a_line_by_its_name() {
     assert_eq!(Peer::unix_named("/run/a\nb").to_string(), "unix:/run/a\\nb");
     assert_eq!(Peer::unix_named("\0abstract").to_string(), "unix:@abstract");

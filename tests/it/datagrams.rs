@@ -98,6 +98,16 @@ fn one_that_is_too_long_is_lost_and_not_cut() {
 }
 
 #[test]
+fn a_senseless_limit_of_datagrams_is_refused() {
+    for datagram in [0, (1 << 30) + 1] {
+        let limits = Limits { datagram, ..Limits::default() };
+        let error = udp().datagrams(echo).limits(limits).run().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().starts_with("datagram must be "), "{error}");
+    }
+}
+
+#[test]
 fn a_panic_loses_its_datagram_and_what_it_wrote_and_nothing_else() {
     let mut count = 0;
     let handler = move |datagram: &[u8], cx: &mut DatagramContext<'_>| {

@@ -81,6 +81,16 @@ fn one_that_is_too_long_is_lost_and_not_cut() {
 }
 
 #[test]
+fn a_send_buffer_bounds_the_answer() {
+    let place = Place::new();
+    let server = Server::bind(place.listen().send_buffer(10_000)).unwrap();
+    let _server = Running::start(server.datagrams(echo));
+    let client = place.client("client");
+    client.send(&[b'x'; 150_000]).unwrap();
+    ping(&client, &[b'y'; 1_000]);
+}
+
+#[test]
 fn who_has_no_name_is_heard_and_not_answered() {
     let place = Place::new();
     let (tell, told) = mpsc::channel();

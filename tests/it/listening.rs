@@ -44,6 +44,15 @@ fn two_servers_share_a_port_if_both_say_so() {
 }
 
 #[test]
+fn a_port_of_datagrams_is_not_shared_unasked() {
+    let first = Server::bind(on("udp:127.0.0.1:0").reuse_address(true)).unwrap();
+    let address = || first.addresses().remove(0);
+    assert_eq!(Server::bind(address()).unwrap_err().kind(), ErrorKind::AddrInUse);
+    let second = Server::bind(Listen::on(address()).reuse_address(true)).unwrap();
+    assert_eq!(second.addresses(), first.addresses());
+}
+
+#[test]
 fn a_dual_stack_serves_both_families_and_knows_them_apart() {
     if !has_ipv6() {
         return;
