@@ -22,6 +22,7 @@ mod http_head;
 mod http_kit;
 mod http_parsers;
 mod http_strict;
+mod lines;
 mod lingering;
 mod listening;
 mod misuse;
