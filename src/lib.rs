@@ -1,5 +1,5 @@
 //! Python's `socketserver` for Rust: a hand-rolled, single-threaded reactor, pluggable handlers,
-//! and services for the web.
+//! and services for the web, chat and sessions.
 //!
 //! A server that sends everything back:
 //!
@@ -42,8 +42,9 @@
 //!
 //! Datagrams have no connection: a [`DatagramHandler`] behind the address is fed all of them.
 //!
-//! For the web, `services::web` has all of this ready: routes in, answers out. The service to read
-//! first is the smallest, [`services::session`]: a handler of raw bytes.
+//! Some have all of this ready: `services::web`, routes in, answers out; [`services::chat`], rooms
+//! of people who type lines. The service to read first is the smallest, [`services::session`]: a
+//! handler of raw bytes.
 //!
 //! A call of a handler should return soon: one thread serves all connections, so all others wait
 //! for it. A handler that panics ends its own connection and nothing else.

@@ -7,6 +7,9 @@
 )]
 
 mod addresses;
+mod chat;
+mod chat_kit;
+mod chat_text;
 mod datagrams;
 mod datagrams_unix;
 mod deadlines;

@@ -1,0 +1,58 @@
+//! A service with one answer: the simple chat tool of the socket tutorials.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Close, Context, Handler, Peer, Service};
+
+/// Answers the first bytes of each connection with a text, and closes it. Any bytes will do; no
+/// line has to end.
+///
+/// ```
+/// use socketserver::services::chat::AutoReply;
+/// use socketserver::testkit::Network;
+/// use socketserver::{Limits, Peer, Service};
+///
+/// let mut service = AutoReply::new("do not answer");
+/// let mut network = Network::new(Limits::default());
+/// let client = network.connect(service.accept(&Peer::Unix).unwrap());
+/// network.send(client, b"hello");
+/// network.settle();
+/// assert_eq!(network.received(client), b"do not answer");
+/// assert!(network.is_closed(client));
+/// ```
+#[derive(Clone)]
+pub struct AutoReply {
+    text: Arc<str>,
+}
+
+impl AutoReply {
+    /// Answers with `text`, to which nothing is added.
+    pub fn new(text: &str) -> AutoReply {
+        AutoReply { text: text.into() }
+    }
+}
+
+impl Service for AutoReply {
+    fn accept(&mut self, _: &Peer) -> Option<Box<dyn Handler>> {
+        Some(Box::new(Once { text: Arc::clone(&self.text) }))
+    }
+}
+
+impl fmt::Debug for AutoReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AutoReply").field("text", &self.text).finish()
+    }
+}
+
+struct Once {
+    text: Arc<str>,
+}
+
+impl Handler for Once {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        cx.write(self.text.as_bytes());
+        cx.close(Close::Done);
+        Ok(input.len())
+    }
+}

@@ -1,0 +1,149 @@
+//! Names of members and rooms: which are fit, and which are the same.
+
+use std::sync::Arc;
+use std::{cmp, fmt, hash};
+
+/// A name that is fit for a member or a room. Two that differ in nothing but case are the same
+/// name. A clone costs no allocation.
+#[derive(Clone)]
+pub(super) struct Name {
+    shown: Arc<str>,
+    /// What it is compared by; shared with `shown` where they are equal, as they mostly are.
+    key: Arc<str>,
+}
+
+/// Why a name is not fit for a member or a room; prints as one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameError {
+    /// It has no characters.
+    Empty,
+    /// It has more than 32.
+    TooLong,
+    /// It has a character that a name must not have.
+    Unfit(char),
+}
+
+/// The longest name, in characters.
+const LEN_MAX: usize = 32;
+
+impl Name {
+    pub(super) fn new(text: &str) -> Result<Name, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.chars().nth(LEN_MAX).is_some() {
+            return Err(NameError::TooLong);
+        }
+        if let Some(unfit) = text.chars().find(|c| is_unfit(*c)) {
+            return Err(NameError::Unfit(unfit));
+        }
+        Ok(Name::of_fit(text))
+    }
+
+    /// A name from within, which is known to be fit.
+    pub(super) fn of_fit(text: &str) -> Name {
+        // Up and down again: some letters have one upper case and two lower ones.
+        let upper = text.chars().flat_map(char::to_uppercase);
+        let key: String = upper.flat_map(char::to_lowercase).collect();
+        let shown: Arc<str> = text.into();
+        let key = if *key == *shown { Arc::clone(&shown) } else { key.into() };
+        Name { shown, key }
+    }
+
+    /// As its owner wrote it.
+    pub(super) fn as_str(&self) -> &str {
+        &self.shown
+    }
+
+    /// The same for all spellings of one name.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether it is the same name, written in the same way.
+    pub(super) fn is_spelled_like(&self, other: &Name) -> bool {
+        self.shown == other.shown
+    }
+}
+
+/// What would make a name look like something else: a notice, a command, two words, nothing at
+/// all, or another name.
+fn is_unfit(c: char) -> bool {
+    match c {
+        ':' | '*' | '/' => true,
+        // The same three, as wide as Chinese characters, small, or upright.
+        '\u{fe13}' | '\u{fe55}' | '\u{fe61}' | '\u{ff0a}' | '\u{ff0f}' | '\u{ff1a}' => true,
+        // What stands for bytes that were no text.
+        '\u{fffd}' => true,
+        c => c.is_whitespace() || c.is_control() || is_invisible(c) || is_combining(c),
+    }
+}
+
+/// Characters that take no room or show nothing: joiners, fillers, marks of direction,
+/// selectors, tags.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Marks put on the character before them. A letter with its mark in one character is fit; in
+/// two it would be another name that looks the same.
+fn is_combining(c: char) -> bool {
+    matches!(c,
+        '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
+        | '\u{20d0}'..='\u{20ff}' | '\u{3099}'..='\u{309a}' | '\u{fe20}'..='\u{fe2f}')
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Name) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Name {}
+
+impl hash::Hash for Name {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Name) -> Option<cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Name) -> cmp::Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NameError::Empty => f.write_str("a name needs at least one character"),
+            NameError::TooLong => write!(f, "a name has at most {LEN_MAX} characters"),
+            NameError::Unfit(' ') => f.write_str("a name cannot contain spaces"),
+            NameError::Unfit(c) if c.is_ascii_punctuation() => {
+                write!(f, "a name cannot contain '{c}'")
+            }
+            // Shown as it is, it might be invisible, or do something.
+            NameError::Unfit(c) => write!(f, "a name cannot contain U+{:04X}", u32::from(*c)),
+        }
+    }
+}
+
+impl std::error::Error for NameError {}
