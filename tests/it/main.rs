@@ -8,6 +8,7 @@
 
 mod addresses;
 mod chat;
+mod chat_example;
 mod chat_kit;
 mod chat_text;
 mod datagrams;

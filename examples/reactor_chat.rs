@@ -1,0 +1,96 @@
+//! A chat for everybody who can send lines, and the simple chat tool of the tutorial.
+//!
+//! ```text
+//! cargo run --release --example reactor_chat
+//! nc 127.0.0.1 9999
+//! ```
+
+mod common;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lexopt::{Parser, ValueExt};
+use socketserver::services::chat::{AutoReply, Chat};
+use socketserver::{Limits, SlowConsumer};
+
+use common::{Exit, Options};
+
+const HELP: &str = "\
+reactor_chat: rooms of people who type lines, in one loop
+
+  /nick NAME   change your name
+  /join ROOM   go to another room
+  /who         tell who is in this room
+  /quit        leave
+  /help        tell the commands
+
+Whoever connects is guest-N in the room lobby. What else they type goes to everybody else in
+the room as 'NICK: text'; what the server says begins with '* '.
+
+options
+  --bind ADDR             where to listen, repeatable: 127.0.0.1:9999, [::1]:9999, unix:/path
+                          (default 127.0.0.1:9999; port 0 takes a free one)
+  --auto-reply TEXT       no chat: answer the first bytes of each connection with TEXT, and
+                          close it
+  --slow-consumer POLICY  what becomes of who reads more slowly than others talk: close
+                          (default), drop-newest, drop-oldest
+  --mode MODE             multiplex (default); threads, processes and reactors are to come
+  --workers N             how many workers, processes or reactors (no effect with multiplex)
+  --max-connections N     connections open at once (default 65536)
+  --idle-timeout SECS     how long nothing may happen on a connection, or a new one may
+                          stay silent (default 0: for ever)
+  --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
+                          at all)
+  --log LEVEL             off, error, warn, info (default), debug, trace
+  --help                  this text
+
+SIGTERM or SIGINT (Ctrl-C) tells everybody and exits; a second one exits at once.
+
+try it, in two terminals
+  nc 127.0.0.1 9999
+";
+
+/// Who listens says nothing for hours. Who has gone without a word is found out by the first
+/// line that cannot be delivered.
+const IDLE: Option<Duration> = None;
+/// Some terminals send every character by itself, and people take their time.
+const MESSAGE: Option<Duration> = Some(Duration::from_secs(300));
+
+fn main() -> ExitCode {
+    common::exit(run())
+}
+
+fn run() -> Result<(), Exit> {
+    let limits = Limits { first_byte: IDLE, idle: IDLE, message: MESSAGE, ..Limits::default() };
+    let mut auto_reply = None;
+    let mut slow_consumer = limits.slow_consumer;
+    let options = Options::new("127.0.0.1:9999", limits).parse(HELP, |name, parser| {
+        match name.0.as_str() {
+            "auto-reply" => auto_reply = Some(parser.value()?.string()?),
+            "slow-consumer" => slow_consumer = policy(parser)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let Some(mut options) = options else {
+        return Ok(());
+    };
+    options.limits.slow_consumer = slow_consumer;
+    match auto_reply {
+        Some(text) => common::serve(options, |server| server.service(AutoReply::new(&text))),
+        None => common::serve(options, |server| server.service(Chat::new())),
+    }
+}
+
+fn policy(parser: &mut Parser) -> Result<SlowConsumer, Exit> {
+    match parser.value()?.string()?.as_str() {
+        "close" => Ok(SlowConsumer::Close),
+        "drop-newest" => Ok(SlowConsumer::DropNewest),
+        "drop-oldest" => Ok(SlowConsumer::DropOldest),
+        other => Err(common::usage(format!(
+            "--slow-consumer '{}' is none of close, drop-newest, drop-oldest",
+            other.escape_debug()
+        ))),
+    }
+}
