@@ -10,6 +10,7 @@ mod addresses;
 mod chat;
 mod chat_example;
 mod chat_kit;
+mod chat_seeds;
 mod chat_text;
 mod datagrams;
 mod datagrams_unix;
