@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use socketserver::services::chat::{AutoReply, Chat, NameError};
 use socketserver::testkit::Network;
-use socketserver::{Limits, Peer, Service};
+use socketserver::{Limits, Peer, Service, Topic};
 
 use crate::chat_kit::Party;
-use crate::handlers::patient;
+use crate::handlers::{Log, Probe, patient};
 
 const GREETING: &str = "* welcome: you are guest-1 in lobby, and /help tells what you can do\n";
 
@@ -314,6 +314,21 @@ fn a_chat_may_have_another_lobby() {
     assert_eq!(Chat::new().room("").unwrap_err(), NameError::Empty);
     assert_eq!(Chat::new().room("a b").unwrap_err(), NameError::Unfit(' '));
     assert_eq!(Chat::new().room(&"a".repeat(33)).unwrap_err(), NameError::TooLong);
+}
+
+#[test]
+fn a_room_is_a_topic_that_others_can_publish_to() {
+    let (mut party, [one, two]) = Party::guests();
+    party.say(two, "/join Tea");
+    party.hear(one);
+    for (topic, text) in [("chat:lobby", "* all"), ("chat:tea", "* tea"), ("lobby", "* no")] {
+        let announcer = Probe::new(&Log::default())
+            .open(move |cx| cx.publish(&Topic::new(topic), format!("{text}\n").into_bytes()));
+        party.network.connect(announcer);
+        party.network.settle();
+    }
+    assert_eq!(party.hear(one), "* all\n");
+    assert_eq!(party.hear(two), "* tea\n");
 }
 
 #[test]
