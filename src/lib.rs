@@ -106,8 +106,9 @@ pub use server::Server;
 pub use topic::Topic;
 
 // The code in the documents is compiled, and run where it can end.
-#[cfg(all(doctest, feature = "http"))]
+#[cfg(all(doctest, feature = "http", feature = "signals"))]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/testing.md")]
 #[doc = include_str!("../docs/writing-a-protocol.md")]
+#[doc = include_str!("../docs/writing-a-service.md")]
 struct Documents;
