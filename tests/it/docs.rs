@@ -1,5 +1,6 @@
 //! What the documentation says, held against what is there.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::{fs, iter, str};
 
@@ -153,6 +154,32 @@ fn documents_stay_short() {
 fn blocks<'a>(document: &'a str, kind: &str) -> Vec<&'a str> {
     let fence = format!("```{kind}\n");
     document.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The first cells of `document`'s tables that begin with a column of this name.
+fn first_cells<'a>(document: &'a str, column: &str) -> Vec<&'a str> {
+    let head = format!("| {column} |");
+    let tables = document.split("\n\n").filter(|part| part.starts_with(&head));
+    let rows = tables.flat_map(|table| table.lines().skip(2));
+    rows.map(|row| row.split('|').nth(1).unwrap()).collect()
+}
+
+#[test]
+fn every_name_of_python_stands_beside_a_line_of_code() {
+    let document = read("docs/from-python.md");
+    let code = [blocks(&document, "rust"), blocks(&document, "rust,no_run")].concat().concat();
+    let comments = code.lines().filter_map(|line| line.split_once(" // "));
+    let shown: HashSet<&str> = comments.flat_map(|(_, names)| names.split(", ")).collect();
+    let names: Vec<&str> = first_cells(&document, "Python").into_iter().flat_map(quoted).collect();
+    for name in &names {
+        assert!(shown.contains(name), "docs/from-python.md: no comment says `{name}`");
+    }
+    assert!(names.len() > 150, "docs/from-python.md has only {} names", names.len());
 }
 
 #[test]
