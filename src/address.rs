@@ -37,7 +37,21 @@ pub enum Address {
     Udp(SocketAddr),
     /// A datagram socket in the file system.
     UnixGram(PathBuf),
-    /// A socket of sequenced packets (`SOCK_SEQPACKET`) in the file system.
+    /// A socket of sequenced packets (`SOCK_SEQPACKET`, unix(7)) in the file system: connections
+    /// for a [`Handler`](crate::Handler), with boundaries. Linux and the BSDs have them.
+    ///
+    /// * Each packet is offered by one [`on_data`](crate::Handler::on_data), alone. What the handler
+    ///   leaves of it is dropped, unless it paused, handed over or
+    ///   [is done](crate::Context::is_done): then the rest is offered again, alone too. So a
+    ///   [`Protocol`](crate::Protocol) finds its messages if none is spread over several packets.
+    /// * What one call of the handler writes is one packet; so is each
+    ///   [`send`](crate::Context::send), [`forward`](crate::Context::forward) and published
+    ///   message. They stay apart while they wait. Empty ones are not sent.
+    /// * A packet that comes may be 64 KiB long; a longer one ends its connection with
+    ///   [`Close::InputLimit`](crate::Close::InputLimit). One that is sent may be as long as the
+    ///   system's send buffer has room for, or its connection ends with
+    ///   [`Close::PacketTooLong`](crate::Close::PacketTooLong).
+    /// * An empty packet is the end of the input: the system reports both alike (recv(2)).
     SeqPacket(PathBuf),
     /// A socket of reliable datagrams (`SOCK_RDM`) of an IPv4 or IPv6 address.
     Rdm(SocketAddr),

@@ -19,6 +19,8 @@ struct Piece {
     bytes: Bytes,
     /// What of `bytes` is still to be sent; never empty.
     rest: Range<usize>,
+    /// What it counts beyond its bytes.
+    cost: usize,
 }
 
 enum Bytes {
@@ -40,10 +42,15 @@ impl Piece {
     }
 }
 
+/// What a packet that waits counts beyond its bytes. Many small ones take memory and calls that
+/// their bytes do not tell of; the kernel counts alike.
+pub(crate) const PACKET_COST: usize = 512;
+
 /// The most pieces that go into one vectored write.
 pub(crate) const GATHERED: usize = 16;
 
 impl Backlog {
+    /// How much waits: bytes, and [`PACKET_COST`] for each packet.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -54,8 +61,8 @@ impl Backlog {
 
     /// Adds bytes of the connection's own, in the last piece if that is its own too.
     pub(crate) fn push(&mut self, more: &[u8]) {
-        let Some(Piece { bytes: Bytes::Own(bytes), rest }) = self.pieces.back_mut() else {
-            return self.push_apart(more);
+        let Some(Piece { bytes: Bytes::Own(bytes), rest, .. }) = self.pieces.back_mut() else {
+            return self.add(Bytes::Own(more.to_vec()), 0..more.len(), 0);
         };
         // Sent bytes are dropped only once they are the larger half, so that each byte is
         // moved at most once more than it is appended.
@@ -70,19 +77,24 @@ impl Backlog {
 
     /// Adds bytes of the connection's own as a piece for itself: a packet.
     pub(crate) fn push_apart(&mut self, bytes: &[u8]) {
-        self.add(Bytes::Own(bytes.to_vec()), 0..bytes.len());
+        self.add(Bytes::Own(bytes.to_vec()), 0..bytes.len(), PACKET_COST);
     }
 
     /// Adds `part` of a slice that others wait for too: whole messages, unless the first of them
     /// has `begun` to be sent.
     pub(crate) fn push_published(&mut self, slice: &Arc<[u8]>, part: Range<usize>, begun: bool) {
-        self.add(Bytes::Published { slice: Arc::clone(slice), fresh: !begun }, part);
+        self.add(Bytes::Published { slice: Arc::clone(slice), fresh: !begun }, part, 0);
     }
 
-    fn add(&mut self, bytes: Bytes, rest: Range<usize>) {
+    /// Adds `part` of such a slice as a piece for itself: one message, a packet.
+    pub(crate) fn push_published_apart(&mut self, slice: &Arc<[u8]>, part: Range<usize>) {
+        self.add(Bytes::Published { slice: Arc::clone(slice), fresh: true }, part, PACKET_COST);
+    }
+
+    fn add(&mut self, bytes: Bytes, rest: Range<usize>, cost: usize) {
         if !rest.is_empty() {
-            self.len += rest.len();
-            self.pieces.push_back(Piece { bytes, rest });
+            self.len += rest.len() + cost;
+            self.pieces.push_back(Piece { bytes, rest, cost });
         }
     }
 
@@ -117,6 +129,7 @@ impl Backlog {
                 return;
             }
             n -= piece.rest.len();
+            self.len -= piece.cost;
             self.pieces.pop_front();
         }
         // The memory goes too: a connection with nothing to send owns none.
@@ -124,7 +137,7 @@ impl Backlog {
     }
 
     /// Drops what was published first and has not begun to be sent, until at most `target` bytes
-    /// are left or there is no more of it. Returns how many bytes went.
+    /// are left or there is no more of it. Returns how much went.
     pub(crate) fn drop_oldest(&mut self, target: usize) -> usize {
         let before = self.len;
         let mut len = self.len;
@@ -132,7 +145,7 @@ impl Backlog {
             let may_go = matches!(piece.bytes, Bytes::Published { fresh: true, .. });
             let goes = may_go && len > target;
             if goes {
-                len -= piece.rest.len();
+                len -= piece.rest.len() + piece.cost;
             }
             !goes
         });

@@ -38,11 +38,18 @@ pub enum Close {
         why: &'static str,
     },
     /// The handler left more input unused than
-    /// [`Limits::pending_input`](crate::Limits::pending_input) allows.
+    /// [`Limits::pending_input`](crate::Limits::pending_input) allows, or a packet was longer than
+    /// 64 KiB.
     InputLimit,
     /// The peer reads too slowly: its output was above
     /// [`Limits::output_hard`](crate::Limits::output_hard) and more came.
     SlowConsumer,
+    /// The handler wrote a packet that is longer than its socket takes at once (EMSGSIZE), which
+    /// on Linux is what the send buffer holds: about 208 KiB (`net.core.wmem_default`, socket(7)).
+    PacketTooLong {
+        /// How long it was.
+        bytes: usize,
+    },
     /// The socket failed.
     Io(io::ErrorKind),
     /// The handler panicked.
@@ -109,6 +116,9 @@ impl fmt::Display for Close {
             Close::Malformed { code, why } => write!(f, "malformed input ({code}): {why}"),
             Close::InputLimit => f.write_str("too much pending input"),
             Close::SlowConsumer => f.write_str("slow consumer"),
+            Close::PacketTooLong { bytes } => {
+                write!(f, "a packet of {bytes} bytes is longer than its socket takes")
+            }
             Close::Io(kind) => write!(f, "socket: {kind}"),
             Close::Panicked => f.write_str("handler panicked"),
             // The handler may have put a peer's bytes into it: one record stays one line.

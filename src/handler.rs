@@ -42,6 +42,9 @@ pub trait Handler: Send {
     /// Bytes have come. Returns how many of `input` were used; the rest is offered again with
     /// more behind it. Of what it does not use, a handler must not change a byte.
     ///
+    /// Where the boundaries of packets are kept, `input` is one packet, and the rest is dropped:
+    /// see [`Address::SeqPacket`](crate::Address::SeqPacket).
+    ///
     /// # Errors
     ///
     /// What was written so far is sent; then the connection ends for this reason.

@@ -60,6 +60,13 @@ impl<T: Transport> Hub<T> {
                 "{id}: has something to send, and nobody will"
             );
             assert!(
+                !connection.transport.keeps_boundaries()
+                    || !connection.has_input()
+                    || has(marks::PAUSED)
+                    || has(marks::REOFFER),
+                "{id}: the next packet would be joined to what is left of one"
+            );
+            assert!(
                 self.sweep.covers(connection.deadline, key, self.desk.tick),
                 "{id}: its deadline is forgotten"
             );

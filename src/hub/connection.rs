@@ -76,6 +76,8 @@ pub(crate) struct Progress {
     pub(super) heard: bool,
     pub(super) used: bool,
     pub(super) sent: bool,
+    /// Bytes of packets that the handler wrote and nobody has counted against the budget yet.
+    pub(super) packed: usize,
 }
 
 impl<T: Transport> Connection<T> {
@@ -169,6 +171,9 @@ impl<T: Transport> Connection<T> {
         }
         if desk.record.out.len() >= desk.record.room {
             self.marks.set(marks::FULL);
+        }
+        if self.transport.keeps_boundaries() {
+            self.pack(desk);
         }
         result
     }

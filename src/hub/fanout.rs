@@ -12,7 +12,7 @@ use crate::{Close, Id, SlowConsumer, Topic};
 /// everybody else is served in between.
 const BUDGET: usize = 2 * 1024 * 1024;
 /// A write costs at least as much as copying so many bytes.
-const WRITE_COST: usize = 512;
+pub(super) const WRITE_COST: usize = 512;
 
 impl<T: Transport> Hub<T> {
     pub(super) fn join(&mut self, id: Id, topic: &Topic) {
@@ -101,19 +101,18 @@ impl<T: Transport> Hub<T> {
                 continue;
             }
             desk.progress = Progress::default();
-            let feed = &mut audience.feed;
-            let share = if connection.transport.keeps_boundaries() {
-                for message in feed.messages(id, positions) {
-                    connection.receive(Share::new(&message, 0..message.len(), &mut None), desk);
-                }
-                WRITE_COST
-            } else if feed.is_author(id) {
-                feed.gather(id, &positions, scratch);
-                connection.receive(Share::new(scratch, 0..scratch.len(), &mut None), desk)
+            if connection.transport.keeps_boundaries() {
+                connection.receive_packets(id, audience, positions, budget, desk);
             } else {
-                connection.receive(feed.share(&positions), desk)
-            };
-            *budget = budget.saturating_sub(share + WRITE_COST);
+                let feed = &mut audience.feed;
+                let len = if feed.is_author(id) {
+                    feed.gather(id, &positions, scratch);
+                    connection.receive(Share::new(scratch, 0..scratch.len(), &mut None), desk)
+                } else {
+                    connection.receive(feed.share(&positions), desk)
+                };
+                *budget = budget.saturating_sub(len + WRITE_COST);
+            }
             if connection.link == Link::Closed {
                 failed.push(id);
                 continue;
@@ -168,7 +167,7 @@ impl<T: Transport> Connection<T> {
 
     /// Gets what was published: at once if nothing waits, else behind what does. Returns how
     /// many bytes it was.
-    fn receive(&mut self, mut share: Share<'_>, desk: &mut Desk) -> usize {
+    pub(super) fn receive(&mut self, mut share: Share<'_>, desk: &mut Desk) -> usize {
         let len = share.bytes.len();
         let collects = self.marks.has(marks::SEVERAL);
         if self.output_len() > 0 && !self.marks.has(marks::BLOCKED) && !collects {
@@ -187,7 +186,12 @@ impl<T: Transport> Connection<T> {
         };
         if sent < len && self.link != Link::Closed {
             let (slice, part) = share.keep(sent);
-            self.leftovers().output.push_published(slice, part, sent > 0);
+            let keeps_boundaries = self.transport.keeps_boundaries();
+            let output = &mut self.leftovers().output;
+            match keeps_boundaries {
+                true => output.push_published_apart(slice, part),
+                false => output.push_published(slice, part, sent > 0),
+            }
         }
         if self.output_len() >= desk.limits.output_high {
             self.marks.set(marks::FULL);

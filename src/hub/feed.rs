@@ -116,6 +116,18 @@ impl Feed {
         scratch.extend_from_slice(&self.bytes[self.range(&(from..positions.end))]);
     }
 
+    /// The next of others' messages between two positions, which moves the first behind it.
+    pub(super) fn next_message(&mut self, id: Id, left: &mut Range<u64>) -> Option<Share<'_>> {
+        let at = self.parts.partition_point(|part| part.start < left.start);
+        let part = self.parts.iter().skip(at).find(|part| part.author != id)?;
+        let message = part.start..part.end;
+        if message.end > left.end {
+            return None;
+        }
+        left.start = message.end;
+        Some(self.share(&message))
+    }
+
     /// Others' messages between two positions, each for itself.
     pub(super) fn messages(&self, id: Id, positions: Range<u64>) -> Vec<Box<[u8]>> {
         let first = self.parts.partition_point(|part| part.start < positions.start);

@@ -21,10 +21,6 @@ impl<T: Transport> Connection<T> {
         let mut budget = desk.limits.read_budget;
         while self.marks.has_any(marks::BUSY) {
             self.greet(id, desk);
-            if self.transport.keeps_boundaries() {
-                // What one call wrote is one packet.
-                self.flush(desk);
-            }
             if self.marks.has(marks::FULL) && !self.drain(id, &mut budget, desk) {
                 return;
             }
@@ -60,7 +56,7 @@ impl<T: Transport> Connection<T> {
             } else {
                 return;
             };
-            budget = budget.saturating_sub(fresh.max(held));
+            budget = budget.saturating_sub(self.price(fresh.max(held)));
             self.offer(id, &mut input[..held + fresh], fresh, desk);
         }
     }
@@ -140,9 +136,7 @@ impl<T: Transport> Connection<T> {
             }
             return;
         }
-        // Of a packet nothing is left over but for a handler that had to stop in the middle of it.
-        let is_packet = self.transport.keeps_boundaries();
-        if left == 0 || is_packet && !self.marks.has_any(marks::PAUSED.with(marks::FULL)) {
+        if left == 0 || self.transport.keeps_boundaries() && !self.has_stopped() {
             if let Some(leftovers) = &mut self.leftovers {
                 leftovers.input.clear();
             }
@@ -181,7 +175,8 @@ impl<T: Transport> Connection<T> {
     /// handler then writes counts against the budget too: one that streams to a fast reader
     /// must not hold the loop.
     fn drain(&mut self, id: Id, budget: &mut usize, desk: &mut Desk) -> bool {
-        *budget = budget.saturating_sub(desk.record.out.len());
+        let packed = std::mem::take(&mut desk.progress.packed);
+        *budget = budget.saturating_sub(desk.record.out.len() + packed);
         self.flush(desk);
         if *budget == 0 || self.output_len() > desk.limits.output_low || self.link != Link::Open {
             return false;
@@ -294,6 +289,12 @@ impl<T: Transport> Connection<T> {
                 self.marks.set(marks::BLOCKED);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error)
+                if error.kind() == io::ErrorKind::InvalidInput
+                    && self.transport.keeps_boundaries() =>
+            {
+                self.fail(Close::PacketTooLong { bytes: len });
+            }
             Err(error) => self.fail(Close::Io(error.kind())),
         }
         0
@@ -317,9 +318,10 @@ impl<T: Transport> Connection<T> {
         let mut budget = desk.limits.read_budget;
         while self.link == Link::Lingering && self.marks.has(marks::READABLE) && budget > 0 {
             let Some(n) = self.read(&mut input[..READ_SIZE], desk) else { continue };
-            budget = budget.saturating_sub(n);
+            let price = self.price(n);
+            budget = budget.saturating_sub(price);
             let leftovers = self.leftovers();
-            leftovers.linger_left = leftovers.linger_left.saturating_sub(n);
+            leftovers.linger_left = leftovers.linger_left.saturating_sub(price);
             if n == 0 || leftovers.linger_left == 0 {
                 self.link = Link::Closed;
             }

@@ -11,6 +11,7 @@ mod fanout;
 mod feed;
 mod flow;
 mod marks;
+mod packets;
 mod timers;
 mod topics;
 mod transport;

@@ -292,4 +292,13 @@ impl Audience {
         member.seen = seen.max(end);
         Some((member.id, seen..end))
     }
+
+    /// The turn of the member that [`next_member`](Audience::next_member) gave is not over: it has
+    /// got what lies before `position` only.
+    pub(super) fn stay(&mut self, position: u64) {
+        self.next -= 1;
+        if let Some(member) = self.members.get_mut(self.next) {
+            member.seen = position;
+        }
+    }
 }

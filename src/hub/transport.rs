@@ -11,7 +11,8 @@ pub(crate) trait Transport: Read + Write {
     fn short_read_drains(&self) -> bool;
 
     /// Whether one write is one packet and one read another (`SOCK_SEQPACKET`), rather than all
-    /// of it one stream.
+    /// of it one stream. A write then takes all or nothing; what is longer than the socket can
+    /// ever take fails with `InvalidInput`. A vectored write would be one packet too.
     fn keeps_boundaries(&self) -> bool {
         false
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use std::{fmt, io};
 
-use super::wire::{MemorySocket, Wire, lock};
+use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::context::Dial;
 use crate::hub::{Hub, Readiness};
 use crate::{Destination, Handler, Id, Limits, Now, Peer, Topic};
@@ -55,9 +55,10 @@ impl Network {
     fn open(&mut self, handler: Box<dyn Handler>) -> Client {
         let wire = Arc::new(Mutex::new(Wire {
             to_server: VecDeque::new(),
-            to_client: Vec::new(),
+            to_client: VecDeque::new(),
             window: usize::MAX,
             grain: None,
+            packets: None,
             edge: true,
             starved: false,
             client_shut: false,
@@ -74,21 +75,32 @@ impl Network {
         Client(self.ends.len() - 1)
     }
 
-    /// The client sends.
+    /// The client sends: bytes of a stream, or one [packet](Network::packets).
     pub fn send(&mut self, client: Client, bytes: &[u8]) {
         let mut wire = self.wire(client);
         wire.to_server.extend(bytes);
+        if let Some(packets) = &mut wire.packets {
+            packets.to_server.push_back(bytes.len());
+        }
         wire.edge = true;
     }
 
     /// Takes what the client has received since the last time.
     pub fn received(&mut self, client: Client) -> Vec<u8> {
         let mut wire = self.wire(client);
-        if wire.starved {
-            wire.starved = false;
-            wire.edge = true;
+        wire.note_taken();
+        if let Some(packets) = &mut wire.packets {
+            packets.to_client.clear();
         }
-        std::mem::take(&mut wire.to_client)
+        std::mem::take(&mut wire.to_client).into()
+    }
+
+    /// Takes the next [packet](Network::packets) that the client has received.
+    pub fn received_packet(&mut self, client: Client) -> Option<Vec<u8>> {
+        let mut wire = self.wire(client);
+        let len = wire.packets.as_mut()?.to_client.pop_front()?;
+        wire.note_taken();
+        Some(wire.to_client.drain(..len).collect())
     }
 
     /// The client sends no more, but still reads.
@@ -103,6 +115,9 @@ impl Network {
         let mut wire = self.wire(client);
         wire.client_reset = true;
         wire.to_server.clear();
+        if let Some(packets) = &mut wire.packets {
+            packets.to_server.clear();
+        }
         wire.edge = true;
     }
 
@@ -114,6 +129,39 @@ impl Network {
     /// From now on one read or write moves at most `bytes`, and a short one proves nothing.
     pub fn grain(&mut self, client: Client, bytes: usize) {
         self.wire(client).grain = Some(bytes);
+    }
+
+    /// The connection keeps the boundaries of packets, as `seqpacket:` does: what
+    /// [`send`](Network::send) is given is one, and one that the server sends is at most
+    /// `largest` bytes long. Say so before the first turn; then a [`grain`](Network::grain)
+    /// means nothing, and a packet goes whole if the [`window`](Network::window) has any room.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    ///
+    /// struct Echo;
+    ///
+    /// impl Handler for Echo {
+    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    ///         cx.write(input);
+    ///         Ok(input.len())
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Echo);
+    /// network.packets(client, 200_000);
+    /// network.send(client, b"one");
+    /// network.send(client, b"two");
+    /// network.settle();
+    /// assert_eq!(network.received_packet(client).unwrap(), b"one");
+    /// assert_eq!(network.received_packet(client).unwrap(), b"two");
+    /// assert_eq!(network.received_packet(client), None);
+    /// ```
+    pub fn packets(&mut self, client: Client, largest: usize) {
+        let (to_server, to_client) = (VecDeque::new(), VecDeque::new());
+        self.wire(client).packets = Some(Packets { largest, to_server, to_client });
     }
 
     /// An event without a cause: pollers are allowed to.

@@ -9,11 +9,13 @@ use crate::hub::{Readiness, Transport};
 /// What both ends of a connection share: the part of the kernel.
 pub(super) struct Wire {
     pub(super) to_server: VecDeque<u8>,
-    pub(super) to_client: Vec<u8>,
+    pub(super) to_client: VecDeque<u8>,
     /// How much of what the server sends fits before the client takes it.
     pub(super) window: usize,
     /// The most that one read or write moves; `None` for all there is, as TCP does it.
     pub(super) grain: Option<usize>,
+    /// How long the packets are that are on their way, if their boundaries are kept.
+    pub(super) packets: Option<Packets>,
     /// Something changed since the last event: an edge.
     pub(super) edge: bool,
     /// The server wrote more than there was room for, and waits to be told of room.
@@ -28,11 +30,50 @@ pub(super) struct Wire {
     pub(super) writes: usize,
 }
 
+/// The boundaries of packets.
+pub(super) struct Packets {
+    /// More than this does not fit into one of the server's.
+    pub(super) largest: usize,
+    pub(super) to_server: VecDeque<usize>,
+    pub(super) to_client: VecDeque<usize>,
+}
+
 impl Wire {
+    /// A packet goes whole if there is any room, as the kernel has it.
+    fn write_packet(&mut self, packet: &[u8]) -> io::Result<usize> {
+        let room = self.to_client.len() < self.window;
+        let Some(packets) = &mut self.packets else { return Ok(0) };
+        if packet.len() > packets.largest {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        if !room {
+            self.starved = true;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        packets.to_client.push_back(packet.len());
+        self.to_client.extend(packet);
+        Ok(packet.len())
+    }
+
+    /// The client has taken something: a server that waits for room is told.
+    pub(super) fn note_taken(&mut self) {
+        if std::mem::take(&mut self.starved) {
+            self.edge = true;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match &self.packets {
+            // An empty one is one too.
+            Some(packets) => packets.to_server.is_empty(),
+            None => self.to_server.is_empty(),
+        }
+    }
+
     /// What a poller says of it once an edge came: all that holds now.
     pub(super) fn readiness(&self) -> Readiness {
         Readiness {
-            readable: !self.to_server.is_empty() || self.client_shut || self.client_reset,
+            readable: !self.is_empty() || self.client_shut || self.client_reset,
             writable: self.to_client.len() < self.window,
             read_closed: self.client_shut || self.client_reset,
             error: self.client_reset,
@@ -61,14 +102,18 @@ impl Read for MemorySocket {
         if wire.client_reset {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
-        if wire.to_server.is_empty() {
+        if wire.is_empty() {
             return if wire.client_shut { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
-        let n = buffer.len().min(wire.to_server.len()).min(wire.grain.unwrap_or(usize::MAX));
+        let packet = wire.packets.as_mut().and_then(|packets| packets.to_server.pop_front());
+        let n = packet.unwrap_or_else(|| {
+            buffer.len().min(wire.to_server.len()).min(wire.grain.unwrap_or(usize::MAX))
+        });
+        // What does not fit of a packet is lost.
         for (to, from) in buffer.iter_mut().zip(wire.to_server.drain(..n)) {
             *to = from;
         }
-        Ok(n)
+        Ok(n.min(buffer.len()))
     }
 }
 
@@ -83,6 +128,11 @@ impl Write for MemorySocket {
         if wire.client_reset || wire.server_shut {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
+        if wire.packets.is_some() {
+            return wire.write_packet(
+                &slices.iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>(),
+            );
+        }
         let room = wire.window.saturating_sub(wire.to_client.len());
         let len = slices.iter().map(|slice| slice.len()).sum::<usize>();
         let n = len.min(room).min(wire.grain.unwrap_or(usize::MAX));
@@ -93,7 +143,7 @@ impl Write for MemorySocket {
         let mut left = n;
         for slice in slices {
             let taken = slice.len().min(left);
-            wire.to_client.extend_from_slice(slice.get(..taken).unwrap_or_default());
+            wire.to_client.extend(slice.get(..taken).unwrap_or_default());
             left -= taken;
         }
         Ok(n)
@@ -106,7 +156,12 @@ impl Write for MemorySocket {
 
 impl Transport for MemorySocket {
     fn short_read_drains(&self) -> bool {
-        self.wire().grain.is_none()
+        let wire = self.wire();
+        wire.grain.is_none() && wire.packets.is_none()
+    }
+
+    fn keeps_boundaries(&self) -> bool {
+        self.wire().packets.is_some()
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
@@ -123,6 +178,6 @@ impl Drop for MemorySocket {
     fn drop(&mut self) {
         let mut wire = self.wire();
         wire.server_gone = true;
-        wire.reset_by_server = !wire.to_server.is_empty();
+        wire.reset_by_server = !wire.is_empty();
     }
 }

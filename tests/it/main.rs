@@ -33,6 +33,7 @@ mod listening;
 mod misuse;
 mod network;
 mod others;
+mod packets;
 mod ping;
 mod real;
 mod real_kit;
