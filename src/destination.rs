@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::{Address, AddressError};
 
-/// Whom to connect to: an [`Address`] of a stream, or the name of a host and a port, which is
+/// Whom to connect to: an [`Address`] of connections, or the name of a host and a port, which is
 /// looked up when it is connected to.
 ///
 /// ```

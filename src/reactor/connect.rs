@@ -3,11 +3,13 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Registry, Token};
 use slab::Slab;
+use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
 use super::remote::Remote;
 use super::resolve::{Answer, Resolver};
@@ -206,8 +208,7 @@ impl Connector {
 fn peer_of(address: &Address) -> Option<Peer> {
     match address {
         Address::Tcp(address) => Some((*address).into()),
-        Address::Unix(_) => Some(Peer::Unix),
-        #[allow(unreachable_patterns, reason = "there may be addresses that nobody connects to")]
+        Address::Unix(_) | Address::SeqPacket(_) => Some(Peer::Unix),
         _ => None,
     }
 }
@@ -220,12 +221,20 @@ fn begin(address: &Address, registry: &Registry, token: Token) -> io::Result<Soc
             Socket::Tcp(stream)
         }
         Address::Unix(path) => Socket::Unix(UnixStream::connect(path)?),
-        #[allow(unreachable_patterns, reason = "there may be addresses that nobody connects to")]
+        Address::SeqPacket(path) => Socket::SeqPacket(connect_packets(path)?),
         address => {
-            let what = format!("cannot connect to {address}: only to streams");
+            let what = format!("cannot connect to {address}: what is sent there are datagrams");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
     };
     socket.register(registry, token)?;
     Ok(socket)
+}
+
+/// Connects at once or not at all, as all Unix sockets do.
+fn connect_packets(path: &Path) -> io::Result<UnixStream> {
+    let socket = RawSocket::new(Domain::UNIX, Type::SEQPACKET, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(UnixStream::from_std(socket.into()))
 }

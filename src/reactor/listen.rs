@@ -21,6 +21,9 @@ pub(super) const QUEUE: u32 = 4096;
 pub(crate) enum Listener {
     Tcp(TcpListener, SocketAddr),
     Unix(UnixListener, SocketFile),
+    /// What mio has for streams serves packets as well: the address is of the same family, and
+    /// one `accept4` gives a socket that does not block.
+    SeqPacket(UnixListener, SocketFile),
 }
 
 impl Listener {
@@ -28,11 +31,16 @@ impl Listener {
     pub(crate) fn open(listen: &Listen) -> io::Result<Listener> {
         match &listen.address {
             Address::Tcp(address) => open_tcp(listen, *address),
-            Address::Unix(path) => open_unix(listen, path),
-            _ => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "connections of this kind are not served yet",
-            )),
+            Address::Unix(path) => {
+                let (listener, file) = open_unix(listen, path, Type::STREAM)?;
+                Ok(Listener::Unix(listener, file))
+            }
+            Address::SeqPacket(path) => {
+                let (listener, file) =
+                    open_unix(listen, path, Type::SEQPACKET).map_err(seqpacket_error)?;
+                Ok(Listener::SeqPacket(listener, file))
+            }
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "no address of connections")),
         }
     }
 
@@ -42,7 +50,9 @@ impl Listener {
         let queue = i32::try_from(queue).unwrap_or(i32::MAX);
         match self {
             Listener::Tcp(listener, _) => SockRef::from(listener).listen(queue),
-            Listener::Unix(listener, _) => SockRef::from(listener).listen(queue),
+            Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => {
+                SockRef::from(listener).listen(queue)
+            }
         }
     }
 
@@ -51,6 +61,7 @@ impl Listener {
         match self {
             Listener::Tcp(_, address) => Address::Tcp(*address),
             Listener::Unix(_, file) => Address::Unix(file.path().to_owned()),
+            Listener::SeqPacket(_, file) => Address::SeqPacket(file.path().to_owned()),
         }
     }
 
@@ -62,13 +73,18 @@ impl Listener {
             Listener::Unix(listener, _) => {
                 listener.accept().map(|(stream, _)| (Socket::Unix(stream), Peer::Unix))
             }
+            Listener::SeqPacket(listener, _) => {
+                listener.accept().map(|(socket, _)| (Socket::SeqPacket(socket), Peer::Unix))
+            }
         }
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Listener::Tcp(listener, _) => listener.register(registry, token, Interest::READABLE),
-            Listener::Unix(listener, _) => listener.register(registry, token, Interest::READABLE),
+            Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => {
+                listener.register(registry, token, Interest::READABLE)
+            }
         }
     }
 }
@@ -81,8 +97,20 @@ fn open_tcp(listen: &Listen, address: SocketAddr) -> io::Result<Listener> {
     Ok(Listener::Tcp(listener, address))
 }
 
-fn open_unix(listen: &Listen, path: &Path) -> io::Result<Listener> {
-    let (socket, file) = bind_unix(listen, path, Type::STREAM)?;
+fn open_unix(listen: &Listen, path: &Path, ty: Type) -> io::Result<(UnixListener, SocketFile)> {
+    let (socket, file) = bind_unix(listen, path, ty)?;
     socket.listen(QUEUE as i32)?;
-    Ok(Listener::Unix(UnixListener::from_std(socket.into()), file))
+    Ok((UnixListener::from_std(socket.into()), file))
+}
+
+/// EPROTONOSUPPORT, which has no kind of its own in `std`: macOS has no such sockets.
+fn seqpacket_error(error: io::Error) -> io::Error {
+    const UNKNOWN: i32 = if cfg!(target_os = "linux") { 93 } else { 43 };
+    match error.raw_os_error() {
+        Some(UNKNOWN) => io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this system has no packets over Unix sockets (SOCK_SEQPACKET): use unix:",
+        ),
+        _ => error,
+    }
 }

@@ -9,10 +9,12 @@ use mio::{Interest, Registry, Token};
 
 use crate::hub::Transport;
 
-/// A connected stream socket.
+/// A connected socket.
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// The same calls on a `SOCK_SEQPACKET`: each moves one packet.
+    SeqPacket(UnixStream),
 }
 
 impl Socket {
@@ -23,7 +25,9 @@ impl Socket {
         let both = Interest::READABLE.add(Interest::WRITABLE);
         match self {
             Socket::Tcp(stream) => stream.register(registry, token, both),
-            Socket::Unix(stream) => stream.register(registry, token, both),
+            Socket::Unix(stream) | Socket::SeqPacket(stream) => {
+                stream.register(registry, token, both)
+            }
         }
     }
 }
@@ -37,7 +41,9 @@ impl Socket {
     pub(super) fn connected(&self) -> io::Result<bool> {
         let (error, peer) = match self {
             Socket::Tcp(stream) => (stream.take_error()?, peer_of(stream)),
-            Socket::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
+            Socket::Unix(stream) | Socket::SeqPacket(stream) => {
+                (stream.take_error()?, stream.peer_addr().map(drop))
+            }
         };
         match (error, peer) {
             (Some(error), _) => Err(error),
@@ -53,7 +59,9 @@ impl Socket {
         let both = Interest::READABLE.add(Interest::WRITABLE);
         match self {
             Socket::Tcp(stream) => stream.reregister(registry, token, both),
-            Socket::Unix(stream) => stream.reregister(registry, token, both),
+            Socket::Unix(stream) | Socket::SeqPacket(stream) => {
+                stream.reregister(registry, token, both)
+            }
         }
     }
 }
@@ -67,11 +75,20 @@ fn peer_of(stream: &TcpStream) -> io::Result<()> {
     }
 }
 
+/// EMSGSIZE has no kind of its own in `std`.
+fn packet_error(error: io::Error) -> io::Error {
+    const EMSGSIZE: i32 = if cfg!(target_os = "linux") { 90 } else { 40 };
+    match error.raw_os_error() {
+        Some(EMSGSIZE) => io::ErrorKind::InvalidInput.into(),
+        _ => error,
+    }
+}
+
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(stream) => stream.read(buffer),
-            Socket::Unix(stream) => stream.read(buffer),
+            Socket::Unix(stream) | Socket::SeqPacket(stream) => stream.read(buffer),
         }
     }
 }
@@ -81,6 +98,7 @@ impl Write for Socket {
         match self {
             Socket::Tcp(stream) => stream.write(bytes),
             Socket::Unix(stream) => stream.write(bytes),
+            Socket::SeqPacket(stream) => stream.write(bytes).map_err(packet_error),
         }
     }
 
@@ -88,6 +106,7 @@ impl Write for Socket {
         match self {
             Socket::Tcp(stream) => stream.write_vectored(slices),
             Socket::Unix(stream) => stream.write_vectored(slices),
+            Socket::SeqPacket(stream) => stream.write_vectored(slices).map_err(packet_error),
         }
     }
 
@@ -112,10 +131,14 @@ impl Transport for Socket {
         )) && matches!(self, Socket::Tcp(_))
     }
 
+    fn keeps_boundaries(&self) -> bool {
+        matches!(self, Socket::SeqPacket(_))
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Unix(stream) | Socket::SeqPacket(stream) => stream.shutdown(Shutdown::Write),
         }
     }
 }

@@ -34,6 +34,7 @@ mod misuse;
 mod network;
 mod others;
 mod packets;
+mod packets_real;
 mod ping;
 mod real;
 mod real_kit;
