@@ -9,6 +9,7 @@ use socketserver::Address;
 
 use super::datagrams::{client, ping};
 use super::listening::has_ipv6;
+use super::packets_real;
 use super::real_kit::{Example, PATIENCE, connect, example_path, read_to_end, run_example, tcp};
 
 const NAME: &str = "echo";
@@ -37,6 +38,7 @@ fn every_kind_of_address_is_served_by_one_process() {
         "udp:127.0.0.1:0".to_owned(),
         format!("unix:{}", path("stream").display()),
         format!("unixgram:{}", path("datagrams").display()),
+        format!("seqpacket:{}", path("packets").display()),
     ];
     if has_ipv6() {
         binds.extend(["[::1]:0".to_owned(), "udp:[::1]:0".to_owned()]);
@@ -59,12 +61,19 @@ fn every_kind_of_address_is_served_by_one_process() {
                 assert_eq!(client.recv(&mut back).unwrap(), 5);
                 assert_eq!(&back[..5], b"hello");
             }
+            Address::SeqPacket(path) => {
+                let client = packets_real::client(path);
+                client.send(b"hello").unwrap();
+                client.send(b"again").unwrap();
+                assert_eq!(packets_real::packet(&client), b"hello");
+                assert_eq!(packets_real::packet(&client), b"again");
+            }
             other => panic!("{other}"),
         }
     }
     example.signal("TERM");
     assert_eq!(example.join().0, Some(0));
-    assert!(!path("stream").exists() && !path("datagrams").exists());
+    assert!(["stream", "datagrams", "packets"].iter().all(|name| !path(name).exists()));
 }
 
 #[test]
