@@ -88,19 +88,21 @@ impl Network {
     /// Takes what the client has received since the last time.
     pub fn received(&mut self, client: Client) -> Vec<u8> {
         let mut wire = self.wire(client);
-        wire.note_taken();
         if let Some(packets) = &mut wire.packets {
             packets.to_client.clear();
         }
-        std::mem::take(&mut wire.to_client).into()
+        let taken = std::mem::take(&mut wire.to_client);
+        wire.note_taken();
+        taken.into()
     }
 
     /// Takes the next [packet](Network::packets) that the client has received.
     pub fn received_packet(&mut self, client: Client) -> Option<Vec<u8>> {
         let mut wire = self.wire(client);
         let len = wire.packets.as_mut()?.to_client.pop_front()?;
+        let packet = wire.to_client.drain(..len).collect();
         wire.note_taken();
-        Some(wire.to_client.drain(..len).collect())
+        Some(packet)
     }
 
     /// The client sends no more, but still reads.

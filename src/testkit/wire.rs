@@ -57,7 +57,8 @@ impl Wire {
 
     /// The client has taken something: a server that waits for room is told.
     pub(super) fn note_taken(&mut self) {
-        if std::mem::take(&mut self.starved) {
+        if self.starved && self.to_client.len() < self.window {
+            self.starved = false;
             self.edge = true;
         }
     }

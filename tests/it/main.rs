@@ -35,6 +35,7 @@ mod network;
 mod others;
 mod packets;
 mod packets_real;
+mod packets_seeds;
 mod ping;
 mod real;
 mod real_kit;
