@@ -35,8 +35,8 @@ options
                           close it
   --slow-consumer POLICY  what becomes of who reads more slowly than others talk: close
                           (default), drop-newest, drop-oldest
-  --mode MODE             multiplex (default); threads, processes and reactors are to come
-  --workers N             how many workers, processes or reactors (no effect with multiplex)
+  --mode MODE             multiplex (default), threads; processes and reactors are to come
+  --workers N             how many worker threads (default: the number of cores)
   --max-connections N     connections open at once (default 65536)
   --idle-timeout SECS     how long nothing may happen on a connection, or a new one may
                           stay silent (default 0: for ever)

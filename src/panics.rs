@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///
 /// What it has changed until then is not looked at again but to be dropped or truncated, which
 /// is why unwinding past it is safe.
+// Every call of every handler goes through here.
+#[inline(always)]
 pub(crate) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
         let said = text(&*payload);

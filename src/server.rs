@@ -3,8 +3,8 @@
 use std::{fmt, io};
 
 use crate::context::Dial;
-use crate::reactor::{DatagramSocket, Letterboxes, Listener, Poller, Reactor, Remote};
-use crate::{Address, DatagramHandler, Destination, Handler, Limits, Listen, Service};
+use crate::reactor::{DatagramSocket, Letterboxes, Listener, Poller, Reactor, Remote, Setup};
+use crate::{Address, DatagramHandler, Destination, Handler, Limits, Listen, Mode, Service};
 
 /// A server: some addresses, the services behind them, and the limits they live under.
 ///
@@ -56,6 +56,7 @@ use crate::{Address, DatagramHandler, Destination, Handler, Limits, Listen, Serv
 /// ```
 pub struct Server {
     limits: Limits,
+    mode: Mode,
     poller: Poller,
     services: Vec<Box<dyn Service>>,
     handlers: Vec<Box<dyn DatagramHandler>>,
@@ -115,6 +116,7 @@ impl Server {
         let (poller, limits) = (Poller::new()?, Limits::default());
         Ok(Server {
             limits,
+            mode: Mode::default(),
             poller,
             services: Vec::new(),
             handlers: Vec::new(),
@@ -186,6 +188,13 @@ impl Server {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Server {
         self.limits = limits;
+        self
+    }
+
+    /// Where handlers run, instead of [`Mode::Multiplex`].
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Server {
+        self.mode = mode;
         self
     }
 
@@ -304,7 +313,9 @@ impl Server {
             }
         }
         let letterboxes = Letterboxes::new(&self.limits, self.handlers, sockets);
-        Reactor::new(self.poller, self.limits, self.services, doors, self.dials, letterboxes)?.run()
+        let Server { limits, mode, services, dials, poller, .. } = self;
+        let setup = Setup { limits, mode, services, doors, dials, letterboxes };
+        Reactor::new(poller, setup)?.run()
     }
 }
 

@@ -6,11 +6,12 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
-use socketserver::{Address, Limits, Server};
+use socketserver::{Address, Limits, Mode, Server};
 
 /// Why an example ends with an error: what to print, and the code to exit with.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ pub(crate) fn exit(result: Result<(), Exit>) -> ExitCode {
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) bind: Vec<Address>,
+    pub(crate) mode: Mode,
     pub(crate) limits: Limits,
     pub(crate) log: LevelFilter,
 }
@@ -59,7 +61,7 @@ impl Options {
     /// What holds if nothing is said.
     pub(crate) fn new(bind: &str, limits: Limits) -> Options {
         let bind = bind.parse().into_iter().collect();
-        Options { bind, limits, log: LevelFilter::Info }
+        Options { bind, mode: Mode::default(), limits, log: LevelFilter::Info }
     }
 
     /// Takes the arguments of the program. `own` is given those that are not common to all
@@ -72,6 +74,7 @@ impl Options {
     ) -> Result<Option<Options>, Exit> {
         let mut parser = Parser::from_env();
         let mut bind = Vec::new();
+        let (mut mode_name, mut workers) = (String::from("multiplex"), None);
         while let Some(arg) = parser.next()? {
             let name = match arg {
                 Arg::Long("help") | Arg::Short('h') => {
@@ -83,8 +86,8 @@ impl Options {
             };
             match name.0.as_str() {
                 "bind" => bind.push(parser.value()?.parse_with(str::parse)?),
-                "mode" => check_mode(&parser.value()?.string()?)?,
-                "workers" => drop(parser.value()?.parse::<u16>()?),
+                "mode" => mode_name = parser.value()?.string()?,
+                "workers" => workers = Some(parser.value()?.parse::<u16>()?.into()),
                 "max-connections" => self.limits.connections = parser.value()?.parse()?,
                 "idle-timeout" => {
                     self.limits.idle = seconds(&mut parser)?;
@@ -99,6 +102,7 @@ impl Options {
         if !bind.is_empty() {
             self.bind = bind;
         }
+        self.mode = mode(&mode_name, workers)?;
         self.limits.check().map_err(usage)?;
         Ok(Some(self))
     }
@@ -118,15 +122,16 @@ pub(crate) fn seconds(parser: &mut Parser) -> Result<Option<Duration>, Exit> {
     }
 }
 
-fn check_mode(mode: &str) -> Result<(), Exit> {
-    match mode {
-        "multiplex" => Ok(()),
-        "threads" | "processes" | "reactors" => {
-            Err(usage(format!("--mode {mode} is not there yet: only multiplex is")))
-        }
+/// The mode of that name; by default with as many workers as there are cores.
+fn mode(name: &str, workers: Option<usize>) -> Result<Mode, Exit> {
+    let workers = workers.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    match name {
+        "multiplex" => Ok(Mode::Multiplex),
+        "threads" => Ok(Mode::Threads(workers)),
+        "processes" | "reactors" => Err(usage(format!("--mode {name} is not there yet"))),
         _ => Err(usage(format!(
             "--mode '{}' is none of multiplex, threads, processes, reactors",
-            mode.escape_debug()
+            name.escape_debug()
         ))),
     }
 }
@@ -149,7 +154,8 @@ pub(crate) fn serve(options: Options, put: impl FnOnce(Server) -> Server) -> Res
         );
     }
     let server = server.ok_or_else(|| usage("no address to listen on"))?;
-    let server = put(server).limits(options.limits).stop_on_signals().map_err(failure)?;
+    let server =
+        put(server).mode(options.mode).limits(options.limits).stop_on_signals().map_err(failure)?;
     server.check().map_err(failure)?;
     let mut out = io::stdout();
     for address in server.addresses() {

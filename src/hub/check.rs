@@ -36,9 +36,14 @@ impl<T: Transport> Hub<T> {
                 !has(marks::HELD) || held.contains(&id),
                 "{id}: is held, and nobody will let it go"
             );
+            let is_away = has(marks::AWAY);
+            if is_away && connection.link == Link::Closed {
+                // It only waits for its handler, to tell it so.
+                continue;
+            }
             assert!(connection.link != Link::Closed, "{id}: closed and still in the table");
             assert!(
-                connection.handler.is_some() == (connection.link < Link::Lingering),
+                is_away || connection.handler.is_some() == (connection.link < Link::Lingering),
                 "{id}: a handler lives exactly as long as its connection is not over"
             );
             // No lost wake-up: what could go on without a new event is queued for it.

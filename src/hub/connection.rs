@@ -9,6 +9,7 @@ use super::marks::{self, Marks};
 use super::transport::Transport;
 use crate::buffer::Backlog;
 use crate::context::{Effect, Record};
+use crate::exec::{Call, Executor, Job, Returned};
 use crate::{Close, Context, Handler, Id, Limits, Note, Now, Peer, panics};
 
 pub(crate) struct Connection<T> {
@@ -65,6 +66,11 @@ pub(crate) struct Desk {
     /// What the handler writes and wishes, until it is sent, kept and applied. Empty between
     /// connections.
     pub(super) record: Record,
+    pub(super) executor: Executor,
+    /// Handlers that leave for a worker with this turn.
+    pub(super) jobs: Vec<Job>,
+    /// Records that travelling handlers take along.
+    pub(super) spare: Vec<Record>,
     /// Effects on others, for the hub.
     pub(super) outward: VecDeque<(Id, Effect)>,
     pub(super) progress: Progress,
@@ -79,6 +85,10 @@ pub(crate) struct Progress {
     /// Bytes of packets that the handler wrote and nobody has counted against the budget yet.
     pub(super) packed: usize,
 }
+
+/// Records kept for the next jobs, and how much output one may have room for.
+const SPARE_RECORDS: usize = 64;
+const SPARE_OUT: usize = 64 * 1024;
 
 impl<T: Transport> Connection<T> {
     pub(super) fn new(
@@ -114,10 +124,10 @@ impl<T: Transport> Connection<T> {
         self.flush(desk);
         if self.marks.has_any(marks::NEW.with(marks::WOKEN).with(marks::NOTED)) {
             self.greet(id, desk);
-            if self.marks.take(marks::WOKEN) {
-                self.call(id, desk, |handler, cx| handler.on_wake(cx));
+            if self.is_in() && self.marks.take(marks::WOKEN) {
+                self.call(id, desk, Call::Wake);
             }
-            if self.marks.take(marks::NOTED) {
+            if self.is_in() && self.marks.take(marks::NOTED) {
                 self.pass_on_notes(id, desk);
             }
         }
@@ -130,43 +140,69 @@ impl<T: Transport> Connection<T> {
         debug_assert!(desk.record.out.is_empty() && desk.record.effects.is_empty());
     }
 
+    #[inline(always)]
     pub(super) fn greet(&mut self, id: Id, desk: &mut Desk) {
-        if self.link == Link::Open && self.marks.take(marks::NEW) {
-            self.call(id, desk, |handler, cx| handler.on_open(cx));
+        if self.marks.has(marks::NEW) {
+            self.open(id, desk);
+        }
+    }
+
+    fn open(&mut self, id: Id, desk: &mut Desk) {
+        if self.link == Link::Open && self.is_in() {
+            self.marks.clear(marks::NEW);
+            self.call(id, desk, Call::Open);
         }
     }
 
     fn pass_on_notes(&mut self, id: Id, desk: &mut Desk) {
         let mut notes = std::mem::take(&mut self.leftovers().notes).into_iter();
         while self.link == Link::Open {
-            let Some((_, note)) = notes.next() else { return };
-            self.call(id, desk, |handler, cx| handler.on_note(note, cx));
+            let Some((from, note)) = notes.next() else { return };
+            if !self.is_in() {
+                self.marks.set(marks::NOTED);
+                self.leftovers().notes.push((from, note));
+                break;
+            }
+            self.call(id, desk, Call::Note(note));
             // A handler that takes over has its `on_open` first.
             self.greet(id, desk);
         }
-        self.leftovers().notes = notes.collect();
+        self.leftovers().notes.extend(notes);
     }
 
-    /// Runs the handler and applies what it asked for. `None` if it panicked or has gone; then
-    /// the connection has ended.
-    pub(super) fn call<R>(
-        &mut self,
-        id: Id,
-        desk: &mut Desk,
-        run: impl FnOnce(&mut dyn Handler, &mut Context<'_>) -> R,
-    ) -> Option<R> {
+    /// Whether nothing is left to do but to take it out of the table.
+    pub(super) fn is_over(&self) -> bool {
+        self.link == Link::Closed && self.handler.is_none() && self.is_in()
+    }
+
+    /// Whether the handler is here, and not with a worker.
+    pub(super) fn is_in(&self) -> bool {
+        !self.marks.has(marks::AWAY)
+    }
+
+    /// Makes a call and applies what the handler asked for, or sends the handler to a worker
+    /// with it. `None` if it panicked, travels, or there is none.
+    #[inline(always)]
+    pub(super) fn call(&mut self, id: Id, desk: &mut Desk, call: Call<'_>) -> Returned {
         if self.link != Link::Open {
             return None;
         }
         let finished = self.marks.has(marks::FINISHED).then_some(desk.record.out.len());
-        let result = self.call_raw(id, desk, run);
+        let returned = self.make(id, desk, call);
         if let Some(len) = finished {
             desk.record.out.truncate(len);
         }
+        self.heed(id, desk, returned.is_some());
+        returned
+    }
+
+    /// Applies what the handler asked for in a call from which it `returned`, or not.
+    #[inline(always)]
+    fn heed(&mut self, id: Id, desk: &mut Desk, returned: bool) {
         if !desk.record.effects.is_empty() {
             self.apply(id, desk);
         }
-        if result.is_none() {
+        if !returned && self.is_in() {
             self.end(Close::Panicked);
         }
         if desk.record.out.len() >= desk.record.room {
@@ -175,24 +211,56 @@ impl<T: Transport> Connection<T> {
         if self.transport.keeps_boundaries() {
             self.pack(desk);
         }
-        result
     }
 
-    pub(super) fn call_raw<R>(
-        &mut self,
-        id: Id,
-        desk: &mut Desk,
-        run: impl FnOnce(&mut dyn Handler, &mut Context<'_>) -> R,
-    ) -> Option<R> {
+    #[inline(always)]
+    pub(super) fn make(&mut self, id: Id, desk: &mut Desk, call: Call<'_>) -> Returned {
         desk.record.room = desk.limits.output_high.saturating_sub(self.output_len());
+        if desk.executor == Executor::Pool {
+            self.send_away(id, desk, call);
+            return None;
+        }
         let handler = self.handler.as_deref_mut()?;
         let mut cx = Context::new(id, &self.peer, &mut desk.record);
-        match panics::catch(|| run(handler, &mut cx)) {
+        match call.make(handler, &mut cx) {
             Ok(result) => Some(result),
             Err(said) => {
                 log::error!("{id} {}: handler panicked: {said}", self.peer);
                 None
             }
+        }
+    }
+
+    /// Sends the handler to a worker with the call.
+    #[cold]
+    fn send_away(&mut self, id: Id, desk: &mut Desk, call: Call<'_>) {
+        let Some(handler) = self.handler.take() else { return };
+        let mut record = desk.spare.pop().unwrap_or_default();
+        (record.now, record.stopping) = (desk.record.now, desk.record.stopping);
+        record.room = desk.record.room;
+        desk.jobs.push(Job::new(id, self.peer.clone(), handler, call, record));
+        self.marks.set(marks::AWAY);
+    }
+
+    /// Takes the handler back, and goes on from where the call would have returned. What it wrote
+    /// goes behind what others have sent meanwhile.
+    pub(super) fn come_back(&mut self, id: Id, mut job: Job, desk: &mut Desk) {
+        self.marks.clear(marks::AWAY);
+        self.handler = Some(job.handler);
+        desk.record.effects.append(&mut job.record.effects);
+        if self.link == Link::Open && !self.marks.has(marks::FINISHED) {
+            desk.record.out.extend_from_slice(&job.record.out);
+        }
+        desk.record.room = desk.limits.output_high.saturating_sub(self.output_len());
+        if !self.marks.has(marks::TOLD) {
+            self.heed(id, desk, job.returned.is_some());
+        }
+        if !job.input.is_empty() {
+            self.keep_unused(&job.input, job.input.len(), job.returned, desk);
+        }
+        if desk.spare.len() < SPARE_RECORDS && job.record.out.capacity() <= SPARE_OUT {
+            job.record.out.clear();
+            desk.spare.push(job.record);
         }
     }
 
@@ -270,7 +338,7 @@ impl<T: Transport> Connection<T> {
             Watch::Grace
         } else if self.output_len() > 0 {
             Watch::WriteStall
-        } else if self.marks.has_any(marks::PAUSED.with(marks::HELD)) {
+        } else if self.marks.has_any(marks::PAUSED.with(marks::HELD).with(marks::AWAY)) {
             Watch::Nothing
         } else if !self.marks.has(marks::SPOKE) {
             Watch::FirstByte
@@ -288,7 +356,7 @@ impl<T: Transport> Connection<T> {
 
     /// Whether it wants to be pumped again in the next turn, without a new event.
     pub(super) fn wants_turn(&self, limits: &Limits) -> bool {
-        if self.link != Link::Closing && !self.marks.has_any(marks::BUSY) {
+        if self.link != Link::Closing && !self.marks.has_any(marks::BUSY) || !self.is_in() {
             return false;
         }
         let readable = self.marks.has(marks::READABLE);

@@ -6,6 +6,7 @@ use super::deadline::Watch;
 use super::marks;
 use super::transport::Transport;
 use crate::context::Effect;
+use crate::exec::Call;
 use crate::{Close, Id, Undelivered, panics};
 
 impl<T: Transport> Connection<T> {
@@ -22,9 +23,10 @@ impl<T: Transport> Connection<T> {
         if self.marks.has(marks::STOP.with(marks::SPOKE))
             && !self.marks.has(marks::NEW)
             && !self.has_input()
+            && self.is_in()
         {
             self.marks.clear(marks::STOP);
-            self.call(id, desk, |handler, cx| handler.on_stop(cx));
+            self.call(id, desk, Call::Stop);
         }
     }
 
@@ -76,13 +78,15 @@ impl<T: Transport> Connection<T> {
         self.link = Link::Closed;
     }
 
-    /// Takes leave of the handler once everything is sent, or nothing can be. Tells whether the
-    /// connection is over but for the peer.
+    /// Takes leave of the handler once everything is sent, or nothing can be, and it is here. Tells
+    /// whether the connection is over but for the peer.
     pub(super) fn conclude(&mut self, id: Id, input: &mut [u8], desk: &mut Desk) -> bool {
         if self.link == Link::Closing && self.output_len() > 0 {
             return false;
         }
-        self.retire(id, desk);
+        if !self.retire(id, desk) {
+            return false;
+        }
         if self.link == Link::Closing && self.must_linger(input) {
             self.start_lingering(input, desk);
         } else {
@@ -91,11 +95,19 @@ impl<T: Transport> Connection<T> {
         true
     }
 
-    /// Says goodbye to the handler. Whatever it writes now has nowhere to go.
-    pub(super) fn retire(&mut self, id: Id, desk: &mut Desk) {
-        let why = self.why();
-        if !self.marks.has(marks::NEW) {
-            self.call_raw(id, desk, |handler, cx| handler.on_close(&why, cx));
+    /// Says goodbye to the handler. Whatever it writes now has nowhere to go. Tells whether that
+    /// is done, or the handler is with a worker.
+    pub(super) fn retire(&mut self, id: Id, desk: &mut Desk) -> bool {
+        if !self.is_in() {
+            return false;
+        }
+        if !self.marks.has_any(marks::NEW.with(marks::TOLD)) {
+            self.marks.set(marks::TOLD);
+            let why = self.why();
+            self.make(id, desk, Call::Close(&why));
+            if !self.is_in() {
+                return false;
+            }
         }
         if let Some(handler) = self.handler.take() {
             panics::drop_quietly(handler);
@@ -112,11 +124,12 @@ impl<T: Transport> Connection<T> {
                 void => panics::drop_quietly(void),
             }
         }
-        let Some(leftovers) = &mut self.leftovers else { return };
+        let Some(leftovers) = &mut self.leftovers else { return true };
         for (from, note) in leftovers.notes.drain(..) {
             let undelivered = Effect::Tell(from, Box::new(Undelivered { to: id, note }));
             desk.outward.push_back((Id::NOBODY, undelivered));
         }
+        true
     }
 
     /// Whether the peer has sent what nobody read, or is about to.

@@ -7,6 +7,7 @@ use super::connection::{Connection, Desk, Link, Progress};
 use super::marks;
 use super::transport::Transport;
 use crate::buffer::GATHERED;
+use crate::exec::{Call, Returned};
 use crate::{Close, Id};
 
 /// Bytes asked for in one read. Linux moves 64 KiB about as fast per byte as it ever does.
@@ -43,7 +44,7 @@ impl<T: Transport> Connection<T> {
                 let space = self.read_size();
                 match self.read(&mut input[held..held + space], desk) {
                     Some(0) => {
-                        self.call(id, desk, |handler, cx| handler.on_eof(cx));
+                        self.call(id, desk, Call::Eof);
                         return;
                     }
                     Some(n) if n > READ_SIZE => {
@@ -115,8 +116,26 @@ impl<T: Transport> Connection<T> {
     /// Runs the handler on `bytes`, the last `fresh` of which are new, and keeps what it leaves.
     #[inline]
     fn offer(&mut self, id: Id, bytes: &mut [u8], fresh: usize, desk: &mut Desk) {
+        let returned = self.call(id, desk, Call::Data(bytes));
+        if self.is_in() {
+            self.keep_unused(bytes, fresh, returned, desk);
+        } else if let Some(leftovers) = &mut self.leftovers {
+            // All of it travels; what is left of it comes back.
+            leftovers.input = Vec::new();
+        }
+    }
+
+    /// Keeps what the handler left of `bytes`, the last `fresh` of which are new.
+    #[inline(always)]
+    pub(super) fn keep_unused(
+        &mut self,
+        bytes: &[u8],
+        fresh: usize,
+        returned: Returned,
+        desk: &mut Desk,
+    ) {
         let len = bytes.len();
-        let used = match self.call(id, desk, |handler, cx| handler.on_data(bytes, cx)) {
+        let used = match returned {
             Some(Ok(used)) => used.min(len),
             Some(Err(why)) => {
                 self.end(why);
@@ -182,7 +201,7 @@ impl<T: Transport> Connection<T> {
             return false;
         }
         self.marks.clear(marks::FULL);
-        self.call(id, desk, |handler, cx| handler.on_drain(cx));
+        self.call(id, desk, Call::Drain);
         // It may have filled up again at once; then the loop comes back here.
         true
     }

@@ -54,9 +54,13 @@ pub(crate) const NOTED: Marks = Marks(1 << 20);
 pub(crate) const FINISHED: Marks = Marks(1 << 21);
 /// Our side is shut.
 pub(crate) const SHUT: Marks = Marks(1 << 22);
+/// Its handler is with a worker.
+pub(crate) const AWAY: Marks = Marks(1 << 23);
+/// The handler has been told the end, though it has not come back yet.
+pub(crate) const TOLD: Marks = Marks(1 << 24);
 
 /// With any of these the handler is offered no input.
-pub(crate) const HALTED: Marks = PAUSED.with(HELD).with(EOF);
+pub(crate) const HALTED: Marks = PAUSED.with(HELD).with(EOF).with(AWAY);
 /// With none of these there is no input to take.
 pub(crate) const BUSY: Marks = NEW.with(READABLE).with(FULL).with(REOFFER);
 

@@ -29,6 +29,7 @@ use self::flow::READ_SIZE;
 use self::timers::Timers;
 use self::topics::Topics;
 use crate::context::{Dial, Record};
+use crate::exec::{Executor, Job};
 use crate::{Close, Handler, Id, Limits, Now, Peer, panics};
 
 /// What an event said about a connection.
@@ -58,6 +59,8 @@ pub(crate) struct Hub<T> {
     collected: Vec<Id>,
     /// Where the others' messages are gathered for one of their authors.
     scratch: Vec<u8>,
+    /// Handlers that have come back from workers.
+    arrivals: Vec<Job>,
     /// Connections that handlers want made.
     dials: Vec<Dial>,
     desk: Desk,
@@ -72,7 +75,7 @@ const WAKE_BURST: usize = 4096;
 const OUT_KEPT: usize = 1024 * 1024;
 
 impl<T: Transport> Hub<T> {
-    pub(crate) fn new(limits: Limits) -> Hub<T> {
+    pub(crate) fn new(limits: Limits, executor: Executor) -> Hub<T> {
         let input = vec![0; limits.pending_input + 2 * READ_SIZE];
         let out = Vec::with_capacity(limits.output_high.min(OUT_KEPT));
         Hub {
@@ -86,12 +89,16 @@ impl<T: Transport> Hub<T> {
             topics: Topics::default(),
             collected: Vec::new(),
             scratch: Vec::new(),
+            arrivals: Vec::new(),
             dials: Vec::new(),
             desk: Desk {
                 periods: Periods::new(&limits),
                 limits,
                 tick: Tick::at(Now::default()),
                 record: Record { out, ..Record::default() },
+                executor,
+                jobs: Vec::new(),
+                spare: Vec::new(),
                 outward: VecDeque::new(),
                 progress: Progress::default(),
             },
@@ -159,10 +166,13 @@ impl<T: Transport> Hub<T> {
         self.desk.record.now = now;
         self.desk.tick = Tick::at(now);
         self.expire();
+        if !self.arrivals.is_empty() {
+            self.welcome();
+        }
         let mut batch = std::mem::take(&mut self.batch);
         std::mem::swap(&mut self.ready, &mut batch);
         for id in batch.drain(..) {
-            self.pump(id);
+            self.pump(id, None);
         }
         self.batch = batch;
         if self.topics.is_busy() {
@@ -179,7 +189,11 @@ impl<T: Transport> Hub<T> {
     /// How long the reactor may sleep: until this many milliseconds after the server's start.
     /// `Some(0)` if there is something to do at once, `None` for as long as nothing happens.
     pub(crate) fn next_ms(&self) -> Option<u64> {
-        if !self.ready.is_empty() || self.topics.is_busy() || !self.dials.is_empty() {
+        if !self.ready.is_empty()
+            || self.topics.is_busy()
+            || !self.dials.is_empty()
+            || !self.arrivals.is_empty()
+        {
             return Some(0);
         }
         match (self.sweep.next_ms(), self.timers.next_ms()) {
@@ -230,15 +244,21 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    fn pump(&mut self, id: Id) {
+    /// Pumps a connection, whose handler may just have come back from a worker.
+    #[inline(always)]
+    fn pump(&mut self, id: Id, job: Option<Job>) {
         let Some(connection) = lookup(&mut self.table, id) else { return };
-        connection.marks.clear(marks::QUEUED);
-        if connection.link == Link::Closed {
-            return;
-        }
         self.desk.progress = Progress::default();
+        if let Some(job) = job {
+            connection.come_back(id, job, &mut self.desk);
+        } else {
+            connection.marks.clear(marks::QUEUED);
+            if connection.link == Link::Closed {
+                return;
+            }
+        }
         connection.pump(id, &mut self.input, &mut self.desk);
-        if connection.link == Link::Closed {
+        if connection.is_over() {
             self.ended.push(id);
         } else {
             self.sweep.note(connection.deadline);
@@ -247,7 +267,7 @@ impl<T: Transport> Hub<T> {
             }
         }
         if connection.marks.has_any(marks::JOINED.with(marks::AWAITED)) {
-            self.after_pump(id);
+            self.let_others_go(id);
         }
         if !self.desk.outward.is_empty() {
             self.apply_outward();
@@ -265,13 +285,14 @@ impl<T: Transport> Hub<T> {
     /// Takes leave of a connection whose socket has failed or that was ended at once.
     fn bury(&mut self, id: Id) {
         let Some(connection) = lookup(&mut self.table, id) else { return };
-        connection.retire(id, &mut self.desk);
-        self.ended.push(id);
-        self.after_pump(id);
+        if connection.retire(id, &mut self.desk) {
+            self.ended.push(id);
+        }
+        self.let_others_go(id);
     }
 
-    /// What others have to do with a connection that was pumped or has ended.
-    fn after_pump(&mut self, id: Id) {
+    /// Ends what others have to do with a connection, as far as it has ended or caught up.
+    fn let_others_go(&mut self, id: Id) {
         let Some(connection) = lookup(&mut self.table, id) else { return };
         let is_awaited = connection.marks.has(marks::AWAITED);
         if connection.link >= Link::Lingering && connection.marks.take(marks::JOINED) {
@@ -280,6 +301,26 @@ impl<T: Transport> Hub<T> {
         if is_awaited {
             self.release_awaiting(id);
         }
+    }
+
+    /// Takes handlers back that come from workers; each goes on where it was.
+    #[cold]
+    fn welcome(&mut self) {
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        for job in arrivals.drain(..) {
+            self.pump(job.id, Some(job));
+        }
+        self.arrivals = arrivals;
+    }
+
+    /// Takes the handlers that are to be sent to workers.
+    pub(crate) fn take_jobs(&mut self) -> Vec<Job> {
+        std::mem::take(&mut self.desk.jobs)
+    }
+
+    /// A handler has come back from a worker; the next turn goes on with it.
+    pub(crate) fn arrive(&mut self, job: Job) {
+        self.arrivals.push(job);
     }
 
     /// Rings the timers and ends what has passed its deadline.

@@ -5,7 +5,8 @@
 //!  1 wait     poll until an event, or the next thing that is due
 //!  2 note     mark each event on its connection                        (no work here)
 //!  3 accept   a bounded burst per listener; datagrams too
-//!  4 collect  what other threads asked for; connections made to others
+//!  4 collect  handlers that come back from workers; what other threads asked for; connections
+//!             made to others
 //!  5 turn     the hub: expire deadlines, pump each ready connection once, reap
 //! ```
 
@@ -43,8 +44,9 @@ use self::connect::{Connector, Outcome};
 use self::remote::{Command, Wish};
 use self::socket::Socket;
 use crate::context::Dial;
+use crate::exec::{Executor, Pool};
 use crate::hub::{Hub, Readiness};
-use crate::{Handler, Id, Limits, Now, Peer, Service, now, panics};
+use crate::{Handler, Id, Limits, Mode, Now, Peer, Service, now, panics};
 
 /// Events taken from the kernel in one turn. An `epoll_event` is 12 bytes; more of them make the
 /// second look at a connection come later, fewer make more system calls.
@@ -68,8 +70,21 @@ pub(crate) struct Reactor {
     doors: Vec<Door>,
     connector: Connector,
     letterboxes: Letterboxes,
+    /// In [`Mode::Threads`].
+    pool: Option<Pool>,
     limits: Limits,
     phase: Phase,
+}
+
+/// What a reactor runs.
+pub(crate) struct Setup {
+    pub(crate) limits: Limits,
+    pub(crate) mode: Mode,
+    pub(crate) services: Vec<Box<dyn Service>>,
+    /// Listeners, each with the index of its service.
+    pub(crate) doors: Vec<(Listener, usize)>,
+    pub(crate) dials: Vec<Dial>,
+    pub(crate) letterboxes: Letterboxes,
 }
 
 /// A listener, the service behind it, and whether to look at it.
@@ -101,28 +116,28 @@ enum Phase {
 }
 
 impl Reactor {
-    /// A reactor for `doors`: listeners, each with the index of its service; and for
-    /// `letterboxes`.
-    pub(crate) fn new(
-        poller: Poller,
-        limits: Limits,
-        services: Vec<Box<dyn Service>>,
-        doors: Vec<(Listener, usize)>,
-        dials: Vec<Dial>,
-        letterboxes: Letterboxes,
-    ) -> io::Result<Reactor> {
+    pub(crate) fn new(poller: Poller, setup: Setup) -> io::Result<Reactor> {
+        let Setup { limits, mode, services, doors, dials, letterboxes } = setup;
         let mut clock = Clock::start();
         let now = clock.read();
         let connector = Connector::new(poller.remote(), limits.connect);
+        let remote = poller.remote();
+        let (executor, pool) = match mode {
+            Mode::Multiplex | Mode::Threads(0) => (Executor::Inline, None),
+            Mode::Threads(workers) => {
+                (Executor::Pool, Some(Pool::start(workers, move || remote.wake())?))
+            }
+        };
         let mut reactor = Reactor {
             poller,
             clock,
             now,
-            hub: Hub::new(limits.clone()),
+            hub: Hub::new(limits.clone(), executor),
             services,
             doors: Vec::new(),
             connector,
             letterboxes,
+            pool,
             limits,
             phase: Phase::Serving,
         };
@@ -158,6 +173,9 @@ impl Reactor {
             }
             let before = self.hub.len();
             self.hub.turn(self.now);
+            if let Some(pool) = &self.pool {
+                pool.submit(self.hub.take_jobs());
+            }
             if self.hub.dials() > 0 {
                 self.dial();
             }
@@ -338,6 +356,9 @@ impl Reactor {
 
     /// Does what other threads asked for.
     fn collect(&mut self) {
+        for job in self.pool.iter().flat_map(Pool::take_done) {
+            self.hub.arrive(job);
+        }
         // Other threads cannot be held as publishers of ours are: their commands wait instead.
         if self.poller.remote.is_pending() && !self.hub.is_crowded() {
             for command in self.poller.remote.take(COMMANDS) {

@@ -8,6 +8,7 @@ use std::{fmt, io};
 
 use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::context::Dial;
+use crate::exec::{Executor, Job};
 use crate::hub::{Hub, Readiness};
 use crate::{Destination, Handler, Id, Limits, Now, Peer, Topic};
 
@@ -25,6 +26,8 @@ pub struct Network {
     stray: Vec<(Id, Readiness)>,
     /// Connections that handlers want made, the oldest first.
     dials: VecDeque<Dial>,
+    /// Handlers that are with a worker.
+    jobs: VecDeque<Job>,
 }
 
 struct End {
@@ -38,12 +41,24 @@ const TURNS_MAX: usize = 1_000_000;
 impl Network {
     /// A network without connections, at time zero.
     pub fn new(limits: Limits) -> Network {
+        Network::make(limits, Executor::Inline)
+    }
+
+    /// The same for a server in [`Mode::Threads`](crate::Mode::Threads): every call of a handler
+    /// is made by a worker, which hands the handler back before the next turn, unless told to
+    /// [hold](Network::hold_workers) it.
+    pub fn with_workers(limits: Limits) -> Network {
+        Network::make(limits, Executor::Pool)
+    }
+
+    fn make(limits: Limits, executor: Executor) -> Network {
         Network {
-            hub: Hub::new(limits),
+            hub: Hub::new(limits, executor),
             ends: Vec::new(),
             elapsed: Duration::ZERO,
             stray: Vec::new(),
             dials: VecDeque::new(),
+            jobs: VecDeque::new(),
         }
     }
 
@@ -189,7 +204,12 @@ impl Network {
         for (id, readiness) in self.stray.drain(..) {
             self.hub.note(id, readiness);
         }
+        for mut job in self.jobs.drain(..) {
+            job.run();
+            self.hub.arrive(job);
+        }
         self.hub.turn(Now::new(self.elapsed, 784_111_777 + self.elapsed.as_secs()));
+        self.jobs.extend(self.hub.take_jobs());
         self.dials.extend(self.hub.take_dials());
     }
 
@@ -242,7 +262,8 @@ impl Network {
                 wire.edge && !wire.server_gone
             });
             let now_ms = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX);
-            if !edge && self.hub.next_ms().is_none_or(|due_ms| due_ms > now_ms) {
+            let at_work = !self.jobs.is_empty();
+            if !edge && !at_work && self.hub.next_ms().is_none_or(|due_ms| due_ms > now_ms) {
                 return;
             }
         }

@@ -137,8 +137,8 @@ fn help_tells_what_it_serves_and_every_option() {
 fn what_it_cannot_do_gets_one_clear_line_and_exit_2() {
     for arguments in [
         &["--blocking"][..],
-        &["--mode", "threads"],
-        &["--mode", "threads", "--blocking"],
+        &["--mode", "reactors"],
+        &["--blocking"],
         &["--head-timeout", "1"],
         &["--faults"],
         &["--bind", "8009"],

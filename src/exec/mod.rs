@@ -1,0 +1,138 @@
+//! One call of a handler: made here and now, or packed as a job that travels to a worker with the
+//! handler and comes back with what it recorded. Knows no connection and no socket.
+
+mod pool;
+
+pub(crate) use self::pool::Pool;
+
+use crate::context::{Note, Record};
+use crate::{Close, Context, Handler, Id, Peer, panics};
+
+/// Where handlers run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Executor {
+    /// In the loop: a pool of size zero.
+    Inline,
+    /// On workers.
+    Pool,
+}
+
+/// What a handler is to be told.
+pub(crate) enum Call<'a> {
+    Open,
+    Data(&'a mut [u8]),
+    Eof,
+    Drain,
+    Wake,
+    Note(Note),
+    Stop,
+    Close(&'a Close),
+}
+
+/// What a handler returned: how much input it used, or why it gives up. `None` if it panicked, or
+/// is still with a worker.
+pub(crate) type Returned = Option<Result<usize, Close>>;
+
+impl Call<'_> {
+    /// Calls the handler. A panic is told as one line.
+    #[inline(always)]
+    pub(crate) fn make(
+        self,
+        handler: &mut dyn Handler,
+        cx: &mut Context<'_>,
+    ) -> Result<Result<usize, Close>, String> {
+        panics::catch(|| {
+            match self {
+                Call::Data(input) => return handler.on_data(input, cx),
+                Call::Open => handler.on_open(cx),
+                Call::Eof => handler.on_eof(cx),
+                Call::Drain => handler.on_drain(cx),
+                Call::Wake => handler.on_wake(cx),
+                Call::Note(note) => handler.on_note(note, cx),
+                Call::Stop => handler.on_stop(cx),
+                Call::Close(why) => handler.on_close(why, cx),
+            }
+            Ok(0)
+        })
+    }
+
+    /// The same call, with its own copy of what it lends.
+    fn pack(self) -> Packed {
+        match self {
+            Call::Open => Packed::Open,
+            Call::Data(input) => Packed::Data(input.to_vec()),
+            Call::Eof => Packed::Eof,
+            Call::Drain => Packed::Drain,
+            Call::Wake => Packed::Wake,
+            Call::Note(note) => Packed::Note(note),
+            Call::Stop => Packed::Stop,
+            Call::Close(why) => Packed::Close(why.clone()),
+        }
+    }
+}
+
+/// A call that can travel.
+enum Packed {
+    Open,
+    Data(Vec<u8>),
+    Eof,
+    Drain,
+    Wake,
+    Note(Note),
+    Stop,
+    Close(Close),
+    /// It has been made.
+    Done,
+}
+
+/// A handler and a call of it, on the way to a worker and back.
+pub(crate) struct Job {
+    pub(crate) id: Id,
+    pub(crate) handler: Box<dyn Handler>,
+    pub(crate) record: Record,
+    peer: Peer,
+    call: Packed,
+    /// The input of the call, on the way back.
+    pub(crate) input: Vec<u8>,
+    pub(crate) returned: Returned,
+}
+
+impl Job {
+    pub(crate) fn new(
+        id: Id,
+        peer: Peer,
+        handler: Box<dyn Handler>,
+        call: Call<'_>,
+        record: Record,
+    ) -> Job {
+        let call = call.pack();
+        Job { id, handler, record, peer, call, input: Vec::new(), returned: None }
+    }
+
+    /// Makes the call. Whatever the handler does, the job can go back.
+    pub(crate) fn run(&mut self) {
+        let mut cx = Context::new(self.id, &self.peer, &mut self.record);
+        let why;
+        let call = match std::mem::replace(&mut self.call, Packed::Done) {
+            Packed::Open => Call::Open,
+            Packed::Data(input) => {
+                self.input = input;
+                Call::Data(&mut self.input)
+            }
+            Packed::Eof => Call::Eof,
+            Packed::Drain => Call::Drain,
+            Packed::Wake => Call::Wake,
+            Packed::Note(note) => Call::Note(note),
+            Packed::Stop => Call::Stop,
+            Packed::Close(close) => {
+                why = close;
+                Call::Close(&why)
+            }
+            Packed::Done => return,
+        };
+        match call.make(&mut *self.handler, &mut cx) {
+            Ok(result) => self.returned = Some(result),
+            Err(said) => log::error!("{} {}: handler panicked: {said}", self.id, self.peer),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The worker pool: threads that take jobs, make their calls and hand them back. Knows jobs and
+//! how to say that some are done; no connection and no socket.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::Job;
+
+/// A fixed number of workers. They end when it is dropped; one that is in the middle of a job ends
+/// after it, and nobody waits for that.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    todo: Mutex<Todo>,
+    /// There is something to do, or nothing ever will be.
+    news: Condvar,
+    done: Mutex<Vec<Job>>,
+    /// Says that `done` is no longer empty.
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Todo {
+    jobs: VecDeque<Job>,
+    idle: usize,
+    closed: bool,
+}
+
+/// Nothing that is done under these locks can panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pool {
+    /// Starts `workers` threads. `wake` is called by them, when the first of some jobs is done.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if it has no thread for a worker.
+    pub(crate) fn start(
+        workers: usize,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<Pool> {
+        let shared = Arc::new(Shared {
+            todo: Mutex::default(),
+            news: Condvar::new(),
+            done: Mutex::default(),
+            wake: Box::new(wake),
+        });
+        let pool = Pool { shared };
+        for number in 0..workers {
+            let shared = Arc::clone(&pool.shared);
+            let name = format!("worker-{number}");
+            thread::Builder::new().name(name).spawn(move || shared.work())?;
+        }
+        Ok(pool)
+    }
+
+    /// Hands jobs to the workers. There are never more than connections: each has one at most.
+    pub(crate) fn submit(&self, jobs: Vec<Job>) {
+        let count = jobs.len();
+        let mut todo = lock(&self.shared.todo);
+        todo.jobs.extend(jobs);
+        let sleeping = todo.idle.min(count);
+        drop(todo);
+        for _ in 0..sleeping {
+            self.shared.news.notify_one();
+        }
+    }
+
+    /// Takes the jobs that are done.
+    pub(crate) fn take_done(&self) -> Vec<Job> {
+        std::mem::take(&mut *lock(&self.shared.done))
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let mut todo = lock(&self.shared.todo);
+        todo.closed = true;
+        let jobs = std::mem::take(&mut todo.jobs);
+        drop(todo);
+        self.shared.news.notify_all();
+        crate::panics::drop_quietly(jobs);
+    }
+}
+
+impl Shared {
+    fn work(&self) {
+        while let Some(mut job) = self.next() {
+            job.run();
+            let mut done = lock(&self.done);
+            done.push(job);
+            let is_first = done.len() == 1;
+            drop(done);
+            if is_first {
+                (self.wake)();
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut todo = lock(&self.todo);
+        loop {
+            if let Some(job) = todo.jobs.pop_front() {
+                return Some(job);
+            }
+            if todo.closed {
+                return None;
+            }
+            todo.idle += 1;
+            todo = self.news.wait(todo).unwrap_or_else(PoisonError::into_inner);
+            todo.idle -= 1;
+        }
+    }
+}
