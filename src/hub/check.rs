@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::connection::Link;
+use super::connection::{Connection, Link};
 use super::topics::Memberships;
 use super::transport::Transport;
 use super::{Hub, marks};
@@ -36,41 +36,11 @@ impl<T: Transport> Hub<T> {
                 !has(marks::HELD) || held.contains(&id),
                 "{id}: is held, and nobody will let it go"
             );
-            let is_away = has(marks::AWAY);
-            if is_away && connection.link == Link::Closed {
+            if has(marks::AWAY) && connection.link == Link::Closed {
                 // It only waits for its handler, to tell it so.
                 continue;
             }
-            assert!(connection.link != Link::Closed, "{id}: closed and still in the table");
-            assert!(
-                is_away || connection.handler.is_some() == (connection.link < Link::Lingering),
-                "{id}: a handler lives exactly as long as its connection is not over"
-            );
-            // No lost wake-up: what could go on without a new event is queued for it.
-            assert!(
-                has(marks::QUEUED) || !connection.wants_turn(&self.desk.limits),
-                "{id}: could go on, but nobody will call it"
-            );
-            assert!(
-                !has(marks::BLOCKED)
-                    || connection.output_len() > 0
-                    || connection.link == Link::Lingering,
-                "{id}: blocked with nothing to send"
-            );
-            assert!(
-                has(marks::QUEUED)
-                    || has(marks::BLOCKED)
-                    || connection.output_len() == 0
-                    || connection.link == Link::Lingering,
-                "{id}: has something to send, and nobody will"
-            );
-            assert!(
-                !connection.transport.keeps_boundaries()
-                    || !connection.has_input()
-                    || has(marks::PAUSED)
-                    || has(marks::REOFFER),
-                "{id}: the next packet would be joined to what is left of one"
-            );
+            self.check_connection(id, connection);
             assert!(
                 self.sweep.covers(connection.deadline, key, self.desk.tick),
                 "{id}: its deadline is forgotten"
@@ -83,6 +53,40 @@ impl<T: Transport> Hub<T> {
             "each queued connection is in the queue once"
         );
         assert_eq!(timed, self.timers.len(), "each timer has its connection");
+    }
+
+    fn check_connection(&self, id: Id, connection: &Connection<T>) {
+        let has = |mark| connection.marks.has(mark);
+        assert!(connection.link != Link::Closed, "{id}: closed and still in the table");
+        assert!(
+            has(marks::AWAY) || connection.handler.is_some() == (connection.link < Link::Lingering),
+            "{id}: a handler lives exactly as long as its connection is not over"
+        );
+        // No lost wake-up: what could go on without a new event is queued for it.
+        assert!(
+            has(marks::QUEUED) || !connection.wants_turn(&self.desk.limits),
+            "{id}: could go on, but nobody will call it"
+        );
+        assert!(
+            !has(marks::BLOCKED)
+                || connection.output_len() > 0
+                || connection.link == Link::Lingering,
+            "{id}: blocked with nothing to send"
+        );
+        assert!(
+            has(marks::QUEUED)
+                || has(marks::BLOCKED)
+                || connection.output_len() == 0
+                || connection.link == Link::Lingering,
+            "{id}: has something to send, and nobody will"
+        );
+        assert!(
+            !connection.transport.keeps_boundaries()
+                || !connection.has_input()
+                || has(marks::PAUSED)
+                || has(marks::REOFFER),
+            "{id}: the next packet would be joined to what is left of one"
+        );
     }
 
     fn is_here(&self, id: Id) -> bool {
