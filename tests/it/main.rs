@@ -39,6 +39,7 @@ mod packets_seeds;
 mod ping;
 mod real;
 mod real_kit;
+mod remote;
 mod seeds;
 mod session;
 mod session_example;
