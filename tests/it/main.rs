@@ -38,6 +38,7 @@ mod packets;
 mod packets_real;
 mod packets_seeds;
 mod ping;
+mod proxy;
 mod real;
 mod real_kit;
 mod remote;
