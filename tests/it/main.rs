@@ -12,6 +12,7 @@ mod chat_example;
 mod chat_kit;
 mod chat_seeds;
 mod chat_text;
+mod clients;
 mod connect;
 mod datagrams;
 mod datagrams_unix;
