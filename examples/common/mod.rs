@@ -43,7 +43,8 @@ impl Options {
         while let Some(arg) = parser.next()? {
             let name = match arg {
                 Arg::Long("help") | Arg::Short('h') => {
-                    print!("{help}");
+                    // That nobody reads it is no reason to panic.
+                    let _ = io::stdout().write_all(help.as_bytes());
                     return Ok(None);
                 }
                 Arg::Long(name) => Name(name.to_owned()),

@@ -4,7 +4,8 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::net::UnixListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
@@ -390,6 +391,18 @@ fn clients_connect_to_unix_sockets() {
     assert_eq!(server.join().unwrap(), b"hello\n");
     assert!(is_well(&output), "{output:?}");
     assert_eq!(out(&output), "good day\n");
+}
+
+#[test]
+fn help_that_nobody_reads_is_no_panic() {
+    for name in [CHAT, SESSION, "reactor_web"] {
+        let (out, reader) = UnixStream::pair().unwrap();
+        drop(reader);
+        let mut command = Command::new(example_path(name));
+        let command = command.arg("--help").stdout(OwnedFd::from(out)).stderr(Stdio::piped());
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        assert!(is_well(&output), "{output:?}");
+    }
 }
 
 #[test]
