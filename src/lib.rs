@@ -111,6 +111,7 @@ pub use topic::Topic;
 // The code in the documents is compiled, and run where it can end.
 #[cfg(all(doctest, feature = "http", feature = "signals"))]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/clients.md")]
 #[doc = include_str!("../docs/from-python.md")]
 #[doc = include_str!("../docs/testing.md")]
 #[doc = include_str!("../docs/writing-a-protocol.md")]

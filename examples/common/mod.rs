@@ -3,50 +3,18 @@
 //! None of it belongs to the library, which neither parses arguments nor installs a logger, nor
 //! a signal handler unasked. Copy this into your own server and change what you like.
 
-use std::fmt::Display;
+mod exit;
+mod seconds;
+
+pub(crate) use exit::{Exit, exit, failure, usage};
+pub(crate) use seconds::seconds;
+
 use std::io::{self, Write};
-use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
 use socketserver::{Address, Limits, Mode, Server};
-
-/// Why an example ends with an error: what to print, and the code to exit with.
-#[derive(Debug)]
-pub(crate) struct Exit {
-    code: u8,
-    message: String,
-}
-
-/// The arguments make no sense.
-pub(crate) fn usage(message: impl Display) -> Exit {
-    Exit { code: 2, message: format!("{message} (--help tells more)") }
-}
-
-/// The system said no.
-pub(crate) fn failure(error: io::Error) -> Exit {
-    let code = if error.kind() == io::ErrorKind::InvalidInput { 2 } else { 1 };
-    Exit { code, message: error.to_string() }
-}
-
-impl From<lexopt::Error> for Exit {
-    fn from(error: lexopt::Error) -> Exit {
-        usage(error)
-    }
-}
-
-/// Ends the program: quietly with 0, or with one line on standard error.
-pub(crate) fn exit(result: Result<(), Exit>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Exit { code, message }) => {
-            eprintln!("{message}");
-            ExitCode::from(code)
-        }
-    }
-}
 
 /// The options that all server examples take.
 #[derive(Debug)]
@@ -78,7 +46,8 @@ impl Options {
         while let Some(arg) = parser.next()? {
             let name = match arg {
                 Arg::Long("help") | Arg::Short('h') => {
-                    print!("{help}");
+                    // That nobody reads it is no reason to panic.
+                    let _ = io::stdout().write_all(help.as_bytes());
                     return Ok(None);
                 }
                 Arg::Long(name) => Name(name.to_owned()),
@@ -111,16 +80,6 @@ impl Options {
 /// The name of a long option, without its dashes.
 #[derive(Debug)]
 pub(crate) struct Name(pub(crate) String);
-
-/// A number of seconds; 0 switches a timeout off.
-pub(crate) fn seconds(parser: &mut Parser) -> Result<Option<Duration>, Exit> {
-    let seconds: f64 = parser.value()?.parse()?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(Duration::ZERO) => Ok(None),
-        Ok(time) => Ok(Some(time)),
-        Err(_) => Err(usage(format!("'{seconds}' is no number of seconds"))),
-    }
-}
 
 /// The mode of that name; by default with as many workers as there are cores.
 fn mode(name: &str, workers: Option<usize>) -> Result<Mode, Exit> {

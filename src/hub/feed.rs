@@ -35,8 +35,9 @@ struct Pass {
 }
 
 impl Feed {
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+    /// What it holds, in bytes: small messages weigh more than they are long.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes.len() + self.parts.len() * size_of::<Part>()
     }
 
     pub(super) fn is_empty(&self) -> bool {

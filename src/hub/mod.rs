@@ -110,10 +110,6 @@ impl<T: Transport> Hub<T> {
         self.table.len()
     }
 
-    pub(crate) fn has_room(&self) -> bool {
-        self.table.len() < self.desk.limits.connections
-    }
-
     /// The id that the next [`open`](Hub::open) will give.
     pub(crate) fn next_id(&self) -> Id {
         Id::new(self.table.vacant_key() as u32, self.next_generation())
@@ -161,10 +157,15 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Pumps each connection that is ready, once.
-    pub(crate) fn turn(&mut self, now: Now) {
+    /// Whatever happens from here on happens at this moment.
+    pub(crate) fn note_time(&mut self, now: Now) {
         self.desk.record.now = now;
         self.desk.tick = Tick::at(now);
+    }
+
+    /// Pumps each connection that is ready, once.
+    pub(crate) fn turn(&mut self, now: Now) {
+        self.note_time(now);
         self.expire();
         if !self.arrivals.is_empty() {
             self.welcome();

@@ -58,7 +58,7 @@ struct Member {
     seen: u64,
 }
 
-/// Above this many undelivered bytes in a topic its publishers are held.
+/// When what a topic has to deliver weighs more, its publishers are held.
 const CROWDED: usize = 1024 * 1024;
 
 /// How many topics somebody is a member of, as far as it matters.
@@ -279,7 +279,7 @@ fn reseat(seats: &mut HashMap<Id, Vec<Seat>>, moved: Option<Id>, topic: usize, p
 
 impl Audience {
     fn is_crowded(&self) -> bool {
-        self.feed.len() > CROWDED
+        self.feed.weight() > CROWDED
     }
 
     /// The next member of the pass, and what it has not seen of it.

@@ -65,6 +65,12 @@ impl Connector {
         }
     }
 
+    /// Whether there is nothing to collect. A lookup that nobody waits for any more counts, or its
+    /// thread would be held to be busy for ever.
+    pub(super) fn is_idle(&self) -> bool {
+        self.len() == 0 && self.resolver.is_idle()
+    }
+
     /// How many are in the making, or made and not taken yet.
     pub(super) fn len(&self) -> usize {
         self.attempts.len() + self.outcomes.len()
@@ -155,7 +161,11 @@ impl Connector {
         let late: Vec<usize> =
             self.attempts.iter().filter(|(_, a)| is_late(a)).map(|(key, _)| key).collect();
         for key in late {
-            self.attempts[key].error = Some(io::ErrorKind::TimedOut.into());
+            let attempt = &mut self.attempts[key];
+            attempt.error = Some(io::ErrorKind::TimedOut.into());
+            if attempt.socket.is_none() {
+                self.resolver.forget((key, attempt.serial));
+            }
             self.try_next(key, registry, now);
         }
     }
@@ -163,8 +173,10 @@ impl Connector {
     /// Gives all of them up.
     pub(super) fn abort(&mut self) {
         let attempts = std::mem::take(&mut self.attempts);
-        for (_, attempt) in attempts {
-            panics::drop_quietly(attempt.handler);
+        let handlers = attempts.into_iter().map(|(_, attempt)| attempt.handler);
+        let outcomes = std::mem::take(&mut self.outcomes);
+        for handler in handlers.chain(outcomes.into_iter().map(|outcome| outcome.handler)) {
+            panics::drop_quietly(handler);
         }
     }
 
@@ -174,6 +186,7 @@ impl Connector {
         attempt.socket = None;
         while let Some(address) = attempt.addresses.pop_front() {
             if attempt.end_ms <= now.millis() {
+                attempt.error = Some(io::ErrorKind::TimedOut.into());
                 break;
             }
             if let Some(peer) = peer_of(&address) {

@@ -160,7 +160,8 @@ impl Reactor {
     /// The poller failed; nothing a peer does can bring that about.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        loop {
+        // Before the first wait, too: nothing may ever happen to a server without listeners.
+        while !self.is_over() {
             self.wait(&mut events)?;
             for event in &events {
                 self.note(event);
@@ -168,7 +169,7 @@ impl Reactor {
             self.accept();
             self.letterboxes.turn(self.now);
             self.collect();
-            if self.connector.len() > 0 {
+            if !self.connector.is_idle() {
                 self.connect();
             }
             let before = self.hub.len();
@@ -182,10 +183,8 @@ impl Reactor {
             if self.hub.len() < before {
                 self.retry_paused();
             }
-            if self.is_over() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
@@ -195,6 +194,8 @@ impl Reactor {
             Err(error) => return Err(error),
         }
         self.now = self.clock.read();
+        // Connections are opened, and handlers told that theirs cannot be, before the hub's turn.
+        self.hub.note_time(self.now);
         Ok(())
     }
 
@@ -205,7 +206,7 @@ impl Reactor {
         }
         let doors = self.doors.iter().filter_map(|door| match door.accepting {
             Accepting::Idle => None,
-            Accepting::Ready => self.hub.has_room().then_some(0),
+            Accepting::Ready => self.has_room().then_some(0),
             Accepting::Paused { until_ms } => Some(until_ms),
         });
         let drain = match self.phase {
@@ -255,7 +256,7 @@ impl Reactor {
         let mut left = 0;
         for _ in 0..burst {
             // Without room they wait in the listener's queue, which stays marked.
-            if !self.hub.has_room() {
+            if !self.has_room() {
                 return;
             }
             let door = &mut self.doors[index];
@@ -411,6 +412,11 @@ impl Reactor {
         }
         // Without listeners there will never be another one.
         self.doors.is_empty() && self.letterboxes.is_empty() && self.len() == 0
+    }
+
+    /// Whether another connection may be accepted: those in the making have their place already.
+    fn has_room(&self) -> bool {
+        self.len() < self.limits.connections
     }
 
     /// Connections, made and in the making.

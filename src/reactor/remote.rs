@@ -8,7 +8,7 @@ use std::{error, fmt};
 
 use mio::Waker;
 
-use crate::{Id, Note, Topic};
+use crate::{Id, Note, Topic, panics};
 
 /// A handle of a server, for other threads: cheap to clone, and harmless once the server has
 /// gone.
@@ -223,7 +223,12 @@ impl Remote {
     pub(super) fn close(&self) {
         let mut queue = self.queue();
         queue.closed = true;
-        queue.commands = VecDeque::new();
+        let commands = std::mem::take(&mut queue.commands);
+        // A note may do anything when it is dropped, and that includes a look at the queue.
+        drop(queue);
+        for command in commands {
+            panics::drop_quietly(command);
+        }
     }
 
     /// Stops the server in good order: it closes its listeners, answers what it has received,

@@ -49,6 +49,20 @@ impl Resolver {
         self.start();
     }
 
+    /// Nobody wants the answer any more: names that nobody waits for must not pile up behind a
+    /// resolver that is slow.
+    pub(super) fn forget(&mut self, ticket: Ticket) {
+        // Who gives up first has asked first, as a rule: the search ends where it begins.
+        if let Some(at) = self.waiting.iter().position(|question| question.ticket == ticket) {
+            self.waiting.remove(at);
+        }
+    }
+
+    /// Whether no lookup is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.running == 0
+    }
+
     fn start(&mut self) {
         while self.running < THREADS {
             let Some(Question { ticket, name, port }) = self.waiting.pop_front() else { return };

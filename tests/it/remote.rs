@@ -1,0 +1,197 @@
+//! What other threads have a running server do: in order, bounded, and harmless once it has gone.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use socketserver::testkit::Network;
+use socketserver::{
+    Close, Context, Handler, Id, Limits, Note, Peer, Remote, RemoteError, Server, Topic,
+};
+
+use super::real_kit::{Echo, PATIENCE, Running, read_to_end};
+
+/// How much the threads say.
+const THREADS: usize = 4;
+const MESSAGES: usize = 10_000;
+
+/// Tells its id, joins a topic, and writes what it is told.
+struct Listener(Sender<Id>);
+
+impl Handler for Listener {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        cx.join(&Topic::new("news"));
+        self.0.send(cx.id()).unwrap();
+    }
+
+    fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+        Ok(input.len())
+    }
+
+    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+        if let Ok(line) = note.downcast::<String>() {
+            cx.write(line.as_bytes());
+        }
+    }
+}
+
+/// Does it until there is room.
+fn insist(what: impl Fn() -> Result<(), RemoteError>) {
+    while let Err(error) = what() {
+        assert_eq!(error, RemoteError::Full);
+        thread::yield_now();
+    }
+}
+
+/// Threads say lines to one connection in the way of `say`; each thread's arrive in its order, and
+/// none is missing.
+fn all_arrive_in_order(say: fn(&Remote, Id, String) -> Result<(), RemoteError>) {
+    let (sender, ids) = channel();
+    // Lines are all there is; their reader may be slower than four writers.
+    let limits = Limits { output_hard: 16 * 1024 * 1024, ..Limits::default() };
+    let service = move |_: &Peer| Listener(sender.clone());
+    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits).service(service);
+    let server = Running::start(server);
+    let client = server.client();
+    let id = ids.recv_timeout(PATIENCE).unwrap();
+    let threads: Vec<_> = (0..THREADS)
+        .map(|number| {
+            let remote = server.remote.clone();
+            thread::spawn(move || {
+                for message in 0..MESSAGES {
+                    insist(|| say(&remote, id, format!("{number} {message}\n")));
+                }
+            })
+        })
+        .collect();
+    let mut next = [0; THREADS];
+    for line in BufReader::new(client).lines().take(THREADS * MESSAGES) {
+        let line = line.unwrap();
+        let (thread, message) = line.split_once(' ').unwrap();
+        let thread: usize = thread.parse().unwrap();
+        assert_eq!(message.parse(), Ok(next[thread]), "of thread {thread}");
+        next[thread] += 1;
+    }
+    assert_eq!(next, [MESSAGES; THREADS]);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn what_threads_publish_arrives_in_order() {
+    all_arrive_in_order(|remote, _, line| remote.publish(&Topic::new("news"), line.into_bytes()));
+}
+
+#[test]
+fn what_threads_send_arrives_in_order() {
+    all_arrive_in_order(|remote, id, line| remote.send(id, line.into_bytes()));
+}
+
+#[test]
+fn what_threads_tell_arrives_in_order() {
+    all_arrive_in_order(|remote, id, line| remote.tell(id, line));
+}
+
+/// Blocks the loop from its first byte until it is let go.
+struct Blocking {
+    blocked: Sender<Id>,
+    let_go: Receiver<()>,
+}
+
+impl Handler for Blocking {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        self.blocked.send(cx.id()).unwrap();
+        self.let_go.recv_timeout(PATIENCE).unwrap();
+        Ok(input.len())
+    }
+}
+
+#[test]
+fn a_loop_that_is_held_up_takes_so_much_and_no_more() {
+    let ((blocked, ids), (letting_go, let_go)) = (channel(), channel());
+    let mut blocking = Some(Blocking { blocked, let_go });
+    let limits = Limits { output_hard: 64 * 1024 * 1024, ..Limits::default() };
+    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
+    let server = Running::start(server.service(move |_: &Peer| blocking.take()));
+    let mut client = server.client();
+    client.write_all(b"x").unwrap();
+    let id = ids.recv_timeout(PATIENCE).unwrap();
+    let piece = vec![b'y'; 1024 * 1024];
+    let taken = (0..).take_while(|_| server.remote.send(id, piece.clone()).is_ok()).count();
+    assert_eq!(taken, 15, "16 MiB, less what each command weighs besides its bytes");
+    assert_eq!(server.remote.send(id, piece), Err(RemoteError::Full));
+    server.remote.send(id, *b"small").unwrap();
+    letting_go.send(()).unwrap();
+    let mut said = vec![0; taken * 1024 * 1024 + 5];
+    client.read_exact(&mut said).unwrap();
+    assert!(said.ends_with(b"ysmall"));
+    server.remote.send(id, *b"again").unwrap();
+    client.read_exact(&mut said[..5]).unwrap();
+    assert_eq!(&said[..5], b"again");
+}
+
+#[test]
+fn one_huge_message_passes() {
+    let (sender, ids) = channel();
+    let service = move |_: &Peer| Listener(sender.clone());
+    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(service));
+    let mut client = server.client();
+    let id = ids.recv_timeout(PATIENCE).unwrap();
+    let huge = vec![b'z'; 20 * 1024 * 1024];
+    server.remote.send(id, huge.clone()).unwrap();
+    let mut said = vec![0; huge.len()];
+    client.read_exact(&mut said).unwrap();
+    assert!(said == huge);
+}
+
+/// The id of a third connection: there are no three in the servers here.
+fn some_id() -> Id {
+    let mut network = Network::new(Limits::default());
+    let [_, _, third] = [(); 3].map(|()| network.connect(Echo));
+    network.id(third)
+}
+
+#[test]
+fn a_server_that_has_gone_says_so() {
+    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo));
+    let (remote, id) = (server.remote.clone(), some_id());
+    remote.tell(id, "nobody gets this").unwrap();
+    remote.stop();
+    server.join();
+    assert_eq!(remote.send(id, *b"x"), Err(RemoteError::Gone));
+    assert_eq!(remote.publish(&Topic::new("news"), *b"x"), Err(RemoteError::Gone));
+    assert_eq!(remote.tell(id, "x"), Err(RemoteError::Gone));
+    remote.stop();
+    remote.abort();
+}
+
+#[test]
+fn ids_that_name_nobody_do_no_harm() {
+    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo));
+    let id = some_id();
+    server.remote.send(id, *b"x").unwrap();
+    server.remote.tell(id, "x").unwrap();
+    let mut client = server.client();
+    client.write_all(b"hello").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(read_to_end(&mut client), b"hello");
+}
+
+/// Uses the handle when it is dropped.
+struct Stubborn(Remote, Id, Sender<Result<(), RemoteError>>);
+
+impl Drop for Stubborn {
+    fn drop(&mut self) {
+        self.2.send(self.0.tell(self.1, "last words")).unwrap();
+    }
+}
+
+#[test]
+fn a_note_that_is_dropped_with_its_server_may_use_the_handle() {
+    let server = Server::unbound().unwrap();
+    let (remote, id, (sender, said)) = (server.remote(), some_id(), channel());
+    remote.tell(id, Stubborn(remote.clone(), id, sender)).unwrap();
+    thread::spawn(|| drop(server));
+    assert_eq!(said.recv_timeout(PATIENCE), Ok(Err(RemoteError::Gone)));
+}
