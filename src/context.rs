@@ -42,7 +42,11 @@ pub(crate) enum Effect {
     Forward(Id, Box<[u8]>),
     Tell(Id, Note),
     Connect(Box<Dial>),
+    Offload(Work),
 }
+
+/// A piece of work that is done off the loop, and what comes of it.
+pub(crate) type Work = Box<dyn FnOnce() -> Note + Send>;
 
 /// A connection that is wanted, and who is to serve it.
 pub(crate) struct Dial {
@@ -158,6 +162,49 @@ impl<'a> Context<'a> {
     /// ```
     pub fn tell(&mut self, to: Id, note: impl Any + Send) {
         self.record.effects.push(Effect::Tell(to, Box::new(note)));
+    }
+
+    /// Has `work`, which may block, done by a worker; this handler's
+    /// [`on_note`](crate::Handler::on_note) gets what it returns. Works of one connection are
+    /// done one after the other, in order; if one panics, the connection ends. A handler that must
+    /// not go on without the result [pauses](Context::pause) until it is there.
+    ///
+    /// In [`Mode::Threads`](crate::Mode::Threads) the workers are those of the handlers, in other
+    /// modes there are [`Limits::offload_workers`](crate::Limits::offload_workers).
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits, Note};
+    ///
+    /// /// Tells how many lines a file has.
+    /// struct Lines;
+    ///
+    /// impl Handler for Lines {
+    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    ///         let path = String::from_utf8_lossy(input).trim().to_owned();
+    ///         cx.pause();
+    ///         cx.offload(move || std::fs::read_to_string(path).map(|text| text.lines().count()));
+    ///         Ok(input.len())
+    ///     }
+    ///
+    ///     fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+    ///         let answer = match note.downcast::<std::io::Result<usize>>().map(|count| *count) {
+    ///             Ok(Ok(count)) => format!("{count} lines\n"),
+    ///             _ => "no such file\n".to_owned(),
+    ///         };
+    ///         cx.write(answer.as_bytes());
+    ///         cx.resume();
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Lines);
+    /// network.send(client, b"/no/such/file\n");
+    /// network.settle();
+    /// assert_eq!(network.received(client), b"no such file\n");
+    /// ```
+    pub fn offload<R: Any + Send>(&mut self, work: impl FnOnce() -> R + Send + 'static) {
+        self.record.effects.push(Effect::Offload(Box::new(move || Box::new(work()))));
     }
 
     /// Connects to `to`. Once that is made, `handler` serves the connection as it would an

@@ -47,6 +47,9 @@ pub struct Limits {
     pub output_hard: usize,
     /// What happens instead if what comes was published to a topic. Default: the same.
     pub slow_consumer: SlowConsumer,
+    /// Threads that do what handlers [offload](crate::Context::offload), in modes without
+    /// workers of their own. They are started when the first work comes. Default 4 (libuv).
+    pub offload_workers: usize,
     /// How long it may take to make a connection to somebody else, over all addresses of a name.
     /// Default 10 s (curl 300 s, HAProxy's examples 5 s).
     pub connect: Option<Duration>,
@@ -99,6 +102,7 @@ impl Default for Limits {
             output_high: 64 * 1024,
             output_hard: 1024 * 1024,
             slow_consumer: SlowConsumer::Close,
+            offload_workers: 4,
             connect: Some(Duration::from_secs(10)),
             first_byte: Some(Duration::from_secs(60)),
             message: Some(Duration::from_secs(30)),
@@ -131,6 +135,7 @@ impl Limits {
             (self.connections <= 1 << 24, "connections must be at most 16,777,216"),
             (self.listen_queue > 0, "listen_queue must be at least 1"),
             (self.accept_burst > 0, "accept_burst must be at least 1"),
+            (self.offload_workers > 0, "offload_workers must be at least 1"),
             (self.read_budget > 0, "read_budget must be at least 1"),
             (self.datagram > 0, "datagram must be at least 1"),
             (self.datagram <= 1 << 30, "datagram must be at most 1 GiB"),

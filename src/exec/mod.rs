@@ -1,8 +1,10 @@
 //! One call of a handler: made here and now, or packed as a job that travels to a worker with the
 //! handler and comes back with what it recorded. Knows no connection and no socket.
 
+mod errand;
 mod pool;
 
+pub(crate) use self::errand::Errand;
 pub(crate) use self::pool::Pool;
 
 use crate::context::{Note, Record};
@@ -85,6 +87,22 @@ enum Packed {
     Done,
 }
 
+/// What a worker does.
+pub(crate) enum Task {
+    Job(Job),
+    Errand(Errand),
+}
+
+impl Task {
+    /// Does it. Whatever happens, it can go back.
+    pub(crate) fn run(&mut self) {
+        match self {
+            Task::Job(job) => job.run(),
+            Task::Errand(errand) => errand.run(),
+        }
+    }
+}
+
 /// A handler and a call of it, on the way to a worker and back.
 pub(crate) struct Job {
     pub(crate) id: Id,
@@ -109,8 +127,8 @@ impl Job {
         Job { id, handler, record, peer, call, input: Vec::new(), returned: None }
     }
 
-    /// Makes the call. Whatever the handler does, the job can go back.
-    pub(crate) fn run(&mut self) {
+    /// Makes the call.
+    fn run(&mut self) {
         let mut cx = Context::new(self.id, &self.peer, &mut self.record);
         let why;
         let call = match std::mem::replace(&mut self.call, Packed::Done) {

@@ -1,14 +1,14 @@
-//! The worker pool: threads that take jobs, make their calls and hand them back. Knows jobs and
-//! how to say that some are done; no connection and no socket.
+//! The worker pool: threads that take tasks, do them and hand them back. Knows tasks and how to
+//! say that some are done; no connection and no socket.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::Job;
+use super::Task;
 
-/// A fixed number of workers. They end when it is dropped; one that is in the middle of a job ends
+/// A fixed number of workers. They end when it is dropped; one that is in the middle of a task ends
 /// after it, and nobody waits for that.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
@@ -18,14 +18,14 @@ struct Shared {
     todo: Mutex<Todo>,
     /// There is something to do, or nothing ever will be.
     news: Condvar,
-    done: Mutex<Vec<Job>>,
+    done: Mutex<Vec<Task>>,
     /// Says that `done` is no longer empty.
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Default)]
 struct Todo {
-    jobs: VecDeque<Job>,
+    tasks: VecDeque<Task>,
     idle: usize,
     closed: bool,
 }
@@ -36,7 +36,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Pool {
-    /// Starts `workers` threads. `wake` is called by them, when the first of some jobs is done.
+    /// Starts `workers` threads. `wake` is called by them, when the first of some tasks is done.
     ///
     /// # Errors
     ///
@@ -60,11 +60,12 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Hands jobs to the workers. There are never more than connections: each has one at most.
-    pub(crate) fn submit(&self, jobs: Vec<Job>) {
-        let count = jobs.len();
+    /// Hands tasks to the workers. There are never more than two for each connection: a job and
+    /// an errand.
+    pub(crate) fn submit(&self, tasks: Vec<Task>) {
+        let count = tasks.len();
         let mut todo = lock(&self.shared.todo);
-        todo.jobs.extend(jobs);
+        todo.tasks.extend(tasks);
         let sleeping = todo.idle.min(count);
         drop(todo);
         for _ in 0..sleeping {
@@ -72,8 +73,8 @@ impl Pool {
         }
     }
 
-    /// Takes the jobs that are done.
-    pub(crate) fn take_done(&self) -> Vec<Job> {
+    /// Takes the tasks that are done.
+    pub(crate) fn take_done(&self) -> Vec<Task> {
         std::mem::take(&mut *lock(&self.shared.done))
     }
 }
@@ -82,19 +83,19 @@ impl Drop for Pool {
     fn drop(&mut self) {
         let mut todo = lock(&self.shared.todo);
         todo.closed = true;
-        let jobs = std::mem::take(&mut todo.jobs);
+        let tasks = std::mem::take(&mut todo.tasks);
         drop(todo);
         self.shared.news.notify_all();
-        crate::panics::drop_quietly(jobs);
+        crate::panics::drop_quietly(tasks);
     }
 }
 
 impl Shared {
     fn work(&self) {
-        while let Some(mut job) = self.next() {
-            job.run();
+        while let Some(mut task) = self.next() {
+            task.run();
             let mut done = lock(&self.done);
-            done.push(job);
+            done.push(task);
             let is_first = done.len() == 1;
             drop(done);
             if is_first {
@@ -103,11 +104,11 @@ impl Shared {
         }
     }
 
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Option<Task> {
         let mut todo = lock(&self.todo);
         loop {
-            if let Some(job) = todo.jobs.pop_front() {
-                return Some(job);
+            if let Some(task) = todo.tasks.pop_front() {
+                return Some(task);
             }
             if todo.closed {
                 return None;

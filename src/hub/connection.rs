@@ -8,8 +8,8 @@ use super::deadline::{Periods, Tick, Watch};
 use super::marks::{self, Marks};
 use super::transport::Transport;
 use crate::buffer::Backlog;
-use crate::context::{Effect, Record};
-use crate::exec::{Call, Executor, Job, Returned};
+use crate::context::{Effect, Record, Work};
+use crate::exec::{Call, Executor, Job, Returned, Task};
 use crate::{Close, Context, Handler, Id, Limits, Note, Now, Peer, panics};
 
 pub(crate) struct Connection<T> {
@@ -54,6 +54,8 @@ pub(crate) struct Leftovers {
     pub(super) linger_left: usize,
     /// What others told the handler, and who.
     pub(super) notes: Vec<(Id, Note)>,
+    /// Work that waits until what the handler offloaded before is done.
+    pub(super) work: VecDeque<Work>,
     /// Who is not read until the output has fallen below its low mark.
     pub(super) awaiting: Vec<Id>,
 }
@@ -67,8 +69,8 @@ pub(crate) struct Desk {
     /// connections.
     pub(super) record: Record,
     pub(super) executor: Executor,
-    /// Handlers that leave for a worker with this turn.
-    pub(super) jobs: Vec<Job>,
+    /// What is for the workers after this turn.
+    pub(super) tasks: Vec<Task>,
     /// Records that travelling handlers take along.
     pub(super) spare: Vec<Record>,
     /// Effects on others, for the hub.
@@ -238,7 +240,8 @@ impl<T: Transport> Connection<T> {
         let mut record = desk.spare.pop().unwrap_or_default();
         (record.now, record.stopping) = (desk.record.now, desk.record.stopping);
         record.room = desk.record.room;
-        desk.jobs.push(Job::new(id, self.peer.clone(), handler, call, record));
+        let job = Job::new(id, self.peer.clone(), handler, call, record);
+        desk.tasks.push(Task::Job(job));
         self.marks.set(marks::AWAY);
     }
 
@@ -407,6 +410,7 @@ impl<T: Transport> Connection<T> {
                 && l.why.is_none()
                 && l.notes.is_empty()
                 && l.awaiting.is_empty()
+                && l.work.is_empty()
         };
         if self.leftovers.as_deref().is_some_and(idle) {
             self.leftovers = None;

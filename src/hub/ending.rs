@@ -125,6 +125,7 @@ impl<T: Transport> Connection<T> {
             }
         }
         let Some(leftovers) = &mut self.leftovers else { return true };
+        panics::drop_quietly(std::mem::take(&mut leftovers.work));
         for (from, note) in leftovers.notes.drain(..) {
             let undelivered = Effect::Tell(from, Box::new(Undelivered { to: id, note }));
             desk.outward.push_back((Id::NOBODY, undelivered));

@@ -58,6 +58,8 @@ pub(crate) const SHUT: Marks = Marks(1 << 22);
 pub(crate) const AWAY: Marks = Marks(1 << 23);
 /// The handler has been told the end, though it has not come back yet.
 pub(crate) const TOLD: Marks = Marks(1 << 24);
+/// Work that its handler offloaded is being done.
+pub(crate) const OFFLOADED: Marks = Marks(1 << 25);
 
 /// With any of these the handler is offered no input.
 pub(crate) const HALTED: Marks = PAUSED.with(HELD).with(EOF).with(AWAY);

@@ -29,7 +29,7 @@ use self::flow::READ_SIZE;
 use self::timers::Timers;
 use self::topics::Topics;
 use crate::context::{Dial, Record};
-use crate::exec::{Executor, Job};
+use crate::exec::{Executor, Job, Task};
 use crate::{Close, Handler, Id, Limits, Now, Peer, panics};
 
 /// What an event said about a connection.
@@ -97,7 +97,7 @@ impl<T: Transport> Hub<T> {
                 tick: Tick::at(Now::default()),
                 record: Record { out, ..Record::default() },
                 executor,
-                jobs: Vec::new(),
+                tasks: Vec::new(),
                 spare: Vec::new(),
                 outward: VecDeque::new(),
                 progress: Progress::default(),
@@ -314,14 +314,22 @@ impl<T: Transport> Hub<T> {
         self.arrivals = arrivals;
     }
 
-    /// Takes the handlers that are to be sent to workers.
-    pub(crate) fn take_jobs(&mut self) -> Vec<Job> {
-        std::mem::take(&mut self.desk.jobs)
+    /// Whether workers have something to do.
+    pub(crate) fn has_tasks(&self) -> bool {
+        !self.desk.tasks.is_empty()
     }
 
-    /// A handler has come back from a worker; the next turn goes on with it.
-    pub(crate) fn arrive(&mut self, job: Job) {
-        self.arrivals.push(job);
+    /// Takes what workers are to do.
+    pub(crate) fn take_tasks(&mut self) -> Vec<Task> {
+        std::mem::take(&mut self.desk.tasks)
+    }
+
+    /// A task has come back from a worker; the next turn goes on with it.
+    pub(crate) fn arrive(&mut self, task: Task) {
+        match task {
+            Task::Job(job) => self.arrivals.push(job),
+            Task::Errand(errand) => self.finish_work(errand),
+        }
     }
 
     /// Rings the timers and ends what has passed its deadline.

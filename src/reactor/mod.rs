@@ -70,7 +70,7 @@ pub(crate) struct Reactor {
     doors: Vec<Door>,
     connector: Connector,
     letterboxes: Letterboxes,
-    /// In [`Mode::Threads`].
+    /// In [`Mode::Threads`], and where work was offloaded.
     pool: Option<Pool>,
     limits: Limits,
     phase: Phase,
@@ -174,8 +174,8 @@ impl Reactor {
             }
             let before = self.hub.len();
             self.hub.turn(self.now);
-            if let Some(pool) = &self.pool {
-                pool.submit(self.hub.take_jobs());
+            if self.hub.has_tasks() {
+                self.submit()?;
             }
             if self.hub.dials() > 0 {
                 self.dial();
@@ -313,6 +313,21 @@ impl Reactor {
         }
     }
 
+    /// Gives the workers what is for them. In modes that have none, the first work that is
+    /// offloaded has them started.
+    fn submit(&mut self) -> io::Result<()> {
+        let pool = match self.pool.take() {
+            Some(pool) => pool,
+            None => {
+                let remote = self.poller.remote();
+                Pool::start(self.limits.offload_workers, move || remote.wake())?
+            }
+        };
+        pool.submit(self.hub.take_tasks());
+        self.pool = Some(pool);
+        Ok(())
+    }
+
     /// Begins to make the connections that handlers want.
     fn dial(&mut self) {
         for dial in self.hub.take_dials() {
@@ -357,8 +372,8 @@ impl Reactor {
 
     /// Does what other threads asked for.
     fn collect(&mut self) {
-        for job in self.pool.iter().flat_map(Pool::take_done) {
-            self.hub.arrive(job);
+        for task in self.pool.iter().flat_map(Pool::take_done) {
+            self.hub.arrive(task);
         }
         // Other threads cannot be held as publishers of ours are: their commands wait instead.
         if self.poller.remote.is_pending() && !self.hub.is_crowded() {

@@ -8,7 +8,7 @@ use std::{fmt, io};
 
 use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::context::Dial;
-use crate::exec::{Executor, Job};
+use crate::exec::{Executor, Task};
 use crate::hub::{Hub, Readiness};
 use crate::{Destination, Handler, Id, Limits, Now, Peer, Topic};
 
@@ -26,8 +26,8 @@ pub struct Network {
     stray: Vec<(Id, Readiness)>,
     /// Connections that handlers want made, the oldest first.
     dials: VecDeque<Dial>,
-    /// Handlers that are with a worker.
-    jobs: VecDeque<Job>,
+    /// What workers are doing: handlers that travel, and work that was offloaded.
+    tasks: Vec<Task>,
 }
 
 struct End {
@@ -45,8 +45,7 @@ impl Network {
     }
 
     /// The same for a server in [`Mode::Threads`](crate::Mode::Threads): every call of a handler
-    /// is made by a worker, which hands the handler back before the next turn, unless told to
-    /// [hold](Network::hold_workers) it.
+    /// is made by a worker, which hands the handler back before the next turn.
     pub fn with_workers(limits: Limits) -> Network {
         Network::make(limits, Executor::Pool)
     }
@@ -58,7 +57,7 @@ impl Network {
             elapsed: Duration::ZERO,
             stray: Vec::new(),
             dials: VecDeque::new(),
-            jobs: VecDeque::new(),
+            tasks: Vec::new(),
         }
     }
 
@@ -204,12 +203,12 @@ impl Network {
         for (id, readiness) in self.stray.drain(..) {
             self.hub.note(id, readiness);
         }
-        for mut job in self.jobs.drain(..) {
-            job.run();
-            self.hub.arrive(job);
+        for mut task in self.tasks.drain(..) {
+            task.run();
+            self.hub.arrive(task);
         }
         self.hub.turn(Now::new(self.elapsed, 784_111_777 + self.elapsed.as_secs()));
-        self.jobs.extend(self.hub.take_jobs());
+        self.tasks.extend(self.hub.take_tasks());
         self.dials.extend(self.hub.take_dials());
     }
 
@@ -262,7 +261,7 @@ impl Network {
                 wire.edge && !wire.server_gone
             });
             let now_ms = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX);
-            let at_work = !self.jobs.is_empty();
+            let at_work = !self.tasks.is_empty();
             if !edge && !at_work && self.hub.next_ms().is_none_or(|due_ms| due_ms > now_ms) {
                 return;
             }

@@ -34,6 +34,7 @@ mod lingering;
 mod listening;
 mod misuse;
 mod network;
+mod offload;
 mod others;
 mod packets;
 mod packets_real;

@@ -9,7 +9,7 @@ use http::StatusCode;
 use super::draft::{Draft, Later, Pieces, Prepared};
 use super::{Failure, Reply, Request, Sent, Site};
 use crate::protocol::http::{Answer, Connection, Head, Http, Message, Verb, Version};
-use crate::{Close, Context, MessageHandler, panics};
+use crate::{Close, Context, MessageHandler, Note, panics};
 
 pub(super) struct Conversation {
     site: Arc<Site>,
@@ -130,10 +130,32 @@ impl Conversation {
                 cx.pause();
                 cx.wake_after(delay);
             }
+            Some(Later::Work(work, prepared)) => {
+                self.doing = Doing::Waiting(prepared);
+                cx.pause();
+                cx.offload(move || match panics::catch(work) {
+                    Ok(Ok(body)) => Ok(body),
+                    Ok(Err(Failure(why))) => Err(why),
+                    Err(said) => Err(format!("panicked: {said}")),
+                });
+            }
             Some(Later::Pieces(pieces)) => {
                 self.doing = Doing::Streaming(Box::new(pieces));
                 self.stream(cx);
             }
+        }
+    }
+
+    /// Sends the answer that has waited for its time, or for its body.
+    fn answer_waiting(&mut self, cx: &mut Context<'_>) {
+        match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Waiting(mut prepared) => {
+                let keep = prepared.draft.keeps() && !cx.is_stopping();
+                let unix_seconds = cx.now().unix_seconds();
+                prepared.write(cx.out(), keep, unix_seconds);
+                resume(keep, cx);
+            }
+            doing => self.doing = doing,
         }
     }
 
@@ -203,15 +225,21 @@ impl MessageHandler<Http> for Conversation {
     }
 
     fn on_wake(&mut self, cx: &mut Context<'_>) {
-        match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Waiting(mut prepared) => {
-                let keep = prepared.draft.keeps() && !cx.is_stopping();
-                let unix_seconds = cx.now().unix_seconds();
-                prepared.write(cx.out(), keep, unix_seconds);
-                resume(keep, cx);
+        self.answer_waiting(cx);
+    }
+
+    /// The body of an answer has come from a worker.
+    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+        let Ok(result) = note.downcast::<Result<Vec<u8>, String>>() else { return };
+        let Doing::Waiting(prepared) = &mut self.doing else { return };
+        match *result {
+            Ok(body) => prepared.body = body,
+            Err(why) => {
+                log::error!("{}: offloaded: {}", cx.peer(), why.escape_debug());
+                prepared.fail();
             }
-            doing => self.doing = doing,
         }
+        self.answer_waiting(cx);
     }
 
     fn on_stop(&mut self, cx: &mut Context<'_>) {

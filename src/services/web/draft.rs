@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::Failure;
 use crate::protocol::http::{Answer, Connection, Length, Version};
 
 /// What is known of an answer besides its body.
@@ -31,14 +32,19 @@ pub(super) struct Extras {
 /// The part of an answer that does not go out at once.
 pub(super) enum Later {
     After(Duration, Box<Prepared>),
+    /// The body is worked out by a worker.
+    Work(BodyWork, Box<Prepared>),
     Pieces(Pieces),
 }
+
+/// Makes the body of an answer, off the loop.
+pub(super) type BodyWork = Box<dyn FnOnce() -> Result<Vec<u8>, Failure> + Send>;
 
 /// A whole answer that waits for its time.
 pub(super) struct Prepared {
     pub(super) draft: Draft,
     content_type: Box<str>,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 /// The rest of a body that is made piece by piece.
@@ -103,14 +109,32 @@ impl Draft {
     /// Keeps the answer for later, with all that was said of it so far.
     #[cold]
     pub(super) fn answer_after(&mut self, delay: Duration, content_type: &str, body: &[u8]) {
+        let prepared = self.prepare(content_type, body);
+        self.extras.get_or_insert_default().later = Some(Later::After(delay, prepared));
+    }
+
+    /// Keeps the answer until its body is there.
+    #[cold]
+    pub(super) fn answer_with(&mut self, work: BodyWork, content_type: &str) {
+        let prepared = self.prepare(content_type, b"");
+        self.extras.get_or_insert_default().later = Some(Later::Work(work, prepared));
+    }
+
+    fn prepare(&mut self, content_type: &str, body: &[u8]) -> Box<Prepared> {
         let draft = Draft { extras: self.extras.take(), ..*self };
-        let prepared = Prepared { draft, content_type: content_type.into(), body: body.to_vec() };
-        let later = Some(Later::After(delay, Box::new(prepared)));
-        self.extras = Some(Box::new(Extras { later, ..Extras::default() }));
+        Box::new(Prepared { draft, content_type: content_type.into(), body: body.to_vec() })
     }
 }
 
 impl Prepared {
+    /// Makes it the answer to a request that could not be answered.
+    pub(super) fn fail(&mut self) {
+        self.draft =
+            Draft { status: StatusCode::INTERNAL_SERVER_ERROR, extras: None, ..self.draft };
+        self.content_type = "text/plain; charset=utf-8".into();
+        self.body = b"500 Internal Server Error\n".to_vec();
+    }
+
     /// Writes the answer, now that its time has come; the connection goes on if `keep`.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, keep: bool, unix_seconds: u64) {
         self.draft.unix_seconds = unix_seconds;

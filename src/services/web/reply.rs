@@ -179,6 +179,28 @@ impl<'r> Reply<'r> {
         Ok(Sent(PhantomData))
     }
 
+    /// Answers with what `work` makes, which may block: it is done by a worker, and holds up
+    /// nobody but this connection. If it fails or panics, the client gets 500.
+    ///
+    /// ```
+    /// use socketserver::services::web::Web;
+    ///
+    /// let web = Web::new().get("/motd", |_, reply| {
+    ///     reply.offload("text/plain; charset=utf-8", || Ok(std::fs::read("/etc/motd")?))
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Reply::text).
+    pub fn offload<W>(self, content_type: &str, work: W) -> Answered<'r>
+    where
+        W: FnOnce() -> Result<Vec<u8>, Failure> + Send + 'static,
+    {
+        self.draft.answer_with(Box::new(work), proper(content_type));
+        Ok(Sent(PhantomData))
+    }
+
     /// Answers with a body that `pieces` makes bit by bit, no faster than the client takes it.
     /// An HTTP/1.1 client gets it chunked, an older one until the connection ends.
     ///

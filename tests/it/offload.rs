@@ -1,0 +1,104 @@
+//! Work that handlers hand over: it is done elsewhere, in order, and its result comes back.
+
+use socketserver::services::web::Web;
+use socketserver::testkit::Network;
+use socketserver::{Close, Context, Handler, Limits, Note, Peer, Service};
+
+use crate::handlers::{Log, Probe};
+
+/// Doubles each byte, on a worker; `!` makes it panic.
+struct Doubles;
+
+impl Handler for Doubles {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        for byte in input.iter().copied() {
+            cx.offload(move || match byte {
+                b'!' => panic!("asked to"),
+                byte => [byte, byte],
+            });
+        }
+        Ok(input.len())
+    }
+
+    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+        cx.write(&*note.downcast::<[u8; 2]>().unwrap());
+    }
+}
+
+#[test]
+fn results_come_back_in_order() {
+    for mut network in [Network::new(Limits::default()), Network::with_workers(Limits::default())] {
+        let client = network.connect(Doubles);
+        network.send(client, b"abc");
+        network.settle();
+        network.send(client, b"de");
+        network.settle();
+        assert_eq!(network.received(client), b"aabbccddee");
+    }
+}
+
+#[test]
+fn work_that_panics_ends_its_connection_only() {
+    let mut network = Network::new(Limits::default());
+    let [ann, bob] = [(); 2].map(|()| network.connect(Doubles));
+    network.send(ann, b"a!b");
+    network.send(bob, b"c");
+    network.settle();
+    assert_eq!(network.received(ann), b"aa");
+    assert!(network.is_closed(ann));
+    assert_eq!(network.received(bob), b"cc");
+}
+
+#[test]
+fn the_result_for_somebody_gone_is_dropped() {
+    let mut network = Network::new(Limits::default());
+    let client = network.connect(Doubles);
+    network.send(client, b"abc");
+    network.turn();
+    network.reset(client);
+    // Whoever comes next may get its slot, and must not get its results.
+    network.turn();
+    let log = Log::default();
+    let next = network.connect(Probe::new(&log));
+    network.settle();
+    assert_eq!(network.received(next), b"");
+    assert_eq!(network.connections(), 1);
+}
+
+fn site() -> Web {
+    Web::new()
+        .get("/sum", |_, reply| {
+            reply.offload("text/plain", || Ok((1..=100).sum::<u32>().to_string().into_bytes()))
+        })
+        .get("/fails", |_, reply| {
+            reply.offload("text/plain", || Ok(std::fs::read("/no/such/file")?))
+        })
+        .get("/panics", |_, reply| reply.offload("text/plain", || panic!("asked to")))
+        .get("/now", |_, reply| reply.text("now"))
+}
+
+#[test]
+fn a_route_may_answer_from_a_worker() {
+    let mut site = site();
+    for mut network in [Network::new(Limits::default()), Network::with_workers(Limits::default())] {
+        let client = network.connect(site.accept(&Peer::Unix).unwrap());
+        for path in ["/sum", "/now", "/fails", "/now", "/panics", "/sum"] {
+            network.send(client, format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+        }
+        network.settle();
+        let answers = String::from_utf8(network.received(client)).unwrap();
+        let told: Vec<&str> = answers
+            .split("HTTP/1.1 ")
+            .skip(1)
+            .map(|answer| {
+                if answer.starts_with("200") {
+                    answer.rsplit('\n').next().unwrap()
+                } else {
+                    &answer[..3]
+                }
+            })
+            .collect();
+        assert_eq!(told, ["5050", "now", "500", "now", "500", "5050"]);
+        assert!(!network.is_closed(client));
+    }
+}
