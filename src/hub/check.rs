@@ -1,7 +1,7 @@
 //! What must hold after every turn. Checked in debug builds; a breach is a bug of the hub, and
 //! no input of a peer may cause one.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::connection::Link;
 use super::topics::Memberships;
@@ -19,7 +19,10 @@ impl<T: Transport> Hub<T> {
         );
         let awaiting = self.table.iter().filter_map(|(_, c)| c.leftovers.as_deref());
         let awaiting = awaiting.flat_map(|leftovers| leftovers.awaiting.iter().copied());
-        let held: HashSet<Id> = self.topics.held().chain(awaiting).collect();
+        let mut held: HashMap<Id, usize> = HashMap::new();
+        for id in self.topics.held().chain(awaiting) {
+            *held.entry(id).or_default() += 1;
+        }
         let mut queued = 0;
         let mut timed = 0;
         for (key, connection) in &self.table {
@@ -32,9 +35,14 @@ impl<T: Transport> Hub<T> {
                 self.topics.memberships(id) != Memberships::None,
                 "{id}: is a member and does not know it, or the other way round"
             );
+            let holds = connection.leftovers.as_ref().map_or(0, |leftovers| leftovers.holds);
             assert!(
-                !has(marks::HELD) || held.contains(&id),
-                "{id}: is held, and nobody will let it go"
+                connection.link != Link::Open || holds == held.get(&id).copied().unwrap_or(0),
+                "{id}: is held, and not as many will let it go, or the other way round"
+            );
+            assert!(
+                connection.link != Link::Open || has(marks::HELD) == (holds > 0),
+                "{id}: is held and does not know it, or the other way round"
             );
             assert!(connection.link != Link::Closed, "{id}: closed and still in the table");
             assert!(

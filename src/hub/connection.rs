@@ -55,6 +55,8 @@ pub(crate) struct Leftovers {
     pub(super) notes: Vec<(Id, Note)>,
     /// Who is not read until the output has fallen below its low mark.
     pub(super) awaiting: Vec<Id>,
+    /// How many such lists, and those of crowded topics, it is in itself.
+    pub(super) holds: usize,
 }
 
 /// What all connections work at, one after the other.
@@ -339,6 +341,7 @@ impl<T: Transport> Connection<T> {
                 && l.why.is_none()
                 && l.notes.is_empty()
                 && l.awaiting.is_empty()
+                && l.holds == 0
         };
         if self.leftovers.as_deref().is_some_and(idle) {
             self.leftovers = None;

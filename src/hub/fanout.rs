@@ -48,30 +48,9 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Reads a connection no more until it is [released](Hub::release): others cannot take what
-    /// it sends. Meanwhile no deadline counts its silence against it.
-    pub(super) fn hold(&mut self, id: Id) {
-        if let Some(connection) = lookup(&mut self.table, id) {
-            connection.marks.set(marks::HELD);
-            connection.renew_watch(&self.desk);
-            self.sweep.note(connection.deadline);
-        }
-    }
-
     /// Whether more is published than the topics' members have been served with yet.
     pub(crate) fn is_crowded(&self) -> bool {
         self.topics.is_crowded()
-    }
-
-    /// Lets those be read again who were held.
-    pub(super) fn release(&mut self, held: Vec<Id>) {
-        for id in held {
-            if let Some(connection) = lookup(&mut self.table, id) {
-                connection.marks.clear(marks::HELD);
-                connection.marks.set(marks::REOFFER);
-                self.queue(id);
-            }
-        }
     }
 
     /// Serves the topics in turn, as far as the budget goes; the rest comes in the next turn.
@@ -139,6 +118,10 @@ impl<T: Transport> Hub<T> {
         for id in collected.drain(..) {
             let Some(connection) = lookup(&mut self.table, id) else { continue };
             connection.marks.clear(marks::COLLECTS);
+            if connection.link == Link::Closed {
+                // Another topic was too much for it.
+                continue;
+            }
             self.desk.progress = Progress::default();
             connection.flush(&mut self.desk);
             if connection.link == Link::Closed {

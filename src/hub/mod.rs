@@ -10,6 +10,7 @@ mod ending;
 mod fanout;
 mod feed;
 mod flow;
+mod holding;
 mod marks;
 mod packets;
 mod timers;

@@ -165,8 +165,8 @@ impl Topics {
         audience.held
     }
 
-    /// Notes a message for all members but its author. Tells whether the author must be held:
-    /// it is faster than the topic is served.
+    /// Notes a message for all members but its author. Tells whether the author must be held,
+    /// once more: it is faster than the topic is served.
     pub(super) fn publish(&mut self, author: Id, name: &Topic, bytes: &[u8]) -> bool {
         let Some(key) = self.by_name.get(name) else { return false };
         let Some(audience) = self.table.get_mut(*key) else { return false };
@@ -181,10 +181,11 @@ impl Topics {
         }
         let is_crowded = audience.is_crowded();
         self.crowded += usize::from(is_crowded && !was_crowded);
-        if is_crowded && audience.held.last() != Some(&author) {
+        let must_wait = is_crowded && audience.held.last() != Some(&author);
+        if must_wait {
             audience.held.push(author);
         }
-        is_crowded
+        must_wait
     }
 
     pub(super) fn is_busy(&self) -> bool {

@@ -24,6 +24,7 @@ mod example;
 mod flow;
 mod framing;
 mod handlers;
+mod holding;
 mod http_body;
 mod http_head;
 mod http_kit;
