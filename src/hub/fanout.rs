@@ -152,8 +152,14 @@ impl<T: Transport> Connection<T> {
     /// many bytes it was.
     pub(super) fn receive(&mut self, mut share: Share<'_>, desk: &mut Desk) -> usize {
         let len = share.bytes.len();
+        if len == 0 {
+            // Its own messages only.
+            return 0;
+        }
         let collects = self.marks.has(marks::SEVERAL);
-        if self.output_len() > 0 && !self.marks.has(marks::BLOCKED) && !collects {
+        // One that only collects so far is slow no sooner than its socket says so.
+        let must_try = !collects || self.output_len() > desk.limits.output_hard;
+        if self.output_len() > 0 && !self.marks.has(marks::BLOCKED) && must_try {
             self.flush(desk);
         }
         if self.link == Link::Closed {

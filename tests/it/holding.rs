@@ -1,9 +1,10 @@
-//! Who is held for others: nobody for ever, nobody let go too early.
+//! Who is held for others, and who is called slow: that nobody is held for ever, let go too early,
+//! or ended for what others did.
 
 use std::time::Duration;
 
-use socketserver::testkit::Network;
-use socketserver::{Close, Context, Handler, Id, Limits};
+use socketserver::testkit::{Client, Network};
+use socketserver::{Close, Context, Handler, Id, Limits, Note, SlowConsumer, Topic};
 
 /// Passes what comes to all the others, and says goodbye to them. A `!` in it is an error.
 struct Tee(Vec<Id>);
@@ -68,4 +69,96 @@ fn who_lingers_is_not_held() {
     assert!(network.is_closed(sender));
     network.advance(Duration::from_secs(5)); // Limits::linger is 2
     assert_eq!(network.connections(), 1, "it lingers for ever");
+}
+
+/// A member of topics. A line `T text` is published to T.
+struct Member(Vec<Topic>);
+
+impl Handler for Member {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        for topic in &self.0 {
+            cx.join(topic);
+        }
+    }
+
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        for line in input.split_inclusive(|byte| *byte == b'\n') {
+            cx.publish(&Topic::new(std::str::from_utf8(&line[..1]).unwrap()), line);
+        }
+        Ok(input.len())
+    }
+
+    /// Publishes though it is not read.
+    fn on_note(&mut self, _: Note, cx: &mut Context<'_>) {
+        for topic in &self.0 {
+            cx.publish(topic, *b"note\n");
+        }
+    }
+
+    fn on_close(&mut self, _: &Close, cx: &mut Context<'_>) {
+        for topic in &self.0 {
+            cx.publish(topic, *b"bye\n");
+        }
+    }
+}
+
+fn member(network: &mut Network, topics: &[&str]) -> Client {
+    let topics = topics.iter().map(|name| Topic::new(name)).collect();
+    let client = network.connect(Member(topics));
+    network.settle();
+    client
+}
+
+/// Lines of 1,000 bytes, all at once.
+fn flood(network: &mut Network, from: Client, topic: &str, count: usize) {
+    for _ in 0..count {
+        network.send(from, format!("{topic} {}\n", "x".repeat(997)).as_bytes());
+    }
+}
+
+#[test]
+fn a_member_of_two_topics_is_not_slow_before_its_socket_is() {
+    for slow_consumer in [SlowConsumer::Close, SlowConsumer::DropNewest, SlowConsumer::DropOldest] {
+        let mut network = Network::new(Limits { slow_consumer, ..limits() });
+        let both = member(&mut network, &["a", "b"]);
+        let author = member(&mut network, &[]);
+        flood(&mut network, author, "a", 20);
+        flood(&mut network, author, "b", 20);
+        network.settle();
+        assert_eq!(network.received(both).len(), 40_000, "{slow_consumer:?}");
+    }
+}
+
+#[test]
+fn a_member_of_two_topics_ends_once() {
+    let mut network = Network::new(limits());
+    let both = member(&mut network, &["a", "b"]);
+    let other = member(&mut network, &["a"]);
+    let author = member(&mut network, &[]);
+    network.window(both, 0);
+    flood(&mut network, author, "a", 20);
+    flood(&mut network, author, "b", 20);
+    network.settle();
+    assert_eq!(network.connections(), 2);
+    assert_eq!(network.received(other).len(), 20_000 + "bye\n".len());
+}
+
+#[test]
+fn what_somebody_published_alone_does_not_make_it_slow() {
+    for slow_consumer in [SlowConsumer::Close, SlowConsumer::DropOldest] {
+        let mut network = Network::new(Limits { slow_consumer, ..limits() });
+        let ann = member(&mut network, &["a"]);
+        let bob = member(&mut network, &["a"]);
+        network.window(ann, 0);
+        flood(&mut network, bob, "a", 20);
+        network.settle();
+        network.tell(ann, ());
+        network.settle();
+        assert_eq!(network.received(bob), b"note\n");
+        assert_eq!(network.connections(), 2, "{slow_consumer:?}");
+        network.window(ann, usize::MAX);
+        network.received(ann);
+        network.settle();
+        assert_eq!(network.received(ann).len(), 20_000, "{slow_consumer:?}");
+    }
 }
