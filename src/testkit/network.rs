@@ -183,7 +183,10 @@ impl Network {
         for end in &self.ends {
             let mut wire = lock(&end.wire);
             if std::mem::take(&mut wire.edge) && !wire.server_gone {
-                self.hub.note(end.id, wire.readiness());
+                let readiness = wire.readiness();
+                // Without a window there is no room even when all is taken.
+                wire.starved &= !readiness.writable;
+                self.hub.note(end.id, readiness);
             }
         }
         for (id, readiness) in self.stray.drain(..) {
