@@ -184,7 +184,7 @@ impl Network {
             let mut wire = lock(&end.wire);
             if std::mem::take(&mut wire.edge) && !wire.server_gone {
                 let readiness = wire.readiness();
-                // Without a window there is no room even when all is taken.
+                // The room may be gone again; then it is told another time.
                 wire.starved &= !readiness.writable;
                 self.hub.note(end.id, readiness);
             }

@@ -36,6 +36,7 @@ mod listening;
 mod misuse;
 mod network;
 mod others;
+mod others_seeds;
 mod packets;
 mod packets_real;
 mod packets_seeds;
