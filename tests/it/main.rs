@@ -17,6 +17,7 @@ mod connect;
 mod datagrams;
 mod datagrams_unix;
 mod deadlines;
+mod dialing;
 mod docs;
 mod echo_example;
 mod ends;
