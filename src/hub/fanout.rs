@@ -5,7 +5,7 @@ use super::connection::{Connection, Desk, Link, Progress};
 use super::feed::Share;
 use super::topics::Memberships;
 use super::transport::Transport;
-use super::{Hub, lookup, marks};
+use super::{Hub, OUT_KEPT, lookup, marks};
 use crate::{Close, Id, SlowConsumer, Topic};
 
 /// What the deliveries of one turn may cost, in bytes. A room of 10,000 takes several turns, and
@@ -66,6 +66,9 @@ impl<T: Transport> Hub<T> {
         }
         self.send_collected();
         self.apply_outward();
+        if self.scratch.capacity() > OUT_KEPT {
+            self.scratch = Vec::new();
+        }
     }
 
     /// Gives the members of one topic what they have not seen of its pass.
