@@ -26,12 +26,34 @@ impl<T: Transport> Hub<T> {
 
     pub(super) fn leave(&mut self, id: Id, topic: &Topic) {
         for message in self.topics.unseen(id, topic) {
-            self.deliver(id, &message);
+            let Some(connection) = lookup(&mut self.table, id) else { return };
+            if connection.is_listening() {
+                self.desk.progress = Progress::default();
+                let mut alone = None;
+                let share = Share::new(&message, 0..message.len(), &mut alone);
+                connection.receive(share, &mut self.desk);
+                self.after_leaving(id);
+            }
         }
         let released = self.topics.leave(id, topic);
         self.release(released);
         if let Some(connection) = lookup(&mut self.table, id) {
             connection.note_memberships(self.topics.memberships(id));
+        }
+    }
+
+    /// What comes of the last messages of a member that leaves.
+    fn after_leaving(&mut self, id: Id) {
+        let Some(connection) = lookup(&mut self.table, id) else { return };
+        if connection.link == Link::Closed {
+            self.bury(id);
+            return;
+        }
+        connection.renew_watch(&self.desk);
+        self.sweep.note(connection.deadline);
+        // It may have been collecting.
+        if !connection.marks.has(marks::BLOCKED) {
+            self.queue(id);
         }
     }
 
@@ -48,9 +70,9 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Whether more is published than the topics' members have been served with yet.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.topics.is_crowded()
+    /// Whether more is published to a topic than its members have been served with yet.
+    pub(crate) fn is_crowded(&self, topic: &Topic) -> bool {
+        self.topics.is_crowded(topic)
     }
 
     /// Serves the topics in turn, as far as the budget goes; the rest comes in the next turn.

@@ -171,9 +171,13 @@ impl<'a> Share<'a> {
     }
 
     /// The slice that all who have to wait for it share, and which part of it this is, but for
-    /// the first `sent` bytes.
-    pub(super) fn keep(&mut self, sent: usize) -> (&Arc<[u8]>, Range<usize>) {
+    /// the first `sent` bytes. Who waits for a small part has a slice of its own: it must not
+    /// keep so much more than is counted for it.
+    pub(super) fn keep(&mut self, sent: usize) -> (Arc<[u8]>, Range<usize>) {
+        if self.bytes.len() < self.whole.len() / 2 {
+            return (self.bytes.into(), sent..self.bytes.len());
+        }
         let shared = self.shared.get_or_insert_with(|| self.whole.into());
-        (shared, self.at + sent..self.at + self.bytes.len())
+        (Arc::clone(shared), self.at + sent..self.at + self.bytes.len())
     }
 }

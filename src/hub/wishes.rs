@@ -40,11 +40,9 @@ impl<T: Transport> Hub<T> {
             Effect::Tell(to, note) => self.tell(from, to, note),
             Effect::Connect(dial) => self.dials.push(*dial),
             // The connection has applied these itself.
-            Effect::Close(_)
-            | Effect::Pause
-            | Effect::Resume
-            | Effect::Finish
-            | Effect::Upgrade(_) => {}
+            Effect::Close(_) | Effect::Pause | Effect::Resume | Effect::Finish => {}
+            // Of a handler whose connection was not made.
+            Effect::Upgrade(to) => panics::drop_quietly(to),
         }
     }
 
