@@ -82,13 +82,13 @@ impl Backlog {
 
     /// Adds `part` of a slice that others wait for too: whole messages, unless the first of them
     /// has `begun` to be sent.
-    pub(crate) fn push_published(&mut self, slice: &Arc<[u8]>, part: Range<usize>, begun: bool) {
-        self.add(Bytes::Published { slice: Arc::clone(slice), fresh: !begun }, part, 0);
+    pub(crate) fn push_published(&mut self, slice: Arc<[u8]>, part: Range<usize>, begun: bool) {
+        self.add(Bytes::Published { slice, fresh: !begun }, part, 0);
     }
 
     /// Adds `part` of such a slice as a piece for itself: one message, a packet.
-    pub(crate) fn push_published_apart(&mut self, slice: &Arc<[u8]>, part: Range<usize>) {
-        self.add(Bytes::Published { slice: Arc::clone(slice), fresh: true }, part, PACKET_COST);
+    pub(crate) fn push_published_apart(&mut self, slice: Arc<[u8]>, part: Range<usize>) {
+        self.add(Bytes::Published { slice, fresh: true }, part, PACKET_COST);
     }
 
     fn add(&mut self, bytes: Bytes, rest: Range<usize>, cost: usize) {

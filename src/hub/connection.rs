@@ -58,6 +58,8 @@ pub(crate) struct Leftovers {
     pub(super) work: VecDeque<Work>,
     /// Who is not read until the output has fallen below its low mark.
     pub(super) awaiting: Vec<Id>,
+    /// How many such lists, and those of crowded topics, it is in itself.
+    pub(super) holds: usize,
 }
 
 /// What all connections work at, one after the other.
@@ -411,6 +413,7 @@ impl<T: Transport> Connection<T> {
                 && l.notes.is_empty()
                 && l.awaiting.is_empty()
                 && l.work.is_empty()
+                && l.holds == 0
         };
         if self.leftovers.as_deref().is_some_and(idle) {
             self.leftovers = None;

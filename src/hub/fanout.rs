@@ -5,7 +5,7 @@ use super::connection::{Connection, Desk, Link, Progress};
 use super::feed::Share;
 use super::topics::Memberships;
 use super::transport::Transport;
-use super::{Hub, lookup, marks};
+use super::{Hub, OUT_KEPT, lookup, marks};
 use crate::{Close, Id, SlowConsumer, Topic};
 
 /// What the deliveries of one turn may cost, in bytes. A room of 10,000 takes several turns, and
@@ -26,12 +26,34 @@ impl<T: Transport> Hub<T> {
 
     pub(super) fn leave(&mut self, id: Id, topic: &Topic) {
         for message in self.topics.unseen(id, topic) {
-            self.deliver(id, &message);
+            let Some(connection) = lookup(&mut self.table, id) else { return };
+            if connection.is_listening() {
+                self.desk.progress = Progress::default();
+                let mut alone = None;
+                let share = Share::new(&message, 0..message.len(), &mut alone);
+                connection.receive(share, &mut self.desk);
+                self.after_leaving(id);
+            }
         }
         let released = self.topics.leave(id, topic);
         self.release(released);
         if let Some(connection) = lookup(&mut self.table, id) {
             connection.note_memberships(self.topics.memberships(id));
+        }
+    }
+
+    /// What comes of the last messages of a member that leaves.
+    fn after_leaving(&mut self, id: Id) {
+        let Some(connection) = lookup(&mut self.table, id) else { return };
+        if connection.link == Link::Closed {
+            self.bury(id);
+            return;
+        }
+        connection.renew_watch(&self.desk);
+        self.sweep.note(connection.deadline);
+        // It may have been collecting.
+        if !connection.marks.has(marks::BLOCKED) {
+            self.queue(id);
         }
     }
 
@@ -48,30 +70,9 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Reads a connection no more until it is [released](Hub::release): others cannot take what
-    /// it sends. Meanwhile no deadline counts its silence against it.
-    pub(super) fn hold(&mut self, id: Id) {
-        if let Some(connection) = lookup(&mut self.table, id) {
-            connection.marks.set(marks::HELD);
-            connection.renew_watch(&self.desk);
-            self.sweep.note(connection.deadline);
-        }
-    }
-
-    /// Whether more is published than the topics' members have been served with yet.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.topics.is_crowded()
-    }
-
-    /// Lets those be read again who were held.
-    pub(super) fn release(&mut self, held: Vec<Id>) {
-        for id in held {
-            if let Some(connection) = lookup(&mut self.table, id) {
-                connection.marks.clear(marks::HELD);
-                connection.marks.set(marks::REOFFER);
-                self.queue(id);
-            }
-        }
+    /// Whether more is published to a topic than its members have been served with yet.
+    pub(crate) fn is_crowded(&self, topic: &Topic) -> bool {
+        self.topics.is_crowded(topic)
     }
 
     /// Serves the topics in turn, as far as the budget goes; the rest comes in the next turn.
@@ -87,6 +88,9 @@ impl<T: Transport> Hub<T> {
         }
         self.send_collected();
         self.apply_outward();
+        if self.scratch.capacity() > OUT_KEPT {
+            self.scratch = Vec::new();
+        }
     }
 
     /// Gives the members of one topic what they have not seen of its pass.
@@ -139,6 +143,10 @@ impl<T: Transport> Hub<T> {
         for id in collected.drain(..) {
             let Some(connection) = lookup(&mut self.table, id) else { continue };
             connection.marks.clear(marks::COLLECTS);
+            if connection.link == Link::Closed {
+                // Another topic was too much for it.
+                continue;
+            }
             self.desk.progress = Progress::default();
             connection.flush(&mut self.desk);
             if connection.link == Link::Closed {
@@ -169,8 +177,14 @@ impl<T: Transport> Connection<T> {
     /// many bytes it was.
     pub(super) fn receive(&mut self, mut share: Share<'_>, desk: &mut Desk) -> usize {
         let len = share.bytes.len();
+        if len == 0 {
+            // Its own messages only.
+            return 0;
+        }
         let collects = self.marks.has(marks::SEVERAL);
-        if self.output_len() > 0 && !self.marks.has(marks::BLOCKED) && !collects {
+        // One that only collects so far is slow no sooner than its socket says so.
+        let must_try = !collects || self.output_len() > desk.limits.output_hard;
+        if self.output_len() > 0 && !self.marks.has(marks::BLOCKED) && must_try {
             self.flush(desk);
         }
         if self.link == Link::Closed {

@@ -72,8 +72,11 @@ impl Feed {
         self.parts.drain(..self.pass.parts);
         self.base = self.pass.end;
         self.pass.shared = None;
-        if self.bytes.is_empty() && self.bytes.capacity() > KEPT {
-            self.bytes = Vec::new();
+        if self.bytes.is_empty() {
+            self.pass.authors.clear();
+            give_back(&mut self.bytes);
+            give_back(&mut self.parts);
+            give_back(&mut self.pass.authors);
         }
     }
 
@@ -138,8 +141,15 @@ impl Feed {
     }
 }
 
-/// Capacity that an empty feed keeps.
+/// Capacity that an empty feed keeps, in bytes.
 const KEPT: usize = 64 * 1024;
+
+/// A flood of messages, however short, leaves no memory behind in each topic that had one.
+fn give_back<E>(empty: &mut Vec<E>) {
+    if empty.capacity() * size_of::<E>() > KEPT {
+        *empty = Vec::new();
+    }
+}
 
 /// A part of what was published, as somebody gets it.
 pub(super) struct Share<'a> {
@@ -161,9 +171,13 @@ impl<'a> Share<'a> {
     }
 
     /// The slice that all who have to wait for it share, and which part of it this is, but for
-    /// the first `sent` bytes.
-    pub(super) fn keep(&mut self, sent: usize) -> (&Arc<[u8]>, Range<usize>) {
+    /// the first `sent` bytes. Who waits for a small part has a slice of its own: it must not
+    /// keep so much more than is counted for it.
+    pub(super) fn keep(&mut self, sent: usize) -> (Arc<[u8]>, Range<usize>) {
+        if self.bytes.len() < self.whole.len() / 2 {
+            return (self.bytes.into(), sent..self.bytes.len());
+        }
         let shared = self.shared.get_or_insert_with(|| self.whole.into());
-        (shared, self.at + sent..self.at + self.bytes.len())
+        (Arc::clone(shared), self.at + sent..self.at + self.bytes.len())
     }
 }

@@ -10,6 +10,7 @@ mod ending;
 mod fanout;
 mod feed;
 mod flow;
+mod holding;
 mod marks;
 mod packets;
 mod timers;
@@ -71,7 +72,7 @@ pub(crate) struct Hub<T> {
 
 /// Timers served in one turn; the rest come in the next, which follows at once.
 const WAKE_BURST: usize = 4096;
-/// The shared output buffer does not keep more than this of what one huge answer made it.
+/// The shared buffers of output do not keep more than this of what one huge answer made them.
 const OUT_KEPT: usize = 1024 * 1024;
 
 impl<T: Transport> Hub<T> {

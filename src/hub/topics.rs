@@ -19,8 +19,6 @@ pub(super) struct Topics {
     /// meanwhile are found out by their serial number.
     busy: VecDeque<(usize, u64)>,
     serial: u64,
-    /// Topics with more to deliver than publishers may add to.
-    crowded: usize,
 }
 
 /// A place among the members of a topic.
@@ -161,39 +159,38 @@ impl Topics {
     fn dissolve(&mut self, key: usize) -> Vec<Id> {
         let audience = self.table.remove(key);
         self.by_name.remove(&audience.name);
-        self.crowded -= usize::from(audience.is_crowded());
         audience.held
     }
 
-    /// Notes a message for all members but its author. Tells whether the author must be held:
-    /// it is faster than the topic is served.
+    /// Notes a message for all members but its author. Tells whether the author must be held,
+    /// once more: it is faster than the topic is served.
     pub(super) fn publish(&mut self, author: Id, name: &Topic, bytes: &[u8]) -> bool {
         let Some(key) = self.by_name.get(name) else { return false };
         let Some(audience) = self.table.get_mut(*key) else { return false };
         if bytes.is_empty() {
             return false;
         }
-        let was_crowded = audience.is_crowded();
         audience.feed.append(author, bytes);
         if !audience.busy {
             audience.busy = true;
             self.busy.push_back((*key, audience.serial));
         }
         let is_crowded = audience.is_crowded();
-        self.crowded += usize::from(is_crowded && !was_crowded);
-        if is_crowded && audience.held.last() != Some(&author) {
+        let must_wait = is_crowded && audience.held.last() != Some(&author);
+        if must_wait {
             audience.held.push(author);
         }
-        is_crowded
+        must_wait
     }
 
     pub(super) fn is_busy(&self) -> bool {
         !self.busy.is_empty()
     }
 
-    /// Whether a publisher that cannot be held had better wait.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.crowded > 0
+    /// Whether who publishes there had better wait.
+    pub(super) fn is_crowded(&self, name: &Topic) -> bool {
+        let key = self.by_name.get(name);
+        key.and_then(|key| self.table.get(*key)).is_some_and(Audience::is_crowded)
     }
 
     /// How many topics wait for a pass or its rest.
@@ -223,7 +220,6 @@ impl Topics {
         let audience = self.table.get_mut(key).filter(|audience| audience.serial == serial);
         // Its last member may have ended in the pass.
         let Some(audience) = audience else { return Vec::new() };
-        let was_crowded = audience.is_crowded();
         if audience.next == audience.members.len() {
             audience.next = 0;
             audience.feed.end_pass();
@@ -235,7 +231,6 @@ impl Topics {
         if audience.is_crowded() {
             return Vec::new();
         }
-        self.crowded -= usize::from(was_crowded);
         std::mem::take(&mut audience.held)
     }
 
@@ -259,8 +254,6 @@ impl Topics {
             }
         }
         assert_eq!(self.table.len(), self.by_name.len(), "each topic has its name");
-        let crowded = self.table.iter().filter(|(_, audience)| audience.is_crowded()).count();
-        assert_eq!(crowded, self.crowded, "crowded topics are counted");
         for (key, audience) in &self.table {
             assert!(!audience.members.is_empty(), "{}: a topic without members", audience.name);
             assert_eq!(audience.busy, !audience.feed.is_empty(), "{}: forgotten", audience.name);

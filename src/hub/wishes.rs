@@ -42,11 +42,9 @@ impl<T: Transport> Hub<T> {
             Effect::Connect(dial) => self.dials.push(*dial),
             Effect::Offload(work) => self.offload(from, work),
             // The connection has applied these itself.
-            Effect::Close(_)
-            | Effect::Pause
-            | Effect::Resume
-            | Effect::Finish
-            | Effect::Upgrade(_) => {}
+            Effect::Close(_) | Effect::Pause | Effect::Resume | Effect::Finish => {}
+            // Of a handler whose connection was not made.
+            Effect::Upgrade(to) => panics::drop_quietly(to),
         }
     }
 
@@ -88,19 +86,8 @@ impl<T: Transport> Hub<T> {
         let awaiting = &mut connection.leftovers().awaiting;
         if awaiting.last() != Some(&from) {
             awaiting.push(from);
+            self.hold(from);
         }
-        self.hold(from);
-    }
-
-    /// Lets those go on who forwarded to a connection that takes more now, or never will.
-    pub(super) fn release_awaiting(&mut self, id: Id) {
-        let Some(connection) = lookup(&mut self.table, id) else { return };
-        if connection.link == Link::Open && connection.marks.has(marks::FULL) {
-            return;
-        }
-        connection.marks.clear(marks::AWAITED);
-        let awaiting = std::mem::take(&mut connection.leftovers().awaiting);
-        self.release(awaiting);
     }
 
     /// Has a handler told something in the next turn. What cannot be told to anybody comes back,

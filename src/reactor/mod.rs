@@ -375,9 +375,13 @@ impl Reactor {
         for task in self.pool.iter().flat_map(Pool::take_done) {
             self.hub.arrive(task);
         }
-        // Other threads cannot be held as publishers of ours are: their commands wait instead.
-        if self.poller.remote.is_pending() && !self.hub.is_crowded() {
-            for command in self.poller.remote.take(COMMANDS) {
+        if self.poller.remote.is_pending() {
+            // Other threads cannot be held as publishers of ours are: what they publish waits.
+            let wait = |command: &Command| match command {
+                Command::Publish(topic, _) => self.hub.is_crowded(topic),
+                Command::Send(..) | Command::Tell(..) => false,
+            };
+            for command in self.poller.remote.take(COMMANDS, wait) {
                 match command {
                     Command::Send(to, bytes) => self.hub.deliver(to, &bytes),
                     Command::Publish(topic, bytes) => {

@@ -205,12 +205,12 @@ impl Remote {
         self.shared.pending.load(Ordering::Acquire)
     }
 
-    /// Takes the oldest commands, at most `max`.
-    pub(super) fn take(&self, max: usize) -> Vec<Command> {
+    /// Takes the oldest commands, at most `max`, and none from the first on that must `wait`.
+    pub(super) fn take(&self, max: usize, wait: impl Fn(&Command) -> bool) -> Vec<Command> {
         // Before the look: a command that comes after it wakes the reactor again.
         self.shared.pending.store(false, Ordering::Release);
         let mut queue = self.queue();
-        let count = queue.commands.len().min(max);
+        let count = queue.commands.iter().take(max).take_while(|command| !wait(command)).count();
         let taken: Vec<Command> = queue.commands.drain(..count).collect();
         queue.weight -= taken.iter().map(Command::weight).sum::<usize>();
         if !queue.commands.is_empty() {

@@ -197,7 +197,10 @@ impl Network {
         for end in &self.ends {
             let mut wire = lock(&end.wire);
             if std::mem::take(&mut wire.edge) && !wire.server_gone {
-                self.hub.note(end.id, wire.readiness());
+                let readiness = wire.readiness();
+                // The room may be gone again; then it is told another time.
+                wire.starved &= !readiness.writable;
+                self.hub.note(end.id, readiness);
             }
         }
         for (id, readiness) in self.stray.drain(..) {

@@ -57,10 +57,7 @@ impl Wire {
 
     /// The client has taken something: a server that waits for room is told.
     pub(super) fn note_taken(&mut self) {
-        if self.starved && self.to_client.len() < self.window {
-            self.starved = false;
-            self.edge = true;
-        }
+        self.edge |= self.starved && self.to_client.len() < self.window;
     }
 
     fn is_empty(&self) -> bool {

@@ -249,3 +249,18 @@ fn a_handler_that_claims_more_than_it_was_given_gets_no_farther_than_the_end() {
     assert_eq!(log.data(), b"abcdefghijk");
     assert_eq!(log.closes(), [] as [Close; 0]);
 }
+
+#[test]
+fn who_takes_what_came_while_nothing_fits_still_hears_of_room_later() {
+    let mut network = Network::new(Limits::default());
+    let client = network.connect(Probe::new(&Log::default()).open(|cx| cx.write(b"hello")));
+    network.window(client, 0);
+    network.settle();
+    assert_eq!(network.received(client), b"");
+    network.settle();
+    network.window(client, 3);
+    for part in [&b""[..], b"hel", b"lo", b""] {
+        assert_eq!(network.received(client), part);
+        network.settle();
+    }
+}

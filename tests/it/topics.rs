@@ -198,6 +198,21 @@ fn a_slow_consumer_loses_the_oldest() {
 }
 
 #[test]
+fn who_leaves_in_time_meets_the_policy_too() {
+    let mut network = slow(SlowConsumer::DropNewest);
+    let [ann, cid] = members(&mut network, "+a\n");
+    network.window(cid, 0);
+    flood(&mut network, ann, 20);
+    // A message and the leaving in one turn: the message is for it, and there is no room.
+    network.send(ann, b"a late\n");
+    network.send(cid, b"-a\n");
+    network.settle();
+    assert_eq!(network.connections(), 2);
+    network.window(cid, usize::MAX);
+    assert!(!hear_out(&mut network, cid).contains("late"));
+}
+
+#[test]
 fn a_large_room_does_not_hold_up_the_turn() {
     let mut network = network();
     let [ann] = members(&mut network, "+a\n");
