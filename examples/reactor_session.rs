@@ -11,12 +11,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use socketserver::services::session::Session;
-use socketserver::{Limits, Peer};
+use socketserver::{Limits, Mode, Peer};
 
 use common::{Exit, Options};
 
 const HELP: &str = "\
-reactor_session: a session for everybody who connects, in one loop
+reactor_session: a session for everybody who connects, in one loop or on workers
 
   (on connecting)  我是多线程
   0                您输入的是0
@@ -30,7 +30,8 @@ options
                           (default 127.0.0.1:8009; port 0 takes a free one)
   --mode MODE             multiplex (default), threads; processes and reactors are to come
   --workers N             how many worker threads (default: the number of cores)
-  --blocking              to come
+  --blocking              each session keeps a worker from its beginning to its end, and others wait
+                          for one; implies --mode threads
   --max-connections N     connections open at once (default 65536)
   --idle-timeout SECS     how long nothing may happen on a connection (default 600, 0: for ever)
   --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
@@ -53,13 +54,20 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Exit> {
     let limits = Limits { first_byte: IDLE, idle: IDLE, ..Limits::default() };
-    let options =
-        Options::new("127.0.0.1:8009", limits).parse(HELP, |name, _| match name.0.as_str() {
-            "blocking" => Err(common::usage("--blocking is not there yet")),
-            _ => Ok(false),
-        })?;
-    match options {
-        Some(options) => common::serve(options, |server| server.service(|_: &Peer| Session::new())),
-        None => Ok(()),
+    let mut is_blocking = false;
+    let options = Options::new("127.0.0.1:8009", limits).parse(HELP, |name, _| {
+        is_blocking |= name.0 == "blocking";
+        Ok(name.0 == "blocking")
+    })?;
+    let Some(mut options) = options else { return Ok(()) };
+    if !is_blocking {
+        return common::serve(options, |server| server.service(|_: &Peer| Session::new()));
     }
+    if options.mode.get_or_insert(Mode::Threads(options.workers)) == &Mode::Multiplex {
+        return Err(common::usage("--blocking needs --mode threads"));
+    }
+    if options.workers == 0 {
+        return Err(common::usage("--blocking needs --workers of at least 1"));
+    }
+    common::serve(options, |server| server.requests(|_: &Peer| Session::new()))
 }

@@ -40,6 +40,9 @@
 //!    everything; [`Close`] says why a connection ended.
 //! 5. Test all of it without a socket, on [`testkit::Network`].
 //!
+//! A [`RequestHandler`] may wait for its peer: it has a [`Stream`] to read and write, and a worker
+//! of [`Mode::Threads`] for itself.
+//!
 //! Datagrams have no connection: a [`DatagramHandler`] behind the address is fed all of them.
 //!
 //! Some have all of this ready: `services::web`, routes in, answers out; [`services::chat`], rooms
@@ -86,8 +89,10 @@ mod panics;
 mod peer;
 pub mod protocol;
 mod reactor;
+mod request_handler;
 mod server;
 pub mod services;
+mod stream;
 pub mod testkit;
 mod topic;
 
@@ -105,7 +110,9 @@ pub use mode::Mode;
 pub use now::Now;
 pub use peer::Peer;
 pub use reactor::{Remote, RemoteError};
+pub use request_handler::{RequestAdmission, RequestHandler, RequestService};
 pub use server::Server;
+pub use stream::Stream;
 pub use topic::Topic;
 
 // The code in the documents is compiled, and run where it can end.

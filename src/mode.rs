@@ -20,5 +20,8 @@ pub enum Mode {
     /// own connection and one worker. At most one call of a connection is on its way, so its
     /// answers keep their order; while it is, or waits for a worker, the connection is not
     /// read. 0 workers are multiplexing.
+    ///
+    /// A [`RequestHandler`](crate::RequestHandler) may wait for its peer too, and keeps its worker
+    /// all the while. Those have workers of their own, as many.
     Threads(usize),
 }

@@ -3,8 +3,12 @@
 use std::{fmt, io};
 
 use crate::context::Dial;
-use crate::reactor::{DatagramSocket, Letterboxes, Listener, Poller, Reactor, Remote, Setup};
-use crate::{Address, DatagramHandler, Destination, Handler, Limits, Listen, Mode, Service};
+use crate::reactor::{
+    Behind, DatagramSocket, Letterboxes, Listener, Poller, Reactor, Remote, Setup,
+};
+use crate::{
+    Address, DatagramHandler, Destination, Handler, Limits, Listen, Mode, RequestService, Service,
+};
 
 /// A server: some addresses, the services behind them, and the limits they live under.
 ///
@@ -58,7 +62,7 @@ pub struct Server {
     limits: Limits,
     mode: Mode,
     poller: Poller,
-    services: Vec<Box<dyn Service>>,
+    services: Vec<Behind>,
     handlers: Vec<Box<dyn DatagramHandler>>,
     /// In the order of binding, each with the index of its service or handler; those bound since
     /// the last one was given have none yet.
@@ -200,9 +204,27 @@ impl Server {
 
     /// Puts `service` behind every address of connections bound so far that has none.
     #[must_use]
-    pub fn service(mut self, service: impl Service + 'static) -> Server {
+    pub fn service(self, service: impl Service + 'static) -> Server {
+        self.put(Behind::Handlers(Box::new(service)))
+    }
+
+    /// Puts a `service` of blocking handlers behind every address of connections bound so far
+    /// that has none. It needs [`Mode::Threads`] with at least one worker, and has a pool of so
+    /// many workers for itself. A [`Stream`](crate::Stream) keeps no packets apart, so
+    /// `seqpacket:` addresses cannot have one.
+    ///
+    /// Whoever finds all workers busy waits, and counts as a connection of
+    /// [`Limits::connections`]: above that nobody is accepted.
+    ///
+    /// [`RequestHandler`](crate::RequestHandler) has an example.
+    #[must_use]
+    pub fn requests(self, service: impl RequestService + 'static) -> Server {
+        self.put(Behind::Requests(Box::new(service)))
+    }
+
+    fn put(mut self, service: Behind) -> Server {
         let index = self.services.len();
-        self.services.push(Box::new(service));
+        self.services.push(service);
         for (place, behind) in &mut self.places {
             if matches!(place, Place::Door(_)) {
                 behind.get_or_insert(index);
@@ -278,10 +300,38 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the limits make no sense together, or an address has no service or no
-    /// datagram handler.
+    /// `InvalidInput` if the limits make no sense together, an address has no service or no
+    /// datagram handler, or blocking handlers have no workers or a `seqpacket:` address.
+    ///
+    /// ```
+    /// use socketserver::{Peer, RequestHandler, Server, Stream};
+    ///
+    /// struct Silent;
+    ///
+    /// impl RequestHandler for Silent {
+    ///     fn handle(&mut self, _: &mut Stream) -> std::io::Result<()> {
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?.requests(|_: &Peer| Silent);
+    /// let error = server.check().unwrap_err();
+    /// assert_eq!(error.to_string(), "blocking handlers need Mode::Threads with at least 1 worker");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn check(&self) -> io::Result<()> {
         self.limits.check().map_err(invalid)?;
+        let has_workers = matches!(self.mode, Mode::Threads(1..));
+        if !has_workers && self.services.iter().any(|it| matches!(it, Behind::Requests(_))) {
+            return Err(invalid("blocking handlers need Mode::Threads with at least 1 worker"));
+        }
+        for (place, behind) in &self.places {
+            let address = place.address();
+            let service = behind.and_then(|index| self.services.get(index));
+            if let (Address::SeqPacket(_), Some(Behind::Requests(_))) = (&address, service) {
+                return Err(invalid(format!("{address}: blocking handlers serve no packets")));
+            }
+        }
         match self.places.iter().find(|(_, behind)| behind.is_none()) {
             Some((Place::Door(listener), _)) => {
                 Err(invalid(format!("{} has no service", listener.address())))

@@ -20,7 +20,10 @@ use socketserver::{Address, Limits, Mode, Server};
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) bind: Vec<Address>,
-    pub(crate) mode: Mode,
+    /// Where handlers run, if it was said.
+    pub(crate) mode: Option<Mode>,
+    /// How many workers a mode that has them gets.
+    pub(crate) workers: usize,
     pub(crate) limits: Limits,
     pub(crate) log: LevelFilter,
 }
@@ -29,7 +32,8 @@ impl Options {
     /// What holds if nothing is said.
     pub(crate) fn new(bind: &str, limits: Limits) -> Options {
         let bind = bind.parse().into_iter().collect();
-        Options { bind, mode: Mode::default(), limits, log: LevelFilter::Info }
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        Options { bind, mode: None, workers, limits, log: LevelFilter::Info }
     }
 
     /// Takes the arguments of the program. `own` is given those that are not common to all
@@ -42,7 +46,7 @@ impl Options {
     ) -> Result<Option<Options>, Exit> {
         let mut parser = Parser::from_env();
         let mut bind = Vec::new();
-        let (mut mode_name, mut workers) = (String::from("multiplex"), None);
+        let mut mode_name = None;
         while let Some(arg) = parser.next()? {
             let name = match arg {
                 Arg::Long("help") | Arg::Short('h') => {
@@ -55,8 +59,8 @@ impl Options {
             };
             match name.0.as_str() {
                 "bind" => bind.push(parser.value()?.parse_with(str::parse)?),
-                "mode" => mode_name = parser.value()?.string()?,
-                "workers" => workers = Some(parser.value()?.parse::<u16>()?.into()),
+                "mode" => mode_name = Some(parser.value()?.string()?),
+                "workers" => self.workers = parser.value()?.parse::<u16>()?.into(),
                 "max-connections" => self.limits.connections = parser.value()?.parse()?,
                 "idle-timeout" => {
                     self.limits.idle = seconds(&mut parser)?;
@@ -71,7 +75,7 @@ impl Options {
         if !bind.is_empty() {
             self.bind = bind;
         }
-        self.mode = mode(&mode_name, workers)?;
+        self.mode = mode_name.map(|name| mode(&name, self.workers)).transpose()?;
         self.limits.check().map_err(usage)?;
         Ok(Some(self))
     }
@@ -81,9 +85,8 @@ impl Options {
 #[derive(Debug)]
 pub(crate) struct Name(pub(crate) String);
 
-/// The mode of that name; by default with as many workers as there are cores.
-fn mode(name: &str, workers: Option<usize>) -> Result<Mode, Exit> {
-    let workers = workers.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+/// The mode of that name.
+fn mode(name: &str, workers: usize) -> Result<Mode, Exit> {
     match name {
         "multiplex" => Ok(Mode::Multiplex),
         "threads" => Ok(Mode::Threads(workers)),
@@ -113,8 +116,9 @@ pub(crate) fn serve(options: Options, put: impl FnOnce(Server) -> Server) -> Res
         );
     }
     let server = server.ok_or_else(|| usage("no address to listen on"))?;
+    let mode = options.mode.unwrap_or_default();
     let server =
-        put(server).mode(options.mode).limits(options.limits).stop_on_signals().map_err(failure)?;
+        put(server).mode(mode).limits(options.limits).stop_on_signals().map_err(failure)?;
     server.check().map_err(failure)?;
     let mut out = io::stdout();
     for address in server.addresses() {

@@ -1,9 +1,11 @@
 //! One call of a handler: made here and now, or packed as a job that travels to a worker with the
 //! handler and comes back with what it recorded. Knows no connection and no socket.
 
+mod blocking;
 mod errand;
 mod pool;
 
+pub(crate) use self::blocking::{Leaving, RequestPool};
 pub(crate) use self::errand::Errand;
 pub(crate) use self::pool::Pool;
 

@@ -16,6 +16,8 @@ mod clock;
 mod connect;
 mod datagram_socket;
 mod datagrams;
+mod door;
+mod farewell;
 mod listen;
 mod outgoing;
 mod poller;
@@ -34,19 +36,22 @@ use mio::{Events, Token};
 
 pub(crate) use self::datagram_socket::DatagramSocket;
 pub(crate) use self::datagrams::Letterboxes;
+pub(crate) use self::door::Behind;
 pub(crate) use self::listen::Listener;
 pub(crate) use self::poller::Poller;
 pub use self::remote::{Remote, RemoteError};
 
-use self::accept::{Accepting, Look, PAUSE_MS};
+use self::accept::{Accepting, Look};
 use self::clock::Clock;
 use self::connect::{Connector, Outcome};
+use self::door::{Door, ask};
+use self::farewell::Farewell;
 use self::remote::{Command, Wish};
 use self::socket::Socket;
 use crate::context::Dial;
-use crate::exec::{Executor, Pool};
+use crate::exec::{Executor, Leaving, Pool, RequestPool};
 use crate::hub::{Hub, Readiness};
-use crate::{Handler, Id, Limits, Mode, Now, Peer, Service, now, panics};
+use crate::{Handler, Id, Limits, Mode, Now, Peer, now, panics};
 
 /// Events taken from the kernel in one turn. An `epoll_event` is 12 bytes; more of them make the
 /// second look at a connection come later, fewer make more system calls.
@@ -66,12 +71,14 @@ pub(crate) struct Reactor {
     clock: Clock,
     now: Now,
     hub: Hub<Socket>,
-    services: Vec<Box<dyn Service>>,
+    services: Vec<Behind>,
     doors: Vec<Door>,
     connector: Connector,
     letterboxes: Letterboxes,
     /// In [`Mode::Threads`], and where work was offloaded.
     pool: Option<Pool>,
+    /// The same, if there are blocking handlers.
+    requests: Option<RequestPool>,
     limits: Limits,
     phase: Phase,
 }
@@ -80,30 +87,11 @@ pub(crate) struct Reactor {
 pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) mode: Mode,
-    pub(crate) services: Vec<Box<dyn Service>>,
+    pub(crate) services: Vec<Behind>,
     /// Listeners, each with the index of its service.
     pub(crate) doors: Vec<(Listener, usize)>,
     pub(crate) dials: Vec<Dial>,
     pub(crate) letterboxes: Letterboxes,
-}
-
-/// A listener, the service behind it, and whether to look at it.
-struct Door {
-    listener: Listener,
-    service: usize,
-    accepting: Accepting,
-    /// Trouble is not logged again before this time: it may come and go with every newcomer.
-    quiet_until_ms: u64,
-}
-
-impl Door {
-    fn pause(&mut self, error: &io::Error, now: Now) {
-        if self.quiet_until_ms <= now.millis() {
-            log::warn!("{}: cannot accept: {error}", self.listener.address());
-            self.quiet_until_ms = now.millis() + QUIET_MS;
-        }
-        self.accepting = Accepting::Paused { until_ms: now.millis() + PAUSE_MS };
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,13 +109,20 @@ impl Reactor {
         let mut clock = Clock::start();
         let now = clock.read();
         let connector = Connector::new(poller.remote(), limits.connect);
-        let remote = poller.remote();
-        let (executor, pool) = match mode {
-            Mode::Multiplex | Mode::Threads(0) => (Executor::Inline, None),
-            Mode::Threads(workers) => {
-                (Executor::Pool, Some(Pool::start(workers, move || remote.wake())?))
-            }
+        let workers = match mode {
+            Mode::Multiplex | Mode::Threads(0) => None,
+            Mode::Threads(workers) => Some(workers),
         };
+        // No threads for handlers of a kind that is not there.
+        let blocks = |behind: &Behind| matches!(behind, Behind::Requests(_));
+        let of_handlers = workers.filter(|_| !services.iter().all(blocks) || !dials.is_empty());
+        let of_requests = workers.filter(|_| services.iter().any(blocks));
+        let waker = |remote: Remote| move || remote.wake();
+        let start = |workers| Pool::start(workers, waker(poller.remote()));
+        let pool = of_handlers.map(start).transpose()?;
+        let start = |workers| RequestPool::start(workers, &limits, waker(poller.remote()));
+        let requests = of_requests.map(start).transpose()?;
+        let executor = if pool.is_some() { Executor::Pool } else { Executor::Inline };
         let mut reactor = Reactor {
             poller,
             clock,
@@ -138,13 +133,13 @@ impl Reactor {
             connector,
             letterboxes,
             pool,
+            requests,
             limits,
             phase: Phase::Serving,
         };
         for (index, (mut listener, service)) in doors.into_iter().enumerate() {
             listener.register(reactor.poller.poll.registry(), Token(index))?;
-            let accepting = Accepting::Ready;
-            reactor.doors.push(Door { listener, service, accepting, quiet_until_ms: 0 });
+            reactor.doors.push(Door::new(listener, service));
         }
         for dial in dials {
             reactor.hub.dial(dial);
@@ -284,19 +279,19 @@ impl Reactor {
     }
 
     fn admit(&mut self, service: usize, socket: Socket, peer: Peer) {
-        let service = &mut self.services[service];
-        let handler = match panics::catch(|| service.accept(&peer)) {
-            Ok(Some(handler)) => handler,
-            Ok(None) => {
-                log::debug!("{peer}: refused");
-                return;
+        match &mut self.services[service] {
+            Behind::Handlers(service) => {
+                if let Some(handler) = ask(&peer, || service.accept(&peer)) {
+                    self.register(socket, peer, handler);
+                }
             }
-            Err(said) => {
-                log::error!("{peer}: service panicked: {said}");
-                return;
+            Behind::Requests(service) => {
+                let handler = ask(&peer, || service.accept(&peer));
+                if let (Some(handler), Some(pool)) = (handler, &self.requests) {
+                    pool.submit(socket.into(), peer, handler);
+                }
             }
-        };
-        self.register(socket, peer, handler);
+        }
     }
 
     fn register(&mut self, mut socket: Socket, peer: Peer, handler: Box<dyn Handler>) {
@@ -331,7 +326,7 @@ impl Reactor {
     /// Begins to make the connections that handlers want.
     fn dial(&mut self) {
         for dial in self.hub.take_dials() {
-            match self.hub.len() + self.connector.len() < self.limits.connections {
+            match self.has_room() {
                 true => self.connector.dial(dial, self.poller.poll.registry(), self.now),
                 false => self.connector.refuse(dial),
             }
@@ -375,31 +370,41 @@ impl Reactor {
         for task in self.pool.iter().flat_map(Pool::take_done) {
             self.hub.arrive(task);
         }
-        if self.poller.remote.is_pending() {
-            // Other threads cannot be held as publishers of ours are: what they publish waits.
-            let wait = |command: &Command| match command {
-                Command::Publish(topic, _) => self.hub.is_crowded(topic),
-                Command::Send(..) | Command::Tell(..) => false,
-            };
-            for command in self.poller.remote.take(COMMANDS, wait) {
-                match command {
-                    Command::Send(to, bytes) => self.hub.deliver(to, &bytes),
-                    Command::Publish(topic, bytes) => {
-                        self.hub.publish(Id::NOBODY, &topic, &bytes);
-                    }
-                    Command::Tell(to, note) => self.hub.tell(Id::NOBODY, to, note),
-                }
+        if let Some((true, leaving)) = self.requests.as_ref().map(RequestPool::take_ended) {
+            self.retry_paused();
+            for Leaving { socket, peer } in leaving {
+                self.register(socket.into(), peer, Box::new(Farewell));
             }
+        }
+        if self.poller.remote.is_pending() {
+            self.obey();
         }
         match (self.poller.remote.wish(), self.phase) {
             (Wish::Serve, _) | (Wish::Drain, Phase::Draining { .. }) => {}
             (Wish::Drain, Phase::Serving) => self.start_draining(),
             (Wish::Abort, _) => {
                 self.doors.clear();
-                self.connector.abort();
                 self.letterboxes.close();
-                self.hub.abort();
+                self.abort();
                 self.phase = Phase::Draining { until_ms: 0 };
+            }
+        }
+    }
+
+    /// Does what other threads asked for, so many a turn.
+    fn obey(&mut self) {
+        // Other threads cannot be held as publishers of ours are: what they publish waits.
+        let wait = |command: &Command| match command {
+            Command::Publish(topic, _) => self.hub.is_crowded(topic),
+            Command::Send(..) | Command::Tell(..) => false,
+        };
+        for command in self.poller.remote.take(COMMANDS, wait) {
+            match command {
+                Command::Send(to, bytes) => self.hub.deliver(to, &bytes),
+                Command::Publish(topic, bytes) => {
+                    self.hub.publish(Id::NOBODY, &topic, &bytes);
+                }
+                Command::Tell(to, note) => self.hub.tell(Id::NOBODY, to, note),
             }
         }
     }
@@ -414,8 +419,11 @@ impl Reactor {
         }
         self.doors.clear();
         self.letterboxes.stop(self.now);
-        log::info!("stopping: {} connections to end", self.hub.len());
+        log::info!("stopping: {} connections to end", self.len());
         self.hub.stop();
+        if let Some(pool) = &self.requests {
+            pool.stop();
+        }
         let until_ms = self.now.millis().saturating_add(now::millis(self.limits.drain));
         self.phase = Phase::Draining { until_ms };
     }
@@ -424,8 +432,7 @@ impl Reactor {
         if let Phase::Draining { until_ms } = self.phase {
             if self.len() > 0 && until_ms <= self.now.millis() {
                 let cut = self.len();
-                self.connector.abort();
-                self.hub.abort();
+                self.abort();
                 log::warn!("stopped: {cut} connections did not end in time");
             }
         }
@@ -433,13 +440,23 @@ impl Reactor {
         self.doors.is_empty() && self.letterboxes.is_empty() && self.len() == 0
     }
 
+    /// Ends everything that is no listener and no datagram socket.
+    fn abort(&mut self) {
+        self.connector.abort();
+        self.hub.abort();
+        if let Some(pool) = &self.requests {
+            pool.abort();
+        }
+    }
+
     /// Whether another connection may be accepted: those in the making have their place already.
     fn has_room(&self) -> bool {
         self.len() < self.limits.connections
     }
 
-    /// Connections, made and in the making.
+    /// Connections: in the loop, with blocking handlers, and in the making.
     fn len(&self) -> usize {
-        self.hub.len() + self.connector.len() + self.hub.dials()
+        let requests = self.requests.as_ref().map_or(0, RequestPool::len);
+        self.hub.len() + requests + self.connector.len() + self.hub.dials()
     }
 }

@@ -8,6 +8,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
 use crate::hub::Transport;
+use crate::stream::StdSocket;
 
 /// A connected socket.
 pub(crate) enum Socket {
@@ -28,6 +29,27 @@ impl Socket {
             Socket::Unix(stream) | Socket::SeqPacket(stream) => {
                 stream.register(registry, token, both)
             }
+        }
+    }
+}
+
+/// A socket that is not registered goes to the standard library, and one comes back to be: a
+/// blocking handler has it meanwhile. It stays non-blocking until it is told otherwise.
+impl From<Socket> for StdSocket {
+    fn from(socket: Socket) -> StdSocket {
+        match socket {
+            Socket::Tcp(stream) => StdSocket::Tcp(stream.into()),
+            // Packets do not come here: the server does not start with blocking handlers of them.
+            Socket::Unix(stream) | Socket::SeqPacket(stream) => StdSocket::Unix(stream.into()),
+        }
+    }
+}
+
+impl From<StdSocket> for Socket {
+    fn from(socket: StdSocket) -> Socket {
+        match socket {
+            StdSocket::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream)),
+            StdSocket::Unix(stream) => Socket::Unix(UnixStream::from_std(stream)),
         }
     }
 }

@@ -47,6 +47,8 @@ mod proxy;
 mod real;
 mod real_kit;
 mod remote;
+mod requests;
+mod requests_stop;
 mod seeds;
 mod session;
 mod session_example;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use socketserver::testkit::{Client, Network};
 use socketserver::{Address, Close, Context, Handler, Id, Limits, Note, SlowConsumer, Topic};
 
-use crate::seeds::Random;
+use crate::seeds::{Random, in_turn};
 
 const TOPICS: u8 = 4;
 /// The channel of what is forwarded.
@@ -297,7 +297,7 @@ impl World {
             idle: None,
             ..Limits::default()
         };
-        let network = Network::new(limits);
+        let network = in_turn(seed, limits);
         let shared = Shared(Arc::default());
         let mut world = World { random, network, shared, people: Vec::new(), drops };
         for _ in 0..2 {

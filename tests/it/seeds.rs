@@ -138,6 +138,14 @@ impl Person {
     }
 }
 
+/// Every other seed runs its handlers on workers.
+pub(crate) fn in_turn(seed: u64, limits: Limits) -> Network {
+    match seed % 2 {
+        0 => Network::new(limits),
+        _ => Network::with_workers(limits),
+    }
+}
+
 fn run(seed: u64) {
     let mut random = Random::new(seed + 1);
     let low = random.below(300);
@@ -150,7 +158,7 @@ fn run(seed: u64) {
         output_hard: high + random.below(300),
         ..Limits::default()
     };
-    let mut network = Network::new(limits);
+    let mut network = in_turn(seed, limits);
     let mut people = Vec::new();
     for _ in 0..400 {
         if people.len() < 12 && random.one_in(8) {

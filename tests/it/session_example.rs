@@ -1,7 +1,7 @@
 //! The `reactor_session` example as people run it, with the calls that clients of the tutorial
 //! make.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use super::real_kit::{Example, read_to_end, run_example};
@@ -9,102 +9,135 @@ use super::session::{GREETING, OTHER, ZERO};
 
 const NAME: &str = "reactor_session";
 
+/// The service in the loop, and with calls that wait.
+const FORMS: [&[&str]; 2] = [&[], &["--blocking", "--workers", "50"]];
+
+/// Runs `check` with both, with these arguments besides.
+fn in_both_forms(arguments: &[&str], check: impl Fn(Example)) {
+    for form in FORMS {
+        check(Example::start(NAME, &[form, arguments].concat()));
+    }
+}
+
 /// Python's `recv(1024)`: what one read gives.
 fn recv(client: &mut TcpStream) -> String {
     let mut buffer = [0; 1024];
-    let len = client.read(&mut buffer).unwrap();
+    let len = loop {
+        match client.read(&mut buffer) {
+            // A signal that some other test is about, as may come to any thread.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => break result.unwrap(),
+        }
+    };
     String::from_utf8(buffer[..len].to_vec()).unwrap()
 }
 
 /// The client of the tutorial: it receives, then sends a command, and once more; after `exit` it
 /// leaves. The answers come back by themselves, each in one read.
-fn tutorial(client: &mut TcpStream, line_end: &str) {
-    assert_eq!(recv(client), GREETING);
+fn tutorial(mut client: TcpStream, line_end: &str) {
+    assert_eq!(recv(&mut client), GREETING);
     for (command, answer) in [("0", ZERO), ("你好", OTHER), ("0", ZERO), ("quit", OTHER)] {
         client.write_all(format!("{command}{line_end}").as_bytes()).unwrap();
-        assert_eq!(recv(client), answer, "{command}{line_end:?}");
+        assert_eq!(recv(&mut client), answer, "{command}{line_end:?}");
     }
     client.write_all(format!("exit{line_end}").as_bytes()).unwrap();
-    assert_eq!(recv(client), "");
+    assert_eq!(recv(&mut client), "");
 }
 
 #[test]
 fn the_client_of_the_tutorial_is_served_whatever_its_line_end() {
-    let example = Example::start(NAME, &["--log", "off"]);
-    for line_end in ["", "\n", "\r\n", ""] {
-        tutorial(&mut example.client(), line_end);
-    }
+    in_both_forms(&["--log", "off"], |example| {
+        for line_end in ["", "\n", "\r\n", ""] {
+            tutorial(example.client(), line_end);
+        }
+    });
 }
 
 #[test]
 fn who_sent_lines_may_still_leave_without_one() {
-    let example = Example::start(NAME, &["--log", "off"]);
-    let mut client = example.client();
-    assert_eq!(recv(&mut client), GREETING);
-    client.write_all(b"0\n").unwrap();
-    assert_eq!(recv(&mut client), ZERO);
-    client.write_all(b"exit").unwrap();
-    assert_eq!(recv(&mut client), "");
+    in_both_forms(&["--log", "off"], |example| {
+        let mut client = example.client();
+        assert_eq!(recv(&mut client), GREETING);
+        client.write_all(b"0\n").unwrap();
+        assert_eq!(recv(&mut client), ZERO);
+        client.write_all(b"exit").unwrap();
+        assert_eq!(recv(&mut client), "");
+    });
 }
 
 #[test]
 fn a_pipe_gets_all_its_answers_and_the_end() {
-    let example = Example::start(NAME, &["--log", "off"]);
-    for (sent, shut) in [("0\nhello\n0\nexit\nignored\n", false), ("0\nhello\n0", true)] {
-        let mut client = example.client();
-        client.write_all(sent.as_bytes()).unwrap();
-        if shut {
-            client.shutdown(Shutdown::Write).unwrap();
+    in_both_forms(&["--log", "off"], |example| {
+        for (sent, shut) in [("0\nhello\n0\nexit\nignored\n", false), ("0\nhello\n0", true)] {
+            let mut client = example.client();
+            client.write_all(sent.as_bytes()).unwrap();
+            if shut {
+                client.shutdown(Shutdown::Write).unwrap();
+            }
+            let said = String::from_utf8(read_to_end(&mut client)).unwrap();
+            assert_eq!(said, [GREETING, ZERO, OTHER, ZERO].concat());
         }
-        let said = String::from_utf8(read_to_end(&mut client)).unwrap();
-        assert_eq!(said, [GREETING, ZERO, OTHER, ZERO].concat());
-    }
+    });
 }
 
 #[test]
 fn fifty_sessions_run_side_by_side() {
-    let example = Example::start(NAME, &["--log", "off"]);
-    let mut clients: Vec<_> = (0..50).map(|_| example.client()).collect();
-    for client in &mut clients {
-        assert_eq!(recv(client), GREETING);
-    }
-    for (command, answer) in [("0", ZERO), ("1", OTHER), ("exit", "")] {
+    in_both_forms(&["--log", "off"], |example| {
+        let mut clients: Vec<_> = (0..50).map(|_| example.client()).collect();
         for client in &mut clients {
-            client.write_all(command.as_bytes()).unwrap();
+            assert_eq!(recv(client), GREETING);
         }
-        for client in &mut clients {
-            assert_eq!(recv(client), answer);
+        for (command, answer) in [("0", ZERO), ("1", OTHER), ("exit", "")] {
+            for client in &mut clients {
+                client.write_all(command.as_bytes()).unwrap();
+            }
+            for client in &mut clients {
+                assert_eq!(recv(client), answer);
+            }
         }
-    }
+    });
+}
+
+#[test]
+fn fifty_clients_of_the_tutorial_share_four_workers() {
+    let example = Example::start(NAME, &["--log", "off", "--blocking", "--workers", "4"]);
+    std::thread::scope(|scope| {
+        for line_end in ["", "\n", "\r\n", ""].into_iter().cycle().take(50) {
+            let client = example.client();
+            scope.spawn(move || tutorial(client, line_end));
+        }
+    });
 }
 
 #[test]
 fn who_leaves_without_exit_leaves_nothing_behind() {
-    let example = Example::start(NAME, &["--log", "debug"]);
-    for sent in ["", "0", "hel", "0\nhel"] {
-        let mut client = example.client();
-        assert_eq!(recv(&mut client), GREETING);
-        client.write_all(sent.as_bytes()).unwrap();
-        client.shutdown(Shutdown::Write).unwrap();
-        read_to_end(&mut client);
-    }
-    example.signal("TERM");
-    let (code, log) = example.join();
-    assert_eq!(code, Some(0));
-    assert_eq!(log.matches("end of input").count(), 4, "{log}");
+    in_both_forms(&["--log", "debug"], |example| {
+        for sent in ["", "0", "hel", "0\nhel"] {
+            let mut client = example.client();
+            assert_eq!(recv(&mut client), GREETING);
+            client.write_all(sent.as_bytes()).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            read_to_end(&mut client);
+        }
+        example.signal("TERM");
+        let (code, log) = example.join();
+        assert_eq!(code, Some(0));
+        assert_eq!(log.matches("end of input").count(), 4, "{log}");
+    });
 }
 
 #[test]
 fn a_signal_ends_open_sessions_and_exits_0() {
-    let example = Example::start(NAME, &[]);
-    let mut client = example.client();
-    assert_eq!(recv(&mut client), GREETING);
-    client.write_all(b"0").unwrap();
-    assert_eq!(recv(&mut client), ZERO);
-    example.signal("TERM");
-    assert_eq!(recv(&mut client), "");
-    drop(client);
-    assert_eq!(example.join().0, Some(0));
+    in_both_forms(&[], |example| {
+        let mut client = example.client();
+        assert_eq!(recv(&mut client), GREETING);
+        client.write_all(b"0").unwrap();
+        assert_eq!(recv(&mut client), ZERO);
+        example.signal("TERM");
+        assert_eq!(recv(&mut client), "");
+        drop(client);
+        assert_eq!(example.join().0, Some(0));
+    });
 }
 
 #[test]
@@ -136,9 +169,10 @@ fn help_tells_what_it_serves_and_every_option() {
 #[test]
 fn what_it_cannot_do_gets_one_clear_line_and_exit_2() {
     for arguments in [
-        &["--blocking"][..],
-        &["--mode", "reactors"],
-        &["--blocking"],
+        &["--mode", "reactors"][..],
+        &["--blocking", "--mode", "multiplex"],
+        &["--mode", "threads", "--blocking", "--workers", "0"],
+        &["--blocking=yes"],
         &["--head-timeout", "1"],
         &["--faults"],
         &["--bind", "8009"],

@@ -45,11 +45,17 @@ const CONTRACT: &[&str] = &[
     "DatagramHandler",
     "Handler",
     "Note",
+    "RequestAdmission",
+    "RequestHandler",
+    "RequestService",
     "Service",
+    "Stream",
     "Undelivered",
     "context",
     "datagram",
     "handler",
+    "request_handler",
+    "stream",
 ];
 /// What message handlers are made of.
 const FRAMES: &[&str] = &["Framed", "MessageHandler", "Protocol", "Step", "framed"];
@@ -66,6 +72,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("src/server.rs", &[WORDS, CONTRACT, &["reactor"]]),
     ("src/framed.rs", &[WORDS, CONTRACT]),
     ("src/handler.rs", &[WORDS, CONTRACT]),
+    ("src/request_handler.rs", &[WORDS, CONTRACT]),
     ("src/context.rs", &[WORDS, CONTRACT]),
     ("src/", &[WORDS]),
 ];

@@ -26,6 +26,7 @@
 //! An empty line is a command; but a line end that comes behind a chunk that was answered already
 //! belongs to that one.
 
+mod blocking;
 mod command;
 
 use std::time::Duration;
@@ -41,7 +42,8 @@ const ANSWER_TO_OTHERS: &str = "请重新输入.";
 const LINE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// One client's session; [the module](self) says what it answers. It is a [`Handler`] of raw
-/// bytes and no [`Protocol`](crate::Protocol), because how the input is cut matters to it.
+/// bytes and no [`Protocol`](crate::Protocol), because how the input is cut matters to it. It is a
+/// [`RequestHandler`](crate::RequestHandler) as well: the same session, on a worker of its own.
 ///
 /// It keeps a few bytes of a line, whatever its length, and no input. A client that does not take
 /// its answers is not read.
@@ -71,6 +73,17 @@ const LINE_PATIENCE: Duration = Duration::from_millis(500);
 /// Server::bind("127.0.0.1:8009")?.serve(|_: &Peer| Session::new())?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// With calls that wait, for eight clients at a time:
+///
+/// ```no_run
+/// use socketserver::services::session::Session;
+/// use socketserver::{Mode, Peer, Server};
+///
+/// let server = Server::bind("127.0.0.1:8009")?.mode(Mode::Threads(8));
+/// server.requests(|_: &Peer| Session::new()).run()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Session {
     commands: Commands,
@@ -90,11 +103,19 @@ impl Session {
     }
 }
 
-fn answer(command: Command, cx: &mut Context<'_>) {
+/// `None` ends the session.
+fn answer_to(command: Command) -> Option<&'static str> {
     match command {
-        Command::Zero => cx.write(ANSWER_TO_ZERO.as_bytes()),
-        Command::Exit => cx.close(Close::Done),
-        Command::Other => cx.write(ANSWER_TO_OTHERS.as_bytes()),
+        Command::Zero => Some(ANSWER_TO_ZERO),
+        Command::Exit => None,
+        Command::Other => Some(ANSWER_TO_OTHERS),
+    }
+}
+
+fn answer(command: Command, cx: &mut Context<'_>) {
+    match answer_to(command) {
+        Some(answer) => cx.write(answer.as_bytes()),
+        None => cx.close(Close::Done),
     }
 }
 

@@ -1,0 +1,146 @@
+//! The contract of blocking handlers: Python's `StreamRequestHandler`, line for line. Knows no
+//! thread and no table of connections.
+
+use std::io;
+
+use crate::{Peer, Stream};
+
+/// Your per-connection object that may wait: Python's `StreamRequestHandler`. A worker of
+/// [`Mode::Threads`](crate::Mode::Threads) serves one connection with it, from the first call to
+/// the last: [`setup`](RequestHandler::setup), [`handle`](RequestHandler::handle),
+/// [`finish`](RequestHandler::finish). Others wait for a worker in the order in which they came.
+///
+/// An error or a panic ends this connection and nothing else, and the worker takes the next one.
+/// What was written before is sent. Then the connection is closed, and one record is logged that
+/// says why, at level debug if nothing is wrong on this side, else warn.
+///
+/// When the server [stops](crate::Remote::stop), a read gives the end of the input as soon as all
+/// is read that has come; what is written is still sent. After
+/// [`Limits::drain`](crate::Limits::drain) every call on the stream fails, and
+/// [`Server::run`](crate::Server::run) returns though a handler may still be running: nobody can
+/// interrupt one that waits for something else than its stream. Such a thread ends with the
+/// program, as Python's `daemon_threads` do.
+///
+/// ```
+/// use socketserver::{Mode, Peer, RequestHandler, Server, Stream};
+/// use std::io::{self, BufRead, Read, Write};
+/// use std::net::TcpStream;
+///
+/// struct Shout;
+///
+/// impl RequestHandler for Shout {
+///     fn handle(&mut self, stream: &mut Stream) -> io::Result<()> {
+///         let mut line = String::new();
+///         while stream.read_line(&mut line)? > 0 {
+///             stream.write_all(line.to_uppercase().as_bytes())?;
+///             line.clear();
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let server = Server::bind("127.0.0.1:0")?.mode(Mode::Threads(4)).requests(|_: &Peer| Shout);
+/// let address = server.addresses()[0].to_string();
+/// let remote = server.remote();
+/// let thread = std::thread::spawn(|| server.run());
+///
+/// let mut client = TcpStream::connect(address)?;
+/// client.write_all(b"hello\n")?;
+/// let mut answer = [0; 6];
+/// client.read_exact(&mut answer)?;
+/// assert_eq!(&answer, b"HELLO\n");
+///
+/// remote.stop();
+/// thread.join().unwrap()?;
+/// # Ok::<(), io::Error>(())
+/// ```
+pub trait RequestHandler: Send {
+    /// Before [`handle`](RequestHandler::handle). Nothing by default.
+    ///
+    /// # Errors
+    ///
+    /// The connection ends, and neither [`handle`](RequestHandler::handle) nor
+    /// [`finish`](RequestHandler::finish) is called.
+    fn setup(&mut self, stream: &mut Stream) -> io::Result<()> {
+        let _ = stream;
+        Ok(())
+    }
+
+    /// All the work. The connection ends when it returns.
+    ///
+    /// # Errors
+    ///
+    /// What was written is sent; then the connection ends.
+    fn handle(&mut self, stream: &mut Stream) -> io::Result<()>;
+
+    /// After [`handle`](RequestHandler::handle), and also if that has failed or panicked. Nothing
+    /// by default; what is left to send is sent behind it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`handle`](RequestHandler::handle), whose own error comes first.
+    fn finish(&mut self, stream: &mut Stream) -> io::Result<()> {
+        let _ = stream;
+        Ok(())
+    }
+
+    /// One of the others gave up with this error, or what was left could not be sent. It comes
+    /// last and once. Nothing by default: the record of the connection's end tells the error.
+    fn handle_error(&mut self, error: &io::Error) {
+        let _ = error;
+    }
+}
+
+/// Makes a [`RequestHandler`] for each accepted peer, or refuses it, as a
+/// [`Service`](crate::Service) does for handlers of the loop. It is asked in the loop, so it must
+/// not wait.
+///
+/// Closures are such services, whether they return a handler or an `Option` of one.
+pub trait RequestService: Send {
+    /// The handler for `peer`, or `None` to close the connection at once: Python's
+    /// `verify_request`.
+    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn RequestHandler>>;
+}
+
+impl<F, A> RequestService for F
+where
+    F: FnMut(&Peer) -> A + Send,
+    A: RequestAdmission,
+{
+    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn RequestHandler>> {
+        self(peer).handler()
+    }
+}
+
+/// What a closure that is a [`RequestService`] may return: a handler, or an `Option` of one.
+pub trait RequestAdmission {
+    /// The handler, boxed, if the peer is admitted.
+    fn handler(self) -> Option<Box<dyn RequestHandler>>;
+}
+
+impl<H: RequestHandler + 'static> RequestAdmission for H {
+    fn handler(self) -> Option<Box<dyn RequestHandler>> {
+        Some(Box::new(self))
+    }
+}
+
+impl<H: RequestHandler + 'static> RequestAdmission for Option<H> {
+    fn handler(self) -> Option<Box<dyn RequestHandler>> {
+        self.map(|handler| Box::new(handler) as Box<dyn RequestHandler>)
+    }
+}
+
+impl<H: RequestHandler + ?Sized> RequestHandler for Box<H> {
+    fn setup(&mut self, stream: &mut Stream) -> io::Result<()> {
+        (**self).setup(stream)
+    }
+    fn handle(&mut self, stream: &mut Stream) -> io::Result<()> {
+        (**self).handle(stream)
+    }
+    fn finish(&mut self, stream: &mut Stream) -> io::Result<()> {
+        (**self).finish(stream)
+    }
+    fn handle_error(&mut self, error: &io::Error) {
+        (**self).handle_error(error);
+    }
+}
