@@ -12,10 +12,14 @@
 
 mod accept;
 mod bind;
+#[cfg(feature = "processes")]
+mod channel;
 mod clock;
 mod connect;
 mod datagram_socket;
 mod datagrams;
+#[cfg(feature = "processes")]
+mod inherit;
 mod listen;
 mod outgoing;
 mod poller;
@@ -32,16 +36,19 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Token};
 
+#[cfg(feature = "processes")]
+pub(crate) use self::channel::Channel;
+pub(crate) use self::clock::Clock;
 pub(crate) use self::datagram_socket::DatagramSocket;
 pub(crate) use self::datagrams::Letterboxes;
 pub(crate) use self::listen::Listener;
 pub(crate) use self::poller::Poller;
+pub(crate) use self::remote::Wish;
 pub use self::remote::{Remote, RemoteError};
 
 use self::accept::{Accepting, Look, PAUSE_MS};
-use self::clock::Clock;
 use self::connect::{Connector, Outcome};
-use self::remote::{Command, Wish};
+use self::remote::Command;
 use self::socket::Socket;
 use crate::context::Dial;
 use crate::exec::{Executor, Pool};
@@ -124,6 +131,9 @@ impl Reactor {
         let remote = poller.remote();
         let (executor, pool) = match mode {
             Mode::Multiplex | Mode::Threads(0) => (Executor::Inline, None),
+            // This is one of them.
+            #[cfg(feature = "processes")]
+            Mode::Processes(_) => (Executor::Inline, None),
             Mode::Threads(workers) => {
                 (Executor::Pool, Some(Pool::start(workers, move || remote.wake())?))
             }
