@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use lexopt::{Parser, ValueExt};
 use socketserver::services::chat::{AutoReply, Chat};
-use socketserver::{Limits, SlowConsumer};
+use socketserver::{Limits, Mode, SlowConsumer};
 
 use common::{Exit, Options};
 
@@ -35,8 +35,9 @@ options
                           close it
   --slow-consumer POLICY  what becomes of who reads more slowly than others talk: close
                           (default), drop-newest, drop-oldest
-  --mode MODE             multiplex (default), threads; processes and reactors are to come
-  --workers N             how many worker threads (default: the number of cores)
+  --mode MODE             multiplex (default), threads; processes with --auto-reply only;
+                          reactors are to come
+  --workers N             how many threads or processes (default: the number of cores)
   --max-connections N     connections open at once (default 65536)
   --idle-timeout SECS     how long nothing may happen on a connection, or a new one may
                           stay silent (default 0: for ever)
@@ -79,6 +80,10 @@ fn run() -> Result<(), Exit> {
     options.limits.slow_consumer = slow_consumer;
     match auto_reply {
         Some(text) => common::serve(options, |server| server.service(AutoReply::new(&text))),
+        None if matches!(options.mode, Some(Mode::Processes(1..))) => Err(common::usage(
+            "--mode processes: members in different processes would not hear each other; use \
+             multiplex or threads",
+        )),
         None => common::serve(options, |server| server.service(Chat::new())),
     }
 }

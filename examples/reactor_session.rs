@@ -28,8 +28,8 @@ A command needs no line end; one that it has is ignored.
 options
   --bind ADDR             where to listen, repeatable: 127.0.0.1:8009, [::1]:8009, unix:/path
                           (default 127.0.0.1:8009; port 0 takes a free one)
-  --mode MODE             multiplex (default), threads; processes and reactors are to come
-  --workers N             how many worker threads (default: the number of cores)
+  --mode MODE             multiplex (default), threads, processes; reactors are to come
+  --workers N             how many threads or processes (default: the number of cores)
   --blocking              each session keeps a worker from its beginning to its end, and others wait
                           for one; implies --mode threads
   --max-connections N     connections open at once (default 65536)

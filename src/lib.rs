@@ -55,6 +55,7 @@
 //! # Features
 //!
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
+//! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
 //! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
 //!
 //! # Platforms
@@ -87,6 +88,9 @@ mod mode;
 mod now;
 mod panics;
 mod peer;
+mod place;
+#[cfg(feature = "processes")]
+mod prefork;
 pub mod protocol;
 mod reactor;
 mod request_handler;

@@ -24,4 +24,37 @@ pub enum Mode {
     /// A [`RequestHandler`](crate::RequestHandler) may wait for its peer too, and keeps its worker
     /// all the while. Those have workers of their own, as many.
     Threads(usize),
+    /// In so many worker processes, each with a loop of its own. This process becomes their
+    /// supervisor when the server runs: it starts its own program again, with the same arguments,
+    /// hands down its sockets, replaces workers that end, and serves nobody itself. In a worker
+    /// the same code takes over the sockets instead of binding them, and serves. 0 workers are
+    /// multiplexing.
+    ///
+    /// What comes before the server runs is done in each worker again:
+    /// [`Server::is_worker`](crate::Server::is_worker) tells where it is. Handlers of one process
+    /// know nothing of those of another, so what they publish stays in it, and [`Limits`] hold
+    /// for each. Python: `ForkingMixIn`, but with a fixed number of processes.
+    ///
+    /// [`Limits`]: crate::Limits
+    ///
+    /// ```no_run
+    /// use socketserver::{Mode, Server};
+    /// # use socketserver::{Close, Context, Handler, Peer};
+    /// # struct Echo;
+    /// # impl Handler for Echo {
+    /// #     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    /// #         cx.write(input);
+    /// #         Ok(input.len())
+    /// #     }
+    /// # }
+    ///
+    /// let server = Server::bind("127.0.0.1:7007")?.mode(Mode::Processes(4));
+    /// if !Server::is_worker() {
+    ///     println!("listening on {}", server.addresses()[0]);
+    /// }
+    /// server.serve(|_: &Peer| Echo)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "processes")]
+    Processes(usize),
 }

@@ -3,9 +3,12 @@
 use std::{fmt, io};
 
 use crate::context::Dial;
-use crate::reactor::{
-    Behind, DatagramSocket, Letterboxes, Listener, Poller, Reactor, Remote, Setup,
-};
+use crate::place::Place;
+#[cfg(feature = "processes")]
+use crate::prefork::{self, Supervisor};
+#[cfg(feature = "processes")]
+use crate::reactor::Channel;
+use crate::reactor::{Behind, Letterboxes, Poller, Reactor, Remote, Setup};
 use crate::{
     Address, DatagramHandler, Destination, Handler, Limits, Listen, Mode, RequestService, Service,
 };
@@ -68,28 +71,6 @@ pub struct Server {
     /// the last one was given have none yet.
     places: Vec<(Place, Option<usize>)>,
     dials: Vec<Dial>,
-}
-
-/// A bound address.
-enum Place {
-    Door(Listener),
-    Letterbox(DatagramSocket),
-}
-
-impl Place {
-    fn open(listen: &Listen) -> io::Result<Place> {
-        match listen.address.is_datagram() {
-            true => DatagramSocket::open(listen).map(Place::Letterbox),
-            false => Listener::open(listen).map(Place::Door),
-        }
-    }
-
-    fn address(&self) -> Address {
-        match self {
-            Place::Door(listener) => listener.address(),
-            Place::Letterbox(socket) => socket.address(),
-        }
-    }
 }
 
 impl Server {
@@ -202,6 +183,19 @@ impl Server {
         self
     }
 
+    /// Whether this process is a worker that a supervisor has started, in [`Mode::Processes`]. For
+    /// what should be done once and not in each worker: telling where the server listens, say.
+    ///
+    /// ```
+    /// use socketserver::Server;
+    ///
+    /// assert!(!Server::is_worker()); // nobody supervises this example
+    /// ```
+    #[cfg(feature = "processes")]
+    pub fn is_worker() -> bool {
+        prefork::is_worker()
+    }
+
     /// Puts `service` behind every address of connections bound so far that has none.
     #[must_use]
     pub fn service(self, service: impl Service + 'static) -> Server {
@@ -301,7 +295,8 @@ impl Server {
     /// # Errors
     ///
     /// `InvalidInput` if the limits make no sense together, an address has no service or no
-    /// datagram handler, or blocking handlers have no workers or a `seqpacket:` address.
+    /// datagram handler, the mode does not fit (processes share addresses, and nothing else), or
+    /// blocking handlers have no workers or a `seqpacket:` address.
     ///
     /// ```
     /// use socketserver::{Peer, RequestHandler, Server, Stream};
@@ -321,6 +316,8 @@ impl Server {
     /// ```
     pub fn check(&self) -> io::Result<()> {
         self.limits.check().map_err(invalid)?;
+        #[cfg(feature = "processes")]
+        self.check_processes()?;
         let has_workers = matches!(self.mode, Mode::Threads(1..));
         if !has_workers && self.services.iter().any(|it| matches!(it, Behind::Requests(_))) {
             return Err(invalid("blocking handlers need Mode::Threads with at least 1 worker"));
@@ -343,13 +340,32 @@ impl Server {
         }
     }
 
-    /// Runs in this thread until [`Remote::stop`] was called and the last connection has ended.
+    #[cfg(feature = "processes")]
+    fn check_processes(&self) -> io::Result<()> {
+        match self.mode {
+            Mode::Processes(1..) if !self.dials.is_empty() => Err(invalid(
+                "every worker process would make the connections of Server::connect: use another \
+                 mode, or Context::connect",
+            )),
+            Mode::Processes(1..) if self.places.is_empty() => {
+                Err(invalid("worker processes have nothing to share: bind an address"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs in this thread until [`Remote::stop`] was called and the last connection has ended; in
+    /// `Mode::Processes`, until the last worker has.
     ///
     /// # Errors
     ///
     /// Those of [`check`](Server::check); else the system's, if its poller fails.
     pub fn run(self) -> io::Result<()> {
         self.check()?;
+        #[cfg(feature = "processes")]
+        if let (Mode::Processes(workers @ 1..), false) = (self.mode, Server::is_worker()) {
+            return self.supervise(workers);
+        }
         let (mut doors, mut sockets) = (Vec::new(), Vec::new());
         for (place, behind) in self.places {
             match (place, behind) {
@@ -363,9 +379,25 @@ impl Server {
             }
         }
         let letterboxes = Letterboxes::new(&self.limits, self.handlers, sockets);
-        let Server { limits, mode, services, dials, poller, .. } = self;
+        #[cfg_attr(not(feature = "processes"), allow(unused_mut, reason = "nobody supervises"))]
+        let Server { limits, mode, services, dials, mut poller, .. } = self;
+        #[cfg(feature = "processes")]
+        if let (Mode::Processes(1..), Some(channel)) = (mode, prefork::channel()?) {
+            poller.heed_supervisor(Channel::new(channel)?)?;
+        }
         let setup = Setup { limits, mode, services, doors, dials, letterboxes };
         Reactor::new(poller, setup)?.run()
+    }
+
+    #[cfg(feature = "processes")]
+    fn supervise(self, workers: usize) -> io::Result<()> {
+        let places: Vec<Place> = self.places.into_iter().map(|(place, _)| place).collect();
+        for place in &places {
+            if let Place::Door(listener) = place {
+                listener.set_queue(self.limits.listen_queue)?;
+            }
+        }
+        Supervisor::new(self.poller, places, workers, self.limits.drain)?.run()
     }
 }
 

@@ -9,7 +9,7 @@ mod seconds;
 pub(crate) use exit::{Exit, exit, failure, usage};
 pub(crate) use seconds::seconds;
 
-use std::io::{self, Write};
+use std::io::{self, LineWriter, Write};
 use std::thread;
 
 use lexopt::{Arg, Parser, ValueExt};
@@ -90,7 +90,8 @@ fn mode(name: &str, workers: usize) -> Result<Mode, Exit> {
     match name {
         "multiplex" => Ok(Mode::Multiplex),
         "threads" => Ok(Mode::Threads(workers)),
-        "processes" | "reactors" => Err(usage(format!("--mode {name} is not there yet"))),
+        "processes" => Ok(Mode::Processes(workers)),
+        "reactors" => Err(usage(format!("--mode {name} is not there yet"))),
         _ => Err(usage(format!(
             "--mode '{}' is none of multiplex, threads, processes, reactors",
             name.escape_debug()
@@ -102,7 +103,9 @@ fn mode(name: &str, workers: usize) -> Result<Mode, Exit> {
 /// and handlers behind the addresses.
 pub(crate) fn serve(options: Options, put: impl FnOnce(Server) -> Server) -> Result<(), Exit> {
     let config = ConfigBuilder::new().set_time_format_rfc3339().build();
-    if WriteLogger::init(options.log, config, io::stderr()).is_err() {
+    // A line at a time: several processes may write to the same terminal.
+    let out = LineWriter::new(io::stderr());
+    if WriteLogger::init(options.log, config, out).is_err() {
         return Err(usage("a logger is installed already"));
     }
     let mut server = None;
@@ -121,7 +124,8 @@ pub(crate) fn serve(options: Options, put: impl FnOnce(Server) -> Server) -> Res
         put(server).mode(mode).limits(options.limits).stop_on_signals().map_err(failure)?;
     server.check().map_err(failure)?;
     let mut out = io::stdout();
-    for address in server.addresses() {
+    // Worker processes listen where their supervisor does, which has said so.
+    for address in server.addresses().iter().filter(|_| !Server::is_worker()) {
         // Whoever started this waits for the line; that nobody reads it is no reason to stop.
         let _ = writeln!(out, "listening on {address}").and_then(|()| out.flush());
     }

@@ -15,7 +15,7 @@ use super::socket_file::SocketFile;
 use crate::{Address, Listen, Peer};
 
 /// Reliable datagrams. The number is the same on Linux, the BSDs and macOS.
-const RDM: i32 = 4;
+pub(super) const RDM: i32 = 4;
 
 /// A bound socket that somebody may send datagrams to. The file of a Unix socket goes with it.
 pub(crate) enum DatagramSocket {

@@ -12,12 +12,16 @@
 
 mod accept;
 mod bind;
+#[cfg(feature = "processes")]
+mod channel;
 mod clock;
 mod connect;
 mod datagram_socket;
 mod datagrams;
 mod door;
 mod farewell;
+#[cfg(feature = "processes")]
+mod inherit;
 mod listen;
 mod outgoing;
 mod poller;
@@ -34,19 +38,22 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Token};
 
+#[cfg(feature = "processes")]
+pub(crate) use self::channel::Channel;
+pub(crate) use self::clock::Clock;
 pub(crate) use self::datagram_socket::DatagramSocket;
 pub(crate) use self::datagrams::Letterboxes;
 pub(crate) use self::door::Behind;
 pub(crate) use self::listen::Listener;
 pub(crate) use self::poller::Poller;
+pub(crate) use self::remote::Wish;
 pub use self::remote::{Remote, RemoteError};
 
 use self::accept::{Accepting, Look};
-use self::clock::Clock;
 use self::connect::{Connector, Outcome};
 use self::door::{Door, ask};
 use self::farewell::Farewell;
-use self::remote::{Command, Wish};
+use self::remote::Command;
 use self::socket::Socket;
 use crate::context::Dial;
 use crate::exec::{Executor, Leaving, Pool, RequestPool};
@@ -111,6 +118,9 @@ impl Reactor {
         let connector = Connector::new(poller.remote(), limits.connect);
         let workers = match mode {
             Mode::Multiplex | Mode::Threads(0) => None,
+            // This is one of them.
+            #[cfg(feature = "processes")]
+            Mode::Processes(_) => None,
             Mode::Threads(workers) => Some(workers),
         };
         // No threads for handlers of a kind that is not there.

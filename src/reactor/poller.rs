@@ -4,12 +4,15 @@ use std::io;
 
 use mio::{Poll, Token, Waker};
 
+#[cfg(feature = "processes")]
+use super::channel::{CHANNEL, Channel};
 use super::remote::Remote;
 #[cfg(feature = "signals")]
 use super::signals::Signals;
 
 /// The token that other threads wake the reactor with. Generation 0 is not given to
-/// connections: with it the lower half counts listeners, and these two.
+/// connections: with it the lower half counts listeners, and these
+/// (`CHANNEL` is another one).
 const WAKER: Token = Token(u32::MAX as usize);
 
 /// The token of the signals.
@@ -21,6 +24,9 @@ pub(crate) struct Poller {
     pub(super) remote: Remote,
     #[cfg(feature = "signals")]
     signals: Option<Signals>,
+    /// In a worker process.
+    #[cfg(feature = "processes")]
+    pub(super) supervisor: Option<Channel>,
 }
 
 impl Poller {
@@ -32,6 +38,8 @@ impl Poller {
             remote,
             #[cfg(feature = "signals")]
             signals: None,
+            #[cfg(feature = "processes")]
+            supervisor: None,
         })
     }
 
@@ -48,13 +56,20 @@ impl Poller {
 
     /// An event that is neither a listener's nor a connection's. What the waker was woken for,
     /// the reactor looks at every turn; the first signal drains, the next one ends everything.
-    #[cfg_attr(not(feature = "signals"), allow(unused_variables, reason = "nothing to tell apart"))]
+    #[cfg_attr(
+        not(any(feature = "processes", feature = "signals")),
+        allow(unused_variables, reason = "nothing to tell apart")
+    )]
     pub(super) fn note(&mut self, token: Token) {
         #[cfg(feature = "signals")]
         if token == SIGNALS {
             for _ in 0..self.signals.as_mut().map_or(0, Signals::take) {
                 self.remote.stop_harder();
             }
+        }
+        #[cfg(feature = "processes")]
+        if token == CHANNEL {
+            self.obey();
         }
     }
 }

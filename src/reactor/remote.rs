@@ -103,6 +103,17 @@ pub(crate) enum Wish {
     Abort,
 }
 
+impl Wish {
+    /// The wish whose number this is.
+    pub(super) fn from_byte(byte: u8) -> Wish {
+        match byte {
+            0 => Wish::Serve,
+            1 => Wish::Drain,
+            _ => Wish::Abort,
+        }
+    }
+}
+
 impl Remote {
     pub(crate) fn new(waker: Waker) -> Remote {
         let wish = AtomicU8::new(Wish::Serve as u8);
@@ -252,7 +263,7 @@ impl Remote {
         }
     }
 
-    fn ask(&self, wish: Wish) {
+    pub(super) fn ask(&self, wish: Wish) {
         self.shared.wish.fetch_max(wish as u8, Ordering::Release);
         self.wake();
     }
@@ -265,12 +276,8 @@ impl Remote {
         }
     }
 
-    pub(crate) fn wish(&self) -> Wish {
-        match self.shared.wish.load(Ordering::Acquire) {
-            0 => Wish::Serve,
-            1 => Wish::Drain,
-            _ => Wish::Abort,
-        }
+    pub(super) fn wish(&self) -> Wish {
+        Wish::from_byte(self.shared.wish.load(Ordering::Acquire))
     }
 }
 

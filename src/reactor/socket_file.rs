@@ -9,7 +9,7 @@ use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 /// The file of a Unix socket, removed with this; but not what others have put in its place.
 pub(crate) struct SocketFile {
     path: PathBuf,
-    /// Device and inode, `None` if it was gone at once.
+    /// Device and inode, `None` if it was gone at once, or is not ours.
     identity: Option<(u64, u64)>,
 }
 
@@ -17,6 +17,12 @@ impl SocketFile {
     /// The file at `path`, which was made just now.
     pub(super) fn of(path: &Path) -> SocketFile {
         SocketFile { path: path.to_owned(), identity: identity(path) }
+    }
+
+    /// The file at `path`, which another process made and removes.
+    #[cfg(feature = "processes")]
+    pub(super) fn of_another(path: &Path) -> SocketFile {
+        SocketFile { path: path.to_owned(), identity: None }
     }
 
     pub(super) fn path(&self) -> &Path {

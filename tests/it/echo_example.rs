@@ -14,8 +14,9 @@ use super::real_kit::{Example, PATIENCE, connect, example_path, read_to_end, run
 
 const NAME: &str = "echo";
 
-fn start(binds: &[String]) -> Example {
+fn start(binds: &[String], arguments: &[&str]) -> Example {
     let mut command = Command::new(example_path(NAME));
+    command.args(arguments);
     for bind in binds {
         command.args(["--bind", bind]);
     }
@@ -31,6 +32,15 @@ fn exchange(stream: &mut (impl Read + Write), text: &[u8]) {
 
 #[test]
 fn every_kind_of_address_is_served_by_one_process() {
+    serve_every_kind_of_address(&[]);
+}
+
+#[test]
+fn every_kind_of_address_is_served_by_worker_processes() {
+    serve_every_kind_of_address(&["--mode", "processes", "--workers", "2"]);
+}
+
+fn serve_every_kind_of_address(arguments: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let mut binds = vec![
@@ -43,7 +53,7 @@ fn every_kind_of_address_is_served_by_one_process() {
     if has_ipv6() {
         binds.extend(["[::1]:0".to_owned(), "udp:[::1]:0".to_owned()]);
     }
-    let example = start(&binds);
+    let example = start(&binds, arguments);
     for address in &example.addresses {
         match address {
             Address::Tcp(_) => exchange(&mut connect(tcp(address)), b"hello"),

@@ -43,6 +43,7 @@ mod packets;
 mod packets_real;
 mod packets_seeds;
 mod ping;
+mod processes;
 mod proxy;
 mod real;
 mod real_kit;

@@ -69,7 +69,9 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("src/exec/", &[WORDS, CONTRACT, &["exec"]]),
     ("src/hub/", &[WORDS, CONTRACT, &["exec", "hub"]]),
     ("src/reactor/", &[WORDS, CONTRACT, &["exec", "hub", "reactor"]]),
-    ("src/server.rs", &[WORDS, CONTRACT, &["reactor"]]),
+    ("src/prefork/", &[WORDS, &["reactor"]]),
+    ("src/place.rs", &[WORDS, &["prefork", "reactor"]]),
+    ("src/server.rs", &[WORDS, CONTRACT, &["place", "prefork", "reactor"]]),
     ("src/framed.rs", &[WORDS, CONTRACT]),
     ("src/handler.rs", &[WORDS, CONTRACT]),
     ("src/request_handler.rs", &[WORDS, CONTRACT]),
@@ -81,6 +83,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
 const RESERVED: &[(&str, &[&str], &str)] = &[
     ("mio", &["src/reactor/"], "src/"),
     ("socket2", &["src/reactor/"], "src/"),
+    ("rustix", &["src/prefork/"], "src/"),
     ("signal_hook", &["src/reactor/signals.rs"], "src/"),
     ("Instant", &["src/reactor/clock.rs"], "src/"),
     ("SystemTime", &["src/reactor/clock.rs"], "src/"),

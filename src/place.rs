@@ -1,0 +1,52 @@
+//! A bound address of a server: bound here, or by the supervisor of this worker process. Knows
+//! nothing of services.
+
+use std::io;
+#[cfg(feature = "processes")]
+use std::os::fd::{AsFd, BorrowedFd};
+
+#[cfg(feature = "processes")]
+use crate::prefork;
+use crate::reactor::{DatagramSocket, Listener};
+use crate::{Address, Listen};
+
+/// A bound address.
+pub(crate) enum Place {
+    Door(Listener),
+    Letterbox(DatagramSocket),
+}
+
+impl Place {
+    /// Binds it, or takes what the supervisor has bound.
+    pub(crate) fn open(listen: &Listen) -> io::Result<Place> {
+        let is_datagram = listen.address.is_datagram();
+        #[cfg(feature = "processes")]
+        if let Some(socket) = prefork::next_socket()? {
+            return match is_datagram {
+                true => DatagramSocket::inherit(&listen.address, socket).map(Place::Letterbox),
+                false => Listener::inherit(&listen.address, socket).map(Place::Door),
+            };
+        }
+        match is_datagram {
+            true => DatagramSocket::open(listen).map(Place::Letterbox),
+            false => Listener::open(listen).map(Place::Door),
+        }
+    }
+
+    pub(crate) fn address(&self) -> Address {
+        match self {
+            Place::Door(listener) => listener.address(),
+            Place::Letterbox(socket) => socket.address(),
+        }
+    }
+}
+
+#[cfg(feature = "processes")]
+impl AsFd for Place {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Place::Door(listener) => listener.as_fd(),
+            Place::Letterbox(socket) => socket.as_fd(),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What a worker gets from its supervisor: the sockets, and the channel they come through.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::{env, io};
+
+use rustix::stdio::dup2_stdin;
+
+use super::{VARIABLE, handoff};
+
+/// Of the process, not of a server: standard input is one, too.
+static INHERITANCE: OnceLock<Option<Inheritance>> = OnceLock::new();
+
+struct Inheritance {
+    /// Open for as long as the process lives: its end tells the supervisor that it has ended.
+    channel: UnixStream,
+    /// Sockets that have not been taken.
+    left: Mutex<usize>,
+}
+
+impl Inheritance {
+    /// What standard input and the environment say. Programs that a worker starts inherit the
+    /// environment, but the channel neither as standard input nor otherwise.
+    fn claim() -> Option<Inheritance> {
+        let count = env::var(VARIABLE).ok()?.parse().ok()?;
+        let channel = UnixStream::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
+        // Fails for whatever is no Unix socket.
+        channel.local_addr().ok()?;
+        if let Err(error) = File::open("/dev/null").and_then(|null| Ok(dup2_stdin(null)?)) {
+            log::warn!("programs started here keep the supervisor waiting: /dev/null: {error}");
+        }
+        Some(Inheritance { channel, left: Mutex::new(count) })
+    }
+
+    fn next_socket(&self) -> io::Result<OwnedFd> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
+        *left = left.checked_sub(1).ok_or_else(|| {
+            error("the supervisor did not bind it: its workers must bind the same addresses")
+        })?;
+        handoff::receive(&self.channel)
+    }
+}
+
+fn inheritance() -> Option<&'static Inheritance> {
+    INHERITANCE.get_or_init(Inheritance::claim).as_ref()
+}
+
+/// Whether a supervisor started this process.
+pub(crate) fn is_worker() -> bool {
+    inheritance().is_some()
+}
+
+/// In a worker: the socket that was bound next in the supervisor.
+///
+/// # Errors
+///
+/// `InvalidInput` if there is none; else the system's.
+pub(crate) fn next_socket() -> io::Result<Option<OwnedFd>> {
+    inheritance().map(Inheritance::next_socket).transpose()
+}
+
+/// In a worker: what its supervisor's orders come through. Sockets that were not taken are closed.
+///
+/// # Errors
+///
+/// The system's.
+pub(crate) fn channel() -> io::Result<Option<UnixStream>> {
+    let Some(inheritance) = inheritance() else { return Ok(None) };
+    while inheritance.next_socket().is_ok() {}
+    inheritance.channel.try_clone().map(Some)
+}

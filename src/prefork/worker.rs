@@ -1,0 +1,72 @@
+//! One worker process, as its supervisor sees it.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::{env, io};
+
+use super::{VARIABLE, handoff};
+use crate::reactor::{Channel, Poller, Wish};
+
+/// A process, and the channel to it.
+pub(super) struct Worker {
+    process: Child,
+    channel: Channel,
+    pub(super) started_ms: u64,
+}
+
+impl Worker {
+    /// Starts `program` with the arguments of this one, and hands it copies of `sockets`.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub(super) fn start<S: AsFd>(
+        program: &PathBuf,
+        sockets: &[S],
+        poller: &Poller,
+        now_ms: u64,
+    ) -> io::Result<Worker> {
+        let (ours, theirs) = UnixStream::pair()?;
+        // Before the process is there: it finds them, and nobody has to wait for anybody.
+        for socket in sockets {
+            handoff::send(&ours, socket.as_fd())?;
+        }
+        let mut channel = Channel::new(ours)?;
+        poller.watch(&mut channel)?;
+        let mut arguments = env::args_os();
+        let mut command = Command::new(program);
+        if let Some(name) = arguments.next() {
+            command.arg0(name);
+        }
+        command.args(arguments).env(VARIABLE, sockets.len().to_string());
+        let process = command.stdin(OwnedFd::from(theirs)).spawn()?;
+        Ok(Worker { process, channel, started_ms: now_ms })
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(super) fn tell(&mut self, wish: Wish) {
+        self.channel.tell(wish);
+    }
+
+    pub(super) fn kill(&mut self) {
+        // An error says that it has ended already.
+        let _ = self.process.kill();
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<io::Result<ExitStatus>> {
+        if !self.channel.heard().ended {
+            return None;
+        }
+        // A process closes what it has open shortly before it is gone. One that closed its
+        // channel and lives on can be told nothing any more.
+        self.kill();
+        Some(self.process.wait())
+    }
+}

@@ -1,0 +1,96 @@
+//! Sockets that another process has bound: lent to a worker, and taken over in it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use mio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
+use socket2::{Socket as RawSocket, Type};
+
+use super::datagram_socket::{DatagramSocket, RDM};
+use super::listen::Listener;
+use super::socket_file::SocketFile;
+use crate::Address;
+
+impl Listener {
+    /// The one that another process has bound to `address`, and listens.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if it is bound to something else; else the system's.
+    pub(crate) fn inherit(address: &Address, socket: OwnedFd) -> io::Result<Listener> {
+        let is_packets = matches!(address, Address::SeqPacket(_));
+        let ty = if is_packets { Type::SEQPACKET } else { Type::STREAM };
+        let socket = expect(socket, address, ty)?;
+        let of_unix = |socket: RawSocket| UnixListener::from_std(socket.into());
+        Ok(match address {
+            Address::Unix(path) => Listener::Unix(of_unix(socket), SocketFile::of_another(path)),
+            Address::SeqPacket(path) => {
+                Listener::SeqPacket(of_unix(socket), SocketFile::of_another(path))
+            }
+            _ => {
+                let listener = TcpListener::from_std(socket.into());
+                let address = listener.local_addr()?;
+                Listener::Tcp(listener, address)
+            }
+        })
+    }
+}
+
+impl DatagramSocket {
+    /// The one that another process has bound to `address`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Listener::inherit`].
+    pub(crate) fn inherit(address: &Address, socket: OwnedFd) -> io::Result<DatagramSocket> {
+        let is_rdm = matches!(address, Address::Rdm(_));
+        let socket = expect(socket, address, if is_rdm { RDM.into() } else { Type::DGRAM })?;
+        if let Address::UnixGram(path) = address {
+            let socket = UnixDatagram::from_std(socket.into());
+            return Ok(DatagramSocket::Unix(socket, SocketFile::of_another(path)));
+        }
+        let socket = UdpSocket::from_std(socket.into());
+        let bound = socket.local_addr()?;
+        let address = if is_rdm { Address::Rdm(bound) } else { Address::Udp(bound) };
+        Ok(DatagramSocket::Inet(socket, address))
+    }
+}
+
+/// Makes sure that `socket` is what binding `address` would have given.
+fn expect(socket: OwnedFd, address: &Address, ty: Type) -> io::Result<RawSocket> {
+    let socket = RawSocket::from(socket);
+    let bound = socket.local_addr()?;
+    let is_it = match address {
+        Address::Tcp(wanted) | Address::Udp(wanted) | Address::Rdm(wanted) => bound
+            .as_socket()
+            .is_some_and(|is| is.ip() == wanted.ip() && [0, is.port()].contains(&wanted.port())),
+        Address::Unix(path) | Address::UnixGram(path) | Address::SeqPacket(path) => {
+            bound.as_pathname() == Some(path)
+        }
+    };
+    match is_it && socket.r#type()? == ty {
+        true => Ok(socket),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the supervisor bound something else here: its workers must bind the same addresses",
+        )),
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listener::Tcp(listener, _) => listener.as_fd(),
+            Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => listener.as_fd(),
+        }
+    }
+}
+
+impl AsFd for DatagramSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            DatagramSocket::Inet(socket, _) => socket.as_fd(),
+            DatagramSocket::Unix(socket, _) => socket.as_fd(),
+        }
+    }
+}
