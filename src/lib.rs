@@ -50,7 +50,8 @@
 //! handler of raw bytes.
 //!
 //! A call of a handler should return soon: one thread serves all connections, so all others wait
-//! for it. A handler that panics ends its own connection and nothing else.
+//! for it. What must wait is [offloaded](Context::offload), or runs on workers in another
+//! [`Mode`]. A handler that panics ends its own connection and nothing else.
 //!
 //! # Features
 //!
@@ -124,6 +125,7 @@ pub use topic::Topic;
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/clients.md")]
 #[doc = include_str!("../docs/from-python.md")]
+#[doc = include_str!("../docs/modes.md")]
 #[doc = include_str!("../docs/testing.md")]
 #[doc = include_str!("../docs/writing-a-protocol.md")]
 #[doc = include_str!("../docs/writing-a-service.md")]

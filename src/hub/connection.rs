@@ -54,7 +54,7 @@ pub(crate) struct Leftovers {
     pub(super) linger_left: usize,
     /// What others told the handler, and who.
     pub(super) notes: Vec<(Id, Note)>,
-    /// Work that waits until what the handler offloaded before is done.
+    /// Work that the handler has offloaded and no worker has yet.
     pub(super) work: VecDeque<Work>,
     /// Who is not read until the output has fallen below its low mark.
     pub(super) awaiting: Vec<Id>,

@@ -12,6 +12,7 @@ mod feed;
 mod flow;
 mod holding;
 mod marks;
+mod offload;
 mod packets;
 mod timers;
 mod topics;
@@ -27,6 +28,7 @@ pub(crate) use self::transport::Transport;
 use self::connection::{Connection, Desk, Link, Progress};
 use self::deadline::{Periods, Sweep, Tick, Watch};
 use self::flow::READ_SIZE;
+use self::offload::Errands;
 use self::timers::Timers;
 use self::topics::Topics;
 use crate::context::{Dial, Record};
@@ -62,6 +64,7 @@ pub(crate) struct Hub<T> {
     scratch: Vec<u8>,
     /// Handlers that have come back from workers.
     arrivals: Vec<Job>,
+    errands: Errands,
     /// Connections that handlers want made.
     dials: Vec<Dial>,
     desk: Desk,
@@ -91,6 +94,7 @@ impl<T: Transport> Hub<T> {
             collected: Vec::new(),
             scratch: Vec::new(),
             arrivals: Vec::new(),
+            errands: Errands::default(),
             dials: Vec::new(),
             desk: Desk {
                 periods: Periods::new(&limits),

@@ -6,8 +6,7 @@ use std::io;
 use super::connection::{Connection, Link};
 use super::transport::Transport;
 use super::{Hub, lookup, marks};
-use crate::context::{Dial, Effect, Work};
-use crate::exec::{Errand, Task};
+use crate::context::{Dial, Effect};
 use crate::{Close, Context, Handler, Id, Note, Peer, Undelivered, panics};
 
 impl<T: Transport> Hub<T> {
@@ -102,41 +101,6 @@ impl<T: Transport> Hub<T> {
             _ if from == Id::NOBODY => panics::drop_quietly(note),
             _ => self.tell(Id::NOBODY, from, Box::new(Undelivered { to, note })),
         }
-    }
-
-    /// Has a piece of work done, once those before it are.
-    fn offload(&mut self, id: Id, work: Work) {
-        match lookup(&mut self.table, id) {
-            Some(connection) if connection.link == Link::Open => {
-                if connection.marks.has(marks::OFFLOADED) {
-                    connection.leftovers().work.push_back(work);
-                } else {
-                    connection.marks.set(marks::OFFLOADED);
-                    self.desk.tasks.push(Task::Errand(Errand::new(id, work)));
-                }
-            }
-            _ => panics::drop_quietly(work),
-        }
-    }
-
-    /// A piece of work is done: its handler is told, and the next one begins.
-    pub(super) fn finish_work(&mut self, errand: Errand) {
-        let id = errand.id;
-        let result = errand.result();
-        let Some(connection) = lookup(&mut self.table, id) else {
-            panics::drop_quietly(result);
-            return;
-        };
-        connection.marks.clear(marks::OFFLOADED);
-        let Some(note) = result else {
-            connection.end(Close::Panicked);
-            self.queue(id);
-            return;
-        };
-        if let Some(work) = connection.leftovers.as_mut().and_then(|l| l.work.pop_front()) {
-            self.offload(id, work);
-        }
-        self.tell(Id::NOBODY, id, note);
     }
 
     /// Wants a connection made.

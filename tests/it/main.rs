@@ -35,6 +35,7 @@ mod lines;
 mod lingering;
 mod listening;
 mod misuse;
+mod modes;
 mod network;
 mod offload;
 mod others;

@@ -65,6 +65,29 @@ fn the_result_for_somebody_gone_is_dropped() {
     assert_eq!(network.connections(), 1);
 }
 
+#[test]
+fn workers_have_only_so_much_to_do_at_once() {
+    let mut network = Network::new(Limits::default());
+    let clients: Vec<_> = (0..3000).map(|_| network.connect(Doubles)).collect();
+    for client in &clients {
+        network.send(*client, b"a");
+    }
+    // Handed over in the first turn, done before the second, told in it.
+    network.turn();
+    network.turn();
+    let served = clients.iter().filter(|client| !network.received(**client).is_empty()).count();
+    assert_eq!(served, 1024);
+    // Those who leave take along what they have asked for.
+    for client in &clients[1000..] {
+        network.reset(*client);
+    }
+    network.settle();
+    assert_eq!(network.connections(), 1000);
+    network.send(clients[0], b"b");
+    network.settle();
+    assert_eq!(network.received(clients[0]), b"bb");
+}
+
 fn site() -> Web {
     Web::new()
         .get("/sum", |_, reply| {
