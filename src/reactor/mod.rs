@@ -444,6 +444,8 @@ impl Reactor {
                 let cut = self.len();
                 self.abort();
                 log::warn!("stopped: {cut} connections did not end in time");
+                // A handler may still be with a worker that blocks: nobody waits for it.
+                return true;
             }
         }
         // Without listeners there will never be another one.

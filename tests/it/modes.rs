@@ -150,3 +150,15 @@ fn one_connection_after_another_is_served_in_every_mode() {
         }
     }
 }
+
+#[test]
+fn a_handler_that_blocks_does_not_hold_up_the_end() {
+    let mode: &[&str] = &["--mode", "threads", "--workers", "1"];
+    let example = start("reactor_web", mode, &["--faults", "--drain-timeout", "0"]);
+    let mut blocked = example.client();
+    blocked.write_all(b"GET /plaintext HTTP/1.1\r\nHost: h\r\n\r\nGET /work?ms=60000 HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    example.signal("TERM");
+    let (code, log) = example.join();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.len() < 10_000, "it says so once");
+}
