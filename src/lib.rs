@@ -72,6 +72,7 @@
 #[cfg(not(unix))]
 compile_error!("socketserver runs on Unix only");
 
+mod accept;
 mod address;
 mod buffer;
 mod close;

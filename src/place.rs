@@ -5,6 +5,7 @@ use std::io;
 #[cfg(feature = "processes")]
 use std::os::fd::{AsFd, BorrowedFd};
 
+use crate::accept::Acceptor;
 #[cfg(feature = "processes")]
 use crate::prefork;
 use crate::reactor::{DatagramSocket, Listener};

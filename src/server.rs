@@ -330,11 +330,12 @@ impl Server {
             }
         }
         match self.places.iter().find(|(_, behind)| behind.is_none()) {
-            Some((Place::Door(listener), _)) => {
-                Err(invalid(format!("{} has no service", listener.address())))
-            }
-            Some((Place::Letterbox(socket), _)) => {
-                Err(invalid(format!("{} has no datagram handler", socket.address())))
+            Some((place, _)) => {
+                let what = match place {
+                    Place::Door(_) => "service",
+                    Place::Letterbox(_) => "datagram handler",
+                };
+                Err(invalid(format!("{} has no {what}", place.address())))
             }
             None => Ok(()),
         }

@@ -7,10 +7,9 @@ use std::io;
 use mio::event::Event;
 use mio::{Registry, Token};
 
-use super::QUIET_MS;
-use super::accept::{PAUSE_MS, concerns_one_peer};
 use super::datagram_socket::DatagramSocket;
 use super::outgoing::Outgoing;
+use crate::accept::{PAUSE_MS, QUIET_MS, concerns_one_peer};
 use crate::datagram::Outbox;
 use crate::{DatagramContext, DatagramHandler, Limits, Now, Peer, panics};
 

@@ -12,6 +12,7 @@ use socket2::{SockRef, Type};
 use super::bind::{bind_inet, bind_unix};
 use super::socket::Socket;
 use super::socket_file::SocketFile;
+use crate::accept::Acceptor;
 use crate::{Address, Listen, Peer};
 
 /// Until the server's limits are known.
@@ -56,16 +57,20 @@ impl Listener {
         }
     }
 
-    /// Where it listens, with the port that the system chose.
-    pub(crate) fn address(&self) -> Address {
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
-            Listener::Tcp(_, address) => Address::Tcp(*address),
-            Listener::Unix(_, file) => Address::Unix(file.path().to_owned()),
-            Listener::SeqPacket(_, file) => Address::SeqPacket(file.path().to_owned()),
+            Listener::Tcp(listener, _) => listener.register(registry, token, Interest::READABLE),
+            Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => {
+                listener.register(registry, token, Interest::READABLE)
+            }
         }
     }
+}
 
-    pub(super) fn accept(&self) -> io::Result<(Socket, Peer)> {
+impl Acceptor for Listener {
+    type Socket = Socket;
+
+    fn accept(&self) -> io::Result<(Socket, Peer)> {
         match self {
             Listener::Tcp(listener, _) => {
                 listener.accept().map(|(stream, peer)| (Socket::Tcp(stream), peer.into()))
@@ -79,12 +84,12 @@ impl Listener {
         }
     }
 
-    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    /// Where it listens, with the port that the system chose.
+    fn address(&self) -> Address {
         match self {
-            Listener::Tcp(listener, _) => listener.register(registry, token, Interest::READABLE),
-            Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => {
-                listener.register(registry, token, Interest::READABLE)
-            }
+            Listener::Tcp(_, address) => Address::Tcp(*address),
+            Listener::Unix(_, file) => Address::Unix(file.path().to_owned()),
+            Listener::SeqPacket(_, file) => Address::SeqPacket(file.path().to_owned()),
         }
     }
 }

@@ -10,7 +10,8 @@
 //!  5 turn     the hub: expire deadlines, pump each ready connection once, reap
 //! ```
 
-mod accept;
+mod arrivals;
+mod behind;
 mod bind;
 #[cfg(feature = "processes")]
 mod channel;
@@ -18,7 +19,6 @@ mod clock;
 mod connect;
 mod datagram_socket;
 mod datagrams;
-mod door;
 mod farewell;
 #[cfg(feature = "processes")]
 mod inherit;
@@ -31,6 +31,7 @@ mod resolve;
 mod signals;
 mod socket;
 mod socket_file;
+mod stopping;
 
 use std::io;
 use std::time::Duration;
@@ -38,27 +39,26 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Token};
 
+pub(crate) use self::behind::Behind;
 #[cfg(feature = "processes")]
 pub(crate) use self::channel::Channel;
 pub(crate) use self::clock::Clock;
 pub(crate) use self::datagram_socket::DatagramSocket;
 pub(crate) use self::datagrams::Letterboxes;
-pub(crate) use self::door::Behind;
 pub(crate) use self::listen::Listener;
 pub(crate) use self::poller::Poller;
 pub(crate) use self::remote::Wish;
 pub use self::remote::{Remote, RemoteError};
 
-use self::accept::{Accepting, Look};
-use self::connect::{Connector, Outcome};
-use self::door::{Door, ask};
-use self::farewell::Farewell;
+use self::connect::Connector;
 use self::remote::Command;
 use self::socket::Socket;
+use self::stopping::Phase;
+use crate::accept::Doors;
 use crate::context::Dial;
-use crate::exec::{Executor, Leaving, Pool, RequestPool};
+use crate::exec::{Executor, Pool, RequestPool};
 use crate::hub::{Hub, Readiness};
-use crate::{Handler, Id, Limits, Mode, Now, Peer, now, panics};
+use crate::{Id, Limits, Mode, Now};
 
 /// Events taken from the kernel in one turn. An `epoll_event` is 12 bytes; more of them make the
 /// second look at a connection come later, fewer make more system calls.
@@ -70,16 +70,13 @@ const _: () = assert!(usize::BITS == 64, "socketserver needs a 64-bit system");
 /// Commands of other threads taken in one turn.
 const COMMANDS: usize = 256;
 
-/// At most one line about a listener's trouble in this time.
-const QUIET_MS: u64 = 10_000;
-
 pub(crate) struct Reactor {
     poller: Poller,
     clock: Clock,
     now: Now,
     hub: Hub<Socket>,
     services: Vec<Behind>,
-    doors: Vec<Door>,
+    doors: Doors<Listener>,
     connector: Connector,
     letterboxes: Letterboxes,
     /// In [`Mode::Threads`], and where work was offloaded.
@@ -101,18 +98,9 @@ pub(crate) struct Setup {
     pub(crate) letterboxes: Letterboxes,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Serving,
-    /// No listener is open; connections end one by one, the rest at this time.
-    Draining {
-        until_ms: u64,
-    },
-}
-
 impl Reactor {
     pub(crate) fn new(poller: Poller, setup: Setup) -> io::Result<Reactor> {
-        let Setup { limits, mode, services, doors, dials, letterboxes } = setup;
+        let Setup { limits, mode, services, mut doors, dials, letterboxes } = setup;
         let mut clock = Clock::start();
         let now = clock.read();
         let connector = Connector::new(poller.remote(), limits.connect);
@@ -133,13 +121,16 @@ impl Reactor {
         let start = |workers| RequestPool::start(workers, &limits, waker(poller.remote()));
         let requests = of_requests.map(start).transpose()?;
         let executor = if pool.is_some() { Executor::Pool } else { Executor::Inline };
+        for (index, (listener, _)) in doors.iter_mut().enumerate() {
+            listener.register(poller.poll.registry(), Token(index))?;
+        }
         let mut reactor = Reactor {
             poller,
             clock,
             now,
             hub: Hub::new(limits.clone(), executor),
             services,
-            doors: Vec::new(),
+            doors: Doors::new(doors, &limits, listen::QUEUE),
             connector,
             letterboxes,
             pool,
@@ -147,10 +138,6 @@ impl Reactor {
             limits,
             phase: Phase::Serving,
         };
-        for (index, (mut listener, service)) in doors.into_iter().enumerate() {
-            listener.register(reactor.poller.poll.registry(), Token(index))?;
-            reactor.doors.push(Door::new(listener, service));
-        }
         for dial in dials {
             reactor.hub.dial(dial);
         }
@@ -186,7 +173,7 @@ impl Reactor {
                 self.dial();
             }
             if self.hub.len() < before {
-                self.retry_paused();
+                self.doors.retry();
             }
         }
         Ok(())
@@ -209,17 +196,10 @@ impl Reactor {
         if self.poller.remote.is_pending() {
             return Some(Duration::ZERO);
         }
-        let doors = self.doors.iter().filter_map(|door| match door.accepting {
-            Accepting::Idle => None,
-            Accepting::Ready => self.has_room().then_some(0),
-            Accepting::Paused { until_ms } => Some(until_ms),
-        });
-        let drain = match self.phase {
-            Phase::Serving => None,
-            Phase::Draining { until_ms } => Some(until_ms),
-        };
+        let doors = self.doors.next_ms(self.has_room());
         let rest = self.connector.next_ms().into_iter().chain(self.letterboxes.next_ms());
-        let due_ms = doors.chain(self.hub.next_ms()).chain(drain).chain(rest).min()?;
+        let own = doors.into_iter().chain(self.hub.next_ms()).chain(self.phase.until_ms());
+        let due_ms = own.chain(rest).min()?;
         Some(Duration::from_millis(due_ms).saturating_sub(self.now.elapsed()))
     }
 
@@ -233,88 +213,11 @@ impl Reactor {
                 error: event.is_error(),
             };
             self.hub.note(id, readiness);
-        } else if let Some(door) = self.doors.get_mut(id.index()) {
-            door.accepting = Accepting::Ready;
-        } else if !self.letterboxes.note(event)
+        } else if !self.doors.note(event.token().0)
+            && !self.letterboxes.note(event)
             && !self.connector.note(event.token(), self.poller.poll.registry(), self.now)
         {
             self.poller.note(event.token());
-        }
-    }
-
-    /// Lets newcomers in, a bounded burst per listener.
-    fn accept(&mut self) {
-        for index in 0..self.doors.len() {
-            let door = &mut self.doors[index];
-            if let Accepting::Paused { until_ms } = door.accepting {
-                if until_ms <= self.now.millis() {
-                    door.accepting = Accepting::Ready;
-                }
-            }
-            if door.accepting == Accepting::Ready {
-                self.accept_burst(index, self.limits.accept_burst);
-            }
-        }
-    }
-
-    fn accept_burst(&mut self, index: usize, burst: usize) {
-        let mut left = 0;
-        for _ in 0..burst {
-            // Without room they wait in the listener's queue, which stays marked.
-            if !self.has_room() {
-                return;
-            }
-            let door = &mut self.doors[index];
-            match accept::look(&door.listener) {
-                Look::Came(socket, peer) => {
-                    let service = door.service;
-                    self.admit(service, socket, peer);
-                }
-                Look::Left => left += 1,
-                Look::Empty => {
-                    door.accepting = Accepting::Idle;
-                    return;
-                }
-                Look::Refused(error) => {
-                    door.pause(&error, self.now);
-                    return;
-                }
-            }
-        }
-        // An error that is meant for one peer and yet comes every time must not make the loop
-        // spin.
-        if left == burst {
-            self.doors[index].pause(&io::ErrorKind::ConnectionAborted.into(), self.now);
-        }
-    }
-
-    fn admit(&mut self, service: usize, socket: Socket, peer: Peer) {
-        match &mut self.services[service] {
-            Behind::Handlers(service) => {
-                if let Some(handler) = ask(&peer, || service.accept(&peer)) {
-                    self.register(socket, peer, handler);
-                }
-            }
-            Behind::Requests(service) => {
-                let handler = ask(&peer, || service.accept(&peer));
-                if let (Some(handler), Some(pool)) = (handler, &self.requests) {
-                    pool.submit(socket.into(), peer, handler);
-                }
-            }
-        }
-    }
-
-    fn register(&mut self, mut socket: Socket, peer: Peer, handler: Box<dyn Handler>) {
-        let token = Token(self.hub.next_id().to_token());
-        match socket.register(self.poller.poll.registry(), token) {
-            Ok(()) => {
-                self.hub.open(socket, peer, handler);
-            }
-            // The poller has no room for this one (ENOSPC, ENOMEM); the others stay.
-            Err(error) => {
-                log::warn!("{peer}: cannot be watched: {error}");
-                panics::drop_quietly(handler);
-            }
         }
     }
 
@@ -333,71 +236,19 @@ impl Reactor {
         Ok(())
     }
 
-    /// Begins to make the connections that handlers want.
-    fn dial(&mut self) {
-        for dial in self.hub.take_dials() {
-            match self.has_room() {
-                true => self.connector.dial(dial, self.poller.poll.registry(), self.now),
-                false => self.connector.refuse(dial),
-            }
-        }
-    }
-
-    /// Takes in the connections that have been made, and tells of those that cannot be.
-    fn connect(&mut self) {
-        self.connector.collect(self.poller.poll.registry(), self.now);
-        for Outcome { handler, peer, socket } in self.connector.take_outcomes() {
-            match socket.and_then(|socket| self.rename(socket)) {
-                Ok(socket) => {
-                    self.hub.open(socket, peer, handler);
-                }
-                Err(error) => {
-                    log::debug!("{peer}: cannot be connected to: {error}");
-                    self.hub.unreachable(handler, &peer, &error);
-                }
-            }
-        }
-    }
-
-    /// Gives a socket that was watched as an attempt the name of the connection it becomes.
-    fn rename(&self, mut socket: Socket) -> io::Result<Socket> {
-        let token = Token(self.hub.next_id().to_token());
-        socket.reregister(self.poller.poll.registry(), token)?;
-        Ok(socket)
-    }
-
-    /// A connection has closed, so there is a descriptor again.
-    fn retry_paused(&mut self) {
-        for door in &mut self.doors {
-            if matches!(door.accepting, Accepting::Paused { .. }) {
-                door.accepting = Accepting::Ready;
-            }
-        }
-    }
-
     /// Does what other threads asked for.
     fn collect(&mut self) {
         for task in self.pool.iter().flat_map(Pool::take_done) {
             self.hub.arrive(task);
         }
-        if let Some((true, leaving)) = self.requests.as_ref().map(RequestPool::take_ended) {
-            self.retry_paused();
-            for Leaving { socket, peer } in leaving {
-                self.register(socket.into(), peer, Box::new(Farewell));
-            }
-        }
+        self.take_leaving();
         if self.poller.remote.is_pending() {
             self.obey();
         }
         match (self.poller.remote.wish(), self.phase) {
             (Wish::Serve, _) | (Wish::Drain, Phase::Draining { .. }) => {}
             (Wish::Drain, Phase::Serving) => self.start_draining(),
-            (Wish::Abort, _) => {
-                self.doors.clear();
-                self.letterboxes.close();
-                self.abort();
-                self.phase = Phase::Draining { until_ms: 0 };
-            }
+            (Wish::Abort, _) => self.stop_now(),
         }
     }
 
@@ -417,58 +268,5 @@ impl Reactor {
                 Command::Tell(to, note) => self.hub.tell(Id::NOBODY, to, note),
             }
         }
-    }
-
-    fn start_draining(&mut self) {
-        // Whoever is in a listener's queue has connected already: closing the listener would
-        // reset them. It may have filled up before its length was set, and Linux lets in one
-        // more than it was told.
-        let queue = self.limits.listen_queue.max(listen::QUEUE) as usize + 1;
-        for index in 0..self.doors.len() {
-            self.accept_burst(index, queue);
-        }
-        self.doors.clear();
-        self.letterboxes.stop(self.now);
-        log::info!("stopping: {} connections to end", self.len());
-        self.hub.stop();
-        if let Some(pool) = &self.requests {
-            pool.stop();
-        }
-        let until_ms = self.now.millis().saturating_add(now::millis(self.limits.drain));
-        self.phase = Phase::Draining { until_ms };
-    }
-
-    fn is_over(&mut self) -> bool {
-        if let Phase::Draining { until_ms } = self.phase {
-            if self.len() > 0 && until_ms <= self.now.millis() {
-                let cut = self.len();
-                self.abort();
-                log::warn!("stopped: {cut} connections did not end in time");
-                // A handler may still be with a worker that blocks: nobody waits for it.
-                return true;
-            }
-        }
-        // Without listeners there will never be another one.
-        self.doors.is_empty() && self.letterboxes.is_empty() && self.len() == 0
-    }
-
-    /// Ends everything that is no listener and no datagram socket.
-    fn abort(&mut self) {
-        self.connector.abort();
-        self.hub.abort();
-        if let Some(pool) = &self.requests {
-            pool.abort();
-        }
-    }
-
-    /// Whether another connection may be accepted: those in the making have their place already.
-    fn has_room(&self) -> bool {
-        self.len() < self.limits.connections
-    }
-
-    /// Connections: in the loop, with blocking handlers, and in the making.
-    fn len(&self) -> usize {
-        let requests = self.requests.as_ref().map_or(0, RequestPool::len);
-        self.hub.len() + requests + self.connector.len() + self.hub.dials()
     }
 }

@@ -1,0 +1,72 @@
+//! How a server ends: in good order, at once, or when its time to stop has passed. A part of
+//! [`Reactor`].
+
+use super::Reactor;
+use crate::now;
+
+/// How far a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Serving,
+    /// No listener is open; connections end one by one, the rest at this time.
+    Draining {
+        until_ms: u64,
+    },
+}
+
+impl Phase {
+    /// When connections are not waited for any more.
+    pub(super) fn until_ms(self) -> Option<u64> {
+        match self {
+            Phase::Serving => None,
+            Phase::Draining { until_ms } => Some(until_ms),
+        }
+    }
+}
+
+impl Reactor {
+    pub(super) fn start_draining(&mut self) {
+        self.doors.begin_last(self.now);
+        self.admit_all();
+        self.doors.close();
+        self.letterboxes.stop(self.now);
+        log::info!("stopping: {} connections to end", self.len());
+        self.hub.stop();
+        if let Some(pool) = &self.requests {
+            pool.stop();
+        }
+        let until_ms = self.now.millis().saturating_add(now::millis(self.limits.drain));
+        self.phase = Phase::Draining { until_ms };
+    }
+
+    /// Ends without waiting for anybody.
+    pub(super) fn stop_now(&mut self) {
+        self.doors.close();
+        self.letterboxes.close();
+        self.abort();
+        self.phase = Phase::Draining { until_ms: 0 };
+    }
+
+    pub(super) fn is_over(&mut self) -> bool {
+        if let Phase::Draining { until_ms } = self.phase {
+            if self.len() > 0 && until_ms <= self.now.millis() {
+                let cut = self.len();
+                self.abort();
+                log::warn!("stopped: {cut} connections did not end in time");
+                // A handler may still be with a worker that blocks: nobody waits for it.
+                return true;
+            }
+        }
+        // Without listeners there will never be another one.
+        self.doors.is_empty() && self.letterboxes.is_empty() && self.len() == 0
+    }
+
+    /// Ends everything that is no listener and no datagram socket.
+    fn abort(&mut self) {
+        self.connector.abort();
+        self.hub.abort();
+        if let Some(pool) = &self.requests {
+            pool.abort();
+        }
+    }
+}
