@@ -26,8 +26,9 @@ options
                             unixgram:/path                        datagrams in the file system
                             rdm:127.0.0.1:7007                    reliable datagrams, if the
                                                                   system has them
-  --mode MODE             multiplex (default), threads, processes; reactors are to come
-  --workers N             how many threads or processes (default: the number of cores)
+  --mode MODE             multiplex (default), threads, processes, reactors
+  --workers N             how many threads, processes or reactors (default: the number of
+                          cores)
   --max-connections N     connections open at once (default 65536)
   --idle-timeout SECS     how long nothing may happen on a connection, or a new one may
                           stay silent (default: 75 and 60, 0: for ever)

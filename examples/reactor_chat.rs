@@ -35,9 +35,10 @@ options
                           close it
   --slow-consumer POLICY  what becomes of who reads more slowly than others talk: close
                           (default), drop-newest, drop-oldest
-  --mode MODE             multiplex (default), threads; processes with --auto-reply only;
-                          reactors are to come
-  --workers N             how many threads or processes (default: the number of cores)
+  --mode MODE             multiplex (default), threads, reactors; processes with
+                          --auto-reply only
+  --workers N             how many threads, processes or reactors (default: the number of
+                          cores)
   --max-connections N     connections open at once (default 65536)
   --idle-timeout SECS     how long nothing may happen on a connection, or a new one may
                           stay silent (default 0: for ever)
@@ -82,7 +83,7 @@ fn run() -> Result<(), Exit> {
         Some(text) => common::serve(options, |server| server.service(AutoReply::new(&text))),
         None if matches!(options.mode, Some(Mode::Processes(1..))) => Err(common::usage(
             "--mode processes: members in different processes would not hear each other; use \
-             multiplex or threads",
+             multiplex, threads or reactors",
         )),
         None => common::serve(options, |server| server.service(Chat::new())),
     }

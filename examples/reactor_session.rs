@@ -28,8 +28,9 @@ A command needs no line end; one that it has is ignored.
 options
   --bind ADDR             where to listen, repeatable: 127.0.0.1:8009, [::1]:8009, unix:/path
                           (default 127.0.0.1:8009; port 0 takes a free one)
-  --mode MODE             multiplex (default), threads, processes; reactors are to come
-  --workers N             how many threads or processes (default: the number of cores)
+  --mode MODE             multiplex (default), threads, processes, reactors
+  --workers N             how many threads, processes or reactors (default: the number of
+                          cores)
   --blocking              each session keeps a worker from its beginning to its end, and others wait
                           for one; implies --mode threads
   --max-connections N     connections open at once (default 65536)
@@ -63,7 +64,7 @@ fn run() -> Result<(), Exit> {
     if !is_blocking {
         return common::serve(options, |server| server.service(|_: &Peer| Session::new()));
     }
-    if options.mode.get_or_insert(Mode::Threads(options.workers)) == &Mode::Multiplex {
+    if !matches!(options.mode.get_or_insert(Mode::Threads(options.workers)), Mode::Threads(_)) {
         return Err(common::usage("--blocking needs --mode threads"));
     }
     if options.workers == 0 {

@@ -29,8 +29,9 @@ reactor_web: a web server in one loop
 options
   --bind ADDR             where to listen, repeatable: 127.0.0.1:8080, [::1]:8080, unix:/path
                           (default 127.0.0.1:8080; port 0 takes a free one)
-  --mode MODE             multiplex (default), threads, processes; reactors are to come
-  --workers N             how many threads or processes (default: the number of cores)
+  --mode MODE             multiplex (default), threads, processes, reactors
+  --workers N             how many threads, processes or reactors (default: the number of
+                          cores)
   --max-connections N     connections open at once (default 65536)
   --head-timeout SECS     how long the head of a request may stay incomplete (default 10,
                           0: for ever)

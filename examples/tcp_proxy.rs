@@ -26,8 +26,9 @@ options
   --bind ADDR             where to listen, repeatable: 127.0.0.1:8081, [::1]:8081, unix:/path
                           (default 127.0.0.1:8081; port 0 takes a free one)
   --connect-timeout SECS  how long connecting to ADDR may take (default 10, 0: for ever)
-  --mode MODE             multiplex (default), threads, processes; reactors are to come
-  --workers N             how many threads or processes (default: the number of cores)
+  --mode MODE             multiplex (default), threads, processes, reactors
+  --workers N             how many threads, processes or reactors (default: the number of
+                          cores)
   --max-connections N     connections open at once, both sides counted (default 65536)
   --idle-timeout SECS     how long nothing may happen on a connection (default 600, 0: for ever)
   --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not

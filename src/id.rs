@@ -6,7 +6,8 @@ use std::fmt;
 ///
 /// The upper half counts connections, the lower half is a slot of the connection table. Slots
 /// are reused at once, counts only after 2^32 more connections, so an id that outlives its
-/// connection names nobody: whatever is sent to it goes nowhere, and never to a stranger.
+/// connection names nobody: whatever is sent to it goes nowhere, and never to a stranger. With n
+/// [reactors](crate::Mode::Reactors) each counts in steps of n, so an id tells whose it is.
 ///
 /// ```
 /// use socketserver::Id;
@@ -41,6 +42,49 @@ impl Id {
 
     pub(crate) fn from_token(token: usize) -> Id {
         Id(token as u64)
+    }
+}
+
+/// Which reactor of a server this is, of how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home {
+    index: u32,
+    count: u32,
+}
+
+impl Home {
+    /// The only one.
+    pub(crate) const ALONE: Home = Home { index: 0, count: 1 };
+
+    pub(crate) fn new(index: usize, count: usize) -> Home {
+        Home { index: index as u32, count: count.max(1) as u32 }
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.index as usize
+    }
+
+    pub(crate) fn count(self) -> usize {
+        self.count as usize
+    }
+
+    /// What the first connection's generation comes after.
+    pub(crate) fn before_first(self) -> u32 {
+        self.index
+    }
+
+    /// The generation after that one; never 0, which is the reactor's own.
+    pub(crate) fn next_generation(self, generation: u32) -> u32 {
+        generation.checked_add(self.count).unwrap_or(self.index + self.count)
+    }
+
+    /// The reactor of a connection, if it is another one.
+    pub(crate) fn abroad(self, id: Id) -> Option<usize> {
+        if self.count == 1 || id == Id::NOBODY {
+            return None;
+        }
+        let owner = id.generation() % self.count;
+        (owner != self.index).then_some(owner as usize)
     }
 }
 

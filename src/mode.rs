@@ -24,6 +24,25 @@ pub enum Mode {
     /// A [`RequestHandler`](crate::RequestHandler) may wait for its peer too, and keeps its worker
     /// all the while. Those have workers of their own, as many.
     Threads(usize),
+    /// In so many loops, each in a thread of its own: the first one in the thread that runs the
+    /// server. That one accepts, and gives each newcomer to the loop with the fewest connections,
+    /// where it stays. 0 and 1 are multiplexing.
+    ///
+    /// It is one server: [`Limits`] hold for all loops together, topics and ids reach everybody,
+    /// and so does its [`Remote`](crate::Remote). What one connection sends or publishes to another
+    /// arrives in order; what two do, in any. A handler that blocks holds up the connections of its
+    /// loop. Datagrams are served by the first one.
+    ///
+    /// [`Limits`]: crate::Limits
+    ///
+    /// ```
+    /// use socketserver::{Mode, Server};
+    ///
+    /// let cores = std::thread::available_parallelism()?;
+    /// let server = Server::bind("127.0.0.1:0")?.mode(Mode::Reactors(cores.into()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    Reactors(usize),
     /// In so many worker processes, each with a loop of its own. This process becomes their
     /// supervisor when the server runs: it starts its own program again, with the same arguments,
     /// hands down its sockets, replaces workers that end, and serves nobody itself. In a worker

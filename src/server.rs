@@ -8,7 +8,7 @@ use crate::place::Place;
 use crate::prefork::{self, Supervisor};
 #[cfg(feature = "processes")]
 use crate::reactor::Channel;
-use crate::reactor::{Behind, Letterboxes, Poller, Reactor, Remote, Setup};
+use crate::reactor::{Behind, Letterboxes, Poller, Reactor, Remote, Setup, run_several};
 use crate::{
     Address, DatagramHandler, Destination, Handler, Limits, Listen, Mode, RequestService, Service,
 };
@@ -387,7 +387,10 @@ impl Server {
             poller.heed_supervisor(Channel::new(channel)?)?;
         }
         let setup = Setup { limits, mode, services, doors, dials, letterboxes };
-        Reactor::new(poller, setup)?.run()
+        match mode {
+            Mode::Reactors(count @ 2..) => run_several(poller, count, setup),
+            _ => Reactor::new(poller, setup, None)?.run(),
+        }
     }
 
     #[cfg(feature = "processes")]

@@ -91,7 +91,7 @@ fn mode(name: &str, workers: usize) -> Result<Mode, Exit> {
         "multiplex" => Ok(Mode::Multiplex),
         "threads" => Ok(Mode::Threads(workers)),
         "processes" => Ok(Mode::Processes(workers)),
-        "reactors" => Err(usage(format!("--mode {name} is not there yet"))),
+        "reactors" => Ok(Mode::Reactors(workers)),
         _ => Err(usage(format!(
             "--mode '{}' is none of multiplex, threads, processes, reactors",
             name.escape_debug()

@@ -72,6 +72,11 @@ impl<L: Acceptor> Doors<L> {
         door.map(|door| door.accepting = Accepting::Ready).is_some()
     }
 
+    /// Whether one of them waits for descriptors or memory.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.doors.iter().any(|door| matches!(door.accepting, Accepting::Paused { .. }))
+    }
+
     /// When to look without an event, in milliseconds.
     pub(crate) fn next_ms(&self, has_room: bool) -> Option<u64> {
         let due = |door: &Door<L>| match door.accepting {

@@ -88,7 +88,7 @@ impl<T: Transport> Hub<T> {
         let awaiting = self.table.iter().filter_map(|(_, c)| c.leftovers.as_deref());
         let awaiting = awaiting.flat_map(|leftovers| leftovers.awaiting.iter().copied());
         let mut held: HashMap<Id, usize> = HashMap::new();
-        for id in self.topics.held().chain(awaiting) {
+        for id in self.topics.held().chain(self.siblings.held()).chain(awaiting) {
             *held.entry(id).or_default() += 1;
         }
         for (key, connection) in self.table.iter().filter(|(_, c)| c.link == Link::Open) {

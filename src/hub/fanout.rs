@@ -63,16 +63,26 @@ impl<T: Transport> Hub<T> {
         self.release(released);
     }
 
-    /// Has `bytes` delivered to all members of `topic` but their author at the end of the turn.
-    pub(crate) fn publish(&mut self, author: Id, topic: &Topic, bytes: &[u8]) {
-        if self.topics.publish(author, topic, bytes) {
+    /// Has `bytes` delivered to all members of `topic` but their author: here at the end of the
+    /// turn.
+    pub(super) fn publish(&mut self, author: Id, topic: &Topic, bytes: &[u8]) {
+        if self.publish_here(author, topic, bytes) {
             self.hold(author);
         }
+        self.publish_abroad(author, topic, bytes);
     }
 
-    /// Whether more is published to a topic than its members have been served with yet.
-    pub(crate) fn is_crowded(&self, topic: &Topic) -> bool {
-        self.topics.is_crowded(topic)
+    /// The same for the members that are here. Tells whether the author must be held.
+    pub(super) fn publish_here(&mut self, author: Id, topic: &Topic, bytes: &[u8]) -> bool {
+        // An author of a sibling is held there.
+        let is_here = self.siblings.home.abroad(author).is_none();
+        match self.topics.publish(author, topic, bytes) {
+            Some(held) if is_here && held.last() != Some(&author) => {
+                held.push(author);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Serves the topics in turn, as far as the budget goes; the rest comes in the next turn.

@@ -2,6 +2,7 @@
 //! topic, and who forwards to a full connection. The back-pressure between connections.
 
 use super::connection::{Connection, Link};
+use super::siblings::Parcel;
 use super::transport::Transport;
 use super::{Hub, lookup, marks};
 use crate::Id;
@@ -25,7 +26,9 @@ impl<T: Transport> Hub<T> {
     /// Lets those be read again whom nobody else holds.
     pub(super) fn release(&mut self, held: Vec<Id>) {
         for id in held {
-            if lookup(&mut self.table, id).is_some_and(Connection::let_go) {
+            if let Some(sibling) = self.siblings.home.abroad(id) {
+                self.post(sibling, Id::NOBODY, Parcel::Release(id));
+            } else if lookup(&mut self.table, id).is_some_and(Connection::let_go) {
                 self.queue(id);
             }
         }

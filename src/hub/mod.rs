@@ -14,6 +14,7 @@ mod holding;
 mod marks;
 mod offload;
 mod packets;
+mod siblings;
 mod timers;
 mod topics;
 mod transport;
@@ -23,16 +24,19 @@ use std::collections::VecDeque;
 
 use slab::Slab;
 
+pub(crate) use self::siblings::Parcel;
 pub(crate) use self::transport::Transport;
 
 use self::connection::{Connection, Desk, Link, Progress};
 use self::deadline::{Periods, Sweep, Tick, Watch};
 use self::flow::READ_SIZE;
 use self::offload::Errands;
+use self::siblings::Siblings;
 use self::timers::Timers;
 use self::topics::Topics;
 use crate::context::{Dial, Record};
 use crate::exec::{Executor, Job, Task};
+use crate::id::Home;
 use crate::{Close, Handler, Id, Limits, Now, Peer, panics};
 
 /// What an event said about a connection.
@@ -47,8 +51,9 @@ pub(crate) struct Readiness {
 
 pub(crate) struct Hub<T> {
     table: Slab<Connection<T>>,
-    /// Never 0: ids with generation 0 are the reactor's own.
+    /// That of the last one. Never given are generations of 0: those ids are the reactor's own.
     generation: u32,
+    siblings: Siblings,
     /// Connections to pump in the next turn, each once.
     ready: Vec<Id>,
     /// Those of this turn; empty between turns.
@@ -79,12 +84,13 @@ const WAKE_BURST: usize = 4096;
 const OUT_KEPT: usize = 1024 * 1024;
 
 impl<T: Transport> Hub<T> {
-    pub(crate) fn new(limits: Limits, executor: Executor) -> Hub<T> {
+    pub(crate) fn new(limits: Limits, executor: Executor, home: Home) -> Hub<T> {
         let input = vec![0; limits.pending_input + 2 * READ_SIZE];
         let out = Vec::with_capacity(limits.output_high.min(OUT_KEPT));
         Hub {
             table: Slab::new(),
-            generation: 0,
+            generation: home.before_first(),
+            siblings: Siblings::new(home),
             ready: Vec::new(),
             batch: Vec::new(),
             ended: Vec::new(),
@@ -121,7 +127,7 @@ impl<T: Transport> Hub<T> {
     }
 
     fn next_generation(&self) -> u32 {
-        self.generation.checked_add(1).unwrap_or(1)
+        self.siblings.home.next_generation(self.generation)
     }
 
     /// Takes in a connection; its handler is greeted in the next turn.
@@ -175,6 +181,9 @@ impl<T: Transport> Hub<T> {
         if !self.arrivals.is_empty() {
             self.welcome();
         }
+        if self.siblings.has_inbox() {
+            self.unpack();
+        }
         let mut batch = std::mem::take(&mut self.batch);
         std::mem::swap(&mut self.ready, &mut batch);
         for id in batch.drain(..) {
@@ -199,6 +208,7 @@ impl<T: Transport> Hub<T> {
             || self.topics.is_busy()
             || !self.dials.is_empty()
             || !self.arrivals.is_empty()
+            || self.siblings.has_inbox()
         {
             return Some(0);
         }

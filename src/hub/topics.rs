@@ -162,25 +162,25 @@ impl Topics {
         audience.held
     }
 
-    /// Notes a message for all members but its author. Tells whether the author must be held,
-    /// once more: it is faster than the topic is served.
-    pub(super) fn publish(&mut self, author: Id, name: &Topic, bytes: &[u8]) -> bool {
-        let Some(key) = self.by_name.get(name) else { return false };
-        let Some(audience) = self.table.get_mut(*key) else { return false };
+    /// Notes a message for all members but its author. If the topic is crowded, gives the list of
+    /// those who are held until it is served: the author belongs there.
+    pub(super) fn publish(
+        &mut self,
+        author: Id,
+        name: &Topic,
+        bytes: &[u8],
+    ) -> Option<&mut Vec<Id>> {
+        let key = *self.by_name.get(name)?;
+        let audience = self.table.get_mut(key)?;
         if bytes.is_empty() {
-            return false;
+            return None;
         }
         audience.feed.append(author, bytes);
         if !audience.busy {
             audience.busy = true;
-            self.busy.push_back((*key, audience.serial));
+            self.busy.push_back((key, audience.serial));
         }
-        let is_crowded = audience.is_crowded();
-        let must_wait = is_crowded && audience.held.last() != Some(&author);
-        if must_wait {
-            audience.held.push(author);
-        }
-        must_wait
+        audience.is_crowded().then_some(&mut audience.held)
     }
 
     pub(super) fn is_busy(&self) -> bool {

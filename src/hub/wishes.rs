@@ -4,6 +4,7 @@
 use std::io;
 
 use super::connection::{Connection, Link};
+use super::siblings::Parcel;
 use super::transport::Transport;
 use super::{Hub, lookup, marks};
 use crate::context::{Dial, Effect};
@@ -32,11 +33,11 @@ impl<T: Transport> Hub<T> {
                     self.timers.cancel(from);
                 }
             }
-            Effect::Send(to, bytes) => self.deliver(to, &bytes),
+            Effect::Send(to, bytes) => self.send(from, to, bytes),
             Effect::Join(topic) => self.join(from, &topic),
             Effect::Leave(topic) => self.leave(from, &topic),
             Effect::Publish(topic, bytes) => self.publish(from, &topic, &bytes),
-            Effect::Forward(to, bytes) => self.forward(from, to, &bytes),
+            Effect::Forward(to, bytes) => self.forward(from, to, bytes),
             Effect::Tell(to, note) => self.tell(from, to, note),
             Effect::Connect(dial) => self.dials.push(*dial),
             Effect::Offload(work) => self.offload(from, work),
@@ -47,8 +48,34 @@ impl<T: Transport> Hub<T> {
         }
     }
 
+    /// Does what another thread asks for.
+    pub(crate) fn obey(&mut self, effect: Effect) {
+        self.apply(Id::NOBODY, effect);
+    }
+
+    /// Whether what another thread asks for had better wait: it cannot be held as a handler can.
+    pub(crate) fn must_wait(&self, effect: &Effect) -> bool {
+        match effect {
+            Effect::Publish(topic, _) => {
+                self.topics.is_crowded(topic) || self.is_crowded_anywhere()
+            }
+            Effect::Send(to, _) | Effect::Tell(to, _) => {
+                let sibling = self.siblings.home.abroad(*to);
+                sibling.is_some_and(|sibling| self.is_crowded_abroad(sibling))
+            }
+            _ => false,
+        }
+    }
+
+    fn send(&mut self, from: Id, to: Id, bytes: Box<[u8]>) {
+        match self.siblings.home.abroad(to) {
+            Some(sibling) => self.post(sibling, from, Parcel::Send(to, bytes)),
+            None => self.deliver(to, &bytes),
+        }
+    }
+
     /// Hands bytes of one connection to another; they leave with its next pump.
-    pub(crate) fn deliver(&mut self, to: Id, bytes: &[u8]) {
+    pub(super) fn deliver(&mut self, to: Id, bytes: &[u8]) {
         let Some(connection) = self.listening(to) else { return };
         if connection.output_len() > self.desk.limits.output_hard && !self.relieve(to) {
             return;
@@ -75,23 +102,39 @@ impl<T: Transport> Hub<T> {
 
     /// Hands on bytes and holds their sender while there are too many. That bounds them, so the
     /// hard mark is not asked.
-    fn forward(&mut self, from: Id, to: Id, bytes: &[u8]) {
-        self.append(to, bytes);
-        let Some(connection) = self.listening(to) else { return };
-        if !connection.marks.has(marks::FULL) {
-            return;
-        }
-        connection.marks.set(marks::AWAITED);
-        let awaiting = &mut connection.leftovers().awaiting;
-        if awaiting.last() != Some(&from) {
-            awaiting.push(from);
+    fn forward(&mut self, from: Id, to: Id, bytes: Box<[u8]>) {
+        if let Some(sibling) = self.siblings.home.abroad(to) {
+            self.forward_abroad(sibling, Parcel::Forward { from, to, bytes }, from);
+        } else if self.forward_here(from, to, &bytes) {
             self.hold(from);
         }
     }
 
+    /// Tells whether the sender must be held: it is in the list of those who wait, once more.
+    pub(super) fn forward_here(&mut self, from: Id, to: Id, bytes: &[u8]) -> bool {
+        self.append(to, bytes);
+        let is_here = self.siblings.home.abroad(from).is_none();
+        let Some(connection) = self.listening(to) else { return false };
+        if !connection.marks.has(marks::FULL) {
+            return false;
+        }
+        connection.marks.set(marks::AWAITED);
+        let awaiting = &mut connection.leftovers().awaiting;
+        // A sibling's is released once for each time that it forwarded.
+        let must_wait = !is_here || awaiting.last() != Some(&from);
+        if must_wait {
+            awaiting.push(from);
+        }
+        must_wait
+    }
+
     /// Has a handler told something in the next turn. What cannot be told to anybody comes back,
     /// once.
-    pub(crate) fn tell(&mut self, from: Id, to: Id, note: Note) {
+    pub(super) fn tell(&mut self, from: Id, to: Id, note: Note) {
+        if let Some(sibling) = self.siblings.home.abroad(to) {
+            self.post(sibling, from, Parcel::Tell { from, to, note });
+            return;
+        }
         match lookup(&mut self.table, to) {
             Some(connection) if connection.link == Link::Open => {
                 connection.leftovers().notes.push((from, note));

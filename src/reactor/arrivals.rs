@@ -9,6 +9,7 @@ use super::Reactor;
 use super::behind::{Behind, ask};
 use super::connect::Outcome;
 use super::farewell::Farewell;
+use super::group::{Member, Transfer};
 use super::socket::Socket;
 use crate::accept::Newcomer;
 use crate::exec::{Leaving, RequestPool};
@@ -17,8 +18,18 @@ use crate::{Handler, Peer, panics};
 impl Reactor {
     /// Lets newcomers in, a bounded burst per listener.
     pub(super) fn accept(&mut self) {
+        let member = self.member.as_ref().filter(|_| !self.doors.is_empty());
+        if member.is_some_and(Member::may_have_room) {
+            self.doors.retry();
+        }
         self.doors.begin(self.now);
         self.admit_all();
+        if let Some(member) = &self.member {
+            // The reactor has still to ask when to look again, and sees what happens meanwhile.
+            if self.doors.is_paused() || !self.has_room() {
+                member.await_room();
+            }
+        }
     }
 
     /// Lets everybody in whom the turn of the listeners gives.
@@ -33,7 +44,7 @@ impl Reactor {
         match &mut self.services[service] {
             Behind::Handlers(service) => {
                 if let Some(handler) = ask(&peer, || service.accept(&peer)) {
-                    self.register(socket, peer, handler);
+                    self.seat(socket, peer, handler);
                 }
             }
             Behind::Requests(service) => {
@@ -43,6 +54,40 @@ impl Reactor {
                 }
             }
         }
+    }
+
+    /// Gives a newcomer its reactor.
+    fn seat(&mut self, socket: Socket, peer: Peer, handler: Box<dyn Handler>) {
+        let own = self.len();
+        if let Some(member) = &mut self.member {
+            if let Some(to) = member.choose(own) {
+                member.transfer(to, Transfer { socket, peer, handler });
+                return;
+            }
+        }
+        self.register(socket, peer, handler);
+    }
+
+    /// Takes in what the other reactors have sent.
+    pub(super) fn take_mail(&mut self) {
+        let Some(mail) = self.member.as_mut().and_then(Member::take_mail) else { return };
+        for Transfer { socket, peer, handler } in mail.transfers {
+            self.register(socket, peer, handler);
+        }
+        self.hub.receive(mail.parcels);
+        for sibling in mail.departed {
+            self.hub.close_lane(sibling);
+        }
+    }
+
+    /// Sends the other reactors what is for them, and tells how full this one is.
+    pub(super) fn exchange(&mut self) {
+        let len = self.len();
+        let Some(member) = &mut self.member else { return };
+        for (to, outbox) in self.hub.outboxes() {
+            member.send(to, outbox);
+        }
+        member.note_len(len);
     }
 
     fn register(&mut self, mut socket: Socket, peer: Peer, handler: Box<dyn Handler>) {
@@ -104,7 +149,8 @@ impl Reactor {
 
     /// Whether another connection may be accepted: those in the making have their place already.
     pub(super) fn has_room(&self) -> bool {
-        self.len() < self.limits.connections
+        let others = self.member.as_ref().map_or(0, Member::others_load);
+        self.len() + others < self.limits.connections
     }
 
     /// Connections: in the loop, with blocking handlers, and in the making.

@@ -20,6 +20,7 @@ mod connect;
 mod datagram_socket;
 mod datagrams;
 mod farewell;
+mod group;
 #[cfg(feature = "processes")]
 mod inherit;
 mod listen;
@@ -27,6 +28,7 @@ mod outgoing;
 mod poller;
 mod remote;
 mod resolve;
+mod several;
 #[cfg(feature = "signals")]
 mod signals;
 mod socket;
@@ -49,15 +51,17 @@ pub(crate) use self::listen::Listener;
 pub(crate) use self::poller::Poller;
 pub(crate) use self::remote::Wish;
 pub use self::remote::{Remote, RemoteError};
+pub(crate) use self::several::run as run_several;
 
 use self::connect::Connector;
-use self::remote::Command;
+use self::group::Member;
 use self::socket::Socket;
 use self::stopping::Phase;
 use crate::accept::Doors;
 use crate::context::Dial;
 use crate::exec::{Executor, Pool, RequestPool};
 use crate::hub::{Hub, Readiness};
+use crate::id::Home;
 use crate::{Id, Limits, Mode, Now};
 
 /// Events taken from the kernel in one turn. An `epoll_event` is 12 bytes; more of them make the
@@ -83,6 +87,8 @@ pub(crate) struct Reactor {
     pool: Option<Pool>,
     /// The same, if there are blocking handlers.
     requests: Option<RequestPool>,
+    /// In [`Mode::Reactors`]: its place among the others.
+    member: Option<Member>,
     limits: Limits,
     phase: Phase,
 }
@@ -99,13 +105,13 @@ pub(crate) struct Setup {
 }
 
 impl Reactor {
-    pub(crate) fn new(poller: Poller, setup: Setup) -> io::Result<Reactor> {
+    pub(crate) fn new(poller: Poller, setup: Setup, member: Option<Member>) -> io::Result<Reactor> {
         let Setup { limits, mode, services, mut doors, dials, letterboxes } = setup;
         let mut clock = Clock::start();
         let now = clock.read();
         let connector = Connector::new(poller.remote(), limits.connect);
         let workers = match mode {
-            Mode::Multiplex | Mode::Threads(0) => None,
+            Mode::Multiplex | Mode::Threads(0) | Mode::Reactors(_) => None,
             // This is one of them.
             #[cfg(feature = "processes")]
             Mode::Processes(_) => None,
@@ -120,6 +126,7 @@ impl Reactor {
         let pool = of_handlers.map(start).transpose()?;
         let start = |workers| RequestPool::start(workers, &limits, waker(poller.remote()));
         let requests = of_requests.map(start).transpose()?;
+        let home = member.as_ref().map_or(Home::ALONE, Member::home);
         let executor = if pool.is_some() { Executor::Pool } else { Executor::Inline };
         for (index, (listener, _)) in doors.iter_mut().enumerate() {
             listener.register(poller.poll.registry(), Token(index))?;
@@ -128,13 +135,14 @@ impl Reactor {
             poller,
             clock,
             now,
-            hub: Hub::new(limits.clone(), executor),
+            hub: Hub::new(limits.clone(), executor, home),
             services,
             doors: Doors::new(doors, &limits, listen::QUEUE),
             connector,
             letterboxes,
             pool,
             requests,
+            member,
             limits,
             phase: Phase::Serving,
         };
@@ -171,6 +179,9 @@ impl Reactor {
             }
             if self.hub.dials() > 0 {
                 self.dial();
+            }
+            if self.member.is_some() {
+                self.exchange();
             }
             if self.hub.len() < before {
                 self.doors.retry();
@@ -245,7 +256,12 @@ impl Reactor {
         if self.poller.remote.is_pending() {
             self.obey();
         }
-        match (self.poller.remote.wish(), self.phase) {
+        // Before the mail: who is told to stop has got all its newcomers.
+        let wish = self.poller.remote.wish();
+        if self.member.is_some() {
+            self.take_mail();
+        }
+        match (wish, self.phase) {
             (Wish::Serve, _) | (Wish::Drain, Phase::Draining { .. }) => {}
             (Wish::Drain, Phase::Serving) => self.start_draining(),
             (Wish::Abort, _) => self.stop_now(),
@@ -254,19 +270,8 @@ impl Reactor {
 
     /// Does what other threads asked for, so many a turn.
     fn obey(&mut self) {
-        // Other threads cannot be held as publishers of ours are: what they publish waits.
-        let wait = |command: &Command| match command {
-            Command::Publish(topic, _) => self.hub.is_crowded(topic),
-            Command::Send(..) | Command::Tell(..) => false,
-        };
-        for command in self.poller.remote.take(COMMANDS, wait) {
-            match command {
-                Command::Send(to, bytes) => self.hub.deliver(to, &bytes),
-                Command::Publish(topic, bytes) => {
-                    self.hub.publish(Id::NOBODY, &topic, &bytes);
-                }
-                Command::Tell(to, note) => self.hub.tell(Id::NOBODY, to, note),
-            }
+        for command in self.poller.remote.take(COMMANDS, |command| self.hub.must_wait(command)) {
+            self.hub.obey(command);
         }
     }
 }

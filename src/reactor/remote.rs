@@ -8,7 +8,8 @@ use std::{error, fmt};
 
 use mio::Waker;
 
-use crate::{Id, Note, Topic, panics};
+use crate::context::Effect;
+use crate::{Id, Topic, panics};
 
 /// A handle of a server, for other threads: cheap to clone, and harmless once the server has
 /// gone.
@@ -52,21 +53,15 @@ struct Queue {
     closed: bool,
 }
 
-/// What another thread wants done in the loop.
-pub(crate) enum Command {
-    Send(Id, Box<[u8]>),
-    Publish(Topic, Box<[u8]>),
-    Tell(Id, Note),
-}
+/// What another thread wants done in the loop, as a handler might.
+type Command = Effect;
 
-impl Command {
-    fn weight(&self) -> usize {
-        let bytes = match self {
-            Command::Send(_, bytes) | Command::Publish(_, bytes) => bytes.len(),
-            Command::Tell(..) => 0,
-        };
-        bytes + COMMAND_COST
-    }
+fn weight(command: &Command) -> usize {
+    let bytes = match command {
+        Effect::Send(_, bytes) | Effect::Publish(_, bytes) => bytes.len(),
+        _ => 0,
+    };
+    bytes + COMMAND_COST
 }
 
 /// What all waiting commands may weigh, in bytes.
@@ -128,7 +123,7 @@ impl Remote {
     ///
     /// [`RemoteError`], and nothing was sent. That the connection has gone is none.
     pub fn send(&self, to: Id, bytes: impl Into<Box<[u8]>>) -> Result<(), RemoteError> {
-        self.command(Command::Send(to, bytes.into()))
+        self.command(Effect::Send(to, bytes.into()))
     }
 
     /// Sends `bytes` to every member of `topic`, as
@@ -174,7 +169,7 @@ impl Remote {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn publish(&self, topic: &Topic, bytes: impl Into<Box<[u8]>>) -> Result<(), RemoteError> {
-        self.command(Command::Publish(topic.clone(), bytes.into()))
+        self.command(Effect::Publish(topic.clone(), bytes.into()))
     }
 
     /// Tells the handler of a connection something, as
@@ -184,7 +179,7 @@ impl Remote {
     ///
     /// [`RemoteError`], and nobody was told. That the connection has gone is none.
     pub fn tell(&self, to: Id, note: impl Any + Send) -> Result<(), RemoteError> {
-        self.command(Command::Tell(to, Box::new(note)))
+        self.command(Effect::Tell(to, Box::new(note)))
     }
 
     fn command(&self, command: Command) -> Result<(), RemoteError> {
@@ -192,7 +187,7 @@ impl Remote {
         if queue.closed {
             return Err(RemoteError::Gone);
         }
-        let weight = queue.weight + command.weight();
+        let weight = queue.weight + weight(&command);
         // Into an empty queue goes whatever it is.
         if weight > QUEUE_MAX && queue.weight > 0 {
             return Err(RemoteError::Full);
@@ -223,7 +218,7 @@ impl Remote {
         let mut queue = self.queue();
         let count = queue.commands.iter().take(max).take_while(|command| !wait(command)).count();
         let taken: Vec<Command> = queue.commands.drain(..count).collect();
-        queue.weight -= taken.iter().map(Command::weight).sum::<usize>();
+        queue.weight -= taken.iter().map(weight).sum::<usize>();
         if !queue.commands.is_empty() {
             self.shared.pending.store(true, Ordering::Release);
         }

@@ -2,6 +2,7 @@
 //! [`Reactor`].
 
 use super::Reactor;
+use super::remote::Wish;
 use crate::now;
 
 /// How far a server is.
@@ -29,6 +30,7 @@ impl Reactor {
         self.doors.begin_last(self.now);
         self.admit_all();
         self.doors.close();
+        self.pass_on(Wish::Drain);
         self.letterboxes.stop(self.now);
         log::info!("stopping: {} connections to end", self.len());
         self.hub.stop();
@@ -42,6 +44,7 @@ impl Reactor {
     /// Ends without waiting for anybody.
     pub(super) fn stop_now(&mut self) {
         self.doors.close();
+        self.pass_on(Wish::Abort);
         self.letterboxes.close();
         self.abort();
         self.phase = Phase::Draining { until_ms: 0 };
@@ -57,8 +60,18 @@ impl Reactor {
                 return true;
             }
         }
+        let is_serving = self.phase == Phase::Serving;
+        if self.member.as_ref().is_some_and(|member| member.must_stay(is_serving)) {
+            return false;
+        }
         // Without listeners there will never be another one.
         self.doors.is_empty() && self.letterboxes.is_empty() && self.len() == 0
+    }
+
+    fn pass_on(&self, wish: Wish) {
+        if let Some(member) = &self.member {
+            member.pass_on(wish);
+        }
     }
 
     /// Ends everything that is no listener and no datagram socket.

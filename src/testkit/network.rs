@@ -7,9 +7,10 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use super::wire::{MemorySocket, Packets, Wire, lock};
-use crate::context::Dial;
+use crate::context::{Dial, Effect};
 use crate::exec::{Executor, Task};
 use crate::hub::{Hub, Readiness};
+use crate::id::Home;
 use crate::{Destination, Handler, Id, Limits, Now, Peer, Topic};
 
 /// The client's end of a connection of a [`Network`].
@@ -52,7 +53,7 @@ impl Network {
 
     fn make(limits: Limits, executor: Executor) -> Network {
         Network {
-            hub: Hub::new(limits, executor),
+            hub: Hub::new(limits, executor, Home::ALONE),
             ends: Vec::new(),
             elapsed: Duration::ZERO,
             stray: Vec::new(),
@@ -243,12 +244,13 @@ impl Network {
 
     /// Publishes from outside, as [`Remote::publish`](crate::Remote::publish) does.
     pub fn publish(&mut self, topic: &Topic, bytes: &[u8]) {
-        self.hub.publish(Id::NOBODY, topic, bytes);
+        self.hub.obey(Effect::Publish(topic.clone(), bytes.into()));
     }
 
     /// Tells a handler something from outside, as [`Remote::tell`](crate::Remote::tell) does.
     pub fn tell(&mut self, to: Client, note: impl Any + Send) {
-        self.hub.tell(Id::NOBODY, self.id(to), Box::new(note));
+        let id = self.id(to);
+        self.hub.obey(Effect::Tell(id, Box::new(note)));
     }
 
     /// Runs turns until there is nothing left to do at this moment.

@@ -181,7 +181,7 @@ fn bad_arguments_get_one_clear_line_and_exit_2() {
         &["--slow-consumer"],
         &["--slow-consumer", "kick\nhim"],
         &["--head-timeout", "1"],
-        &["--mode", "reactors"],
+        &["--mode", "fork"],
     ] {
         let output = run_example(NAME, arguments);
         let said = String::from_utf8(output.stderr).unwrap();

@@ -7,10 +7,12 @@ use std::net::{Shutdown, TcpStream};
 use crate::real_kit::{Example, exchange, get, read_to_end};
 
 /// How the examples are told where handlers run.
-const MODES: [&[&str]; 4] = [
+const MODES: [&[&str]; 6] = [
     &["--mode", "multiplex"],
     &["--mode", "threads", "--workers", "1"],
     &["--mode", "threads", "--workers", "3"],
+    &["--mode", "reactors", "--workers", "2"],
+    &["--mode", "reactors", "--workers", "3"],
     &["--mode", "processes", "--workers", "2"],
 ];
 
@@ -114,7 +116,7 @@ fn hear(stream: &mut TcpStream, last: &str) -> String {
 #[test]
 fn a_chat_is_the_same_in_the_modes_that_have_one() {
     let mut told = Vec::new();
-    for mode in &MODES[..3] {
+    for mode in &MODES[..5] {
         let example = start("reactor_chat", mode, &[]);
         let mut ann = example.client();
         let mut all = hear(&mut ann, "\n");
@@ -135,8 +137,9 @@ fn a_chat_is_the_same_in_the_modes_that_have_one() {
         told.push(all);
     }
     assert_eq!(told[0].matches("bob: line").count(), 100);
-    assert_eq!(told[1], told[0]);
-    assert_eq!(told[2], told[0]);
+    for (mode, heard) in MODES.iter().zip(&told) {
+        assert_eq!(*heard, told[0], "{mode:?}");
+    }
 }
 
 #[test]

@@ -169,8 +169,9 @@ fn help_tells_what_it_serves_and_every_option() {
 #[test]
 fn what_it_cannot_do_gets_one_clear_line_and_exit_2() {
     for arguments in [
-        &["--mode", "reactors"][..],
+        &["--mode", "fork"][..],
         &["--blocking", "--mode", "multiplex"],
+        &["--blocking", "--mode", "reactors"],
         &["--mode", "threads", "--blocking", "--workers", "0"],
         &["--blocking=yes"],
         &["--head-timeout", "1"],

@@ -1,0 +1,75 @@
+//! Several reactors in one process: the first one runs in the thread of the caller, each of the
+//! others in one of its own. Knows what they need to begin and how they end.
+
+use std::{io, iter, thread};
+
+use super::remote::Wish;
+use super::{Letterboxes, Poller, Reactor, Setup, group};
+use crate::panics;
+
+/// Runs a server with `count` reactors. Returns when all have ended.
+///
+/// # Errors
+///
+/// The first one that a poller or the start of a thread gives; then all have been aborted.
+pub(crate) fn run(poller: Poller, count: usize, mut setup: Setup) -> io::Result<()> {
+    let pollers = (1..count).map(|_| Poller::new()).collect::<io::Result<Vec<Poller>>>()?;
+    let remotes = iter::once(&poller).chain(&pollers).map(Poller::remote).collect();
+    let mut members = group::members(remotes, !setup.doors.is_empty()).into_iter();
+    let shares = share(&mut setup, count);
+    let first = Reactor::new(poller, setup, members.next())?;
+    let remote = first.poller.remote();
+    let reactors = pollers.into_iter().zip(shares).zip(members);
+    let reactors =
+        reactors.map(|((poller, setup), member)| Reactor::new(poller, setup, Some(member)));
+    let reactors = reactors.collect::<io::Result<Vec<Reactor>>>()?;
+    let mut result = Ok(());
+    let mut threads = Vec::new();
+    for (index, reactor) in (1..).zip(reactors) {
+        let of_first = remote.clone();
+        let thread = thread::Builder::new().name(format!("reactor-{index}"));
+        let started = thread.spawn(move || {
+            let result =
+                panics::catch(|| reactor.run()).unwrap_or_else(|said| Err(panicked(&said)));
+            if result.is_err() {
+                of_first.ask(Wish::Abort);
+            }
+            result
+        });
+        match started {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                remote.ask(Wish::Abort);
+                result = result.and(Err(error));
+            }
+        }
+    }
+    result = result.and(first.run());
+    for thread in threads {
+        result = result.and(thread.join().unwrap_or_else(|_| Err(panicked("in a destructor"))));
+    }
+    result
+}
+
+/// What the other reactors begin with: the first keeps the listeners, the datagram sockets, and
+/// its part of the connections to be made.
+fn share(setup: &mut Setup, count: usize) -> Vec<Setup> {
+    let bare = |_| Setup {
+        limits: setup.limits.clone(),
+        mode: setup.mode,
+        services: Vec::new(),
+        doors: Vec::new(),
+        dials: Vec::new(),
+        letterboxes: Letterboxes::new(&setup.limits, Vec::new(), Vec::new()),
+    };
+    let mut shares: Vec<Setup> = (1..count).map(bare).collect();
+    for (index, dial) in std::mem::take(&mut setup.dials).into_iter().enumerate() {
+        let share = (index % count).checked_sub(1).and_then(|other| shares.get_mut(other));
+        share.unwrap_or(&mut *setup).dials.push(dial);
+    }
+    shares
+}
+
+fn panicked(said: &str) -> io::Error {
+    io::Error::other(format!("a reactor panicked: {said}"))
+}
