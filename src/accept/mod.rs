@@ -72,16 +72,21 @@ impl<L: Acceptor> Doors<L> {
         door.map(|door| door.accepting = Accepting::Ready).is_some()
     }
 
+    /// Whether none of them has anything to look at, now or later. True in most turns.
+    pub(crate) fn are_idle(&self) -> bool {
+        self.doors.iter().all(|door| door.accepting == Accepting::Idle)
+    }
+
     /// Whether one of them waits for descriptors or memory.
     pub(crate) fn is_paused(&self) -> bool {
         self.doors.iter().any(|door| matches!(door.accepting, Accepting::Paused { .. }))
     }
 
     /// When to look without an event, in milliseconds.
-    pub(crate) fn next_ms(&self, has_room: bool) -> Option<u64> {
+    pub(crate) fn next_ms(&self, has_room: impl Fn() -> bool) -> Option<u64> {
         let due = |door: &Door<L>| match door.accepting {
             Accepting::Idle => None,
-            Accepting::Ready => has_room.then_some(0),
+            Accepting::Ready => has_room().then_some(0),
             Accepting::Paused { until_ms } => Some(until_ms),
         };
         self.doors.iter().filter_map(due).min()

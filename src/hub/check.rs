@@ -70,6 +70,7 @@ impl<T: Transport> Hub<T> {
         assert!(
             has(marks::QUEUED)
                 || has(marks::BLOCKED)
+                || has(marks::DEFERRED)
                 || connection.output_len() == 0
                 || connection.link == Link::Lingering,
             "{id}: has something to send, and nobody will"

@@ -6,10 +6,12 @@ use std::collections::VecDeque;
 
 use super::deadline::{Periods, Tick, Watch};
 use super::marks::{self, Marks};
+use super::siblings;
 use super::transport::Transport;
 use crate::buffer::Backlog;
 use crate::context::{Effect, Record, Work};
 use crate::exec::{Call, Executor, Job, Returned, Task};
+use crate::id::Home;
 use crate::{Close, Context, Handler, Id, Limits, Note, Now, Peer, panics};
 
 pub(crate) struct Connection<T> {
@@ -71,6 +73,9 @@ pub(crate) struct Desk {
     /// connections.
     pub(super) record: Record,
     pub(super) executor: Executor,
+    pub(super) home: Home,
+    /// Connections whose output waits for what they have for siblings, from this turn.
+    pub(super) deferred: Vec<Id>,
     /// What is for the workers after this turn.
     pub(super) tasks: Vec<Task>,
     /// Records that travelling handlers take along.
@@ -287,7 +292,15 @@ impl<T: Transport> Connection<T> {
                     self.upgrade(to, desk.record.stopping);
                     desk.outward.push_back((id, Effect::CancelWake));
                 }
-                other => desk.outward.push_back((id, other)),
+                other => {
+                    if desk.home != Home::ALONE && siblings::concerns(desk.home, &other) {
+                        // Its leftovers are where `flush` looks for the mark.
+                        self.leftovers();
+                        self.marks.set(marks::DEFERRED);
+                        desk.deferred.push(id);
+                    }
+                    desk.outward.push_back((id, other));
+                }
             }
         }
     }

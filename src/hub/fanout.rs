@@ -226,7 +226,8 @@ impl<T: Transport> Connection<T> {
     /// Whether `len` more bytes may wait. A slow consumer meets its policy.
     fn has_room_for(&mut self, len: usize, desk: &Desk) -> bool {
         let hard = desk.limits.output_hard;
-        if self.output_len() <= hard {
+        // One that is kept from writing is not slow.
+        if self.output_len() <= hard || self.is_deferred() {
             return true;
         }
         match desk.limits.slow_consumer {

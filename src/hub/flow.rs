@@ -222,7 +222,7 @@ impl<T: Transport> Connection<T> {
             return;
         }
         let waiting = self.output_len();
-        if waiting == 0 {
+        if waiting == 0 && !self.is_deferred() {
             let sent = self.send(&desk.record.out, &mut desk.progress);
             if sent < desk.record.out.len() && self.link != Link::Closed {
                 self.keep_output(&desk.record.out[sent..]);
@@ -231,7 +231,7 @@ impl<T: Transport> Connection<T> {
             return;
         }
         if !desk.record.out.is_empty() {
-            if waiting > desk.limits.output_hard {
+            if waiting > desk.limits.output_hard && !self.is_deferred() {
                 self.fail(Close::SlowConsumer);
                 desk.record.out.clear();
                 return;
@@ -239,9 +239,15 @@ impl<T: Transport> Connection<T> {
             self.keep_output(&desk.record.out);
             desk.record.out.clear();
         }
-        if !self.marks.has(marks::BLOCKED) {
+        if !self.marks.has(marks::BLOCKED) && !self.is_deferred() {
             self.send_waiting(&mut desk.progress);
         }
+    }
+
+    /// Whether nothing may be written in this turn.
+    #[inline]
+    pub(super) fn is_deferred(&self) -> bool {
+        self.leftovers.is_some() && self.marks.has(marks::DEFERRED)
     }
 
     /// Keeps output until the socket takes it.

@@ -60,6 +60,9 @@ pub(crate) const AWAY: Marks = Marks(1 << 23);
 pub(crate) const TOLD: Marks = Marks(1 << 24);
 /// Work that its handler offloaded is being done.
 pub(crate) const OFFLOADED: Marks = Marks(1 << 25);
+/// It has something for a sibling, which has to be there before anybody hears of it: nothing is
+/// written before the next turn.
+pub(crate) const DEFERRED: Marks = Marks(1 << 26);
 
 /// With any of these the handler is offered no input.
 pub(crate) const HALTED: Marks = PAUSED.with(HELD).with(EOF).with(AWAY);

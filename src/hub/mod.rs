@@ -108,6 +108,8 @@ impl<T: Transport> Hub<T> {
                 tick: Tick::at(Now::default()),
                 record: Record { out, ..Record::default() },
                 executor,
+                home,
+                deferred: Vec::new(),
                 tasks: Vec::new(),
                 spare: Vec::new(),
                 outward: VecDeque::new(),
@@ -181,6 +183,9 @@ impl<T: Transport> Hub<T> {
         if !self.arrivals.is_empty() {
             self.welcome();
         }
+        if !self.desk.deferred.is_empty() {
+            self.undefer();
+        }
         if self.siblings.has_inbox() {
             self.unpack();
         }
@@ -209,6 +214,7 @@ impl<T: Transport> Hub<T> {
             || !self.dials.is_empty()
             || !self.arrivals.is_empty()
             || self.siblings.has_inbox()
+            || !self.desk.deferred.is_empty()
         {
             return Some(0);
         }

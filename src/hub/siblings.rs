@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use super::transport::Transport;
-use super::{Hub, lookup};
-use crate::context::{Note, Undelivered};
+use super::{Hub, lookup, marks};
+use crate::context::{Effect, Note, Undelivered};
 use crate::id::Home;
 use crate::{Id, Topic, panics};
 
@@ -52,6 +52,17 @@ impl Parcel {
             Parcel::Tell { .. } => PARCEL_COST,
             Parcel::Release(_) | Parcel::Credit(_) => 0,
         }
+    }
+}
+
+/// Whether an effect is about somebody of a sibling.
+pub(super) fn concerns(home: Home, effect: &Effect) -> bool {
+    match effect {
+        Effect::Publish(..) => true,
+        Effect::Send(to, _) | Effect::Forward(to, _) | Effect::Tell(to, _) => {
+            home.abroad(*to).is_some()
+        }
+        _ => false,
     }
 }
 
@@ -102,6 +113,19 @@ impl<T: Transport> Hub<T> {
     /// Takes parcels, each with the sibling it comes from; the next turn unpacks them.
     pub(crate) fn receive(&mut self, parcels: impl IntoIterator<Item = (usize, Parcel)>) {
         self.siblings.inbox.extend(parcels);
+    }
+
+    /// Lets those write again whose parcels have been carried.
+    #[cold]
+    pub(super) fn undefer(&mut self) {
+        let mut deferred = std::mem::take(&mut self.desk.deferred);
+        for id in deferred.drain(..) {
+            if let Some(connection) = lookup(&mut self.table, id) {
+                connection.marks.clear(marks::DEFERRED);
+                self.queue(id);
+            }
+        }
+        self.desk.deferred = deferred;
     }
 
     /// What is to be carried to which sibling.

@@ -184,6 +184,9 @@ impl<T: Transport> Hub<T> {
     /// socket says so. Ends it if it is.
     fn relieve(&mut self, id: Id) -> bool {
         let Some(connection) = lookup(&mut self.table, id) else { return false };
+        if connection.is_deferred() {
+            return true;
+        }
         connection.flush(&mut self.desk);
         if connection.link == Link::Closed {
             self.bury(id);

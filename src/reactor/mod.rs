@@ -166,7 +166,9 @@ impl Reactor {
             for event in &events {
                 self.note(event);
             }
-            self.accept();
+            if !self.doors.are_idle() {
+                self.accept();
+            }
             self.letterboxes.turn(self.now);
             self.collect();
             if !self.connector.is_idle() {
@@ -207,7 +209,7 @@ impl Reactor {
         if self.poller.remote.is_pending() {
             return Some(Duration::ZERO);
         }
-        let doors = self.doors.next_ms(self.has_room());
+        let doors = self.doors.next_ms(|| self.has_room());
         let rest = self.connector.next_ms().into_iter().chain(self.letterboxes.next_ms());
         let own = doors.into_iter().chain(self.hub.next_ms()).chain(self.phase.until_ms());
         let due_ms = own.chain(rest).min()?;

@@ -20,18 +20,21 @@ pub struct Client(usize);
 /// A server's hub on connections in memory. Events are edge-triggered, as real ones are: an
 /// event comes when something changes, once, however much is left unread.
 pub struct Network {
-    hub: Hub<MemorySocket>,
+    /// One for each reactor.
+    hubs: Vec<Hub<MemorySocket>>,
     ends: Vec<End>,
     elapsed: Duration,
     /// Events to deliver in the next turn besides what the wires say.
-    stray: Vec<(Id, Readiness)>,
-    /// Connections that handlers want made, the oldest first.
-    dials: VecDeque<Dial>,
-    /// What workers are doing: handlers that travel, and work that was offloaded.
-    tasks: Vec<Task>,
+    stray: Vec<(Client, Readiness)>,
+    /// Connections that handlers want made, the oldest first, each with its reactor.
+    dials: VecDeque<(usize, Dial)>,
+    /// What workers are doing: handlers that travel, and work that was offloaded; each with its
+    /// reactor.
+    tasks: Vec<(usize, Task)>,
 }
 
 struct End {
+    reactor: usize,
     id: Id,
     wire: Arc<Mutex<Wire>>,
 }
@@ -42,18 +45,55 @@ const TURNS_MAX: usize = 1_000_000;
 impl Network {
     /// A network without connections, at time zero.
     pub fn new(limits: Limits) -> Network {
-        Network::make(limits, Executor::Inline)
+        Network::make(limits, Executor::Inline, 1)
     }
 
     /// The same for a server in [`Mode::Threads`](crate::Mode::Threads): every call of a handler
     /// is made by a worker, which hands the handler back before the next turn.
     pub fn with_workers(limits: Limits) -> Network {
-        Network::make(limits, Executor::Pool)
+        Network::make(limits, Executor::Pool, 1)
     }
 
-    fn make(limits: Limits, executor: Executor) -> Network {
+    /// The same for a server in [`Mode::Reactors`](crate::Mode::Reactors). Clients are shared out
+    /// in turn; a turn is one of each reactor, and what they have for one another arrives before
+    /// the next.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits, Topic};
+    ///
+    /// /// Says to all others what it is told.
+    /// struct Member;
+    ///
+    /// impl Handler for Member {
+    ///     fn on_open(&mut self, cx: &mut Context<'_>) {
+    ///         cx.join(&Topic::new("room"));
+    ///     }
+    ///
+    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    ///         cx.publish(&Topic::new("room"), &*input);
+    ///         Ok(input.len())
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::with_reactors(Limits::default(), 2);
+    /// let members: Vec<_> = (0..4).map(|_| network.connect(Member)).collect();
+    /// network.settle();
+    /// network.send(members[0], b"hello");
+    /// network.settle();
+    /// for member in &members[1..] {
+    ///     assert_eq!(network.received(*member), b"hello");
+    /// }
+    /// ```
+    pub fn with_reactors(limits: Limits, reactors: usize) -> Network {
+        Network::make(limits, Executor::Inline, reactors.max(1))
+    }
+
+    fn make(limits: Limits, executor: Executor, reactors: usize) -> Network {
+        let home = |index| Home::new(index, reactors);
+        let hub = |index| Hub::new(limits.clone(), executor, home(index));
         Network {
-            hub: Hub::new(limits, executor, Home::ALONE),
+            hubs: (0..reactors).map(hub).collect(),
             ends: Vec::new(),
             elapsed: Duration::ZERO,
             stray: Vec::new(),
@@ -64,10 +104,10 @@ impl Network {
 
     /// Connects a client that `handler` will serve.
     pub fn connect(&mut self, handler: impl Handler + 'static) -> Client {
-        self.open(Box::new(handler))
+        self.open(self.ends.len() % self.hubs.len(), Box::new(handler))
     }
 
-    fn open(&mut self, handler: Box<dyn Handler>) -> Client {
+    fn open(&mut self, reactor: usize, handler: Box<dyn Handler>) -> Client {
         let wire = Arc::new(Mutex::new(Wire {
             to_server: VecDeque::new(),
             to_client: VecDeque::new(),
@@ -85,8 +125,8 @@ impl Network {
             writes: 0,
         }));
         let socket = MemorySocket(Arc::clone(&wire));
-        let id = self.hub.open(socket, Peer::Unix, handler);
-        self.ends.push(End { id, wire });
+        let id = self.hubs[reactor].open(socket, Peer::Unix, handler);
+        self.ends.push(End { reactor, id, wire });
         Client(self.ends.len() - 1)
     }
 
@@ -184,8 +224,7 @@ impl Network {
     /// An event without a cause: pollers are allowed to.
     pub fn spurious(&mut self, client: Client) {
         let readiness = Readiness { readable: true, writable: true, ..Readiness::default() };
-        let id = self.id(client);
-        self.stray.push((id, readiness));
+        self.stray.push((client, readiness));
     }
 
     /// The name the server knows the connection by.
@@ -201,24 +240,40 @@ impl Network {
                 let readiness = wire.readiness();
                 // The room may be gone again; then it is told another time.
                 wire.starved &= !readiness.writable;
-                self.hub.note(end.id, readiness);
+                self.hubs[end.reactor].note(end.id, readiness);
             }
         }
-        for (id, readiness) in self.stray.drain(..) {
-            self.hub.note(id, readiness);
+        for (client, readiness) in self.stray.drain(..) {
+            let end = &self.ends[client.0];
+            self.hubs[end.reactor].note(end.id, readiness);
         }
-        for mut task in self.tasks.drain(..) {
+        for (reactor, mut task) in self.tasks.drain(..) {
             task.run();
-            self.hub.arrive(task);
+            self.hubs[reactor].arrive(task);
         }
-        self.hub.turn(Now::new(self.elapsed, 784_111_777 + self.elapsed.as_secs()));
-        self.tasks.extend(self.hub.take_tasks());
-        self.dials.extend(self.hub.take_dials());
+        let now = Now::new(self.elapsed, 784_111_777 + self.elapsed.as_secs());
+        for (reactor, hub) in self.hubs.iter_mut().enumerate() {
+            hub.turn(now);
+            self.tasks.extend(hub.take_tasks().into_iter().map(|task| (reactor, task)));
+            self.dials.extend(hub.take_dials().into_iter().map(|dial| (reactor, dial)));
+        }
+        self.carry();
+    }
+
+    /// Carries what the reactors have for one another.
+    fn carry(&mut self) {
+        for from in 0..self.hubs.len() {
+            let outboxes = self.hubs[from].outboxes();
+            let mail: Vec<_> = outboxes.map(|(to, outbox)| (to, std::mem::take(outbox))).collect();
+            for (to, parcels) in mail {
+                self.hubs[to].receive(parcels.into_iter().map(|parcel| (from, parcel)));
+            }
+        }
     }
 
     /// Whom handlers want to be [connected](crate::Context::connect) to, the oldest wish first.
     pub fn wanted(&self) -> Vec<Destination> {
-        self.dials.iter().map(|dial| dial.to.clone()).collect()
+        self.dials.iter().map(|(_, dial)| dial.to.clone()).collect()
     }
 
     /// Makes the connection that was wanted first. Returns its far end.
@@ -227,30 +282,30 @@ impl Network {
     ///
     /// If none is wanted; nor can one be [denied](Network::deny) then.
     pub fn grant(&mut self) -> Client {
-        let dial = self.dial();
-        self.open(dial.handler)
+        let (reactor, dial) = self.dial();
+        self.open(reactor, dial.handler)
     }
 
     /// Lets the connection fail that was wanted first.
     pub fn deny(&mut self, error: io::Error) {
-        let dial = self.dial();
-        self.hub.unreachable(dial.handler, &Peer::Unresolved, &error);
+        let (reactor, dial) = self.dial();
+        self.hubs[reactor].unreachable(dial.handler, &Peer::Unresolved, &error);
     }
 
     #[allow(clippy::expect_used, reason = "a test that is wrong fails by panicking")]
-    fn dial(&mut self) -> Dial {
+    fn dial(&mut self) -> (usize, Dial) {
         self.dials.pop_front().expect("no connection is wanted")
     }
 
     /// Publishes from outside, as [`Remote::publish`](crate::Remote::publish) does.
     pub fn publish(&mut self, topic: &Topic, bytes: &[u8]) {
-        self.hub.obey(Effect::Publish(topic.clone(), bytes.into()));
+        self.hubs[0].obey(Effect::Publish(topic.clone(), bytes.into()));
     }
 
     /// Tells a handler something from outside, as [`Remote::tell`](crate::Remote::tell) does.
     pub fn tell(&mut self, to: Client, note: impl Any + Send) {
         let id = self.id(to);
-        self.hub.obey(Effect::Tell(id, Box::new(note)));
+        self.hubs[0].obey(Effect::Tell(id, Box::new(note)));
     }
 
     /// Runs turns until there is nothing left to do at this moment.
@@ -267,7 +322,7 @@ impl Network {
             });
             let now_ms = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX);
             let at_work = !self.tasks.is_empty();
-            if !edge && !at_work && self.hub.next_ms().is_none_or(|due_ms| due_ms > now_ms) {
+            if !edge && !at_work && self.next_ms().is_none_or(|due_ms| due_ms > now_ms) {
                 return;
             }
         }
@@ -279,7 +334,7 @@ impl Network {
         let until = self.elapsed + time;
         loop {
             self.settle();
-            match self.hub.next_ms().map(Duration::from_millis) {
+            match self.next_ms().map(Duration::from_millis) {
                 Some(due) if due <= until => self.elapsed = self.elapsed.max(due),
                 _ => break,
             }
@@ -290,7 +345,7 @@ impl Network {
 
     /// Stops the server as [`Remote::stop`](crate::Remote::stop) does.
     pub fn stop(&mut self) {
-        self.hub.stop();
+        self.hubs.iter_mut().for_each(Hub::stop);
     }
 
     /// Whether the server has closed the connection, or at least its side of it.
@@ -318,7 +373,11 @@ impl Network {
 
     /// How many connections the server has.
     pub fn connections(&self) -> usize {
-        self.hub.len()
+        self.hubs.iter().map(Hub::len).sum()
+    }
+
+    fn next_ms(&self) -> Option<u64> {
+        self.hubs.iter().filter_map(Hub::next_ms).min()
     }
 
     fn wire(&self, client: Client) -> MutexGuard<'_, Wire> {

@@ -46,6 +46,8 @@ mod packets_seeds;
 mod ping;
 mod processes;
 mod proxy;
+mod reactors;
+mod reactors_real;
 mod real;
 mod real_kit;
 mod remote;
