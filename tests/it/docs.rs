@@ -214,9 +214,17 @@ fn the_example_keeps_the_laws() {
         seen.extend_from_slice(message);
         seen.push(b'|');
     };
-    for input in
-        ["5:hello,0:,3:a:b,", "5:hello;", "12345:", "9999:", "05:hello,", ":,", "5hello", "-1:,"]
-    {
+    for input in [
+        "5:hello,0:,3:a:b,",
+        "5:hello;",
+        "12345:",
+        "9999:",
+        "05:hello,",
+        "031221:",
+        ":,",
+        "5hello",
+        "-1:,",
+    ] {
         laws(|| Netstring, show, input.as_bytes());
     }
 }
