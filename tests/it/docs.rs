@@ -9,13 +9,8 @@ use socketserver::protocol::http::HttpLimits;
 use socketserver::testkit::{Network, laws};
 use socketserver::{Close, Framed};
 
+use crate::corpus::oracles::netstring::example::{Echo, Netstring};
 use crate::network::take_all;
-
-#[path = "../../examples/netstring.rs"]
-#[allow(dead_code, reason = "its `main` is not run here")]
-mod netstring;
-
-use netstring::{Echo, Netstring};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
