@@ -13,8 +13,8 @@ impl Protocol for Netstring {
         let refuse = |why| Err(Close::Malformed { code: 0, why });
         let digits = input.iter().take(5).take_while(|byte| byte.is_ascii_digit()).count();
         match input.get(digits) {
-            _ if digits > 4 => return refuse("a netstring of more than 9,999 bytes"),
             _ if digits > 1 && input[0] == b'0' => return refuse("a length with a leading zero"),
+            _ if digits > 4 => return refuse("a netstring of more than 9,999 bytes"),
             Some(b':') if digits > 0 => {}
             Some(_) => return refuse("a netstring without its length"),
             None => return Ok(Step::NeedMore),

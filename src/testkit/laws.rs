@@ -35,6 +35,39 @@ pub fn laws<P: Protocol>(
     }
 }
 
+/// The same for one way to cut, which costs little enough for a fuzzer to choose it: checks that
+/// the `parts` give what they give in one piece. Also gives it: what the messages look like, and
+/// how much was left over, or what was wrong.
+///
+/// ```
+/// use socketserver::protocol::line::{Line, Lines};
+/// use socketserver::testkit::laws_in_parts;
+///
+/// let show = |line: Line<'_>, seen: &mut Vec<u8>| {
+///     seen.extend_from_slice(format!("{line:?} ").as_bytes());
+/// };
+/// let outcome = laws_in_parts(|| Lines::with_limit(2), show, &[b"\r", b"\nabc", b"d\nef"]);
+/// assert_eq!(outcome, (b"Text([]) TooLong ".to_vec(), Ok(2)));
+/// ```
+///
+/// # Panics
+///
+/// If a law is broken; the message shows the parts.
+pub fn laws_in_parts<P: Protocol>(
+    make: impl Fn() -> P,
+    show: impl for<'a> Fn(P::Message<'a>, &mut Vec<u8>),
+    parts: &[&[u8]],
+) -> (Vec<u8>, Result<usize, Close>) {
+    let whole = run(&mut make(), &show, &[&parts.concat()]);
+    let outcome = run(&mut make(), &show, parts);
+    assert_eq!(outcome, whole, "in parts: {}", shown(parts));
+    outcome
+}
+
+fn shown(parts: &[&[u8]]) -> String {
+    parts.iter().map(|part| format!("{:?} ", part.escape_ascii().to_string())).collect()
+}
+
 /// Feeds the parts one after the other, as a server does.
 fn run<P: Protocol>(
     protocol: &mut P,
@@ -43,13 +76,18 @@ fn run<P: Protocol>(
 ) -> Outcome {
     let mut seen = Vec::new();
     let mut pending = Vec::new();
+    // The same bytes, out of the protocol's reach.
+    let mut before = Vec::new();
+    let mut used = 0;
     for part in parts {
+        pending.drain(..used);
+        before.drain(..used);
+        used = 0;
         pending.extend_from_slice(part);
-        let mut used = 0;
+        before.extend_from_slice(part);
         while used < pending.len() {
             let rest = &mut pending[used..];
             let len = rest.len();
-            let before = rest.to_vec();
             let step = match protocol.decode(rest) {
                 Ok(Step::Message(message, n)) => {
                     show(message, &mut seen);
@@ -60,14 +98,13 @@ fn run<P: Protocol>(
                 Err(why) => return (seen, Err(why)),
             };
             let n = step.unwrap_or(0);
-            assert_eq!(pending[used + n..], before[n..], "bytes were changed and not used");
             assert!(n <= len && step != Some(0), "a step of {n} bytes on {len}");
             used += n;
+            assert_eq!(pending[used..], before[used..], "bytes were changed and not used");
             if step.is_none() {
                 break;
             }
         }
-        pending.drain(..used);
     }
-    (seen, Ok(pending.len()))
+    (seen, Ok(pending.len() - used))
 }

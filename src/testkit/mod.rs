@@ -38,5 +38,5 @@ mod network;
 mod wire;
 
 pub use self::datagram::datagram;
-pub use self::laws::laws;
+pub use self::laws::{laws, laws_in_parts};
 pub use self::network::{Client, Network};

@@ -9,13 +9,8 @@ use socketserver::protocol::http::HttpLimits;
 use socketserver::testkit::{Network, laws};
 use socketserver::{Close, Framed};
 
+use crate::corpus::oracles::netstring::example::{Echo, Netstring};
 use crate::network::take_all;
-
-#[path = "../../examples/netstring.rs"]
-#[allow(dead_code, reason = "its `main` is not run here")]
-mod netstring;
-
-use netstring::{Echo, Netstring};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -214,9 +209,17 @@ fn the_example_keeps_the_laws() {
         seen.extend_from_slice(message);
         seen.push(b'|');
     };
-    for input in
-        ["5:hello,0:,3:a:b,", "5:hello;", "12345:", "9999:", "05:hello,", ":,", "5hello", "-1:,"]
-    {
+    for input in [
+        "5:hello,0:,3:a:b,",
+        "5:hello;",
+        "12345:",
+        "9999:",
+        "05:hello,",
+        "031221:",
+        ":,",
+        "5hello",
+        "-1:,",
+    ] {
         laws(|| Netstring, show, input.as_bytes());
     }
 }

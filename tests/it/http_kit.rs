@@ -1,11 +1,12 @@
 //! For the tests of HTTP: requests and answers, read whole and held against the laws.
 
-use std::str;
 use std::sync::Arc;
 
 use socketserver::protocol::http::{Http, HttpLimits, Message, Version};
 use socketserver::testkit::{Client, Network, laws};
 use socketserver::{Close, Limits, Peer, Protocol, Service, Step};
+
+pub(crate) use super::corpus::oracles::answers::{Answer, answer, answers};
 
 /// What a request came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,90 +109,6 @@ fn note(message: Message<'_>, requests: &mut Vec<Request>) {
             request.is_complete = is_last;
         }
     }
-}
-
-/// What a client reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) fields: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Answer {
-    /// The value of a field; it must not be there twice.
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let mut found = self.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
-        let value = found.next().map(|(_, value)| value.as_str());
-        assert!(found.next().is_none(), "two {name} fields in {self:?}");
-        value
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        str::from_utf8(&self.body).unwrap()
-    }
-
-    pub(crate) fn says_close(&self) -> bool {
-        self.field("connection") == Some("close")
-    }
-}
-
-/// The answers to requests of these methods; nothing may be left over.
-pub(crate) fn answers(methods: &[&str], bytes: &[u8]) -> Vec<Answer> {
-    let mut rest = bytes;
-    let mut found = Vec::new();
-    for method in methods {
-        let Some((answer, len)) = answer(method, rest) else {
-            panic!("no whole answer to {method} in {}", rest.escape_ascii());
-        };
-        found.push(answer);
-        rest = &rest[len..];
-    }
-    assert!(rest.is_empty(), "more than was asked for: {}", rest.escape_ascii());
-    found
-}
-
-/// The answer at the front of `bytes` and its length; `None` if it is incomplete. One whose
-/// length is not told is taken to end with the bytes.
-pub(crate) fn answer(method: &str, bytes: &[u8]) -> Option<(Answer, usize)> {
-    let mut fields = [httparse::EMPTY_HEADER; 64];
-    let mut head = httparse::Response::new(&mut fields);
-    let httparse::Status::Complete(len) = head.parse(bytes).expect("a well-formed answer") else {
-        return None;
-    };
-    let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
-    let fields = head.headers.iter().map(|f| (f.name.to_owned(), text(f.value))).collect();
-    let mut answer = Answer { status: head.code.unwrap(), fields, body: Vec::new() };
-    let mut rest = &bytes[len..];
-    let length = answer.field("content-length").map(|length| length.parse::<usize>().unwrap());
-    let coding = answer.field("transfer-encoding").map(str::to_owned);
-    assert!(length.is_none() || coding.is_none(), "both a length and a coding: {answer:?}");
-    if method == "HEAD" || matches!(answer.status, 100..=199 | 204 | 304) {
-        return Some((answer, len));
-    }
-    if coding.is_some() {
-        while let Some((piece, after)) = chunk(rest)? {
-            answer.body.extend_from_slice(piece);
-            rest = after;
-        }
-        // The size of the last chunk, and no trailers.
-        return Some((answer, bytes.len() - rest.len() + "0\r\n\r\n".len()));
-    }
-    answer.body = rest.get(..length.unwrap_or(rest.len()))?.to_vec();
-    let len = len + answer.body.len();
-    Some((answer, len))
-}
-
-/// One chunk and what follows it, or `Some(None)` for the last.
-fn chunk(bytes: &[u8]) -> Option<Option<(&[u8], &[u8])>> {
-    let httparse::Status::Complete((at, size)) = httparse::parse_chunk_size(bytes).unwrap() else {
-        return None;
-    };
-    let size = usize::try_from(size).unwrap();
-    let data = bytes.get(at..at + size)?;
-    let after = bytes.get(at + size..)?.split_at_checked(2)?;
-    assert_eq!(after.0, b"\r\n", "a chunk without its end");
-    Some((size > 0).then_some((data, after.1)))
 }
 
 /// A client in memory of a service.

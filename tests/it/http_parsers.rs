@@ -1,11 +1,12 @@
 //! Our parser of heads against another one: what we accept, `httparse` reads the same way.
 
-use std::str;
 use std::sync::Arc;
 
 use socketserver::Protocol;
-use socketserver::protocol::http::{Head, Http, HttpLimits, Message, Version};
+use socketserver::protocol::http::{Head, Http, HttpLimits, Message};
 use socketserver::testkit::laws;
+
+use super::corpus::oracles::http_head::same_to_both;
 
 const GOOD: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -68,44 +69,6 @@ fn requests_that_are_nearly_right_keep_the_laws() {
                 &input,
             );
         }
-    }
-}
-
-fn same_to_both(head: &Head<'_>, input: &[u8]) {
-    let shown = input.escape_ascii();
-    let mut fields = [httparse::EMPTY_HEADER; 16];
-    let mut other = httparse::Request::new(&mut fields);
-    match other.parse(input) {
-        Ok(httparse::Status::Complete(len)) => assert_eq!(len, input.len(), "{shown}"),
-        end => panic!("httparse says {end:?} to {shown}"),
-    }
-    assert_eq!(other.method, Some(head.method().as_str()), "{shown}");
-    let minor = if head.version() == Version::Http11 { 1 } else { 0 };
-    assert_eq!(other.version, Some(minor), "{shown}");
-    assert_eq!(other.path, Some(target(head).as_str()), "{shown}");
-    let ours: Vec<_> = head.fields().collect();
-    let theirs: Vec<_> = other.headers.iter().map(|field| (field.name, field.value)).collect();
-    assert_eq!(ours, theirs, "{shown}");
-}
-
-/// The target of the request line, put together again.
-fn target(head: &Head<'_>) -> String {
-    let line = head.as_bytes().split(|byte| *byte == b'\r').next().unwrap();
-    let sent = str::from_utf8(line).unwrap().split(' ').nth(1).unwrap();
-    let query = head.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let (path, host) = (head.path(), str::from_utf8(head.host()).unwrap());
-    match sent.split_once("://") {
-        // A URI without a path means the root, or to OPTIONS the whole server.
-        Some((scheme, rest)) if rest == host => {
-            assert!(matches!(path, "/" | "*"), "{sent} is taken for {path}");
-            format!("{scheme}://{host}")
-        }
-        Some((scheme, rest)) if rest.strip_prefix(host) == Some(&query) => {
-            assert_eq!(path, "/");
-            format!("{scheme}://{host}{query}")
-        }
-        Some((scheme, _)) if !sent.starts_with('/') => format!("{scheme}://{host}{path}{query}"),
-        _ => format!("{path}{query}"),
     }
 }
 

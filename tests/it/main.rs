@@ -14,6 +14,7 @@ mod chat_seeds;
 mod chat_text;
 mod clients;
 mod connect;
+mod corpus;
 mod datagrams;
 mod datagrams_unix;
 mod deadlines;

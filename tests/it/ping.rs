@@ -3,13 +3,9 @@
 use std::net::UdpSocket;
 use std::process::Output;
 
+use super::corpus::oracles::icmp::example::{Answer, DATA, Echo, Version};
 use super::listening::has_ipv6;
 use super::real_kit::run_example;
-
-#[path = "../../examples/ping/icmp.rs"]
-mod icmp;
-
-use icmp::{Answer, DATA, Echo, Version};
 
 const OURS: Echo = Echo { version: Version::V4, id: 0x1234, token: 0x0102_0304_0506_0708 };
 const OURS_V6: Echo = Echo { version: Version::V6, ..OURS };

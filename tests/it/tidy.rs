@@ -166,7 +166,10 @@ fn name_of(path: &Path) -> String {
 }
 
 fn all_sources() -> Vec<Source> {
-    ["src", "tests", "examples"].iter().flat_map(|folder| sources(folder)).collect()
+    ["src", "tests", "examples", "fuzz/src", "fuzz/fuzz_targets"]
+        .iter()
+        .flat_map(|folder| sources(folder))
+        .collect()
 }
 
 /// Replaces comments, and what stands in quotes, by spaces; lines stay lines.

@@ -1,0 +1,25 @@
+//! Packets of ICMP, as the example `ping` reads them from its raw socket.
+
+use super::input::Input;
+
+#[path = "../../examples/ping/icmp.rs"]
+pub(crate) mod example;
+
+use example::{Echo, Version};
+
+/// Takes a packet for an answer only if its data are those of a request, and it is long enough.
+pub fn check(bytes: &[u8]) {
+    let input = Input::new(bytes);
+    let version = if input.flavour % 2 == 0 { Version::V4 } else { Version::V6 };
+    let echo = Echo { version, id: 0x1234, token: 0x0102_0304_0506_0708 };
+    let Some(answer) = echo.answer(input.sent) else { return };
+    let request = echo.request(answer.sequence);
+    assert_eq!(answer.len, request.len());
+    // Behind type and checksum it is the request.
+    assert!(input.sent.ends_with(&request[4..]));
+    let header = input.sent.len() - answer.len;
+    match version {
+        Version::V4 => assert_eq!((answer.ttl, header % 4), (Some(input.sent[8]), 0)),
+        Version::V6 => assert_eq!((answer.ttl, header), (None, 0)),
+    }
+}

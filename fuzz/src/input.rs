@@ -1,0 +1,33 @@
+//! How an input is read: what is sent, and how. What is sent stands in front, so that a file of
+//! the corpus can be written and read as text.
+
+/// An input: what is sent, then up to 31 controls, then a byte that tells in its low five bits
+/// how many those are, and in the others which of eight flavours of the oracle this is for.
+pub(crate) struct Input<'a> {
+    pub(crate) sent: &'a [u8],
+    pub(crate) controls: &'a [u8],
+    pub(crate) flavour: u8,
+}
+
+impl<'a> Input<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Input<'a> {
+        let (last, rest) = bytes.split_last().unwrap_or((&0, &[]));
+        let count = usize::from(last & 31).min(rest.len());
+        let (sent, controls) = rest.split_at(rest.len() - count);
+        Input { sent, controls, flavour: last >> 5 }
+    }
+
+    /// What is sent, cut where the controls say, over and over again; without any, byte by byte.
+    pub(crate) fn parts(&self) -> Vec<&'a [u8]> {
+        let mut sizes = self.controls.iter().cycle();
+        let mut parts = Vec::with_capacity(self.sent.len());
+        let mut rest = self.sent;
+        while !rest.is_empty() {
+            let size = sizes.next().map_or(1, |control| usize::from(control % 128) + 1);
+            let (part, after) = rest.split_at(size.min(rest.len()));
+            parts.push(part);
+            rest = after;
+        }
+        parts
+    }
+}

@@ -1,0 +1,41 @@
+//! What must hold whatever a peer sends: an oracle for each kind of bytes. Knows no fuzzer: the
+//! targets hand them what it makes up, and a test of the crate hands them what it has found.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic is how an oracle says that something is wrong"
+)]
+
+pub mod address;
+pub mod answers;
+pub mod arguments;
+pub mod chat;
+pub mod http_body;
+pub mod http_head;
+pub mod icmp;
+pub mod line;
+pub mod netstring;
+pub mod session;
+pub mod web;
+
+mod input;
+mod script;
+mod watched;
+
+/// Panics if something is wrong with what an input leads to.
+pub type Oracle = fn(&[u8]);
+
+/// Every oracle, by the name of its target and of the folder of its inputs.
+pub const ORACLES: &[(&str, Oracle)] = &[
+    ("address", address::check),
+    ("arguments", arguments::check),
+    ("chat", chat::check),
+    ("http_body", http_body::check),
+    ("http_head", http_head::check),
+    ("icmp", icmp::check),
+    ("line", line::check),
+    ("netstring", netstring::check),
+    ("session", session::check),
+    ("web", web::check),
+];

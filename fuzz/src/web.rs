@@ -1,0 +1,196 @@
+//! A whole connection of the web service: an answer for each request, in order, the same however
+//! the requests come and whoever runs the routes.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use socketserver::protocol::http::{Http, HttpLimits, Message, Version};
+use socketserver::services::web::Web;
+use socketserver::testkit::Network;
+use socketserver::{Close, Peer, Protocol, Service, Step};
+
+use super::answers::answer;
+use super::input::Input;
+use super::script::{Heard, STALL, Sender, limits};
+
+thread_local! {
+    // Routes have no state, and making them takes longer than most inputs.
+    static SITE: RefCell<Web> = RefCell::new(site());
+}
+
+/// Every way to answer.
+fn site() -> Web {
+    Web::new()
+        .limits(http_limits())
+        .get("/", |_, reply| reply.html("<h1>welcome</h1>"))
+        .get("/text", |_, reply| reply.text("text"))
+        .any("/echo", |request, reply| reply.bytes("application/x", request.body()))
+        .get("/slow", |_, reply| reply.after(Duration::from_millis(20)).text("slow"))
+        .get("/work", |_, reply| reply.offload("text/x", || Ok(b"work".to_vec())))
+        .get("/pieces", |_, reply| reply.pieces("text/x", (1..9).map(|n| vec![b'x'; n * n])))
+        .get("/none", |_, reply| reply.status(StatusCode::NO_CONTENT).empty())
+        .post("/fail", |_, reply| {
+            let _ = reply.text("taken back")?;
+            Err("on purpose".into())
+        })
+        .get("/close", |_, reply| {
+            let marked = reply.header(HeaderName::from_static("x-end"), HeaderValue::from(1));
+            marked.header(header::CONNECTION, HeaderValue::from_static("close")).text("the end")
+        })
+        .get("/{name}", |request, reply| reply.text(request.param("name").unwrap()))
+}
+
+fn http_limits() -> HttpLimits {
+    HttpLimits { request_line: 60, head: 200, fields: 8, body: 50, trailers: 40 }
+}
+
+/// Has a conversation in one piece and without trouble, and the same as the script has it.
+pub fn check(bytes: &[u8]) {
+    let input = Input::new(bytes);
+    let mut network = Network::new(limits());
+    let heard = sender(&mut network, &input).send_whole(&mut network);
+    assert_eq!(network.connections(), 0, "the client went, its connection did not");
+    let asked = Asked::of(input.sent);
+    asked.check(&heard);
+
+    let mut network = match input.flavour % 2 {
+        0 => Network::new(limits()),
+        _ => Network::with_workers(limits()),
+    };
+    let (again, must_be_same) = sender(&mut network, &input).send_by(&mut network, &input);
+    if must_be_same {
+        assert!(again == heard, "{}", again.bytes.escape_ascii());
+    } else {
+        asked.check_disturbed(&again.bytes);
+        network.advance(STALL);
+    }
+    assert_eq!(network.connections(), 0, "the client went, its connection did not");
+}
+
+fn sender<'a>(network: &mut Network, input: &Input<'a>) -> Sender<'a> {
+    let handler = SITE.with_borrow_mut(|site| site.accept(&Peer::Unix)).unwrap();
+    Sender::new(network.connect(handler), input.sent)
+}
+
+/// What the client asked for.
+#[derive(Default)]
+struct Asked {
+    requests: Vec<Request>,
+    /// How many of them came with all of their bodies.
+    complete: usize,
+    /// The status that whatever follows these is refused with.
+    refused: Option<u16>,
+}
+
+struct Request {
+    method: String,
+    is_old: bool,
+    keep_alive: bool,
+    expects_continue: bool,
+}
+
+impl Asked {
+    fn of(sent: &[u8]) -> Asked {
+        let mut asked = Asked::default();
+        let mut http = Http::new(Arc::new(http_limits()));
+        let mut sent = sent.to_vec();
+        let mut used = 0;
+        while used < sent.len() {
+            match http.decode(&mut sent[used..]) {
+                Ok(Step::Message(message, n)) => {
+                    asked.note(&message);
+                    used += n;
+                }
+                Ok(Step::Skip(n)) => used += n,
+                Ok(Step::NeedMore) => break,
+                Err(Close::Malformed { code, .. }) => {
+                    asked.refused = Some(code);
+                    break;
+                }
+                Err(why) => panic!("{why}"),
+            }
+        }
+        asked
+    }
+
+    fn note(&mut self, message: &Message<'_>) {
+        match message {
+            Message::Head(head) => {
+                self.requests.push(Request {
+                    method: head.method().to_string(),
+                    is_old: head.version() == Version::Http10,
+                    keep_alive: head.keep_alive(),
+                    expects_continue: head.expects_continue(),
+                });
+                self.complete += usize::from(!head.has_body());
+            }
+            Message::Body { is_last, .. } => self.complete += usize::from(*is_last),
+        }
+    }
+
+    /// Each request is answered, and whoever says to be the last is.
+    fn check(&self, heard: &Heard) {
+        let mut rest = &heard.bytes[..];
+        for (at, request) in self.requests.iter().enumerate() {
+            if request.expects_continue {
+                let (first, len) = answer(&request.method, rest).expect("an answer in time");
+                if first.status != 100 {
+                    // Nobody wants the body, which may come all the same.
+                    assert!(first.says_close() && heard.was_closed);
+                    assert_eq!(rest.len(), len, "more than was asked for");
+                    return;
+                }
+                rest = &rest[len..];
+            }
+            if at == self.complete {
+                break;
+            }
+            let (answer, len) = answer(&request.method, rest).expect("a whole answer");
+            rest = &rest[len..];
+            if answer.says_close() {
+                let may_close = answer.field("x-end").is_some() || request.is_old;
+                assert!(may_close || !request.keep_alive, "closes for no reason: {answer:?}");
+                assert!(heard.was_closed, "says it closes and does not");
+                assert!(rest.is_empty(), "more after the last: {}", rest.escape_ascii());
+                return;
+            }
+            assert!(request.keep_alive, "does not say that it closes: {answer:?}");
+        }
+        assert_eq!(heard.was_closed, self.refused.is_some());
+        if let Some(status) = self.refused {
+            let (answer, len) = answer("GET", rest).expect("a refusal");
+            assert!(answer.says_close() && answer.status == status, "{answer:?}");
+            rest = &rest[len..];
+        }
+        assert!(rest.is_empty(), "more than was asked for: {}", rest.escape_ascii());
+    }
+
+    /// There are no more answers than requests, and all but the last are whole.
+    fn check_disturbed(&self, mut heard: &[u8]) {
+        for request in &self.requests {
+            while let Some((answer, len)) = first_answer(&request.method, heard) {
+                heard = &heard[len..];
+                if answer != 100 {
+                    break;
+                }
+            }
+        }
+        if self.refused.is_some() {
+            if let Some((_, len)) = first_answer("GET", heard) {
+                heard = &heard[len..];
+            }
+        }
+        let is_begun = first_answer("GET", heard).is_none();
+        assert!(is_begun, "more than was asked for: {}", heard.escape_ascii());
+    }
+}
+
+/// The status and the length of the answer that `heard` begins with, if it is all there.
+fn first_answer(method: &str, heard: &[u8]) -> Option<(u16, usize)> {
+    match heard {
+        b"" => None,
+        _ => answer(method, heard).map(|(answer, len)| (answer.status, len)),
+    }
+}
