@@ -60,6 +60,8 @@ pub(crate) const AWAY: Marks = Marks(1 << 23);
 pub(crate) const TOLD: Marks = Marks(1 << 24);
 /// Work that its handler offloaded is being done.
 pub(crate) const OFFLOADED: Marks = Marks(1 << 25);
+/// It has been served already, and counted: only its peer is waited for.
+pub(crate) const SERVED: Marks = Marks(1 << 26);
 
 /// With any of these the handler is offered no input.
 pub(crate) const HALTED: Marks = PAUSED.with(HELD).with(EOF).with(AWAY);

@@ -8,10 +8,12 @@ use std::{fmt, io};
 
 use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::context::{Dial, Effect};
+use crate::counters::{Counters, CountersReader};
 use crate::exec::{Executor, Task};
 use crate::hub::{Hub, Readiness};
 use crate::id::Home;
-use crate::{Destination, Handler, Id, Limits, Now, Peer, Topic};
+use crate::stopwatch::Stopwatch;
+use crate::{Destination, Handler, Id, Limits, Metrics, Now, Peer, Topic};
 
 /// The client's end of a connection of a [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,7 @@ pub struct Client(usize);
 /// event comes when something changes, once, however much is left unread.
 pub struct Network {
     hub: Hub<MemorySocket>,
+    counters: CountersReader,
     ends: Vec<End>,
     elapsed: Duration,
     /// Events to deliver in the next turn besides what the wires say.
@@ -52,8 +55,10 @@ impl Network {
     }
 
     fn make(limits: Limits, executor: Executor) -> Network {
+        let counters = Counters::new();
         Network {
-            hub: Hub::new(limits, executor, Home::ALONE),
+            counters: counters.reader(),
+            hub: Hub::new(limits, executor, Home::ALONE, counters, Stopwatch::default()),
             ends: Vec::new(),
             elapsed: Duration::ZERO,
             stray: Vec::new(),
@@ -319,6 +324,14 @@ impl Network {
     /// How many connections the server has.
     pub fn connections(&self) -> usize {
         self.hub.len()
+    }
+
+    /// What the server has done so far, as [`Remote::metrics`](crate::Remote::metrics) tells it.
+    /// Nobody listens, so nobody is accepted, and no call takes any time.
+    pub fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::default();
+        self.counters.add_to(&mut metrics);
+        metrics
     }
 
     fn wire(&self, client: Client) -> MutexGuard<'_, Wire> {
