@@ -36,6 +36,7 @@ mod lingering;
 mod listening;
 mod log_kit;
 mod metrics;
+mod metrics_page;
 mod misuse;
 mod modes;
 mod network;
