@@ -35,6 +35,7 @@ mod lines;
 mod lingering;
 mod listening;
 mod log_kit;
+mod log_lines;
 mod metrics;
 mod metrics_page;
 mod misuse;
