@@ -12,8 +12,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use http::StatusCode;
-use socketserver::Limits;
 use socketserver::services::web::{Answered, Reply, Request, Web};
+use socketserver::{Limits, Metrics, Remote};
 
 use common::{Exit, Options};
 
@@ -25,6 +25,7 @@ reactor_web: a web server in one loop
   /json         the same as an object
   /echo         the request's body back, whatever the method
   /slow?ms=N    answers after N milliseconds (60000 at most) without holding up anybody
+  /metrics      what the server has done so far, for Prometheus
 
 options
   --bind ADDR             where to listen, repeatable: 127.0.0.1:8080, [::1]:8080, unix:/path
@@ -70,16 +71,22 @@ fn run() -> Result<(), Exit> {
         return Ok(());
     };
     options.limits.message = head_timeout;
-    common::serve(options, |server| server.service(site(faults)))
+    common::serve(options, |server| {
+        let site = site(faults, server.remote());
+        server.service(site)
+    })
 }
 
-fn site(faults: bool) -> Web {
+fn site(faults: bool, remote: Remote) -> Web {
     let web = Web::new()
         .any("/", |_, reply| reply.html(include_str!("common/welcome.html")))
         .get("/plaintext", |_, reply| reply.bytes("text/plain", b"Hello, World!"))
         .get("/json", |_, reply| reply.json(r#"{"message":"Hello, World!"}"#))
         .any("/echo", echo)
-        .get("/slow", slow);
+        .get("/slow", slow)
+        .get("/metrics", move |_, reply| {
+            reply.bytes(Metrics::PROMETHEUS, remote.metrics().prometheus().as_bytes())
+        });
     if !faults {
         return web;
     }

@@ -67,6 +67,8 @@ pub(crate) struct Record {
     pub(crate) effects: Vec<Effect>,
     /// The handler wants no more input for now: it paused, closed or handed over.
     pub(crate) halted: bool,
+    /// Whole messages that a protocol has found, until they are counted.
+    pub(crate) messages: u64,
 }
 
 /// All a handler may act on. It records and never fails: no method touches a socket, none
@@ -313,6 +315,11 @@ impl<'a> Context<'a> {
     /// too. What is written, sent or published to it after this goes nowhere.
     pub fn finish(&mut self) {
         self.record.effects.push(Effect::Finish);
+    }
+
+    /// A protocol has found a message.
+    pub(crate) fn note_message(&mut self) {
+        self.record.messages += 1;
     }
 
     /// Whether the handler should stop for now: it closed, paused or upgraded, or its output is

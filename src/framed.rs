@@ -185,6 +185,7 @@ impl<P: Protocol, H: MessageHandler<P>> Handler for Framed<P, H> {
             match self.protocol.decode(rest) {
                 Ok(Step::Message(message, n)) => {
                     used += n;
+                    cx.note_message();
                     self.handler.on_message(message, cx)?;
                 }
                 Ok(Step::Skip(n)) => used += n,

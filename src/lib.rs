@@ -66,7 +66,8 @@
 //! # Logging
 //!
 //! The library logs through the `log` crate and installs no logger: one record for each
-//! connection that ends, at level debug if nothing is wrong on this side, else warn.
+//! connection that ends, at level debug if nothing is wrong on this side, else warn. A record is one
+//! line, whatever peers send. [`Remote::metrics`] tells the same in numbers.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(unix))]
@@ -77,6 +78,7 @@ mod address;
 mod buffer;
 mod close;
 mod context;
+mod counters;
 mod datagram;
 mod destination;
 mod exec;
@@ -86,6 +88,7 @@ mod hub;
 mod id;
 mod limits;
 mod listen;
+mod metrics;
 mod mode;
 mod now;
 mod panics;
@@ -93,11 +96,13 @@ mod peer;
 mod place;
 #[cfg(feature = "processes")]
 mod prefork;
+mod prometheus;
 pub mod protocol;
 mod reactor;
 mod request_handler;
 mod server;
 pub mod services;
+mod stopwatch;
 mod stream;
 pub mod testkit;
 mod topic;
@@ -112,6 +117,7 @@ pub use handler::{Admission, Handler, Service};
 pub use id::Id;
 pub use limits::{Limits, SlowConsumer};
 pub use listen::Listen;
+pub use metrics::Metrics;
 pub use mode::Mode;
 pub use now::Now;
 pub use peer::Peer;
@@ -126,6 +132,7 @@ pub use topic::Topic;
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/clients.md")]
 #[doc = include_str!("../docs/from-python.md")]
+#[doc = include_str!("../docs/metrics.md")]
 #[doc = include_str!("../docs/modes.md")]
 #[doc = include_str!("../docs/testing.md")]
 #[doc = include_str!("../docs/writing-a-protocol.md")]

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// At most one line in this time about trouble that may come and go.
+pub(crate) const QUIET_MS: u64 = 10_000;
+
 /// Every bound of a server: its unit is in the type, its default beside it, and where the
 /// default comes from.
 ///
@@ -50,6 +53,11 @@ pub struct Limits {
     /// Threads that do what handlers [offload](crate::Context::offload), in modes without
     /// workers of their own. They are started when the first work comes. Default 4 (libuv).
     pub offload_workers: usize,
+    /// How long a call of a handler or a service may hold the loop. What holds it longer is counted
+    /// and logged: at first with the connection if there was only one in the turn; for 60 s from
+    /// then on, each call is timed by itself. `None` saves the look at the clock at the end of each
+    /// turn. Default 100 ms (asyncio's `slow_callback_duration`; Redis' `slowlog` 10 ms).
+    pub slow_call: Option<Duration>,
     /// How long it may take to make a connection to somebody else, over all addresses of a name.
     /// Default 10 s (curl 300 s, HAProxy's examples 5 s).
     pub connect: Option<Duration>,
@@ -103,6 +111,7 @@ impl Default for Limits {
             output_hard: 1024 * 1024,
             slow_consumer: SlowConsumer::Close,
             offload_workers: 4,
+            slow_call: Some(Duration::from_millis(100)),
             connect: Some(Duration::from_secs(10)),
             first_byte: Some(Duration::from_secs(60)),
             message: Some(Duration::from_secs(30)),

@@ -40,8 +40,8 @@ impl Stream {
         idle: Option<Duration>,
         write_stall: Option<Duration>,
     ) -> io::Result<Stream> {
-        let input = Input { socket: Arc::clone(socket), has_ended: false };
-        let output = Output { socket: Arc::clone(socket), has_failed: false };
+        let input = Input { socket: Arc::clone(socket), has_ended: false, bytes: 0 };
+        let output = Output { socket: Arc::clone(socket), has_failed: false, bytes: 0 };
         let stream = Stream {
             input: BufReader::with_capacity(INPUT_BUFFER, input),
             output: BufWriter::with_capacity(OUTPUT_BUFFER, output),
@@ -115,6 +115,11 @@ impl Stream {
     /// Whether the end of the input has been read.
     pub(crate) fn has_ended(&self) -> bool {
         self.input.get_ref().has_ended
+    }
+
+    /// How many bytes have come, and how many have gone.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        (self.input.get_ref().bytes, self.output.get_ref().bytes)
     }
 
     /// Whether the peer has sent what nobody read. Looks, so it is the last that is done with the
@@ -197,6 +202,7 @@ impl StdSocket {
 struct Input {
     socket: Arc<StdSocket>,
     has_ended: bool,
+    bytes: u64,
 }
 
 impl Read for Input {
@@ -206,6 +212,7 @@ impl Read for Input {
             StdSocket::Unix(stream) => { stream }.read(buffer),
         });
         self.has_ended |= matches!(result, Ok(0)) && !buffer.is_empty();
+        self.bytes += result.as_ref().map_or(0, |n| *n as u64);
         result
     }
 }
@@ -214,6 +221,7 @@ struct Output {
     socket: Arc<StdSocket>,
     /// The buffer would try again what has failed, and wait as long each time.
     has_failed: bool,
+    bytes: u64,
 }
 
 impl Write for Output {
@@ -226,6 +234,7 @@ impl Write for Output {
             StdSocket::Unix(stream) => { stream }.write(bytes),
         });
         self.has_failed = result.is_err();
+        self.bytes += result.as_ref().map_or(0, |n| *n as u64);
         result
     }
 

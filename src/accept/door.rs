@@ -2,7 +2,9 @@
 
 use std::io;
 
-use super::{Acceptor, PAUSE_MS, QUIET_MS};
+use super::{Acceptor, PAUSE_MS};
+use crate::counters::Counters;
+use crate::limits::QUIET_MS;
 use crate::{Now, Peer};
 
 /// A listener's accepting.
@@ -55,7 +57,7 @@ impl<L: Acceptor> Door<L> {
         self.accepting == Accepting::Ready && self.left > 0
     }
 
-    pub(super) fn look(&mut self, burst: usize, now: Now) -> Look<L::Socket> {
+    pub(super) fn look(&mut self, burst: usize, now: Now, counters: &Counters) -> Look<L::Socket> {
         self.left -= 1;
         match self.listener.accept() {
             Ok((socket, peer)) => return Look::Came(socket, peer),
@@ -67,18 +69,19 @@ impl<L: Acceptor> Door<L> {
                 // An error that is meant for one peer and yet comes every time must not make the
                 // loop spin.
                 if self.in_vain == burst {
-                    self.pause(&error, now);
+                    self.pause(&error, now, counters);
                 }
             }
             // Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), and whatever else
             // accept may invent: a pause is right for all of them, because an error that lasts
             // must not make the loop spin.
-            Err(error) => self.pause(&error, now),
+            Err(error) => self.pause(&error, now, counters),
         }
         Look::Nobody
     }
 
-    fn pause(&mut self, error: &io::Error, now: Now) {
+    fn pause(&mut self, error: &io::Error, now: Now, counters: &Counters) {
+        counters.accept_pauses.add(1);
         if self.quiet_until_ms <= now.millis() {
             log::warn!("{}: cannot accept: {error}", self.listener.address());
             self.quiet_until_ms = now.millis() + QUIET_MS;

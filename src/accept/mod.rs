@@ -6,14 +6,13 @@ mod door;
 use std::io;
 
 use self::door::{Accepting, Door, Look};
+use crate::counters::Counters;
 use crate::{Address, Limits, Now, Peer};
 
 pub(crate) use self::door::concerns_one_peer;
 
 /// How long to wait when the system is out of descriptors or memory.
 pub(crate) const PAUSE_MS: u64 = 100;
-/// At most one line about a listener's trouble in this time.
-pub(crate) const QUIET_MS: u64 = 10_000;
 
 /// What listens: a socket, or one in memory.
 pub(crate) trait Acceptor {
@@ -120,7 +119,12 @@ impl<L: Acceptor> Doors<L> {
     }
 
     /// The next newcomer of this turn, if there is room for one.
-    pub(crate) fn next(&mut self, has_room: bool, now: Now) -> Option<Newcomer<L::Socket>> {
+    pub(crate) fn next(
+        &mut self,
+        has_room: bool,
+        now: Now,
+        counters: &Counters,
+    ) -> Option<Newcomer<L::Socket>> {
         while let Some(door) = self.doors.get_mut(self.at) {
             if !door.may_look() {
                 self.at += 1;
@@ -130,8 +134,9 @@ impl<L: Acceptor> Doors<L> {
             if !has_room {
                 return None;
             }
-            match door.look(self.burst, now) {
+            match door.look(self.burst, now, counters) {
                 Look::Came(socket, peer) => {
+                    counters.accepted.add(1);
                     return Some(Newcomer { service: door.service, socket, peer });
                 }
                 Look::Nobody => {}

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use crate::counters::Counters;
 use crate::stream::{StdSocket, reason};
 use crate::{Close, Limits, Peer, RequestHandler, Stream, panics};
 
@@ -58,13 +59,14 @@ pub(crate) struct Leaving {
 }
 
 impl RequestPool {
-    /// Starts `workers` threads. `wake` is called by them when connections have ended.
+    /// Starts a thread for each of `counters`, which counts there. `wake` is called by them when
+    /// connections have ended.
     ///
     /// # Errors
     ///
     /// The system's, if it has no thread for a worker.
     pub(crate) fn start(
-        workers: usize,
+        counters: Vec<Counters>,
         limits: &Limits,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<RequestPool> {
@@ -76,10 +78,10 @@ impl RequestPool {
             wake: Box::new(wake),
         });
         let pool = RequestPool { shared };
-        for number in 0..workers {
+        for (number, counters) in counters.into_iter().enumerate() {
             let shared = Arc::clone(&pool.shared);
             let name = format!("requests-{number}");
-            thread::Builder::new().name(name).spawn(move || shared.work())?;
+            thread::Builder::new().name(name).spawn(move || shared.work(&counters))?;
         }
         Ok(pool)
     }
@@ -114,8 +116,9 @@ impl RequestPool {
         }
     }
 
-    /// Ends every connection now. A handler may still run; its stream fails.
-    pub(crate) fn abort(&self) {
+    /// Ends every connection now. A handler may still run; its stream fails. Returns how many had
+    /// not been served yet.
+    pub(crate) fn abort(&self) -> usize {
         let mut state = self.shared.lock();
         let waiting = std::mem::take(&mut state.waiting);
         state.leaving.clear();
@@ -123,10 +126,12 @@ impl RequestPool {
             socket.shutdown(Shutdown::Both);
         }
         drop(state);
+        let count = waiting.len();
         for request in waiting {
             log::debug!("{}: {}", request.peer, Close::Stopping);
             panics::drop_quietly(request);
         }
+        count
     }
 }
 
@@ -144,9 +149,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) {
+    fn work(&self, counters: &Counters) {
         while let Some(request) = self.next() {
-            self.serve(request);
+            self.serve(request, counters);
         }
     }
 
@@ -163,19 +168,24 @@ impl Shared {
         }
     }
 
-    fn serve(&self, request: Request) {
+    fn serve(&self, request: Request, counters: &Counters) {
         let Request { key, socket, peer, mut handler } = request;
         let (why, lingers) = match Stream::new(&socket, peer.clone(), self.idle, self.write_stall) {
             Ok(mut stream) => {
-                let why = match converse(&mut *handler, &mut stream) {
+                let why = match converse(&mut *handler, &mut stream, counters) {
                     Close::Eof if self.lock().is_stopping => Close::Stopping,
                     why => why,
                 };
-                (why, stream.has_unread())
+                let lingers = stream.has_unread();
+                let (bytes_in, bytes_out) = stream.bytes();
+                counters.bytes_in.add(bytes_in);
+                counters.bytes_out.add(bytes_out);
+                (why, lingers)
             }
             // The peer has gone already.
             Err(error) => (reason(&error), false),
         };
+        counters.close(&why);
         let level = if why.is_expected() { log::Level::Debug } else { log::Level::Warn };
         log::log!(level, "{peer}: {why}");
         panics::drop_quietly(handler);
@@ -208,20 +218,20 @@ enum Failure {
 }
 
 /// Everything that a handler is called for.
-fn converse(handler: &mut dyn RequestHandler, stream: &mut Stream) -> Close {
-    let mut result = call(stream, |stream| handler.setup(stream));
+fn converse(handler: &mut dyn RequestHandler, stream: &mut Stream, counters: &Counters) -> Close {
+    let mut result = call(stream, counters, |stream| handler.setup(stream));
     if result.is_ok() {
-        result = call(stream, |stream| handler.handle(stream));
-        let finished = call(stream, |stream| handler.finish(stream));
+        result = call(stream, counters, |stream| handler.handle(stream));
+        let finished = call(stream, counters, |stream| handler.finish(stream));
         result = result.and(finished);
     }
-    let sent = call(stream, io::Write::flush);
+    let sent = io::Write::flush(stream).map_err(Failure::Error);
     match result.and(sent) {
         Ok(()) if stream.has_ended() => Close::Eof,
         Ok(()) => Close::Done,
         Err(Failure::Panicked) => Close::Panicked,
         Err(Failure::Error(error)) => {
-            let told = call(stream, |_| {
+            let told = call(stream, counters, |_| {
                 handler.handle_error(&error);
                 Ok(())
             });
@@ -232,11 +242,14 @@ fn converse(handler: &mut dyn RequestHandler, stream: &mut Stream) -> Close {
 
 fn call(
     stream: &mut Stream,
+    counters: &Counters,
     make: impl FnOnce(&mut Stream) -> io::Result<()>,
 ) -> Result<(), Failure> {
+    counters.calls.add(1);
     match panics::catch(|| make(stream)) {
         Ok(result) => result.map_err(Failure::Error),
         Err(said) => {
+            counters.panics.add(1);
             log::error!("{}: handler panicked: {said}", stream.peer());
             Err(Failure::Panicked)
         }

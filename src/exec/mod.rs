@@ -9,7 +9,10 @@ pub(crate) use self::blocking::{Leaving, RequestPool};
 pub(crate) use self::errand::Errand;
 pub(crate) use self::pool::Pool;
 
+use std::time::Duration;
+
 use crate::context::{Note, Record};
+use crate::stopwatch::Elapsed;
 use crate::{Close, Context, Handler, Id, Peer, panics};
 
 /// Where handlers run.
@@ -60,6 +63,20 @@ impl Call<'_> {
         })
     }
 
+    /// The method that is called.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Call::Data(_) => "on_data",
+            Call::Open => "on_open",
+            Call::Eof => "on_eof",
+            Call::Drain => "on_drain",
+            Call::Wake => "on_wake",
+            Call::Note(_) => "on_note",
+            Call::Stop => "on_stop",
+            Call::Close(_) => "on_close",
+        }
+    }
+
     /// The same call, with its own copy of what it lends.
     fn pack(self) -> Packed {
         match self {
@@ -103,6 +120,15 @@ impl Task {
             Task::Errand(errand) => errand.run(),
         }
     }
+
+    /// The same, with a look at the clock before and after it.
+    fn run_timed(&mut self, elapsed: &Elapsed) {
+        let began = elapsed();
+        self.run();
+        if let Task::Job(job) = self {
+            job.took = elapsed().saturating_sub(began);
+        }
+    }
 }
 
 /// A handler and a call of it, on the way to a worker and back.
@@ -115,6 +141,8 @@ pub(crate) struct Job {
     /// The input of the call, on the way back.
     pub(crate) input: Vec<u8>,
     pub(crate) returned: Returned,
+    /// How long the call has kept a worker, if that is timed.
+    pub(crate) took: Duration,
 }
 
 impl Job {
@@ -126,7 +154,16 @@ impl Job {
         record: Record,
     ) -> Job {
         let call = call.pack();
-        Job { id, handler, record, peer, call, input: Vec::new(), returned: None }
+        Job {
+            id,
+            handler,
+            record,
+            peer,
+            call,
+            input: Vec::new(),
+            returned: None,
+            took: Duration::ZERO,
+        }
     }
 
     /// Makes the call.

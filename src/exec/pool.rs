@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::Task;
+use crate::stopwatch::Elapsed;
 
 /// A fixed number of workers. They end when it is dropped; one that is in the middle of a task ends
 /// after it, and nobody waits for that.
@@ -19,6 +20,8 @@ struct Shared {
     /// There is something to do, or nothing ever will be.
     news: Condvar,
     done: Mutex<Vec<Task>>,
+    /// To time calls by, if that is wanted.
+    elapsed: Option<Elapsed>,
     /// Says that `done` is no longer empty.
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -43,12 +46,14 @@ impl Pool {
     /// The system's, if it has no thread for a worker.
     pub(crate) fn start(
         workers: usize,
+        elapsed: Option<Elapsed>,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Pool> {
         let shared = Arc::new(Shared {
             todo: Mutex::default(),
             news: Condvar::new(),
             done: Mutex::default(),
+            elapsed,
             wake: Box::new(wake),
         });
         let pool = Pool { shared };
@@ -93,7 +98,10 @@ impl Drop for Pool {
 impl Shared {
     fn work(&self) {
         while let Some(mut task) = self.next() {
-            task.run();
+            match &self.elapsed {
+                Some(elapsed) => task.run_timed(elapsed),
+                None => task.run(),
+            }
             let mut done = lock(&self.done);
             done.push(task);
             let is_first = done.len() == 1;

@@ -10,8 +10,10 @@ use super::siblings;
 use super::transport::Transport;
 use crate::buffer::Backlog;
 use crate::context::{Effect, Record, Work};
+use crate::counters::Counters;
 use crate::exec::{Call, Executor, Job, Returned, Task};
 use crate::id::Home;
+use crate::stopwatch::Stopwatch;
 use crate::{Close, Context, Handler, Id, Limits, Note, Now, Peer, panics};
 
 pub(crate) struct Connection<T> {
@@ -82,7 +84,14 @@ pub(crate) struct Desk {
     pub(super) spare: Vec<Record>,
     /// Effects on others, for the hub.
     pub(super) outward: VecDeque<(Id, Effect)>,
+    pub(super) meter: Meter,
+    pub(super) stopwatch: Stopwatch,
+}
+
+/// What is noted while bytes go through: for the pump of one connection, and for good.
+pub(crate) struct Meter {
     pub(super) progress: Progress,
+    pub(super) counters: Counters,
 }
 
 /// What happened while a connection was pumped: it decides which deadlines start anew.
@@ -100,16 +109,22 @@ const SPARE_RECORDS: usize = 64;
 const SPARE_OUT: usize = 64 * 1024;
 
 impl<T: Transport> Connection<T> {
+    /// Without a handler it is one that has been served elsewhere: what its peer still sends is
+    /// for nobody.
     pub(super) fn new(
         transport: T,
         generation: u32,
         peer: Peer,
-        handler: Box<dyn Handler>,
+        handler: Option<Box<dyn Handler>>,
         now: Now,
     ) -> Connection<T> {
+        let (marks, link) = match handler {
+            Some(_) => (marks::NEW, Link::Open),
+            None => (marks::SERVED.with(marks::TOLD).with(marks::UNREAD), Link::Closing),
+        };
         Connection {
             transport,
-            handler: Some(handler),
+            handler,
             leftovers: None,
             peer,
             bytes_in: 0,
@@ -117,9 +132,9 @@ impl<T: Transport> Connection<T> {
             opened_ms: now.millis(),
             deadline: Tick::NEVER,
             generation,
-            marks: marks::NEW,
+            marks,
             watch: Watch::Nothing,
-            link: Link::Open,
+            link,
         }
     }
 
@@ -230,10 +245,16 @@ impl<T: Transport> Connection<T> {
             return None;
         }
         let handler = self.handler.as_deref_mut()?;
+        desk.meter.counters.calls.add(1);
         let mut cx = Context::new(id, &self.peer, &mut desk.record);
-        match call.make(handler, &mut cx) {
+        let result = match desk.stopwatch.is_alarmed() {
+            false => call.make(handler, &mut cx),
+            true => make_timed(call, handler, &mut cx, &mut desk.stopwatch, &desk.meter.counters),
+        };
+        match result {
             Ok(result) => Some(result),
             Err(said) => {
+                desk.meter.counters.panics.add(1);
                 log::error!("{id} {}: handler panicked: {said}", self.peer);
                 None
             }
@@ -247,6 +268,7 @@ impl<T: Transport> Connection<T> {
         let mut record = desk.spare.pop().unwrap_or_default();
         (record.now, record.stopping) = (desk.record.now, desk.record.stopping);
         record.room = desk.record.room;
+        desk.meter.counters.calls.add(1);
         let job = Job::new(id, self.peer.clone(), handler, call, record);
         desk.tasks.push(Task::Job(job));
         self.marks.set(marks::AWAY);
@@ -258,6 +280,11 @@ impl<T: Transport> Connection<T> {
         self.marks.clear(marks::AWAY);
         self.handler = Some(job.handler);
         desk.record.effects.append(&mut job.record.effects);
+        desk.record.messages += std::mem::take(&mut job.record.messages);
+        desk.stopwatch.note_job(job.took, &desk.meter.counters);
+        if job.returned.is_none() {
+            desk.meter.counters.panics.add(1);
+        }
         if self.link == Link::Open && !self.marks.has(marks::FINISHED) {
             desk.record.out.extend_from_slice(&job.record.out);
         }
@@ -341,9 +368,9 @@ impl<T: Transport> Connection<T> {
         let anew = watch != self.watch
             || match watch {
                 Watch::Nothing | Watch::FirstByte | Watch::Grace | Watch::Linger => false,
-                Watch::Message => desk.progress.used,
-                Watch::Idle => desk.progress.heard || desk.progress.sent,
-                Watch::WriteStall => desk.progress.sent,
+                Watch::Message => desk.meter.progress.used,
+                Watch::Idle => desk.meter.progress.heard || desk.meter.progress.sent,
+                Watch::WriteStall => desk.meter.progress.sent,
             };
         if anew {
             self.watch(watch, desk);
@@ -432,4 +459,21 @@ impl<T: Transport> Connection<T> {
             self.leftovers = None;
         }
     }
+}
+
+/// Makes a call when each is timed.
+#[cold]
+fn make_timed(
+    call: Call<'_>,
+    handler: &mut dyn Handler,
+    cx: &mut Context<'_>,
+    stopwatch: &mut Stopwatch,
+    counters: &Counters,
+) -> Result<Result<usize, Close>, String> {
+    let name = call.name();
+    let result = call.make(handler, cx);
+    if let Some(slow) = stopwatch.lap(counters) {
+        log::warn!("{} {}: {name} {slow}", cx.id(), cx.peer());
+    }
+    result
 }

@@ -28,7 +28,7 @@ impl<T: Transport> Hub<T> {
         for message in self.topics.unseen(id, topic) {
             let Some(connection) = lookup(&mut self.table, id) else { return };
             if connection.is_listening() {
-                self.desk.progress = Progress::default();
+                self.desk.meter.progress = Progress::default();
                 let mut alone = None;
                 let share = Share::new(&message, 0..message.len(), &mut alone);
                 connection.receive(share, &mut self.desk);
@@ -66,6 +66,7 @@ impl<T: Transport> Hub<T> {
     /// Has `bytes` delivered to all members of `topic` but their author: here at the end of the
     /// turn.
     pub(super) fn publish(&mut self, author: Id, topic: &Topic, bytes: &[u8]) {
+        self.desk.meter.counters.published.add(1);
         if self.publish_here(author, topic, bytes) {
             self.hold(author);
         }
@@ -114,7 +115,7 @@ impl<T: Transport> Hub<T> {
             if positions.is_empty() || !connection.is_listening() {
                 continue;
             }
-            desk.progress = Progress::default();
+            desk.meter.progress = Progress::default();
             if connection.transport.keeps_boundaries() {
                 connection.receive_packets(id, audience, positions, budget, desk);
             } else {
@@ -157,7 +158,7 @@ impl<T: Transport> Hub<T> {
                 // Another topic was too much for it.
                 continue;
             }
-            self.desk.progress = Progress::default();
+            self.desk.meter.progress = Progress::default();
             connection.flush(&mut self.desk);
             if connection.link == Link::Closed {
                 self.bury(id);
@@ -206,7 +207,7 @@ impl<T: Transport> Connection<T> {
             }
             0
         } else {
-            self.send(share.bytes, &mut desk.progress)
+            self.send(share.bytes, &mut desk.meter)
         };
         if sent < len && self.link != Link::Closed {
             let (slice, part) = share.keep(sent);

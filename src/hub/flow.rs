@@ -3,7 +3,7 @@
 
 use std::io::{self, IoSlice};
 
-use super::connection::{Connection, Desk, Link, Progress};
+use super::connection::{Connection, Desk, Link, Meter};
 use super::marks;
 use super::transport::Transport;
 use crate::buffer::GATHERED;
@@ -83,7 +83,8 @@ impl<T: Transport> Connection<T> {
             }
             Ok(n) => {
                 self.bytes_in += n as u64;
-                desk.progress.heard = true;
+                desk.meter.counters.bytes_in.add(n as u64);
+                desk.meter.progress.heard = true;
                 self.marks.set(marks::SPOKE);
                 // The short-read rule. It saves the second read that would say `WouldBlock`:
                 // half of all reads.
@@ -147,7 +148,7 @@ impl<T: Transport> Connection<T> {
                 return;
             }
         };
-        desk.progress.used |= used > 0;
+        desk.meter.progress.used |= used > 0;
         let left = len - used;
         if self.link != Link::Open {
             if left > 0 {
@@ -194,7 +195,7 @@ impl<T: Transport> Connection<T> {
     /// handler then writes counts against the budget too: one that streams to a fast reader
     /// must not hold the loop.
     fn drain(&mut self, id: Id, budget: &mut usize, desk: &mut Desk) -> bool {
-        let packed = std::mem::take(&mut desk.progress.packed);
+        let packed = std::mem::take(&mut desk.meter.progress.packed);
         *budget = budget.saturating_sub(desk.record.out.len() + packed);
         self.flush(desk);
         if *budget == 0 || self.output_len() > desk.limits.output_low || self.link != Link::Open {
@@ -223,7 +224,7 @@ impl<T: Transport> Connection<T> {
         }
         let waiting = self.output_len();
         if waiting == 0 && !self.is_deferred() {
-            let sent = self.send(&desk.record.out, &mut desk.progress);
+            let sent = self.send(&desk.record.out, &mut desk.meter);
             if sent < desk.record.out.len() && self.link != Link::Closed {
                 self.keep_output(&desk.record.out[sent..]);
             }
@@ -240,7 +241,7 @@ impl<T: Transport> Connection<T> {
             desk.record.out.clear();
         }
         if !self.marks.has(marks::BLOCKED) && !self.is_deferred() {
-            self.send_waiting(&mut desk.progress);
+            self.send_waiting(&mut desk.meter);
         }
     }
 
@@ -258,7 +259,7 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    fn send_waiting(&mut self, progress: &mut Progress) {
+    fn send_waiting(&mut self, meter: &mut Meter) {
         let mut output = std::mem::take(&mut self.leftovers().output);
         while !output.is_empty() && !self.marks.has(marks::BLOCKED) && self.link != Link::Closed {
             let mut slices = [IoSlice::new(&[]); GATHERED];
@@ -267,8 +268,8 @@ impl<T: Transport> Connection<T> {
                 false => output.gather(&mut slices),
             };
             let sent = match gathered {
-                0 => self.send(output.first(), progress),
-                n => self.send_gathered(&slices[..n], progress),
+                0 => self.send(output.first(), meter),
+                n => self.send_gathered(&slices[..n], meter),
             };
             output.consume(sent);
         }
@@ -276,19 +277,19 @@ impl<T: Transport> Connection<T> {
     }
 
     /// One write of several pieces.
-    fn send_gathered(&mut self, slices: &[IoSlice<'_>], progress: &mut Progress) -> usize {
+    fn send_gathered(&mut self, slices: &[IoSlice<'_>], meter: &mut Meter) -> usize {
         let len = slices.iter().map(|slice| slice.len()).sum();
         let result = self.transport.write_vectored(slices);
-        self.note_write(result, len, progress)
+        self.note_write(result, len, meter)
     }
 
     /// Writes until everything is gone or the socket takes no more. One call, as a rule.
     #[inline(always)]
-    pub(super) fn send(&mut self, bytes: &[u8], progress: &mut Progress) -> usize {
+    pub(super) fn send(&mut self, bytes: &[u8], meter: &mut Meter) -> usize {
         let mut sent = 0;
         while sent < bytes.len() {
             let result = self.transport.write(&bytes[sent..]);
-            sent += self.note_write(result, bytes.len() - sent, progress);
+            sent += self.note_write(result, bytes.len() - sent, meter);
             if self.marks.has(marks::BLOCKED) || self.link == Link::Closed {
                 break;
             }
@@ -298,11 +299,12 @@ impl<T: Transport> Connection<T> {
 
     /// Takes note of what a write of `len` bytes gave. Returns how many of them are gone.
     #[inline(always)]
-    fn note_write(&mut self, result: io::Result<usize>, len: usize, p: &mut Progress) -> usize {
+    fn note_write(&mut self, result: io::Result<usize>, len: usize, meter: &mut Meter) -> usize {
         match result {
             Ok(0) => self.fail(Close::Io(io::ErrorKind::WriteZero)),
             Ok(n) => {
-                p.sent = true;
+                meter.counters.bytes_out.add(n as u64);
+                meter.progress.sent = true;
                 self.bytes_out += n as u64;
                 if n < len && self.transport.short_read_drains() {
                     // What a short read is to input: the event will come.

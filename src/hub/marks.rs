@@ -63,6 +63,8 @@ pub(crate) const OFFLOADED: Marks = Marks(1 << 25);
 /// It has something for a sibling, which has to be there before anybody hears of it: nothing is
 /// written before the next turn.
 pub(crate) const DEFERRED: Marks = Marks(1 << 26);
+/// It has been served already, and counted: only its peer is waited for.
+pub(crate) const SERVED: Marks = Marks(1 << 27);
 
 /// With any of these the handler is offered no input.
 pub(crate) const HALTED: Marks = PAUSED.with(HELD).with(EOF).with(AWAY);

@@ -27,7 +27,7 @@ use slab::Slab;
 pub(crate) use self::siblings::Parcel;
 pub(crate) use self::transport::Transport;
 
-use self::connection::{Connection, Desk, Link, Progress};
+use self::connection::{Connection, Desk, Link, Meter, Progress};
 use self::deadline::{Periods, Sweep, Tick, Watch};
 use self::flow::READ_SIZE;
 use self::offload::Errands;
@@ -35,8 +35,10 @@ use self::siblings::Siblings;
 use self::timers::Timers;
 use self::topics::Topics;
 use crate::context::{Dial, Record};
+use crate::counters::Counters;
 use crate::exec::{Executor, Job, Task};
 use crate::id::Home;
+use crate::stopwatch::Stopwatch;
 use crate::{Close, Handler, Id, Limits, Now, Peer, panics};
 
 /// What an event said about a connection.
@@ -84,7 +86,13 @@ const WAKE_BURST: usize = 4096;
 const OUT_KEPT: usize = 1024 * 1024;
 
 impl<T: Transport> Hub<T> {
-    pub(crate) fn new(limits: Limits, executor: Executor, home: Home) -> Hub<T> {
+    pub(crate) fn new(
+        limits: Limits,
+        executor: Executor,
+        home: Home,
+        counters: Counters,
+        stopwatch: Stopwatch,
+    ) -> Hub<T> {
         let input = vec![0; limits.pending_input + 2 * READ_SIZE];
         let out = Vec::with_capacity(limits.output_high.min(OUT_KEPT));
         Hub {
@@ -113,7 +121,8 @@ impl<T: Transport> Hub<T> {
                 tasks: Vec::new(),
                 spare: Vec::new(),
                 outward: VecDeque::new(),
-                progress: Progress::default(),
+                meter: Meter { progress: Progress::default(), counters },
+                stopwatch,
             },
             input,
         }
@@ -134,15 +143,26 @@ impl<T: Transport> Hub<T> {
 
     /// Takes in a connection; its handler is greeted in the next turn.
     pub(crate) fn open(&mut self, transport: T, peer: Peer, handler: Box<dyn Handler>) -> Id {
+        let id = self.seat(transport, peer, Some(handler));
+        self.desk.meter.counters.opened.add(1);
+        if self.desk.record.stopping {
+            self.ask_to_stop(id);
+        }
+        id
+    }
+
+    /// Takes in a connection that has been served elsewhere and must linger.
+    pub(crate) fn see_off(&mut self, transport: T, peer: Peer) {
+        self.seat(transport, peer, None);
+    }
+
+    fn seat(&mut self, transport: T, peer: Peer, handler: Option<Box<dyn Handler>>) -> Id {
         let id = self.next_id();
         self.generation = self.next_generation();
         let connection =
             Connection::new(transport, self.generation, peer, handler, self.desk.record.now);
         self.table.insert(connection);
         self.queue(id);
-        if self.desk.record.stopping {
-            self.ask_to_stop(id);
-        }
         id
     }
 
@@ -176,6 +196,11 @@ impl<T: Transport> Hub<T> {
         self.desk.tick = Tick::at(now);
     }
 
+    /// What is counted, and how calls are timed that others make in this turn.
+    pub(crate) fn instruments(&mut self) -> (&Counters, &mut Stopwatch) {
+        (&self.desk.meter.counters, &mut self.desk.stopwatch)
+    }
+
     /// Pumps each connection that is ready, once.
     pub(crate) fn turn(&mut self, now: Now) {
         self.note_time(now);
@@ -191,19 +216,34 @@ impl<T: Transport> Hub<T> {
         }
         let mut batch = std::mem::take(&mut self.batch);
         std::mem::swap(&mut self.ready, &mut batch);
-        for id in batch.drain(..) {
-            self.pump(id, None);
+        for id in &batch {
+            self.pump(*id, None);
         }
-        self.batch = batch;
         if self.topics.is_busy() {
             self.fan_out();
         }
+        if let Some(first) = batch.first() {
+            self.tell_if_slow(*first, batch.len());
+        }
+        batch.clear();
+        self.batch = batch;
         self.reap();
         if self.desk.record.out.capacity() > OUT_KEPT {
             self.desk.record.out.shrink_to(self.desk.limits.output_high);
         }
+        self.desk.meter.counters.turns.add(1);
+        self.desk.meter.counters.messages.add(std::mem::take(&mut self.desk.record.messages));
         #[cfg(debug_assertions)]
         self.check_invariants();
+    }
+
+    /// Times what has happened in the turn since the last time somebody looked.
+    fn tell_if_slow(&mut self, first: Id, count: usize) {
+        let Some(slow) = self.desk.stopwatch.lap(&self.desk.meter.counters) else { return };
+        match lookup(&mut self.table, first) {
+            Some(connection) if count == 1 => log::warn!("{first} {}: {slow}", connection.peer),
+            _ => log::warn!("one of {count} connections, or all of them, {slow}"),
+        }
     }
 
     /// How long the reactor may sleep: until this many milliseconds after the server's start.
@@ -270,7 +310,7 @@ impl<T: Transport> Hub<T> {
     #[inline(always)]
     fn pump(&mut self, id: Id, job: Option<Job>) {
         let Some(connection) = lookup(&mut self.table, id) else { return };
-        self.desk.progress = Progress::default();
+        self.desk.meter.progress = Progress::default();
         if let Some(job) = job {
             connection.come_back(id, job, &mut self.desk);
         } else {
@@ -342,6 +382,7 @@ impl<T: Transport> Hub<T> {
 
     /// Takes what workers are to do.
     pub(crate) fn take_tasks(&mut self) -> Vec<Task> {
+        self.desk.meter.counters.jobs.add(self.desk.tasks.len() as u64);
         std::mem::take(&mut self.desk.tasks)
     }
 
@@ -402,15 +443,20 @@ impl<T: Transport> Hub<T> {
             if connection.marks.has(marks::TIMED) {
                 self.timers.cancel(id);
             }
-            self.log_end(id, &connection);
+            self.tell_end(id, &connection);
         }
     }
 
-    fn log_end(&self, id: Id, connection: &Connection<T>) {
-        if log::max_level() < log::Level::Warn {
+    /// Counts the end of a connection, and logs it.
+    fn tell_end(&self, id: Id, connection: &Connection<T>) {
+        if connection.marks.has(marks::SERVED) {
             return;
         }
         let why = connection.why();
+        self.desk.meter.counters.close(&why);
+        if log::max_level() < log::Level::Warn {
+            return;
+        }
         let level = if why.is_expected() { log::Level::Debug } else { log::Level::Warn };
         log::log!(
             level,

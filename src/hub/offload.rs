@@ -58,6 +58,9 @@ impl<T: Transport> Hub<T> {
         self.errands.away -= 1;
         let id = errand.id;
         let result = errand.result();
+        if result.is_none() {
+            self.desk.meter.counters.panics.add(1);
+        }
         match (lookup(&mut self.table, id), result) {
             (None, result) => panics::drop_quietly(result),
             (Some(connection), None) => {

@@ -32,7 +32,7 @@ impl<T: Transport> Connection<T> {
     /// Sends what one call wrote as one packet, before the next call writes.
     #[cold]
     pub(super) fn pack(&mut self, desk: &mut Desk) {
-        desk.progress.packed += desk.record.out.len();
+        desk.meter.progress.packed += desk.record.out.len();
         self.flush(desk);
     }
 

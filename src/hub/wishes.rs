@@ -170,7 +170,14 @@ impl<T: Transport> Hub<T> {
     ) {
         let mut cx = Context::new(Id::NOBODY, peer, &mut self.desk.record);
         let result = panics::catch(|| handler.on_unreachable(error, &mut cx));
+        let counters = &self.desk.meter.counters;
+        counters.unreachable.add(1);
+        counters.calls.add(1);
+        if let Some(slow) = self.desk.stopwatch.lap(counters) {
+            log::warn!("{peer}: on_unreachable {slow}");
+        }
         if let Err(said) = result {
+            counters.panics.add(1);
             log::error!("{peer}: handler panicked: {said}");
         }
         panics::drop_quietly(handler);

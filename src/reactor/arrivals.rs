@@ -8,7 +8,6 @@ use mio::Token;
 use super::Reactor;
 use super::behind::{Behind, ask};
 use super::connect::Outcome;
-use super::farewell::Farewell;
 use super::group::{Member, Transfer};
 use super::socket::Socket;
 use crate::accept::Newcomer;
@@ -34,22 +33,30 @@ impl Reactor {
 
     /// Lets everybody in whom the turn of the listeners gives.
     pub(super) fn admit_all(&mut self) {
-        while let Some(newcomer) = self.doors.next(self.has_room(), self.now) {
+        while let Some(newcomer) = self.next_newcomer() {
             self.admit(newcomer);
         }
+    }
+
+    fn next_newcomer(&mut self) -> Option<Newcomer<Socket>> {
+        let has_room = self.has_room();
+        let (counters, _) = self.hub.instruments();
+        self.doors.next(has_room, self.now, counters)
     }
 
     fn admit(&mut self, newcomer: Newcomer<Socket>) {
         let Newcomer { service, socket, peer } = newcomer;
         match &mut self.services[service] {
             Behind::Handlers(service) => {
-                if let Some(handler) = ask(&peer, || service.accept(&peer)) {
+                let handler = ask(&peer, self.hub.instruments(), || service.accept(&peer));
+                if let Some(handler) = handler {
                     self.seat(socket, peer, handler);
                 }
             }
             Behind::Requests(service) => {
-                let handler = ask(&peer, || service.accept(&peer));
+                let handler = ask(&peer, self.hub.instruments(), || service.accept(&peer));
                 if let (Some(handler), Some(pool)) = (handler, &self.requests) {
+                    self.hub.instruments().0.opened.add(1);
                     pool.submit(socket.into(), peer, handler);
                 }
             }
@@ -91,17 +98,22 @@ impl Reactor {
     }
 
     fn register(&mut self, mut socket: Socket, peer: Peer, handler: Box<dyn Handler>) {
-        let token = Token(self.hub.next_id().to_token());
-        match socket.register(self.poller.poll.registry(), token) {
+        match self.watch(&mut socket) {
             Ok(()) => {
                 self.hub.open(socket, peer, handler);
             }
             // The poller has no room for this one (ENOSPC, ENOMEM); the others stay.
             Err(error) => {
                 log::warn!("{peer}: cannot be watched: {error}");
+                self.hub.instruments().0.refused_by_system.add(1);
                 panics::drop_quietly(handler);
             }
         }
+    }
+
+    /// Has the poller watch a socket as that of the next connection.
+    fn watch(&self, socket: &mut Socket) -> io::Result<()> {
+        socket.register(self.poller.poll.registry(), Token(self.hub.next_id().to_token()))
     }
 
     /// Takes in those whom a blocking handler has served and who go on sending.
@@ -110,7 +122,11 @@ impl Reactor {
         let Some((true, leaving)) = ended else { return };
         self.doors.retry();
         for Leaving { socket, peer } in leaving {
-            self.register(socket.into(), peer, Box::new(Farewell));
+            let mut socket = socket.into();
+            match self.watch(&mut socket) {
+                Ok(()) => self.hub.see_off(socket, peer),
+                Err(error) => log::debug!("{peer}: cannot be watched: {error}"),
+            }
         }
     }
 
@@ -130,6 +146,7 @@ impl Reactor {
         for Outcome { handler, peer, socket } in self.connector.take_outcomes() {
             match socket.and_then(|socket| self.rename(socket)) {
                 Ok(socket) => {
+                    self.hub.instruments().0.connected.add(1);
                     self.hub.open(socket, peer, handler);
                 }
                 Err(error) => {

@@ -1,5 +1,7 @@
 //! What stands behind a listener, and asking it for a handler. Knows no poller.
 
+use crate::counters::Counters;
+use crate::stopwatch::Stopwatch;
 use crate::{Peer, RequestService, Service, panics};
 
 /// What makes the handlers behind a listener.
@@ -9,14 +11,25 @@ pub(crate) enum Behind {
 }
 
 /// Asks a service for a handler. `H` is of either kind.
-pub(super) fn ask<H>(peer: &Peer, accept: impl FnOnce() -> Option<H>) -> Option<H> {
-    match panics::catch(accept) {
+pub(super) fn ask<H>(
+    peer: &Peer,
+    (counters, stopwatch): (&Counters, &mut Stopwatch),
+    accept: impl FnOnce() -> Option<H>,
+) -> Option<H> {
+    let result = panics::catch(accept);
+    if let Some(slow) = stopwatch.lap(counters) {
+        log::warn!("{peer}: the service {slow}");
+    }
+    match result {
         Ok(Some(handler)) => Some(handler),
         Ok(None) => {
+            counters.refused_by_service.add(1);
             log::debug!("{peer}: refused");
             None
         }
         Err(said) => {
+            counters.refused_by_panic.add(1);
+            counters.panics.add(1);
             log::error!("{peer}: service panicked: {said}");
             None
         }

@@ -1,11 +1,13 @@
 //! The only place that reads a clock.
 #![allow(clippy::disallowed_methods, reason = "this is the clock that everybody else is handed")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::Now;
+use crate::stopwatch::Elapsed;
 
-/// Time as a server sees it: read once a turn.
+/// Time as a server sees it: read once a turn, and to time calls.
 pub(crate) struct Clock {
     started: Instant,
     /// The wall clock is read only when its second is over. It serves the `Date` of answers and
@@ -17,6 +19,12 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn start() -> Clock {
         Clock { started: Instant::now(), unix_seconds: 0, unix_until: Duration::ZERO }
+    }
+
+    /// The same clock as a function, for those who time calls.
+    pub(crate) fn elapsed(&self) -> Elapsed {
+        let started = self.started;
+        Arc::new(move || started.elapsed())
     }
 
     pub(crate) fn read(&mut self) -> Now {

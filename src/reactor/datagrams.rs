@@ -8,10 +8,13 @@ use mio::event::Event;
 use mio::{Registry, Token};
 
 use super::datagram_socket::DatagramSocket;
-use super::outgoing::Outgoing;
-use crate::accept::{PAUSE_MS, QUIET_MS, concerns_one_peer};
+use super::outgoing::{Outgoing, Sent};
+use crate::accept::{PAUSE_MS, concerns_one_peer};
+use crate::counters::Counters;
 use crate::datagram::Outbox;
-use crate::{DatagramContext, DatagramHandler, Limits, Now, Peer, panics};
+use crate::limits::QUIET_MS;
+use crate::stopwatch::Stopwatch;
+use crate::{DatagramContext, DatagramHandler, Limits, Now, panics};
 
 /// The first token of datagram sockets: below are the listeners, and at the very end the poller's
 /// own.
@@ -20,6 +23,9 @@ const FIRST: usize = 1 << 31;
 const BURST: usize = 64;
 /// Datagrams that are still answered when the server stops: those in the socket's queue.
 const LAST_BURST: usize = 4096;
+
+/// What the calls of handlers are counted and timed with.
+type Instruments<'a> = (&'a Counters, &'a mut Stopwatch);
 
 /// The datagram sockets of a server and what they share.
 pub(crate) struct Letterboxes {
@@ -106,23 +112,25 @@ impl Letterboxes {
     }
 
     /// A bounded share for each socket.
-    pub(super) fn turn(&mut self, now: Now) {
+    pub(super) fn turn(&mut self, now: Now, (counters, stopwatch): Instruments<'_>) {
         for index in 0..self.boxes.len() {
-            self.boxes[index].send_waiting(now);
+            self.boxes[index].send_waiting(now, counters);
             if self.boxes[index].look_at_ms.is_some_and(|at_ms| at_ms <= now.millis()) {
-                self.receive(index, BURST, self.budget, now);
+                self.receive(index, BURST, self.budget, now, (counters, &mut *stopwatch));
             }
         }
     }
 
     /// Answers what has come already, and closes.
-    pub(super) fn stop(&mut self, now: Now) {
+    pub(super) fn stop(&mut self, now: Now, (counters, stopwatch): Instruments<'_>) {
         for index in 0..self.boxes.len() {
-            self.receive(index, LAST_BURST, usize::MAX, now);
+            self.receive(index, LAST_BURST, usize::MAX, now, (counters, &mut *stopwatch));
             let letterbox = &mut self.boxes[index];
             letterbox.outgoing.note_writable();
-            letterbox.send_waiting(now);
-            letterbox.lost += letterbox.outgoing.count() as u64;
+            letterbox.send_waiting(now, counters);
+            let left = letterbox.outgoing.count() as u64;
+            counters.datagrams_lost.add(left);
+            letterbox.lost += left;
             if letterbox.lost > 0 {
                 letterbox.log_lost(&"the server stops");
             }
@@ -136,7 +144,14 @@ impl Letterboxes {
         self.handlers.drain(..).for_each(panics::drop_quietly);
     }
 
-    fn receive(&mut self, index: usize, burst: usize, budget: usize, now: Now) {
+    fn receive(
+        &mut self,
+        index: usize,
+        burst: usize,
+        budget: usize,
+        now: Now,
+        (counters, stopwatch): Instruments<'_>,
+    ) {
         let Some(letterbox) = self.boxes.get_mut(index) else { return };
         letterbox.look_at_ms = Some(0);
         let len_max = self.input.len() - 1;
@@ -144,12 +159,23 @@ impl Letterboxes {
         for _ in 0..burst {
             match letterbox.socket.recv_from(&mut self.input) {
                 Ok((n, from)) if n > len_max => {
-                    letterbox.lose(&format_args!("{from}: longer than {len_max} bytes"), now);
+                    letterbox.lose(
+                        &format_args!("{from}: longer than {len_max} bytes"),
+                        now,
+                        counters,
+                    );
                     len += n;
                 }
                 Ok((n, from)) => {
                     let handler = &mut *self.handlers[letterbox.handler];
-                    letterbox.hand_over(handler, &from, &self.input[..n], &mut self.outbox, now);
+                    let datagram = &self.input[..n];
+                    let mut cx = DatagramContext::new(&from, now, &mut self.outbox);
+                    let instruments = (counters, &mut *stopwatch);
+                    if letterbox.hand_over(handler, datagram, &mut cx, instruments) {
+                        letterbox.send_out(&mut self.outbox, now, counters);
+                    } else {
+                        self.outbox.clear();
+                    }
                     len += n;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -172,38 +198,51 @@ impl Letterboxes {
 }
 
 impl Letterbox {
-    /// Runs the handler and sends what it wants; a panic loses this datagram only.
+    /// Runs the handler. A panic loses this datagram only, and what it wanted sent.
     fn hand_over(
         &mut self,
         handler: &mut dyn DatagramHandler,
-        from: &Peer,
         datagram: &[u8],
-        outbox: &mut Outbox,
-        now: Now,
-    ) {
-        let mut cx = DatagramContext::new(from, now, outbox);
-        if let Err(said) = panics::catch(|| handler.on_datagram(datagram, &mut cx)) {
-            log::error!("{} {from}: datagram handler panicked: {said}", self.socket.address());
-            outbox.clear();
-            return;
+        cx: &mut DatagramContext<'_>,
+        (counters, stopwatch): Instruments<'_>,
+    ) -> bool {
+        counters.datagrams_in.add(1);
+        counters.calls.add(1);
+        let result = panics::catch(|| handler.on_datagram(datagram, cx));
+        if let Some(slow) = stopwatch.lap(counters) {
+            log::warn!("{} {}: on_datagram {slow}", self.socket.address(), cx.peer());
         }
-        outbox.drain(|to, bytes| {
-            if let Err(error) = self.outgoing.send(&self.socket, to, bytes, now) {
-                self.lose(&format_args!("{to}: {error}"), now);
-            }
+        if let Err(said) = &result {
+            counters.panics.add(1);
+            let address = self.socket.address();
+            log::error!("{address} {}: datagram handler panicked: {said}", cx.peer());
+        }
+        result.is_ok()
+    }
+
+    /// Sends what the handler wants.
+    fn send_out(&mut self, outbox: &mut Outbox, now: Now, counters: &Counters) {
+        outbox.drain(|to, bytes| match self.outgoing.send(&self.socket, to, bytes, now) {
+            Ok(Sent::Gone) => counters.datagrams_out.add(1),
+            Ok(Sent::Waits) => {}
+            Err(error) => self.lose(&format_args!("{to}: {error}"), now, counters),
         });
     }
 
-    fn send_waiting(&mut self, now: Now) {
+    fn send_waiting(&mut self, now: Now, counters: &Counters) {
         let mut last = None;
         let mut lost = 0;
-        self.outgoing.retry(&self.socket, now, |error| {
-            lost += 1;
-            last = Some(error);
+        self.outgoing.retry(&self.socket, now, |result| match result {
+            Ok(()) => counters.datagrams_out.add(1),
+            Err(error) => {
+                lost += 1;
+                last = Some(error);
+            }
         });
         if let Some(error) = last {
             self.lost += lost - 1;
-            self.lose(&error, now);
+            counters.datagrams_lost.add(lost - 1);
+            self.lose(&error, now, counters);
         }
     }
 
@@ -216,8 +255,9 @@ impl Letterbox {
         self.look_at_ms = Some(now.millis() + PAUSE_MS);
     }
 
-    fn lose(&mut self, why: &dyn Display, now: Now) {
+    fn lose(&mut self, why: &dyn Display, now: Now, counters: &Counters) {
         self.lost += 1;
+        counters.datagrams_lost.add(1);
         if self.quiet_until_ms <= now.millis() {
             self.quiet_until_ms = now.millis() + QUIET_MS;
             self.log_lost(why);

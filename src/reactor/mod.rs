@@ -19,7 +19,6 @@ mod clock;
 mod connect;
 mod datagram_socket;
 mod datagrams;
-mod farewell;
 mod group;
 #[cfg(feature = "processes")]
 mod inherit;
@@ -62,6 +61,7 @@ use crate::context::Dial;
 use crate::exec::{Executor, Pool, RequestPool};
 use crate::hub::{Hub, Readiness};
 use crate::id::Home;
+use crate::stopwatch::Stopwatch;
 use crate::{Id, Limits, Mode, Now};
 
 /// Events taken from the kernel in one turn. An `epoll_event` is 12 bytes; more of them make the
@@ -89,6 +89,8 @@ pub(crate) struct Reactor {
     requests: Option<RequestPool>,
     /// In [`Mode::Reactors`]: its place among the others.
     member: Option<Member>,
+    /// The longest time by which a turn came late to what was due.
+    longest_lag: Duration,
     limits: Limits,
     phase: Phase,
 }
@@ -122,11 +124,17 @@ impl Reactor {
         let of_handlers = workers.filter(|_| !services.iter().all(blocks) || !dials.is_empty());
         let of_requests = workers.filter(|_| services.iter().any(blocks));
         let waker = |remote: Remote| move || remote.wake();
-        let start = |workers| Pool::start(workers, waker(poller.remote()));
+        let timed = limits.slow_call.map(|_| clock.elapsed());
+        let start = |workers| Pool::start(workers, timed, waker(poller.remote()));
         let pool = of_handlers.map(start).transpose()?;
-        let start = |workers| RequestPool::start(workers, &limits, waker(poller.remote()));
+        let start = |workers| {
+            let counters = (0..workers).map(|_| poller.remote.counters()).collect();
+            RequestPool::start(counters, &limits, waker(poller.remote()))
+        };
         let requests = of_requests.map(start).transpose()?;
         let home = member.as_ref().map_or(Home::ALONE, Member::home);
+        let stopwatch = Stopwatch::new(clock.elapsed(), limits.slow_call);
+        let counters = poller.remote.counters();
         let executor = if pool.is_some() { Executor::Pool } else { Executor::Inline };
         for (index, (listener, _)) in doors.iter_mut().enumerate() {
             listener.register(poller.poll.registry(), Token(index))?;
@@ -135,7 +143,7 @@ impl Reactor {
             poller,
             clock,
             now,
-            hub: Hub::new(limits.clone(), executor, home),
+            hub: Hub::new(limits.clone(), executor, home, counters, stopwatch),
             services,
             doors: Doors::new(doors, &limits, listen::QUEUE),
             connector,
@@ -143,6 +151,7 @@ impl Reactor {
             pool,
             requests,
             member,
+            longest_lag: Duration::ZERO,
             limits,
             phase: Phase::Serving,
         };
@@ -169,7 +178,7 @@ impl Reactor {
             if !self.doors.are_idle() {
                 self.accept();
             }
-            self.letterboxes.turn(self.now);
+            self.letterboxes.turn(self.now, self.hub.instruments());
             self.collect();
             if !self.connector.is_idle() {
                 self.connect();
@@ -193,19 +202,32 @@ impl Reactor {
     }
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        match self.poller.poll.poll(events, self.timeout()) {
+        let due = self.due();
+        let timeout = due.map(|due| due.saturating_sub(self.now.elapsed()));
+        match self.poller.poll.poll(events, timeout) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
             Err(error) => return Err(error),
         }
-        self.now = self.clock.read();
+        let before = std::mem::replace(&mut self.now, self.clock.read());
+        let now = self.now.elapsed();
+        let (counters, stopwatch) = self.hub.instruments();
+        stopwatch.start(now);
+        if let Some(due) = due.filter(|due| *due < now) {
+            // At the earliest it could have been done when the last turn began.
+            let late = now.saturating_sub(due.max(before.elapsed()));
+            if late > self.longest_lag {
+                self.longest_lag = late;
+                counters.longest_lag.note(late);
+            }
+        }
         // Connections are opened, and handlers told that theirs cannot be, before the hub's turn.
         self.hub.note_time(self.now);
         Ok(())
     }
 
-    /// How long to sleep: not at all if something is left to do.
-    fn timeout(&self) -> Option<Duration> {
+    /// Until when to sleep; a time that has passed if something is left to do.
+    fn due(&self) -> Option<Duration> {
         if self.poller.remote.is_pending() {
             return Some(Duration::ZERO);
         }
@@ -213,7 +235,7 @@ impl Reactor {
         let rest = self.connector.next_ms().into_iter().chain(self.letterboxes.next_ms());
         let own = doors.into_iter().chain(self.hub.next_ms()).chain(self.phase.until_ms());
         let due_ms = own.chain(rest).min()?;
-        Some(Duration::from_millis(due_ms).saturating_sub(self.now.elapsed()))
+        Some(Duration::from_millis(due_ms))
     }
 
     fn note(&mut self, event: &Event) {
@@ -241,7 +263,8 @@ impl Reactor {
             Some(pool) => pool,
             None => {
                 let remote = self.poller.remote();
-                Pool::start(self.limits.offload_workers, move || remote.wake())?
+                let timed = self.limits.slow_call.map(|_| self.clock.elapsed());
+                Pool::start(self.limits.offload_workers, timed, move || remote.wake())?
             }
         };
         pool.submit(self.hub.take_tasks());

@@ -31,6 +31,12 @@ struct Letter {
     until_ms: u64,
 }
 
+/// What became of a datagram.
+pub(super) enum Sent {
+    Gone,
+    Waits,
+}
+
 impl Outgoing {
     pub(super) fn new(len_max: usize) -> Outgoing {
         Outgoing { letters: VecDeque::new(), len: 0, len_max, retry_at_ms: 0 }
@@ -47,12 +53,12 @@ impl Outgoing {
         to: &Peer,
         bytes: &[u8],
         now: Now,
-    ) -> io::Result<()> {
+    ) -> io::Result<Sent> {
         // Those who wait for the same peer go first.
         if !self.letters.iter().any(|letter| letter.to == *to) {
             match send(socket, to, bytes) {
                 Err(error) if is_full(&error) => {}
-                done => return done,
+                done => return done.map(|()| Sent::Gone),
             }
         }
         if self.letters.len() >= LETTERS_MAX || self.len > self.len_max {
@@ -64,7 +70,7 @@ impl Outgoing {
         self.len += bytes.len();
         let until_ms = now.millis() + WAIT_MS;
         self.letters.push_back(Letter { to: to.clone(), bytes: bytes.into(), until_ms });
-        Ok(())
+        Ok(Sent::Waits)
     }
 
     /// When to try again.
@@ -77,12 +83,12 @@ impl Outgoing {
         self.retry_at_ms = 0;
     }
 
-    /// Tries what waits, if it is time to; tells of those that are lost.
+    /// Tries what waits, if it is time to; tells of each that is gone or lost.
     pub(super) fn retry(
         &mut self,
         socket: &DatagramSocket,
         now: Now,
-        mut lose: impl FnMut(io::Error),
+        mut tell: impl FnMut(io::Result<()>),
     ) {
         if self.next_ms().is_none_or(|at_ms| at_ms > now.millis()) {
             return;
@@ -99,7 +105,10 @@ impl Outgoing {
                 send(socket, &letter.to, &letter.bytes)
             };
             let stays = match sent {
-                Ok(()) => false,
+                Ok(()) => {
+                    tell(Ok(()));
+                    false
+                }
                 Err(error) if is_full(&error) && now.millis() < letter.until_ms => {
                     if !must_wait {
                         blocked.push(letter.to.clone());
@@ -107,7 +116,7 @@ impl Outgoing {
                     true
                 }
                 Err(error) => {
-                    lose(error);
+                    tell(Err(error));
                     false
                 }
             };

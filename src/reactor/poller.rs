@@ -31,8 +31,17 @@ pub(crate) struct Poller {
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Poller> {
+        Poller::make(Remote::new)
+    }
+
+    /// That of another reactor of the same server.
+    pub(super) fn sibling(&self) -> io::Result<Poller> {
+        Poller::make(|waker| self.remote.sibling(waker))
+    }
+
+    fn make(remote: impl FnOnce(Waker) -> Remote) -> io::Result<Poller> {
         let poll = Poll::new()?;
-        let remote = Remote::new(Waker::new(poll.registry(), WAKER)?);
+        let remote = remote(Waker::new(poll.registry(), WAKER)?);
         Ok(Poller {
             poll,
             remote,

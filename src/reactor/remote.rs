@@ -9,7 +9,8 @@ use std::{error, fmt};
 use mio::Waker;
 
 use crate::context::Effect;
-use crate::{Id, Topic, panics};
+use crate::counters::{Counters, CountersReader};
+use crate::{Id, Metrics, Topic, panics};
 
 /// A handle of a server, for other threads: cheap to clone, and harmless once the server has
 /// gone.
@@ -42,7 +43,11 @@ struct Shared {
     /// Commands wait, and the reactor has been woken for them: no second wake-up.
     pending: AtomicBool,
     queue: Mutex<Queue>,
+    readers: Readers,
 }
+
+/// What is counted by each thread of a server. All its reactors share the list.
+type Readers = Arc<Mutex<Vec<CountersReader>>>;
 
 #[derive(Default)]
 struct Queue {
@@ -110,10 +115,69 @@ impl Wish {
 }
 
 impl Remote {
-    pub(crate) fn new(waker: Waker) -> Remote {
+    pub(super) fn new(waker: Waker) -> Remote {
+        Remote::make(waker, Readers::default())
+    }
+
+    /// That of another reactor of the same server.
+    pub(super) fn sibling(&self, waker: Waker) -> Remote {
+        Remote::make(waker, Arc::clone(&self.shared.readers))
+    }
+
+    fn make(waker: Waker, readers: Readers) -> Remote {
         let wish = AtomicU8::new(Wish::Serve as u8);
         let (pending, queue) = (AtomicBool::new(false), Mutex::default());
-        Remote { shared: Arc::new(Shared { wish, waker, pending, queue }) }
+        Remote { shared: Arc::new(Shared { wish, waker, pending, queue, readers }) }
+    }
+
+    /// Counters for one more thread of the server.
+    pub(super) fn counters(&self) -> Counters {
+        let counters = Counters::new();
+        self.readers().push(counters.reader());
+        counters
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Vec<CountersReader>> {
+        self.shared.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the server has done so far, all its threads together; when it has ended, what it had
+    /// done. It takes nothing from the loop, so ask as often as you like.
+    ///
+    /// ```
+    /// use socketserver::{Close, Context, Handler, Peer, Server};
+    /// use std::io::{Read, Write};
+    /// use std::net::TcpStream;
+    ///
+    /// # struct Echo;
+    /// # impl Handler for Echo {
+    /// #     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    /// #         cx.write(input);
+    /// #         Ok(input.len())
+    /// #     }
+    /// # }
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// let address = server.addresses()[0].to_string();
+    /// let remote = server.remote();
+    /// let thread = std::thread::spawn(|| server.serve(|_: &Peer| Echo));
+    ///
+    /// let mut client = TcpStream::connect(address)?;
+    /// client.write_all(b"hello")?;
+    /// client.read_exact(&mut [0; 5])?;
+    /// assert_eq!(remote.metrics().bytes_in, 5);
+    ///
+    /// remote.stop();
+    /// thread.join().unwrap()?;
+    /// let metrics = remote.metrics();
+    /// assert_eq!((metrics.accepted, metrics.open()), (1, 0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn metrics(&self) -> Metrics {
+        let mut sum = Metrics::default();
+        for reader in self.readers().iter() {
+            reader.add_to(&mut sum);
+        }
+        sum
     }
 
     /// Sends `bytes` to a connection, behind what it has been sent before; as

@@ -13,7 +13,7 @@ use crate::panics;
 ///
 /// The first one that a poller or the start of a thread gives; then all have been aborted.
 pub(crate) fn run(poller: Poller, count: usize, mut setup: Setup) -> io::Result<()> {
-    let pollers = (1..count).map(|_| Poller::new()).collect::<io::Result<Vec<Poller>>>()?;
+    let pollers = (1..count).map(|_| poller.sibling()).collect::<io::Result<Vec<Poller>>>()?;
     let remotes = iter::once(&poller).chain(&pollers).map(Poller::remote).collect();
     let mut members = group::members(remotes, !setup.doors.is_empty()).into_iter();
     let shares = share(&mut setup, count);

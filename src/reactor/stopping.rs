@@ -3,7 +3,8 @@
 
 use super::Reactor;
 use super::remote::Wish;
-use crate::now;
+use crate::exec::RequestPool;
+use crate::{Close, now};
 
 /// How far a server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Reactor {
         self.admit_all();
         self.doors.close();
         self.pass_on(Wish::Drain);
-        self.letterboxes.stop(self.now);
+        self.letterboxes.stop(self.now, self.hub.instruments());
         log::info!("stopping: {} connections to end", self.len());
         self.hub.stop();
         if let Some(pool) = &self.requests {
@@ -78,8 +79,8 @@ impl Reactor {
     fn abort(&mut self) {
         self.connector.abort();
         self.hub.abort();
-        if let Some(pool) = &self.requests {
-            pool.abort();
-        }
+        let waiting = self.requests.as_ref().map_or(0, RequestPool::abort);
+        let (counters, _) = self.hub.instruments();
+        (0..waiting).for_each(|_| counters.close(&Close::Stopping));
     }
 }

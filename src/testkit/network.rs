@@ -8,10 +8,12 @@ use std::{fmt, io};
 
 use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::context::{Dial, Effect};
+use crate::counters::{Counters, CountersReader};
 use crate::exec::{Executor, Task};
 use crate::hub::{Hub, Readiness};
 use crate::id::Home;
-use crate::{Destination, Handler, Id, Limits, Now, Peer, Topic};
+use crate::stopwatch::Stopwatch;
+use crate::{Destination, Handler, Id, Limits, Metrics, Now, Peer, Topic};
 
 /// The client's end of a connection of a [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,7 @@ pub struct Client(usize);
 pub struct Network {
     /// One for each reactor.
     hubs: Vec<Hub<MemorySocket>>,
+    counters: Vec<CountersReader>,
     ends: Vec<End>,
     elapsed: Duration,
     /// Events to deliver in the next turn besides what the wires say.
@@ -90,10 +93,14 @@ impl Network {
     }
 
     fn make(limits: Limits, executor: Executor, reactors: usize) -> Network {
-        let home = |index| Home::new(index, reactors);
-        let hub = |index| Hub::new(limits.clone(), executor, home(index));
+        let hub = |index, counters| {
+            let home = Home::new(index, reactors);
+            Hub::new(limits.clone(), executor, home, counters, Stopwatch::default())
+        };
+        let counters: Vec<Counters> = (0..reactors).map(|_| Counters::new()).collect();
         Network {
-            hubs: (0..reactors).map(hub).collect(),
+            counters: counters.iter().map(Counters::reader).collect(),
+            hubs: counters.into_iter().enumerate().map(|(index, own)| hub(index, own)).collect(),
             ends: Vec::new(),
             elapsed: Duration::ZERO,
             stray: Vec::new(),
@@ -378,6 +385,16 @@ impl Network {
 
     fn next_ms(&self) -> Option<u64> {
         self.hubs.iter().filter_map(Hub::next_ms).min()
+    }
+
+    /// What the server has done so far, as [`Remote::metrics`](crate::Remote::metrics) tells it.
+    /// Nobody listens, so nobody is accepted, and no call takes any time.
+    pub fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::default();
+        for counters in &self.counters {
+            counters.add_to(&mut metrics);
+        }
+        metrics
     }
 
     fn wire(&self, client: Client) -> MutexGuard<'_, Wire> {

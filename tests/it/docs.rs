@@ -60,9 +60,11 @@ fn rows<'a>(document: &'a str, limits: &str) -> Vec<(String, String, &'a str)> {
 
 /// How a number may be written: with commas, or in binary units.
 fn spellings(value: &str) -> Vec<String> {
-    if let Some(seconds) = value.trim_start_matches("Some(").trim_end_matches(')').strip_suffix('s')
-    {
-        return vec![format!("{seconds} s")];
+    let time = value.trim_start_matches("Some(").trim_end_matches(')');
+    for unit in ["ms", "s"] {
+        if let Some(number) = time.strip_suffix(unit) {
+            return vec![format!("{number} {unit}")];
+        }
     }
     // What is no number is a variant.
     let Ok(number) = value.parse::<u64>() else { return vec![format!("`{value}`")] };

@@ -124,6 +124,7 @@ fn help_tells_every_option_and_ends() {
         "--log",
         "--help",
         "/plaintext",
+        "/metrics",
         "127.0.0.1:8080",
         "curl",
     ] {

@@ -1,0 +1,130 @@
+//! Metrics as Prometheus reads them. Knows how that is written; nothing of who asks for it.
+
+use std::fmt::{Display, Write};
+
+use crate::Metrics;
+
+impl Metrics {
+    /// The content type of [`prometheus`](Metrics::prometheus).
+    pub const PROMETHEUS: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+
+    /// All of it in Prometheus' text format, version 0.0.4: each number with its meaning and its
+    /// type, every name with `socketserver_` in front, times in seconds.
+    ///
+    /// A route of the web service that serves it (feature `http`):
+    ///
+    /// ```
+    /// # #[cfg(feature = "http")] {
+    /// use socketserver::{Metrics, Server, services::web::Web};
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// let remote = server.remote();
+    /// let web = Web::new().get("/metrics", move |_, reply| {
+    ///     reply.bytes(Metrics::PROMETHEUS, remote.metrics().prometheus().as_bytes())
+    /// });
+    /// # server.remote().stop();
+    /// server.serve(web)?;
+    /// # }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn prometheus(&self) -> String {
+        let mut page = Page(String::with_capacity(8 * 1024));
+        self.connections(&mut page);
+        self.traffic(&mut page);
+        self.the_loop(&mut page);
+        page.0
+    }
+
+    fn connections(&self, page: &mut Page) {
+        page.counter("accepted_total", "Connections taken from the listen queues.", self.accepted);
+        page.begin("refused_total", "counter", "Connections closed at once, by who refused them.");
+        page.labelled("refused_total", "by", "service", self.refused_by_service);
+        page.labelled("refused_total", "by", "panic", self.refused_by_panic);
+        page.labelled("refused_total", "by", "system", self.refused_by_system);
+        page.counter("connected_total", "Connections made to others.", self.connected);
+        page.counter(
+            "unreachable_total",
+            "Connections to others that could not be made.",
+            self.unreachable,
+        );
+        page.counter("opened_total", "Connections that have got a handler.", self.opened);
+        page.gauge("connections", "Connections open now.", self.open());
+        page.begin("closed_total", "counter", "Connections that have ended, by the reason.");
+        for (why, count) in self.closes() {
+            page.labelled("closed_total", "reason", why, count);
+        }
+        page.counter(
+            "accept_pauses_total",
+            "Pauses of accepting for want of descriptors or memory.",
+            self.accept_pauses,
+        );
+    }
+
+    fn traffic(&self, page: &mut Page) {
+        page.counter("received_bytes_total", "Bytes read from connections.", self.bytes_in);
+        page.counter("sent_bytes_total", "Bytes that connections took.", self.bytes_out);
+        page.counter("messages_total", "Whole messages handed to handlers.", self.messages);
+        page.counter("published_total", "Messages published to topics.", self.published);
+        page.counter("datagrams_received_total", "Datagrams received.", self.datagrams_in);
+        page.counter("datagrams_sent_total", "Datagrams sent.", self.datagrams_out);
+        page.counter(
+            "datagrams_lost_total",
+            "Datagrams that were too long or could not be sent.",
+            self.datagrams_lost,
+        );
+    }
+
+    fn the_loop(&self, page: &mut Page) {
+        page.counter("calls_total", "Calls of handlers.", self.calls);
+        page.counter("panics_total", "Panics that were caught.", self.panics);
+        page.counter("turns_total", "Turns of the loop.", self.turns);
+        page.counter("jobs_total", "Calls and works given to workers.", self.jobs);
+        page.begin(
+            "slow_calls_total",
+            "counter",
+            "Times that calls took longer than the limit, by what they held.",
+        );
+        page.labelled("slow_calls_total", "held", "loop", self.slow_calls);
+        page.labelled("slow_calls_total", "held", "worker", self.slow_jobs);
+        page.gauge(
+            "longest_call_seconds",
+            "The longest time that calls held the loop.",
+            self.longest_call.as_secs_f64(),
+        );
+        page.gauge(
+            "longest_lag_seconds",
+            "The longest time that the loop came late to what was due.",
+            self.longest_lag.as_secs_f64(),
+        );
+    }
+}
+
+/// What has been written so far. Names, labels and texts are all our own, so nothing in them needs
+/// to be escaped.
+struct Page(String);
+
+impl Page {
+    fn begin(&mut self, name: &str, kind: &str, meaning: &str) {
+        self.line(format_args!("# HELP socketserver_{name} {meaning}"));
+        self.line(format_args!("# TYPE socketserver_{name} {kind}"));
+    }
+
+    fn counter(&mut self, name: &str, meaning: &str, value: u64) {
+        self.begin(name, "counter", meaning);
+        self.line(format_args!("socketserver_{name} {value}"));
+    }
+
+    fn gauge(&mut self, name: &str, meaning: &str, value: impl Display) {
+        self.begin(name, "gauge", meaning);
+        self.line(format_args!("socketserver_{name} {value}"));
+    }
+
+    fn labelled(&mut self, name: &str, label: &str, is: &str, value: u64) {
+        self.line(format_args!("socketserver_{name}{{{label}=\"{is}\"}} {value}"));
+    }
+
+    fn line(&mut self, line: impl Display) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{line}");
+    }
+}

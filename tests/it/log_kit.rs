@@ -1,0 +1,36 @@
+//! Listening to the log. One logger serves all tests of the crate, so each must know its own
+//! records by what is in them.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{LazyLock, Mutex};
+
+use log::{LevelFilter, Log, Metadata, Record};
+
+static LISTENERS: LazyLock<Mutex<Vec<Sender<String>>>> = LazyLock::new(|| {
+    log::set_logger(&Ears).unwrap();
+    log::set_max_level(LevelFilter::Trace);
+    Mutex::default()
+});
+
+struct Ears;
+
+impl Log for Ears {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let mut listeners = LISTENERS.lock().unwrap();
+        let line = format!("{} {}", record.level(), record.args());
+        listeners.retain(|listener| listener.send(line.clone()).is_ok());
+    }
+
+    fn flush(&self) {}
+}
+
+/// Everything that is logged from now on, by all threads.
+pub(crate) fn listen() -> Receiver<String> {
+    let (sender, receiver) = channel();
+    LISTENERS.lock().unwrap().push(sender);
+    receiver
+}
