@@ -76,8 +76,8 @@ pub trait MessageHandler<P: Protocol>: Send {
     /// As for [`Handler::on_data`].
     fn on_message(&mut self, message: P::Message<'_>, cx: &mut Context<'_>) -> Result<(), Close>;
 
-    /// The input broke the protocol's rules: the last chance to answer. Afterwards the
-    /// connection ends for the reason `why`.
+    /// The input broke the protocol's rules, or is given up as [`Handler::on_reject`] tells: the
+    /// last chance to answer. Afterwards the connection ends for the reason `why`.
     fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
         let _ = (why, cx);
     }
@@ -217,6 +217,10 @@ impl<P: Protocol, H: MessageHandler<P>> Handler for Framed<P, H> {
 
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
         self.handler.on_unreachable(error, cx);
+    }
+
+    fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
+        self.handler.on_reject(why, cx);
     }
 
     fn on_stop(&mut self, cx: &mut Context<'_>) {

@@ -83,6 +83,15 @@ pub trait Handler: Send {
         let _ = (error, cx);
     }
 
+    /// The input is given up: a message has stayed incomplete for longer than
+    /// [`Limits::message`](crate::Limits::message) (`Close::Timeout(Timeout::Message)`), or the
+    /// handler left more of it unused than [`Limits::pending_input`](crate::Limits::pending_input)
+    /// allows (`Close::InputLimit`). The last chance to answer: what is written is sent; then the
+    /// connection ends for the reason `why`.
+    fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
+        let _ = (why, cx);
+    }
+
     /// The server is stopping and would like this connection to end. By default it does, after
     /// what is written already. A handler that still owes an answer ends the connection when it
     /// has given it; [`Limits::drain`](crate::Limits::drain) says how long it has. While
@@ -174,6 +183,9 @@ impl<H: Handler + ?Sized> Handler for Box<H> {
     }
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
         (**self).on_unreachable(error, cx);
+    }
+    fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
+        (**self).on_reject(why, cx);
     }
     fn on_stop(&mut self, cx: &mut Context<'_>) {
         (**self).on_stop(cx);

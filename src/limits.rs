@@ -36,7 +36,9 @@ pub struct Limits {
     /// Bytes of the longest datagram; a longer one is lost, never cut short. Default 256 KiB: more
     /// than UDP can carry, and than Unix senders send by default (`net.core.wmem_default`).
     pub datagram: usize,
-    /// Bytes of input kept for a handler that has not used them yet. Default 64 KiB.
+    /// Bytes of input kept for a handler that has not used them yet. Above it
+    /// [`on_reject`](crate::Handler::on_reject) is called, and the connection ends. Default 64 KiB
+    /// (asyncio's stream limit).
     pub pending_input: usize,
     /// A connection whose output fell to this is read again, and its handler is told by
     /// [`on_drain`](crate::Handler::on_drain). Default 32 KiB (Netty).
@@ -65,7 +67,8 @@ pub struct Limits {
     pub first_byte: Option<Duration>,
     /// How long a message may stay incomplete, counted from its first byte and not extended by
     /// further ones. What a protocol hands on in pieces, as HTTP does with bodies, is complete
-    /// with each piece. Default 30 s (Apache `RequestReadTimeout` 20 to 40 s).
+    /// with each piece. When it has passed, [`on_reject`](crate::Handler::on_reject) is called, and
+    /// the connection ends. Default 30 s (Apache `RequestReadTimeout` 20 to 40 s).
     pub message: Option<Duration>,
     /// How long nothing may happen on a connection. Default 75 s (nginx `keepalive_timeout`).
     pub idle: Option<Duration>,

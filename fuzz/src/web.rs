@@ -177,10 +177,12 @@ impl Asked {
                 }
             }
         }
-        if self.refused.is_some() {
-            if let Some((_, len)) = first_answer("GET", heard) {
+        // Whatever follows these is refused, or late, because the script lets time pass.
+        match first_answer("GET", heard) {
+            Some((status, len)) if status == 408 || self.refused.is_some() => {
                 heard = &heard[len..];
             }
+            _ => {}
         }
         let is_begun = first_answer("GET", heard).is_none();
         assert!(is_begun, "more than was asked for: {}", heard.escape_ascii());

@@ -33,6 +33,8 @@ pub(crate) enum Call<'a> {
     Wake,
     Note(Note),
     Stop,
+    /// The input is given up, for this reason: it returns just that.
+    Reject(Close),
     Close(&'a Close),
 }
 
@@ -57,6 +59,10 @@ impl Call<'_> {
                 Call::Wake => handler.on_wake(cx),
                 Call::Note(note) => handler.on_note(note, cx),
                 Call::Stop => handler.on_stop(cx),
+                Call::Reject(why) => {
+                    handler.on_reject(&why, cx);
+                    return Err(why);
+                }
                 Call::Close(why) => handler.on_close(why, cx),
             }
             Ok(0)
@@ -73,6 +79,7 @@ impl Call<'_> {
             Call::Wake => "on_wake",
             Call::Note(_) => "on_note",
             Call::Stop => "on_stop",
+            Call::Reject(_) => "on_reject",
             Call::Close(_) => "on_close",
         }
     }
@@ -87,6 +94,7 @@ impl Call<'_> {
             Call::Wake => Packed::Wake,
             Call::Note(note) => Packed::Note(note),
             Call::Stop => Packed::Stop,
+            Call::Reject(why) => Packed::Reject(why),
             Call::Close(why) => Packed::Close(why.clone()),
         }
     }
@@ -101,6 +109,7 @@ enum Packed {
     Wake,
     Note(Note),
     Stop,
+    Reject(Close),
     Close(Close),
     /// It has been made.
     Done,
@@ -181,6 +190,7 @@ impl Job {
             Packed::Wake => Call::Wake,
             Packed::Note(note) => Call::Note(note),
             Packed::Stop => Call::Stop,
+            Packed::Reject(why) => Call::Reject(why),
             Packed::Close(close) => {
                 why = close;
                 Call::Close(&why)

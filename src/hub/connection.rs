@@ -156,7 +156,7 @@ impl<T: Transport> Connection<T> {
             }
         }
         self.take_input(id, input, desk);
-        if self.marks.has_any(marks::BROKEN.with(marks::STOP)) {
+        if self.marks.has_any(marks::BROKEN.with(marks::STOP).with(marks::OVERDUE)) {
             self.heed_the_end(id, desk);
         }
         self.flush(desk);
@@ -293,7 +293,9 @@ impl<T: Transport> Connection<T> {
             self.heed(id, desk, job.returned.is_some());
         }
         if !job.input.is_empty() {
-            self.keep_unused(&job.input, job.input.len(), job.returned, desk);
+            self.keep_unused(id, &job.input, job.input.len(), job.returned, desk);
+        } else if let Some(Err(why)) = job.returned {
+            self.end_rejected(why, desk);
         }
         if desk.spare.len() < SPARE_RECORDS && job.record.out.capacity() <= SPARE_OUT {
             job.record.out.clear();

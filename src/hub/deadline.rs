@@ -48,15 +48,14 @@ pub(crate) enum Watch {
 }
 
 impl Watch {
-    /// What the end of the watch means; `None` for watches that end a connection that has
-    /// ended already.
+    /// What the end of the watch means if it ends the connection at once; `None` for watches over
+    /// what has ended already.
     pub(crate) fn timeout(self) -> Option<Timeout> {
         match self {
             Watch::FirstByte => Some(Timeout::FirstByte),
-            Watch::Message => Some(Timeout::Message),
             Watch::Idle => Some(Timeout::Idle),
             Watch::WriteStall => Some(Timeout::WriteStall),
-            Watch::Nothing | Watch::Grace | Watch::Linger => None,
+            Watch::Nothing | Watch::Message | Watch::Grace | Watch::Linger => None,
         }
     }
 }

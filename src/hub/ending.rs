@@ -7,10 +7,10 @@ use super::marks;
 use super::transport::Transport;
 use crate::context::Effect;
 use crate::exec::Call;
-use crate::{Close, Id, Undelivered, panics};
+use crate::{Close, Id, Timeout, Undelivered, panics};
 
 impl<T: Transport> Connection<T> {
-    /// The end of the peer that nobody has read, and the end of the server.
+    /// The end of the peer that nobody has read, that of a message's time, and that of the server.
     pub(super) fn heed_the_end(&mut self, id: Id, desk: &mut Desk) {
         // A connection that is not read would not notice a reset for as long as it is not. What
         // the peer sent before has nobody to answer to.
@@ -19,6 +19,14 @@ impl<T: Transport> Connection<T> {
             && self.marks.has_any(marks::HALTED)
         {
             self.fail(Close::Io(std::io::ErrorKind::ConnectionReset));
+        }
+        // The look at the socket that came first may have completed the message.
+        if self.marks.take(marks::OVERDUE)
+            && self.has_input()
+            && self.is_in()
+            && !desk.meter.progress.used
+        {
+            self.reject(id, Close::Timeout(Timeout::Message), desk);
         }
         if self.marks.has(marks::STOP.with(marks::SPOKE))
             && !self.marks.has(marks::NEW)
@@ -67,6 +75,23 @@ impl<T: Transport> Connection<T> {
                 self.marks.set(marks::UNREAD);
             }
             self.leftovers().why.get_or_insert(why);
+        }
+    }
+
+    /// Gives up its input. The handler may still say so to the peer.
+    pub(super) fn reject(&mut self, id: Id, why: Close, desk: &mut Desk) {
+        if let Some(Err(why)) = self.call(id, desk, Call::Reject(why)) {
+            self.end_rejected(why, desk);
+        }
+    }
+
+    /// Ends the connection, whose input was given up: at once if nobody had anything to say.
+    pub(super) fn end_rejected(&mut self, why: Close, desk: &Desk) {
+        let is_silent = desk.record.out.is_empty() && self.output_len() == 0;
+        if is_silent && self.link == Link::Open && matches!(why, Close::Timeout(_)) {
+            self.fail(why);
+        } else {
+            self.end(why);
         }
     }
 
@@ -142,7 +167,7 @@ impl<T: Transport> Connection<T> {
             self.probe(input);
         }
         self.marks.has(marks::UNREAD)
-            || matches!(self.why(), Close::Malformed { .. } | Close::InputLimit)
+            || matches!(self.why(), Close::Malformed { .. } | Close::InputLimit | Close::Timeout(_))
     }
 
     fn start_lingering(&mut self, input: &mut [u8], desk: &mut Desk) {

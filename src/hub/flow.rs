@@ -48,7 +48,7 @@ impl<T: Transport> Connection<T> {
                         return;
                     }
                     Some(n) if n > READ_SIZE => {
-                        self.end(Close::InputLimit);
+                        self.reject(id, Close::InputLimit, desk);
                         return;
                     }
                     Some(n) => n,
@@ -119,7 +119,7 @@ impl<T: Transport> Connection<T> {
     fn offer(&mut self, id: Id, bytes: &mut [u8], fresh: usize, desk: &mut Desk) {
         let returned = self.call(id, desk, Call::Data(bytes));
         if self.is_in() {
-            self.keep_unused(bytes, fresh, returned, desk);
+            self.keep_unused(id, bytes, fresh, returned, desk);
         } else if let Some(leftovers) = &mut self.leftovers {
             // All of it travels; what is left of it comes back.
             leftovers.input = Vec::new();
@@ -130,6 +130,7 @@ impl<T: Transport> Connection<T> {
     #[inline(always)]
     pub(super) fn keep_unused(
         &mut self,
+        id: Id,
         bytes: &[u8],
         fresh: usize,
         returned: Returned,
@@ -175,7 +176,7 @@ impl<T: Transport> Connection<T> {
         } else if left > desk.limits.pending_input
             && !self.marks.has_any(marks::PAUSED.with(marks::REOFFER))
         {
-            self.end(Close::InputLimit);
+            self.reject(id, Close::InputLimit, desk);
         }
     }
 

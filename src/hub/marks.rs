@@ -65,6 +65,8 @@ pub(crate) const OFFLOADED: Marks = Marks(1 << 25);
 pub(crate) const DEFERRED: Marks = Marks(1 << 26);
 /// It has been served already, and counted: only its peer is waited for.
 pub(crate) const SERVED: Marks = Marks(1 << 27);
+/// Its message had its time and is still incomplete.
+pub(crate) const OVERDUE: Marks = Marks(1 << 28);
 
 /// With any of these the handler is offered no input.
 pub(crate) const HALTED: Marks = PAUSED.with(HELD).with(EOF).with(AWAY);

@@ -421,9 +421,15 @@ impl<T: Transport> Hub<T> {
                 continue;
             }
             let id = Id::new(key as u32, connection.generation);
-            if connection.watch == Watch::Grace {
+            let news = match connection.watch {
                 // Stopping has waited for a first message long enough.
-                self.table[key].marks.set(marks::SPOKE);
+                Watch::Grace => Some(marks::SPOKE),
+                // Its handler may want to say so.
+                Watch::Message => Some(marks::OVERDUE),
+                _ => None,
+            };
+            if let Some(news) = news {
+                self.table[key].marks.set(news);
                 self.queue(id);
                 continue;
             }

@@ -219,7 +219,7 @@ fn a_message_of_the_largest_size_passes_when_there_is_room_for_it() {
     let (came, why) = talk(limits, message.chunks(100_000));
     assert_eq!((came.len(), why), (3 + 999_999 + 1, Close::Eof));
     let (came, why) = talk(Limits::default(), message.chunks(10_000));
-    assert_eq!((&*came, why), ("hi|", Close::InputLimit));
+    assert_eq!((&*came, why), ("hi|too much pending input", Close::InputLimit));
 }
 
 #[test]

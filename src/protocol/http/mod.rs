@@ -55,8 +55,9 @@ pub struct HttpLimits {
     /// Bytes of the request line; a longer one gets 414. Default 8 KiB (RFC 9112 asks for at
     /// least 8,000).
     pub request_line: usize,
-    /// Bytes of the whole head; a longer one gets 431. At most 64 KiB less one, and no more than
-    /// [`Limits::pending_input`](crate::Limits::pending_input). Default 16 KiB (Node.js).
+    /// Bytes of the whole head; a longer one gets 431, and so does one that does not fit into
+    /// [`Limits::pending_input`](crate::Limits::pending_input). At most 64 KiB less one. Default
+    /// 16 KiB (Node.js).
     pub head: usize,
     /// Fields of the head; more get 431. Default 100 (hyper, Apache).
     pub fields: usize,

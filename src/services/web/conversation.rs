@@ -193,6 +193,13 @@ fn server_error(head: &Head<'_>, why: impl Display, draft: Draft, cx: &mut Conte
     draft.write(cx.out(), PLAIN, b"500 Internal Server Error\n");
 }
 
+/// Answers what is no request, or none yet; the connection ends.
+fn refuse(status: StatusCode, why: &str, cx: &mut Context<'_>) {
+    let body = format!("{status}: {why}\n");
+    let draft = Draft::new(Version::Http11, false, cx.now().unix_seconds());
+    Draft { status, ..draft }.write(cx.out(), PLAIN, body.as_bytes());
+}
+
 /// After an answer that was not sent at once: the next request, or the end.
 fn resume(keep: bool, cx: &mut Context<'_>) {
     if keep {
@@ -212,11 +219,21 @@ impl MessageHandler<Http> for Conversation {
     }
 
     fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
-        if let Close::Malformed { code, why } = why {
-            let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_REQUEST);
-            let body = format!("{status}: {why}\n");
-            let draft = Draft::new(Version::Http11, false, cx.now().unix_seconds());
-            Draft { status, ..draft }.write(cx.out(), PLAIN, body.as_bytes());
+        match why {
+            Close::Malformed { code, why } => {
+                let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_REQUEST);
+                refuse(status, why, cx);
+            }
+            // Only heads wait for their end in the input, and the parts of a chunked body that
+            // are no longer than a line.
+            Close::InputLimit => {
+                let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                refuse(status, "the head is too long", cx);
+            }
+            Close::Timeout(_) => {
+                refuse(StatusCode::REQUEST_TIMEOUT, "the request did not come in time", cx);
+            }
+            _ => {}
         }
     }
 
