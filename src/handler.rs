@@ -94,9 +94,9 @@ pub trait Handler: Send {
 
     /// The server is stopping and would like this connection to end. By default it does, after
     /// what is written already. A handler that still owes an answer ends the connection when it
-    /// has given it; [`Limits::drain`](crate::Limits::drain) says how long it has. While
-    /// input is left over, because a message is incomplete or the handler paused, this is not
-    /// called yet; [`Context::is_stopping`] tells even then.
+    /// has given it; [`Limits::drain`](crate::Limits::drain) says how long it has. A first message,
+    /// or one that is incomplete, is waited for, for a second at most; and while the handler is
+    /// paused with input left over, this is not called. [`Context::is_stopping`] tells even then.
     fn on_stop(&mut self, cx: &mut Context<'_>) {
         cx.close(Close::Stopping);
     }

@@ -380,14 +380,16 @@ impl<T: Transport> Connection<T> {
     }
 
     fn watch_for(&self) -> Watch {
-        let asked = self.marks.has(marks::STOP) && !self.marks.has(marks::SPOKE);
-        if asked && self.link == Link::Open {
+        let asked = self.link == Link::Open && self.marks.has(marks::STOP);
+        let has_spoken = self.marks.has(marks::SPOKE);
+        let waits = self.marks.has_any(marks::PAUSED.with(marks::HELD).with(marks::AWAY));
+        if asked && !self.marks.has(marks::URGED) && (!has_spoken || self.has_input() && !waits) {
             Watch::Grace
         } else if self.output_len() > 0 {
             Watch::WriteStall
-        } else if self.marks.has_any(marks::PAUSED.with(marks::HELD).with(marks::AWAY)) {
+        } else if waits {
             Watch::Nothing
-        } else if !self.marks.has(marks::SPOKE) {
+        } else if !has_spoken {
             Watch::FirstByte
         } else if self.has_input() {
             Watch::Message

@@ -41,7 +41,7 @@ pub(crate) enum Watch {
     Idle,
     /// Output waits for the peer to take it.
     WriteStall,
-    /// The server is stopping; a first message may be on its way.
+    /// The server is stopping; a first message, or the rest of one, may be on its way.
     Grace,
     /// We ended the connection and wait for the peer to do so too.
     Linger,
@@ -60,8 +60,9 @@ impl Watch {
     }
 }
 
-/// How long a stopping server waits for the first byte of a connection.
-const SILENT_GRACE: Duration = Duration::from_secs(1);
+/// How long a stopping server waits for the first byte of a connection, or for the rest of a
+/// message.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How long each watch lasts, in ticks; worked out once, because a deadline is set for every
 /// request.
@@ -75,7 +76,7 @@ impl Periods {
             (Watch::Message, limits.message),
             (Watch::Idle, limits.idle),
             (Watch::WriteStall, limits.write_stall),
-            (Watch::Grace, Some(SILENT_GRACE)),
+            (Watch::Grace, Some(GRACE)),
             (Watch::Linger, Some(limits.linger)),
         ] {
             if let Some(period) = period {

@@ -28,12 +28,13 @@ impl<T: Transport> Connection<T> {
         {
             self.reject(id, Close::Timeout(Timeout::Message), desk);
         }
-        if self.marks.has(marks::STOP.with(marks::SPOKE))
+        let is_between = self.marks.has(marks::SPOKE) && !self.has_input();
+        if self.marks.has(marks::STOP)
+            && (is_between || self.marks.has(marks::URGED))
             && !self.marks.has(marks::NEW)
-            && !self.has_input()
             && self.is_in()
         {
-            self.marks.clear(marks::STOP);
+            self.marks.clear(marks::STOP.with(marks::URGED));
             self.call(id, desk, Call::Stop);
         }
     }

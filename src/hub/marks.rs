@@ -67,6 +67,8 @@ pub(crate) const DEFERRED: Marks = Marks(1 << 26);
 pub(crate) const SERVED: Marks = Marks(1 << 27);
 /// Its message had its time and is still incomplete.
 pub(crate) const OVERDUE: Marks = Marks(1 << 28);
+/// The stopping server waits no longer for a message of its peer.
+pub(crate) const URGED: Marks = Marks(1 << 29);
 
 /// With any of these the handler is offered no input.
 pub(crate) const HALTED: Marks = PAUSED.with(HELD).with(EOF).with(AWAY);

@@ -422,8 +422,8 @@ impl<T: Transport> Hub<T> {
             }
             let id = Id::new(key as u32, connection.generation);
             let news = match connection.watch {
-                // Stopping has waited for a first message long enough.
-                Watch::Grace => Some(marks::SPOKE),
+                // Stopping has waited for its message long enough.
+                Watch::Grace => Some(marks::URGED),
                 // Its handler may want to say so.
                 Watch::Message => Some(marks::OVERDUE),
                 _ => None,

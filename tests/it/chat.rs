@@ -288,6 +288,18 @@ fn a_timeout_is_a_way_to_leave() {
 }
 
 #[test]
+fn who_has_typed_half_a_line_hears_of_the_stop_too() {
+    let (mut party, [typing]) = Party::guests();
+    party.send(typing, "half a l");
+    party.network.stop();
+    party.network.settle();
+    assert_eq!(party.hear(typing), "");
+    party.network.advance(Duration::from_secs(2));
+    assert_eq!(party.hear(typing), "* the server is stopping\n");
+    assert!(party.network.is_closed(typing) && !party.network.is_reset(typing));
+}
+
+#[test]
 fn a_stopping_server_says_so_to_everybody() {
     let (mut party, [one, two, silent]) = Party::guests();
     party.say(one, "hello");

@@ -61,13 +61,61 @@ fn a_message_that_has_begun_may_end() {
     network.send(client, b"hel");
     network.settle();
     stop(&mut network);
-    network.advance(Duration::from_secs(5));
+    network.advance(Duration::from_millis(900));
     assert_eq!(log.count(&Told::Stop), 0);
     network.send(client, b"lo\n");
     network.settle();
     assert_eq!(network.received(client), b"last");
     assert_eq!(log.closes(), [Close::Stopping]);
     assert_eq!(network.connections(), 0);
+}
+
+#[test]
+fn a_message_that_does_not_end_holds_up_nothing() {
+    let limits = Limits { linger: Duration::ZERO, ..patient() };
+    for mut network in [Network::new(limits.clone()), Network::with_workers(limits)] {
+        let log = Log::default();
+        let client = network.connect(lines(&log));
+        network.send(client, b"hel");
+        network.settle();
+        stop(&mut network);
+        for _ in 0..9 {
+            network.send(client, b"l");
+            network.advance(Duration::from_millis(100));
+        }
+        assert_eq!(log.count(&Told::Stop), 0);
+        network.advance(LATE);
+        assert_eq!(log.count(&Told::Stop), 1);
+        assert_eq!(log.closes(), [Close::Stopping]);
+        network.advance(LATE);
+        assert_eq!(network.connections(), 0);
+    }
+}
+
+#[test]
+fn who_paused_with_input_left_over_is_not_asked() {
+    let log = Log::default();
+    let mut network = Network::new(patient());
+    let wait = |input: &mut [u8], cx: &mut Context<'_>| {
+        if input.len() == 1 {
+            return Ok(1);
+        }
+        cx.pause();
+        cx.wake_after(Duration::from_secs(10));
+        Ok(input.len() - 1)
+    };
+    let client = network.connect(Probe::new(&log).data(wait).wake(|cx| {
+        cx.write(b"at last");
+        cx.resume();
+    }));
+    network.send(client, b"work");
+    network.settle();
+    stop(&mut network);
+    network.advance(Duration::from_secs(9));
+    assert_eq!(log.count(&Told::Stop), 0);
+    network.advance(Duration::from_secs(1));
+    assert_eq!(network.received(client), b"at last");
+    assert_eq!(log.closes(), [Close::Stopping]);
 }
 
 #[test]
