@@ -27,7 +27,7 @@ pub enum Close {
     Eof,
     /// The server is stopping.
     Stopping,
-    /// A deadline of [`Limits`](crate::Limits) passed.
+    /// A deadline passed, of [`Limits`](crate::Limits) or of a protocol.
     Timeout(Timeout),
     /// The peer broke the rules of the protocol.
     Malformed {
@@ -58,7 +58,7 @@ pub enum Close {
     Failed(Box<str>),
 }
 
-/// Which deadline passed; each is a field of [`Limits`](crate::Limits).
+/// Which deadline passed; each but the last is a field of [`Limits`](crate::Limits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Timeout {
@@ -70,6 +70,9 @@ pub enum Timeout {
     Idle,
     /// [`Limits::write_stall`](crate::Limits::write_stall)
     WriteStall,
+    /// A message that is handed on in pieces came more slowly than its protocol allows: the body of
+    /// an HTTP request, say (`HttpLimits::body_rate`).
+    Rate,
 }
 
 impl Close {
@@ -134,6 +137,7 @@ impl fmt::Display for Timeout {
             Timeout::Message => "message",
             Timeout::Idle => "idle",
             Timeout::WriteStall => "write stall",
+            Timeout::Rate => "message rate",
         })
     }
 }

@@ -94,7 +94,7 @@ pub struct Metrics {
 }
 
 /// The reasons of [`Close`], in the order of [`reason`].
-pub(crate) const REASONS: [&str; 14] = [
+pub(crate) const REASONS: [&str; 15] = [
     "done",
     "eof",
     "stopping",
@@ -102,6 +102,7 @@ pub(crate) const REASONS: [&str; 14] = [
     "timeout_message",
     "timeout_idle",
     "timeout_write_stall",
+    "timeout_rate",
     "malformed",
     "input_limit",
     "slow_consumer",
@@ -121,13 +122,14 @@ pub(crate) fn reason(why: &Close) -> usize {
         Close::Timeout(Timeout::Message) => 4,
         Close::Timeout(Timeout::Idle) => 5,
         Close::Timeout(Timeout::WriteStall) => 6,
-        Close::Malformed { .. } => 7,
-        Close::InputLimit => 8,
-        Close::SlowConsumer => 9,
-        Close::PacketTooLong { .. } => 10,
-        Close::Io(_) => 11,
-        Close::Panicked => 12,
-        Close::Failed(_) => 13,
+        Close::Timeout(Timeout::Rate) => 7,
+        Close::Malformed { .. } => 8,
+        Close::InputLimit => 9,
+        Close::SlowConsumer => 10,
+        Close::PacketTooLong { .. } => 11,
+        Close::Io(_) => 12,
+        Close::Panicked => 13,
+        Close::Failed(_) => 14,
     }
 }
 

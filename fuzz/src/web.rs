@@ -43,7 +43,8 @@ fn site() -> Web {
 }
 
 fn http_limits() -> HttpLimits {
-    HttpLimits { request_line: 60, head: 200, fields: 8, body: 50, trailers: 40 }
+    let others = HttpLimits::default();
+    HttpLimits { request_line: 60, head: 200, fields: 8, body: 50, trailers: 40, ..others }
 }
 
 /// Has a conversation in one piece and without trouble, and the same as the script has it.

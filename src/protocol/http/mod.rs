@@ -32,6 +32,7 @@ mod target;
 mod verb;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::encode::{Answer, Connection, Length};
 pub use self::fields::Fields;
@@ -66,6 +67,19 @@ pub struct HttpLimits {
     /// Bytes of the trailers of a chunked body, which are read and dropped; more get 431.
     /// Default 8 KiB.
     pub trailers: usize,
+    /// How long a body may take, counted from its head, besides a second for each
+    /// [`body_rate`](HttpLimits::body_rate) bytes of it that have come; `None` for as long as
+    /// [`Limits::idle`](crate::Limits::idle) lets it. A later one gets 408. Default 20 s (Apache's
+    /// `RequestReadTimeout body=20,MinRate=500`). The decoder knows no time: the web service holds
+    /// clients to it.
+    pub body_time: Option<Duration>,
+    /// Bytes of a body that give it another second. Default 500 (Apache); 0 gives none.
+    pub body_rate: u32,
+    /// Requests that a connection may make: the last answer says `Connection: close`. Default
+    /// `None`, as many as it likes (Go, Node.js, hyper; nginx 1,000, Apache 100): no memory grows
+    /// with them here, which is what others have the limit for. It makes clients spread anew over
+    /// worker processes, or over servers behind a balancer. The web service holds clients to it.
+    pub keep_alive_requests: Option<u32>,
 }
 
 impl Default for HttpLimits {
@@ -76,6 +90,9 @@ impl Default for HttpLimits {
             fields: 100,
             body: 1024 * 1024,
             trailers: 8 * 1024,
+            body_time: Some(Duration::from_secs(20)),
+            body_rate: 500,
+            keep_alive_requests: None,
         }
     }
 }

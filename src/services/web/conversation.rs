@@ -7,13 +7,19 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::draft::{Draft, Later, Pieces, Prepared};
+use super::upload::Upload;
 use super::{Failure, Reply, Request, Sent, Site};
 use crate::protocol::http::{Answer, Connection, Head, Http, Message, Verb, Version};
-use crate::{Close, Context, MessageHandler, Note, panics};
+use crate::{Close, Context, MessageHandler, Note, Timeout, panics};
 
 pub(super) struct Conversation {
     site: Arc<Site>,
     doing: Doing,
+    /// Requests answered, or being so.
+    requests: u32,
+    /// The timer is set to look after a body. It may ring when that is long complete: one timer
+    /// for all bodies of some time is cheaper than one set and taken back for each.
+    is_watched: bool,
 }
 
 /// What it is in the middle of. Boxed, so that an idle client costs 16 bytes here.
@@ -23,25 +29,15 @@ enum Doing {
     Collecting(Box<Upload>),
     /// The answer waits for its time; the client is not read.
     Waiting(Box<Prepared>),
+    /// The answer waits for its body, which a worker makes; the client is not read.
+    Working(Box<Prepared>),
     /// The answer goes out as fast as the client takes it; the client is not read.
     Streaming(Box<Pieces>),
 }
 
-struct Upload {
-    /// As it was sent: it is parsed again when the body is there.
-    head: Vec<u8>,
-    body: Vec<u8>,
-    /// Whether anybody wants the body. If not, it is read and forgotten, so that the connection
-    /// can go on.
-    wanted: bool,
-}
-
-/// A body is given this much room before its first byte has come, whatever length it claims.
-const BODY_RESERVE_MAX: u64 = 64 * 1024;
-
 impl Conversation {
     pub(super) fn new(site: Arc<Site>) -> Conversation {
-        Conversation { site, doing: Doing::Nothing }
+        Conversation { site, doing: Doing::Nothing, requests: 0, is_watched: false }
     }
 
     #[inline]
@@ -59,20 +55,35 @@ impl Conversation {
             }
             cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        let expected = head.content_length().unwrap_or(0).min(BODY_RESERVE_MAX) as usize;
-        let body = Vec::with_capacity(if wanted { expected } else { 0 });
-        let upload = Upload { head: head.as_bytes().to_vec(), body, wanted };
+        let upload = Upload::new(head, wanted, cx.now().elapsed());
         self.doing = Doing::Collecting(Box::new(upload));
+        if !self.is_watched {
+            self.watch_body(cx);
+        }
         Ok(())
+    }
+
+    /// Sets the timer for the body that is coming, or refuses it if it is late.
+    fn watch_body(&mut self, cx: &mut Context<'_>) {
+        let Doing::Collecting(upload) = &self.doing else { return };
+        let Some(due) = upload.due(&self.site.limits) else { return };
+        match due.checked_sub(cx.now().elapsed()) {
+            Some(left) if !left.is_zero() => {
+                self.is_watched = true;
+                cx.wake_after(left);
+            }
+            _ => {
+                refuse(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly", cx);
+                cx.close(Close::Timeout(Timeout::Rate));
+            }
+        }
     }
 
     fn on_body(&mut self, bytes: &[u8], is_last: bool, cx: &mut Context<'_>) -> Result<(), Close> {
         let Doing::Collecting(upload) = &mut self.doing else {
             return Ok(());
         };
-        if upload.wanted {
-            upload.body.extend_from_slice(bytes);
-        }
+        upload.take(bytes);
         if !is_last {
             return Ok(());
         }
@@ -86,7 +97,9 @@ impl Conversation {
 
     /// Answers a request that is complete.
     fn answer(&mut self, head: &Head<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
-        let keep = head.keep_alive() && !cx.is_stopping();
+        self.requests = self.requests.saturating_add(1);
+        let is_last = self.site.limits.keep_alive_requests.is_some_and(|max| self.requests >= max);
+        let keep = head.keep_alive() && !is_last && !cx.is_stopping();
         let unix_seconds = cx.now().unix_seconds();
         let draft = || {
             let draft = Draft::new(head.version(), keep, unix_seconds);
@@ -127,11 +140,12 @@ impl Conversation {
             None => cx.close(Close::Done),
             Some(Later::After(delay, prepared)) => {
                 self.doing = Doing::Waiting(prepared);
+                self.is_watched = false;
                 cx.pause();
                 cx.wake_after(delay);
             }
             Some(Later::Work(work, prepared)) => {
-                self.doing = Doing::Waiting(prepared);
+                self.doing = Doing::Working(prepared);
                 cx.pause();
                 cx.offload(move || match panics::catch(work) {
                     Ok(Ok(body)) => Ok(body),
@@ -149,7 +163,7 @@ impl Conversation {
     /// Sends the answer that has waited for its time, or for its body.
     fn answer_waiting(&mut self, cx: &mut Context<'_>) {
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Waiting(mut prepared) => {
+            Doing::Waiting(mut prepared) | Doing::Working(mut prepared) => {
                 let keep = prepared.draft.keeps() && !cx.is_stopping();
                 let unix_seconds = cx.now().unix_seconds();
                 prepared.write(cx.out(), keep, unix_seconds);
@@ -242,13 +256,18 @@ impl MessageHandler<Http> for Conversation {
     }
 
     fn on_wake(&mut self, cx: &mut Context<'_>) {
-        self.answer_waiting(cx);
+        self.is_watched = false;
+        match self.doing {
+            Doing::Collecting(_) => self.watch_body(cx),
+            Doing::Waiting(_) => self.answer_waiting(cx),
+            Doing::Nothing | Doing::Working(_) | Doing::Streaming(_) => {}
+        }
     }
 
     /// The body of an answer has come from a worker.
     fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
         let Ok(result) = note.downcast::<Result<Vec<u8>, String>>() else { return };
-        let Doing::Waiting(prepared) = &mut self.doing else { return };
+        let Doing::Working(prepared) = &mut self.doing else { return };
         match *result {
             Ok(body) => prepared.body = body,
             Err(why) => {

@@ -23,6 +23,7 @@ mod draft;
 mod reply;
 mod request;
 mod router;
+mod upload;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,0 +1,44 @@
+//! A request whose body is coming: what there is of it, and how long the rest may take. Knows no
+//! connection and sets no timer.
+
+use std::time::Duration;
+
+use crate::protocol::http::{Head, HttpLimits};
+
+pub(super) struct Upload {
+    /// As it was sent: it is parsed again when the body is there.
+    pub(super) head: Vec<u8>,
+    pub(super) body: Vec<u8>,
+    /// Whether anybody wants the body. If not, it is read and forgotten, so that the connection
+    /// can go on.
+    wanted: bool,
+    /// Bytes of the body that have come.
+    received: u64,
+    /// When the head had come, by [`Now::elapsed`](crate::Now::elapsed).
+    began: Duration,
+}
+
+/// A body is given this much room before its first byte has come, whatever length it claims.
+const BODY_RESERVE_MAX: u64 = 64 * 1024;
+
+impl Upload {
+    pub(super) fn new(head: &Head<'_>, wanted: bool, now: Duration) -> Upload {
+        let expected = head.content_length().unwrap_or(0).min(BODY_RESERVE_MAX) as usize;
+        let body = Vec::with_capacity(if wanted { expected } else { 0 });
+        Upload { head: head.as_bytes().to_vec(), body, wanted, received: 0, began: now }
+    }
+
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        self.received += bytes.len() as u64;
+        if self.wanted {
+            self.body.extend_from_slice(bytes);
+        }
+    }
+
+    /// When the body is too late, unless more of it comes by then; `None` for never.
+    pub(super) fn due(&self, limits: &HttpLimits) -> Option<Duration> {
+        let earned_ms = self.received.saturating_mul(1000).checked_div(u64::from(limits.body_rate));
+        let earned = Duration::from_millis(earned_ms.unwrap_or(0));
+        Some(self.began.saturating_add(limits.body_time?).saturating_add(earned))
+    }
+}
