@@ -60,6 +60,7 @@ pub(crate) struct CountersReader(Arc<Sheet>);
 pub(crate) struct Sheet {
     pub(crate) accepted: Counter,
     pub(crate) refused_by_service: Counter,
+    pub(crate) refused_by_limit: Counter,
     pub(crate) refused_by_panic: Counter,
     pub(crate) refused_by_system: Counter,
     pub(crate) connected: Counter,
@@ -120,6 +121,7 @@ impl CountersReader {
         let Sheet {
             accepted,
             refused_by_service,
+            refused_by_limit,
             refused_by_panic,
             refused_by_system,
             connected,
@@ -150,6 +152,7 @@ impl CountersReader {
         sum.opened += opened.get();
         sum.accepted += accepted.get();
         sum.refused_by_service += refused_by_service.get();
+        sum.refused_by_limit += refused_by_limit.get();
         sum.refused_by_panic += refused_by_panic.get();
         sum.refused_by_system += refused_by_system.get();
         sum.connected += connected.get();

@@ -21,8 +21,13 @@ pub(crate) const QUIET_MS: u64 = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections open at once. Above it nobody is accepted: newcomers wait in the listen queue
-    /// until somebody leaves. Default 65,536.
+    /// until somebody leaves. Default 65,536; fewer if the process may not have so many descriptors.
     pub connections: usize,
+    /// Connections from one peer open at once; newcomers above it are accepted and closed. A peer is
+    /// what [`Peer::subscriber`](crate::Peer::subscriber) says, whichever listener it comes to;
+    /// connections over Unix sockets are not counted. `None`: as many as it likes, the default, because many people
+    /// may share an address (nginx `limit_conn`, off as well).
+    pub connections_per_peer: Option<usize>,
     /// Connections that may wait in the kernel for being accepted, per listener; the kernel cuts
     /// it to its own maximum (`net.core.somaxconn`). Default 4,096, Linux' own maximum; Python's
     /// 5 resets clients under any load.
@@ -104,6 +109,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connections: 65_536,
+            connections_per_peer: None,
             listen_queue: 4096,
             accept_burst: 64,
             read_budget: 256 * 1024,
@@ -145,6 +151,10 @@ impl Limits {
         let rules = [
             (self.connections > 0, "connections must be at least 1"),
             (self.connections <= 1 << 24, "connections must be at most 16,777,216"),
+            (
+                self.connections_per_peer != Some(0),
+                "connections_per_peer must be at least 1, or None",
+            ),
             (self.listen_queue > 0, "listen_queue must be at least 1"),
             (self.accept_burst > 0, "accept_burst must be at least 1"),
             (self.offload_workers > 0, "offload_workers must be at least 1"),

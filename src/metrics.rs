@@ -42,6 +42,9 @@ pub struct Metrics {
     pub accepted: u64,
     /// Connections closed at once because the [`Service`](crate::Service) said no.
     pub refused_by_service: u64,
+    /// The same because their peer had
+    /// [`Limits::connections_per_peer`](crate::Limits::connections_per_peer) already.
+    pub refused_by_limit: u64,
     /// The same because the service panicked.
     pub refused_by_panic: u64,
     /// The same because the system could not watch them (ENOSPC, ENOMEM).
@@ -83,7 +86,7 @@ pub struct Metrics {
     /// Those of the calls that took a worker longer than
     /// [`Limits::slow_call`](crate::Limits::slow_call): nobody else had to wait.
     pub slow_jobs: u64,
-    /// How often accepting had to pause because the system had no descriptor or memory.
+    /// How often accepting had to pause for want of descriptors or memory.
     pub accept_pauses: u64,
     /// Datagrams received.
     pub datagrams_in: u64,

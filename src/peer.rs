@@ -1,7 +1,7 @@
 //! Who is at the other end. Knows how peers are named; no socket.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::path::{Path, PathBuf};
 
 /// Who is at the other end of a connection, or who sent a datagram.
@@ -50,6 +50,28 @@ impl Peer {
             Peer::V6(address) => Some((*address.ip()).into()),
             Peer::Unix | Peer::UnixNamed(_) | Peer::Unresolved => None,
         }
+    }
+
+    /// Whom to hold responsible, for limits to what one peer may have: its IPv4 address; of an IPv6
+    /// address the first 64 bits, because that is the least that a subscriber gets (RFC 6177,
+    /// RFC 7421), and its hosts choose the rest at will. `None` over Unix sockets.
+    ///
+    /// ```
+    /// use socketserver::Peer;
+    /// use std::net::SocketAddr;
+    ///
+    /// let subscriber = |text: &str| Peer::from(text.parse::<SocketAddr>().unwrap()).subscriber();
+    /// assert_eq!(subscriber("192.0.2.7:1"), "192.0.2.7".parse().ok());
+    /// assert_eq!(subscriber("[2001:db8:0:7:a::1]:1"), "2001:db8:0:7::".parse().ok());
+    /// assert_eq!(subscriber("[2001:db8:0:7:ffff::2]:2"), subscriber("[2001:db8:0:7:a::1]:1"));
+    /// assert_ne!(subscriber("[2001:db8:0:8::1]:1"), subscriber("[2001:db8:0:7::1]:1"));
+    /// assert_eq!(Peer::Unix.subscriber(), None);
+    /// ```
+    pub fn subscriber(&self) -> Option<IpAddr> {
+        self.ip().map(|ip| match ip {
+            IpAddr::V4(_) => ip,
+            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
+        })
     }
 }
 

@@ -40,6 +40,7 @@ impl Metrics {
         page.begin("refused_total", "counter", "Connections closed at once, by who refused them.");
         page.labelled("refused_total", "by", "service", self.refused_by_service);
         page.labelled("refused_total", "by", "panic", self.refused_by_panic);
+        page.labelled("refused_total", "by", "limit", self.refused_by_limit);
         page.labelled("refused_total", "by", "system", self.refused_by_system);
         page.counter("connected_total", "Connections made to others.", self.connected);
         page.counter(

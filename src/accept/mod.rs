@@ -2,14 +2,19 @@
 //! room there is and the time. Must not know a poller, nor what becomes of those who came.
 
 mod door;
+mod per_peer;
+mod room;
 
 use std::io;
 
 use self::door::{Accepting, Door, Look};
+use self::per_peer::TooMany;
 use crate::counters::Counters;
 use crate::{Address, Limits, Now, Peer};
 
 pub(crate) use self::door::concerns_one_peer;
+pub(crate) use self::per_peer::{Entry, PerPeer};
+pub(crate) use self::room::{Descriptors, Room};
 
 /// How long to wait when the system is out of descriptors or memory.
 pub(crate) const PAUSE_MS: u64 = 100;
@@ -32,14 +37,28 @@ pub(crate) struct Newcomer<S> {
     pub(crate) service: usize,
     pub(crate) socket: S,
     pub(crate) peer: Peer,
+    /// If the connections of a peer are counted.
+    pub(crate) entry: Option<Entry>,
+}
+
+/// What the turn of the listeners gives next.
+pub(crate) enum Arrival<S> {
+    Came(Newcomer<S>),
+    /// Somebody who has too many connections: [held](Doors::next_held) until the end of the turn.
+    Held,
+    Nobody,
 }
 
 /// The listeners of a server.
 ///
 /// A turn [begins](Doors::begin), and then gives one [newcomer](Doors::next) after the
 /// other, a bounded burst from each listener.
-pub(crate) struct Doors<L> {
+pub(crate) struct Doors<L: Acceptor> {
     doors: Vec<Door<L>>,
+    per_peer: PerPeer,
+    /// Who came in this turn and has too many connections already. One of them may end in the same
+    /// turn.
+    held: Vec<Newcomer<L::Socket>>,
     /// The one whose burst it is.
     at: usize,
     burst: usize,
@@ -55,6 +74,8 @@ impl<L: Acceptor> Doors<L> {
         Doors {
             at: doors.len(),
             doors,
+            per_peer: PerPeer::new(limits),
+            held: Vec::new(),
             burst: limits.accept_burst,
             // Linux lets in one more than it was told.
             queue: limits.listen_queue.max(kernel_queue) as usize + 1,
@@ -82,10 +103,10 @@ impl<L: Acceptor> Doors<L> {
     }
 
     /// When to look without an event, in milliseconds.
-    pub(crate) fn next_ms(&self, has_room: impl Fn() -> bool) -> Option<u64> {
+    pub(crate) fn next_ms(&self, has_room: bool) -> Option<u64> {
         let due = |door: &Door<L>| match door.accepting {
             Accepting::Idle => None,
-            Accepting::Ready => has_room().then_some(0),
+            Accepting::Ready => has_room.then_some(0),
             Accepting::Paused { until_ms } => Some(until_ms),
         };
         self.doors.iter().filter_map(due).min()
@@ -124,7 +145,7 @@ impl<L: Acceptor> Doors<L> {
         has_room: bool,
         now: Now,
         counters: &Counters,
-    ) -> Option<Newcomer<L::Socket>> {
+    ) -> Arrival<L::Socket> {
         while let Some(door) = self.doors.get_mut(self.at) {
             if !door.may_look() {
                 self.at += 1;
@@ -132,14 +153,43 @@ impl<L: Acceptor> Doors<L> {
             }
             // Without room they wait in the listener's queue, which stays marked.
             if !has_room {
-                return None;
+                return Arrival::Nobody;
             }
             match door.look(self.burst, now, counters) {
                 Look::Came(socket, peer) => {
                     counters.accepted.add(1);
-                    return Some(Newcomer { service: door.service, socket, peer });
+                    let service = door.service;
+                    return match self.per_peer.enter(&peer) {
+                        Ok(entry) => Arrival::Came(Newcomer { service, socket, peer, entry }),
+                        Err(TooMany) => {
+                            self.held.push(Newcomer { service, socket, peer, entry: None });
+                            Arrival::Held
+                        }
+                    };
                 }
                 Look::Nobody => {}
+            }
+        }
+        Arrival::Nobody
+    }
+
+    /// How many have been accepted and not let in yet.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// After the turn: the next of those who had too many connections when they came. Who reconnects
+    /// is no more than who was there before, but the end of the old connection is seen after the
+    /// new one. Those who still have too many are closed.
+    pub(crate) fn next_held(&mut self, counters: &Counters) -> Option<Newcomer<L::Socket>> {
+        while let Some(newcomer) = self.held.pop() {
+            let Newcomer { service, socket, peer, .. } = newcomer;
+            match self.per_peer.enter(&peer) {
+                Ok(entry) => return Some(Newcomer { service, socket, peer, entry }),
+                Err(TooMany) => {
+                    counters.refused_by_limit.add(1);
+                    log::debug!("{peer}: refused: too many connections of this peer");
+                }
             }
         }
         None
@@ -148,5 +198,6 @@ impl<L: Acceptor> Doors<L> {
     /// Closes the listeners.
     pub(crate) fn close(&mut self) {
         self.doors.clear();
+        self.held.clear();
     }
 }

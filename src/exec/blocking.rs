@@ -15,13 +15,13 @@ use crate::stream::{StdSocket, reason};
 use crate::{Close, Limits, Peer, RequestHandler, Stream, panics};
 
 /// A fixed number of workers. When it is dropped, what they serve is cut off, and a worker whose
-/// handler does not return is left behind.
-pub(crate) struct RequestPool {
-    shared: Arc<Shared>,
+/// handler does not return is left behind. With each connection something is kept until it ends.
+pub(crate) struct RequestPool<K> {
+    shared: Arc<Shared<K>>,
 }
 
-struct Shared {
-    state: Mutex<State>,
+struct Shared<K> {
+    state: Mutex<State<K>>,
     /// There is something to serve, or nothing ever will be.
     news: Condvar,
     idle: Option<Duration>,
@@ -30,13 +30,12 @@ struct Shared {
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-#[derive(Default)]
-struct State {
+struct State<K> {
     /// Everybody who waits or is being served, to be interrupted.
     open: Slab<Arc<StdSocket>>,
-    waiting: VecDeque<Request>,
+    waiting: VecDeque<Request<K>>,
     /// Those who have been served and sent more than was read.
-    leaving: Vec<Leaving>,
+    leaving: Vec<Leaving<K>>,
     /// Some have ended since that was last asked: no second wake-up.
     has_ended: bool,
     is_stopping: bool,
@@ -44,21 +43,23 @@ struct State {
 }
 
 /// An accepted connection and who is to serve it.
-struct Request {
+struct Request<K> {
     key: usize,
     socket: Arc<StdSocket>,
     peer: Peer,
     handler: Box<dyn RequestHandler>,
+    kept: K,
 }
 
 /// A connection that is over but for the peer: closing it with unread input would reset it, and
 /// the reset can destroy the answer.
-pub(crate) struct Leaving {
+pub(crate) struct Leaving<K> {
     pub(crate) socket: StdSocket,
     pub(crate) peer: Peer,
+    pub(crate) kept: K,
 }
 
-impl RequestPool {
+impl<K> RequestPool<K> {
     /// Starts a thread for each of `counters`, which counts there. `wake` is called by them when
     /// connections have ended.
     ///
@@ -69,9 +70,20 @@ impl RequestPool {
         counters: Vec<Counters>,
         limits: &Limits,
         wake: impl Fn() + Send + Sync + 'static,
-    ) -> io::Result<RequestPool> {
+    ) -> io::Result<RequestPool<K>>
+    where
+        K: Send + 'static,
+    {
+        let state = State {
+            open: Slab::new(),
+            waiting: VecDeque::new(),
+            leaving: Vec::new(),
+            has_ended: false,
+            is_stopping: false,
+            is_closed: false,
+        };
         let shared = Arc::new(Shared {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             news: Condvar::new(),
             idle: limits.idle,
             write_stall: limits.write_stall,
@@ -87,11 +99,17 @@ impl RequestPool {
     }
 
     /// Has a connection served as soon as a worker is free.
-    pub(crate) fn submit(&self, socket: StdSocket, peer: Peer, handler: Box<dyn RequestHandler>) {
+    pub(crate) fn submit(
+        &self,
+        socket: StdSocket,
+        peer: Peer,
+        handler: Box<dyn RequestHandler>,
+        kept: K,
+    ) {
         let socket = Arc::new(socket);
         let mut state = self.shared.lock();
         let key = state.open.insert(Arc::clone(&socket));
-        state.waiting.push_back(Request { key, socket, peer, handler });
+        state.waiting.push_back(Request { key, socket, peer, handler, kept });
         drop(state);
         self.shared.news.notify_one();
     }
@@ -102,7 +120,7 @@ impl RequestPool {
     }
 
     /// Whether connections have ended since the last time, and those of them that linger.
-    pub(crate) fn take_ended(&self) -> (bool, Vec<Leaving>) {
+    pub(crate) fn take_ended(&self) -> (bool, Vec<Leaving<K>>) {
         let mut state = self.shared.lock();
         (std::mem::take(&mut state.has_ended), std::mem::take(&mut state.leaving))
     }
@@ -135,7 +153,7 @@ impl RequestPool {
     }
 }
 
-impl Drop for RequestPool {
+impl<K> Drop for RequestPool<K> {
     fn drop(&mut self) {
         self.abort();
         self.shared.lock().is_closed = true;
@@ -143,9 +161,9 @@ impl Drop for RequestPool {
     }
 }
 
-impl Shared {
+impl<K> Shared<K> {
     /// Nothing that is done under the lock can panic.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -155,7 +173,7 @@ impl Shared {
         }
     }
 
-    fn next(&self) -> Option<Request> {
+    fn next(&self) -> Option<Request<K>> {
         let mut state = self.lock();
         loop {
             if let Some(request) = state.waiting.pop_front() {
@@ -168,8 +186,8 @@ impl Shared {
         }
     }
 
-    fn serve(&self, request: Request, counters: &Counters) {
-        let Request { key, socket, peer, mut handler } = request;
+    fn serve(&self, request: Request<K>, counters: &Counters) {
+        let Request { key, socket, peer, mut handler, kept } = request;
         let (why, lingers) = match Stream::new(&socket, peer.clone(), self.idle, self.write_stall) {
             Ok(mut stream) => {
                 let why = match converse(&mut *handler, &mut stream, counters) {
@@ -189,18 +207,25 @@ impl Shared {
         let level = if why.is_expected() { log::Level::Debug } else { log::Level::Warn };
         log::log!(level, "{peer}: {why}");
         panics::drop_quietly(handler);
-        self.end(key, socket, peer, lingers);
+        self.end(key, socket, lingers.then_some(peer), kept);
     }
 
     /// Takes a connection out of the table, which closes it or lets it linger.
-    fn end(&self, key: usize, socket: Arc<StdSocket>, peer: Peer, lingers: bool) {
+    fn end(&self, key: usize, socket: Arc<StdSocket>, lingering: Option<Peer>, kept: K) {
         let mut state = self.lock();
         // The table has been emptied, or another one has the key already, if the server aborted.
         if state.open.get(key).is_some_and(|mine| Arc::ptr_eq(mine, &socket)) {
             state.open.remove(key);
             // Nobody else has it now.
-            if let Some(socket) = Arc::into_inner(socket).filter(|_| lingers) {
-                state.leaving.push(Leaving { socket, peer });
+            match (Arc::into_inner(socket), lingering) {
+                (Some(socket), Some(peer)) => {
+                    state.leaving.push(Leaving { socket, peer, kept });
+                }
+                (socket, _) => {
+                    // In this order: the peer may come again as soon as it sees the end.
+                    drop(kept);
+                    drop(socket);
+                }
             }
         }
         let is_first = !std::mem::replace(&mut state.has_ended, true);

@@ -62,6 +62,8 @@ pub(crate) struct Hub<T> {
     batch: Vec<Id>,
     /// Connections that ended in this turn; they leave the table at its end.
     ended: Vec<Id>,
+    /// Those that have left the table, if somebody wants to know.
+    departed: Option<Vec<Id>>,
     sweep: Sweep,
     timers: Timers,
     topics: Topics,
@@ -102,6 +104,7 @@ impl<T: Transport> Hub<T> {
             ready: Vec::new(),
             batch: Vec::new(),
             ended: Vec::new(),
+            departed: None,
             sweep: Sweep::new(),
             timers: Timers::default(),
             topics: Topics::default(),
@@ -152,8 +155,8 @@ impl<T: Transport> Hub<T> {
     }
 
     /// Takes in a connection that has been served elsewhere and must linger.
-    pub(crate) fn see_off(&mut self, transport: T, peer: Peer) {
-        self.seat(transport, peer, None);
+    pub(crate) fn see_off(&mut self, transport: T, peer: Peer) -> Id {
+        self.seat(transport, peer, None)
     }
 
     fn seat(&mut self, transport: T, peer: Peer, handler: Option<Box<dyn Handler>>) -> Id {
@@ -443,6 +446,16 @@ impl<T: Transport> Hub<T> {
         self.sweep.visited(now);
     }
 
+    /// From now on [`take_departed`](Hub::take_departed) tells who has left.
+    pub(crate) fn note_departures(&mut self) {
+        self.departed = Some(Vec::new());
+    }
+
+    /// Takes the names of those that have left the table.
+    pub(crate) fn take_departed(&mut self) -> Vec<Id> {
+        self.departed.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     fn reap(&mut self) {
         while let Some(id) = self.ended.pop() {
             let connection = self.table.remove(id.index());
@@ -450,6 +463,9 @@ impl<T: Transport> Hub<T> {
                 self.timers.cancel(id);
             }
             self.tell_end(id, &connection);
+            if let Some(departed) = &mut self.departed {
+                departed.push(id);
+            }
         }
     }
 

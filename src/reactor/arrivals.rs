@@ -10,9 +10,9 @@ use super::behind::{Behind, ask};
 use super::connect::Outcome;
 use super::group::{Member, Transfer};
 use super::socket::Socket;
-use crate::accept::Newcomer;
+use crate::accept::{Arrival, Newcomer};
 use crate::exec::{Leaving, RequestPool};
-use crate::{Handler, Peer, panics};
+use crate::panics;
 
 impl Reactor {
     /// Lets newcomers in, a bounded burst per listener.
@@ -23,9 +23,10 @@ impl Reactor {
         }
         self.doors.begin(self.now);
         self.admit_all();
+        let has_room = self.has_room();
         if let Some(member) = &self.member {
             // The reactor has still to ask when to look again, and sees what happens meanwhile.
-            if self.doors.is_paused() || !self.has_room() {
+            if self.doors.is_paused() || !has_room {
                 member.await_room();
             }
         }
@@ -33,53 +34,68 @@ impl Reactor {
 
     /// Lets everybody in whom the turn of the listeners gives.
     pub(super) fn admit_all(&mut self) {
-        while let Some(newcomer) = self.next_newcomer() {
+        loop {
+            let has_room = self.has_room();
+            let (counters, _) = self.hub.instruments();
+            match self.doors.next(has_room, self.now, counters) {
+                Arrival::Came(newcomer) => self.admit(newcomer),
+                Arrival::Held => {}
+                Arrival::Nobody => return,
+            }
+        }
+    }
+
+    /// Gives back the places of those who have left, to their peers' newcomers first.
+    pub(super) fn settle_places(&mut self) {
+        for id in self.hub.take_departed() {
+            self.entries.remove(&id);
+        }
+        self.admit_held();
+    }
+
+    /// Lets those in who had too many connections when they came, and have no longer.
+    pub(super) fn admit_held(&mut self) {
+        while let Some(newcomer) = self.doors.next_held(self.hub.instruments().0) {
             self.admit(newcomer);
         }
     }
 
-    fn next_newcomer(&mut self) -> Option<Newcomer<Socket>> {
-        let has_room = self.has_room();
-        let (counters, _) = self.hub.instruments();
-        self.doors.next(has_room, self.now, counters)
-    }
-
     fn admit(&mut self, newcomer: Newcomer<Socket>) {
-        let Newcomer { service, socket, peer } = newcomer;
+        let Newcomer { service, socket, peer, entry } = newcomer;
         match &mut self.services[service] {
             Behind::Handlers(service) => {
                 let handler = ask(&peer, self.hub.instruments(), || service.accept(&peer));
                 if let Some(handler) = handler {
-                    self.seat(socket, peer, handler);
+                    self.seat(Transfer { socket, peer, handler, entry });
                 }
             }
             Behind::Requests(service) => {
                 let handler = ask(&peer, self.hub.instruments(), || service.accept(&peer));
                 if let (Some(handler), Some(pool)) = (handler, &self.requests) {
                     self.hub.instruments().0.opened.add(1);
-                    pool.submit(socket.into(), peer, handler);
+                    pool.submit(socket.into(), peer, handler, entry);
                 }
             }
         }
     }
 
     /// Gives a newcomer its reactor.
-    fn seat(&mut self, socket: Socket, peer: Peer, handler: Box<dyn Handler>) {
+    fn seat(&mut self, newcomer: Transfer) {
         let own = self.len();
         if let Some(member) = &mut self.member {
             if let Some(to) = member.choose(own) {
-                member.transfer(to, Transfer { socket, peer, handler });
+                member.transfer(to, newcomer);
                 return;
             }
         }
-        self.register(socket, peer, handler);
+        self.register(newcomer);
     }
 
     /// Takes in what the other reactors have sent.
     pub(super) fn take_mail(&mut self) {
         let Some(mail) = self.member.as_mut().and_then(Member::take_mail) else { return };
-        for Transfer { socket, peer, handler } in mail.transfers {
-            self.register(socket, peer, handler);
+        for newcomer in mail.transfers {
+            self.register(newcomer);
         }
         self.hub.receive(mail.parcels);
         for sibling in mail.departed {
@@ -97,10 +113,12 @@ impl Reactor {
         member.note_len(len);
     }
 
-    fn register(&mut self, mut socket: Socket, peer: Peer, handler: Box<dyn Handler>) {
+    fn register(&mut self, newcomer: Transfer) {
+        let Transfer { mut socket, peer, handler, entry } = newcomer;
         match self.watch(&mut socket) {
             Ok(()) => {
-                self.hub.open(socket, peer, handler);
+                let id = self.hub.open(socket, peer, handler);
+                self.entries.extend(entry.map(|entry| (id, entry)));
             }
             // The poller has no room for this one (ENOSPC, ENOMEM); the others stay.
             Err(error) => {
@@ -121,10 +139,13 @@ impl Reactor {
         let ended = self.requests.as_ref().map(RequestPool::take_ended);
         let Some((true, leaving)) = ended else { return };
         self.doors.retry();
-        for Leaving { socket, peer } in leaving {
+        for Leaving { socket, peer, kept } in leaving {
             let mut socket = socket.into();
             match self.watch(&mut socket) {
-                Ok(()) => self.hub.see_off(socket, peer),
+                Ok(()) => {
+                    let id = self.hub.see_off(socket, peer);
+                    self.entries.extend(kept.map(|entry| (id, entry)));
+                }
                 Err(error) => log::debug!("{peer}: cannot be watched: {error}"),
             }
         }
@@ -133,7 +154,7 @@ impl Reactor {
     /// Begins to make the connections that handlers want.
     pub(super) fn dial(&mut self) {
         for dial in self.hub.take_dials() {
-            match self.has_room() {
+            match self.load() < self.limits.connections {
                 true => self.connector.dial(dial, self.poller.poll.registry(), self.now),
                 false => self.connector.refuse(dial),
             }
@@ -165,14 +186,21 @@ impl Reactor {
     }
 
     /// Whether another connection may be accepted: those in the making have their place already.
-    pub(super) fn has_room(&self) -> bool {
-        let others = self.member.as_ref().map_or(0, Member::others_load);
-        self.len() + others < self.limits.connections
+    pub(super) fn has_room(&mut self) -> bool {
+        let load = self.load();
+        let (counters, _) = self.hub.instruments();
+        self.room.has(load, self.now, counters)
     }
 
-    /// Connections: in the loop, with blocking handlers, and in the making.
+    /// The connections of all reactors.
+    fn load(&self) -> usize {
+        self.len() + self.member.as_ref().map_or(0, Member::others_load)
+    }
+
+    /// Connections: in the loop, with blocking handlers, in the making, and not let in yet.
     pub(super) fn len(&self) -> usize {
         let requests = self.requests.as_ref().map_or(0, RequestPool::len);
-        self.hub.len() + requests + self.connector.len() + self.hub.dials()
+        let coming = self.doors.held() + self.connector.len() + self.hub.dials();
+        self.hub.len() + requests + coming
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::remote::{Remote, Wish};
 use super::socket::Socket;
+use crate::accept::Entry;
 use crate::hub::Parcel;
 use crate::id::Home;
 use crate::{Handler, Peer};
@@ -19,6 +20,7 @@ pub(super) struct Transfer {
     pub(super) socket: Socket,
     pub(super) peer: Peer,
     pub(super) handler: Box<dyn Handler>,
+    pub(super) entry: Option<Entry>,
 }
 
 /// What has come from the others.

@@ -19,6 +19,7 @@ mod clock;
 mod connect;
 mod datagram_socket;
 mod datagrams;
+mod descriptors;
 mod group;
 #[cfg(feature = "processes")]
 mod inherit;
@@ -34,6 +35,7 @@ mod socket;
 mod socket_file;
 mod stopping;
 
+use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
@@ -56,7 +58,7 @@ use self::connect::Connector;
 use self::group::Member;
 use self::socket::Socket;
 use self::stopping::Phase;
-use crate::accept::Doors;
+use crate::accept::{Doors, Entry, Room};
 use crate::context::Dial;
 use crate::exec::{Executor, Pool, RequestPool};
 use crate::hub::{Hub, Readiness};
@@ -81,12 +83,15 @@ pub(crate) struct Reactor {
     hub: Hub<Socket>,
     services: Vec<Behind>,
     doors: Doors<Listener>,
+    room: Room,
+    /// Those of the connections in the hub whose peers' connections are counted.
+    entries: HashMap<Id, Entry>,
     connector: Connector,
     letterboxes: Letterboxes,
     /// In [`Mode::Threads`], and where work was offloaded.
     pool: Option<Pool>,
     /// The same, if there are blocking handlers.
-    requests: Option<RequestPool>,
+    requests: Option<RequestPool<Option<Entry>>>,
     /// In [`Mode::Reactors`]: its place among the others.
     member: Option<Member>,
     /// The longest time by which a turn came late to what was due.
@@ -139,13 +144,16 @@ impl Reactor {
         for (index, (listener, _)) in doors.iter_mut().enumerate() {
             listener.register(poller.poll.registry(), Token(index))?;
         }
+        let listens = !doors.is_empty();
         let mut reactor = Reactor {
             poller,
             clock,
             now,
             hub: Hub::new(limits.clone(), executor, home, counters, stopwatch),
             services,
+            room: Room::new(&limits, listens.then(descriptors::descriptors).flatten()),
             doors: Doors::new(doors, &limits, listen::QUEUE),
+            entries: HashMap::new(),
             connector,
             letterboxes,
             pool,
@@ -155,6 +163,9 @@ impl Reactor {
             limits,
             phase: Phase::Serving,
         };
+        if reactor.limits.connections_per_peer.is_some() {
+            reactor.hub.note_departures();
+        }
         for dial in dials {
             reactor.hub.dial(dial);
         }
@@ -190,6 +201,9 @@ impl Reactor {
             }
             if self.hub.dials() > 0 {
                 self.dial();
+            }
+            if self.limits.connections_per_peer.is_some() {
+                self.settle_places();
             }
             if self.member.is_some() {
                 self.exchange();
@@ -227,11 +241,12 @@ impl Reactor {
     }
 
     /// Until when to sleep; a time that has passed if something is left to do.
-    fn due(&self) -> Option<Duration> {
+    fn due(&mut self) -> Option<Duration> {
         if self.poller.remote.is_pending() {
             return Some(Duration::ZERO);
         }
-        let doors = self.doors.next_ms(|| self.has_room());
+        let has_room = !self.doors.are_idle() && self.has_room();
+        let doors = self.doors.next_ms(has_room);
         let rest = self.connector.next_ms().into_iter().chain(self.letterboxes.next_ms());
         let own = doors.into_iter().chain(self.hub.next_ms()).chain(self.phase.until_ms());
         let due_ms = own.chain(rest).min()?;

@@ -30,6 +30,7 @@ impl Reactor {
     pub(super) fn start_draining(&mut self) {
         self.doors.begin_last(self.now);
         self.admit_all();
+        self.admit_held();
         self.doors.close();
         self.pass_on(Wish::Drain);
         self.letterboxes.stop(self.now, self.hub.instruments());

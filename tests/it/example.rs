@@ -223,17 +223,38 @@ fn who_does_not_finish_in_time_is_cut_off() {
 #[test]
 fn running_out_of_descriptors_is_survived() {
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 40; exec \"$0\" --bind 127.0.0.1:0"]).arg(example_path(NAME));
+    command.args(["-c", "ulimit -n 60; exec \"$0\" --bind 127.0.0.1:0"]).arg(example_path(NAME));
     let mut example = Example::spawn(command, 1);
-    let mut clients: Vec<_> = (0..100).map(|_| example.client()).collect();
-    example.until_logged("cannot accept");
-    // Some descriptors are the server's own; those who got in are served all the same.
-    for client in &mut clients[..20] {
+    let folder = format!("/proc/{}/fd", example.child.id());
+    let descriptors = || std::fs::read_dir(&folder).unwrap().count();
+    // Nobody is left when this client has seen the end.
+    let mut first = example.client();
+    first.write_all(b"GET /plaintext HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+    read_to_end(&mut first);
+    let own = descriptors();
+    let mut clients: Vec<_> = (0..200).map(|_| example.client()).collect();
+    example.until_logged("cannot accept more");
+    // An eighth is the server's own; those who got in are served all the same.
+    let (full, room) = (60 - 60 / 8, 60 - 60 / 8 - own);
+    for client in &mut clients[..room] {
         assert_eq!(get(client, "/plaintext").status, 200);
         assert_eq!(get(client, "/plaintext").status, 200);
     }
+    assert_eq!(descriptors(), full);
+    // So many have to leave before others are let in, in the order in which they came.
+    drop(clients.drain(..room / 8));
+    let (held, waiting) = clients.split_at_mut(room - room / 8);
+    for client in waiting.iter_mut().take(room / 8) {
+        assert_eq!(get(client, "/plaintext").status, 200);
+    }
+    assert_eq!(get(&mut held[0], "/plaintext").status, 200);
+    assert_eq!(descriptors(), full);
     drop(clients);
     assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
+    while descriptors() > own {
+        // Each answer is from a later turn, in which more of them have been seen to end.
+        assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
+    }
 }
 
 /// How a client may be in the middle of something.

@@ -48,6 +48,7 @@ mod others_seeds;
 mod packets;
 mod packets_real;
 mod packets_seeds;
+mod per_peer;
 mod ping;
 mod processes;
 mod proxy;

@@ -1,0 +1,70 @@
+//! Whether there is room for another connection. Pure: it is told how many there are, and how many
+//! descriptors the process had at the start.
+
+use crate::counters::Counters;
+use crate::limits::QUIET_MS;
+use crate::{Limits, Now};
+
+/// The descriptors of the process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Descriptors {
+    /// How many it may have (RLIMIT_NOFILE).
+    pub(crate) limit: usize,
+    /// How many it has without any connection.
+    pub(crate) open: usize,
+}
+
+/// The process keeps an eighth of its descriptors for itself, for files, logs and connections to
+/// others; no more than this.
+const RESERVE_MAX: usize = 64;
+
+/// Whether newcomers are let in.
+pub(crate) struct Room {
+    connections: usize,
+    /// With so many connections only the reserve of descriptors is left: nobody is let in...
+    high: usize,
+    /// ...until there are no more than so many.
+    low: usize,
+    is_short: bool,
+    limit: usize,
+    /// That it is short is not logged again before this time.
+    quiet_until_ms: u64,
+}
+
+impl Room {
+    /// `None` if the system does not tell: then only [`Limits::connections`] counts.
+    pub(crate) fn new(limits: &Limits, descriptors: Option<Descriptors>) -> Room {
+        let Descriptors { limit, open } =
+            descriptors.unwrap_or(Descriptors { limit: usize::MAX, open: 0 });
+        let reserve = (limit / 8).min(RESERVE_MAX);
+        let high = limit.saturating_sub(open).saturating_sub(reserve).max(1);
+        let low = high - (high / 8).max(1);
+        let connections = limits.connections;
+        if high < connections {
+            log::info!("room for {high} connections with {limit} descriptors (ulimit -n)");
+        }
+        Room { connections, high, low, is_short: false, limit, quiet_until_ms: 0 }
+    }
+
+    /// Whether one more may be let in when there are `len`.
+    pub(crate) fn has(&mut self, len: usize, now: Now, counters: &Counters) -> bool {
+        if len >= self.connections {
+            return false;
+        }
+        if len >= self.high && !self.is_short {
+            self.is_short = true;
+            counters.accept_pauses.add(1);
+            if self.quiet_until_ms <= now.millis() {
+                log::warn!(
+                    "cannot accept more than {len} connections: the process may have {} \
+                     descriptors (ulimit -n)",
+                    self.limit
+                );
+                self.quiet_until_ms = now.millis() + QUIET_MS;
+            }
+        } else if len <= self.low {
+            self.is_short = false;
+        }
+        !self.is_short
+    }
+}
