@@ -34,6 +34,8 @@ options
   --blocking              each session keeps a worker from its beginning to its end, and others wait
                           for one; implies --mode threads
   --max-connections N     connections open at once (default 65536)
+  --max-connections-per-peer N
+                          of them from one address (default: no limit of its own)
   --idle-timeout SECS     how long nothing may happen on a connection (default 600, 0: for ever)
   --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
                           at all)

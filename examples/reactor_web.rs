@@ -34,6 +34,8 @@ options
   --workers N             how many threads, processes or reactors (default: the number of
                           cores)
   --max-connections N     connections open at once (default 65536)
+  --max-connections-per-peer N
+                          of them from one address (default: no limit of its own)
   --head-timeout SECS     how long the head of a request may stay incomplete (default 10,
                           0: for ever)
   --idle-timeout SECS     how long nothing may happen on a connection, or a new one may

@@ -30,6 +30,8 @@ options
   --workers N             how many threads, processes or reactors (default: the number of
                           cores)
   --max-connections N     connections open at once, both sides counted (default 65536)
+  --max-connections-per-peer N
+                          of them from one address (default: no limit of its own)
   --idle-timeout SECS     how long nothing may happen on a connection (default 600, 0: for ever)
   --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
                           at all)

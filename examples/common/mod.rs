@@ -62,6 +62,9 @@ impl Options {
                 "mode" => mode_name = Some(parser.value()?.string()?),
                 "workers" => self.workers = parser.value()?.parse::<u16>()?.into(),
                 "max-connections" => self.limits.connections = parser.value()?.parse()?,
+                "max-connections-per-peer" => {
+                    self.limits.connections_per_peer = Some(parser.value()?.parse()?);
+                }
                 "idle-timeout" => {
                     self.limits.idle = seconds(&mut parser)?;
                     self.limits.first_byte = self.limits.idle;

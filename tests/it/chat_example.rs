@@ -163,6 +163,7 @@ fn help_tells_what_it_serves_and_every_option() {
         "--mode",
         "--workers",
         "--max-connections",
+        "--max-connections-per-peer",
         "--idle-timeout",
         "--drain-timeout",
         "--log",

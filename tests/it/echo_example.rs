@@ -110,6 +110,7 @@ fn its_default_and_all_its_options_are_in_the_help() {
         "--mode",
         "--workers",
         "--max-connections",
+        "--max-connections-per-peer",
         "--idle-timeout",
         "--drain-timeout",
         "--log",

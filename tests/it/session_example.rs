@@ -155,6 +155,7 @@ fn help_tells_what_it_serves_and_every_option() {
         "--workers",
         "--blocking",
         "--max-connections",
+        "--max-connections-per-peer",
         "--idle-timeout",
         "--drain-timeout",
         "--log",
