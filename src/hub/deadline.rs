@@ -16,6 +16,9 @@ pub(crate) struct Tick(u32);
 
 const TICK_MS: u64 = 100;
 
+// What a deadline costs a connection.
+const _: () = assert!(size_of::<Tick>() == 4);
+
 impl Tick {
     pub(crate) const NEVER: Tick = Tick(u32::MAX);
 

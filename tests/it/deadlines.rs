@@ -1,9 +1,11 @@
 //! Deadlines: each fires in time, for its own reason, and only then.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Limits, Timeout};
+use socketserver::{Close, Context, Handler, Limits, Note, Timeout};
 
 use crate::handlers::{Echo, Log, Probe, Told, patient};
 
@@ -219,4 +221,69 @@ fn a_timer_does_not_shield_its_connection_from_a_deadline() {
     network.connect(Probe::new(&log).open(tick).wake(tick));
     network.advance(T * 3);
     assert_fired(&log, Timeout::FirstByte, ms(0));
+}
+
+/// Counts turns from `T` and a tick on, by notes to itself: each is told in the next turn.
+struct Ticker(Arc<AtomicUsize>, usize);
+
+impl Handler for Ticker {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        cx.wake_after(T + ms(100));
+    }
+
+    fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+        Ok(input.len())
+    }
+
+    fn on_wake(&mut self, cx: &mut Context<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        cx.tell(cx.id(), ());
+    }
+
+    fn on_note(&mut self, _: Note, cx: &mut Context<'_>) {
+        if self.0.fetch_add(1, Ordering::Relaxed) < self.1 {
+            cx.tell(cx.id(), ());
+        }
+    }
+}
+
+/// Slots whose deadlines are looked at in one turn.
+const SLICE: usize = 4096;
+
+/// So many connections that have all said the same, and whose deadline passes in one instant.
+fn all_at_once(limits: Limits, many: usize, said: &[u8], why: Timeout) {
+    let slices = many.div_ceil(SLICE);
+    let (turns, ends) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(vec![0; slices + 9])));
+    let mut network = Network::new(limits);
+    for _ in 0..many {
+        let (turns, ends) = (Arc::clone(&turns), Arc::clone(&ends));
+        let handler = Probe::new(&Log::default())
+            .data(|input, _| Ok(if input.ends_with(b"\n") { input.len() } else { 0 }));
+        let client = network.connect(handler.close(move |_| {
+            ends.lock().unwrap()[turns.load(Ordering::Relaxed)] += 1;
+        }));
+        network.send(client, said);
+    }
+    network.connect(Ticker(Arc::clone(&turns), slices + 8));
+    network.advance(T);
+    assert_eq!(network.connections(), many + 1);
+    network.advance(ms(100));
+    let ends = ends.lock().unwrap();
+    // A bounded part of them in each turn, with everybody else served between, and no turn idle.
+    assert_eq!(ends.iter().sum::<usize>(), many, "{why}");
+    assert!(ends.iter().all(|count| *count <= SLICE), "{why}: {ends:?}");
+}
+
+#[test]
+fn a_hundred_thousand_deadlines_in_one_instant_do_not_hold_up_the_loop() {
+    let limits = Limits { first_byte: Some(T), ..patient() };
+    all_at_once(limits, 100_000, b"", Timeout::FirstByte);
+}
+
+#[test]
+fn nor_do_those_of_quiet_ones_and_of_messages() {
+    let limits = Limits { idle: Some(T), ..patient() };
+    all_at_once(limits, 20_000, b"line\n", Timeout::Idle);
+    let limits = Limits { message: Some(T), ..patient() };
+    all_at_once(limits, 20_000, b"half", Timeout::Message);
 }
