@@ -97,6 +97,20 @@ fn every_limit_is_described_with_its_default() {
 }
 
 #[test]
+fn every_limit_is_hit_by_a_test() {
+    let tests = files("tests/it", ".rs").into_iter().filter(|name| !name.ends_with("/docs.rs"));
+    let tests: String = tests.map(|name| read(&name)).collect();
+    let document = read("docs/limits.md");
+    let server = format!("{:?}", Limits::default());
+    let http = format!("{:?}", HttpLimits::default());
+    for (name, ..) in [rows(&document, &server), rows(&document, &http)].concat() {
+        let is_set =
+            has_word(&tests, &format!("{name}:")) || tests.contains(&format!(".{name} = "));
+        assert!(is_set, "no test sets `{name}`");
+    }
+}
+
+#[test]
 fn every_link_leads_somewhere() {
     for name in documents() {
         let text = read(&name);

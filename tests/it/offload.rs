@@ -1,10 +1,15 @@
 //! Work that handlers hand over: it is done elsewhere, in order, and its result comes back.
 
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use socketserver::services::web::Web;
 use socketserver::testkit::Network;
-use socketserver::{Close, Context, Handler, Limits, Note, Peer, Service};
+use socketserver::{Close, Context, Handler, Limits, Note, Peer, Server, Service};
 
 use crate::handlers::{Log, Probe};
+use crate::real_kit::Running;
 
 /// Doubles each byte, on a worker; `!` makes it panic.
 struct Doubles;
@@ -123,5 +128,42 @@ fn a_route_may_answer_from_a_worker() {
             .collect();
         assert_eq!(told, ["5050", "now", "500", "now", "500", "5050"]);
         assert!(!network.is_closed(client));
+    }
+}
+
+#[test]
+fn no_more_is_done_at_once_than_there_are_workers() {
+    /// Answers with how much was being done at once when its own work was.
+    struct Counts(Arc<AtomicUsize>);
+
+    impl Handler for Counts {
+        fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+            let at_once = Arc::clone(&self.0);
+            cx.offload(move || {
+                let count = at_once.fetch_add(1, Ordering::SeqCst) + 1;
+                // Whoever else may run, does.
+                (0..100).for_each(|_| std::thread::yield_now());
+                at_once.fetch_sub(1, Ordering::SeqCst);
+                count
+            });
+            Ok(input.len())
+        }
+
+        fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+            cx.write(&[*note.downcast::<usize>().unwrap() as u8]);
+        }
+    }
+
+    let at_once = Arc::new(AtomicUsize::new(0));
+    let limits = Limits { offload_workers: 1, ..Limits::default() };
+    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
+    let service = move |_: &Peer| Counts(Arc::clone(&at_once));
+    let server = Running::start(server.service(service));
+    let mut clients: Vec<_> = (0..20).map(|_| server.client()).collect();
+    clients.iter_mut().for_each(|client| client.write_all(b"x").unwrap());
+    for client in &mut clients {
+        let mut count = [0];
+        client.read_exact(&mut count).unwrap();
+        assert_eq!(count, [1]);
     }
 }

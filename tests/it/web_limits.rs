@@ -173,3 +173,12 @@ fn the_last_request_of_a_connection_is_told_so() {
     network.settle();
     assert_eq!((network.connections(), network.is_reset(client)), (0, false));
 }
+
+#[test]
+fn a_rate_of_zero_gives_a_body_no_more_time() {
+    let limits = HttpLimits { body_rate: 0, ..HttpLimits::default() };
+    let (mut network, client) = client(&mut site().limits(limits), Limits::default());
+    network.send(client, POST);
+    assert_eq!(trickle(&mut network, client, 4000, 200), 20);
+    assert_eq!(last_answer(&mut network, client).status, 408);
+}
