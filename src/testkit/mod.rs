@@ -35,8 +35,12 @@
 mod datagram;
 mod laws;
 mod network;
+mod random;
+mod seeds;
 mod wire;
 
 pub use self::datagram::datagram;
 pub use self::laws::{laws, laws_in_parts};
 pub use self::network::{Client, Network};
+pub use self::random::Random;
+pub use self::seeds::seeds;

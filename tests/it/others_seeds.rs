@@ -7,10 +7,10 @@ use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use socketserver::testkit::{Client, Network};
+use socketserver::testkit::{Client, Network, Random, seeds};
 use socketserver::{Address, Close, Context, Handler, Id, Limits, Note, SlowConsumer, Topic};
 
-use crate::seeds::{Random, in_turn};
+use crate::seeds::in_turn;
 
 const TOPICS: u8 = 4;
 /// The channel of what is forwarded.
@@ -461,14 +461,5 @@ fn run(seed: u64) {
 
 #[test]
 fn whatever_handlers_wish_for_each_other_comes_true_once() {
-    let range = std::env::var("SEEDS").ok().and_then(|range| {
-        let (from, to) = range.split_once("..")?;
-        Some(from.parse().ok()?..to.parse().ok()?)
-    });
-    for seed in range.unwrap_or(0..200) {
-        if let Err(why) = std::panic::catch_unwind(|| run(seed)) {
-            println!("seed {seed}");
-            std::panic::resume_unwind(why);
-        }
-    }
+    seeds(0..200, run);
 }

@@ -2,31 +2,10 @@
 
 use std::time::Duration;
 
-use socketserver::testkit::{Client, Network};
+use socketserver::testkit::{Client, Network, Random, seeds};
 use socketserver::{Close, Context, Handler, Limits};
 
 use crate::handlers::{Log, Probe};
-
-/// xorshift64*: the same numbers for the same seed, everywhere.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        high as usize % n
-    }
-
-    pub(crate) fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-}
 
 /// Messages are a length in two bytes and so much text, and are answered backwards. An empty
 /// one ends the connection. Now and then it takes a rest.
@@ -197,17 +176,12 @@ fn run(seed: u64) {
 
 #[test]
 fn everybody_gets_the_right_bytes_whatever_the_others_do() {
-    for seed in 0..200 {
-        if let Err(why) = std::panic::catch_unwind(|| run(seed)) {
-            println!("seed {seed}");
-            std::panic::resume_unwind(why);
-        }
-    }
+    seeds(0..200, run);
 }
 
 #[test]
 fn on_close_is_told_exactly_once_whatever_happens() {
-    for seed in 0..200 {
+    seeds(0..200, |seed| {
         let mut random = Random::new(seed);
         let mut network = Network::new(crate::handlers::tight());
         let mut logs = Vec::new();
@@ -244,7 +218,7 @@ fn on_close_is_told_exactly_once_whatever_happens() {
             network.reset(client);
         }
         network.settle();
-        assert_eq!(network.connections(), 0, "seed {seed}");
-        assert!(logs.iter().all(|log| log.closes().len() == 1), "seed {seed}");
-    }
+        assert_eq!(network.connections(), 0);
+        assert!(logs.iter().all(|log| log.closes().len() == 1));
+    });
 }
