@@ -34,9 +34,12 @@
 
 mod datagram;
 mod laws;
+mod listener;
 mod network;
 mod random;
 mod seeds;
+mod simulation;
+mod steps;
 mod wire;
 
 pub use self::datagram::datagram;
@@ -44,3 +47,4 @@ pub use self::laws::{laws, laws_in_parts};
 pub use self::network::{Client, Network};
 pub use self::random::Random;
 pub use self::seeds::seeds;
+pub use self::simulation::{Action, End, Script, Simulation, Trace};

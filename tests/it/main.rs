@@ -62,6 +62,7 @@ mod seeds;
 mod session;
 mod session_example;
 mod signals;
+mod sim_echo;
 mod slow;
 mod slow_calls;
 mod stopping;
