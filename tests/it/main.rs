@@ -63,6 +63,8 @@ mod session;
 mod session_example;
 mod signals;
 mod sim_echo;
+mod sim_frames;
+mod sim_services;
 mod slow;
 mod slow_calls;
 mod stopping;

@@ -1,7 +1,7 @@
 //! The simulation of handlers of bytes: everything that is said comes back, and the simulation itself.
 
-use socketserver::testkit::{Action, End, Random, Script, Simulation, Trace, seeds};
 use socketserver::Peer;
+use socketserver::testkit::{Action, End, Random, Script, Simulation, Trace, seeds};
 
 use crate::handlers::Echo;
 

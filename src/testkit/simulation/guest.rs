@@ -132,10 +132,8 @@ impl Guest {
             };
         };
         self.check_reason(&why, limits, now_ms, is_cut, &wire)?;
-        let in_order = matches!(
-            why,
-            Close::Done | Close::Eof | Close::Malformed { .. } | Close::Failed(_)
-        );
+        let in_order =
+            matches!(why, Close::Done | Close::Eof | Close::Malformed { .. } | Close::Failed(_));
         if in_order && wire.reset_by_server && !wire.edge && !wire.broken && !is_cut {
             self.check_linger(limits, now_ms)?;
         }

@@ -85,7 +85,12 @@ impl What {
     fn is_of_a_client(self) -> bool {
         !matches!(
             self,
-            What::AcceptFails | What::Worker | What::Turn | What::Stop | What::Abort | What::Calm
+            What::AcceptFails
+                | What::Worker
+                | What::Turn
+                | What::Stop
+                | What::Abort
+                | What::Calm
                 | What::Denied
         )
     }
@@ -93,8 +98,14 @@ impl What {
     fn has_number(self) -> bool {
         matches!(
             self,
-            What::Sends | What::Arrived | What::Takes | What::HasWindow | What::HasGrain
-                | What::ReadFails | What::WriteFails | What::AcceptFails
+            What::Sends
+                | What::Arrived
+                | What::Takes
+                | What::HasWindow
+                | What::HasGrain
+                | What::ReadFails
+                | What::WriteFails
+                | What::AcceptFails
         )
     }
 }

@@ -277,8 +277,7 @@ impl<'a> World<'a> {
     pub(super) fn abort(&mut self) {
         self.note(0, What::Abort, 0);
         self.doors.close();
-        self.network.hub.abort();
-        self.network.dials.clear();
+        self.network.abort();
         self.phase = Phase::Aborted;
     }
 
