@@ -64,6 +64,7 @@ mod session_example;
 mod signals;
 mod sim_echo;
 mod sim_frames;
+mod sim_others;
 mod sim_services;
 mod slow;
 mod slow_calls;
