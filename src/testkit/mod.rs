@@ -1,5 +1,6 @@
 //! Tools to test handlers and protocols with: a network in memory with a clock that only moves
-//! when told, the laws of a protocol, and one datagram at a time.
+//! when told, a [`Simulation`] of whole servers from a seed, the laws of a protocol, and one datagram
+//! at a time.
 //!
 //! A [`Network`] runs the same hub that serves real sockets, in the same turns, but on
 //! connections made of two buffers. Nothing in it waits, so a test of a 60-second timeout takes

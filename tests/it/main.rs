@@ -44,7 +44,6 @@ mod modes;
 mod network;
 mod offload;
 mod others;
-mod others_seeds;
 mod packets;
 mod packets_real;
 mod packets_seeds;

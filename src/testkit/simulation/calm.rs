@@ -10,6 +10,8 @@ use crate::testkit::listener;
 /// Rounds in which nothing happens until those who only wait lose their patience: some wait in
 /// between.
 const QUIET_ROUNDS: usize = 16;
+/// What is due sooner than this is waited for, rather than losing patience.
+const SOON_MS: u64 = 5000;
 /// Rounds of saying and hearing, and turns of one of them, after which nothing will change any more.
 const ROUNDS: usize = 100_000;
 
@@ -88,8 +90,12 @@ impl World<'_> {
             if is_over && self.network.connections() == 0 {
                 return;
             }
-            if quiet > QUIET_ROUNDS && (is_patient || !self.somebody_gives_up()) {
-                self.wait_on();
+            if quiet > QUIET_ROUNDS {
+                let soon_ms = self.network.now_ms() + SOON_MS;
+                let is_soon = self.next_ms().is_some_and(|due_ms| due_ms <= soon_ms);
+                if is_patient || is_soon || !self.somebody_gives_up() {
+                    self.wait_on();
+                }
             }
         }
         self.fail(0, "it never comes to an end");

@@ -158,7 +158,6 @@ impl Guest {
             limit.is_some_and(|limit| now_ms - from_ms >= now::millis(limit))
         };
         let fits = match why {
-            Close::Panicked => return Err("a handler panicked, or work it offloaded".to_owned()),
             Close::Io(_) => wire.broken || wire.has_error(),
             Close::Stopping => is_cut,
             Close::Timeout(Timeout::FirstByte) => {

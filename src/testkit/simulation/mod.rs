@@ -128,12 +128,26 @@ pub struct Simulation<'a> {
     limits: Option<Limits>,
     mode: Option<Mode>,
     remotes: Remotes<'a>,
+    panics: Panics,
+}
+
+/// What a panic of a handler means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Panics {
+    Fail,
+    EndTheConnection,
 }
 
 impl<'a> Simulation<'a> {
     /// A simulation of which everything is chosen by `seed` that is not set here.
     pub fn new(seed: u64) -> Simulation<'a> {
-        Simulation { seed, limits: None, mode: None, remotes: Box::new(|_, _| None) }
+        Simulation {
+            seed,
+            limits: None,
+            mode: None,
+            remotes: Box::new(|_, _| None),
+            panics: Panics::Fail,
+        }
     }
 
     /// The server's limits. Otherwise those that only set the pace are chosen by the seed, most of
@@ -165,6 +179,14 @@ impl<'a> Simulation<'a> {
         self
     }
 
+    /// A handler that panics, or work that it offloads, ends its connection only, as on a real
+    /// server. Otherwise the simulation fails.
+    #[must_use]
+    pub fn panics_are_wanted(mut self) -> Simulation<'a> {
+        self.panics = Panics::EndTheConnection;
+        self
+    }
+
     /// Runs a server of `service` with some clients, each with a script of its own.
     ///
     /// # Panics
@@ -186,6 +208,7 @@ impl<'a> Simulation<'a> {
         };
         let mut world = World::new(limits, by_workers, random, Box::new(service), clients);
         world.remotes = self.remotes;
+        world.panics = self.panics;
         world.storm();
         world.calm();
         world.finish()

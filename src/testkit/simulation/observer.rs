@@ -16,7 +16,7 @@ pub(super) struct Account {
     /// The end of them has arrived.
     pub(super) shut: bool,
     pub(super) opened: bool,
-    /// Its handler has been replaced, and the new one has yet to be opened.
+    /// Its handler wants to be replaced, and the new one has not been opened.
     pub(super) handed_over: bool,
     pub(super) closed: Option<Close>,
     /// Its handler has been told of the end of the input.
@@ -24,6 +24,8 @@ pub(super) struct Account {
     paused: bool,
     /// Its handler has asked for the end.
     over: bool,
+    /// Its handler is being called. One that panics never returns.
+    called: bool,
     /// When its timer will ring, in milliseconds.
     pub(super) timer_ms: Option<u64>,
     /// What should never have happened.
@@ -39,7 +41,7 @@ pub(super) fn lock(account: &Mutex<Account>) -> MutexGuard<'_, Account> {
 impl Account {
     /// Whether its handler has nothing more to do.
     pub(super) fn is_over(&self) -> bool {
-        self.over
+        self.over || self.called
     }
 
     fn breach(&mut self, what: impl Into<String>) {
@@ -48,7 +50,7 @@ impl Account {
 
     /// Something is told that is no use to one who has not opened or has closed.
     fn told(&mut self, what: &str) {
-        if !self.opened || self.handed_over {
+        if !self.opened {
             self.breach(format!("{what} before on_open"));
         }
         if self.closed.is_some() {
@@ -94,6 +96,8 @@ impl Account {
 pub(super) struct Observed {
     handler: Box<dyn Handler>,
     account: Shared,
+    /// It has been opened. (Another one may have been, which it took over from.)
+    opened: bool,
     /// Whether calls are made by workers, who may come back with a timer that is moved after it
     /// rang.
     by_workers: bool,
@@ -101,7 +105,7 @@ pub(super) struct Observed {
 
 impl Observed {
     pub(super) fn new(handler: Box<dyn Handler>, account: Shared, by_workers: bool) -> Observed {
-        Observed { handler, account, by_workers }
+        Observed { handler, account, opened: false, by_workers }
     }
 
     fn call<R>(
@@ -110,8 +114,10 @@ impl Observed {
         call: impl FnOnce(&mut dyn Handler, &mut Context<'_>) -> R,
     ) -> R {
         let before = cx.record().effects.len();
+        lock(&self.account).called = true;
         let result = call(&mut *self.handler, cx);
         let mut account = lock(&self.account);
+        account.called = false;
         for effect in cx.record().effects.iter_mut().skip(before) {
             match effect {
                 Effect::Pause => account.paused = true,
@@ -123,12 +129,10 @@ impl Observed {
                     *to = Box::new(Observed {
                         handler: inner,
                         account: Arc::clone(&self.account),
+                        opened: false,
                         by_workers: self.by_workers,
                     });
                     account.handed_over = true;
-                    account.paused = false;
-                    account.eof = false;
-                    account.timer_ms = None;
                 }
                 _ => {}
             }
@@ -149,11 +153,18 @@ impl Handler for Nobody {
 impl Handler for Observed {
     fn on_open(&mut self, cx: &mut Context<'_>) {
         let mut account = lock(&self.account);
-        if account.opened != account.handed_over || account.closed.is_some() {
+        if self.opened || account.opened != account.handed_over || account.closed.is_some() {
             account.breach("on_open twice");
         }
-        account.opened = true;
-        account.handed_over = false;
+        self.opened = true;
+        *account = Account {
+            opened: true,
+            handed_over: false,
+            eof: false,
+            paused: false,
+            timer_ms: None,
+            ..std::mem::take(&mut *account)
+        };
         drop(account);
         self.call(cx, |handler, cx| handler.on_open(cx));
     }
@@ -210,7 +221,7 @@ impl Handler for Observed {
         if account.closed.is_some() {
             account.breach("on_close twice");
         }
-        if !account.opened || account.handed_over {
+        if !self.opened {
             account.breach("on_close before on_open");
         }
         account.closed = Some(why.clone());

@@ -6,13 +6,13 @@ use super::guest::Guest;
 use super::observer::Observed;
 use super::script::{Action, End};
 use super::trace::{Trace, What};
-use super::{Clients, Remotes};
+use super::{Clients, Panics, Remotes};
 use crate::accept::{Doors, Newcomer};
 use crate::testkit::listener::{self, Accepted, Backlog, MemoryListener};
 use crate::testkit::network::Network;
 use crate::testkit::random::Random;
 use crate::testkit::wire::MemorySocket;
-use crate::{Handler, Limits, Peer, Service, now};
+use crate::{Close, Handler, Limits, Peer, Service, now};
 
 pub(super) struct World<'a> {
     pub(super) random: Random,
@@ -22,6 +22,7 @@ pub(super) struct World<'a> {
     service: Box<dyn Service + 'a>,
     clients: Clients<'a>,
     pub(super) remotes: Remotes<'a>,
+    pub(super) panics: Panics,
     pub(super) guests: Vec<Guest>,
     /// How many more will come.
     pub(super) to_come: usize,
@@ -70,6 +71,7 @@ impl<'a> World<'a> {
             service,
             clients,
             remotes: Box::new(|_, _| None),
+            panics: Panics::Fail,
             guests: Vec::new(),
             limits,
             phase: Phase::Serving,
@@ -308,6 +310,9 @@ impl<'a> World<'a> {
         let now_ms = self.network.now_ms();
         let guest = &mut self.guests[who];
         match guest.end(&self.limits, now_ms, is_cut) {
+            Ok(End::Cut(Close::Panicked)) if self.panics == Panics::Fail => {
+                self.fail(who, "a handler panicked, or work that it offloaded");
+            }
             Ok(end) => {
                 let what = match end {
                     End::Whole(_) => What::EndsWhole,
