@@ -71,13 +71,6 @@ impl Network {
         has_mail
     }
 
-    /// Ends every connection at once, those that are wanted too.
-    pub(super) fn abort(&mut self) {
-        self.hub.abort();
-        self.tasks.extend(self.hub.take_tasks());
-        self.dials.clear();
-    }
-
     pub(super) fn now(&self) -> Now {
         Now::new(self.elapsed, 784_111_777 + self.elapsed.as_secs())
     }

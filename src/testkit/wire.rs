@@ -83,6 +83,11 @@ impl Wire {
         self.to_client.len() < self.window
     }
 
+    /// The same, and the server does not wait for the event that tells of it.
+    pub(super) fn is_writable_and_told(&self) -> bool {
+        self.is_writable() && !self.starved
+    }
+
     pub(super) fn has_error(&self) -> bool {
         self.client_reset || self.read_error.is_some_and(|kind| kind != io::ErrorKind::Interrupted)
     }
