@@ -1,7 +1,7 @@
 //! The simulation of handlers of bytes: everything that is said comes back, and the simulation itself.
 
-use socketserver::Peer;
 use socketserver::testkit::{Action, End, Random, Script, Simulation, Trace, seeds};
+use socketserver::{Close, Peer};
 
 use crate::handlers::Echo;
 
@@ -38,6 +38,8 @@ impl Script for Talker {
     }
 
     fn ended(&mut self, end: &End) {
+        let is_slow = matches!(end, End::Cut(Close::InputLimit | Close::SlowConsumer));
+        assert!(!is_slow, "it kept all limits: {end:?}");
         if let End::Whole(why) = end {
             assert_eq!(self.came, self.expected.len(), "bytes are missing: {why}");
         }

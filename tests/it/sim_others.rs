@@ -112,7 +112,7 @@ impl Knot {
         let channel = number % TOPICS;
         match what % 32 {
             0..=7 => self.forward(number, len, cx),
-            14 if number == 7 => self.flood(channel, cx),
+            14 if number % 16 == 7 => self.flood(channel, cx),
             8..=14 => self.publish(channel, len, cx),
             15..=18 => {
                 self.shared.model().members[usize::from(channel)].insert(self.me);
