@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
 use socketserver::{
-    Address, Close, Context, Destination, Handler, Id, Limits, Note, Peer, SlowConsumer, Topic,
+    Address, Close, Context, Destination, Handler, Id, Limits, Mode, Note, Peer, SlowConsumer,
+    Topic,
 };
 
 const TOPICS: u8 = 4;
@@ -426,8 +427,11 @@ fn run(seed: u64) {
     let remotes = |_: &Destination, random: &mut Random| {
         (random.one_in(2)).then(|| Person::new(shared.clone(), drops, random))
     };
+    // Several reactors agree on the order of each author only, and the model on that of all.
+    let mode = if random.one_in(2) { Mode::Threads(1) } else { Mode::Multiplex };
     Simulation::new(seed)
         .limits(limits)
+        .mode(mode)
         .remotes(remotes)
         .panics_are_wanted()
         .run(service, |random: &mut Random| Person::new(shared.clone(), drops, random));

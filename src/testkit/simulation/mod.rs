@@ -201,12 +201,12 @@ impl<'a> Simulation<'a> {
         let clients: Clients<'a> = Box::new(move |random| Box::new(clients(random)));
         let mut random = Random::new(self.seed);
         let limits = self.limits.unwrap_or_else(|| pace(&mut random));
-        let by_workers = match self.mode {
-            None => random.one_in(2),
-            Some(Mode::Threads(workers)) => workers > 0,
-            Some(_) => false,
-        };
-        let mut world = World::new(limits, by_workers, random, Box::new(service), clients);
+        let mode = self.mode.unwrap_or_else(|| match random.below(4) {
+            0 => Mode::Reactors(2 + random.below(2)),
+            1 => Mode::Threads(1),
+            _ => Mode::Multiplex,
+        });
+        let mut world = World::new(limits, mode, random, Box::new(service), clients);
         world.remotes = self.remotes;
         world.panics = self.panics;
         world.storm();

@@ -130,8 +130,7 @@ impl World<'_> {
             read_closed: has_gone,
             error: has_gone,
         };
-        let id = self.network.id(client);
-        self.network.stray.push((id, readiness));
+        self.network.stray.push((client, readiness));
         self.note(who, if has_gone { What::StaleEvent } else { What::Event }, 0);
     }
 

@@ -8,15 +8,18 @@ use super::script::{Action, End};
 use super::trace::{Trace, What};
 use super::{Clients, Panics, Remotes};
 use crate::accept::{Doors, Newcomer};
+use crate::counters::Counters;
 use crate::testkit::listener::{self, Accepted, Backlog, MemoryListener};
 use crate::testkit::network::Network;
 use crate::testkit::random::Random;
 use crate::testkit::wire::MemorySocket;
-use crate::{Close, Handler, Limits, Peer, Service, now};
+use crate::{Close, Handler, Limits, Mode, Peer, Service, now};
 
 pub(super) struct World<'a> {
     pub(super) random: Random,
     pub(super) network: Network,
+    /// What accepting counts; nobody reads it.
+    counters: Counters,
     pub(super) doors: Doors<MemoryListener>,
     pub(super) backlog: Arc<Mutex<Backlog>>,
     service: Box<dyn Service + 'a>,
@@ -28,6 +31,8 @@ pub(super) struct World<'a> {
     pub(super) to_come: usize,
     pub(super) limits: Limits,
     pub(super) phase: Phase,
+    /// One reactor had something for another one in the last turn.
+    pub(super) has_mail: bool,
     by_workers: bool,
     pub(super) trace: Trace,
 }
@@ -51,14 +56,15 @@ pub(super) enum Share {
 impl<'a> World<'a> {
     pub(super) fn new(
         limits: Limits,
-        by_workers: bool,
+        mode: Mode,
         mut random: Random,
         service: Box<dyn Service + 'a>,
         clients: Clients<'a>,
     ) -> World<'a> {
-        let network = match by_workers {
-            true => Network::with_workers(limits.clone()),
-            false => Network::new(limits.clone()),
+        let (network, by_workers) = match mode {
+            Mode::Threads(1..) => (Network::with_workers(limits.clone()), true),
+            Mode::Reactors(n) => (Network::with_reactors(limits.clone(), n), false),
+            _ => (Network::new(limits.clone()), false),
         };
         let backlog = Arc::new(Mutex::new(Backlog::default()));
         let door = (MemoryListener(Arc::clone(&backlog)), 0);
@@ -66,6 +72,7 @@ impl<'a> World<'a> {
             to_come: 1 + random.below(8),
             random,
             network,
+            counters: Counters::new(),
             doors: Doors::new(vec![door], &limits, 0),
             backlog,
             service,
@@ -75,6 +82,7 @@ impl<'a> World<'a> {
             guests: Vec::new(),
             limits,
             phase: Phase::Serving,
+            has_mail: false,
             by_workers,
             trace: Trace::default(),
         }
@@ -159,13 +167,21 @@ impl<'a> World<'a> {
     pub(super) fn turn(&mut self, share: Share) {
         self.note(0, What::Turn, 0);
         let now = self.network.now();
-        self.network.hub.note_time(now);
+        self.network.hubs.iter_mut().for_each(|hub| hub.note_time(now));
         self.deliver_events(share);
         self.doors.begin(now);
         self.admit_all();
         self.collect(share);
         let before = self.network.connections();
-        self.network.run();
+        for reactor in 0..self.network.hubs.len() {
+            // Each goes at its own speed.
+            if reactor == 0 || self.is_chosen(share) {
+                self.network.run(reactor);
+            }
+        }
+        if self.is_chosen(share) {
+            self.has_mail = self.network.carry();
+        }
         self.dial(share);
         if self.network.connections() < before {
             self.doors.retry();
@@ -179,6 +195,7 @@ impl<'a> World<'a> {
     }
 
     fn deliver_events(&mut self, share: Share) {
+        self.network.deliver_stray();
         // From anywhere and around: events come in any order.
         let from = self.random.below(self.guests.len().max(1));
         for at in 0..self.guests.len() {
@@ -211,10 +228,13 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn admit_all(&mut self) {
-        while let Some(newcomer) = self.doors.next(self.has_room(), self.network.now()) {
+        while let Some(newcomer) =
+            self.doors.next(self.has_room(), self.network.now(), &self.counters)
+        {
             let Newcomer { socket: Accepted { who, socket }, peer, .. } = newcomer;
             if let Some(handler) = self.service.accept(&peer) {
-                self.seat(who, socket, peer, handler, What::Accepted);
+                let reactor = self.random.below(self.network.hubs.len());
+                self.seat(who, reactor, socket, peer, handler, What::Accepted);
             }
         }
     }
@@ -222,6 +242,7 @@ impl<'a> World<'a> {
     fn seat(
         &mut self,
         who: usize,
+        reactor: usize,
         socket: MemorySocket,
         peer: Peer,
         handler: Box<dyn Handler>,
@@ -229,7 +250,7 @@ impl<'a> World<'a> {
     ) {
         let account = Arc::clone(&self.guests[who].account);
         let handler = Box::new(Observed::new(handler, account, self.by_workers));
-        let client = self.network.admit(socket, peer, handler);
+        let client = self.network.admit(reactor, socket, peer, handler);
         let now_ms = self.network.now_ms();
         self.guests[who].open(client, now_ms);
         self.note(who, what, 0);
@@ -238,7 +259,7 @@ impl<'a> World<'a> {
     /// Makes the connections that handlers want, or denies them.
     fn dial(&mut self, share: Share) {
         while !self.network.dials.is_empty() && self.is_chosen(share) {
-            let to = self.network.dials[0].to.clone();
+            let to = self.network.dials[0].1.to.clone();
             let has_room = self.network.connections() < self.limits.connections;
             let script = match has_room && self.phase != Phase::Aborted {
                 true => (self.remotes)(&to, &mut self.random),
@@ -249,9 +270,9 @@ impl<'a> World<'a> {
                     let guest = Guest::new(script);
                     let socket = MemorySocket(Arc::clone(&guest.wire));
                     self.guests.push(guest);
-                    let Some(dial) = self.network.dials.pop_front() else { return };
+                    let Some((reactor, dial)) = self.network.dials.pop_front() else { return };
                     let who = self.guests.len() - 1;
-                    self.seat(who, socket, Peer::Unix, dial.handler, What::Called);
+                    self.seat(who, reactor, socket, Peer::Unix, dial.handler, What::Called);
                 }
                 None => {
                     self.note(0, What::Denied, 0);
