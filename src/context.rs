@@ -85,6 +85,11 @@ impl<'a> Context<'a> {
         Context { id, peer, record }
     }
 
+    /// What has been recorded so far, for who looks over a handler's shoulder.
+    pub(crate) fn record(&mut self) -> &mut Record {
+        self.record
+    }
+
     /// This connection.
     pub fn id(&self) -> Id {
         self.id

@@ -38,7 +38,7 @@
 //! 3. A [`Service`] makes a handler for each accepted peer, or refuses it. Closures are services.
 //! 4. [`Server`] listens, with the options of a [`Listen`], and runs; [`Remote`] stops it from another thread; [`Limits`] bounds
 //!    everything; [`Close`] says why a connection ended.
-//! 5. Test all of it without a socket, on [`testkit::Network`].
+//! 5. Test all of it without a socket, on [`testkit::Network`] or in a [`testkit::Simulation`].
 //!
 //! A [`RequestHandler`] may wait for its peer: it has a [`Stream`] to read and write, and a worker
 //! of [`Mode::Threads`] for itself.

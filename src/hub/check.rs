@@ -61,6 +61,34 @@ impl<T: Transport> Hub<T> {
             has(marks::QUEUED) || !connection.wants_turn(&self.desk.limits),
             "{id}: could go on, but nobody will call it"
         );
+        // The same, said in other words than those that decide it.
+        let is_here = connection.link == Link::Open && !has(marks::AWAY);
+        assert!(
+            has(marks::QUEUED)
+                || !is_here
+                || !connection.marks.has_any(marks::NOTED.with(marks::WOKEN)),
+            "{id}: was told something, and nobody calls it"
+        );
+        let limits = &self.desk.limits;
+        assert!(
+            has(marks::QUEUED)
+                || !is_here
+                || !has(marks::FULL)
+                || connection.output_len() > limits.output_low,
+            "{id}: its output has drained, and nobody reads it again"
+        );
+        assert!(
+            !is_here
+                || has(marks::FULL)
+                || connection.output_len() < limits.output_high
+                // Packets count more once they wait.
+                || connection.transport.keeps_boundaries(),
+            "{id}: has too much output, and is read on"
+        );
+        assert!(
+            !has(marks::FULL) || has(marks::QUEUED) || connection.output_len() > 0 || !is_here,
+            "{id}: is full of nothing"
+        );
         assert!(
             !has(marks::BLOCKED)
                 || connection.output_len() > 0
@@ -82,6 +110,35 @@ impl<T: Transport> Hub<T> {
                 || has(marks::REOFFER),
             "{id}: the next packet would be joined to what is left of one"
         );
+    }
+
+    /// Nobody is forgotten: what could be read or written, by what its transport says, is. Holds
+    /// whenever all events have been noted and nothing is due.
+    pub(crate) fn check_rest(
+        &self,
+        is_readable: impl Fn(&T) -> bool,
+        is_writable: impl Fn(&T) -> bool,
+    ) {
+        for (key, connection) in &self.table {
+            let id = Id::new(key as u32, connection.generation);
+            let has = |mark| connection.marks.has(mark);
+            assert!(!has(marks::AWAY), "{id}: its handler does not come back");
+            let is_read = match connection.link {
+                Link::Open => !connection.marks.has_any(marks::HALTED.with(marks::FULL)),
+                Link::Closing | Link::Closed => false,
+                Link::Lingering => true,
+            };
+            assert!(
+                !is_read || !is_readable(&connection.transport),
+                "{id}: has input, and nobody looks at it"
+            );
+            assert!(
+                connection.link == Link::Lingering
+                    || connection.output_len() == 0
+                    || !is_writable(&connection.transport),
+                "{id}: has output and room for it, and nobody writes it"
+            );
+        }
     }
 
     /// Who is held will be let go as often as it is held, and nobody else is.

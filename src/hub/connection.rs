@@ -288,6 +288,11 @@ impl<T: Transport> Connection<T> {
         if self.link == Link::Open && !self.marks.has(marks::FINISHED) {
             desk.record.out.extend_from_slice(&job.record.out);
         }
+        // It may have stopped because its output was full, though some has been sent meanwhile: then
+        // it waits to be told so, and for the input that it left.
+        if job.record.out.len() >= job.record.room && self.link == Link::Open {
+            self.marks.set(marks::FULL);
+        }
         desk.record.room = desk.limits.output_high.saturating_sub(self.output_len());
         if !self.marks.has(marks::TOLD) {
             self.heed(id, desk, job.returned.is_some());

@@ -1,5 +1,6 @@
 //! Tools to test handlers and protocols with: a network in memory with a clock that only moves
-//! when told, the laws of a protocol, and one datagram at a time.
+//! when told, a [`Simulation`] of whole servers from a seed, the laws of a protocol, and one datagram
+//! at a time.
 //!
 //! A [`Network`] runs the same hub that serves real sockets, in the same turns, but on
 //! connections made of two buffers. Nothing in it waits, so a test of a 60-second timeout takes
@@ -34,9 +35,17 @@
 
 mod datagram;
 mod laws;
+mod listener;
 mod network;
+mod random;
+mod seeds;
+mod simulation;
+mod steps;
 mod wire;
 
 pub use self::datagram::datagram;
 pub use self::laws::{laws, laws_in_parts};
 pub use self::network::{Client, Network};
+pub use self::random::Random;
+pub use self::seeds::seeds;
+pub use self::simulation::{Action, End, Script, Simulation, Trace};

@@ -13,33 +13,33 @@ use crate::exec::{Executor, Task};
 use crate::hub::{Hub, Readiness};
 use crate::id::Home;
 use crate::stopwatch::Stopwatch;
-use crate::{Destination, Handler, Id, Limits, Metrics, Now, Peer, Topic};
+use crate::{Destination, Handler, Id, Limits, Metrics, Peer, Topic};
 
 /// The client's end of a connection of a [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Client(usize);
+pub struct Client(pub(super) usize);
 
 /// A server's hub on connections in memory. Events are edge-triggered, as real ones are: an
 /// event comes when something changes, once, however much is left unread.
 pub struct Network {
     /// One for each reactor.
-    hubs: Vec<Hub<MemorySocket>>,
+    pub(super) hubs: Vec<Hub<MemorySocket>>,
     counters: Vec<CountersReader>,
-    ends: Vec<End>,
-    elapsed: Duration,
+    pub(super) ends: Vec<End>,
+    pub(super) elapsed: Duration,
     /// Events to deliver in the next turn besides what the wires say.
-    stray: Vec<(Client, Readiness)>,
+    pub(super) stray: Vec<(Client, Readiness)>,
     /// Connections that handlers want made, the oldest first, each with its reactor.
-    dials: VecDeque<(usize, Dial)>,
+    pub(super) dials: VecDeque<(usize, Dial)>,
     /// What workers are doing: handlers that travel, and work that was offloaded; each with its
     /// reactor.
-    tasks: Vec<(usize, Task)>,
+    pub(super) tasks: Vec<(usize, Task)>,
 }
 
-struct End {
-    reactor: usize,
-    id: Id,
-    wire: Arc<Mutex<Wire>>,
+pub(super) struct End {
+    pub(super) reactor: usize,
+    pub(super) id: Id,
+    pub(super) wire: Arc<Mutex<Wire>>,
 }
 
 /// A turn that is followed by this many more is going round in circles.
@@ -115,24 +115,19 @@ impl Network {
     }
 
     fn open(&mut self, reactor: usize, handler: Box<dyn Handler>) -> Client {
-        let wire = Arc::new(Mutex::new(Wire {
-            to_server: VecDeque::new(),
-            to_client: VecDeque::new(),
-            window: usize::MAX,
-            grain: None,
-            packets: None,
-            edge: true,
-            starved: false,
-            client_shut: false,
-            client_reset: false,
-            server_shut: false,
-            server_gone: false,
-            reset_by_server: false,
-            reads: 0,
-            writes: 0,
-        }));
-        let socket = MemorySocket(Arc::clone(&wire));
-        let id = self.hubs[reactor].open(socket, Peer::Unix, handler);
+        self.admit(reactor, MemorySocket(Wire::new()), Peer::Unix, handler)
+    }
+
+    /// Takes in a connection that was made somewhere else.
+    pub(super) fn admit(
+        &mut self,
+        reactor: usize,
+        socket: MemorySocket,
+        peer: Peer,
+        handler: Box<dyn Handler>,
+    ) -> Client {
+        let wire = Arc::clone(&socket.0);
+        let id = self.hubs[reactor].open(socket, peer, handler);
         self.ends.push(End { reactor, id, wire });
         Client(self.ends.len() - 1)
     }
@@ -241,41 +236,17 @@ impl Network {
 
     /// Delivers the events that are due and runs one turn.
     pub fn turn(&mut self) {
-        for end in &self.ends {
-            let mut wire = lock(&end.wire);
-            if std::mem::take(&mut wire.edge) && !wire.server_gone {
-                let readiness = wire.readiness();
-                // The room may be gone again; then it is told another time.
-                wire.starved &= !readiness.writable;
-                self.hubs[end.reactor].note(end.id, readiness);
-            }
+        for at in 0..self.ends.len() {
+            self.deliver(Client(at));
         }
-        for (client, readiness) in self.stray.drain(..) {
-            let end = &self.ends[client.0];
-            self.hubs[end.reactor].note(end.id, readiness);
+        self.deliver_stray();
+        for _ in 0..self.tasks.len() {
+            self.work(0);
         }
-        for (reactor, mut task) in self.tasks.drain(..) {
-            task.run();
-            self.hubs[reactor].arrive(task);
-        }
-        let now = Now::new(self.elapsed, 784_111_777 + self.elapsed.as_secs());
-        for (reactor, hub) in self.hubs.iter_mut().enumerate() {
-            hub.turn(now);
-            self.tasks.extend(hub.take_tasks().into_iter().map(|task| (reactor, task)));
-            self.dials.extend(hub.take_dials().into_iter().map(|dial| (reactor, dial)));
+        for reactor in 0..self.hubs.len() {
+            self.run(reactor);
         }
         self.carry();
-    }
-
-    /// Carries what the reactors have for one another.
-    fn carry(&mut self) {
-        for from in 0..self.hubs.len() {
-            let outboxes = self.hubs[from].outboxes();
-            let mail: Vec<_> = outboxes.map(|(to, outbox)| (to, std::mem::take(outbox))).collect();
-            for (to, parcels) in mail {
-                self.hubs[to].receive(parcels.into_iter().map(|parcel| (from, parcel)));
-            }
-        }
     }
 
     /// Whom handlers want to be [connected](crate::Context::connect) to, the oldest wish first.
@@ -323,13 +294,8 @@ impl Network {
     pub fn settle(&mut self) {
         for _ in 0..TURNS_MAX {
             self.turn();
-            let edge = self.ends.iter().any(|end| {
-                let wire = lock(&end.wire);
-                wire.edge && !wire.server_gone
-            });
-            let now_ms = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX);
-            let at_work = !self.tasks.is_empty();
-            if !edge && !at_work && self.next_ms().is_none_or(|due_ms| due_ms > now_ms) {
+            if self.is_quiet() {
+                self.check_rest();
                 return;
             }
         }
@@ -383,7 +349,7 @@ impl Network {
         self.hubs.iter().map(Hub::len).sum()
     }
 
-    fn next_ms(&self) -> Option<u64> {
+    pub(super) fn next_ms(&self) -> Option<u64> {
         self.hubs.iter().filter_map(Hub::next_ms).min()
     }
 

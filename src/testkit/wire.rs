@@ -28,6 +28,15 @@ pub(super) struct Wire {
     pub(super) reset_by_server: bool,
     pub(super) reads: usize,
     pub(super) writes: usize,
+    /// Bytes that the server has read, and written.
+    pub(super) bytes_read: usize,
+    pub(super) bytes_written: usize,
+    /// What the next read gives instead. An error other than `Interrupted` comes with an event.
+    pub(super) read_error: Option<io::ErrorKind>,
+    /// The same for the next write, without an event.
+    pub(super) write_error: Option<io::ErrorKind>,
+    /// Such an error was told: the server cannot go on.
+    pub(super) broken: bool,
 }
 
 /// The boundaries of packets.
@@ -39,9 +48,64 @@ pub(super) struct Packets {
 }
 
 impl Wire {
+    /// A connection that has just been made, with all the room there is.
+    pub(super) fn new() -> Arc<Mutex<Wire>> {
+        Arc::new(Mutex::new(Wire {
+            to_server: VecDeque::new(),
+            to_client: VecDeque::new(),
+            window: usize::MAX,
+            grain: None,
+            packets: None,
+            edge: true,
+            starved: false,
+            client_shut: false,
+            client_reset: false,
+            server_shut: false,
+            server_gone: false,
+            reset_by_server: false,
+            reads: 0,
+            writes: 0,
+            bytes_read: 0,
+            bytes_written: 0,
+            read_error: None,
+            write_error: None,
+            broken: false,
+        }))
+    }
+
+    /// Whether a read would give something now: bytes, the end or an error.
+    pub(super) fn is_readable(&self) -> bool {
+        !self.is_empty() || self.client_shut || self.has_error()
+    }
+
+    /// Whether a write would be taken now.
+    pub(super) fn is_writable(&self) -> bool {
+        self.to_client.len() < self.window
+    }
+
+    /// The same, and the server does not wait for the event that tells of it.
+    pub(super) fn is_writable_and_told(&self) -> bool {
+        self.is_writable() && !self.starved
+    }
+
+    pub(super) fn has_error(&self) -> bool {
+        self.client_reset || self.read_error.is_some_and(|kind| kind != io::ErrorKind::Interrupted)
+    }
+
+    /// The error that is due, if one is. `Interrupted` breaks nothing.
+    fn fail(&mut self, error: Option<io::ErrorKind>) -> io::Result<()> {
+        match error {
+            Some(kind) => {
+                self.broken |= kind != io::ErrorKind::Interrupted;
+                Err(kind.into())
+            }
+            None => Ok(()),
+        }
+    }
+
     /// A packet goes whole if there is any room, as the kernel has it.
     fn write_packet(&mut self, packet: &[u8]) -> io::Result<usize> {
-        let room = self.to_client.len() < self.window;
+        let room = self.is_writable();
         let Some(packets) = &mut self.packets else { return Ok(0) };
         if packet.len() > packets.largest {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -57,7 +121,7 @@ impl Wire {
 
     /// The client has taken something: a server that waits for room is told.
     pub(super) fn note_taken(&mut self) {
-        self.edge |= self.starved && self.to_client.len() < self.window;
+        self.edge |= self.starved && self.is_writable();
     }
 
     fn is_empty(&self) -> bool {
@@ -71,10 +135,10 @@ impl Wire {
     /// What a poller says of it once an edge came: all that holds now.
     pub(super) fn readiness(&self) -> Readiness {
         Readiness {
-            readable: !self.is_empty() || self.client_shut || self.client_reset,
-            writable: self.to_client.len() < self.window,
-            read_closed: self.client_shut || self.client_reset,
-            error: self.client_reset,
+            readable: self.is_readable(),
+            writable: self.is_writable(),
+            read_closed: self.client_shut || self.has_error(),
+            error: self.has_error(),
         }
     }
 }
@@ -97,6 +161,8 @@ impl Read for MemorySocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut wire = self.wire();
         wire.reads += 1;
+        let error = wire.read_error.take();
+        wire.fail(error)?;
         if wire.client_reset {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
@@ -111,6 +177,7 @@ impl Read for MemorySocket {
         for (to, from) in buffer.iter_mut().zip(wire.to_server.drain(..n)) {
             *to = from;
         }
+        wire.bytes_read += n;
         Ok(n.min(buffer.len()))
     }
 }
@@ -123,6 +190,8 @@ impl Write for MemorySocket {
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut wire = self.wire();
         wire.writes += 1;
+        let error = wire.write_error.take();
+        wire.fail(error)?;
         if wire.client_reset || wire.server_shut {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -144,6 +213,7 @@ impl Write for MemorySocket {
             wire.to_client.extend(slice.get(..taken).unwrap_or_default());
             left -= taken;
         }
+        wire.bytes_written += n;
         Ok(n)
     }
 

@@ -1,10 +1,9 @@
 //! Whatever members do, in whatever order: everybody hears what a model of the chat says they
 //! must, and nothing else.
 
-use socketserver::testkit::Client;
+use socketserver::testkit::{Client, Random, seeds};
 
 use crate::chat_kit::Party;
-use crate::seeds::Random;
 
 /// Names and rooms to choose from, as they are written, with the key they are the same by.
 const NAMES: &[(&str, &str)] =
@@ -239,12 +238,7 @@ impl Model {
 
 #[test]
 fn everybody_hears_what_the_model_says() {
-    for seed in 0..100 {
-        if let Err(why) = std::panic::catch_unwind(|| Model::new(seed).run(200)) {
-            println!("seed {seed}");
-            std::panic::resume_unwind(why);
-        }
-    }
+    seeds(0..100, |seed| Model::new(seed).run(200));
 }
 
 /// Lets `people` say `lines` lines each, all at the same time and in pieces, and checks that
@@ -309,9 +303,7 @@ fn babel(seed: u64, people: usize, lines: usize, network_is_rough: bool) {
 
 #[test]
 fn all_talk_at_once_on_a_rough_network_and_nothing_is_lost_or_doubled() {
-    for seed in 1..=20 {
-        babel(seed, 12, 15, true);
-    }
+    seeds(1..21, |seed| babel(seed, 12, 15, true));
 }
 
 #[test]

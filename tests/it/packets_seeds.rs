@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use socketserver::testkit::{Client, Network};
+use socketserver::testkit::{Client, Network, Random, seeds};
 use socketserver::{Close, Context, Handler, Limits, Topic};
 
 use super::handlers::patient;
-use super::seeds::Random;
 
 /// Writes the lines of a packet back and publishes them, in upper case, to the others. Now and then
 /// it takes a rest in the middle.
@@ -111,8 +110,5 @@ fn run(seed: u64) {
 
 #[test]
 fn no_seed_loses_or_joins_packets() {
-    for seed in 0..200 {
-        let result = std::panic::catch_unwind(|| run(seed));
-        assert!(result.is_ok(), "seed {seed}");
-    }
+    seeds(0..200, run);
 }

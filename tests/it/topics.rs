@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use socketserver::testkit::{Client, Network};
+use socketserver::testkit::{Client, Network, Random};
 use socketserver::{Close, Context, Handler, Limits, SlowConsumer, Topic};
-
-use crate::seeds::Random;
 
 /// A member that does what its peer says, a line at a time: `+T` joins T, `-T` leaves it, `T text`
 /// publishes the line to T, `=text` writes it back, `.` ends. Says `T bye` to its first

@@ -1,0 +1,35 @@
+//! Numbers that look random and are the same for the same seed. Must not know what they are for.
+
+/// Numbers that look random: the same for the same seed, on every machine and in every version.
+///
+/// ```
+/// use socketserver::testkit::Random;
+///
+/// let (mut one, mut two) = (Random::new(7), Random::new(7));
+/// assert!((0..100).all(|_| one.below(6) == two.below(6)));
+/// assert!(one.below(6) < 6);
+/// ```
+// xorshift64*, with the better half of its bits.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The numbers of `seed`.
+    pub fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// A number from 0 to `n` - 1; `n` is at least 1 and at most 2^31.
+    pub fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        high as usize % n.max(1)
+    }
+
+    /// Whether one of `n` equally likely things has happened.
+    pub fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+}

@@ -1,0 +1,55 @@
+//! Many seeds, one after the other: which ones, and what a failure says. Must not know what is done
+//! with a seed.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// The variable of the environment that chooses other seeds.
+const VARIABLE: &str = "SIM_SEEDS";
+
+/// Runs `test` once with each seed of `usual`, or of the range `SIM_SEEDS=FROM..TO` (without `TO`)
+/// that the environment asks for, and says on standard output how many there were.
+///
+/// # Panics
+///
+/// If `test` does; then its seed is said, and the command that runs it again. So it does if
+/// `SIM_SEEDS` is not a range.
+///
+/// ```
+/// use socketserver::testkit::{Random, seeds};
+///
+/// seeds(0..100, |seed| {
+///     let mut numbers: Vec<usize> = (0..seed as usize).collect();
+///     numbers.swap(0, Random::new(seed).below(numbers.len().max(1)));
+///     numbers.sort();
+///     assert!(numbers.is_sorted());
+/// });
+/// ```
+pub fn seeds(usual: Range<u64>, test: impl Fn(u64)) {
+    let range = match std::env::var(VARIABLE) {
+        Ok(asked) => parse(&asked),
+        Err(_) => Some(usual),
+    };
+    let range = range.unwrap_or_else(|| complain());
+    let count = range.end.saturating_sub(range.start);
+    for seed in range {
+        if let Err(why) = catch_unwind(AssertUnwindSafe(|| test(seed))) {
+            let (next, name) = (seed + 1, std::thread::current().name().unwrap_or("").to_owned());
+            println!(
+                "seed {seed} fails; to run it again: {VARIABLE}={seed}..{next} cargo test {name}"
+            );
+            resume_unwind(why);
+        }
+    }
+    println!("{count} seeds");
+}
+
+fn parse(range: &str) -> Option<Range<u64>> {
+    let (from, to) = range.split_once("..")?;
+    Some(from.trim().parse().ok()?..to.trim().parse().ok()?)
+}
+
+#[allow(clippy::panic, reason = "a test that is asked for nonsense fails by panicking")]
+fn complain() -> ! {
+    panic!("{VARIABLE} must be two numbers, FROM..TO: the first seed, and the one behind the last")
+}

@@ -1,0 +1,191 @@
+//! One client of a simulation: its script, its end of the wire, and what is on the way between the
+//! two.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::observer::{self, Account, Shared};
+use super::script::{End, Script};
+use crate::close::Timeout;
+use crate::testkit::network::Client;
+use crate::testkit::wire::{self, Wire};
+use crate::{Close, Limits, now};
+
+pub(super) struct Guest {
+    pub(super) script: Box<dyn Script>,
+    pub(super) wire: Arc<Mutex<Wire>>,
+    pub(super) account: Shared,
+    /// Its name on the network, once it is served.
+    pub(super) client: Option<Client>,
+    /// Sent, and still on its way to the server.
+    pub(super) way: VecDeque<u8>,
+    pub(super) has_shut: bool,
+    pub(super) has_reset: bool,
+    pub(super) has_ended: bool,
+    pub(super) times: Times,
+}
+
+/// When something moved last, in milliseconds, and how much has.
+#[derive(Default)]
+pub(super) struct Times {
+    opened_ms: u64,
+    read: usize,
+    read_ms: u64,
+    written: usize,
+    written_ms: u64,
+    shut_ms: Option<u64>,
+    read_before_shut: usize,
+}
+
+impl Guest {
+    pub(super) fn new(script: Box<dyn Script>) -> Guest {
+        Guest {
+            script,
+            wire: Wire::new(),
+            account: Shared::default(),
+            client: None,
+            way: VecDeque::new(),
+            has_shut: false,
+            has_reset: false,
+            has_ended: false,
+            times: Times::default(),
+        }
+    }
+
+    pub(super) fn wire(&self) -> MutexGuard<'_, Wire> {
+        wire::lock(&self.wire)
+    }
+
+    pub(super) fn account(&self) -> MutexGuard<'_, Account> {
+        observer::lock(&self.account)
+    }
+
+    /// Whether its script is still asked.
+    pub(super) fn is_active(&self) -> bool {
+        !self.has_shut && !self.has_reset && !self.has_ended
+    }
+
+    pub(super) fn open(&mut self, client: Client, now_ms: u64) {
+        self.client = Some(client);
+        self.times.opened_ms = now_ms;
+        self.times.read_ms = now_ms;
+        self.times.written_ms = now_ms;
+    }
+
+    /// Brings `len` bytes to the server, and the end behind the last if `with_end`.
+    pub(super) fn deliver(&mut self, len: usize, with_end: bool) {
+        let bytes: Vec<u8> = self.way.drain(..len).collect();
+        let mut account = observer::lock(&self.account);
+        let mut wire = wire::lock(&self.wire);
+        account.arrived.extend(&bytes);
+        wire.to_server.extend(&bytes);
+        if with_end && self.way.is_empty() && self.has_shut {
+            account.shut = true;
+            wire.client_shut = true;
+        }
+        wire.edge = true;
+    }
+
+    /// Whether the end of what it sends is still on its way.
+    pub(super) fn has_end_underway(&self) -> bool {
+        self.has_shut && !self.has_reset && !self.wire().client_shut
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.has_reset = true;
+        self.way.clear();
+        let mut wire = self.wire();
+        wire.client_reset = true;
+        wire.to_server.clear();
+        wire.edge = true;
+    }
+
+    /// Sees what the last turn has moved.
+    pub(super) fn look(&mut self, now_ms: u64) {
+        let wire = wire::lock(&self.wire);
+        let times = &mut self.times;
+        if wire.bytes_read != times.read {
+            (times.read, times.read_ms) = (wire.bytes_read, now_ms);
+        }
+        if wire.bytes_written != times.written {
+            (times.written, times.written_ms) = (wire.bytes_written, now_ms);
+        }
+        if wire.server_shut && times.shut_ms.is_none() {
+            (times.shut_ms, times.read_before_shut) = (Some(now_ms), wire.bytes_read);
+        }
+    }
+
+    /// How it ended, now that the server has closed. `is_cut` if the server stopped meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Why it must not have ended like this.
+    pub(super) fn end(&self, limits: &Limits, now_ms: u64, is_cut: bool) -> Result<End, String> {
+        let (account, wire) = (self.account(), self.wire());
+        if !account.opened {
+            return Ok(End::Unserved);
+        }
+        let Some(why) = account.closed.clone() else {
+            return match account.handed_over {
+                true => Ok(End::Cut(Close::Done)),
+                false => Err("on_close is not told".to_owned()),
+            };
+        };
+        self.check_reason(&why, limits, now_ms, is_cut, &wire)?;
+        let in_order =
+            matches!(why, Close::Done | Close::Eof | Close::Malformed { .. } | Close::Failed(_));
+        if in_order && wire.reset_by_server && !wire.edge && !wire.broken && !is_cut {
+            self.check_linger(limits, now_ms)?;
+        }
+        let disturbed = is_cut || self.has_reset || wire.broken || wire.reset_by_server;
+        Ok(match in_order && !disturbed {
+            true => End::Whole(why),
+            false => End::Cut(why),
+        })
+    }
+
+    fn check_reason(
+        &self,
+        why: &Close,
+        limits: &Limits,
+        now_ms: u64,
+        is_cut: bool,
+        wire: &Wire,
+    ) -> Result<(), String> {
+        let times = &self.times;
+        let moved_ms = times.read_ms.max(times.written_ms);
+        let since = |from_ms: u64, limit: Option<std::time::Duration>| {
+            limit.is_some_and(|limit| now_ms - from_ms >= now::millis(limit))
+        };
+        let fits = match why {
+            Close::Io(_) => wire.broken || wire.has_error(),
+            Close::Stopping => is_cut,
+            Close::Timeout(Timeout::FirstByte) => {
+                times.read == 0 && since(times.opened_ms, limits.first_byte)
+            }
+            Close::Timeout(Timeout::Message) => since(times.opened_ms, limits.message),
+            Close::Timeout(Timeout::Idle) => since(moved_ms, limits.idle),
+            Close::Timeout(Timeout::WriteStall) => since(times.written_ms, limits.write_stall),
+            Close::InputLimit => times.read > limits.pending_input,
+            _ => true,
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(format!("ended without reason: {why}")),
+        }
+    }
+
+    /// A connection that closes with input unread is reset, and its answer lost: only one that has
+    /// lingered long enough may.
+    fn check_linger(&self, limits: &Limits, now_ms: u64) -> Result<(), String> {
+        let times = &self.times;
+        let lingered = times.shut_ms.is_some_and(|shut_ms| {
+            now_ms - shut_ms >= now::millis(limits.linger)
+                || times.read - times.read_before_shut >= limits.linger_bytes
+        });
+        match lingered {
+            true => Ok(()),
+            false => Err("closed with input unread: its answer may be lost".to_owned()),
+        }
+    }
+}

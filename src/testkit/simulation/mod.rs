@@ -1,0 +1,239 @@
+//! Deterministic simulation: a whole server, its clients and all that can go wrong between them, from
+//! one seed.
+
+mod calm;
+mod guest;
+mod observer;
+mod script;
+mod storm;
+mod trace;
+mod world;
+
+use std::fmt;
+
+pub use self::script::{Action, End, Script};
+pub use self::trace::Trace;
+
+use self::world::World;
+use super::random::Random;
+use crate::{Destination, Limits, Mode, Service};
+
+/// What makes the script of a client.
+type Clients<'a> = Box<dyn FnMut(&mut Random) -> Box<dyn Script> + 'a>;
+/// What makes the script of somebody a handler connects to, or denies the connection.
+type Remotes<'a> = Box<dyn FnMut(&Destination, &mut Random) -> Option<Box<dyn Script>> + 'a>;
+
+/// A whole server and its clients in memory, driven by one seed: listeners, handlers, timers, topics,
+/// workers, on a network and a clock that do what the seed says.
+///
+/// Whatever a real system may do, the simulation does: bytes come in pieces, merged and late; events
+/// come late, in another order, without a cause, for those who have gone; reads and writes come up
+/// short; clients read slowly or not at all, end one direction, vanish; reads, writes and accepting
+/// fail; workers are done at any time and in any order; time jumps; the server is stopped or aborted
+/// in the middle of it. In the end the faults cease, and everything must come to its end.
+///
+/// What clients say and what they must see is told by a [`Script`]; the simulation itself checks that
+/// handlers are offered what came, in order and once; that `on_open` and `on_close` come in pairs;
+/// that timers ring, in time; that no connection ends without a reason; that nobody is forgotten.
+///
+/// The same seed gives the same run, and an equal [`Trace`]. [`seeds`](super::seeds) runs many of
+/// them.
+///
+/// ```
+/// use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
+/// use socketserver::{Close, Context, Handler, Peer};
+///
+/// struct Echo;
+///
+/// impl Handler for Echo {
+///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+///         cx.write(input);
+///         Ok(input.len())
+///     }
+/// }
+///
+/// #[derive(Default)]
+/// struct Caller {
+///     sent: Vec<u8>,
+///     came: Vec<u8>,
+/// }
+///
+/// impl Script for Caller {
+///     fn next(&mut self, random: &mut Random) -> Action {
+///         if self.sent.len() > 1000 {
+///             return Action::Shut;
+///         }
+///         let word = vec![random.below(256) as u8; random.below(300)];
+///         self.sent.extend(&word);
+///         Action::Send(word)
+///     }
+///
+///     fn received(&mut self, bytes: &[u8]) {
+///         self.came.extend(bytes);
+///         assert!(self.sent.starts_with(&self.came));
+///     }
+///
+///     fn ended(&mut self, end: &End) {
+///         assert!(!matches!(end, End::Whole(_)) || self.came == self.sent, "bytes are missing");
+///     }
+/// }
+///
+/// seeds(0..50, |seed| {
+///     Simulation::new(seed).run(|_: &Peer| Echo, |_: &mut Random| Caller::default());
+/// });
+/// ```
+///
+/// A handler that relies on what a network does not promise is found out. This one takes it that a
+/// line comes whole:
+///
+/// ```should_panic
+/// # use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
+/// # use socketserver::{Close, Context, Handler, Peer};
+/// struct Greeter;
+///
+/// impl Handler for Greeter {
+///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+///         cx.write(b"hello ");
+///         cx.write(input);
+///         Ok(input.len())
+///     }
+/// }
+///
+/// struct Bob {
+///     said: bool,
+///     came: Vec<u8>,
+/// }
+///
+/// impl Script for Bob {
+///     fn next(&mut self, _: &mut Random) -> Action {
+///         match std::mem::replace(&mut self.said, true) {
+///             false => Action::Send(b"bob\n".to_vec()),
+///             true => Action::Wait,
+///         }
+///     }
+///
+///     fn received(&mut self, bytes: &[u8]) {
+///         self.came.extend(bytes);
+///         assert!(b"hello bob\n".starts_with(&self.came[..]), "{:?}", self.came);
+///     }
+/// }
+///
+/// seeds(0..100, |seed| {
+///     let clients = |_: &mut Random| Bob { said: false, came: Vec::new() };
+///     Simulation::new(seed).run(|_: &Peer| Greeter, clients);
+/// });
+/// ```
+pub struct Simulation<'a> {
+    seed: u64,
+    limits: Option<Limits>,
+    mode: Option<Mode>,
+    remotes: Remotes<'a>,
+    panics: Panics,
+}
+
+/// What a panic of a handler means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Panics {
+    Fail,
+    EndTheConnection,
+}
+
+impl<'a> Simulation<'a> {
+    /// A simulation of which everything is chosen by `seed` that is not set here.
+    pub fn new(seed: u64) -> Simulation<'a> {
+        Simulation {
+            seed,
+            limits: None,
+            mode: None,
+            remotes: Box::new(|_, _| None),
+            panics: Panics::Fail,
+        }
+    }
+
+    /// The server's limits. Otherwise those that only set the pace are chosen by the seed, most of
+    /// them very small, and the others are the defaults.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Simulation<'a> {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// The server's mode. Otherwise the seed chooses among those that a handler runs in.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Simulation<'a> {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// Who is at the other end of the [connections](crate::Context::connect) that handlers make;
+    /// `None` denies one. Otherwise all are denied.
+    #[must_use]
+    pub fn remotes<S: Script + 'static>(
+        mut self,
+        mut remotes: impl FnMut(&Destination, &mut Random) -> Option<S> + 'a,
+    ) -> Simulation<'a> {
+        self.remotes = Box::new(move |to, random| {
+            let script = remotes(to, random)?;
+            Some(Box::new(script))
+        });
+        self
+    }
+
+    /// A handler that panics, or work that it offloads, ends its connection only, as on a real
+    /// server. Otherwise the simulation fails.
+    #[must_use]
+    pub fn panics_are_wanted(mut self) -> Simulation<'a> {
+        self.panics = Panics::EndTheConnection;
+        self
+    }
+
+    /// Runs a server of `service` with some clients, each with a script of its own.
+    ///
+    /// # Panics
+    ///
+    /// If a script or a handler does, or one of the simulation's own checks fails. The end of the
+    /// trace is written to standard error then.
+    pub fn run<S: Script + 'static>(
+        self,
+        service: impl Service + 'a,
+        mut clients: impl FnMut(&mut Random) -> S + 'a,
+    ) -> Trace {
+        let clients: Clients<'a> = Box::new(move |random| Box::new(clients(random)));
+        let mut random = Random::new(self.seed);
+        let limits = self.limits.unwrap_or_else(|| pace(&mut random));
+        let mode = self.mode.unwrap_or_else(|| match random.below(4) {
+            0 => Mode::Reactors(2 + random.below(2)),
+            1 => Mode::Threads(1),
+            _ => Mode::Multiplex,
+        });
+        let mut world = World::new(limits, mode, random, Box::new(service), clients);
+        world.remotes = self.remotes;
+        world.panics = self.panics;
+        world.storm();
+        world.calm();
+        world.finish()
+    }
+}
+
+impl fmt::Debug for Simulation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulation")
+            .field("seed", &self.seed)
+            .field("limits", &self.limits)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Limits that change when something happens, and not what.
+fn pace(random: &mut Random) -> Limits {
+    let output_low = random.below(300);
+    Limits {
+        connections: 1 + random.below(8),
+        accept_burst: 1 + random.below(4),
+        read_budget: 1 + random.below(2000),
+        output_low,
+        output_high: output_low + 1 + random.below(500),
+        ..Limits::default()
+    }
+}

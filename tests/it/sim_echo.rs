@@ -1,0 +1,82 @@
+//! The simulation of handlers of bytes: everything that is said comes back, and the simulation itself.
+
+use socketserver::testkit::{Action, End, Random, Script, Simulation, Trace, seeds};
+use socketserver::{Close, Peer};
+
+use crate::handlers::Echo;
+
+/// Says so many bytes in pieces, and must hear `answer` of them.
+pub(crate) struct Talker {
+    /// What is left to say.
+    to_say: Vec<Vec<u8>>,
+    expected: Vec<u8>,
+    came: usize,
+}
+
+impl Talker {
+    pub(crate) fn new(to_say: Vec<Vec<u8>>, expected: Vec<u8>) -> Talker {
+        Talker { to_say, expected, came: 0 }
+    }
+}
+
+impl Script for Talker {
+    fn next(&mut self, random: &mut Random) -> Action {
+        if random.one_in(200) {
+            return Action::Reset;
+        }
+        match self.to_say.is_empty() {
+            false if random.one_in(4) => Action::Wait,
+            false => Action::Send(self.to_say.remove(0)),
+            true => Action::Shut,
+        }
+    }
+
+    fn received(&mut self, bytes: &[u8]) {
+        let rest = self.expected.get(self.came..).unwrap_or_default();
+        assert!(rest.starts_with(bytes), "wrong bytes");
+        self.came += bytes.len();
+    }
+
+    fn ended(&mut self, end: &End) {
+        let is_slow = matches!(end, End::Cut(Close::InputLimit | Close::SlowConsumer));
+        assert!(!is_slow, "it kept all limits: {end:?}");
+        if let End::Whole(why) = end {
+            assert_eq!(self.came, self.expected.len(), "bytes are missing: {why}");
+        }
+    }
+}
+
+pub(crate) fn bytes(random: &mut Random, len: usize) -> Vec<u8> {
+    (0..len).map(|_| random.below(256) as u8).collect()
+}
+
+/// Says anything, and must hear the same.
+fn parrot(random: &mut Random) -> Talker {
+    let words: Vec<Vec<u8>> = (0..random.below(12))
+        .map(|_| {
+            let most = if random.one_in(10) { 3000 } else { 300 };
+            let len = 1 + random.below(most);
+            bytes(random, len)
+        })
+        .collect();
+    let all = words.concat();
+    Talker::new(words, all)
+}
+
+fn echo(seed: u64) -> Trace {
+    Simulation::new(seed).run(|_: &Peer| Echo, parrot)
+}
+
+#[test]
+fn what_is_said_comes_back() {
+    seeds(0..400, |seed| drop(echo(seed)));
+}
+
+#[test]
+fn a_seed_is_always_the_same_and_no_two_are() {
+    let traces: Vec<Trace> = (0..50).map(echo).collect();
+    for (seed, trace) in traces.iter().enumerate() {
+        assert!(*trace == echo(seed as u64), "seed {seed}");
+        assert!(!traces[..seed].contains(trace), "seed {seed} is another one, too");
+    }
+}
