@@ -61,6 +61,17 @@ impl Watch {
     }
 }
 
+impl Watch {
+    /// What becomes of it while the handler is with a worker: watches for what the peer sends keep
+    /// their deadline, and whether it has passed is asked when the handler is back.
+    pub(crate) fn while_away(self) -> Watch {
+        match self {
+            Watch::FirstByte | Watch::Message | Watch::Idle => self,
+            Watch::Nothing | Watch::WriteStall | Watch::Grace | Watch::Linger => Watch::Nothing,
+        }
+    }
+}
+
 /// How long a stopping server waits for the first byte of a connection.
 const SILENT_GRACE: Duration = Duration::from_secs(1);
 

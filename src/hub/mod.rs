@@ -415,8 +415,7 @@ impl<T: Transport> Hub<T> {
             let Some(connection) = self.table.get(key) else {
                 continue;
             };
-            // One that is about to be pumped may have news that change everything.
-            if connection.deadline > now || connection.marks.has(marks::QUEUED) {
+            if connection.deadline > now || connection.awaits_news() {
                 self.sweep.note(connection.deadline);
                 continue;
             }
