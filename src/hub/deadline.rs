@@ -154,6 +154,11 @@ impl Sweep {
         start.min(end)..end
     }
 
+    /// The slice was broken off at slot `key`: the next turn goes on there.
+    pub(crate) fn break_off(&mut self, key: usize) {
+        self.hand = Some(key);
+    }
+
     /// The slots of the slice have been visited.
     pub(crate) fn visited(&mut self, now: Tick) {
         if self.hand.is_none() && self.due != Tick::NEVER {

@@ -1,11 +1,13 @@
 //! Deadlines: each fires in time, for its own reason, and only then.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Handler, Limits, Mode, Peer, Server, Timeout};
+use socketserver::{Close, Context, Handler, Limits, Mode, Note, Peer, Server, Timeout};
 
 use crate::handlers::{Echo, Log, Probe, Told, patient};
 use crate::real_kit::{Running, connect, read_to_end, tcp};
@@ -216,6 +218,38 @@ fn a_deadline_of_each_of_many_is_kept() {
     assert_eq!(network.connections(), 5_000);
     network.advance(T / 2);
     assert_eq!(network.connections(), 0);
+}
+
+#[test]
+fn many_that_end_at_once_do_not_hold_up_the_others() {
+    /// Hears of the first end, and tells how many there were by then.
+    struct Bystander(Arc<AtomicUsize>, Sender<usize>);
+    impl Handler for Bystander {
+        fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+            Ok(input.len())
+        }
+        fn on_note(&mut self, _: Note, _: &mut Context<'_>) {
+            self.1.send(self.0.load(Ordering::Relaxed)).unwrap();
+        }
+    }
+    let ended = Arc::new(AtomicUsize::new(0));
+    let (tell, told) = mpsc::channel();
+    let mut network = Network::new(Limits { first_byte: Some(T), ..patient() });
+    let bystander = network.connect(Bystander(Arc::clone(&ended), tell));
+    network.send(bystander, b"x");
+    let id = network.id(bystander);
+    for _ in 0..3_000 {
+        let ended = Arc::clone(&ended);
+        network.connect(Probe::new(&Log::default()).close(move |cx| {
+            ended.fetch_add(1, Ordering::Relaxed);
+            cx.tell(id, ());
+        }));
+    }
+    network.advance(T + LATE);
+    assert_eq!(network.connections(), 1);
+    let heard: Vec<usize> = told.try_iter().collect();
+    assert!(heard[0] <= 100, "{} ended before anybody else had a turn", heard[0]);
+    assert_eq!(heard.last(), Some(&3_000));
 }
 
 #[test]
