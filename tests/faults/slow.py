@@ -38,7 +38,6 @@ class Heads:
             self.drip()
             for descriptor, _ in self.poll.poll(0.01):
                 self.hear(descriptor)
-        return self
 
     def open(self, source):
         client = self.server.connect(source)
@@ -80,8 +79,21 @@ def run(options):
         with common.Server("reactor_web", *arguments, mode=mode, descriptors=limit) as server, \
                 common.Server("reactor_web", mode=mode) as quiet:
             before = server.descriptors_at_rest()
-            with probe.Pair(server, quiet) as pair:
-                heads = Heads(server, count).run()
+            all_heads = []
+
+            def measured():
+                heads = Heads(server, count)
+                all_heads.append(heads)
+                attack = common.Attack(heads.run)
+                with probe.Pair(server, quiet) as pair:
+                    attack.start()
+                    attack.join()
+                if attack.error:
+                    common.note(f"wrong: {attack.error}")
+                return pair
+
+            pair = probe.rounds(measured)
+            heads = all_heads[-1]
             clean = common.until(lambda: server.descriptors() <= before, 5)
             after = server.descriptors_at_rest()
         name = f"slow heads {mode}"
