@@ -392,8 +392,12 @@ impl<T: Transport> Connection<T> {
             Watch::Grace
         } else if self.output_len() > 0 {
             Watch::WriteStall
-        } else if waits {
+        } else if self.marks.has_any(marks::PAUSED.with(marks::HELD)) {
             Watch::Nothing
+        } else if self.marks.has(marks::AWAY) {
+            // The journey is no news of the peer: who sends a byte at a time must not begin anew
+            // with each.
+            self.watch.while_away()
         } else if !has_spoken {
             Watch::FirstByte
         } else if self.has_input() {
@@ -401,6 +405,12 @@ impl<T: Transport> Connection<T> {
         } else {
             Watch::Idle
         }
+    }
+
+    /// Whether something is under way that may renew its deadline, or replace it.
+    pub(super) fn awaits_news(&self) -> bool {
+        let is_put_off = self.marks.has(marks::AWAY) && self.watch == self.watch.while_away();
+        self.marks.has(marks::QUEUED) || is_put_off
     }
 
     pub(super) fn watch(&mut self, watch: Watch, desk: &Desk) {

@@ -63,6 +63,17 @@ impl Watch {
     }
 }
 
+impl Watch {
+    /// What becomes of it while the handler is with a worker: watches for what the peer sends keep
+    /// their deadline, and whether it has passed is asked when the handler is back.
+    pub(crate) fn while_away(self) -> Watch {
+        match self {
+            Watch::FirstByte | Watch::Message | Watch::Idle => self,
+            Watch::Nothing | Watch::WriteStall | Watch::Grace | Watch::Linger => Watch::Nothing,
+        }
+    }
+}
+
 /// How long a stopping server waits for the first byte of a connection, or for the rest of a
 /// message.
 const GRACE: Duration = Duration::from_secs(1);
@@ -144,6 +155,11 @@ impl Sweep {
         let end = len.min(start + SLICE);
         self.hand = (end < len).then_some(end);
         start.min(end)..end
+    }
+
+    /// The slice was broken off at slot `key`: the next turn goes on there.
+    pub(crate) fn break_off(&mut self, key: usize) {
+        self.hand = Some(key);
     }
 
     /// The slots of the slice have been visited.

@@ -7,6 +7,7 @@ mod check;
 mod connection;
 mod deadline;
 mod ending;
+mod expiry;
 mod fanout;
 mod feed;
 mod flow;
@@ -28,7 +29,7 @@ pub(crate) use self::siblings::Parcel;
 pub(crate) use self::transport::Transport;
 
 use self::connection::{Connection, Desk, Link, Meter, Progress};
-use self::deadline::{Periods, Sweep, Tick, Watch};
+use self::deadline::{Periods, Sweep, Tick};
 use self::flow::READ_SIZE;
 use self::offload::Errands;
 use self::siblings::Siblings;
@@ -82,8 +83,6 @@ pub(crate) struct Hub<T> {
     input: Vec<u8>,
 }
 
-/// Timers served in one turn; the rest come in the next, which follows at once.
-const WAKE_BURST: usize = 4096;
 /// The shared buffers of output do not keep more than this of what one huge answer made them.
 const OUT_KEPT: usize = 1024 * 1024;
 
@@ -395,55 +394,6 @@ impl<T: Transport> Hub<T> {
             Task::Job(job) => self.arrivals.push(job),
             Task::Errand(errand) => self.finish_work(errand),
         }
-    }
-
-    /// Rings the timers and ends what has passed its deadline.
-    fn expire(&mut self) {
-        for _ in 0..WAKE_BURST {
-            let Some(id) = self.timers.pop(self.desk.record.now.millis()) else {
-                break;
-            };
-            if let Some(connection) = lookup(&mut self.table, id) {
-                connection.marks.clear(marks::TIMED);
-                connection.marks.set(marks::WOKEN);
-                self.queue(id);
-            }
-        }
-        let now = self.desk.tick;
-        let slice = self.sweep.slice(now, self.table.capacity());
-        if slice.is_empty() {
-            return;
-        }
-        for key in slice {
-            let Some(connection) = self.table.get(key) else {
-                continue;
-            };
-            // One that is about to be pumped may have news that change everything.
-            if connection.deadline > now || connection.marks.has(marks::QUEUED) {
-                self.sweep.note(connection.deadline);
-                continue;
-            }
-            let id = Id::new(key as u32, connection.generation);
-            let news = match connection.watch {
-                // Stopping has waited for its message long enough.
-                Watch::Grace => Some(marks::URGED),
-                // Its handler may want to say so.
-                Watch::Message => Some(marks::OVERDUE),
-                _ => None,
-            };
-            if let Some(news) = news {
-                self.table[key].marks.set(news);
-                self.queue(id);
-                continue;
-            }
-            match connection.watch.timeout() {
-                Some(timeout) => self.end_now(id, Close::Timeout(timeout)),
-                // It ended long ago; its reason stays.
-                None => self.end_now(id, Close::Done),
-            }
-        }
-        self.apply_outward();
-        self.sweep.visited(now);
     }
 
     /// From now on [`take_departed`](Hub::take_departed) tells who has left.

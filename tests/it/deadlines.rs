@@ -1,13 +1,16 @@
 //! Deadlines: each fires in time, for its own reason, and only then.
 
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Handler, Limits, Note, Timeout};
+use socketserver::{Close, Context, Handler, Limits, Mode, Note, Peer, Server, Timeout};
 
 use crate::handlers::{Echo, Log, Probe, Told, patient};
+use crate::real_kit::{Running, connect, read_to_end, tcp};
 
 const T: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_millis(1100);
@@ -23,10 +26,18 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+/// A server whose handlers run in the loop, and one whose handlers travel to workers.
+fn networks(limits: &Limits) -> [Network; 2] {
+    [Network::new(limits.clone()), Network::with_workers(limits.clone())]
+}
+
 /// A client of a probe that uses nothing up to a newline, at a crooked time.
 fn start(limits: Limits) -> (Network, Client, Log) {
+    start_on(Network::new(limits))
+}
+
+fn start_on(mut network: Network) -> (Network, Client, Log) {
     let log = Log::default();
-    let mut network = Network::new(limits);
     network.advance(ms(12_345));
     let client = network.connect(Probe::new(&log).data(|input, cx| {
         let used = input.iter().rposition(|byte| *byte == b'\n').map_or(0, |n| n + 1);
@@ -39,12 +50,14 @@ fn start(limits: Limits) -> (Network, Client, Log) {
 
 #[test]
 fn silence_ends_a_new_connection() {
-    let (mut network, client, log) = start(Limits { first_byte: Some(T), ..patient() });
-    network.advance(T - ms(1));
-    assert!(!network.is_closed(client));
-    network.advance(T);
-    assert_fired(&log, Timeout::FirstByte, ms(12_345));
-    assert_eq!(network.connections(), 0);
+    for network in networks(&Limits { first_byte: Some(T), ..patient() }) {
+        let (mut network, client, log) = start_on(network);
+        network.advance(T - ms(1));
+        assert!(!network.is_closed(client));
+        network.advance(T);
+        assert_fired(&log, Timeout::FirstByte, ms(12_345));
+        assert_eq!(network.connections(), 0);
+    }
 }
 
 #[test]
@@ -61,38 +74,44 @@ fn events_without_a_cause_do_not_make_a_silent_one_live_longer() {
 #[test]
 fn a_message_must_be_whole_in_time_however_many_bytes_of_it_come() {
     let limits = Limits { message: Some(T), idle: Some(T), ..patient() };
-    let (mut network, client, log) = start(limits);
-    network.advance(T * 5);
-    for _ in 0..200 {
-        network.send(client, b"x");
-        network.advance(ms(77));
+    for network in networks(&limits) {
+        let (mut network, client, log) = start_on(network);
+        network.advance(T * 5);
+        for _ in 0..200 {
+            network.send(client, b"x");
+            network.advance(ms(77));
+        }
+        assert_fired(&log, Timeout::Message, ms(12_345) + T * 5);
     }
-    assert_fired(&log, Timeout::Message, ms(12_345) + T * 5);
 }
 
 #[test]
 fn every_message_has_its_own_time() {
-    let (mut network, client, log) = start(Limits { message: Some(T), ..patient() });
-    for _ in 0..10 {
-        network.send(client, b"ge of which this is the end\nand this the beginning of a messa");
-        network.advance(T - ms(1));
+    for network in networks(&Limits { message: Some(T), ..patient() }) {
+        let (mut network, client, log) = start_on(network);
+        for _ in 0..10 {
+            network.send(client, b"ge of which this is the end\nand this the beginning of a messa");
+            network.advance(T - ms(1));
+        }
+        assert!(log.closes().is_empty());
+        network.advance(T);
+        assert_fired(&log, Timeout::Message, ms(12_345) + (T - ms(1)) * 9);
     }
-    assert!(log.closes().is_empty());
-    network.advance(T);
-    assert_fired(&log, Timeout::Message, ms(12_345) + (T - ms(1)) * 9);
 }
 
 #[test]
 fn a_quiet_connection_ends() {
-    let (mut network, client, log) = start(Limits { idle: Some(T), ..patient() });
-    for _ in 0..10 {
-        network.send(client, b"line\n");
-        network.advance(T - ms(1));
+    for network in networks(&Limits { idle: Some(T), ..patient() }) {
+        let (mut network, client, log) = start_on(network);
+        for _ in 0..10 {
+            network.send(client, b"line\n");
+            network.advance(T - ms(1));
+        }
+        assert!(log.closes().is_empty());
+        network.advance(T);
+        assert_fired(&log, Timeout::Idle, ms(12_345) + (T - ms(1)) * 9);
+        assert!(!network.is_reset(client));
     }
-    assert!(log.closes().is_empty());
-    network.advance(T);
-    assert_fired(&log, Timeout::Idle, ms(12_345) + (T - ms(1)) * 9);
-    assert!(!network.is_reset(client));
 }
 
 #[test]
@@ -132,15 +151,17 @@ fn output_counts_as_activity() {
 
 #[test]
 fn who_refuses_to_take_output_is_closed() {
-    let (mut network, client, log) = start(Limits { write_stall: Some(T), ..patient() });
-    network.window(client, 3);
-    network.send(client, b"a long line\n");
-    for _ in 0..150 {
-        network.spurious(client);
-        network.advance(ms(101));
+    for network in networks(&Limits { write_stall: Some(T), ..patient() }) {
+        let (mut network, client, log) = start_on(network);
+        network.window(client, 3);
+        network.send(client, b"a long line\n");
+        for _ in 0..150 {
+            network.spurious(client);
+            network.advance(ms(101));
+        }
+        assert_fired(&log, Timeout::WriteStall, ms(12_345));
+        assert_eq!(network.connections(), 0);
     }
-    assert_fired(&log, Timeout::WriteStall, ms(12_345));
-    assert_eq!(network.connections(), 0);
 }
 
 #[test]
@@ -200,6 +221,38 @@ fn a_deadline_of_each_of_many_is_kept() {
 }
 
 #[test]
+fn many_that_end_at_once_do_not_hold_up_the_others() {
+    /// Hears of the first end, and tells how many there were by then.
+    struct Bystander(Arc<AtomicUsize>, Sender<usize>);
+    impl Handler for Bystander {
+        fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+            Ok(input.len())
+        }
+        fn on_note(&mut self, _: Note, _: &mut Context<'_>) {
+            self.1.send(self.0.load(Ordering::Relaxed)).unwrap();
+        }
+    }
+    let ended = Arc::new(AtomicUsize::new(0));
+    let (tell, told) = mpsc::channel();
+    let mut network = Network::new(Limits { first_byte: Some(T), ..patient() });
+    let bystander = network.connect(Bystander(Arc::clone(&ended), tell));
+    network.send(bystander, b"x");
+    let id = network.id(bystander);
+    for _ in 0..3_000 {
+        let ended = Arc::clone(&ended);
+        network.connect(Probe::new(&Log::default()).close(move |cx| {
+            ended.fetch_add(1, Ordering::Relaxed);
+            cx.tell(id, ());
+        }));
+    }
+    network.advance(T + LATE);
+    assert_eq!(network.connections(), 1);
+    let heard: Vec<usize> = told.try_iter().collect();
+    assert!(heard[0] <= 100, "{} ended before anybody else had a turn", heard[0]);
+    assert_eq!(heard.last(), Some(&3_000));
+}
+
+#[test]
 fn deadlines_that_follow_one_another_closely_are_all_kept() {
     let mut network = Network::new(Limits { first_byte: Some(T), ..patient() });
     let logs: Vec<Log> = (0..100).map(|_| Log::default()).collect();
@@ -215,12 +268,77 @@ fn deadlines_that_follow_one_another_closely_are_all_kept() {
 
 #[test]
 fn a_timer_does_not_shield_its_connection_from_a_deadline() {
-    let log = Log::default();
-    let mut network = Network::new(Limits { first_byte: Some(T), ..patient() });
-    let tick = |cx: &mut Context<'_>| cx.wake_after(ms(100));
-    network.connect(Probe::new(&log).open(tick).wake(tick));
-    network.advance(T * 3);
-    assert_fired(&log, Timeout::FirstByte, ms(0));
+    for mut network in networks(&Limits { first_byte: Some(T), ..patient() }) {
+        let log = Log::default();
+        let tick = |cx: &mut Context<'_>| cx.wake_after(ms(100));
+        network.connect(Probe::new(&log).open(tick).wake(tick));
+        network.advance(T * 3);
+        assert_fired(&log, Timeout::FirstByte, ms(0));
+    }
+}
+
+#[test]
+fn a_timer_that_says_nothing_is_no_activity() {
+    for mut network in networks(&Limits { idle: Some(T), ..patient() }) {
+        let log = Log::default();
+        let tick = |cx: &mut Context<'_>| cx.wake_after(ms(100));
+        let client = network.connect(Probe::new(&log).open(tick).wake(tick));
+        network.send(client, b"x");
+        network.advance(T * 3);
+        assert_fired(&log, Timeout::Idle, ms(0));
+    }
+}
+
+/// Sends back what comes; but over `work` it blocks until it is told to go on.
+struct Blocks {
+    began: Sender<()>,
+    go_on: Receiver<()>,
+}
+
+impl Handler for Blocks {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        if input == b"work" {
+            self.began.send(()).unwrap();
+            self.go_on.recv().unwrap();
+        }
+        cx.write(input);
+        Ok(input.len())
+    }
+}
+
+/// Tells whether it came to the point: on a busy machine the deadline may pass before.
+fn outlives_its_deadline_with_a_worker() -> bool {
+    let ((began, has_begun), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());
+    let mut first = Some(Blocks { began, go_on: may_go_on });
+    let limits = Limits { first_byte: Some(ms(1)), idle: Some(ms(200)), ..patient() };
+    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(2)).limits(limits);
+    let mut busy = connect(tcp(&server.addresses()[0]));
+    busy.write_all(b"hello").unwrap();
+    let server = Running::start(server.service(move |_: &Peer| match first.take() {
+        Some(blocks) => Box::new(blocks) as Box<dyn Handler>,
+        None => Box::new(Echo),
+    }));
+    let mut back = [0; 5];
+    busy.read_exact(&mut back).unwrap();
+    let sent = busy.write_all(b"work");
+    if sent.is_err() || has_begun.recv().is_err() {
+        return false;
+    }
+    // Somebody who is idle as long has had their time twice over.
+    for _ in 0..2 {
+        let mut idle = server.client();
+        idle.write_all(b"hello").unwrap();
+        assert_eq!(read_to_end(&mut idle), b"hello");
+    }
+    go_on.send(()).unwrap();
+    busy.read_exact(&mut back[..4]).unwrap();
+    assert!(back.starts_with(b"work"));
+    true
+}
+
+#[test]
+fn no_deadline_passes_while_the_handler_is_with_a_worker() {
+    while !outlives_its_deadline_with_a_worker() {}
 }
 
 /// Counts turns from `T` and a tick on, by notes to itself: each is told in the next turn.
@@ -247,8 +365,8 @@ impl Handler for Ticker {
     }
 }
 
-/// Slots whose deadlines are looked at in one turn.
-const SLICE: usize = 4096;
+/// Connections ended for their deadlines in one turn.
+const SLICE: usize = 64;
 
 /// So many connections that have all said the same, and whose deadline passes in one instant.
 fn all_at_once(limits: Limits, many: usize, said: &[u8], why: Timeout) {
@@ -275,15 +393,15 @@ fn all_at_once(limits: Limits, many: usize, said: &[u8], why: Timeout) {
 }
 
 #[test]
-fn a_hundred_thousand_deadlines_in_one_instant_do_not_hold_up_the_loop() {
+fn ten_thousand_deadlines_in_one_instant_do_not_hold_up_the_loop() {
     let limits = Limits { first_byte: Some(T), ..patient() };
-    all_at_once(limits, 100_000, b"", Timeout::FirstByte);
+    all_at_once(limits, 10_000, b"", Timeout::FirstByte);
 }
 
 #[test]
 fn nor_do_those_of_quiet_ones_and_of_messages() {
     let limits = Limits { idle: Some(T), ..patient() };
-    all_at_once(limits, 20_000, b"line\n", Timeout::Idle);
+    all_at_once(limits, 2_000, b"line\n", Timeout::Idle);
     let limits = Limits { message: Some(T), ..patient() };
-    all_at_once(limits, 20_000, b"half", Timeout::Message);
+    all_at_once(limits, 2_000, b"half", Timeout::Message);
 }

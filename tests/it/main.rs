@@ -23,6 +23,7 @@ mod docs;
 mod echo_example;
 mod ends;
 mod example;
+mod faults;
 mod flow;
 mod framing;
 mod handlers;

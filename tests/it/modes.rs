@@ -7,7 +7,7 @@ use std::net::{Shutdown, TcpStream};
 use crate::real_kit::{Example, exchange, get, read_to_end};
 
 /// How the examples are told where handlers run.
-const MODES: [&[&str]; 6] = [
+pub(crate) const MODES: [&[&str]; 6] = [
     &["--mode", "multiplex"],
     &["--mode", "threads", "--workers", "1"],
     &["--mode", "threads", "--workers", "3"],

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use socketserver::testkit::{Client, Network};
+use socketserver::testkit::{Client, Network, Random};
 use socketserver::{Close, Context, Handler, Id, Limits, Note, Topic, Undelivered};
-
-use crate::seeds::Random;
 
 const REACTORS: usize = 3;
 

@@ -30,7 +30,7 @@ impl World<'_> {
 
     fn is_quiet(&self) -> bool {
         let now_ms = self.network.now_ms();
-        let is_due = self.doors.next_ms(|| self.has_room()).is_some_and(|due_ms| due_ms <= now_ms);
+        let is_due = self.doors.next_ms(self.has_room()).is_some_and(|due_ms| due_ms <= now_ms);
         let has_news = listener::lock(&self.backlog).edge && !self.doors.is_empty();
         !self.has_mail
             && self.network.is_quiet()
@@ -43,7 +43,7 @@ impl World<'_> {
         self.network.check_rest();
         let backlog = listener::lock(&self.backlog);
         let waits = !backlog.closed && !backlog.waiting.is_empty();
-        if waits && self.has_room() && self.doors.next_ms(|| true).is_none() {
+        if waits && self.has_room() && self.doors.next_ms(true).is_none() {
             self.fail(backlog.waiting[0].0, "waits to be accepted, and nobody looks");
         }
         drop(backlog);
@@ -64,7 +64,7 @@ impl World<'_> {
             super::world::Phase::Draining { until_ms } => Some(until_ms),
             _ => None,
         };
-        let doors = self.doors.next_ms(|| self.has_room());
+        let doors = self.doors.next_ms(self.has_room());
         hub.into_iter().chain(doors).chain(until_ms).min()
     }
 

@@ -7,7 +7,7 @@ use super::observer::Observed;
 use super::script::{Action, End};
 use super::trace::{Trace, What};
 use super::{Clients, Panics, Remotes};
-use crate::accept::{Doors, Newcomer};
+use crate::accept::{Arrival, Doors, Newcomer};
 use crate::counters::Counters;
 use crate::testkit::listener::{self, Accepted, Backlog, MemoryListener};
 use crate::testkit::network::Network;
@@ -228,14 +228,20 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn admit_all(&mut self) {
-        while let Some(newcomer) =
-            self.doors.next(self.has_room(), self.network.now(), &self.counters)
-        {
-            let Newcomer { socket: Accepted { who, socket }, peer, .. } = newcomer;
-            if let Some(handler) = self.service.accept(&peer) {
-                let reactor = self.random.below(self.network.hubs.len());
-                self.seat(who, reactor, socket, peer, handler, What::Accepted);
+        loop {
+            match self.doors.next(self.has_room(), self.network.now(), &self.counters) {
+                Arrival::Came(newcomer) => self.admit(newcomer),
+                Arrival::Held => {}
+                Arrival::Nobody => return,
             }
+        }
+    }
+
+    fn admit(&mut self, newcomer: Newcomer<Accepted>) {
+        let Newcomer { socket: Accepted { who, socket }, peer, .. } = newcomer;
+        if let Some(handler) = self.service.accept(&peer) {
+            let reactor = self.random.below(self.network.hubs.len());
+            self.seat(who, reactor, socket, peer, handler, What::Accepted);
         }
     }
 

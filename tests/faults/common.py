@@ -1,0 +1,293 @@
+"""What the scripts of this folder share: servers in processes of their own, clients that count what
+they are owed, and the rows of the table. Knows no fault."""
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# How handlers may run. A new mode is one word here.
+MODES = ["multiplex", "threads", "processes", "reactors"]
+WORKERS = 2
+# Turns a hang into a failure; longer than anything here takes on a busy machine.
+PATIENCE = 20
+ATTACK_NICENESS = 10
+# Closing with this option set is a reset (socket(7), SO_LINGER).
+RESET = struct.pack("ii", 1, 0)
+# Linux: a port is chosen when the socket connects, so each source address has all of them.
+IP_BIND_ADDRESS_NO_PORT = 24
+
+
+def main(doc, run):
+    """Runs a script: `run(options)` prints its rows. Ends with 1 if one of them has failed."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawTextHelpFormatter)
+    add_options(parser)
+    options = parser.parse_args()
+    try:
+        run(options)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(1 if row.failed else 0)
+
+
+def add_options(parser):
+    parser.add_argument("--seconds", type=float, default=60, help="of churn in each mode (60)")
+    parser.add_argument("--times", type=int, default=20, help="stops for each kind of drain (20)")
+    parser.add_argument("--heads", type=int, default=18000, help="slow heads at once (18000)")
+
+
+def row(name, figure, limit, passed):
+    """One row of the table."""
+    row.failed = row.failed or not passed
+    print("\t".join(["PASS" if passed else "FAIL", name, figure, limit]), flush=True)
+
+
+row.failed = False
+
+
+def note(text):
+    """Progress, for who watches."""
+    print("   " + text, file=sys.stderr, flush=True)
+
+
+def give_up(text):
+    print(text, file=sys.stderr)
+    sys.exit(2)
+
+
+def need(tool):
+    if not shutil.which(tool):
+        give_up(f"this needs '{tool}': install it, or leave this script out")
+
+
+def until(condition, seconds=PATIENCE):
+    """Waits for `condition()` to hold and tells whether it did."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def raise_descriptors(wanted):
+    """As many descriptors as this process may have, but no more than `wanted`; tells how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return limit
+
+
+def examples():
+    """Where cargo puts the release examples."""
+    command = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--offline"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    return os.path.join(json.loads(told)["target_directory"], "release", "examples")
+
+
+class Server:
+    """An example in a process of its own, and the workers it has started."""
+
+    def __init__(self, example, *arguments, mode="multiplex", bind="127.0.0.1:0", prefix=(),
+                 descriptors=None, log=None):
+        program = os.path.join(examples(), example)
+        if not os.path.exists(program):
+            give_up("first run: cargo build --release --examples")
+        self.mode = mode
+        self.log = log or tempfile.TemporaryFile()
+        command = [*prefix, program, "--bind", bind, "--mode", mode, "--workers", str(WORKERS)]
+        limit = lambda: descriptors and resource.setrlimit(resource.RLIMIT_NOFILE, descriptors)
+        self.process = subprocess.Popen(
+            [*command, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=self.log, preexec_fn=limit)
+        line = self.process.stdout.readline().decode()
+        self.listens = line.startswith("listening on ")
+        self.bound = line.removeprefix("listening on ").strip()
+        self.pid = children(self.process.pid)[0] if prefix and self.listens else self.process.pid
+        if self.listens and mode == "processes":
+            until(lambda: len(children(self.pid)) == WORKERS)
+
+    def __enter__(self):
+        if not self.listens:
+            raise RuntimeError("the server did not start: " + self.logged())
+        return self
+
+    def __exit__(self, *_):
+        for pid in reversed(self.pids()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+    @property
+    def address(self):
+        host, port = self.bound.rsplit(":", 1)
+        return host, int(port)
+
+    def pids(self):
+        """The process that was started and those below it."""
+        found = [self.process.pid]
+        for pid in found:
+            found += children(pid)
+        return found
+
+    def stop(self):
+        """SIGTERM, and then its exit code; None if it does not end."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+        return self.exit_code()
+
+    def exit_code(self):
+        """What it ends with by itself; None if it does not end."""
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def logged(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
+
+    def descriptors(self):
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.pids())
+
+    def descriptors_at_rest(self):
+        """The same once all clients that have gone are noticed."""
+        counts = [-1]
+
+        def is_steady():
+            counts.append(self.descriptors())
+            time.sleep(0.2)
+            return counts[-1] == counts[-2]
+
+        until(is_steady)
+        return counts[-1]
+
+    def memory_kib(self, what="VmRSS"):
+        """`VmRSS` is what it uses, `VmHWM` the most it has used since `forget_peak`."""
+        return sum(status_of(pid, what) for pid in self.pids())
+
+    def forget_peak(self):
+        for pid in self.pids():
+            with open(f"/proc/{pid}/clear_refs", "w") as file:
+                file.write("5")  # proc(5)
+
+    def cpu_seconds(self):
+        return sum(cpu_of(pid) for pid in self.pids())
+
+    def connect(self, source=None, receive_buffer=None):
+        return connect(self.address, source, receive_buffer)
+
+    def serves(self):
+        """Whether a newcomer is served, and an error if not."""
+        with self.connect() as client:
+            return exchange(client)[0] == 200
+
+
+def connect(address, source=None, receive_buffer=None):
+    client = socket.socket()
+    client.settimeout(PATIENCE)
+    # Small pieces leave at once, as the server's do.
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if receive_buffer:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    if source:
+        client.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        client.bind((source, 0))
+    try:
+        client.connect(address)
+    except OSError:
+        client.close()
+        raise
+    return client
+
+
+class Attack(threading.Thread):
+    """Does `attack()` in a thread that leaves the processors to servers and good clients: what is
+    measured is the server, not who wins a core."""
+
+    def __init__(self, attack):
+        super().__init__()
+        self.attack = attack
+        self.result, self.error = None, None
+
+    def run(self):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), ATTACK_NICENESS)
+        try:
+            self.result = self.attack()
+        except Exception as error:
+            self.error = repr(error)
+
+
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(child) for child in file.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def status_of(pid, what):
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(what + ":"))
+
+
+def cpu_of(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def request(path="/plaintext", keep=True):
+    close = "" if keep else "Connection: close\r\n"
+    return f"GET {path} HTTP/1.1\r\nHost: h\r\n{close}\r\n".encode()
+
+
+class Ended(Exception):
+    """The connection ended before its answer was whole; with what had come of it."""
+
+
+def read_answer(client):
+    """Status, whether the connection stays, and the body of one answer."""
+    return next(read_answers(client, 1))
+
+
+def read_answers(client, count):
+    """The same of several that come one behind the other."""
+    said = bytearray()
+    for _ in range(count):
+        while b"\r\n\r\n" not in said:
+            said += more(client, said)
+        head, _ = said.split(b"\r\n\r\n", 1)
+        lines = bytes(head).lower().split(b"\r\n")
+        length = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
+        end = len(head) + 4 + length
+        while len(said) < end:
+            said += more(client, said)
+        yield int(lines[0].split()[1]), b"connection: close" not in lines, said[len(head) + 4:end]
+        del said[:end]
+
+
+def more(client, said):
+    try:
+        part = client.recv(65536)
+    except ConnectionError:
+        part = b""
+    if not part:
+        raise Ended(bytes(said))
+    return part
+
+
+def exchange(client, path="/plaintext"):
+    client.sendall(request(path))
+    return read_answer(client)

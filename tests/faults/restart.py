@@ -1,0 +1,80 @@
+"""A server that was killed starts again at once at the same address; its log may be full or gone."""
+
+import os
+import signal
+import tempfile
+import time
+
+import common
+
+TIMES = 20
+CLIENTS = 20
+START_SECONDS = 1
+
+
+def kill_and_start(mode, bind, connections):
+    """Kills a server with open connections and starts another; how long until it serves."""
+    with common.Server("reactor_web", mode=mode, bind=bind) as server:
+        address = server.bound
+        clients = connections(server)
+        began = time.monotonic()
+        os.kill(server.pid, signal.SIGKILL)
+        server.process.wait()
+        with common.Server("reactor_web", mode=mode, bind=address) as next_one:
+            started = next_one.listens
+            seconds = time.monotonic() - began
+            if not bind.startswith("unix:"):
+                started = started and next_one.serves()
+        for client in clients:
+            client.close()
+    return started, seconds
+
+
+def busy(server):
+    """Idle ones, and some in the middle of a request: all are cut off."""
+    clients = [server.connect() for _ in range(CLIENTS)]
+    for client in clients[::2]:
+        assert common.exchange(client)[0] == 200
+    for client in clients[::3]:
+        client.sendall(common.request()[:-3])
+    return clients
+
+
+def restarts(mode, kind, bind, connections):
+    slowest, wrong = 0.0, ""
+    for _ in range(TIMES):
+        try:
+            started, seconds = kill_and_start(mode, bind, connections)
+        except (RuntimeError, OSError, common.Ended) as error:
+            wrong = wrong or str(error).strip()
+            continue
+        slowest = max(slowest, seconds)
+        wrong = wrong or ("" if started else "does not serve")
+    common.row(f"kill -9, {mode}, {kind}", wrong or f"serves after {slowest:.3f} s",
+               f"< {START_SECONDS} s, {TIMES} times", not wrong and slowest < START_SECONDS)
+
+
+def unwritable_log(name, log):
+    """What cannot be logged is lost, and nothing else."""
+    with common.Server("reactor_web", "--log", "debug", log=log) as server:
+        served = all(server.serves() for _ in range(100))
+        code = server.stop()
+    common.row(f"log {name}", f"{'served' if served else 'NOT served'}, code {code}",
+               "served, code 0", served and code == 0)
+
+
+def run(_):
+    for mode in common.MODES:
+        restarts(mode, "port", "127.0.0.1:0", busy)
+        with tempfile.TemporaryDirectory() as folder:
+            restarts(mode, "file", f"unix:{folder}/socket", lambda _: [])
+    with open("/dev/full", "wb") as full:
+        unwritable_log("full", full)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as gone:
+        unwritable_log("gone", gone)
+
+
+if __name__ == "__main__":
+    common.main(__doc__, run)
