@@ -70,14 +70,14 @@ impl Script for Browser {
         self.came.extend(bytes);
         while let Some(end) = self.came.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = std::str::from_utf8(&self.came[..end]).unwrap();
-            assert!(!self.was_late, "an answer behind the last one");
-            // Whose request takes longer than it may is told so, and closed.
-            self.was_late = head.starts_with("HTTP/1.1 408 ");
-            assert!(self.was_late || head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
             let field = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
             let field = field.or(head.lines().find_map(|l| l.strip_prefix("content-length: ")));
             let len: usize = field.expect("a length").parse().unwrap();
             let Some(body) = self.came.get(end + 4..end + 4 + len) else { return };
+            assert!(!self.was_late, "an answer behind the last one");
+            // Whose request takes longer than it may is told so, and closed.
+            self.was_late = head.starts_with("HTTP/1.1 408 ");
+            assert!(self.was_late || head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
             if !self.was_late {
                 assert!(
                     self.bodies.get(self.answers).is_some_and(|wanted| wanted == body),
