@@ -44,7 +44,7 @@ pub(crate) struct Newcomer<S> {
 /// What the turn of the listeners gives next.
 pub(crate) enum Arrival<S> {
     Came(Newcomer<S>),
-    /// Somebody who has too many connections: [held](Doors::next_held) until the end of the turn.
+    /// Somebody who has too many connections: [held](Doors::next_held) until the end of the next turn.
     Held,
     Nobody,
 }
@@ -56,9 +56,10 @@ pub(crate) enum Arrival<S> {
 pub(crate) struct Doors<L: Acceptor> {
     doors: Vec<Door<L>>,
     per_peer: PerPeer,
-    /// Who came in this turn and has too many connections already. One of them may end in the same
-    /// turn.
+    /// Who came in this turn and has too many connections already.
     held: Vec<Newcomer<L::Socket>>,
+    /// The same of the turn before: asked again at the end of this one.
+    due: Vec<Newcomer<L::Socket>>,
     /// The one whose burst it is.
     at: usize,
     burst: usize,
@@ -76,6 +77,7 @@ impl<L: Acceptor> Doors<L> {
             doors,
             per_peer: PerPeer::new(limits),
             held: Vec::new(),
+            due: Vec::new(),
             burst: limits.accept_burst,
             // Linux lets in one more than it was told.
             queue: limits.listen_queue.max(kernel_queue) as usize + 1,
@@ -94,7 +96,7 @@ impl<L: Acceptor> Doors<L> {
 
     /// Whether none of them has anything to look at, now or later. True in most turns.
     pub(crate) fn are_idle(&self) -> bool {
-        self.doors.iter().all(|door| door.accepting == Accepting::Idle)
+        self.held() == 0 && self.doors.iter().all(|door| door.accepting == Accepting::Idle)
     }
 
     /// Whether one of them waits for descriptors or memory.
@@ -109,7 +111,10 @@ impl<L: Acceptor> Doors<L> {
             Accepting::Ready => has_room.then_some(0),
             Accepting::Paused { until_ms } => Some(until_ms),
         };
-        self.doors.iter().filter_map(due).min()
+        match self.held() {
+            0 => self.doors.iter().filter_map(due).min(),
+            _ => Some(0),
+        }
     }
 
     /// A connection has closed, so there is a descriptor again.
@@ -124,6 +129,7 @@ impl<L: Acceptor> Doors<L> {
     /// Begins a turn.
     pub(crate) fn begin(&mut self, now: Now) {
         self.at = 0;
+        self.make_due();
         for door in &mut self.doors {
             door.begin(self.burst, now);
         }
@@ -175,14 +181,20 @@ impl<L: Acceptor> Doors<L> {
 
     /// How many have been accepted and not let in yet.
     pub(crate) fn held(&self) -> usize {
-        self.held.len()
+        self.held.len() + self.due.len()
     }
 
-    /// After the turn: the next of those who had too many connections when they came. Who reconnects
-    /// is no more than who was there before, but the end of the old connection is seen after the
-    /// new one. Those who still have too many are closed.
+    /// Whoever is held is asked again at the end of this turn.
+    pub(crate) fn make_due(&mut self) {
+        self.due.append(&mut self.held);
+    }
+
+    /// At the end of a turn: the next of those who had too many connections when they came in the
+    /// turn before. Who ends one connection and begins another at once is seen to come before the
+    /// end is seen, but that was there first: the next look at the events has shown it. Those who
+    /// still have too many are closed.
     pub(crate) fn next_held(&mut self, counters: &Counters) -> Option<Newcomer<L::Socket>> {
-        while let Some(newcomer) = self.held.pop() {
+        while let Some(newcomer) = self.due.pop() {
             let Newcomer { service, socket, peer, .. } = newcomer;
             match self.per_peer.enter(&peer) {
                 Ok(entry) => return Some(Newcomer { service, socket, peer, entry }),
@@ -199,5 +211,6 @@ impl<L: Acceptor> Doors<L> {
     pub(crate) fn close(&mut self) {
         self.doors.clear();
         self.held.clear();
+        self.due.clear();
     }
 }

@@ -30,6 +30,7 @@ impl Reactor {
     pub(super) fn start_draining(&mut self) {
         self.doors.begin_last(self.now);
         self.admit_all();
+        self.doors.make_due();
         self.admit_held();
         self.doors.close();
         self.pass_on(Wish::Drain);
