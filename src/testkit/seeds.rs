@@ -19,8 +19,8 @@ const VARIABLE: &str = "SIM_SEEDS";
 /// use socketserver::testkit::{Random, seeds};
 ///
 /// seeds(0..100, |seed| {
-///     let mut numbers: Vec<usize> = (0..seed as usize).collect();
-///     numbers.swap(0, Random::new(seed).below(numbers.len().max(1)));
+///     let mut random = Random::new(seed);
+///     let mut numbers: Vec<usize> = (0..random.below(50)).map(|_| random.below(9)).collect();
 ///     numbers.sort();
 ///     assert!(numbers.is_sorted());
 /// });

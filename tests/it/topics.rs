@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use socketserver::testkit::{Client, Network, Random};
+use socketserver::testkit::{Client, Network, Random, seeds};
 use socketserver::{Close, Context, Handler, Limits, SlowConsumer, Topic};
 
 /// A member that does what its peer says, a line at a time: `+T` joins T, `-T` leaves it, `T text`
@@ -272,9 +272,7 @@ fn a_publisher_is_held_until_a_large_room_has_been_served() {
 
 #[test]
 fn random_members_get_what_the_model_says() {
-    for seed in 0..300 {
-        run_model(seed);
-    }
+    seeds(0..300, run_model);
 }
 
 /// Random clients join, leave, publish, stall and vanish, several in one turn. Each must get what
