@@ -161,7 +161,9 @@ impl Asked {
         }
         assert_eq!(heard.was_closed, self.refused.is_some());
         if let Some(status) = self.refused {
-            let (answer, len) = answer("GET", rest).expect("a refusal");
+            // It answers the request whose body it is about, if it is about a body.
+            let method = self.requests.get(self.complete).map_or("GET", |request| &request.method);
+            let (answer, len) = answer(method, rest).expect("a refusal");
             assert!(answer.says_close() && answer.status == status, "{answer:?}");
             rest = &rest[len..];
         }

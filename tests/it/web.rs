@@ -156,6 +156,14 @@ fn head_is_answered_as_get_but_for_the_body() {
 }
 
 #[test]
+fn head_with_a_body_that_is_refused_is_answered_without_one() {
+    let input = b"HEAD /page HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n";
+    let (said, is_closed) = ask(methods(), input);
+    let answers = answers(&["HEAD"], &said);
+    assert_eq!((answers[0].status, answers[0].says_close(), is_closed), (400, true, true));
+}
+
+#[test]
 fn a_later_route_replaces_an_earlier_one() {
     let web = Web::new()
         .get("/x", |_, reply| reply.text("first"))

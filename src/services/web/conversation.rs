@@ -73,7 +73,7 @@ impl Conversation {
                 cx.wake_after(left);
             }
             _ => {
-                refuse(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly", cx);
+                self.refuse(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly", cx);
                 cx.close(Close::Timeout(Timeout::Rate));
             }
         }
@@ -195,6 +195,14 @@ impl Conversation {
         }
         cx.pause();
     }
+
+    /// Answers what is no request, or none yet; the connection ends.
+    fn refuse(&self, status: StatusCode, why: &str, cx: &mut Context<'_>) {
+        let body = format!("{status}: {why}\n");
+        let is_head = matches!(&self.doing, Doing::Collecting(upload) if upload.is_head);
+        let draft = Draft::new(Version::Http11, false, cx.now().unix_seconds());
+        Draft { status, is_head, ..draft }.write(cx.out(), PLAIN, body.as_bytes());
+    }
 }
 
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -205,13 +213,6 @@ fn server_error(head: &Head<'_>, why: impl Display, draft: Draft, cx: &mut Conte
     log::error!("{} {} {}: {why}", cx.peer(), head.method(), head.path());
     let draft = Draft { status: StatusCode::INTERNAL_SERVER_ERROR, ..draft };
     draft.write(cx.out(), PLAIN, b"500 Internal Server Error\n");
-}
-
-/// Answers what is no request, or none yet; the connection ends.
-fn refuse(status: StatusCode, why: &str, cx: &mut Context<'_>) {
-    let body = format!("{status}: {why}\n");
-    let draft = Draft::new(Version::Http11, false, cx.now().unix_seconds());
-    Draft { status, ..draft }.write(cx.out(), PLAIN, body.as_bytes());
 }
 
 /// After an answer that was not sent at once: the next request, or the end.
@@ -236,16 +237,16 @@ impl MessageHandler<Http> for Conversation {
         match why {
             Close::Malformed { code, why } => {
                 let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_REQUEST);
-                refuse(status, why, cx);
+                self.refuse(status, why, cx);
             }
             // Only heads wait for their end in the input, and the parts of a chunked body that
             // are no longer than a line.
             Close::InputLimit => {
                 let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-                refuse(status, "the head is too long", cx);
+                self.refuse(status, "the head is too long", cx);
             }
             Close::Timeout(_) => {
-                refuse(StatusCode::REQUEST_TIMEOUT, "the request did not come in time", cx);
+                self.refuse(StatusCode::REQUEST_TIMEOUT, "the request did not come in time", cx);
             }
             _ => {}
         }

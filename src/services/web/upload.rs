@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::http::{Head, HttpLimits};
+use crate::protocol::http::{Head, HttpLimits, Verb};
 
 pub(super) struct Upload {
     /// As it was sent: it is parsed again when the body is there.
@@ -12,6 +12,8 @@ pub(super) struct Upload {
     /// Whether anybody wants the body. If not, it is read and forgotten, so that the connection
     /// can go on.
     wanted: bool,
+    /// Whether no answer may have a body, not even a refusal.
+    pub(super) is_head: bool,
     /// Bytes of the body that have come.
     received: u64,
     /// When the head had come, by [`Now::elapsed`](crate::Now::elapsed).
@@ -25,7 +27,8 @@ impl Upload {
     pub(super) fn new(head: &Head<'_>, wanted: bool, now: Duration) -> Upload {
         let expected = head.content_length().unwrap_or(0).min(BODY_RESERVE_MAX) as usize;
         let body = Vec::with_capacity(if wanted { expected } else { 0 });
-        Upload { head: head.as_bytes().to_vec(), body, wanted, received: 0, began: now }
+        let is_head = head.verb() == Verb::Head;
+        Upload { head: head.as_bytes().to_vec(), body, wanted, is_head, received: 0, began: now }
     }
 
     pub(super) fn take(&mut self, bytes: &[u8]) {
