@@ -20,6 +20,9 @@ WEB_KIB = 1024 + ATTACKERS * 256
 # buffers that grow by doubling.
 CHAT_KIB = 4 * 1024
 ATTACK_SECONDS = 6
+# A turn in which all attackers use what they may (`Limits::read_budget`, 1 ms of requests each): a
+# good client waits for one of those.
+TURN_MS = ATTACKERS
 
 
 def send_while_taken(client, data):
@@ -128,13 +131,13 @@ def attacked(mode, name, example, attack, count, limit_kib, kind):
                     one.result.close()
             return pair
 
-        pair = probe.rounds(measured)
+        pair = probe.rounds(measured, TURN_MS)
         growth = server.memory_kib("VmHWM") - before
         code = server.stop()
     name = f"{name}, {mode}"
     common.row(name, f"+{growth} KiB" + (f", wrong: {errors[0]}" if errors else ""),
                f"+{limit_kib} KiB", growth <= limit_kib and not errors and code == 0)
-    pair.row(name)
+    pair.row(name, TURN_MS)
 
 
 def run(_):
