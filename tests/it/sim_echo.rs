@@ -1,7 +1,7 @@
 //! The simulation of handlers of bytes: everything that is said comes back, and the simulation itself.
 
 use socketserver::testkit::{Action, End, Random, Script, Simulation, Trace, seeds};
-use socketserver::{Close, Peer};
+use socketserver::{Close, Limits, Peer};
 
 use crate::handlers::Echo;
 
@@ -79,4 +79,13 @@ fn a_seed_is_always_the_same_and_no_two_are() {
         assert!(*trace == echo(seed as u64), "seed {seed}");
         assert!(!traces[..seed].contains(trace), "seed {seed} is another one, too");
     }
+}
+
+/// All clients come from one address here, and most of them wait for others to leave, in vain.
+#[test]
+fn who_has_too_many_connections_is_not_served() {
+    seeds(0..200, |seed| {
+        let limits = Limits { connections_per_peer: Some(1), ..Limits::default() };
+        Simulation::new(seed).limits(limits).run(|_: &Peer| Echo, parrot);
+    });
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::observer::{self, Account, Shared};
 use super::script::{End, Script};
+use crate::accept::Entry;
 use crate::close::Timeout;
 use crate::testkit::network::Client;
 use crate::testkit::wire::{self, Wire};
@@ -17,6 +18,8 @@ pub(super) struct Guest {
     pub(super) account: Shared,
     /// Its name on the network, once it is served.
     pub(super) client: Option<Client>,
+    /// Its place among the connections of its peer.
+    pub(super) entry: Option<Entry>,
     /// Sent, and still on its way to the server.
     pub(super) way: VecDeque<u8>,
     pub(super) has_shut: bool,
@@ -44,6 +47,7 @@ impl Guest {
             wire: Wire::new(),
             account: Shared::default(),
             client: None,
+            entry: None,
             way: VecDeque::new(),
             has_shut: false,
             has_reset: false,

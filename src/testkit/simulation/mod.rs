@@ -201,9 +201,9 @@ impl<'a> Simulation<'a> {
         let clients: Clients<'a> = Box::new(move |random| Box::new(clients(random)));
         let mut random = Random::new(self.seed);
         let limits = self.limits.unwrap_or_else(|| pace(&mut random));
-        let mode = self.mode.unwrap_or_else(|| match random.below(4) {
+        let mode = self.mode.unwrap_or_else(|| match random.below(6) {
             0 => Mode::Reactors(2 + random.below(2)),
-            1 => Mode::Threads(1),
+            1..=3 => Mode::Threads(1),
             _ => Mode::Multiplex,
         });
         let mut world = World::new(limits, mode, random, Box::new(service), clients);

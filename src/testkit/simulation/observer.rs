@@ -214,6 +214,12 @@ impl Handler for Observed {
         self.call(cx, |handler, cx| handler.on_unreachable(error, cx));
     }
 
+    fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
+        lock(&self.account).told("on_reject");
+        self.call(cx, |handler, cx| handler.on_reject(why, cx));
+        lock(&self.account).over = true;
+    }
+
     fn on_stop(&mut self, cx: &mut Context<'_>) {
         lock(&self.account).told("on_stop");
         self.call(cx, |handler, cx| handler.on_stop(cx));

@@ -192,6 +192,7 @@ impl<'a> World<'a> {
             }
         }
         self.look();
+        self.admit_held();
     }
 
     fn deliver_events(&mut self, share: Share) {
@@ -224,7 +225,8 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.network.connections() + self.network.dials.len() < self.limits.connections
+        let coming = self.network.dials.len() + self.doors.held();
+        self.network.connections() + coming < self.limits.connections
     }
 
     pub(super) fn admit_all(&mut self) {
@@ -237,9 +239,17 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Lets those in who had too many connections when they came, and have no longer.
+    fn admit_held(&mut self) {
+        while let Some(newcomer) = self.doors.next_held(&self.counters) {
+            self.admit(newcomer);
+        }
+    }
+
     fn admit(&mut self, newcomer: Newcomer<Accepted>) {
-        let Newcomer { socket: Accepted { who, socket }, peer, .. } = newcomer;
+        let Newcomer { socket: Accepted { who, socket }, peer, entry, .. } = newcomer;
         if let Some(handler) = self.service.accept(&peer) {
+            self.guests[who].entry = entry;
             let reactor = self.random.below(self.network.hubs.len());
             self.seat(who, reactor, socket, peer, handler, What::Accepted);
         }
@@ -347,6 +357,7 @@ impl<'a> World<'a> {
                     End::Unserved => What::Unserved,
                 };
                 guest.has_ended = true;
+                guest.entry = None;
                 guest.script.ended(&end);
                 self.note(who, what, 0);
             }
