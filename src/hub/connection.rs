@@ -369,55 +369,6 @@ impl<T: Transport> Connection<T> {
         self.renew_watch(desk);
     }
 
-    /// Sets the deadline for what the connection waits for now.
-    pub(super) fn renew_watch(&mut self, desk: &Desk) {
-        let watch = self.watch_for();
-        let anew = watch != self.watch
-            || match watch {
-                Watch::Nothing | Watch::FirstByte | Watch::Grace | Watch::Linger => false,
-                Watch::Message => desk.meter.progress.used,
-                Watch::Idle => desk.meter.progress.heard || desk.meter.progress.sent,
-                Watch::WriteStall => desk.meter.progress.sent,
-            };
-        if anew {
-            self.watch(watch, desk);
-        }
-    }
-
-    fn watch_for(&self) -> Watch {
-        let asked = self.link == Link::Open && self.marks.has(marks::STOP);
-        let has_spoken = self.marks.has(marks::SPOKE);
-        let waits = self.marks.has_any(marks::PAUSED.with(marks::HELD).with(marks::AWAY));
-        if asked && !self.marks.has(marks::URGED) && (!has_spoken || self.has_input() && !waits) {
-            Watch::Grace
-        } else if self.output_len() > 0 {
-            Watch::WriteStall
-        } else if self.marks.has_any(marks::PAUSED.with(marks::HELD)) {
-            Watch::Nothing
-        } else if self.marks.has(marks::AWAY) {
-            // The journey is no news of the peer: who sends a byte at a time must not begin anew
-            // with each.
-            self.watch.while_away()
-        } else if !has_spoken {
-            Watch::FirstByte
-        } else if self.has_input() {
-            Watch::Message
-        } else {
-            Watch::Idle
-        }
-    }
-
-    /// Whether something is under way that may renew its deadline, or replace it.
-    pub(super) fn awaits_news(&self) -> bool {
-        let is_put_off = self.marks.has(marks::AWAY) && self.watch == self.watch.while_away();
-        self.marks.has(marks::QUEUED) || is_put_off
-    }
-
-    pub(super) fn watch(&mut self, watch: Watch, desk: &Desk) {
-        self.watch = watch;
-        self.deadline = desk.periods.deadline(watch, desk.tick);
-    }
-
     /// Whether it wants to be pumped again in the next turn, without a new event.
     pub(super) fn wants_turn(&self, limits: &Limits) -> bool {
         if self.link != Link::Closing && !self.marks.has_any(marks::BUSY) || !self.is_in() {

@@ -19,6 +19,7 @@ mod siblings;
 mod timers;
 mod topics;
 mod transport;
+mod watching;
 mod wishes;
 
 use std::collections::VecDeque;

@@ -15,8 +15,8 @@ use crate::{Close, Context, MessageHandler, Note, Timeout, panics};
 pub(super) struct Conversation {
     site: Arc<Site>,
     doing: Doing,
-    /// Requests answered, or being so.
-    requests: u32,
+    /// Requests that will still be answered. Without a limit some four thousand million.
+    left: u32,
     /// The timer is set to look after a body. It may ring when that is long complete: one timer
     /// for all bodies of some time is cheaper than one set and taken back for each.
     is_watched: bool,
@@ -37,7 +37,8 @@ enum Doing {
 
 impl Conversation {
     pub(super) fn new(site: Arc<Site>) -> Conversation {
-        Conversation { site, doing: Doing::Nothing, requests: 0, is_watched: false }
+        let left = site.limits.keep_alive_requests.unwrap_or(u32::MAX);
+        Conversation { site, doing: Doing::Nothing, left, is_watched: false }
     }
 
     #[inline]
@@ -97,9 +98,8 @@ impl Conversation {
 
     /// Answers a request that is complete.
     fn answer(&mut self, head: &Head<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
-        self.requests = self.requests.saturating_add(1);
-        let is_last = self.site.limits.keep_alive_requests.is_some_and(|max| self.requests >= max);
-        let keep = head.keep_alive() && !is_last && !cx.is_stopping();
+        self.left = self.left.saturating_sub(1);
+        let keep = head.keep_alive() && self.left > 0 && !cx.is_stopping();
         let unix_seconds = cx.now().unix_seconds();
         let draft = || {
             let draft = Draft::new(head.version(), keep, unix_seconds);
