@@ -98,6 +98,12 @@ impl Backlog {
         }
     }
 
+    /// Whether what it says of its length is so, for the check after every turn.
+    #[cfg(debug_assertions)]
+    pub(crate) fn counts_right(&self) -> bool {
+        self.len == self.pieces.iter().map(|piece| piece.rest.len() + piece.cost).sum::<usize>()
+    }
+
     /// What is to be sent next.
     pub(crate) fn first(&self) -> &[u8] {
         self.pieces.front().map_or(&[], Piece::waiting)

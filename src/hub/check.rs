@@ -56,6 +56,11 @@ impl<T: Transport> Hub<T> {
             has(marks::AWAY) || connection.handler.is_some() == (connection.link < Link::Lingering),
             "{id}: a handler lives exactly as long as its connection is not over"
         );
+        let leftovers = connection.leftovers.as_deref();
+        assert!(
+            leftovers.is_none_or(|leftovers| leftovers.output.counts_right()),
+            "{id}: the length of its output is wrong"
+        );
         // No lost wake-up: what could go on without a new event is queued for it.
         assert!(
             has(marks::QUEUED) || !connection.wants_turn(&self.desk.limits),

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use socketserver::testkit::{Random, Simulation, seeds};
-use socketserver::{Close, Context, Handler, Limits, Peer};
+use socketserver::{Close, Context, Handler, Limits, Mode, Peer};
 
+use crate::handlers::Lines;
 use crate::sim_echo::{Talker, bytes};
 
 /// Messages are a length in two bytes and so much text, and are answered backwards. An empty one
@@ -114,5 +115,22 @@ fn each_message_is_answered_once_and_in_order() {
             rest: (Vec::new(), 0),
         };
         Simulation::new(seed).limits(limits).run(service, talker);
+    });
+}
+
+/// A worker's handler sees the room that there was when it left. If some of the output has been sent
+/// meanwhile, its connection must know all the same that it stopped.
+#[test]
+fn who_stopped_at_a_full_output_goes_on_when_a_worker_brings_it_back() {
+    seeds(0..1600, |seed| {
+        let limits =
+            Limits { connections: 3, output_low: 40, output_high: 80, ..Limits::default() };
+        let talker = |random: &mut Random| {
+            let mut line = |_| format!("{}\n", "x".repeat(10 + random.below(30)));
+            let lines: Vec<u8> = (0..40).flat_map(|n| line(n).into_bytes()).collect();
+            let to_say = lines.chunks(300).map(<[u8]>::to_vec).collect();
+            Talker::new(to_say, lines)
+        };
+        Simulation::new(seed).limits(limits).mode(Mode::Threads(1)).run(|_: &Peer| Lines, talker);
     });
 }

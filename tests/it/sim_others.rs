@@ -411,6 +411,7 @@ fn run(seed: u64) {
     let output_low = random.below(300);
     let output_high = output_low + 1 + random.below(500);
     let drops = random.one_in(3);
+    let most = if random.one_in(2) { 100 } else { 2000 };
     let slow_consumer = [SlowConsumer::DropNewest, SlowConsumer::DropOldest, SlowConsumer::Close];
     let limits = Limits {
         connections: 3 + random.below(12),
@@ -418,7 +419,7 @@ fn run(seed: u64) {
         read_budget: 1 + random.below(300),
         output_low,
         output_high,
-        output_hard: if drops { output_high + random.below(2000) } else { usize::MAX },
+        output_hard: if drops { output_high + random.below(most) } else { usize::MAX },
         slow_consumer: slow_consumer[random.below(3)],
         ..Limits::default()
     };
