@@ -3,6 +3,7 @@ they are owed, and the rows of the table. Knows no fault."""
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import resource
@@ -89,8 +90,9 @@ def raise_descriptors(wanted):
     return limit
 
 
+@functools.cache
 def examples():
-    """Where cargo puts the release examples."""
+    """Where cargo puts the release examples: asked once, because it may wait for another cargo."""
     command = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--offline"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
     return os.path.join(json.loads(told)["target_directory"], "release", "examples")
