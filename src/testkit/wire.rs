@@ -84,6 +84,7 @@ impl Wire {
     }
 
     /// The same, and the server does not wait for the event that tells of it.
+    #[cfg(debug_assertions)]
     pub(super) fn is_writable_and_told(&self) -> bool {
         self.is_writable() && !self.starved
     }

@@ -342,7 +342,7 @@ fn a_packet_that_its_socket_cannot_take_ends_its_connection() {
 #[test]
 fn many_small_packets_do_not_hold_the_loop() {
     let log = Log::default();
-    let mut network = Network::new(Limits::default());
+    let mut network = Network::new(Limits { read_budget: 256 * 1024, ..Limits::default() });
     let client = packets(&mut network, Probe::new(&log));
     for _ in 0..1000 {
         network.send(client, b"x");
@@ -355,7 +355,7 @@ fn many_small_packets_do_not_hold_the_loop() {
 
 #[test]
 fn who_is_answered_much_and_reads_fast_does_not_hold_the_loop() {
-    let mut network = Network::new(Limits::default());
+    let mut network = Network::new(Limits { read_budget: 256 * 1024, ..Limits::default() });
     let probe = Probe::new(&Log::default()).data(|input, cx| {
         cx.write(&[input[0]; 100_000]);
         Ok(input.len())
