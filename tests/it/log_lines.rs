@@ -97,7 +97,7 @@ fn web() -> impl Service {
         .any("/panic/{text}", |request, _| panic!("{}", request.param("text").unwrap_or_default()))
         .any("/header", |request, _| Err(request.header("x-text").unwrap_or_default().into()))
         .any("/body", |request, _| Err(String::from_utf8_lossy(request.body()).into()))
-        .any("/work/{text}", |request, reply| {
+        .any("/offload/{text}", |request, reply| {
             let text = request.param("text").unwrap_or_default().to_owned();
             reply.offload("text/plain", move || Err(text.into()))
         })
@@ -121,7 +121,7 @@ fn paths_methods_fields_and_bodies_are_escaped() {
     for (mark, request) in [
         ("m-fail", format!("GET /fail/m-fail{encoded} HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("m-panic", format!("GET /panic/m-panic{encoded} HTTP/1.1\r\nHost: h\r\n\r\n")),
-        ("m-work", format!("GET /work/m-work{encoded} HTTP/1.1\r\nHost: h\r\n\r\n")),
+        ("m-work", format!("GET /offload/m-work{encoded} HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("M-METHOD", "M-METHOD~'|`^ /fail/x HTTP/1.1\r\nHost: h\r\n\r\n".to_owned()),
         (
             "m-body",

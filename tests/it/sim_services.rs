@@ -29,7 +29,7 @@ impl Browser {
             let (request, body) = match random.below(6) {
                 0 => (format!("GET /n/{n} HTTP/1.1\r\nHost: a\r\n\r\n"), n.to_string()),
                 1 => (format!("GET /late/{n} HTTP/1.1\r\nHost: a\r\n\r\n"), n.to_string()),
-                2 => (format!("GET /work/{n} HTTP/1.1\r\nHost: a\r\n\r\n"), n.to_string()),
+                2 => (format!("GET /offload/{n} HTTP/1.1\r\nHost: a\r\n\r\n"), n.to_string()),
                 3 => ("GET /large HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "y".repeat(3000)),
                 4 => (
                     format!(
@@ -105,7 +105,7 @@ fn web() -> Web {
             let n = request.param("n").unwrap_or_default();
             reply.after(Duration::from_millis(30)).text(n)
         })
-        .get("/work/{n}", |request, reply| {
+        .get("/offload/{n}", |request, reply| {
             let n = request.param("n").unwrap_or_default().to_owned();
             reply.offload("text/plain", move || Ok(n.into_bytes()))
         })
