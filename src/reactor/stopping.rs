@@ -81,6 +81,10 @@ impl Reactor {
     fn abort(&mut self) {
         self.connector.abort();
         self.hub.abort();
+        // Whose handler is here is told the end here: no worker is waited for any more.
+        for mut task in self.hub.take_tasks() {
+            task.run();
+        }
         let waiting = self.requests.as_ref().map_or(0, RequestPool::abort);
         let (counters, _) = self.hub.instruments();
         (0..waiting).for_each(|_| counters.close(&Close::Stopping));
