@@ -327,6 +327,10 @@ impl<T: Transport> Connection<T> {
                     desk.outward.push_back((id, Effect::CancelWake));
                 }
                 other => {
+                    if matches!(other, Effect::WakeAt(_)) {
+                        // A second timer takes the place of the first, though that may have rung.
+                        self.marks.clear(marks::WOKEN);
+                    }
                     if desk.home != Home::ALONE && siblings::concerns(desk.home, &other) {
                         // Its leftovers are where `flush` looks for the mark.
                         self.leftovers();

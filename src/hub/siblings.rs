@@ -1,7 +1,7 @@
 //! What goes to the hubs of a server's other reactors, and what comes from them. A part of
 //! [`Hub`]; knows no thread: who carries the parcels is the reactor's business.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::transport::Transport;
 use super::{Hub, lookup, marks};
@@ -85,10 +85,17 @@ struct Lane {
     arrived: usize,
     /// Who is not read until less is on its way.
     held: Vec<Id>,
-    /// Who is not read until what it forwarded was taken.
-    awaiting: Vec<Id>,
+    /// Who is not read until what it forwarded was taken, and how often it is held for that.
+    awaiting: HashMap<Id, usize>,
     /// That reactor has ended.
     closed: bool,
+}
+
+impl Lane {
+    /// Who awaits a release, as often as it does.
+    fn awaiting(&self) -> impl Iterator<Item = Id> + '_ {
+        self.awaiting.iter().flat_map(|(id, count)| std::iter::repeat_n(*id, *count))
+    }
 }
 
 impl Siblings {
@@ -105,7 +112,8 @@ impl Siblings {
     /// Those who are held for the sake of siblings.
     #[cfg(debug_assertions)]
     pub(super) fn held(&self) -> impl Iterator<Item = Id> + '_ {
-        self.lanes.iter().flat_map(|lane| lane.held.iter().chain(&lane.awaiting).copied())
+        let awaiting = self.lanes.iter().flat_map(Lane::awaiting);
+        awaiting.chain(self.lanes.iter().flat_map(|lane| lane.held.iter().copied()))
     }
 }
 
@@ -175,8 +183,11 @@ impl<T: Transport> Hub<T> {
         let Some(lane) = self.siblings.lanes.get_mut(to).filter(|lane| !lane.closed) else {
             return;
         };
-        lane.awaiting.push(from);
-        self.hold(from);
+        // Nobody is held that is no connection, nor released.
+        if from != Id::NOBODY {
+            *lane.awaiting.entry(from).or_default() += 1;
+            self.hold(from);
+        }
         self.post(to, from, parcel);
     }
 
@@ -230,8 +241,11 @@ impl<T: Transport> Hub<T> {
 
     fn release_forwarder(&mut self, from: usize, id: Id) {
         let Some(lane) = self.siblings.lanes.get_mut(from) else { return };
-        if let Some(at) = lane.awaiting.iter().position(|awaiting| *awaiting == id) {
-            lane.awaiting.swap_remove(at);
+        if let Some(count) = lane.awaiting.get_mut(&id) {
+            *count -= 1;
+            if *count == 0 {
+                lane.awaiting.remove(&id);
+            }
             self.release(vec![id]);
         }
     }
@@ -239,7 +253,8 @@ impl<T: Transport> Hub<T> {
     /// A sibling has ended: nobody waits for it any more, and what was on its way comes to nothing.
     pub(crate) fn close_lane(&mut self, to: usize) {
         let Some(lane) = self.siblings.lanes.get_mut(to) else { return };
-        let Lane { outbox, held, awaiting, .. } = std::mem::take(lane);
+        let awaiting = lane.awaiting().collect();
+        let Lane { outbox, held, .. } = std::mem::take(lane);
         lane.closed = true;
         self.release(held);
         self.release(awaiting);

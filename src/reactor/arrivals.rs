@@ -23,13 +23,21 @@ impl Reactor {
         }
         self.doors.begin(self.now);
         self.admit_all();
+    }
+
+    /// When to look at the listeners without an event. If that depends on connections of other
+    /// reactors, they will tell when one ends.
+    pub(super) fn doors_due(&mut self) -> Option<u64> {
         let has_room = self.has_room();
-        if let Some(member) = &self.member {
-            // The reactor has still to ask when to look again, and sees what happens meanwhile.
-            if self.doors.is_paused() || !has_room {
-                member.await_room();
-            }
+        if has_room && !self.doors.is_paused() {
+            return self.doors.next_ms(true);
         }
+        if let Some(member) = &self.member {
+            member.await_room();
+        }
+        // Once more: one may have ended just before.
+        let has_room = self.has_room();
+        self.doors.next_ms(has_room)
     }
 
     /// Lets everybody in whom the turn of the listeners gives.

@@ -96,6 +96,8 @@ pub(crate) struct Reactor {
     member: Option<Member>,
     /// The longest time by which a turn came late to what was due.
     longest_lag: Duration,
+    /// What other threads asked for has to wait.
+    is_stalled: bool,
     limits: Limits,
     phase: Phase,
 }
@@ -160,6 +162,7 @@ impl Reactor {
             requests,
             member,
             longest_lag: Duration::ZERO,
+            is_stalled: false,
             limits,
             phase: Phase::Serving,
         };
@@ -242,13 +245,17 @@ impl Reactor {
 
     /// Until when to sleep; a time that has passed if something is left to do.
     fn due(&mut self) -> Option<Duration> {
-        if self.poller.remote.is_pending() {
+        if self.poller.remote.is_pending() && !self.is_stalled {
             return Some(Duration::ZERO);
         }
-        let has_room = !self.doors.are_idle() && self.has_room();
-        let doors = self.doors.next_ms(has_room);
+        let doors = match self.doors.are_idle() {
+            true => None,
+            false => self.doors_due(),
+        };
         let rest = self.connector.next_ms().into_iter().chain(self.letterboxes.next_ms());
-        let own = doors.into_iter().chain(self.hub.next_ms()).chain(self.phase.until_ms());
+        // Without connections nothing is to be cut off: others are waited for, who say so.
+        let until_ms = self.phase.until_ms().filter(|_| self.len() > 0);
+        let own = doors.into_iter().chain(self.hub.next_ms()).chain(until_ms);
         let due_ms = own.chain(rest).min()?;
         Some(Duration::from_millis(due_ms))
     }
@@ -304,13 +311,17 @@ impl Reactor {
         match (wish, self.phase) {
             (Wish::Serve, _) | (Wish::Drain, Phase::Draining { .. }) => {}
             (Wish::Drain, Phase::Serving) => self.start_draining(),
+            (Wish::Abort, Phase::Draining { until_ms: 0 }) => {}
             (Wish::Abort, _) => self.stop_now(),
         }
     }
 
     /// Does what other threads asked for, so many a turn.
     fn obey(&mut self) {
-        for command in self.poller.remote.take(COMMANDS, |command| self.hub.must_wait(command)) {
+        let commands = self.poller.remote.take(COMMANDS, |command| self.hub.must_wait(command));
+        // What must wait for another reactor goes on when that one has sent word.
+        self.is_stalled = commands.is_empty();
+        for command in commands {
             self.hub.obey(command);
         }
     }

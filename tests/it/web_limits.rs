@@ -175,6 +175,24 @@ fn the_last_request_of_a_connection_is_told_so() {
 }
 
 #[test]
+fn what_one_body_has_earned_does_not_help_the_next() {
+    let (mut network, client) = client(&mut site(), Limits::default());
+    let head = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
+    network.send(client, head.as_bytes());
+    network.send(client, &[b'x'; 999_999]);
+    network.advance(Duration::from_secs(25));
+    network.send(client, b"x");
+    network.settle();
+    assert_eq!(answers(&["POST"], &network.received(client)).remove(0).status, 200);
+    network.send(client, head.as_bytes());
+    for _ in 0..45 {
+        network.send(client, b"y");
+        network.advance(Duration::from_secs(1));
+    }
+    assert_eq!(last_answer(&mut network, client).status, 408);
+}
+
+#[test]
 fn a_rate_of_zero_gives_a_body_no_more_time() {
     let limits = HttpLimits { body_rate: 0, ..HttpLimits::default() };
     let (mut network, client) = client(&mut site().limits(limits), Limits::default());

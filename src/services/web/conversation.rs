@@ -71,7 +71,8 @@ impl Conversation {
         match due.checked_sub(cx.now().elapsed()) {
             Some(left) if !left.is_zero() => {
                 self.is_watched = true;
-                cx.wake_after(left);
+                // Never later than a body that begins now would be due: it relies on this timer.
+                cx.wake_after(left.min(self.site.limits.body_time.unwrap_or(left)));
             }
             _ => {
                 self.refuse(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly", cx);
