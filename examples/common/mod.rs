@@ -11,6 +11,7 @@ pub(crate) use seconds::seconds;
 
 use std::io::{self, LineWriter, Write};
 use std::thread;
+use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
@@ -102,6 +103,32 @@ fn mode(name: &str, workers: usize) -> Result<Mode, Exit> {
     }
 }
 
+/// Binds all addresses. Workers whose supervisor was killed hold theirs for a moment still, so
+/// the next supervisor tries again for a while.
+#[allow(clippy::disallowed_methods, reason = "nobody tells when an address is free")]
+fn bind(addresses: &[Address], mode: Mode) -> Result<Server, Exit> {
+    let try_all = || {
+        let unbound = Server::unbound()?;
+        addresses.iter().try_fold(unbound, |server, address| server.and_bind(address.clone()))
+    };
+    if addresses.is_empty() {
+        return Err(usage("no address to listen on"));
+    }
+    let tries = if matches!(mode, Mode::Processes(_)) { BIND_TRIES } else { 1 };
+    for _ in 1..tries {
+        match try_all() {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            result => return result.map_err(failure),
+        }
+    }
+    try_all().map_err(failure)
+}
+
+/// Half a second, 20 ms apart.
+const BIND_TRIES: usize = 25;
+
 /// Serves until SIGTERM or SIGINT: the first drains, the second stops at once. `put` puts services
 /// and handlers behind the addresses.
 pub(crate) fn serve(options: Options, put: impl FnOnce(Server) -> Server) -> Result<(), Exit> {
@@ -111,18 +138,8 @@ pub(crate) fn serve(options: Options, put: impl FnOnce(Server) -> Server) -> Res
     if WriteLogger::init(options.log, config, out).is_err() {
         return Err(usage("a logger is installed already"));
     }
-    let mut server = None;
-    for address in options.bind {
-        server = Some(
-            match server {
-                None => Server::bind(address),
-                Some(server) => Server::and_bind(server, address),
-            }
-            .map_err(failure)?,
-        );
-    }
-    let server = server.ok_or_else(|| usage("no address to listen on"))?;
     let mode = options.mode.unwrap_or_default();
+    let server = bind(&options.bind, mode)?;
     let server =
         put(server).mode(mode).limits(options.limits).stop_on_signals().map_err(failure)?;
     server.check().map_err(failure)?;
