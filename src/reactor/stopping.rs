@@ -3,8 +3,8 @@
 
 use super::Reactor;
 use super::remote::Wish;
-use crate::exec::RequestPool;
-use crate::{Close, now};
+use crate::exec::{RequestPool, Task};
+use crate::{Close, now, panics};
 
 /// How far a server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,11 @@ impl Reactor {
         self.hub.abort();
         // Whose handler is here is told the end here: no worker is waited for any more.
         for mut task in self.hub.take_tasks() {
-            task.run();
+            // Work that was offloaded may block, and nobody is left to hear of it.
+            match task {
+                Task::Job(_) => task.run(),
+                Task::Errand(errand) => panics::drop_quietly(errand),
+            }
         }
         let waiting = self.requests.as_ref().map_or(0, RequestPool::abort);
         let (counters, _) = self.hub.instruments();
