@@ -43,8 +43,8 @@ impl<T: Transport> Hub<T> {
         self.check_holds();
         assert_eq!(
             queued,
-            self.ready.iter().filter(|id| self.is_here(**id)).count(),
-            "each queued connection is in the queue once"
+            self.ready.iter().chain(&self.unfinished).filter(|id| self.is_here(**id)).count(),
+            "each queued connection is in one of the queues once"
         );
         assert_eq!(timed, self.timers.len(), "each timer has its connection");
     }

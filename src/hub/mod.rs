@@ -58,8 +58,11 @@ pub(crate) struct Hub<T> {
     /// That of the last one. Never given are generations of 0: those ids are the reactor's own.
     generation: u32,
     siblings: Siblings,
-    /// Connections to pump in the next turn, each once.
+    /// Connections with news, to pump in the next turn. Each is here or in `unfinished`, once.
     ready: Vec<Id>,
+    /// Those that have more to do than one turn allows: one of them is pumped each turn, behind all
+    /// that have news. Who comes with a request waits for one of them, not for all.
+    unfinished: VecDeque<Id>,
     /// Those of this turn; empty between turns.
     batch: Vec<Id>,
     /// Connections that ended in this turn; they leave the table at its end.
@@ -102,6 +105,7 @@ impl<T: Transport> Hub<T> {
             generation: home.before_first(),
             siblings: Siblings::new(home),
             ready: Vec::new(),
+            unfinished: VecDeque::new(),
             batch: Vec::new(),
             ended: Vec::new(),
             departed: None,
@@ -219,6 +223,7 @@ impl<T: Transport> Hub<T> {
         }
         let mut batch = std::mem::take(&mut self.batch);
         std::mem::swap(&mut self.ready, &mut batch);
+        batch.extend(self.unfinished.pop_front());
         for id in &batch {
             self.pump(*id, None);
         }
@@ -253,6 +258,7 @@ impl<T: Transport> Hub<T> {
     /// `Some(0)` if there is something to do at once, `None` for as long as nothing happens.
     pub(crate) fn next_ms(&self) -> Option<u64> {
         if !self.ready.is_empty()
+            || !self.unfinished.is_empty()
             || self.topics.is_busy()
             || !self.dials.is_empty()
             || !self.arrivals.is_empty()
@@ -328,7 +334,7 @@ impl<T: Transport> Hub<T> {
         } else {
             self.sweep.note(connection.deadline);
             if connection.queue_if_wanted(&self.desk.limits) {
-                self.ready.push(id);
+                self.unfinished.push_back(id);
             }
         }
         if connection.marks.has_any(marks::JOINED.with(marks::AWAITED)) {

@@ -75,6 +75,35 @@ fn one_who_sends_much_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn many_who_send_much_hold_up_the_others_no_more_than_one_does() {
+    const BUDGET: usize = 100_000;
+    // One more read may begin before the budget is used up.
+    const ONES_TURN: usize = BUDGET + 64 * 1024;
+    let limits = Limits { read_budget: BUDGET, ..Limits::default() };
+    let mut network = Network::new(limits);
+    let greedy = [(); 20].map(|()| network.connect(Probe::new(&Log::default())));
+    let modest = network.connect(Echo);
+    let sent = vec![1; 2_000_000];
+    greedy.iter().for_each(|client| network.send(*client, &sent));
+    // News each; after that there is none.
+    network.turn();
+    let unread = |network: &Network| greedy.map(|client| network.unread(client));
+    let mut turns = vec![unread(&network)];
+    while unread(&network).iter().sum::<usize>() > 0 {
+        network.send(modest, b"me too");
+        network.turn();
+        assert_eq!(network.received(modest), b"me too");
+        let (before, now) = (turns[turns.len() - 1], unread(&network));
+        let read: usize = before.iter().zip(now).map(|(before, now)| before - now).sum();
+        assert!(0 < read && read <= ONES_TURN, "{read} bytes of the others in one turn");
+        let (most, least) = (now.iter().max().unwrap(), now.iter().min().unwrap());
+        assert!(most - least <= ONES_TURN, "they are served in turn");
+        turns.push(now);
+    }
+    assert!(turns.len() > 20 * 10);
+}
+
+#[test]
 fn above_the_high_mark_nothing_is_read() {
     let mut network = Network::new(tight());
     let client = network.connect(Echo);
