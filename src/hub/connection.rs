@@ -104,9 +104,10 @@ pub(crate) struct Progress {
     pub(super) packed: usize,
 }
 
-/// Records kept for the next jobs, and how much output one may have room for.
+/// Records kept for the next jobs, and how much output one may have room for: those that a long
+/// answer made large would add up to megabytes.
 const SPARE_RECORDS: usize = 64;
-const SPARE_OUT: usize = 64 * 1024;
+const SPARE_OUT: usize = 4 * 1024;
 
 impl<T: Transport> Connection<T> {
     /// Without a handler it is one that has been served elsewhere: what its peer still sends is
