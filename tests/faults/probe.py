@@ -100,22 +100,22 @@ class Pair:
             enough = waited[len(waited) * 99 // 100] if waited else float("inf")
             self.p99_ms.append(1000 * enough)
 
-    def is_unchanged(self, least_ms=NOISE_MS):
+    def is_unchanged(self):
         attacked, quiet = self.p99_ms
-        return attacked < max(FACTOR * quiet, least_ms)
+        return attacked < max(FACTOR * quiet, NOISE_MS)
 
-    def row(self, name, least_ms=NOISE_MS):
+    def row(self, name):
         attacked, quiet = self.p99_ms
         common.note(f"{self.counts[0]} and {self.counts[1]} questions of good clients")
         common.row(name + ", good clients", f"p99 {attacked:.2f} ms, quiet {quiet:.2f} ms",
-                   f"< {FACTOR} x quiet or {least_ms} ms", self.is_unchanged(least_ms))
+                   f"< {FACTOR} x quiet or {NOISE_MS} ms", self.is_unchanged())
 
 
-def rounds(measured, least_ms=NOISE_MS):
+def rounds(measured):
     """Up to three pairs of `measured()`, until one is unchanged: a server that holds up its good
     clients does so each time, a machine that is busy with something else does not."""
     for _ in range(ROUNDS):
         pair = measured()
-        if pair.is_unchanged(least_ms):
+        if pair.is_unchanged():
             break
     return pair
