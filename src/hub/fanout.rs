@@ -51,10 +51,7 @@ impl<T: Transport> Hub<T> {
         }
         connection.renew_watch(&self.desk);
         self.sweep.note(connection.deadline);
-        // It may have been collecting.
-        if !connection.marks.has(marks::BLOCKED) {
-            self.queue(id);
-        }
+        self.queue_if_able(id);
     }
 
     /// Ends all memberships of a connection that has ended.

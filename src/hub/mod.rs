@@ -315,6 +315,15 @@ impl<T: Transport> Hub<T> {
         }
     }
 
+    /// Queues a connection that was given something, unless it has to wait for its socket. One that
+    /// does may have got so much room meanwhile that it is to be read again.
+    fn queue_if_able(&mut self, id: Id) {
+        let Some(connection) = lookup(&mut self.table, id) else { return };
+        if !connection.marks.has(marks::BLOCKED) || connection.wants_turn(&self.desk.limits) {
+            self.queue(id);
+        }
+    }
+
     /// Pumps a connection, whose handler may just have come back from a worker.
     #[inline(always)]
     fn pump(&mut self, id: Id, job: Option<Job>) {

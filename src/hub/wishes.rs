@@ -95,9 +95,7 @@ impl<T: Transport> Hub<T> {
         if connection.output_len() >= high {
             connection.marks.set(marks::FULL);
         }
-        if !connection.marks.has(marks::BLOCKED) {
-            self.queue(to);
-        }
+        self.queue_if_able(to);
     }
 
     /// Hands on bytes and holds their sender while there are too many. That bounds them, so the

@@ -1,9 +1,11 @@
 //! Topics: who gets what, once and in order, whatever else happens meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socketserver::testkit::{Client, Network, Random, seeds};
-use socketserver::{Close, Context, Handler, Limits, SlowConsumer, Topic};
+use socketserver::{Close, Context, Handler, Limits, Note, SlowConsumer, Topic};
 
 /// A member that does what its peer says, a line at a time: `+T` joins T, `-T` leaves it, `T text`
 /// publishes the line to T, `=text` writes it back, `.` ends. Says `T bye` to its first
@@ -208,6 +210,48 @@ fn who_leaves_in_time_meets_the_policy_too() {
     assert_eq!(network.connections(), 2);
     network.window(cid, usize::MAX);
     assert!(!hear_out(&mut network, cid).contains("late"));
+}
+
+/// Leaves its topic when it is told anything.
+struct Leaver {
+    drained: Arc<AtomicUsize>,
+}
+
+impl Handler for Leaver {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        cx.join(&Topic::new("a"));
+    }
+
+    fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+        Ok(input.len())
+    }
+
+    fn on_note(&mut self, _: Note, cx: &mut Context<'_>) {
+        cx.leave(&Topic::new("a"));
+    }
+
+    fn on_drain(&mut self, _: &mut Context<'_>) {
+        self.drained.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn who_leaves_and_gets_room_by_what_is_dropped_is_told_so() {
+    let mut network = slow(SlowConsumer::DropOldest);
+    let drained = Arc::new(AtomicUsize::new(0));
+    let cid = network.connect(Leaver { drained: Arc::clone(&drained) });
+    network.window(cid, 0);
+    network.settle();
+    let topic = Topic::new("a");
+    network.publish(&topic, &[1; 12_000]);
+    network.settle();
+    // One turn: the short message takes the place of the long one, and its socket is still full.
+    network.publish(&topic, &[2; 100]);
+    network.tell(cid, ());
+    network.settle();
+    assert_eq!(drained.load(Ordering::Relaxed), 1);
+    network.window(cid, usize::MAX);
+    assert_eq!(hear_out(&mut network, cid).into_bytes(), [2; 100]);
 }
 
 #[test]
