@@ -82,4 +82,5 @@ mod web_limits;
 mod web_order;
 mod web_pieces;
 mod web_reply;
+mod wish_model;
 mod wishes;

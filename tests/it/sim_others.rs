@@ -2,77 +2,16 @@
 //! what was forwarded and published arrives, in order and once, everything comes to rest, and
 //! nothing is left in the end.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
 use socketserver::{
     Address, Close, Context, Destination, Handler, Id, Limits, Mode, Note, Peer, SlowConsumer,
-    Topic,
+    Topic, Undelivered,
 };
 
-const TOPICS: u8 = 4;
-/// The channel of what is forwarded.
-const DIRECT: u8 = TOPICS;
-/// The channel of what comes of offloaded work.
-const WORK: u8 = TOPICS + 1;
-/// What somebody is told first: their number.
-const GREETING: u8 = TOPICS + 2;
-
-/// What was wished for, in the order of the wishes: what everybody must get.
-#[derive(Default)]
-struct Model {
-    /// Who can be told and sent to, by number.
-    ids: Vec<Id>,
-    /// The members of each topic.
-    members: [BTreeSet<usize>; TOPICS as usize],
-    /// For each channel, how much went through it.
-    count: u32,
-    /// What each must get, by channel and sender of what is forwarded.
-    wanted: Vec<BTreeMap<(u8, u16), Vec<u32>>>,
-    /// Who said goodbye, or sends no more.
-    over: BTreeSet<usize>,
-    /// What those must have got who were told the end of their input before anything else.
-    due: BTreeMap<usize, BTreeMap<(u8, u16), Vec<u32>>>,
-}
-
-impl Model {
-    /// Somebody new: their number.
-    fn admit(&mut self, id: Id) -> usize {
-        self.ids.push(id);
-        self.wanted.push(BTreeMap::new());
-        self.ids.len() - 1
-    }
-}
-
-/// A handler, a note: whatever must not be left over holds one.
-#[derive(Clone)]
-struct Shared(Arc<Mutex<Model>>);
-
-impl Shared {
-    fn model(&self) -> MutexGuard<'_, Model> {
-        self.0.lock().unwrap()
-    }
-
-    /// A message from `from` for all in `to`, entered as wanted.
-    fn message(&self, channel: u8, from: usize, to: &[usize], len: usize) -> Vec<u8> {
-        let mut model = self.model();
-        model.count += 1;
-        let count = model.count;
-        let sender = if channel < TOPICS { 0 } else { from as u16 };
-        for to in to {
-            model.wanted[*to].entry((channel, sender)).or_default().push(count);
-        }
-        let mut bytes = vec![channel];
-        bytes.extend(sender.to_be_bytes());
-        bytes.extend(count.to_be_bytes());
-        bytes.extend((len as u16).to_be_bytes());
-        bytes.extend(std::iter::repeat_n(count as u8, len));
-        bytes
-    }
-}
+use crate::wish_model::{DIRECT, Fate, GREETING, Messages, Shared, TOPICS, WORK};
 
 fn topic(number: u8) -> Topic {
     Topic::new(&format!("topic {number}"))
@@ -88,15 +27,18 @@ struct Knot {
 struct Order {
     what: u8,
     number: u8,
+    /// Its number in the model.
+    note: usize,
     /// Tells whether the note is left over.
     _shared: Shared,
 }
 
 impl Order {
-    fn new(what: u8, number: u8, shared: &Shared) -> Order {
+    /// Told by somebody to whom it comes back if nobody hears it, or by nobody.
+    fn new(what: u8, number: u8, by: Option<usize>, shared: &Shared) -> Order {
         // One that is told to tell would go on for ever.
         let what = if TELLING.contains(&(what % 32)) { 8 } else { what };
-        Order { what, number, _shared: shared.clone() }
+        Order { what, number, note: shared.note(by), _shared: shared.clone() }
     }
 }
 
@@ -116,7 +58,7 @@ impl Knot {
             14 if number % 32 == 7 => self.flood(channel, cx),
             8..=14 => self.publish(channel, len, cx),
             15..=18 => {
-                self.shared.model().members[usize::from(channel)].insert(self.me);
+                self.shared.model().join(self.me, channel);
                 cx.join(&topic(channel));
             }
             20 => {
@@ -124,12 +66,12 @@ impl Knot {
                 cx.offload(move || message);
             }
             19 => {
-                self.shared.model().members[usize::from(channel)].remove(&self.me);
+                self.shared.model().leave(self.me, channel);
                 cx.leave(&topic(channel));
             }
             what if TELLING.contains(&what) => {
                 let to = self.someone(number);
-                cx.tell(to, Order::new(number, len as u8, &self.shared));
+                cx.tell(to, Order::new(number, len as u8, Some(self.me), &self.shared));
             }
             25 => {
                 cx.pause();
@@ -168,6 +110,13 @@ impl Knot {
         model.ids[usize::from(number) % model.ids.len()]
     }
 
+    fn take_back(&self, back: Undelivered) {
+        let order = back.note.downcast::<Order>().unwrap();
+        let mut model = self.shared.model();
+        assert_eq!(model.teller(order.note), Some(self.me), "it comes back to somebody else");
+        model.note_fate(order.note, Fate::Back);
+    }
+
     fn forward(&self, number: u8, len: usize, cx: &mut Context<'_>) {
         let to = usize::from(number) % self.shared.model().ids.len();
         let message = self.shared.message(DIRECT, self.me, &[to], len);
@@ -175,26 +124,17 @@ impl Knot {
     }
 
     fn publish(&self, channel: u8, len: usize, cx: &mut Context<'_>) {
-        let to = self.shared.model().members[usize::from(channel)].clone();
-        let to: Vec<usize> = to.into_iter().filter(|to| *to != self.me).collect();
-        let message = self.shared.message(channel, self.me, &to, len);
-        cx.publish(&topic(channel), message);
+        cx.publish(&topic(channel), self.shared.news(channel, self.me, len));
     }
 
     /// More than a topic holds until its authors have to wait.
     fn flood(&self, channel: u8, cx: &mut Context<'_>) {
-        let to = self.shared.model().members[usize::from(channel)].clone();
-        let to: Vec<usize> = to.into_iter().filter(|to| *to != self.me).collect();
-        let message = |_| self.shared.message(channel, self.me, &to, 60_000);
+        let message = |_| self.shared.news(channel, self.me, 60_000);
         cx.publish(&topic(channel), (0..20).flat_map(message).collect::<Vec<u8>>());
     }
 
     fn end(&self) {
-        let mut model = self.shared.model();
-        model.over.insert(self.me);
-        for members in &mut model.members {
-            members.remove(&self.me);
-        }
+        self.shared.model().end(self.me);
     }
 }
 
@@ -213,13 +153,7 @@ impl Handler for Knot {
     }
 
     fn on_eof(&mut self, cx: &mut Context<'_>) {
-        let mut model = self.shared.model();
-        if !model.over.contains(&self.me) {
-            let due = model.wanted[self.me].clone();
-            model.due.insert(self.me, due);
-        }
-        drop(model);
-        self.end();
+        self.shared.model().hang_up(self.me);
         match self.me % 3 {
             0 => cx.close(Close::Eof),
             1 => cx.finish(),
@@ -232,22 +166,25 @@ impl Handler for Knot {
 
     fn on_wake(&mut self, cx: &mut Context<'_>) {
         cx.resume();
-        if self.shared.model().over.contains(&self.me) {
+        if self.shared.model().is_over(self.me) {
             cx.close(Close::Done);
         }
     }
 
     fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
-        // What comes back is dropped, and an error goes nowhere.
         let note = match note.downcast::<Vec<u8>>() {
             Ok(work) => return cx.write(&work),
             Err(note) => note,
         };
-        if let Ok(order) = note.downcast::<Order>() {
-            let Order { what, number, .. } = *order;
-            if self.obey(what, number, usize::from(number), cx).is_err() {
-                cx.close(Close::Done);
-            }
+        let note = match note.downcast::<Undelivered>() {
+            Ok(back) => return self.take_back(*back),
+            Err(note) => note,
+        };
+        let Order { what, number, note, .. } = *note.downcast::<Order>().unwrap();
+        self.shared.model().note_fate(note, Fate::Heard);
+        // An error goes nowhere.
+        if self.obey(what, number, usize::from(number), cx).is_err() {
+            cx.close(Close::Done);
         }
     }
 
@@ -255,7 +192,8 @@ impl Handler for Knot {
         self.end();
         self.publish((self.me % usize::from(TOPICS)) as u8, 10, cx);
         self.forward(self.me as u8 + 1, 20, cx);
-        cx.tell(self.someone(self.me as u8 + 1), Order::new(8, 3, &self.shared));
+        let order = Order::new(8, 3, None, &self.shared);
+        cx.tell(self.someone(self.me as u8 + 1), order);
     }
 }
 
@@ -271,7 +209,7 @@ impl Handler for Called {
         let mut model = self.shared.model();
         let me = model.admit(cx.id());
         if let Some((_, number)) = self.by {
-            model.members[usize::from(number % TOPICS)].insert(me);
+            model.join(me, number % TOPICS);
             cx.join(&topic(number % TOPICS));
         }
         drop(model);
@@ -289,7 +227,7 @@ impl Handler for Called {
         let to = self.shared.model().ids[by];
         let message = self.shared.message(DIRECT, by, &[by], 5);
         cx.forward(to, message);
-        cx.tell(to, Order::new(number, 1, &self.shared));
+        cx.tell(to, Order::new(number, 1, None, &self.shared));
         // Void: nobody is this.
         cx.join(&topic(0));
         cx.upgrade(Called { by: None, shared: self.shared.clone() });
@@ -304,7 +242,7 @@ struct Person {
     /// Its number, once it was told.
     me: Option<usize>,
     came: Vec<u8>,
-    got: BTreeMap<(u8, u16), Vec<u32>>,
+    got: Messages,
     has_shut: bool,
     /// How many messages there were when it was last asked what it does.
     asked: u32,
@@ -312,7 +250,7 @@ struct Person {
 
 impl Person {
     fn new(shared: Shared, drops: bool, random: &mut Random) -> Person {
-        let (came, got) = (Vec::new(), BTreeMap::new());
+        let (came, got) = (Vec::new(), Messages::new());
         let orders = random.below(60);
         Person { shared, orders, drops, me: None, came, got, has_shut: false, asked: 0 }
     }
@@ -335,7 +273,7 @@ impl Person {
 
     fn has_all(&self) -> bool {
         let model = self.shared.model();
-        self.me.is_some_and(|me| model.wanted[me] == self.got || model.over.contains(&me))
+        self.me.is_some_and(|me| model.is_all(me, &self.got) || model.is_over(me))
     }
 }
 
@@ -378,30 +316,11 @@ impl Script for Person {
     fn ended(&mut self, end: &End) {
         let Some(me) = self.me else { return };
         let model = self.shared.model();
-        for (channel, got) in &self.got {
-            let wanted = model.wanted[me]
-                .get(channel)
-                .unwrap_or_else(|| panic!("{me}: {channel:?} {got:?} is not for it"));
-            match self.drops && channel.0 < TOPICS {
-                true => assert!(got.iter().all(|n| wanted.contains(n)), "not meant for it"),
-                false => {
-                    assert!(wanted.starts_with(got), "{me} by {channel:?}: {got:?}, {wanted:?}")
-                }
-            }
-        }
+        model.check(me, &self.got, self.drops);
         // Who was content to wait, and was hung up when nothing happened any more, has got it all.
         if let (End::Whole(Close::Eof), false, false) = (end, self.has_shut, self.drops) {
-            if let Some(due) = model.due.get(&me) {
-                for (channel, due) in due {
-                    let due = due.iter().filter(|n| **n <= self.asked);
-                    let got = self.got.get(channel).into_iter().flatten();
-                    assert!(
-                        due.copied().eq(got.copied().take_while(|n| *n <= self.asked)),
-                        "{me} by {channel:?} has not got all"
-                    );
-                }
-                assert!(self.came.is_empty(), "the end of a message is missing");
-            }
+            model.check_due(me, &self.got, self.asked);
+            assert!(self.came.is_empty(), "the end of a message is missing");
         }
     }
 }
@@ -423,13 +342,17 @@ fn run(seed: u64) {
         slow_consumer: slow_consumer[random.below(3)],
         ..Limits::default()
     };
-    let shared = Shared(Arc::default());
+    let mode = match random.below(4) {
+        0 => Mode::Threads(1),
+        1 => Mode::Reactors(2 + random.below(3)),
+        _ => Mode::Multiplex,
+    };
+    let reactors = if let Mode::Reactors(count) = mode { count } else { 1 };
+    let shared = Shared::new(reactors);
     let service = |_: &Peer| Called { by: None, shared: shared.clone() };
     let remotes = |_: &Destination, random: &mut Random| {
         (random.one_in(2)).then(|| Person::new(shared.clone(), drops, random))
     };
-    // Several reactors agree on the order of each author only, and the model on that of all.
-    let mode = if random.one_in(2) { Mode::Threads(1) } else { Mode::Multiplex };
     Simulation::new(seed)
         .limits(limits)
         .mode(mode)
@@ -437,7 +360,7 @@ fn run(seed: u64) {
         .panics_are_wanted()
         .run(service, |random: &mut Random| Person::new(shared.clone(), drops, random));
     // Handlers and notes hold one each.
-    assert_eq!(Arc::strong_count(&shared.0), 1, "something is left over");
+    assert_eq!(shared.holders(), 1, "something is left over");
 }
 
 #[test]
