@@ -44,7 +44,7 @@ def main(doc, run):
 
 def add_options(parser):
     parser.add_argument("--seconds", type=float, default=60, help="of churn in each mode (60)")
-    parser.add_argument("--times", type=int, default=20, help="stops for each kind of drain (20)")
+    parser.add_argument("--times", type=int, default=20, help="stops of each kind of drain, restarts of each kind (20)")
     parser.add_argument("--heads", type=int, default=18000, help="slow heads at once (18000)")
 
 
@@ -133,6 +133,9 @@ class Server:
 
     @property
     def address(self):
+        """As `socket` wants it: a host and a port, or a path."""
+        if self.bound.startswith("unix:"):
+            return self.bound.removeprefix("unix:")
         host, port = self.bound.rsplit(":", 1)
         return host, int(port)
 
@@ -197,10 +200,12 @@ class Server:
 
 
 def connect(address, source=None, receive_buffer=None):
-    client = socket.socket()
+    is_path = isinstance(address, str)
+    client = socket.socket(socket.AF_UNIX if is_path else socket.AF_INET)
     client.settimeout(PATIENCE)
-    # Small pieces leave at once, as the server's do.
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if not is_path:
+        # Small pieces leave at once, as the server's do.
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if receive_buffer:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     if source:

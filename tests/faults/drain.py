@@ -43,15 +43,19 @@ class Client:
         self.answered, self.idle, self.lost = 0, 0, []
 
     def run(self):
-        while True:
-            try:
-                connection = self.server.connect()
-            except OSError:
-                # Nobody listens any more, or somebody who was just leaving.
-                break
-            with connection:
-                self.use(connection)
-        self.tally.add(self.answered, self.idle, self.lost)
+        try:
+            while True:
+                try:
+                    connection = self.server.connect()
+                except OSError:
+                    # Nobody listens any more, or somebody who was just leaving.
+                    break
+                with connection:
+                    self.use(connection)
+        except Exception as error:
+            self.lost.append(f"not understood: {error!r}")
+        finally:
+            self.tally.add(self.answered, self.idle, self.lost)
 
     def use(self, connection):
         earlier = 0
@@ -63,7 +67,9 @@ class Client:
                 connection.sendall(self.request)
                 sent_at = time.monotonic()
                 status, keeps, _ = common.read_answer(connection)
-                assert status == 200, status
+                if status != 200:
+                    self.lost.append(f"request {earlier}: status {status}")
+                    return
             except (common.Ended, OSError) as error:
                 said = error.args[0] if isinstance(error, common.Ended) else b""
                 after = sent_at > self.tally.signalled_at
