@@ -64,7 +64,6 @@ fn run() -> Result<(), Exit> {
         match name.0.as_str() {
             "faults" => faults = true,
             "head-timeout" => head_timeout = common::seconds(parser)?,
-            "root" => return Err(common::usage("--root is not there yet")),
             _ => return Ok(false),
         }
         Ok(true)

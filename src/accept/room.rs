@@ -27,7 +27,7 @@ pub(crate) struct Room {
     low: usize,
     is_short: bool,
     limit: usize,
-    /// That it is short is not logged again before this time.
+    /// That there is none is not logged again before this time.
     quiet_until_ms: u64,
 }
 
@@ -49,22 +49,24 @@ impl Room {
     /// Whether one more may be let in when there are `len`.
     pub(crate) fn has(&mut self, len: usize, now: Now, counters: &Counters) -> bool {
         if len >= self.connections {
+            self.warn(len, now, || "that is their limit (Limits::connections)".to_owned());
             return false;
         }
         if len >= self.high && !self.is_short {
             self.is_short = true;
             counters.accept_pauses.add(1);
-            if self.quiet_until_ms <= now.millis() {
-                log::warn!(
-                    "cannot accept more than {len} connections: the process may have {} \
-                     descriptors (ulimit -n)",
-                    self.limit
-                );
-                self.quiet_until_ms = now.millis() + QUIET_MS;
-            }
+            let limit = self.limit;
+            self.warn(len, now, || format!("the process may have {limit} descriptors (ulimit -n)"));
         } else if len <= self.low {
             self.is_short = false;
         }
         !self.is_short
+    }
+
+    fn warn(&mut self, len: usize, now: Now, why: impl FnOnce() -> String) {
+        if self.quiet_until_ms <= now.millis() {
+            log::warn!("cannot accept more than {len} connections: {}", why());
+            self.quiet_until_ms = now.millis() + QUIET_MS;
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Many seeds, one after the other: which ones, and what a failure says. Must not know what is done
 //! with a seed.
 
+use std::io::{self, Write};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -8,7 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 const VARIABLE: &str = "SIM_SEEDS";
 
 /// Runs `test` once with each seed of `usual`, or of the range `SIM_SEEDS=FROM..TO` (without `TO`)
-/// that the environment asks for, and says on standard output how many there were.
+/// that the environment asks for. How many there were is said on standard output in that case, past
+/// what keeps the output of tests that pass.
 ///
 /// # Panics
 ///
@@ -26,22 +28,26 @@ const VARIABLE: &str = "SIM_SEEDS";
 /// });
 /// ```
 pub fn seeds(usual: Range<u64>, test: impl Fn(u64)) {
-    let range = match std::env::var(VARIABLE) {
-        Ok(asked) => parse(&asked),
-        Err(_) => Some(usual),
+    let asked = std::env::var(VARIABLE).ok();
+    let range = match &asked {
+        Some(asked) => parse(asked).unwrap_or_else(|| complain()),
+        None => usual,
     };
-    let range = range.unwrap_or_else(|| complain());
     let count = range.end.saturating_sub(range.start);
+    let name = std::thread::current().name().unwrap_or("").to_owned();
     for seed in range {
         if let Err(why) = catch_unwind(AssertUnwindSafe(|| test(seed))) {
-            let (next, name) = (seed + 1, std::thread::current().name().unwrap_or("").to_owned());
+            let next = seed + 1;
             println!(
                 "seed {seed} fails; to run it again: {VARIABLE}={seed}..{next} cargo test {name}"
             );
             resume_unwind(why);
         }
     }
-    println!("{count} seeds");
+    if asked.is_some() {
+        // That nobody reads it is no reason to fail.
+        let _ = writeln!(io::stdout(), "{name}: {count} seeds");
+    }
 }
 
 fn parse(range: &str) -> Option<Range<u64>> {

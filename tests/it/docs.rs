@@ -97,7 +97,7 @@ fn every_limit_is_described_with_its_default() {
 }
 
 #[test]
-fn every_limit_is_hit_by_a_test() {
+fn every_limit_is_set_by_a_test() {
     let tests = files("tests/it", ".rs").into_iter().filter(|name| !name.ends_with("/docs.rs"));
     let tests: String = tests.map(|name| read(&name)).collect();
     let document = read("docs/limits.md");

@@ -1,7 +1,10 @@
 //! The simulation of handlers of bytes: everything that is said comes back, and the simulation itself.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use socketserver::testkit::{Action, End, Random, Script, Simulation, Trace, seeds};
-use socketserver::{Close, Limits, Peer};
+use socketserver::{Close, Context, Handler, Limits, Peer};
 
 use crate::handlers::Echo;
 
@@ -83,11 +86,71 @@ fn a_seed_is_always_the_same_and_no_two_are() {
     }
 }
 
+/// Says how many of its kind there are at once.
+struct Counted {
+    echo: Echo,
+    count: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    fn new(count: &Arc<AtomicUsize>, most: &AtomicUsize) -> Counted {
+        let now = count.fetch_add(1, Ordering::Relaxed) + 1;
+        most.fetch_max(now, Ordering::Relaxed);
+        Counted { echo: Echo, count: Arc::clone(count) }
+    }
+}
+
+impl Handler for Counted {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        self.echo.on_data(input, cx)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A talker that tells whether it was refused.
+struct Refusable {
+    talker: Talker,
+    refused: Arc<AtomicUsize>,
+}
+
+impl Script for Refusable {
+    fn next(&mut self, random: &mut Random) -> Action {
+        self.talker.next(random)
+    }
+
+    fn received(&mut self, bytes: &[u8]) {
+        self.talker.received(bytes);
+    }
+
+    fn ended(&mut self, end: &End) {
+        self.talker.ended(end);
+        if *end == End::Unserved {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 /// All clients come from one address here, and most of them wait for others to leave, in vain.
 #[test]
 fn who_has_too_many_connections_is_not_served() {
+    let [most, refused] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    let runs = AtomicUsize::new(0);
     seeds(0..200, |seed| {
+        runs.fetch_add(1, Ordering::Relaxed);
         let limits = Limits { connections_per_peer: Some(1), ..Limits::default() };
-        Simulation::new(seed).limits(limits).run(|_: &Peer| Echo, parrot);
+        let count = Arc::new(AtomicUsize::new(0));
+        let service = |_: &Peer| Counted::new(&count, &most);
+        Simulation::new(seed).limits(limits).run(service, |random: &mut Random| Refusable {
+            talker: parrot(random),
+            refused: Arc::clone(&refused),
+        });
     });
+    assert!(most.load(Ordering::Relaxed) <= 1, "more were served than may be");
+    // One seed alone need not have anybody.
+    assert!(runs.into_inner() < 200 || refused.load(Ordering::Relaxed) > 0, "nobody was refused");
 }

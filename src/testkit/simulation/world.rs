@@ -142,7 +142,7 @@ impl<'a> World<'a> {
 
     /// Lets a client take at most `len` bytes. Tells whether there were any.
     pub(super) fn take(&mut self, who: usize, len: usize) -> bool {
-        let guest = &mut self.guests[who];
+        let guest = &self.guests[who];
         if guest.has_reset || guest.has_ended {
             return false;
         }
@@ -152,9 +152,10 @@ impl<'a> World<'a> {
         wire.note_taken();
         drop(wire);
         if len > 0 {
-            guest.script.received(&bytes);
+            // Noted first: a script that sees something else than its model panics.
             self.trace.note_bytes(&bytes);
             self.note(who, What::Takes, len);
+            self.guests[who].script.received(&bytes);
         }
         len > 0
     }
@@ -358,8 +359,8 @@ impl<'a> World<'a> {
                 };
                 guest.has_ended = true;
                 guest.entry = None;
-                guest.script.ended(&end);
                 self.note(who, what, 0);
+                self.guests[who].script.ended(&end);
             }
             Err(breach) => self.fail(who, &breach),
         }
