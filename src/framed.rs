@@ -7,9 +7,10 @@ use crate::{Close, Context, Handler, Note};
 
 /// A sans-IO decoder: bytes in; one message, or "need more", out.
 ///
-/// Three laws hold for every protocol, and [`testkit::laws`](crate::testkit::laws) checks them:
-/// however the input is cut, the messages are the same; no input makes it panic; and a step
-/// other than [`Step::NeedMore`] uses at least one byte.
+/// Four laws hold for every protocol, and [`testkit::laws`](crate::testkit::laws) checks them:
+/// however the input is cut, the messages are the same; no input makes it panic; a step other than
+/// [`Step::NeedMore`] uses at least one byte, and no more than there are; and only bytes that it
+/// uses are changed.
 ///
 /// ```
 /// use socketserver::{Close, Protocol, Step};
@@ -73,7 +74,8 @@ pub trait MessageHandler<P: Protocol>: Send {
     ///
     /// # Errors
     ///
-    /// As for [`Handler::on_data`].
+    /// As for [`Handler::on_data`]: the connection ends for that reason, and what was written goes out
+    /// first. [`on_reject`](MessageHandler::on_reject) is not called for it.
     fn on_message(&mut self, message: P::Message<'_>, cx: &mut Context<'_>) -> Result<(), Close>;
 
     /// The input broke the protocol's rules, or is given up as [`Handler::on_reject`] tells: the

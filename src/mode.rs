@@ -28,8 +28,8 @@ pub enum Mode {
     /// server. That one accepts, and gives each newcomer to the loop with the fewest connections,
     /// where it stays. 0 and 1 are multiplexing.
     ///
-    /// It is one server: [`Limits`] hold for all loops together, topics and ids reach everybody,
-    /// and so does its [`Remote`](crate::Remote). What one connection sends or publishes to another
+    /// It is one server: the [`Limits`] of connections, in all and of each peer, hold for all loops
+    /// together, topics and ids reach everybody, and so does its [`Remote`](crate::Remote). What one connection sends or publishes to another
     /// arrives in order; what two do, in any. A handler that blocks holds up the connections of its
     /// loop. Datagrams are served by the first one.
     ///

@@ -4,12 +4,13 @@
 
 use std::collections::VecDeque;
 
-use super::deadline::{Periods, Tick, Watch};
+use super::deadline::{Tick, Watch};
+use super::desk::Desk;
 use super::marks::{self, Marks};
 use super::siblings;
 use super::transport::Transport;
 use crate::buffer::Backlog;
-use crate::context::{Effect, Record, Work};
+use crate::context::{Effect, Work};
 use crate::counters::Counters;
 use crate::exec::{Call, Executor, Job, Returned, Task};
 use crate::id::Home;
@@ -65,49 +66,6 @@ pub(crate) struct Leftovers {
     /// How many such lists, and those of crowded topics, it is in itself.
     pub(super) holds: usize,
 }
-
-/// What all connections work at, one after the other.
-pub(crate) struct Desk {
-    pub(super) limits: Limits,
-    pub(super) periods: Periods,
-    pub(super) tick: Tick,
-    /// What the handler writes and wishes, until it is sent, kept and applied. Empty between
-    /// connections.
-    pub(super) record: Record,
-    pub(super) executor: Executor,
-    pub(super) home: Home,
-    /// Connections whose output waits for what they have for siblings, from this turn.
-    pub(super) deferred: Vec<Id>,
-    /// What is for the workers after this turn.
-    pub(super) tasks: Vec<Task>,
-    /// Records that travelling handlers take along.
-    pub(super) spare: Vec<Record>,
-    /// Effects on others, for the hub.
-    pub(super) outward: VecDeque<(Id, Effect)>,
-    pub(super) meter: Meter,
-    pub(super) stopwatch: Stopwatch,
-}
-
-/// What is noted while bytes go through: for the pump of one connection, and for good.
-pub(crate) struct Meter {
-    pub(super) progress: Progress,
-    pub(super) counters: Counters,
-}
-
-/// What happened while a connection was pumped: it decides which deadlines start anew.
-#[derive(Default)]
-pub(crate) struct Progress {
-    pub(super) heard: bool,
-    pub(super) used: bool,
-    pub(super) sent: bool,
-    /// Bytes of packets that the handler wrote and nobody has counted against the budget yet.
-    pub(super) packed: usize,
-}
-
-/// Records kept for the next jobs, and how much output one may have room for: those that a long
-/// answer made large would add up to megabytes.
-const SPARE_RECORDS: usize = 64;
-const SPARE_OUT: usize = 4 * 1024;
 
 impl<T: Transport> Connection<T> {
     /// Without a handler it is one that has been served elsewhere: what its peer still sends is
@@ -266,7 +224,7 @@ impl<T: Transport> Connection<T> {
     #[cold]
     fn send_away(&mut self, id: Id, desk: &mut Desk, call: Call<'_>) {
         let Some(handler) = self.handler.take() else { return };
-        let mut record = desk.spare.pop().unwrap_or_default();
+        let mut record = desk.spare_record();
         (record.now, record.stopping) = (desk.record.now, desk.record.stopping);
         record.room = desk.record.room;
         desk.meter.counters.calls.add(1);
@@ -303,10 +261,7 @@ impl<T: Transport> Connection<T> {
         } else if let Some(Err(why)) = job.returned {
             self.end_rejected(why, desk);
         }
-        if desk.spare.len() < SPARE_RECORDS && job.record.out.capacity() <= SPARE_OUT {
-            job.record.out.clear();
-            desk.spare.push(job.record);
-        }
+        desk.put_away(job.record);
     }
 
     /// Applies the handler's wishes for its own connection and hands on those for others.

@@ -1,8 +1,12 @@
 //! How a connection ends: in good order, at once, or lingering. The last part of [`Connection`];
-//! reads and writes nothing itself but to find out whether it may close.
+//! what it reads is thrown away.
 
-use super::connection::{Connection, Desk, Link};
+use std::io;
+
+use super::connection::{Connection, Link};
 use super::deadline::Watch;
+use super::desk::Desk;
+use super::flow::READ_SIZE;
 use super::marks;
 use super::transport::Transport;
 use crate::context::Effect;
@@ -18,7 +22,7 @@ impl<T: Transport> Connection<T> {
             && self.link == Link::Open
             && self.marks.has_any(marks::HALTED)
         {
-            self.fail(Close::Io(std::io::ErrorKind::ConnectionReset));
+            self.fail(Close::Io(io::ErrorKind::ConnectionReset));
         }
         // The look at the socket that came first may have completed the message.
         if self.marks.take(marks::OVERDUE)
@@ -185,5 +189,33 @@ impl<T: Transport> Connection<T> {
 
     pub(super) fn why(&self) -> Close {
         self.leftovers.as_ref().and_then(|l| l.why.clone()).unwrap_or(Close::Done)
+    }
+
+    /// Finds out whether there is unread input where there may be.
+    pub(super) fn probe(&mut self, input: &mut [u8]) {
+        match self.transport.read(&mut input[..READ_SIZE]) {
+            Ok(0) => self.marks.set(marks::EOF),
+            Ok(_) => self.marks.set(marks::UNREAD),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.marks.clear(marks::READABLE);
+            }
+            // The next use of the socket will tell.
+            Err(_) => self.marks.set(marks::UNREAD),
+        }
+    }
+
+    /// Throws input away until the peer closes, or there has been enough of it.
+    pub(super) fn linger(&mut self, input: &mut [u8], desk: &mut Desk) {
+        let mut budget = desk.limits.read_budget;
+        while self.link == Link::Lingering && self.marks.has(marks::READABLE) && budget > 0 {
+            let Some(n) = self.read(&mut input[..READ_SIZE], desk) else { continue };
+            let price = self.price(n);
+            budget = budget.saturating_sub(price);
+            let leftovers = self.leftovers();
+            leftovers.linger_left = leftovers.linger_left.saturating_sub(price);
+            if n == 0 || leftovers.linger_left == 0 {
+                self.link = Link::Closed;
+            }
+        }
     }
 }

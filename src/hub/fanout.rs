@@ -1,11 +1,12 @@
 //! How what was published reaches its members: one write each for all of a turn's messages. The
 //! third part of [`Hub`]; runs after the connections of the turn have been pumped.
 
-use super::connection::{Connection, Desk, Link, Progress};
+use super::connection::{Connection, Link};
+use super::desk::{Desk, OUT_KEPT, Progress};
 use super::feed::Share;
 use super::topics::Memberships;
 use super::transport::Transport;
-use super::{Hub, OUT_KEPT, lookup, marks};
+use super::{Hub, lookup, marks};
 use crate::{Close, Id, SlowConsumer, Topic};
 
 /// What the deliveries of one turn may cost, in bytes. A room of 10,000 takes several turns, and

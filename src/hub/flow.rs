@@ -1,9 +1,10 @@
 //! How bytes go through a connection: read, offer to the handler, keep what is left, write.
-//! The second part of [`Connection`]; decides nothing about its life.
+//! The second part of [`Connection`]; how it ends is said in `ending.rs`.
 
 use std::io::{self, IoSlice};
 
-use super::connection::{Connection, Desk, Link, Meter};
+use super::connection::{Connection, Link};
+use super::desk::{Desk, Meter};
 use super::marks;
 use super::transport::Transport;
 use crate::buffer::GATHERED;
@@ -71,7 +72,7 @@ impl<T: Transport> Connection<T> {
     /// One read. `Some(0)` is the end of the input; `None` if nothing came of it.
     // Lingering uses it too; without this the way of every request has one call more.
     #[inline(always)]
-    fn read(&mut self, space: &mut [u8], desk: &mut Desk) -> Option<usize> {
+    pub(super) fn read(&mut self, space: &mut [u8], desk: &mut Desk) -> Option<usize> {
         match self.transport.read(space) {
             Ok(0) => {
                 self.marks.clear(marks::READABLE);
@@ -326,33 +327,5 @@ impl<T: Transport> Connection<T> {
             Err(error) => self.fail(Close::Io(error.kind())),
         }
         0
-    }
-
-    /// Finds out whether there is unread input where there may be.
-    pub(super) fn probe(&mut self, input: &mut [u8]) {
-        match self.transport.read(&mut input[..READ_SIZE]) {
-            Ok(0) => self.marks.set(marks::EOF),
-            Ok(_) => self.marks.set(marks::UNREAD),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.marks.clear(marks::READABLE);
-            }
-            // The next use of the socket will tell.
-            Err(_) => self.marks.set(marks::UNREAD),
-        }
-    }
-
-    /// Throws input away until the peer closes, or there has been enough of it.
-    pub(super) fn linger(&mut self, input: &mut [u8], desk: &mut Desk) {
-        let mut budget = desk.limits.read_budget;
-        while self.link == Link::Lingering && self.marks.has(marks::READABLE) && budget > 0 {
-            let Some(n) = self.read(&mut input[..READ_SIZE], desk) else { continue };
-            let price = self.price(n);
-            budget = budget.saturating_sub(price);
-            let leftovers = self.leftovers();
-            leftovers.linger_left = leftovers.linger_left.saturating_sub(price);
-            if n == 0 || leftovers.linger_left == 0 {
-                self.link = Link::Closed;
-            }
-        }
     }
 }

@@ -6,6 +6,7 @@
 mod check;
 mod connection;
 mod deadline;
+mod desk;
 mod ending;
 mod expiry;
 mod fanout;
@@ -29,14 +30,15 @@ use slab::Slab;
 pub(crate) use self::siblings::Parcel;
 pub(crate) use self::transport::Transport;
 
-use self::connection::{Connection, Desk, Link, Meter, Progress};
-use self::deadline::{Periods, Sweep, Tick};
+use self::connection::{Connection, Link};
+use self::deadline::{Sweep, Tick};
+use self::desk::{Desk, Progress};
 use self::flow::READ_SIZE;
 use self::offload::Errands;
 use self::siblings::Siblings;
 use self::timers::Timers;
 use self::topics::Topics;
-use crate::context::{Dial, Record};
+use crate::context::Dial;
 use crate::counters::Counters;
 use crate::exec::{Executor, Job, Task};
 use crate::id::Home;
@@ -55,7 +57,7 @@ pub(crate) struct Readiness {
 
 pub(crate) struct Hub<T> {
     table: Slab<Connection<T>>,
-    /// That of the last one. Never given are generations of 0: those ids are the reactor's own.
+    /// The generation that was given last. 0 is never given: ids of it are the reactor's own.
     generation: u32,
     siblings: Siblings,
     /// Connections with news, to pump in the next turn. Each is here or in `unfinished`, once.
@@ -77,7 +79,7 @@ pub(crate) struct Hub<T> {
     /// Where the others' messages are gathered for one of their authors.
     scratch: Vec<u8>,
     /// Handlers that have come back from workers.
-    arrivals: Vec<Job>,
+    returned: Vec<Job>,
     errands: Errands,
     /// Connections that handlers want made.
     dials: Vec<Dial>,
@@ -86,9 +88,6 @@ pub(crate) struct Hub<T> {
     /// beyond the limit (a handler may pause or fill up in the middle of a read), and a read.
     input: Vec<u8>,
 }
-
-/// The shared buffers of output do not keep more than this of what one huge answer made them.
-const OUT_KEPT: usize = 1024 * 1024;
 
 impl<T: Transport> Hub<T> {
     pub(crate) fn new(
@@ -99,7 +98,6 @@ impl<T: Transport> Hub<T> {
         stopwatch: Stopwatch,
     ) -> Hub<T> {
         let input = vec![0; limits.pending_input + 2 * READ_SIZE];
-        let out = Vec::with_capacity(limits.output_high.min(OUT_KEPT));
         Hub {
             table: Slab::new(),
             generation: home.before_first(),
@@ -114,23 +112,10 @@ impl<T: Transport> Hub<T> {
             topics: Topics::default(),
             collected: Vec::new(),
             scratch: Vec::new(),
-            arrivals: Vec::new(),
+            returned: Vec::new(),
             errands: Errands::default(),
             dials: Vec::new(),
-            desk: Desk {
-                periods: Periods::new(&limits),
-                limits,
-                tick: Tick::at(Now::default()),
-                record: Record { out, ..Record::default() },
-                executor,
-                home,
-                deferred: Vec::new(),
-                tasks: Vec::new(),
-                spare: Vec::new(),
-                outward: VecDeque::new(),
-                meter: Meter { progress: Progress::default(), counters },
-                stopwatch,
-            },
+            desk: Desk::new(limits, executor, home, counters, stopwatch),
             input,
         }
     }
@@ -209,11 +194,10 @@ impl<T: Transport> Hub<T> {
     }
 
     /// Pumps each connection that is ready, once.
-    pub(crate) fn turn(&mut self, now: Now) {
-        self.note_time(now);
+    pub(crate) fn turn(&mut self) {
         self.expire();
-        if !self.arrivals.is_empty() {
-            self.welcome();
+        if !self.returned.is_empty() {
+            self.go_on();
         }
         if !self.desk.deferred.is_empty() {
             self.undefer();
@@ -236,9 +220,7 @@ impl<T: Transport> Hub<T> {
         batch.clear();
         self.batch = batch;
         self.reap();
-        if self.desk.record.out.capacity() > OUT_KEPT {
-            self.desk.record.out.shrink_to(self.desk.limits.output_high);
-        }
+        self.desk.shed();
         self.desk.meter.counters.turns.add(1);
         self.desk.meter.counters.messages.add(std::mem::take(&mut self.desk.record.messages));
         #[cfg(debug_assertions)]
@@ -261,7 +243,7 @@ impl<T: Transport> Hub<T> {
             || !self.unfinished.is_empty()
             || self.topics.is_busy()
             || !self.dials.is_empty()
-            || !self.arrivals.is_empty()
+            || !self.returned.is_empty()
             || self.siblings.has_inbox()
             || !self.desk.deferred.is_empty()
         {
@@ -385,12 +367,12 @@ impl<T: Transport> Hub<T> {
 
     /// Takes handlers back that come from workers; each goes on where it was.
     #[cold]
-    fn welcome(&mut self) {
-        let mut arrivals = std::mem::take(&mut self.arrivals);
-        for job in arrivals.drain(..) {
+    fn go_on(&mut self) {
+        let mut returned = std::mem::take(&mut self.returned);
+        for job in returned.drain(..) {
             self.pump(job.id, Some(job));
         }
-        self.arrivals = arrivals;
+        self.returned = returned;
     }
 
     /// Whether workers have something to do.
@@ -405,9 +387,9 @@ impl<T: Transport> Hub<T> {
     }
 
     /// A task has come back from a worker; the next turn goes on with it.
-    pub(crate) fn arrive(&mut self, task: Task) {
+    pub(crate) fn take_back(&mut self, task: Task) {
         match task {
-            Task::Job(job) => self.arrivals.push(job),
+            Task::Job(job) => self.returned.push(job),
             Task::Errand(errand) => self.finish_work(errand),
         }
     }

@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::connection::{Connection, Desk, Link};
+use super::connection::{Connection, Link};
+use super::desk::Desk;
 use super::fanout::WRITE_COST;
 use super::marks;
 use super::topics::Audience;

@@ -1,8 +1,9 @@
 //! Which deadline holds for a connection: one at a time, for what it waits for. A part of
 //! [`Connection`].
 
-use super::connection::{Connection, Desk, Link};
+use super::connection::{Connection, Link};
 use super::deadline::Watch;
+use super::desk::Desk;
 use super::marks::{self, Marks};
 use super::transport::Transport;
 

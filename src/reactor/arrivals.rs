@@ -170,7 +170,7 @@ impl Reactor {
     }
 
     /// Takes in the connections that have been made, and tells of those that cannot be.
-    pub(super) fn connect(&mut self) {
+    pub(super) fn take_connected(&mut self) {
         self.connector.collect(self.poller.poll.registry(), self.now);
         for Outcome { handler, peer, socket } in self.connector.take_outcomes() {
             match socket.and_then(|socket| self.rename(socket)) {

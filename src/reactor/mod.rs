@@ -8,6 +8,8 @@
 //!  4 collect  handlers that come back from workers; what other threads asked for; connections
 //!             made to others
 //!  5 turn     the hub: expire deadlines, pump each ready connection once, reap
+//!  6 hand on  calls for workers, connections to be made, places of peers that have left, mail for
+//!             the other reactors
 //! ```
 
 mod arrivals;
@@ -195,10 +197,10 @@ impl Reactor {
             self.letterboxes.turn(self.now, self.hub.instruments());
             self.collect();
             if !self.connector.is_idle() {
-                self.connect();
+                self.take_connected();
             }
             let before = self.hub.len();
-            self.hub.turn(self.now);
+            self.hub.turn();
             if self.hub.has_tasks() {
                 self.submit()?;
             }
@@ -294,10 +296,11 @@ impl Reactor {
         Ok(())
     }
 
-    /// Does what other threads asked for.
+    /// Takes in what comes from outside the loop: handlers that are back from workers, commands,
+    /// mail, the wish to stop.
     fn collect(&mut self) {
         for task in self.pool.iter().flat_map(Pool::take_done) {
-            self.hub.arrive(task);
+            self.hub.take_back(task);
         }
         self.take_leaving();
         if self.poller.remote.is_pending() {

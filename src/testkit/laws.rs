@@ -6,7 +6,8 @@ use crate::{Close, Protocol, Step};
 type Outcome = (Vec<u8>, Result<usize, Close>);
 
 /// Checks that a protocol keeps its laws on `input`: however the input is cut, the same messages
-/// come out and the same is left or wrong at the end; nothing panics; every step makes progress.
+/// come out and the same is left or wrong at the end; nothing panics; every step makes progress;
+/// and only bytes that are used are changed.
 ///
 /// `make` makes a fresh decoder. `show` appends what a message looks like; what is appended for
 /// the pieces of something that may come in pieces must not depend on the cut.

@@ -11,7 +11,7 @@ use crate::{Address, Peer};
 
 /// What both sides of a listener share: the part of the kernel.
 #[derive(Default)]
-pub(super) struct Backlog {
+pub(super) struct ListenQueue {
     /// Who has connected and has not been accepted, by number.
     pub(super) waiting: VecDeque<(usize, Arc<Mutex<Wire>>)>,
     /// What the next calls of `accept` give instead: errors by their numbers.
@@ -22,7 +22,7 @@ pub(super) struct Backlog {
 }
 
 /// The server's side of a listener.
-pub(super) struct MemoryListener(pub(super) Arc<Mutex<Backlog>>);
+pub(super) struct MemoryListener(pub(super) Arc<Mutex<ListenQueue>>);
 
 /// The server's end of a connection, and whose it is.
 pub(super) struct Accepted {
@@ -30,19 +30,19 @@ pub(super) struct Accepted {
     pub(super) socket: MemorySocket,
 }
 
-pub(super) fn lock(backlog: &Mutex<Backlog>) -> MutexGuard<'_, Backlog> {
-    backlog.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn lock(queue: &Mutex<ListenQueue>) -> MutexGuard<'_, ListenQueue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Acceptor for MemoryListener {
     type Socket = Accepted;
 
     fn accept(&self) -> io::Result<(Accepted, Peer)> {
-        let mut backlog = lock(&self.0);
-        if let Some(code) = backlog.codes.pop_front() {
+        let mut queue = lock(&self.0);
+        if let Some(code) = queue.codes.pop_front() {
             return Err(io::Error::from_raw_os_error(code));
         }
-        match backlog.waiting.pop_front() {
+        match queue.waiting.pop_front() {
             Some((who, wire)) => {
                 let port = 1024 + (who % 60_000) as u16;
                 let peer = Peer::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), port));

@@ -32,13 +32,14 @@ impl Network {
     pub(super) fn work(&mut self, at: usize) {
         let (reactor, mut task) = self.tasks.remove(at);
         task.run();
-        self.hubs[reactor].arrive(task);
+        self.hubs[reactor].take_back(task);
     }
 
     /// Runs the turn of one reactor itself.
     pub(super) fn run(&mut self, reactor: usize) {
         let now = self.now();
-        self.hubs[reactor].turn(now);
+        self.hubs[reactor].note_time(now);
+        self.hubs[reactor].turn();
         self.take_wishes(reactor);
     }
 

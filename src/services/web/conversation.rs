@@ -15,7 +15,7 @@ use crate::{Close, Context, MessageHandler, Note, Timeout, panics};
 pub(super) struct Conversation {
     site: Arc<Site>,
     doing: Doing,
-    /// Requests that will still be answered. Without a limit some four thousand million.
+    /// How many more requests will be answered; `u32::MAX` if there is no limit.
     left: u32,
     /// The timer is set to look after a body. It may ring when that is long complete: one timer
     /// for all bodies of some time is cheaper than one set and taken back for each.

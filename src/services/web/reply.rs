@@ -181,6 +181,7 @@ impl<'r> Reply<'r> {
 
     /// Answers with what `work` makes, which may block: it is done by a worker, and holds up
     /// nobody but this connection. If it fails or panics, the client gets 500.
+    /// [`after`](Reply::after) does not delay it.
     ///
     /// ```
     /// use socketserver::services::web::Web;

@@ -31,7 +31,7 @@ impl World<'_> {
     fn is_quiet(&self) -> bool {
         let now_ms = self.network.now_ms();
         let is_due = self.doors.next_ms(self.has_room()).is_some_and(|due_ms| due_ms <= now_ms);
-        let has_news = listener::lock(&self.backlog).edge && !self.doors.is_empty();
+        let has_news = listener::lock(&self.queue).edge && !self.doors.is_empty();
         !self.has_mail
             && self.network.is_quiet()
             && !is_due
@@ -41,12 +41,12 @@ impl World<'_> {
 
     fn check_rest(&self) {
         self.network.check_rest();
-        let backlog = listener::lock(&self.backlog);
-        let waits = !backlog.closed && !backlog.waiting.is_empty();
+        let queue = listener::lock(&self.queue);
+        let waits = !queue.closed && !queue.waiting.is_empty();
         if waits && self.has_room() && self.doors.next_ms(true).is_none() {
-            self.fail(backlog.waiting[0].0, "waits to be accepted, and nobody looks");
+            self.fail(queue.waiting[0].0, "waits to be accepted, and nobody looks");
         }
-        drop(backlog);
+        drop(queue);
         for (who, guest) in self.guests.iter().enumerate() {
             let account = guest.account();
             let is_live = account.opened && account.closed.is_none() && !guest.has_ended;
@@ -83,7 +83,7 @@ impl World<'_> {
 
     pub(super) fn calm(&mut self) {
         self.note(0, What::Calm, 0);
-        listener::lock(&self.backlog).codes.clear();
+        listener::lock(&self.queue).codes.clear();
         // Some wait for their deadlines, some lose their patience.
         let is_patient = self.random.one_in(4);
         let mut quiet = 0;

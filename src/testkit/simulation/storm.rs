@@ -137,9 +137,9 @@ impl World<'_> {
     fn fault(&mut self) {
         if self.random.one_in(2) {
             let at = self.random.below(ACCEPT_ERRORS.len());
-            let mut backlog = listener::lock(&self.backlog);
-            backlog.codes.push_back(ACCEPT_ERRORS[at]);
-            drop(backlog);
+            let mut queue = listener::lock(&self.queue);
+            queue.codes.push_back(ACCEPT_ERRORS[at]);
+            drop(queue);
             self.note(0, What::AcceptFails, at);
             return;
         }

@@ -9,7 +9,7 @@ use super::trace::{Trace, What};
 use super::{Clients, Panics, Remotes};
 use crate::accept::{Arrival, Doors, Newcomer};
 use crate::counters::Counters;
-use crate::testkit::listener::{self, Accepted, Backlog, MemoryListener};
+use crate::testkit::listener::{self, Accepted, ListenQueue, MemoryListener};
 use crate::testkit::network::Network;
 use crate::testkit::random::Random;
 use crate::testkit::wire::MemorySocket;
@@ -21,7 +21,7 @@ pub(super) struct World<'a> {
     /// What accepting counts; nobody reads it.
     counters: Counters,
     pub(super) doors: Doors<MemoryListener>,
-    pub(super) backlog: Arc<Mutex<Backlog>>,
+    pub(super) queue: Arc<Mutex<ListenQueue>>,
     service: Box<dyn Service + 'a>,
     clients: Clients<'a>,
     pub(super) remotes: Remotes<'a>,
@@ -66,15 +66,15 @@ impl<'a> World<'a> {
             Mode::Reactors(n) => (Network::with_reactors(limits.clone(), n), false),
             _ => (Network::new(limits.clone()), false),
         };
-        let backlog = Arc::new(Mutex::new(Backlog::default()));
-        let door = (MemoryListener(Arc::clone(&backlog)), 0);
+        let queue = Arc::new(Mutex::new(ListenQueue::default()));
+        let door = (MemoryListener(Arc::clone(&queue)), 0);
         World {
             to_come: 1 + random.below(8),
             random,
             network,
             counters: Counters::new(),
             doors: Doors::new(vec![door], &limits, 0),
-            backlog,
+            queue,
             service,
             clients,
             remotes: Box::new(|_, _| None),
@@ -97,11 +97,11 @@ impl<'a> World<'a> {
         self.to_come -= 1;
         let who = self.guests.len();
         let guest = Guest::new((self.clients)(&mut self.random));
-        let mut backlog = listener::lock(&self.backlog);
-        if !backlog.closed {
-            backlog.waiting.push_back((who, Arc::clone(&guest.wire)));
-            backlog.edge = true;
-            drop(backlog);
+        let mut queue = listener::lock(&self.queue);
+        if !queue.closed {
+            queue.waiting.push_back((who, Arc::clone(&guest.wire)));
+            queue.edge = true;
+            drop(queue);
             self.guests.push(guest);
             self.note(who, What::Arrives, 0);
         }
@@ -208,8 +208,8 @@ impl<'a> World<'a> {
                 self.note(who, What::Event, 0);
             }
         }
-        if listener::lock(&self.backlog).edge && self.is_chosen(share) {
-            listener::lock(&self.backlog).edge = false;
+        if listener::lock(&self.queue).edge && self.is_chosen(share) {
+            listener::lock(&self.queue).edge = false;
             self.doors.note(0);
         }
     }
@@ -325,7 +325,7 @@ impl<'a> World<'a> {
     fn look(&mut self) {
         let now_ms = self.network.now_ms();
         let is_cut = self.phase != Phase::Serving;
-        let is_closed = listener::lock(&self.backlog).closed;
+        let is_closed = listener::lock(&self.queue).closed;
         for who in 0..self.guests.len() {
             let guest = &mut self.guests[who];
             if guest.has_ended {
