@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use socketserver::testkit::Network;
-use socketserver::{Close, Context, Limits};
+use socketserver::testkit::{Action, Network, Random, Script, Simulation, seeds};
+use socketserver::{Close, Context, Handler, Limits, Mode, Peer};
 
 use crate::handlers::{Log, Probe, Told, patient};
 
@@ -99,4 +99,49 @@ fn a_timer_is_never_early_not_by_a_part_of_a_millisecond() {
     assert_eq!(log.count(&Told::Wake), 0);
     network.advance(ms(1));
     assert_eq!(log.count(&Told::Wake), 1);
+}
+
+/// Asks for a timer with each byte: so many milliseconds from now.
+struct Restless;
+
+impl Handler for Restless {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        for after_ms in &*input {
+            cx.wake_after(Duration::from_millis(u64::from(*after_ms)));
+        }
+        Ok(input.len())
+    }
+
+    fn on_wake(&mut self, cx: &mut Context<'_>) {
+        cx.write(b".");
+    }
+}
+
+/// Asks for timers, a few at a time.
+struct Fidget {
+    left: usize,
+}
+
+impl Script for Fidget {
+    fn next(&mut self, random: &mut Random) -> Action {
+        match self.left {
+            0 if random.one_in(4) => Action::Shut,
+            0 => Action::Wait,
+            _ => {
+                self.left -= 1;
+                Action::Send(vec![random.below(60) as u8])
+            }
+        }
+    }
+
+    fn received(&mut self, _: &[u8]) {}
+}
+
+/// That it rings in time, and not before, the simulation sees to.
+#[test]
+fn a_new_timer_takes_the_place_of_one_that_rang_while_its_handler_was_away() {
+    seeds(0..300, |seed| {
+        let fidget = |random: &mut Random| Fidget { left: random.below(60) };
+        Simulation::new(seed).mode(Mode::Threads(1)).run(|_: &Peer| Restless, fidget);
+    });
 }

@@ -84,11 +84,9 @@ impl Account {
         }
     }
 
-    fn woken(&mut self, now_ms: u64, by_workers: bool) {
+    fn woken(&mut self, now_ms: u64) {
         self.told("on_wake");
         match self.timer_ms.take() {
-            // A handler that was away when it rang may have moved it since.
-            _ if by_workers => {}
             Some(at_ms) if at_ms > now_ms => self.breach("on_wake too early"),
             Some(_) => {}
             None => self.breach("on_wake without a timer"),
@@ -102,14 +100,11 @@ pub(super) struct Observed {
     account: Shared,
     /// It has been opened. (Another one may have been, which it took over from.)
     opened: bool,
-    /// Whether calls are made by workers, who may come back with a timer that is moved after it
-    /// rang.
-    by_workers: bool,
 }
 
 impl Observed {
-    pub(super) fn new(handler: Box<dyn Handler>, account: Shared, by_workers: bool) -> Observed {
-        Observed { handler, account, opened: false, by_workers }
+    pub(super) fn new(handler: Box<dyn Handler>, account: Shared) -> Observed {
+        Observed { handler, account, opened: false }
     }
 
     fn call<R>(
@@ -134,7 +129,6 @@ impl Observed {
                         handler: inner,
                         account: Arc::clone(&self.account),
                         opened: false,
-                        by_workers: self.by_workers,
                     });
                     account.handed_over = true;
                 }
@@ -201,7 +195,7 @@ impl Handler for Observed {
     }
 
     fn on_wake(&mut self, cx: &mut Context<'_>) {
-        lock(&self.account).woken(cx.now().millis(), self.by_workers);
+        lock(&self.account).woken(cx.now().millis());
         self.call(cx, |handler, cx| handler.on_wake(cx));
     }
 

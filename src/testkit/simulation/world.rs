@@ -33,7 +33,6 @@ pub(super) struct World<'a> {
     pub(super) phase: Phase,
     /// One reactor had something for another one in the last turn.
     pub(super) has_mail: bool,
-    by_workers: bool,
     pub(super) trace: Trace,
 }
 
@@ -61,10 +60,10 @@ impl<'a> World<'a> {
         service: Box<dyn Service + 'a>,
         clients: Clients<'a>,
     ) -> World<'a> {
-        let (network, by_workers) = match mode {
-            Mode::Threads(1..) => (Network::with_workers(limits.clone()), true),
-            Mode::Reactors(n) => (Network::with_reactors(limits.clone(), n), false),
-            _ => (Network::new(limits.clone()), false),
+        let network = match mode {
+            Mode::Threads(1..) => Network::with_workers(limits.clone()),
+            Mode::Reactors(n) => Network::with_reactors(limits.clone(), n),
+            _ => Network::new(limits.clone()),
         };
         let queue = Arc::new(Mutex::new(ListenQueue::default()));
         let door = (MemoryListener(Arc::clone(&queue)), 0);
@@ -83,7 +82,6 @@ impl<'a> World<'a> {
             limits,
             phase: Phase::Serving,
             has_mail: false,
-            by_workers,
             trace: Trace::default(),
         }
     }
@@ -266,7 +264,7 @@ impl<'a> World<'a> {
         what: What,
     ) {
         let account = Arc::clone(&self.guests[who].account);
-        let handler = Box::new(Observed::new(handler, account, self.by_workers));
+        let handler = Box::new(Observed::new(handler, account));
         let client = self.network.admit(reactor, socket, peer, handler);
         let now_ms = self.network.now_ms();
         self.guests[who].open(client, now_ms);
