@@ -36,8 +36,9 @@ pub struct Limits {
     /// starve the connected. Default 64 (nginx 1 or all, HAProxy 4, Redis 10 to 1,000).
     pub accept_burst: usize,
     /// Bytes read from one connection, or received by one datagram socket, in one turn. The rest waits
-    /// behind everybody who has news, and of those who wait so one is served each turn: however
-    /// many send without a pause, they hold up others by the budget of one. Default 64 KiB, one read.
+    /// behind everybody who has news, and of those who wait so one is served each turn (one more for
+    /// each 64 that have news): however many send without a pause, they hold up others by the budget
+    /// of one. Default 64 KiB, one read.
     pub read_budget: usize,
     /// Bytes of the longest datagram; a longer one is lost, never cut short. Default 256 KiB: more
     /// than UDP can carry, and than Unix senders send by default (`net.core.wmem_default`).

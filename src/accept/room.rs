@@ -46,6 +46,11 @@ impl Room {
         Room { connections, high, low, is_short: false, limit, quiet_until_ms: 0 }
     }
 
+    /// Whether there is a descriptor for one more when there are `len`, besides the reserve.
+    pub(crate) fn has_descriptor(&self, len: usize) -> bool {
+        len < self.high
+    }
+
     /// Whether one more may be let in when there are `len`.
     pub(crate) fn has(&mut self, len: usize, now: Now, counters: &Counters) -> bool {
         if len >= self.connections {

@@ -108,15 +108,19 @@ impl<K> RequestPool<K> {
     ) {
         let socket = Arc::new(socket);
         let mut state = self.shared.lock();
+        if state.is_stopping {
+            socket.shutdown(Shutdown::Read);
+        }
         let key = state.open.insert(Arc::clone(&socket));
         state.waiting.push_back(Request { key, socket, peer, handler, kept });
         drop(state);
         self.shared.news.notify_one();
     }
 
-    /// How many wait or are being served.
+    /// How many wait, are being served, or are to linger.
     pub(crate) fn len(&self) -> usize {
-        self.shared.lock().open.len()
+        let state = self.shared.lock();
+        state.open.len() + state.leaving.len()
     }
 
     /// Whether connections have ended since the last time, and those of them that linger.

@@ -181,6 +181,16 @@ impl Job {
         }
     }
 
+    /// Whether it was to open the connection, and nobody has.
+    pub(crate) fn is_to_open(&self) -> bool {
+        matches!(self.call, Packed::Open)
+    }
+
+    /// Whether it was to tell the end, and nobody has.
+    pub(crate) fn is_to_close(&self) -> bool {
+        matches!(self.call, Packed::Close(_))
+    }
+
     /// Makes the call.
     fn run(&mut self) {
         let mut cx = Context::new(self.id, &self.peer, &mut self.record);

@@ -78,6 +78,11 @@ impl Pool {
         }
     }
 
+    /// Takes back the tasks that no worker has begun with.
+    pub(crate) fn take_back(&self) -> Vec<Task> {
+        std::mem::take(&mut lock(&self.shared.todo).tasks).into()
+    }
+
     /// Takes the tasks that are done.
     pub(crate) fn take_done(&self) -> Vec<Task> {
         std::mem::take(&mut *lock(&self.shared.done))

@@ -338,7 +338,10 @@ impl<T: Transport> Connection<T> {
         match self.link {
             Link::Closed => false,
             Link::Lingering => readable,
-            Link::Closing => self.output_len() > 0 && !self.marks.has(marks::BLOCKED),
+            // Who may not write yet is queued, with news, when it may.
+            Link::Closing => {
+                self.output_len() > 0 && !self.marks.has_any(marks::BLOCKED.with(marks::DEFERRED))
+            }
             Link::Open if self.marks.has(marks::NEW) => true,
             Link::Open if self.marks.has(marks::FULL) => self.output_len() <= limits.output_low,
             Link::Open => {

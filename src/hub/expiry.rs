@@ -52,6 +52,8 @@ impl<T: Transport> Hub<T> {
                 _ => None,
             };
             if let Some(news) = news {
+                // It may have to wait for its turn among the unfinished.
+                self.sweep.note(connection.deadline);
                 self.table[key].marks.set(news);
                 self.queue(id);
                 continue;

@@ -203,6 +203,10 @@ impl<T: Transport> Connection<T> {
         if *budget == 0 || self.output_len() > desk.limits.output_low || self.link != Link::Open {
             return false;
         }
+        if !self.is_in() {
+            // It is told when it is back.
+            return false;
+        }
         self.marks.clear(marks::FULL);
         self.call(id, desk, Call::Drain);
         // It may have filled up again at once; then the loop comes back here.

@@ -62,8 +62,8 @@ pub(crate) struct Hub<T> {
     siblings: Siblings,
     /// Connections with news, to pump in the next turn. Each is here or in `unfinished`, once.
     ready: Vec<Id>,
-    /// Those that have more to do than one turn allows: one of them is pumped each turn, behind all
-    /// that have news. Who comes with a request waits for one of them, not for all.
+    /// Those that have more to do than one turn allows: few of them are pumped each turn, behind all
+    /// that have news. Who comes with a request does not wait for all of them.
     unfinished: VecDeque<Id>,
     /// Those of this turn; empty between turns.
     batch: Vec<Id>,
@@ -88,6 +88,10 @@ pub(crate) struct Hub<T> {
     /// beyond the limit (a handler may pause or fill up in the middle of a read), and a read.
     input: Vec<u8>,
 }
+
+/// One of the unfinished is pumped each turn, and one more for so many that have news: long turns must
+/// not starve them.
+const NEWS_FOR_ONE: usize = 64;
 
 impl<T: Transport> Hub<T> {
     pub(crate) fn new(
@@ -205,9 +209,14 @@ impl<T: Transport> Hub<T> {
         if self.siblings.has_inbox() {
             self.unpack();
         }
+        // Of those who ended over what siblings or other threads sent them.
+        if !self.desk.outward.is_empty() {
+            self.apply_outward();
+        }
         let mut batch = std::mem::take(&mut self.batch);
         std::mem::swap(&mut self.ready, &mut batch);
-        batch.extend(self.unfinished.pop_front());
+        let share = 1 + batch.len() / NEWS_FOR_ONE;
+        batch.extend(self.unfinished.drain(..share.min(self.unfinished.len())));
         for id in &batch {
             self.pump(*id, None);
         }
@@ -278,9 +287,16 @@ impl<T: Transport> Hub<T> {
 
     /// Ends every connection at once. Returns how many there were.
     pub(crate) fn abort(&mut self) -> usize {
+        for job in std::mem::take(&mut self.returned) {
+            self.recover(job);
+        }
         let ids = self.ids();
         for id in &ids {
-            self.end_now(*id, Close::Stopping);
+            let Some(connection) = lookup(&mut self.table, *id) else { continue };
+            if !connection.is_over() {
+                connection.fail(Close::Stopping);
+                self.bury(*id);
+            }
         }
         self.apply_outward();
         self.reap();
@@ -373,6 +389,19 @@ impl<T: Transport> Hub<T> {
             self.pump(job.id, Some(job));
         }
         self.returned = returned;
+    }
+
+    /// Takes a handler back whose call has not been made, or comes to nothing: the server ends.
+    pub(crate) fn recover(&mut self, job: Job) {
+        let Some(connection) = lookup(&mut self.table, job.id) else { return };
+        connection.marks.clear(marks::AWAY);
+        if job.is_to_open() {
+            connection.marks.set(marks::NEW);
+        }
+        if job.is_to_close() {
+            connection.marks.clear(marks::TOLD);
+        }
+        connection.handler = Some(job.handler);
     }
 
     /// Whether workers have something to do.

@@ -118,6 +118,11 @@ impl Siblings {
 }
 
 impl<T: Transport> Hub<T> {
+    /// Whether parcels have come that are not unpacked.
+    pub(crate) fn has_mail(&self) -> bool {
+        self.siblings.has_inbox()
+    }
+
     /// Takes parcels, each with the sibling it comes from; the next turn unpacks them.
     pub(crate) fn receive(&mut self, parcels: impl IntoIterator<Item = (usize, Parcel)>) {
         self.siblings.inbox.extend(parcels);

@@ -70,7 +70,10 @@ impl<T: Transport> Connection<T> {
     /// Whether something is under way that may renew its deadline, or replace it.
     pub(super) fn awaits_news(&self) -> bool {
         let is_put_off = self.marks.has(marks::AWAY) && self.watch == self.watch.while_away();
-        self.marks.has(marks::QUEUED) || is_put_off
+        // At the end of these it is asked first, after its news: who always has news must not be
+        // passed over for ever.
+        let is_asked = matches!(self.watch, Watch::Grace | Watch::Message);
+        self.marks.has(marks::QUEUED) && !is_asked || is_put_off
     }
 
     pub(super) fn watch(&mut self, watch: Watch, desk: &Desk) {

@@ -10,6 +10,7 @@ use super::behind::{Behind, ask};
 use super::connect::Outcome;
 use super::group::{Member, Transfer};
 use super::socket::Socket;
+use super::stopping::Phase;
 use crate::accept::{Arrival, Newcomer};
 use crate::exec::{Leaving, RequestPool};
 use crate::panics;
@@ -53,6 +54,29 @@ impl Reactor {
         }
     }
 
+    /// Takes in whoever is left in the queues of listeners that are to be closed, to be let in when
+    /// there is room.
+    pub(super) fn park_all(&mut self) {
+        while self.room.has_descriptor(self.load() + self.parked.len()) {
+            match self.doors.next(true, self.now, self.hub.instruments().0) {
+                Arrival::Came(newcomer) => self.parked.push_back(newcomer),
+                Arrival::Held => {}
+                Arrival::Nobody => return,
+            }
+        }
+    }
+
+    /// Lets those in for whom there is room now.
+    pub(super) fn admit_parked(&mut self) {
+        if let Some(member) = &self.member {
+            member.await_room();
+        }
+        while self.has_room() {
+            let Some(newcomer) = self.parked.pop_front() else { return };
+            self.admit(newcomer);
+        }
+    }
+
     /// Gives back the places of those who have left, to their peers' newcomers first.
     pub(super) fn settle_places(&mut self) {
         for id in self.hub.take_departed() {
@@ -90,7 +114,8 @@ impl Reactor {
     /// Gives a newcomer its reactor.
     fn seat(&mut self, newcomer: Transfer) {
         let own = self.len();
-        if let Some(member) = &mut self.member {
+        // The others of a server that stops may have ended.
+        if let (Some(member), Phase::Serving) = (&mut self.member, self.phase) {
             if let Some(to) = member.choose(own) {
                 member.transfer(to, newcomer);
                 return;

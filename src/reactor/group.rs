@@ -181,6 +181,14 @@ impl Member {
         self.counted = len;
     }
 
+    /// Whether nothing has come that was not taken; then nothing comes any more. Who has something
+    /// for this reactor hears from now on that it has ended.
+    pub(super) fn may_leave(&self) -> bool {
+        let mut mail = self.group.seats[self.index].mail();
+        mail.closed |= mail.parcels.is_empty() && mail.transfers.is_empty();
+        mail.closed
+    }
+
     /// Wants to be woken when a connection of another reactor ends. Look again after this.
     pub(super) fn await_room(&self) {
         self.group.full.store(true, Ordering::SeqCst);

@@ -37,7 +37,7 @@ mod socket;
 mod socket_file;
 mod stopping;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ use self::connect::Connector;
 use self::group::Member;
 use self::socket::Socket;
 use self::stopping::Phase;
-use crate::accept::{Doors, Entry, Room};
+use crate::accept::{Doors, Entry, Newcomer, Room};
 use crate::context::Dial;
 use crate::exec::{Executor, Pool, RequestPool};
 use crate::hub::{Hub, Readiness};
@@ -86,6 +86,8 @@ pub(crate) struct Reactor {
     services: Vec<Behind>,
     doors: Doors<Listener>,
     room: Room,
+    /// Who was in a listener's queue when the server stopped, and waits for room as there.
+    parked: VecDeque<Newcomer<Socket>>,
     /// Those of the connections in the hub whose peers' connections are counted.
     entries: HashMap<Id, Entry>,
     connector: Connector,
@@ -157,6 +159,7 @@ impl Reactor {
             services,
             room: Room::new(&limits, listens.then(descriptors::descriptors).flatten()),
             doors: Doors::new(doors, &limits, listen::QUEUE),
+            parked: VecDeque::new(),
             entries: HashMap::new(),
             connector,
             letterboxes,
@@ -210,6 +213,9 @@ impl Reactor {
             if self.limits.connections_per_peer.is_some() {
                 self.settle_places();
             }
+            if !self.parked.is_empty() {
+                self.admit_parked();
+            }
             if self.member.is_some() {
                 self.exchange();
             }
@@ -247,8 +253,12 @@ impl Reactor {
 
     /// Until when to sleep; a time that has passed if something is left to do.
     fn due(&mut self) -> Option<Duration> {
-        if self.poller.remote.is_pending() && !self.is_stalled {
-            return Some(Duration::ZERO);
+        if self.poller.remote.is_pending() {
+            // The turn may just have made room for what had to wait: nobody else says so.
+            let must_wait = |command: &_| self.hub.must_wait(command);
+            if !self.is_stalled || !self.poller.remote.must_wait(must_wait) {
+                return Some(Duration::ZERO);
+            }
         }
         let doors = match self.doors.are_idle() {
             true => None,

@@ -289,6 +289,11 @@ impl Remote {
         taken
     }
 
+    /// Whether the oldest command must `wait`, and so all behind it.
+    pub(super) fn must_wait(&self, wait: impl Fn(&Command) -> bool) -> bool {
+        self.queue().commands.front().is_some_and(wait)
+    }
+
     /// No command is taken any more: the server has ended.
     pub(super) fn close(&self) {
         let mut queue = self.queue();

@@ -2,6 +2,7 @@
 //! [`Reactor`].
 
 use super::Reactor;
+use super::group::Member;
 use super::remote::Wish;
 use crate::exec::{RequestPool, Task};
 use crate::{Close, now, panics};
@@ -30,12 +31,13 @@ impl Reactor {
     pub(super) fn start_draining(&mut self) {
         self.doors.begin_last(self.now);
         self.admit_all();
+        self.park_all();
         self.doors.make_due();
         self.admit_held();
         self.doors.close();
         self.pass_on(Wish::Drain);
         self.letterboxes.stop(self.now, self.hub.instruments());
-        log::info!("stopping: {} connections to end", self.len());
+        log::info!("stopping: {} connections to end", self.len() + self.parked.len());
         self.hub.stop();
         if let Some(pool) = &self.requests {
             pool.stop();
@@ -47,6 +49,7 @@ impl Reactor {
     /// Ends without waiting for anybody.
     pub(super) fn stop_now(&mut self) {
         self.doors.close();
+        self.parked.clear();
         self.pass_on(Wish::Abort);
         self.letterboxes.close();
         self.abort();
@@ -56,7 +59,7 @@ impl Reactor {
     pub(super) fn is_over(&mut self) -> bool {
         if let Phase::Draining { until_ms } = self.phase {
             if self.len() > 0 && until_ms <= self.now.millis() {
-                let cut = self.len();
+                let cut = self.len() + self.parked.len();
                 self.abort();
                 log::warn!("stopped: {cut} connections did not end in time");
                 // A handler may still be with a worker that blocks: nobody waits for it.
@@ -68,7 +71,13 @@ impl Reactor {
             return false;
         }
         // Without listeners there will never be another one.
-        self.doors.is_empty() && self.letterboxes.is_empty() && self.len() == 0
+        self.doors.is_empty()
+            && self.letterboxes.is_empty()
+            && self.len() == 0
+            && self.parked.is_empty()
+            // Who has told something to one that has ended is to hear of that.
+            && !self.hub.has_mail()
+            && self.member.as_ref().is_none_or(Member::may_leave)
     }
 
     fn pass_on(&self, wish: Wish) {
@@ -80,6 +89,16 @@ impl Reactor {
     /// Ends everything that is no listener and no datagram socket.
     fn abort(&mut self) {
         self.connector.abort();
+        // Whoever is with a worker that has not begun, or is done, is here again.
+        for task in self.pool.iter().flat_map(|pool| {
+            let done = pool.take_done();
+            pool.take_back().into_iter().chain(done)
+        }) {
+            match task {
+                Task::Job(job) => self.hub.recover(job),
+                Task::Errand(errand) => panics::drop_quietly(errand),
+            }
+        }
         self.hub.abort();
         // Whose handler is here is told the end here: no worker is waited for any more.
         for mut task in self.hub.take_tasks() {
