@@ -11,8 +11,7 @@ mod common;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use http::StatusCode;
-use socketserver::services::web::{Answered, Reply, Request, Web};
+use socketserver::services::web::{Answered, Reply, Request, StatusCode, Web};
 use socketserver::{Limits, Metrics, Remote};
 
 use common::{Exit, Options};

@@ -28,7 +28,8 @@ mod upload;
 use std::fmt;
 use std::sync::Arc;
 
-use http::Method;
+// What routes are given and give: nobody needs to depend on `http` for them.
+pub use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 pub use self::reply::{Failure, Reply, Sent};
 pub use self::request::Request;

@@ -35,8 +35,7 @@ use crate::protocol::http::{Connection, Length, Version};
 /// What is said before, the last method sends:
 ///
 /// ```
-/// use http::{HeaderValue, StatusCode, header};
-/// use socketserver::services::web::Web;
+/// use socketserver::services::web::{HeaderValue, StatusCode, Web, header};
 /// use std::time::Duration;
 ///
 /// let web = Web::new()
