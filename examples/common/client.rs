@@ -40,7 +40,7 @@ impl Options {
                 Arg::Long(name) => {
                     let name = name.to_owned();
                     if !own(&name, &mut parser)? {
-                        return Err(usage(format!("invalid option '--{name}'")));
+                        return Err(usage(format!("invalid option '--{}'", name.escape_debug())));
                     }
                 }
                 Arg::Value(value) if to.is_none() => {

@@ -61,7 +61,7 @@ impl Options {
             match name.0.as_str() {
                 "bind" => bind.push(parser.value()?.parse_with(str::parse)?),
                 "mode" => mode_name = Some(parser.value()?.string()?),
-                "workers" => self.workers = parser.value()?.parse::<u16>()?.into(),
+                "workers" => self.workers = workers(&parser.value()?.string()?)?,
                 "max-connections" => self.limits.connections = parser.value()?.parse()?,
                 "max-connections-per-peer" => {
                     self.limits.connections_per_peer = Some(parser.value()?.parse()?);
@@ -73,7 +73,9 @@ impl Options {
                 "drain-timeout" => self.limits.drain = seconds(&mut parser)?.unwrap_or_default(),
                 "log" => self.log = parser.value()?.parse_with(str::parse)?,
                 _ if own(&name, &mut parser)? => {}
-                unknown => return Err(usage(format!("invalid option '--{unknown}'"))),
+                unknown => {
+                    return Err(usage(format!("invalid option '--{}'", unknown.escape_debug())));
+                }
             }
         }
         if !bind.is_empty() {
@@ -88,6 +90,19 @@ impl Options {
 /// The name of a long option, without its dashes.
 #[derive(Debug)]
 pub(crate) struct Name(pub(crate) String);
+
+/// More threads or processes than this help nobody, and systems have no room for many more.
+const WORKERS_MAX: usize = 1024;
+
+fn workers(count: &str) -> Result<usize, Exit> {
+    match count.parse() {
+        Ok(count @ 0..=WORKERS_MAX) => Ok(count),
+        _ => Err(usage(format!(
+            "--workers '{}' is no number from 0 to {WORKERS_MAX}",
+            count.escape_debug()
+        ))),
+    }
+}
 
 /// The mode of that name.
 fn mode(name: &str, workers: usize) -> Result<Mode, Exit> {

@@ -48,6 +48,16 @@ enum Slot {
     Empty,
 }
 
+impl Slot {
+    /// Whether its worker has ended, and nobody has taken note of it.
+    fn has_ended(&mut self) -> bool {
+        match self {
+            Slot::Runs(worker, _) => worker.ended().is_some(),
+            Slot::Waits { .. } | Slot::Empty => false,
+        }
+    }
+}
+
 /// How long the next worker waits if this one dies young.
 #[derive(Clone, Copy)]
 struct BackOff {
@@ -95,6 +105,11 @@ impl<S: AsFd> Supervisor<S> {
         loop {
             self.now = self.clock.read();
             self.heed();
+            if self.slots.iter_mut().any(Slot::has_ended) {
+                // Perhaps for a signal that went to all: then ours has come as well.
+                self.poller.wait(Some(Duration::ZERO))?;
+                self.heed();
+            }
             self.reap();
             self.start();
             self.kill();

@@ -64,7 +64,9 @@ impl Poller {
     }
 
     /// An event that is neither a listener's nor a connection's. What the waker was woken for,
-    /// the reactor looks at every turn; the first signal drains, the next one ends everything.
+    /// the reactor looks at every turn. The first signal drains, the next one ends everything: what
+    /// others have asked for does not count, because one signal may go to a supervisor and its
+    /// workers, who then hear it twice.
     #[cfg_attr(
         not(any(feature = "processes", feature = "signals")),
         allow(unused_variables, reason = "nothing to tell apart")
@@ -72,8 +74,10 @@ impl Poller {
     pub(super) fn note(&mut self, token: Token) {
         #[cfg(feature = "signals")]
         if token == SIGNALS {
-            for _ in 0..self.signals.as_mut().map_or(0, Signals::take) {
-                self.remote.stop_harder();
+            match self.signals.as_mut().map_or(0, Signals::count) {
+                0 => {}
+                1 => self.remote.stop(),
+                _ => self.remote.abort(),
             }
         }
         #[cfg(feature = "processes")]

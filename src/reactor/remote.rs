@@ -318,15 +318,6 @@ impl Remote {
         self.ask(Wish::Abort);
     }
 
-    /// Stops the server, or at once if it is stopping already.
-    #[cfg(feature = "signals")]
-    pub(super) fn stop_harder(&self) {
-        match self.wish() {
-            Wish::Serve => self.stop(),
-            Wish::Drain | Wish::Abort => self.abort(),
-        }
-    }
-
     pub(super) fn ask(&self, wish: Wish) {
         self.shared.wish.fetch_max(wish as u8, Ordering::Release);
         self.wake();

@@ -21,6 +21,7 @@ static BY_DEFAULT: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 pub(crate) struct Signals {
     pipe: UnixStream,
     handlers: Vec<SigId>,
+    came: usize,
 }
 
 impl Signals {
@@ -30,7 +31,7 @@ impl Signals {
         read.set_nonblocking(true)?;
         let mut pipe = UnixStream::from_std(read);
         registry.register(&mut pipe, token, Interest::READABLE)?;
-        let mut signals = Signals { pipe, handlers: Vec::new() };
+        let mut signals = Signals { pipe, handlers: Vec::new(), came: 0 };
         SERVERS.fetch_add(1, Ordering::SeqCst);
         by_default.store(false, Ordering::SeqCst);
         for signal in [SIGTERM, SIGINT] {
@@ -39,14 +40,13 @@ impl Signals {
         Ok(signals)
     }
 
-    /// How many came since the last look.
-    pub(crate) fn take(&mut self) -> usize {
+    /// How many have come so far.
+    pub(crate) fn count(&mut self) -> usize {
         let mut bytes = [0; 64];
-        let mut came = 0;
         while let Ok(n @ 1..) = self.pipe.read(&mut bytes) {
-            came += n;
+            self.came += n;
         }
-        came
+        self.came
     }
 }
 

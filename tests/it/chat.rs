@@ -67,7 +67,7 @@ fn a_name_has_one_owner_whatever_its_case() {
     let (mut party, [one, two]) = Party::guests();
     party.say(one, "/nick Straße");
     party.hear(two);
-    for taken in ["Straße", "straße", "STRASSE", "ſtrasse"] {
+    for taken in ["Straße", "straße", "STRASSE", "ſtrasse", "STRAẞE"] {
         let answer = party.say(two, &format!("/nick {taken}"));
         assert_eq!(answer, format!("* {taken} is taken: choose another name\n"));
     }

@@ -137,6 +137,8 @@ fn help_tells_every_option_and_ends() {
 fn bad_arguments_get_one_clear_line_and_exit_2() {
     for arguments in [
         &["--nonsense"][..],
+        &["--ev\nil\u{1b}[31m"],
+        &["--workers", "1025"],
         &["nonsense"],
         &["-x"],
         &["--bind"],
@@ -161,6 +163,7 @@ fn bad_arguments_get_one_clear_line_and_exit_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
         assert!(!said.contains("panicked") && !said.contains("backtrace"), "{said}");
+        assert!(!said.trim_end().contains(char::is_control), "{said:?}");
         assert_eq!(output.stdout, b"", "{arguments:?}");
     }
 }

@@ -166,6 +166,23 @@ fn stopping_loses_nobody_who_has_connected() {
 }
 
 #[test]
+fn a_signal_to_all_processes_is_one_signal() {
+    let mut example = supervise(&example_path(WEB), 2, None, &["--drain-timeout", "3600"]);
+    let busy: Vec<TcpStream> = (0..10).map(|_| uploading(&example)).collect();
+    let ids = workers(&example);
+    // As Ctrl-C does it. The workers have heard of it by their supervisor before theirs comes.
+    example.signal("TERM");
+    example.until_logged("stopping: 2 worker processes");
+    until_refused(tcp(&example.addresses[0]));
+    for id in ids {
+        // One that had nobody to serve may have ended.
+        let _ = Command::new("kill").arg(id.to_string()).stderr(Stdio::null()).status().unwrap();
+    }
+    busy.into_iter().for_each(finish_upload);
+    assert_eq!(example.join().0, Some(0));
+}
+
+#[test]
 fn a_second_signal_ends_all_processes_at_once() {
     let mut example = supervise(&example_path(WEB), 2, None, &["--drain-timeout", "3600"]);
     let _busy = uploading(&example);

@@ -43,8 +43,9 @@ impl Name {
 
     /// A name from within, which is known to be fit.
     pub(super) fn of_fit(text: &str) -> Name {
-        // Up and down again: some letters have one upper case and two lower ones.
-        let upper = text.chars().flat_map(char::to_uppercase);
+        // Down, up and down again: some letters have one upper case and two lower ones, and the
+        // upper case of a sharp s is two letters, or one that is its own upper case.
+        let upper = text.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
         let key: String = upper.flat_map(char::to_lowercase).collect();
         let shown: Arc<str> = text.into();
         let key = if *key == *shown { Arc::clone(&shown) } else { key.into() };
