@@ -215,8 +215,9 @@ impl<T: Transport> Hub<T> {
         }
         let mut batch = std::mem::take(&mut self.batch);
         std::mem::swap(&mut self.ready, &mut batch);
-        let share = 1 + batch.len() / NEWS_FOR_ONE;
-        batch.extend(self.unfinished.drain(..share.min(self.unfinished.len())));
+        if !self.unfinished.is_empty() {
+            self.take_unfinished(&mut batch);
+        }
         for id in &batch {
             self.pump(*id, None);
         }
@@ -234,6 +235,13 @@ impl<T: Transport> Hub<T> {
         self.desk.meter.counters.messages.add(std::mem::take(&mut self.desk.record.messages));
         #[cfg(debug_assertions)]
         self.check_invariants();
+    }
+
+    /// Those of the unfinished whose turn it is.
+    #[cold]
+    fn take_unfinished(&mut self, batch: &mut Vec<Id>) {
+        let share = 1 + batch.len() / NEWS_FOR_ONE;
+        batch.extend(self.unfinished.drain(..share.min(self.unfinished.len())));
     }
 
     /// Times what has happened in the turn since the last time somebody looked.
