@@ -9,7 +9,7 @@ use crate::{Close, Id};
 /// Timers served in one turn; the rest come in the next, which follows at once.
 const WAKE_BURST: usize = 4096;
 /// Connections ended for their deadlines in one turn: closing a socket takes some 20 microseconds.
-const END_BURST: usize = 64;
+const END_BURST: usize = 16;
 
 impl<T: Transport> Hub<T> {
     /// Rings the timers and ends what has passed its deadline.

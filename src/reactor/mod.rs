@@ -70,7 +70,7 @@ use crate::{Id, Limits, Mode, Now};
 
 /// Events taken from the kernel in one turn. An `epoll_event` is 12 bytes; more of them make the
 /// second look at a connection come later, fewer make more system calls.
-const EVENTS: usize = 1024;
+const EVENTS: usize = 256;
 
 // Ids travel as tokens.
 const _: () = assert!(usize::BITS == 64, "socketserver needs a 64-bit system");

@@ -366,7 +366,7 @@ impl Handler for Ticker {
 }
 
 /// Connections ended for their deadlines in one turn.
-const SLICE: usize = 64;
+const SLICE: usize = 16;
 
 /// So many connections that have all said the same, and whose deadline passes in one instant.
 fn all_at_once(limits: Limits, many: usize, said: &[u8], why: Timeout) {
