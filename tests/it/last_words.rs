@@ -14,11 +14,7 @@ use socketserver::{
 };
 
 use crate::handlers::{Log, Probe};
-use crate::real_kit::{PATIENCE, Running, connect, read_to_end, until_refused};
-
-fn soon<T>(receiver: &Receiver<T>) -> T {
-    receiver.recv_timeout(PATIENCE).expect("it never comes")
-}
+use crate::real_kit::{PATIENCE, Running, connect, read_to_end, soon, until_refused};
 
 /// One waits in `on_close` until the other one has told it something.
 struct Teller {

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -11,11 +11,7 @@ use socketserver::testkit::Network;
 use socketserver::{Close, Context, Handler, Id, Limits, Mode, Note, Peer, Remote, Server, Topic};
 
 use crate::handlers::{Log, Probe, Told, patient, tight};
-use crate::real_kit::{PATIENCE, Running};
-
-fn soon<T>(receiver: &Receiver<T>) -> T {
-    receiver.recv_timeout(PATIENCE).expect("it never comes")
-}
+use crate::real_kit::{Running, soon};
 
 /// A member of a topic; with a `remote`, its first input has 1.5 MiB published there through it,
 /// then a word, and then the input sent back.
