@@ -74,57 +74,45 @@
 compile_error!("socketserver runs on Unix only");
 
 mod accept;
-mod address;
 mod buffer;
 mod close;
-mod context;
-mod counters;
-mod datagram;
-mod destination;
 mod exec;
-mod framed;
 mod handler;
 mod hub;
 mod id;
 mod limits;
-mod listen;
 mod metrics;
 mod mode;
+mod net;
 mod now;
 mod panics;
-mod peer;
-mod place;
 #[cfg(feature = "processes")]
 mod prefork;
-mod prometheus;
 pub mod protocol;
 mod reactor;
-mod request_handler;
 mod server;
 pub mod services;
-mod stopwatch;
-mod stream;
 pub mod testkit;
 mod topic;
 
-pub use address::{Address, AddressError};
 pub use close::{Close, Timeout};
-pub use context::{Context, Note, Undelivered};
-pub use datagram::{DatagramContext, DatagramHandler};
-pub use destination::Destination;
-pub use framed::{Framed, MessageHandler, Protocol, Step};
+pub use handler::blocking::{RequestAdmission, RequestHandler, RequestService};
+pub use handler::context::{Context, Note, Undelivered};
+pub use handler::datagram::{DatagramContext, DatagramHandler};
+pub use handler::framed::{Framed, MessageHandler, Protocol, Step};
+pub use handler::stream::Stream;
 pub use handler::{Admission, Handler, Service};
 pub use id::Id;
 pub use limits::{Limits, SlowConsumer};
-pub use listen::Listen;
 pub use metrics::Metrics;
 pub use mode::Mode;
+pub use net::address::{Address, AddressError};
+pub use net::destination::Destination;
+pub use net::listen::Listen;
+pub use net::peer::Peer;
 pub use now::Now;
-pub use peer::Peer;
 pub use reactor::{Remote, RemoteError};
-pub use request_handler::{RequestAdmission, RequestHandler, RequestService};
 pub use server::Server;
-pub use stream::Stream;
 pub use topic::Topic;
 
 // The code in the documents is compiled, and run where it can end.

@@ -3,9 +3,10 @@
 use std::io;
 
 use super::{Acceptor, PAUSE_MS};
-use crate::counters::Counters;
 use crate::limits::QUIET_MS;
-use crate::{Now, Peer};
+use crate::metrics::counters::Counters;
+use crate::net::peer::Peer;
+use crate::now::Now;
 
 /// A listener's accepting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

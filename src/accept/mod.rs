@@ -9,8 +9,11 @@ use std::io;
 
 use self::door::{Accepting, Door, Look};
 use self::per_peer::TooMany;
-use crate::counters::Counters;
-use crate::{Address, Limits, Now, Peer};
+use crate::limits::Limits;
+use crate::metrics::counters::Counters;
+use crate::net::address::Address;
+use crate::net::peer::Peer;
+use crate::now::Now;
 
 pub(crate) use self::door::concerns_one_peer;
 pub(crate) use self::per_peer::{Entry, PerPeer};

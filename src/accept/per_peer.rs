@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Limits, Peer};
+use crate::limits::Limits;
+use crate::net::peer::Peer;
 
 /// Counts the connections of each peer, if there is a limit to them.
 pub(crate) struct PerPeer(Option<Arc<Table>>);

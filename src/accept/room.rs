@@ -1,9 +1,10 @@
 //! Whether there is room for another connection. Pure: it is told how many there are, and how many
 //! descriptors the process had at the start.
 
-use crate::counters::Counters;
+use crate::limits::Limits;
 use crate::limits::QUIET_MS;
-use crate::{Limits, Now};
+use crate::metrics::counters::Counters;
+use crate::now::Now;
 
 /// The descriptors of the process.
 #[derive(Clone, Copy, Debug)]

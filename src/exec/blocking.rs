@@ -10,9 +10,14 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::counters::Counters;
-use crate::stream::{StdSocket, reason};
-use crate::{Close, Limits, Peer, RequestHandler, Stream, panics};
+use crate::close::Close;
+use crate::handler::blocking::RequestHandler;
+use crate::handler::stream::Stream;
+use crate::handler::stream::{StdSocket, reason};
+use crate::limits::Limits;
+use crate::metrics::counters::Counters;
+use crate::net::peer::Peer;
+use crate::panics;
 
 /// A fixed number of workers. When it is dropped, what they serve is cut off, and a worker whose
 /// handler does not return is left behind. With each connection something is kept until it ends.

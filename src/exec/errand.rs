@@ -1,7 +1,8 @@
 //! Work that a handler hands over, and what comes of it. Knows no connection and no handler.
 
-use crate::context::{Note, Work};
-use crate::{Id, panics};
+use crate::handler::context::{Note, Work};
+use crate::id::Id;
+use crate::panics;
 
 /// A piece of work, on the way to a worker and back.
 pub(crate) struct Errand {

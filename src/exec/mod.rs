@@ -11,9 +11,14 @@ pub(crate) use self::pool::Pool;
 
 use std::time::Duration;
 
-use crate::context::{Note, Record};
-use crate::stopwatch::Elapsed;
-use crate::{Close, Context, Handler, Id, Peer, panics};
+use crate::close::Close;
+use crate::handler::Handler;
+use crate::handler::context::Context;
+use crate::handler::context::{Note, Record};
+use crate::id::Id;
+use crate::metrics::stopwatch::Elapsed;
+use crate::net::peer::Peer;
+use crate::panics;
 
 /// Where handlers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::Task;
-use crate::stopwatch::Elapsed;
+use crate::metrics::stopwatch::Elapsed;
 
 /// A fixed number of workers. They end when it is dropped; one that is in the middle of a task ends
 /// after it, and nobody waits for that.

@@ -7,7 +7,7 @@ use super::connection::{Connection, Link};
 use super::topics::Memberships;
 use super::transport::Transport;
 use super::{Hub, marks};
-use crate::Id;
+use crate::id::Id;
 
 impl<T: Transport> Hub<T> {
     pub(super) fn check_invariants(&self) {

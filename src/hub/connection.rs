@@ -10,12 +10,19 @@ use super::marks::{self, Marks};
 use super::siblings;
 use super::transport::Transport;
 use crate::buffer::Backlog;
-use crate::context::{Effect, Work};
-use crate::counters::Counters;
+use crate::close::Close;
 use crate::exec::{Call, Executor, Job, Returned, Task};
+use crate::handler::Handler;
+use crate::handler::context::{Context, Note};
+use crate::handler::context::{Effect, Work};
 use crate::id::Home;
-use crate::stopwatch::Stopwatch;
-use crate::{Close, Context, Handler, Id, Limits, Note, Now, Peer, panics};
+use crate::id::Id;
+use crate::limits::Limits;
+use crate::metrics::counters::Counters;
+use crate::metrics::stopwatch::Stopwatch;
+use crate::net::peer::Peer;
+use crate::now::Now;
+use crate::panics;
 
 pub(crate) struct Connection<T> {
     pub(super) transport: T,

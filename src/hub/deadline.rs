@@ -8,7 +8,9 @@
 use std::time::Duration;
 
 use crate::close::Timeout;
-use crate::{Limits, Now, now};
+use crate::limits::Limits;
+use crate::now;
+use crate::now::Now;
 
 /// Time in tenths of a second since the server started: 13 years fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

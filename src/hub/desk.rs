@@ -4,12 +4,14 @@
 use std::collections::VecDeque;
 
 use super::deadline::{Periods, Tick};
-use crate::context::{Effect, Record};
-use crate::counters::Counters;
 use crate::exec::{Executor, Task};
+use crate::handler::context::{Effect, Record};
 use crate::id::Home;
-use crate::stopwatch::Stopwatch;
-use crate::{Id, Limits, Now};
+use crate::id::Id;
+use crate::limits::Limits;
+use crate::metrics::counters::Counters;
+use crate::metrics::stopwatch::Stopwatch;
+use crate::now::Now;
 
 /// The shared buffers of output do not keep more than this of what one huge answer made them.
 pub(super) const OUT_KEPT: usize = 1024 * 1024;

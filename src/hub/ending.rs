@@ -9,9 +9,12 @@ use super::desk::Desk;
 use super::flow::READ_SIZE;
 use super::marks;
 use super::transport::Transport;
-use crate::context::Effect;
+use crate::close::{Close, Timeout};
 use crate::exec::Call;
-use crate::{Close, Id, Timeout, Undelivered, panics};
+use crate::handler::context::Effect;
+use crate::handler::context::Undelivered;
+use crate::id::Id;
+use crate::panics;
 
 impl<T: Transport> Connection<T> {
     /// The end of the peer that nobody has read, that of a message's time, and that of the server.

@@ -4,7 +4,8 @@
 use super::deadline::Watch;
 use super::transport::Transport;
 use super::{Hub, lookup, marks};
-use crate::{Close, Id};
+use crate::close::Close;
+use crate::id::Id;
 
 /// Timers served in one turn; the rest come in the next, which follows at once.
 const WAKE_BURST: usize = 4096;

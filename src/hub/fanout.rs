@@ -7,7 +7,10 @@ use super::feed::Share;
 use super::topics::Memberships;
 use super::transport::Transport;
 use super::{Hub, lookup, marks};
-use crate::{Close, Id, SlowConsumer, Topic};
+use crate::close::Close;
+use crate::id::Id;
+use crate::limits::SlowConsumer;
+use crate::topic::Topic;
 
 /// What the deliveries of one turn may cost, in bytes. A room of 10,000 takes several turns, and
 /// everybody else is served in between.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::Id;
+use crate::id::Id;
 
 /// The undelivered messages of a topic, one behind the other, and who published which.
 #[derive(Default)]

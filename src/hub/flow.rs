@@ -8,8 +8,9 @@ use super::desk::{Desk, Meter};
 use super::marks;
 use super::transport::Transport;
 use crate::buffer::GATHERED;
+use crate::close::Close;
 use crate::exec::{Call, Returned};
-use crate::{Close, Id};
+use crate::id::Id;
 
 /// Bytes asked for in one read. Linux moves 64 KiB about as fast per byte as it ever does.
 pub(super) const READ_SIZE: usize = 64 * 1024;

@@ -5,7 +5,7 @@ use super::connection::{Connection, Link};
 use super::siblings::Parcel;
 use super::transport::Transport;
 use super::{Hub, lookup, marks};
-use crate::Id;
+use crate::id::Id;
 
 impl<T: Transport> Hub<T> {
     /// Reads a connection no more until all who hold it have [released](Hub::release) it.

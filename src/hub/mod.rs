@@ -38,12 +38,18 @@ use self::offload::Errands;
 use self::siblings::Siblings;
 use self::timers::Timers;
 use self::topics::Topics;
-use crate::context::Dial;
-use crate::counters::Counters;
+use crate::close::Close;
 use crate::exec::{Executor, Job, Task};
+use crate::handler::Handler;
+use crate::handler::context::Dial;
 use crate::id::Home;
-use crate::stopwatch::Stopwatch;
-use crate::{Close, Handler, Id, Limits, Now, Peer, panics};
+use crate::id::Id;
+use crate::limits::Limits;
+use crate::metrics::counters::Counters;
+use crate::metrics::stopwatch::Stopwatch;
+use crate::net::peer::Peer;
+use crate::now::Now;
+use crate::panics;
 
 /// What an event said about a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

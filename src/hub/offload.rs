@@ -6,9 +6,11 @@ use std::collections::VecDeque;
 use super::connection::Link;
 use super::transport::Transport;
 use super::{Hub, lookup, marks};
-use crate::context::Work;
+use crate::close::Close;
 use crate::exec::{Errand, Task};
-use crate::{Close, Id, panics};
+use crate::handler::context::Work;
+use crate::id::Id;
+use crate::panics;
 
 /// Errands that workers have at once. More wait with their connections, and end with them: who
 /// asks for work, hangs up and comes back must not pile it up.

@@ -9,7 +9,7 @@ use super::fanout::WRITE_COST;
 use super::marks;
 use super::topics::Audience;
 use super::transport::Transport;
-use crate::Id;
+use crate::id::Id;
 
 /// What a packet counts at least against a budget: small ones cost their calls, and not the bytes
 /// in them.

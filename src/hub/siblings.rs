@@ -5,9 +5,11 @@ use std::collections::{HashMap, VecDeque};
 
 use super::transport::Transport;
 use super::{Hub, lookup, marks};
-use crate::context::{Effect, Note, Undelivered};
+use crate::handler::context::{Effect, Note, Undelivered};
 use crate::id::Home;
-use crate::{Id, Topic, panics};
+use crate::id::Id;
+use crate::panics;
+use crate::topic::Topic;
 
 /// What one hub has another one do.
 pub(crate) enum Parcel {

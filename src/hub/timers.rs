@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::Id;
+use crate::id::Id;
 
 /// A sorted set of (time, connection), and where in it a connection stands. Connections without
 /// a timer cost nothing; moving or dropping one leaves nothing behind.

@@ -7,7 +7,8 @@ use std::ops::Range;
 use slab::Slab;
 
 use super::feed::Feed;
-use crate::{Id, Topic};
+use crate::id::Id;
+use crate::topic::Topic;
 
 #[derive(Default)]
 pub(super) struct Topics {

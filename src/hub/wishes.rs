@@ -7,8 +7,13 @@ use super::connection::{Connection, Link};
 use super::siblings::Parcel;
 use super::transport::Transport;
 use super::{Hub, lookup, marks};
-use crate::context::{Dial, Effect};
-use crate::{Close, Context, Handler, Id, Note, Peer, Undelivered, panics};
+use crate::close::Close;
+use crate::handler::Handler;
+use crate::handler::context::{Context, Note, Undelivered};
+use crate::handler::context::{Dial, Effect};
+use crate::id::Id;
+use crate::net::peer::Peer;
+use crate::panics;
 
 impl<T: Transport> Hub<T> {
     /// What pumped connections wished for others, and those who ended over it for yet others.

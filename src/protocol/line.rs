@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::{Close, Protocol, Step};
+use crate::close::Close;
+use crate::handler::framed::{Protocol, Step};
 
 /// A decoder of lines: LF or CRLF ends one, and is no part of it. A CR anywhere else is.
 ///

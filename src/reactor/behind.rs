@@ -1,8 +1,11 @@
 //! What stands behind a listener, and asking it for a handler. Knows no poller.
 
-use crate::counters::Counters;
-use crate::stopwatch::Stopwatch;
-use crate::{Peer, RequestService, Service, panics};
+use crate::handler::Service;
+use crate::handler::blocking::RequestService;
+use crate::metrics::counters::Counters;
+use crate::metrics::stopwatch::Stopwatch;
+use crate::net::peer::Peer;
+use crate::panics;
 
 /// What makes the handlers behind a listener.
 pub(crate) enum Behind {

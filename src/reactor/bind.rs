@@ -10,7 +10,7 @@ use std::path::Path;
 use socket2::{Domain, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
 
 use super::socket_file::SocketFile;
-use crate::Listen;
+use crate::net::listen::Listen;
 
 /// A socket of type `ty`, bound to `address` with the options of `listen`.
 pub(super) fn bind_inet(listen: &Listen, address: SocketAddr, ty: Type) -> io::Result<RawSocket> {

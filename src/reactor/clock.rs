@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::Now;
-use crate::stopwatch::Elapsed;
+use crate::metrics::stopwatch::Elapsed;
+use crate::now::Now;
 
 /// Time as a server sees it: read once a turn, and to time calls.
 pub(crate) struct Clock {

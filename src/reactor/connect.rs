@@ -14,8 +14,13 @@ use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 use super::remote::Remote;
 use super::resolve::{Answer, Resolver};
 use super::socket::Socket;
-use crate::context::Dial;
-use crate::{Address, Destination, Handler, Now, Peer, now, panics};
+use crate::handler::Handler;
+use crate::handler::context::Dial;
+use crate::net::address::Address;
+use crate::net::destination::Destination;
+use crate::net::peer::Peer;
+use crate::now::Now;
+use crate::{now, panics};
 
 /// Where the tokens of attempts begin and end: above those of listeners, with generation 0.
 const TOKENS: std::ops::Range<usize> = 1 << 30..1 << 31;

@@ -12,7 +12,9 @@ use socket2::{SockAddr, SockRef, Type};
 
 use super::bind::{bind_inet, bind_unix};
 use super::socket_file::SocketFile;
-use crate::{Address, Listen, Peer};
+use crate::net::address::Address;
+use crate::net::listen::Listen;
+use crate::net::peer::Peer;
 
 /// Reliable datagrams. The number is the same on Linux, the BSDs and macOS.
 pub(super) const RDM: i32 = 4;

@@ -10,11 +10,14 @@ use mio::{Registry, Token};
 use super::datagram_socket::DatagramSocket;
 use super::outgoing::{Outgoing, Sent};
 use crate::accept::{PAUSE_MS, concerns_one_peer};
-use crate::counters::Counters;
-use crate::datagram::Outbox;
+use crate::handler::datagram::Outbox;
+use crate::handler::datagram::{DatagramContext, DatagramHandler};
+use crate::limits::Limits;
 use crate::limits::QUIET_MS;
-use crate::stopwatch::Stopwatch;
-use crate::{DatagramContext, DatagramHandler, Limits, Now, panics};
+use crate::metrics::counters::Counters;
+use crate::metrics::stopwatch::Stopwatch;
+use crate::now::Now;
+use crate::panics;
 
 /// The first token of datagram sockets: below are the listeners, and at the very end the poller's
 /// own.

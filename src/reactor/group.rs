@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::remote::{Remote, Wish};
 use super::socket::Socket;
 use crate::accept::Entry;
+use crate::handler::Handler;
 use crate::hub::Parcel;
 use crate::id::Home;
-use crate::{Handler, Peer};
+use crate::net::peer::Peer;
 
 /// Somebody whom another reactor has accepted for this one.
 pub(super) struct Transfer {

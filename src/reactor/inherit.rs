@@ -9,7 +9,7 @@ use socket2::{Socket as RawSocket, Type};
 use super::datagram_socket::{DatagramSocket, RDM};
 use super::listen::Listener;
 use super::socket_file::SocketFile;
-use crate::Address;
+use crate::net::address::Address;
 
 impl Listener {
     /// The one that another process has bound to `address`, and listens.

@@ -13,7 +13,9 @@ use super::bind::{bind_inet, bind_unix};
 use super::socket::Socket;
 use super::socket_file::SocketFile;
 use crate::accept::Acceptor;
-use crate::{Address, Listen, Peer};
+use crate::net::address::Address;
+use crate::net::listen::Listen;
+use crate::net::peer::Peer;
 
 /// Until the server's limits are known.
 pub(super) const QUEUE: u32 = 4096;

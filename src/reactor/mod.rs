@@ -61,12 +61,15 @@ use self::group::Member;
 use self::socket::Socket;
 use self::stopping::Phase;
 use crate::accept::{Doors, Entry, Newcomer, Room};
-use crate::context::Dial;
 use crate::exec::{Executor, Pool, RequestPool};
+use crate::handler::context::Dial;
 use crate::hub::{Hub, Readiness};
 use crate::id::Home;
-use crate::stopwatch::Stopwatch;
-use crate::{Id, Limits, Mode, Now};
+use crate::id::Id;
+use crate::limits::Limits;
+use crate::metrics::stopwatch::Stopwatch;
+use crate::mode::Mode;
+use crate::now::Now;
 
 /// Events taken from the kernel in one turn. An `epoll_event` is 12 bytes; more of them make the
 /// second look at a connection come later, fewer make more system calls.

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::datagram_socket::DatagramSocket;
-use crate::{Now, Peer};
+use crate::net::peer::Peer;
+use crate::now::Now;
 
 /// Datagrams that may wait for one socket, whatever their size.
 const LETTERS_MAX: usize = 1024;

@@ -8,9 +8,12 @@ use std::{error, fmt};
 
 use mio::Waker;
 
-use crate::context::Effect;
-use crate::counters::{Counters, CountersReader};
-use crate::{Id, Metrics, Topic, panics};
+use crate::handler::context::Effect;
+use crate::id::Id;
+use crate::metrics::Metrics;
+use crate::metrics::counters::{Counters, CountersReader};
+use crate::panics;
+use crate::topic::Topic;
 
 /// A handle of a server, for other threads: cheap to clone, and harmless once the server has
 /// gone.

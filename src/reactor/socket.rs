@@ -7,8 +7,8 @@ use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
+use crate::handler::stream::StdSocket;
 use crate::hub::Transport;
-use crate::stream::StdSocket;
 
 /// A connected socket.
 pub(crate) enum Socket {

@@ -4,8 +4,9 @@
 use super::Reactor;
 use super::group::Member;
 use super::remote::Wish;
+use crate::close::Close;
 use crate::exec::{RequestPool, Task};
-use crate::{Close, now, panics};
+use crate::{now, panics};
 
 /// How far a server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

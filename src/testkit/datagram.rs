@@ -1,7 +1,9 @@
 //! One datagram for a handler of them, without a socket.
 
-use crate::datagram::Outbox;
-use crate::{DatagramContext, DatagramHandler, Now, Peer};
+use crate::handler::datagram::Outbox;
+use crate::handler::datagram::{DatagramContext, DatagramHandler};
+use crate::net::peer::Peer;
+use crate::now::Now;
 
 /// Feeds `handler` one datagram that came `from` a peer, and gives what it sends: to whom, and the
 /// bytes, in order. See [`DatagramHandler`] for an example.

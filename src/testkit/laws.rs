@@ -1,6 +1,7 @@
 //! The laws of a protocol, checked.
 
-use crate::{Close, Protocol, Step};
+use crate::close::Close;
+use crate::handler::framed::{Protocol, Step};
 
 /// How a run ended: what the messages looked like, and what was left or wrong.
 type Outcome = (Vec<u8>, Result<usize, Close>);

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::wire::{MemorySocket, Wire};
 use crate::accept::Acceptor;
-use crate::{Address, Peer};
+use crate::net::address::Address;
+use crate::net::peer::Peer;
 
 /// What both sides of a listener share: the part of the kernel.
 #[derive(Default)]

@@ -7,13 +7,19 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use super::wire::{MemorySocket, Packets, Wire, lock};
-use crate::context::{Dial, Effect};
-use crate::counters::{Counters, CountersReader};
 use crate::exec::{Executor, Task};
+use crate::handler::Handler;
+use crate::handler::context::{Dial, Effect};
 use crate::hub::{Hub, Readiness};
 use crate::id::Home;
-use crate::stopwatch::Stopwatch;
-use crate::{Destination, Handler, Id, Limits, Metrics, Peer, Topic};
+use crate::id::Id;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::metrics::counters::{Counters, CountersReader};
+use crate::metrics::stopwatch::Stopwatch;
+use crate::net::destination::Destination;
+use crate::net::peer::Peer;
+use crate::topic::Topic;
 
 /// The client's end of a connection of a [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

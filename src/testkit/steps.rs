@@ -3,7 +3,7 @@
 
 use super::network::{Client, Network};
 use super::wire::lock;
-use crate::Now;
+use crate::now::Now;
 
 impl Network {
     /// Delivers the event of a connection, if there is one. Tells whether there was.

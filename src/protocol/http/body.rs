@@ -4,7 +4,7 @@ use super::chunk;
 use super::framing::Framing;
 use super::head::Head;
 use super::{HttpLimits, Message, Parsed, Refusal};
-use crate::Step;
+use crate::handler::framed::Step;
 
 /// Where in a body the input stands.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use super::framing::{Facts, Framing};
 use super::host;
 use super::target::{self, Span, Target};
 use super::{HttpLimits, Parsed, Refusal, Verb};
-use crate::Close;
+use crate::close::Close;
 
 /// The version of a request; others than these two are refused with 505.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -41,7 +41,8 @@ pub(crate) use self::verb::Verb;
 
 use self::body::Body;
 use self::scan::Scan;
-use crate::{Close, Protocol, Step};
+use crate::close::Close;
+use crate::handler::framed::{Protocol, Step};
 
 /// What HTTP limits for itself, besides the server's [`Limits`](crate::Limits).
 ///

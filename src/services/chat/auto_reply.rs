@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Close, Context, Handler, Peer, Service};
+use crate::close::Close;
+use crate::handler::context::Context;
+use crate::handler::{Handler, Service};
+use crate::net::peer::Peer;
 
 /// Answers the first bytes of each connection with a text, and closes it. Any bytes will do; no
 /// line has to end.

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::name::Name;
-use crate::Topic;
+use crate::topic::Topic;
 
 /// A handle to what all members of a chat share; clones share it.
 #[derive(Clone)]

@@ -2,8 +2,10 @@
 
 use super::directory::Directory;
 use super::member::{Member, notice};
+use crate::close::Close;
+use crate::handler::context::Context;
+use crate::handler::framed::MessageHandler;
 use crate::protocol::line::{Line, Lines};
-use crate::{Close, Context, MessageHandler};
 
 pub(super) enum LineMember {
     /// Connected and not yet greeted.

@@ -8,7 +8,8 @@ use super::clean::append_clean;
 use super::command::{Command, HELP};
 use super::directory::{Directory, Room};
 use super::name::{Name, NameError};
-use crate::{Close, Context};
+use crate::close::Close;
+use crate::handler::context::Context;
 
 /// Somebody who has a name and is in a room.
 pub(super) struct Member {

@@ -26,8 +26,10 @@ pub use self::name::NameError;
 use self::directory::Directory;
 use self::line_member::LineMember;
 use self::name::Name;
+use crate::handler::framed::Framed;
+use crate::handler::{Handler, Service};
+use crate::net::peer::Peer;
 use crate::protocol::line::Lines;
-use crate::{Framed, Handler, Peer, Service};
 
 /// A chat. It is a [`Service`]; all whom one of it accepts share its rooms and names.
 ///

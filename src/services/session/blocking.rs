@@ -3,7 +3,8 @@
 use std::io::{self, BufRead, ErrorKind, Write};
 
 use super::{GREETING, LINE_PATIENCE, Session, answer_to};
-use crate::{RequestHandler, Stream};
+use crate::handler::blocking::RequestHandler;
+use crate::handler::stream::Stream;
 
 /// The `handle` of the tutorial, grown up: its `recv` is `fill_buf`, and a piece of a line waits
 /// with a timeout.

@@ -32,7 +32,9 @@ mod command;
 use std::time::Duration;
 
 use self::command::{Command, Commands};
-use crate::{Close, Context, Handler};
+use crate::close::Close;
+use crate::handler::Handler;
+use crate::handler::context::Context;
 
 const GREETING: &str = "我是多线程";
 const ANSWER_TO_ZERO: &str = "您输入的是0";

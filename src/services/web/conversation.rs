@@ -9,8 +9,11 @@ use http::StatusCode;
 use super::draft::{Draft, Later, Pieces, Prepared};
 use super::upload::Upload;
 use super::{Failure, Reply, Request, Sent, Site};
+use crate::close::{Close, Timeout};
+use crate::handler::context::{Context, Note};
+use crate::handler::framed::MessageHandler;
+use crate::panics;
 use crate::protocol::http::{Answer, Connection, Head, Http, Message, Verb, Version};
-use crate::{Close, Context, MessageHandler, Note, Timeout, panics};
 
 pub(super) struct Conversation {
     site: Arc<Site>,

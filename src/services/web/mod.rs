@@ -36,8 +36,10 @@ pub use self::request::Request;
 
 use self::conversation::Conversation;
 use self::router::Router;
+use crate::handler::framed::Framed;
+use crate::handler::{Handler, Service};
+use crate::net::peer::Peer;
 use crate::protocol::http::{Http, HttpLimits};
-use crate::{Framed, Handler, Peer, Service};
 
 /// What a route returns: that it has answered, or why it could not. `?` turns any error into a
 /// [`Failure`], which is logged and answered with 500.

@@ -7,7 +7,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use super::router::Params;
-use crate::Peer;
+use crate::net::peer::Peer;
 use crate::protocol::http::{Fields, Head};
 
 /// A request, complete with its body. It borrows from the connection's input.

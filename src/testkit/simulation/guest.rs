@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::observer::{self, Account, Shared};
 use super::script::{End, Script};
 use crate::accept::Entry;
+use crate::close::Close;
 use crate::close::Timeout;
+use crate::limits::Limits;
+use crate::now;
 use crate::testkit::network::Client;
 use crate::testkit::wire::{self, Wire};
-use crate::{Close, Limits, now};
 
 pub(super) struct Guest {
     pub(super) script: Box<dyn Script>,

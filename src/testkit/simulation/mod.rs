@@ -16,7 +16,10 @@ pub use self::trace::Trace;
 
 use self::world::World;
 use super::random::Random;
-use crate::{Destination, Limits, Mode, Service};
+use crate::handler::Service;
+use crate::limits::Limits;
+use crate::mode::Mode;
+use crate::net::destination::Destination;
 
 /// What makes the script of a client.
 type Clients<'a> = Box<dyn FnMut(&mut Random) -> Box<dyn Script> + 'a>;

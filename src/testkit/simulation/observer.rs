@@ -4,8 +4,10 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::context::Effect;
-use crate::{Close, Context, Handler, Note};
+use crate::close::Close;
+use crate::handler::Handler;
+use crate::handler::context::Effect;
+use crate::handler::context::{Context, Note};
 
 /// What is known of one connection by both of its sides.
 #[derive(Default)]

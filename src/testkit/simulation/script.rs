@@ -1,6 +1,6 @@
 //! What a user says of the clients of a simulation: the contract of their scripts.
 
-use crate::Close;
+use crate::close::Close;
 use crate::testkit::Random;
 
 /// A client of a [`Simulation`](super::Simulation), and the model it holds the server against: what

@@ -8,12 +8,17 @@ use super::script::{Action, End};
 use super::trace::{Trace, What};
 use super::{Clients, Panics, Remotes};
 use crate::accept::{Arrival, Doors, Newcomer};
-use crate::counters::Counters;
+use crate::close::Close;
+use crate::handler::{Handler, Service};
+use crate::limits::Limits;
+use crate::metrics::counters::Counters;
+use crate::mode::Mode;
+use crate::net::peer::Peer;
+use crate::now;
 use crate::testkit::listener::{self, Accepted, ListenQueue, MemoryListener};
 use crate::testkit::network::Network;
 use crate::testkit::random::Random;
 use crate::testkit::wire::MemorySocket;
-use crate::{Close, Handler, Limits, Mode, Peer, Service, now};
 
 pub(super) struct World<'a> {
     pub(super) random: Random,

@@ -3,7 +3,9 @@
 
 use std::{fmt, io};
 
-use crate::{Close, Context, Handler, Note};
+use crate::close::Close;
+use crate::handler::Handler;
+use crate::handler::context::{Context, Note};
 
 /// A sans-IO decoder: bytes in; one message, or "need more", out.
 ///

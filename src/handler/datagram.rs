@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use crate::{Now, Peer};
+use crate::net::peer::Peer;
+use crate::now::Now;
 
 /// Your object behind a datagram address (`udp:`, `unixgram:`), fed one datagram after the other,
 /// whoever sent it. Nobody connects, so there is one for all peers, and nothing to open or close.

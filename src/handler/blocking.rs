@@ -3,7 +3,8 @@
 
 use std::io;
 
-use crate::{Peer, Stream};
+use crate::handler::stream::Stream;
+use crate::net::peer::Peer;
 
 /// Your per-connection object that may wait: Python's `StreamRequestHandler`. A worker of
 /// [`Mode::Threads`](crate::Mode::Threads) serves one connection with it, from the first call to

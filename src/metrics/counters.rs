@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::close::Close;
+use crate::metrics::Metrics;
 use crate::metrics::{REASONS, reason};
-use crate::{Close, Metrics};
 
 /// One number. Only its writer changes it, so adding is a load and a store and needs no lock:
 /// one instruction on x86-64.

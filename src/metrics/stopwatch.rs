@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::counters::Counters;
 use crate::limits::QUIET_MS;
+use crate::metrics::counters::Counters;
 
 /// The time since the server's start.
 pub(crate) type Elapsed = Arc<dyn Fn() -> Duration + Send + Sync>;

@@ -5,7 +5,14 @@ use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
-use crate::{Close, Destination, Handler, Id, Now, Peer, Topic, now};
+use crate::close::Close;
+use crate::handler::Handler;
+use crate::id::Id;
+use crate::net::destination::Destination;
+use crate::net::peer::Peer;
+use crate::now;
+use crate::now::Now;
+use crate::topic::Topic;
 
 /// What one handler tells another: a value of any type, to be
 /// [downcast](Box::downcast) by who gets it.

@@ -1,9 +1,17 @@
 //! The contract between a server and the code that runs in it: what a handler is told. Knows no
 //! socket, no clock and no table of connections.
 
+pub(crate) mod blocking;
+pub(crate) mod context;
+pub(crate) mod datagram;
+pub(crate) mod framed;
+pub(crate) mod stream;
+
 use std::io;
 
-use crate::{Close, Context, Note, Peer};
+use crate::close::Close;
+use crate::handler::context::{Context, Note};
+use crate::net::peer::Peer;
 
 /// Your per-connection object, fed raw bytes.
 ///

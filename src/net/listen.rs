@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::{Address, AddressError};
+use crate::net::address::{Address, AddressError};
 
 /// An [`Address`] with what is set on its socket before it is bound:
 /// [`Server::bind`](crate::Server::bind) takes one, and whatever becomes one.

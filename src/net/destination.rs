@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use crate::{Address, AddressError};
+use crate::net::address::{Address, AddressError};
 
 /// Whom to connect to: an [`Address`] of connections, or the name of a host and a port, which is
 /// looked up when it is connected to.

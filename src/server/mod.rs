@@ -1,17 +1,24 @@
 //! The facade: addresses and services in, a running server out.
 
+mod endpoint;
+
 use std::{fmt, io};
 
-use crate::context::Dial;
-use crate::place::Place;
+use self::endpoint::Place;
+use crate::handler::blocking::RequestService;
+use crate::handler::context::Dial;
+use crate::handler::datagram::DatagramHandler;
+use crate::handler::{Handler, Service};
+use crate::limits::Limits;
+use crate::mode::Mode;
+use crate::net::address::Address;
+use crate::net::destination::Destination;
+use crate::net::listen::Listen;
 #[cfg(feature = "processes")]
 use crate::prefork::{self, Supervisor};
 #[cfg(feature = "processes")]
 use crate::reactor::Channel;
 use crate::reactor::{Behind, Letterboxes, Poller, Reactor, Remote, Setup, run_several};
-use crate::{
-    Address, DatagramHandler, Destination, Handler, Limits, Listen, Mode, RequestService, Service,
-};
 
 /// A server: some addresses, the services behind them, and the limits they live under.
 ///

@@ -8,7 +8,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Address, Close, Peer};
+use crate::close::Close;
+use crate::net::address::Address;
+use crate::net::peer::Peer;
 
 /// Bytes that one read asks for, as the loop's reads do: a chunk is the same in both.
 const INPUT_BUFFER: usize = 64 * 1024;

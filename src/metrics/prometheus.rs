@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use crate::Metrics;
+use crate::metrics::Metrics;
 
 impl Metrics {
     /// The content type of [`prometheus`](Metrics::prometheus).

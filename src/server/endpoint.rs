@@ -6,10 +6,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::accept::Acceptor;
+use crate::net::address::Address;
+use crate::net::listen::Listen;
 #[cfg(feature = "processes")]
 use crate::prefork;
 use crate::reactor::{DatagramSocket, Listener};
-use crate::{Address, Listen};
 
 /// A bound address.
 pub(crate) enum Place {

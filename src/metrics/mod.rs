@@ -1,8 +1,12 @@
 //! What a server has done so far, as numbers. Knows what they mean; counts nothing itself.
 
+pub(crate) mod counters;
+mod prometheus;
+pub(crate) mod stopwatch;
+
 use std::time::Duration;
 
-use crate::{Close, Timeout};
+use crate::close::{Close, Timeout};
 
 /// What a server has done since it was bound: a snapshot, as
 /// [`Remote::metrics`](crate::Remote::metrics) takes it.

@@ -1,0 +1,7 @@
+//! Where servers listen, and the peers at the other end: addresses and their options. Knows no
+//! socket.
+
+pub(crate) mod address;
+pub(crate) mod destination;
+pub(crate) mod listen;
+pub(crate) mod peer;
