@@ -59,6 +59,9 @@ pub(crate) struct Readiness {
     /// The peer's side is shut: no event of its own may announce the end of the input.
     pub(crate) read_closed: bool,
     pub(crate) error: bool,
+    /// Urgent data has come (`EPOLLPRI`): a read stops at its mark, so a short one proves nothing
+    /// (tcp(7), RFC 6093).
+    pub(crate) urgent: bool,
 }
 
 pub(crate) struct Hub<T> {
@@ -90,6 +93,7 @@ pub(crate) struct Hub<T> {
     /// Connections that handlers want made.
     dials: Vec<Dial>,
     desk: Desk,
+    is_expiry_postponed: bool,
     /// Where input is read to, for all connections: left-over input, one read's worth of it
     /// beyond the limit (a handler may pause or fill up in the middle of a read), and a read.
     input: Vec<u8>,
@@ -126,6 +130,7 @@ impl<T: Transport> Hub<T> {
             errands: Errands::default(),
             dials: Vec::new(),
             desk: Desk::new(limits, executor, home, counters, stopwatch),
+            is_expiry_postponed: false,
             input,
         }
     }
@@ -177,6 +182,9 @@ impl<T: Transport> Hub<T> {
         if readiness.read_closed || readiness.error {
             connection.note_end(readiness.error);
         }
+        if readiness.urgent {
+            connection.marks.set(marks::READABLE.with(marks::HANGUP));
+        }
         if readiness.readable {
             connection.marks.set(marks::READABLE);
         }
@@ -198,6 +206,11 @@ impl<T: Transport> Hub<T> {
         self.desk.tick = Tick::at(now);
     }
 
+    /// No deadline passes in the next turn: events may wait that have not been noted yet.
+    pub(crate) fn postpone_expiry(&mut self) {
+        self.is_expiry_postponed = true;
+    }
+
     /// What is counted, and how calls are timed that others make in this turn.
     pub(crate) fn instruments(&mut self) -> (&Counters, &mut Stopwatch) {
         (&self.desk.meter.counters, &mut self.desk.stopwatch)
@@ -205,7 +218,9 @@ impl<T: Transport> Hub<T> {
 
     /// Pumps each connection that is ready, once.
     pub(crate) fn turn(&mut self) {
-        self.expire();
+        if !std::mem::take(&mut self.is_expiry_postponed) {
+            self.expire();
+        }
         if !self.returned.is_empty() {
             self.go_on();
         }

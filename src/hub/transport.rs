@@ -19,4 +19,7 @@ pub(crate) trait Transport: Read + Write {
 
     /// Tells the peer that nothing more will be sent.
     fn shutdown_write(&mut self) -> io::Result<()>;
+
+    /// Makes closing the socket a reset (RST): the peer sees that the connection was cut off.
+    fn reset_on_close(&mut self);
 }

@@ -283,6 +283,7 @@ impl Reactor {
                 writable: event.is_writable(),
                 read_closed: event.is_read_closed(),
                 error: event.is_error(),
+                urgent: event.is_priority(),
             };
             self.hub.note(id, readiness);
         } else if !self.doors.note(event.token().0)

@@ -2,10 +2,12 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
+use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 
 use crate::handler::stream::StdSocket;
 use crate::hub::Transport;
@@ -161,6 +163,15 @@ impl Transport for Socket {
         match self {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Socket::Unix(stream) | Socket::SeqPacket(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// A Unix socket has no reset of its own: the kernel makes one of a close with unread input.
+    fn reset_on_close(&mut self) {
+        if let Socket::Tcp(stream) = self {
+            if let Err(error) = SockRef::from(&*stream).set_linger(Some(Duration::ZERO)) {
+                log::debug!("a connection cannot be reset: {error}");
+            }
         }
     }
 }

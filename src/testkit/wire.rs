@@ -24,7 +24,9 @@ pub(super) struct Wire {
     pub(super) client_reset: bool,
     pub(super) server_shut: bool,
     pub(super) server_gone: bool,
-    /// The server closed with input unread: the client's kernel sees a reset.
+    /// The server wants its close to be a reset.
+    pub(super) reset_on_close: bool,
+    /// The server closed so, or with input unread: the client's kernel sees a reset.
     pub(super) reset_by_server: bool,
     pub(super) reads: usize,
     pub(super) writes: usize,
@@ -62,6 +64,7 @@ impl Wire {
             client_reset: false,
             server_shut: false,
             server_gone: false,
+            reset_on_close: false,
             reset_by_server: false,
             reads: 0,
             writes: 0,
@@ -140,6 +143,7 @@ impl Wire {
             writable: self.is_writable(),
             read_closed: self.client_shut || self.has_error(),
             error: self.has_error(),
+            urgent: false,
         }
     }
 }
@@ -241,12 +245,16 @@ impl Transport for MemorySocket {
         wire.server_shut = true;
         Ok(())
     }
+
+    fn reset_on_close(&mut self) {
+        self.wire().reset_on_close = true;
+    }
 }
 
 impl Drop for MemorySocket {
     fn drop(&mut self) {
         let mut wire = self.wire();
         wire.server_gone = true;
-        wire.reset_by_server = !wire.is_empty();
+        wire.reset_by_server = wire.reset_on_close || !wire.is_empty();
     }
 }

@@ -129,6 +129,7 @@ impl World<'_> {
             writable: has_gone || guest.wire().is_writable(),
             read_closed: has_gone,
             error: has_gone,
+            urgent: false,
         };
         self.network.stray.push((client, readiness));
         self.note(who, if has_gone { What::StaleEvent } else { What::Event }, 0);
