@@ -176,7 +176,7 @@ impl Reactor {
             let mut socket = socket.into();
             match self.watch(&mut socket) {
                 Ok(()) => {
-                    let id = self.hub.see_off(socket, peer);
+                    let id = self.hub.adopt_lingering(socket, peer);
                     self.entries.extend(kept.map(|entry| (id, entry)));
                 }
                 Err(error) => log::debug!("{peer}: cannot be watched: {error}"),

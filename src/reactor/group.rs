@@ -12,7 +12,7 @@ use super::remote::{Remote, Wish};
 use super::socket::Socket;
 use crate::accept::Entry;
 use crate::handler::Handler;
-use crate::hub::Parcel;
+use crate::hub::ShardMessage;
 use crate::id::Home;
 use crate::net::peer::Peer;
 
@@ -29,7 +29,7 @@ pub(super) struct Transfer {
 pub(super) struct Mail {
     pub(super) transfers: Vec<Transfer>,
     /// In the order of sending, each with its sender.
-    pub(super) parcels: Vec<(usize, Parcel)>,
+    pub(super) parcels: Vec<(usize, ShardMessage)>,
     /// Who has ended.
     pub(super) departed: Vec<usize>,
     /// This reactor has ended itself.
@@ -143,7 +143,7 @@ impl Member {
 
     /// Sends what is in `outbox` to another reactor. One that has ended takes nothing; its leave
     /// has come or will.
-    pub(super) fn send(&self, to: usize, outbox: &mut Vec<Parcel>) {
+    pub(super) fn send(&self, to: usize, outbox: &mut Vec<ShardMessage>) {
         let seat = &self.group.seats[to];
         let mut mail = seat.mail();
         if mail.closed {
