@@ -35,26 +35,10 @@ pub(super) const CYCLES: &[&str] = &[
     "src/hub/offload.rs",
     "src/hub/siblings.rs",
     //
-    "src/protocol/http/body.rs",
-    "src/protocol/http/chunk.rs",
-    "src/protocol/http/framing.rs",
-    "src/protocol/http/head.rs",
-    "src/protocol/http/host.rs",
-    "src/protocol/http/mod.rs",
-    "src/protocol/http/scan.rs",
-    "src/protocol/http/target.rs",
-    //
     "src/reactor/channel.rs",
     "src/reactor/mod.rs",
     "src/reactor/poller.rs",
     "src/reactor/stopping.rs",
-    //
-    "src/services/web/conversation.rs",
-    "src/services/web/draft.rs",
-    "src/services/web/mod.rs",
-    "src/services/web/reply.rs",
-    "src/services/web/request.rs",
-    "src/services/web/router.rs",
     //
     "src/testkit/simulation/mod.rs",
     "src/testkit/simulation/world.rs",
