@@ -16,13 +16,10 @@ use crate::net::address::Address;
 use crate::net::listen::Listen;
 use crate::net::peer::Peer;
 
-/// Reliable datagrams. The number is the same on Linux, the BSDs and macOS.
-pub(super) const RDM: i32 = 4;
-
 /// A bound socket that somebody may send datagrams to. The file of a Unix socket goes with it.
 pub(crate) enum DatagramSocket {
     /// With its address and the port that the system chose.
-    Inet(UdpSocket, Address),
+    Udp(UdpSocket, SocketAddr),
     Unix(UnixDatagram, SocketFile),
 }
 
@@ -35,13 +32,10 @@ impl DatagramSocket {
                 Ok(DatagramSocket::Unix(UnixDatagram::from_std(socket.into()), file))
             }
             Address::Udp(address) => {
-                let (socket, address) = open_inet(listen, *address, Type::DGRAM)?;
-                Ok(DatagramSocket::Inet(socket, Address::Udp(address)))
-            }
-            Address::Rdm(address) => {
-                let (socket, address) =
-                    open_inet(listen, *address, RDM.into()).map_err(rdm_error)?;
-                Ok(DatagramSocket::Inet(socket, Address::Rdm(address)))
+                let socket = bind_inet(listen, *address, Type::DGRAM)?;
+                let socket = UdpSocket::from_std(socket.into());
+                let address = socket.local_addr()?;
+                Ok(DatagramSocket::Udp(socket, address))
             }
             _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "no address of datagrams")),
         }
@@ -49,7 +43,7 @@ impl DatagramSocket {
 
     pub(crate) fn address(&self) -> Address {
         match self {
-            DatagramSocket::Inet(_, address) => address.clone(),
+            DatagramSocket::Udp(_, address) => Address::Udp(*address),
             DatagramSocket::Unix(_, file) => Address::UnixGram(file.path().to_owned()),
         }
     }
@@ -58,7 +52,7 @@ impl DatagramSocket {
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let both = Interest::READABLE.add(Interest::WRITABLE);
         match self {
-            DatagramSocket::Inet(socket, _) => socket.register(registry, token, both),
+            DatagramSocket::Udp(socket, _) => socket.register(registry, token, both),
             DatagramSocket::Unix(socket, _) => socket.register(registry, token, both),
         }
     }
@@ -66,7 +60,7 @@ impl DatagramSocket {
     /// Takes one datagram; what does not fit into `buffer` is cut off.
     pub(super) fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Peer)> {
         match self {
-            DatagramSocket::Inet(socket, _) => {
+            DatagramSocket::Udp(socket, _) => {
                 socket.recv_from(buffer).map(|(n, peer)| (n, peer.into()))
             }
             DatagramSocket::Unix(socket, _) => {
@@ -78,7 +72,7 @@ impl DatagramSocket {
     /// Sends one datagram, whole or not at all.
     pub(super) fn send_to(&self, to: &Peer, bytes: &[u8]) -> io::Result<()> {
         let sent = match (self, to) {
-            (DatagramSocket::Inet(socket, address), Peer::V4(to)) => match is_ipv6(address) {
+            (DatagramSocket::Udp(socket, address), Peer::V4(to)) => match address.is_ipv6() {
                 // The only form in which an IPv6 socket of both families takes it.
                 true => {
                     let to = SocketAddrV6::new(to.ip().to_ipv6_mapped(), to.port(), 0, 0);
@@ -86,7 +80,7 @@ impl DatagramSocket {
                 }
                 false => socket.send_to(bytes, SocketAddr::V4(*to)),
             },
-            (DatagramSocket::Inet(socket, _), Peer::V6(to)) => {
+            (DatagramSocket::Udp(socket, _), Peer::V6(to)) => {
                 socket.send_to(bytes, SocketAddr::V6(**to))
             }
             (DatagramSocket::Unix(socket, _), Peer::UnixNamed(path)) => {
@@ -97,33 +91,6 @@ impl DatagramSocket {
         };
         sent.map(|_| ())
     }
-}
-
-fn open_inet(
-    listen: &Listen,
-    address: SocketAddr,
-    ty: Type,
-) -> io::Result<(UdpSocket, SocketAddr)> {
-    let socket = UdpSocket::from_std(bind_inet(listen, address, ty)?.into());
-    let address = socket.local_addr()?;
-    Ok((socket, address))
-}
-
-/// What the system says to a kind of socket that it does not have: EPROTONOSUPPORT,
-/// ESOCKTNOSUPPORT or EPROTOTYPE (socket(2)), which all have no kind of their own in `std`.
-fn rdm_error(error: io::Error) -> io::Error {
-    const UNKNOWN: [i32; 3] = if cfg!(target_os = "linux") { [93, 94, 91] } else { [43, 44, 41] };
-    match error.raw_os_error() {
-        Some(code) if UNKNOWN.contains(&code) => io::Error::new(
-            io::ErrorKind::Unsupported,
-            "this system has no reliable datagrams over IP (SOCK_RDM): use udp: or TCP",
-        ),
-        _ => error,
-    }
-}
-
-fn is_ipv6(address: &Address) -> bool {
-    matches!(address, Address::Udp(SocketAddr::V6(_)) | Address::Rdm(SocketAddr::V6(_)))
 }
 
 fn unix_peer(address: &UnixAddr) -> Peer {
