@@ -1,17 +1,17 @@
 //! The connections of a hub with what drives them: the run queue, timeouts and timers. Knows no
 //! topic and no other shard; what is for these is left in [`Pending`](super::turn::Pending).
 
-use super::Readiness;
-use super::connection::state::{Flags, Life, Timer};
+use super::connection::flags::Flags;
+use super::connection::state::{Life, Timer};
 use super::connection::{Connection, READ_SIZE};
 use super::pubsub::log::Slice;
 use super::run_queue::RunQueue;
 use super::table::Table;
 use super::time::sweep::{Sweep, Tick};
-use super::time::timeout::TimeoutKind;
+use super::time::timeout::{Progress, TimeoutKind};
 use super::time::timers::Timers;
-use super::transport::Transport;
-use super::turn::{Progress, Turn};
+use super::transport::{Readiness, Transport};
+use super::turn::Turn;
 use crate::close::Close;
 use crate::exec::Job;
 use crate::handler::Handler;
@@ -116,6 +116,18 @@ impl<T: Transport> Connections<T> {
         }
     }
 
+    /// Times what has happened since the last lap, and logs it if it was slow.
+    pub(super) fn report_if_slow(&mut self, first: Id, count: usize) {
+        let meter = &mut self.turn.meter;
+        let Some(slow) = meter.stopwatch.lap(&meter.counters) else { return };
+        match self.table.get(first) {
+            Some(connection) if count == 1 => {
+                log::warn!("{first} {}: {slow}", connection.peer());
+            }
+            _ => log::warn!("one of {count} connections, or all of them, {slow}"),
+        }
+    }
+
     /// Counts the end of a connection, and logs it.
     fn report_end(&self, id: Id, connection: &Connection<T>) {
         if connection.state().is_adopted() {
@@ -177,34 +189,20 @@ impl<T: Transport> Connections<T> {
         let Some(connection) = table.get_mut(id) else { return };
         connection.state_mut().clear(Flags::QUEUED);
         turn.meter.progress = Progress::default();
-        if turn.config.takes_ordinary_path && connection.is_ordinary() {
-            if connection.ordinary_pass(id, input, turn) {
-                sweep.note(connection.deadline());
-                return;
-            }
-            connection.finish_pass(id, input, turn);
+        if connection.pass(id, input, turn) {
+            sweep.note(connection.deadline());
+        } else {
             self.after_io(id, Requeue::Yielded);
-            return;
         }
-        self.general_pass(id, None);
     }
 
     /// Goes on with a connection whose handler comes back from a worker.
     pub(super) fn resume(&mut self, job: Job) {
-        self.turn.meter.progress = Progress::default();
-        self.general_pass(job.id, Some(job));
-    }
-
-    #[inline(never)]
-    fn general_pass(&mut self, id: Id, job: Option<Job>) {
-        let Some(connection) = self.table.get_mut(id) else { return };
-        let has_come_back = job.is_some();
-        if let Some(job) = job {
-            connection.come_back(id, job, &mut self.turn);
-        } else if connection.state().life() >= Life::Closed {
-            return;
-        }
-        connection.pass(id, &mut self.input, has_come_back, &mut self.turn);
+        let id = job.id;
+        let Connections { table, turn, input, .. } = self;
+        let Some(connection) = table.get_mut(id) else { return };
+        turn.meter.progress = Progress::default();
+        connection.resume(id, job, input, turn);
         self.after_io(id, Requeue::Yielded);
     }
 
@@ -217,9 +215,7 @@ impl<T: Transport> Connections<T> {
         if connection.leave(id, turn) {
             ended.push(id);
         } else {
-            if connection.state().life() < Life::Lingering {
-                connection.rearm_timeout(turn);
-            }
+            connection.rearm_timeout(turn);
             sweep.note(connection.deadline());
             if connection.wants_pass(&turn.config.limits) {
                 match requeue {

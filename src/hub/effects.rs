@@ -10,10 +10,8 @@ use super::pubsub::log::Slice;
 use super::shards::{Posted, ShardMessage};
 use super::transport::Transport;
 use super::turn::Action;
-use crate::close::Close;
-use crate::exec::{Errand, Task};
 use crate::handler::Handler;
-use crate::handler::context::{Context, Effect, Note, Undelivered, Work};
+use crate::handler::context::{Context, Effect, Note, Undelivered};
 use crate::id::Id;
 use crate::net::peer::Peer;
 use crate::panics;
@@ -56,7 +54,7 @@ impl<T: Transport> Hub<T> {
             Effect::Forward(to, bytes) => self.forward(from, to, bytes),
             Effect::Tell(to, note) => self.tell(from, to, note),
             Effect::Connect(dial) => self.dials.push(*dial),
-            Effect::Offload(work) => self.offload(from, work),
+            Effect::Offload(work) => self.offloads.add(from, work, &mut self.connections),
             // The connection has applied these itself.
             Effect::Close(_)
             | Effect::Reset(_)
@@ -128,12 +126,12 @@ impl<T: Transport> Hub<T> {
 
     /// Has a handler told something in the next turn. A note that cannot be delivered comes back,
     /// once.
-    fn tell(&mut self, from: Id, to: Id, note: Note) {
+    pub(super) fn tell(&mut self, from: Id, to: Id, note: Note) {
         if let Some(shard) = self.shards.remote_shard_of(to) {
             return self.post(shard, from, ShardMessage::Tell { from, to, note });
         }
         match self.connections.get_mut(to) {
-            Some(connection) if connection.hears_notes() => {
+            Some(connection) if connection.state().is_open() => {
                 connection.cold_mut().push_note(from, note);
                 self.connections.queue(to);
             }
@@ -248,9 +246,7 @@ impl<T: Transport> Hub<T> {
 
     /// Tells the other shards which topics have members here.
     fn announce_changes(&mut self) {
-        for change in self.topics.take_changes() {
-            self.shards.announce(&change.topic, change.has_members);
-        }
+        self.shards.announce(self.topics.take_changes());
     }
 }
 
@@ -324,61 +320,5 @@ impl<T: Transport> Hub<T> {
             }
             message => panics::drop_quietly(message),
         }
-    }
-}
-
-/// Offloaded work.
-impl<T: Transport> Hub<T> {
-    /// Has a piece of work done, once those before it are.
-    fn offload(&mut self, id: Id, work: Work) {
-        match self.connections.get_mut(id).filter(|c| c.state().is_open()) {
-            Some(connection) => {
-                if connection.cold_mut().push_work(work) {
-                    self.offloads.push(id);
-                    self.start_work();
-                }
-            }
-            None => panics::drop_quietly(work),
-        }
-    }
-
-    /// Gives workers what waits, in the order of asking, as far as the bound allows.
-    fn start_work(&mut self) {
-        let table = self.connections.table();
-        self.offloads.forget(table.len(), |id| table.get(id).is_some());
-        while let Some(id) = self.offloads.pop() {
-            let cold = self.connections.get_mut(id).and_then(|c| c.cold_if_any());
-            match cold.and_then(|cold| cold.pop_work()) {
-                Some(work) => {
-                    let task = Task::Errand(Errand::new(id, work));
-                    self.connections.turn_mut().pending.push_task(task);
-                }
-                None => self.offloads.finish(),
-            }
-        }
-    }
-
-    /// A piece of work is done: its handler is told, and the next one begins.
-    pub(super) fn finish_work(&mut self, errand: Errand) {
-        self.offloads.finish();
-        let id = errand.id;
-        let result = errand.result();
-        if result.is_none() {
-            self.connections.turn().meter.counters.panics.add(1);
-        }
-        match (self.connections.get_mut(id), result) {
-            (None, result) => panics::drop_quietly(result),
-            (Some(connection), None) => {
-                connection.end(Close::Panicked);
-                self.connections.queue(id);
-            }
-            (Some(connection), Some(note)) => {
-                if connection.cold_mut().finish_work() {
-                    self.offloads.push(id);
-                }
-                self.tell(Id::NOBODY, id, note);
-            }
-        }
-        self.start_work();
     }
 }

@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 
-use super::connection::state::{Flags, State};
+use super::connection::flags::Flags;
+use super::connection::state::State;
 use crate::id::Id;
 
 /// The queue of connections with something to do. Each is in it once at most, and knows that

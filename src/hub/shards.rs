@@ -5,6 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::pubsub::Change;
 use crate::handler::context::{Effect, Note};
 use crate::id::{Home, Id};
 use crate::topic::Topic;
@@ -162,11 +163,13 @@ impl Shards {
         self.interest.get(topic).cloned().unwrap_or_default()
     }
 
-    /// Tells every shard that a topic has members here, or none any more.
-    pub(super) fn announce(&mut self, topic: &Topic, has_members: bool) {
-        for shard in self.others() {
-            let topic = topic.clone();
-            self.post(shard, Id::NOBODY, ShardMessage::Interest { topic, has_members });
+    /// Tells every shard which topics have members here.
+    pub(super) fn announce(&mut self, changes: Vec<Change>) {
+        for Change { topic, has_members } in changes {
+            for shard in self.others() {
+                let topic = topic.clone();
+                self.post(shard, Id::NOBODY, ShardMessage::Interest { topic, has_members });
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::time::sweep::Tick;
-use super::time::timeout::Periods;
+use super::time::timeout::{Periods, Progress};
 use crate::exec::{Executor, Task};
 use crate::handler::context::{Effect, Record};
 use crate::id::{Home, Id};
@@ -39,7 +39,8 @@ pub(super) struct Config {
     pub(super) periods: Periods,
     pub(super) executor: Executor,
     pub(super) home: Home,
-    /// See [`Connection::is_ordinary`](super::connection::Connection::is_ordinary).
+    /// Whether connections with nothing unusual take the ordinary path through a pass. It changes
+    /// nothing but the cost.
     pub(super) takes_ordinary_path: bool,
 }
 
@@ -83,6 +84,23 @@ impl Turn {
             record.out.clear();
             self.spare.push(record);
         }
+    }
+
+    /// Returns the counters and the stopwatch, for calls that are not made by a connection.
+    pub(super) fn instruments(&mut self) -> (&Counters, &mut Stopwatch) {
+        (&self.meter.counters, &mut self.meter.stopwatch)
+    }
+
+    /// See [`Config::takes_ordinary_path`].
+    pub(super) fn set_ordinary_path(&mut self, is_taken: bool) {
+        self.config.takes_ordinary_path = is_taken && self.config.executor == Executor::Inline;
+    }
+
+    /// Takes what is for the workers.
+    pub(super) fn take_tasks(&mut self) -> Vec<Task> {
+        let tasks = std::mem::take(&mut self.pending.tasks);
+        self.meter.counters.jobs.add(tasks.len() as u64);
+        tasks
     }
 
     /// Ends the turn: publishes the counts, and gives back memory that one huge answer has taken.
@@ -156,10 +174,6 @@ impl Pending {
     pub(super) fn has_tasks(&self) -> bool {
         !self.tasks.is_empty()
     }
-
-    pub(super) fn take_tasks(&mut self) -> Vec<Task> {
-        std::mem::take(&mut self.tasks)
-    }
 }
 
 /// What is noted while bytes go through: for the pass over one connection, and for good.
@@ -167,14 +181,4 @@ pub(super) struct Meter {
     pub(super) progress: Progress,
     pub(super) counters: Counters,
     pub(super) stopwatch: Stopwatch,
-}
-
-/// What has happened in a pass over one connection: it decides which timeouts start anew.
-#[derive(Default)]
-pub(super) struct Progress {
-    pub(super) received: bool,
-    pub(super) used: bool,
-    pub(super) sent: bool,
-    /// Bytes of packets that the handler wrote and that are not charged to the budget yet.
-    pub(super) packed: usize,
 }

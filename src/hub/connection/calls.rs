@@ -1,21 +1,18 @@
-//! How a connection calls its handler: made here or sent to a worker, and what the handler recorded
-//! applied. The second part of [`Connection`].
+//! How the handler is called, and what it recorded is applied. The second part of [`Exchange`].
 
-use super::Connection;
-use super::state::{Flags, Life, Output};
+use super::exchange::Exchange;
+use super::flags::Flags;
+use super::state::Output;
 use crate::close::Close;
-use crate::exec::{Call, Executor, Job, Returned, Task};
-use crate::handler::Handler;
-use crate::handler::context::{Context, Effect, Undelivered};
+use crate::exec::{Call, Job, Returned};
+use crate::handler::context::{Effect, Undelivered};
 use crate::hub::shards;
 use crate::hub::transport::Transport;
-use crate::hub::turn::{Config, Meter, Turn};
+use crate::hub::turn::{Config, Turn};
 use crate::id::{Home, Id};
-use crate::metrics::counters::Counters;
-use crate::metrics::stopwatch::Stopwatch;
 use crate::panics;
 
-impl<T: Transport> Connection<T> {
+impl<T: Transport> Exchange<T> {
     #[inline(always)]
     pub(super) fn open_if_new(&mut self, id: Id, turn: &mut Turn) {
         if self.state.is_new() {
@@ -79,15 +76,10 @@ impl<T: Transport> Connection<T> {
             self.state.set(Flags::ABOVE_HIGH);
         }
         if self.io.keeps_boundaries() {
-            self.pack(turn);
+            // One packet for each call: it leaves before the next one writes.
+            turn.meter.progress.packed += turn.record.out.len();
+            self.io.flush(&mut self.state, turn);
         }
-    }
-
-    /// Sends what one call wrote as one packet, before the next call writes.
-    #[cold]
-    fn pack(&mut self, turn: &mut Turn) {
-        turn.meter.progress.packed += turn.record.out.len();
-        self.io.flush(&mut self.state, turn);
     }
 
     /// Returns how much the handler may write before its output is above the high watermark.
@@ -102,44 +94,14 @@ impl<T: Transport> Connection<T> {
     #[inline(always)]
     fn make(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) -> Returned {
         turn.record.room = self.room(&turn.config);
-        if turn.config.executor == Executor::Pool {
-            self.send_to_worker(id, turn, call);
-            return None;
-        }
-        let handler = self.handler.as_deref_mut()?;
-        let Meter { counters, stopwatch, .. } = &mut turn.meter;
-        counters.calls.add(1);
-        let mut cx = Context::new(id, &self.peer, &mut turn.record);
-        let result = match stopwatch.is_alarmed() {
-            false => call.make(handler, &mut cx),
-            true => make_timed(call, handler, &mut cx, stopwatch, counters),
-        };
-        match result {
-            Ok(result) => Some(result),
-            Err(said) => {
-                counters.panics.add(1);
-                log::error!("{id} {}: handler panicked: {said}", self.peer);
-                None
-            }
-        }
-    }
-
-    /// Sends the handler to a worker with the call.
-    #[cold]
-    fn send_to_worker(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) {
-        let Some(handler) = self.handler.take() else { return };
-        let record = turn.spare_record();
-        turn.meter.counters.calls.add(1);
-        let job = Job::new(id, self.peer.clone(), handler, call, record);
-        turn.pending.push_task(Task::Job(job));
-        self.state.set(Flags::ON_WORKER);
+        self.callee.call(id, call, &mut self.state, turn)
     }
 
     /// Takes the handler back, and goes on from where the call would have returned. What it wrote
     /// goes behind what others have sent meanwhile.
-    pub(in crate::hub) fn come_back(&mut self, id: Id, mut job: Job, turn: &mut Turn) {
+    pub(super) fn come_back(&mut self, id: Id, mut job: Job, turn: &mut Turn) {
         self.state.clear(Flags::ON_WORKER);
-        self.handler = Some(job.handler);
+        self.callee.come_back(job.handler);
         turn.record.effects.append(&mut job.record.effects);
         turn.record.messages += std::mem::take(&mut job.record.messages);
         turn.meter.stopwatch.note_job(job.took, &turn.meter.counters);
@@ -167,9 +129,9 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Takes a handler back whose call has not been made: the server ends.
-    pub(in crate::hub) fn take_back(&mut self, job: Job) {
+    pub(super) fn take_back(&mut self, job: Job) {
         self.state.take_back_call(job.is_to_open(), job.is_to_close());
-        self.handler = Some(job.handler);
+        self.callee.come_back(job.handler);
     }
 
     /// Applies what the handler asked for its own connection, and hands on the rest.
@@ -189,9 +151,7 @@ impl<T: Transport> Connection<T> {
                 // Ignored after a close in the same call.
                 Effect::Upgrade(to) if !self.state.is_open() => panics::drop_quietly(to),
                 Effect::Upgrade(to) => {
-                    if let Some(old) = self.handler.replace(to) {
-                        panics::drop_quietly(old);
-                    }
+                    self.callee.replace(to);
                     self.state.upgrade(record.stopping);
                     pending.push_effect(id, Effect::CancelWake);
                 }
@@ -265,9 +225,7 @@ impl<T: Transport> Connection<T> {
                 return false;
             }
         }
-        if let Some(handler) = self.handler.take() {
-            panics::drop_quietly(handler);
-        }
+        self.callee.dismiss();
         turn.record.out.clear();
         // What it asked for this connection is void; what it asked for others still counts.
         for effect in turn.record.effects.drain(..) {
@@ -289,26 +247,4 @@ impl<T: Transport> Connection<T> {
         }
         true
     }
-
-    /// Returns true if a note can be delivered to the handler.
-    pub(in crate::hub) fn hears_notes(&self) -> bool {
-        self.state.life() == Life::Open
-    }
-}
-
-/// Makes a call while each is timed.
-#[cold]
-fn make_timed(
-    call: Call<'_>,
-    handler: &mut dyn Handler,
-    cx: &mut Context<'_>,
-    stopwatch: &mut Stopwatch,
-    counters: &Counters,
-) -> Result<Result<usize, Close>, String> {
-    let name = call.name();
-    let result = call.make(handler, cx);
-    if let Some(slow) = stopwatch.lap(counters) {
-        log::warn!("{} {}: {name} {slow}", cx.id(), cx.peer());
-    }
-    result
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::sweep::{TICK_MS, Tick};
 use crate::close::Timeout;
-use crate::hub::connection::state::{Flags, State, Stop};
-use crate::hub::turn::Progress;
+use crate::hub::connection::flags::Flags;
+use crate::hub::connection::state::{Life, State, Stop};
 use crate::limits::Limits;
 use crate::now;
 
@@ -46,7 +46,7 @@ impl TimeoutKind {
         let is_held = state.has_any(Flags::PAUSED.with(Flags::THROTTLED));
         let is_here = state.is_here();
         let may_have_grace = !situation.has_received || situation.has_unused && !is_held && is_here;
-        if state.has_failed() && state.is_open() {
+        if state.life() >= Life::Lingering || state.has_failed() && state.is_open() {
             TimeoutKind::Linger
         } else if state.is_open() && state.stop() == Stop::Asked && may_have_grace {
             TimeoutKind::Grace
@@ -104,6 +104,16 @@ impl TimeoutKind {
             | TimeoutKind::Linger => TimeoutKind::None,
         }
     }
+}
+
+/// What has happened in a pass over one connection.
+#[derive(Default)]
+pub(in crate::hub) struct Progress {
+    pub(in crate::hub) received: bool,
+    pub(in crate::hub) used: bool,
+    pub(in crate::hub) sent: bool,
+    /// Bytes of packets that the handler wrote and that are not charged to the budget yet.
+    pub(in crate::hub) packed: usize,
 }
 
 /// How long a stopping server waits for the first byte of a connection, or for the rest of a
