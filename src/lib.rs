@@ -75,6 +75,7 @@ compile_error!("socketserver runs on Unix only");
 
 mod accept;
 mod buffer;
+mod clock;
 mod close;
 mod exec;
 mod handler;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::Task;
-use crate::metrics::stopwatch::Elapsed;
+use crate::clock::Elapsed;
 
 /// A fixed number of workers. They end when it is dropped; one that is in the middle of a task ends
 /// after it, and nobody waits for that.
@@ -103,7 +103,7 @@ impl Drop for Pool {
 impl Shared {
     fn work(&self) {
         while let Some(mut task) = self.next() {
-            match &self.elapsed {
+            match self.elapsed {
                 Some(elapsed) => task.run_timed(elapsed),
                 None => task.run(),
             }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use std::{env, io};
 
 use super::worker::Worker;
+use crate::clock::Clock;
 use crate::now::{Now, millis};
-use crate::reactor::{Clock, Poller, Wish};
+use crate::reactor::{Poller, Wish};
 
 /// A worker that lived for less died young: what killed it may kill the next one, too.
 const YOUNG_MS: u64 = 5_000;

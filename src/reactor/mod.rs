@@ -17,7 +17,6 @@ mod behind;
 mod bind;
 #[cfg(feature = "processes")]
 mod channel;
-mod clock;
 mod connect;
 mod datagram_socket;
 mod datagrams;
@@ -47,7 +46,6 @@ use mio::{Events, Token};
 pub(crate) use self::behind::Behind;
 #[cfg(feature = "processes")]
 pub(crate) use self::channel::Channel;
-pub(crate) use self::clock::Clock;
 pub(crate) use self::datagram_socket::DatagramSocket;
 pub(crate) use self::datagrams::Letterboxes;
 pub(crate) use self::listen::Listener;
@@ -61,6 +59,7 @@ use self::group::Member;
 use self::socket::Socket;
 use self::stopping::Phase;
 use crate::accept::{Doors, Entry, Newcomer, Room};
+use crate::clock::Clock;
 use crate::exec::{Executor, Pool, RequestPool};
 use crate::handler::context::Dial;
 use crate::hub::{Hub, Readiness};
@@ -240,7 +239,7 @@ impl Reactor {
         let before = std::mem::replace(&mut self.now, self.clock.read());
         let now = self.now.elapsed();
         let (counters, stopwatch) = self.hub.instruments();
-        stopwatch.start(now);
+        stopwatch.start(self.now.nanos());
         if let Some(due) = due.filter(|due| *due < now) {
             // At the earliest it could have been done when the last turn began.
             let late = now.saturating_sub(due.max(before.elapsed()));
