@@ -4,10 +4,11 @@
 mod blocking;
 mod errand;
 mod pool;
+mod queue;
 
-pub(crate) use self::blocking::{Leaving, RequestPool};
+pub(crate) use self::blocking::{BlockingPool, BlockingSocket, BlockingWorker, Leaving};
 pub(crate) use self::errand::Errand;
-pub(crate) use self::pool::Pool;
+pub(crate) use self::pool::{Pool, Worker};
 
 use std::time::Duration;
 

@@ -42,8 +42,8 @@ pub(crate) struct Slow {
 const ALARM_NANOS: u64 = 60_000 * NANOS_PER_MS;
 
 impl Stopwatch {
-    pub(crate) fn new(elapsed: Elapsed, limit: Option<Duration>) -> Stopwatch {
-        let elapsed = limit.is_some().then_some(elapsed);
+    pub(crate) fn new(elapsed: Option<Elapsed>, limit: Option<Duration>) -> Stopwatch {
+        let elapsed = elapsed.filter(|_| limit.is_some());
         let limit = limit.unwrap_or_default().as_nanos();
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         Stopwatch { elapsed, limit, ..Stopwatch::default() }

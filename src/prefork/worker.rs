@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::{env, io};
 
 use super::{VARIABLE, handoff};
-use crate::reactor::{Channel, Poller, Wish};
+use crate::reactor::{Channel, Poller, StopRequest};
 
 /// A process, and the channel to it.
 pub(super) struct Worker {
@@ -50,7 +50,7 @@ impl Worker {
         self.process.id()
     }
 
-    pub(super) fn tell(&mut self, wish: Wish) {
+    pub(super) fn tell(&mut self, wish: StopRequest) {
         self.channel.tell(wish);
     }
 
