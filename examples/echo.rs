@@ -24,8 +24,6 @@ options
                             unix:/path, seqpacket:/path           connections in the file system
                             udp:127.0.0.1:7007, udp:[::1]:7007    UDP
                             unixgram:/path                        datagrams in the file system
-                            rdm:127.0.0.1:7007                    reliable datagrams, if the
-                                                                  system has them
   --mode MODE             multiplex (default), threads, processes, reactors
   --workers N             how many threads, processes or reactors (default: the number of
                           cores)

@@ -1,5 +1,5 @@
 //! The only place that reads a clock.
-#![allow(clippy::disallowed_methods, reason = "this is the clock that everything else is handed")]
+#![allow(clippy::disallowed_types, reason = "this is the clock that everything else is handed")]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -74,7 +74,6 @@
 compile_error!("socketserver runs on Unix only");
 
 mod accept;
-mod buffer;
 mod clock;
 mod close;
 mod exec;

@@ -4,7 +4,7 @@
 //! sudo target/release/examples/ping --count 3 ::1
 //! ```
 #![allow(
-    clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "a program of its own, without a loop: it reads the clock itself"
 )]
 

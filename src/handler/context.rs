@@ -34,6 +34,8 @@ pub struct Undelivered {
 /// handler asks for can pull the ground from under its own feet.
 pub(crate) enum Effect {
     Close(Close),
+    /// Ends it at once, by a reset.
+    Reset(Close),
     Pause,
     Resume,
     /// When to wake, in milliseconds of [`Now`].
@@ -320,6 +322,34 @@ impl<'a> Context<'a> {
     pub fn close(&mut self, why: Close) {
         self.record.halted = true;
         self.record.effects.push(Effect::Close(why));
+    }
+
+    /// Ends the connection at once for the reason `why`: output that has not been sent is dropped,
+    /// and the peer sees that it was cut off (a TCP reset; on a Unix socket, an end). A proxy does so
+    /// when the connection behind it was cut.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    ///
+    /// struct Strict;
+    ///
+    /// impl Handler for Strict {
+    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    ///         cx.reset(Close::failed("not welcome"));
+    ///         Ok(input.len())
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Strict);
+    /// network.send(client, b"hello");
+    /// network.settle();
+    /// assert!(network.is_reset(client));
+    /// ```
+    pub fn reset(&mut self, why: Close) {
+        self.record.halted = true;
+        self.record.effects.push(Effect::Reset(why));
     }
 
     /// Sends no more: once everything written has been sent, the peer is told the end (a

@@ -3,167 +3,187 @@
 
 use std::collections::HashMap;
 
-use super::connection::{Connection, Link};
-use super::topics::Memberships;
+use super::Hub;
+use super::connection::Connection;
+use super::connection::state::{Flags, Life, Memberships, Output, Timer};
+use super::time::timeout::TimeoutKind;
 use super::transport::Transport;
-use super::{Hub, marks};
 use crate::id::Id;
 
 impl<T: Transport> Hub<T> {
     pub(super) fn check_invariants(&self) {
-        assert!(self.ended.is_empty(), "closed connections leave with the turn");
-        assert!(self.desk.record.out.is_empty(), "output belongs to a connection");
+        let turn = self.connections.turn();
+        assert!(!self.connections.has_ended_ones(), "closed connections leave with the turn");
+        assert!(turn.record.out.is_empty(), "output belongs to a connection");
         assert!(
-            self.desk.record.effects.is_empty() && self.desk.outward.is_empty(),
-            "wishes are applied"
+            turn.record.effects.is_empty() && !turn.pending.has_actions(),
+            "effects are applied"
         );
-        let mut queued = 0;
-        let mut timed = 0;
-        for (key, connection) in &self.table {
-            let id = Id::new(key as u32, connection.generation);
-            let has = |mark| connection.marks.has(mark);
-            queued += usize::from(has(marks::QUEUED));
-            timed += usize::from(has(marks::TIMED));
+        let (mut queued, mut timed) = (0, 0);
+        for (id, connection) in self.connections.table().iter() {
+            let state = connection.state();
+            queued += usize::from(state.has(Flags::QUEUED));
+            timed += usize::from(state.timer() == Timer::Armed);
             assert_eq!(
-                has(marks::JOINED),
-                self.topics.memberships(id) != Memberships::None,
+                state.memberships(),
+                self.topics.memberships(id),
                 "{id}: is a member and does not know it, or the other way round"
             );
-            if has(marks::AWAY) && connection.link == Link::Closed {
-                // It only waits for its handler, to tell it so.
+            if !state.is_here() && state.life() >= Life::Closed {
+                // It only waits for its handler, to call `on_close`.
                 continue;
             }
-            self.check_connection(id, connection);
+            check_life(id, connection);
+            check_progress(id, connection, turn.config.limits.output_low);
+            check_output(id, connection, turn.config.limits.output_high);
             assert!(
-                self.sweep.covers(connection.deadline, key, self.desk.tick),
+                self.connections.covers(id, connection.deadline()),
                 "{id}: its deadline is forgotten"
             );
         }
         self.topics.check();
-        self.check_holds();
+        self.check_throttles();
+        let table = self.connections.table();
         assert_eq!(
             queued,
-            self.ready.iter().chain(&self.unfinished).filter(|id| self.is_here(**id)).count(),
-            "each queued connection is in one of the queues once"
+            self.connections.queued().filter(|id| table.get(*id).is_some()).count(),
+            "each queued connection is in the run queue once"
         );
-        assert_eq!(timed, self.timers.len(), "each timer has its connection");
+        assert_eq!(timed, self.connections.timers_len(), "each timer has its connection");
     }
 
-    fn check_connection(&self, id: Id, connection: &Connection<T>) {
-        let has = |mark| connection.marks.has(mark);
-        assert!(connection.link != Link::Closed, "{id}: closed and still in the table");
-        assert!(
-            has(marks::AWAY) || connection.handler.is_some() == (connection.link < Link::Lingering),
-            "{id}: a handler lives exactly as long as its connection is not over"
-        );
-        let leftovers = connection.leftovers.as_deref();
-        assert!(
-            leftovers.is_none_or(|leftovers| leftovers.output.counts_right()),
-            "{id}: the length of its output is wrong"
-        );
-        // No lost wake-up: what could go on without a new event is queued for it.
-        assert!(
-            has(marks::QUEUED) || !connection.wants_turn(&self.desk.limits),
-            "{id}: could go on, but nobody will call it"
-        );
-        // The same, said in other words than those that decide it.
-        let is_here = connection.link == Link::Open && !has(marks::AWAY);
-        assert!(
-            has(marks::QUEUED)
-                || !is_here
-                || !connection.marks.has_any(marks::NOTED.with(marks::WOKEN)),
-            "{id}: was told something, and nobody calls it"
-        );
-        let limits = &self.desk.limits;
-        assert!(
-            has(marks::QUEUED)
-                || !is_here
-                || !has(marks::FULL)
-                || connection.output_len() > limits.output_low,
-            "{id}: its output has drained, and nobody reads it again"
-        );
-        assert!(
-            !is_here
-                || has(marks::FULL)
-                || connection.output_len() < limits.output_high
-                // Packets count more once they wait.
-                || connection.transport.keeps_boundaries(),
-            "{id}: has too much output, and is read on"
-        );
-        assert!(
-            !has(marks::FULL) || has(marks::QUEUED) || connection.output_len() > 0 || !is_here,
-            "{id}: is full of nothing"
-        );
-        assert!(
-            !has(marks::BLOCKED)
-                || connection.output_len() > 0
-                || connection.link == Link::Lingering,
-            "{id}: blocked with nothing to send"
-        );
-        assert!(
-            has(marks::QUEUED)
-                || has(marks::BLOCKED)
-                || has(marks::DEFERRED)
-                || connection.output_len() == 0
-                || connection.link == Link::Lingering,
-            "{id}: has something to send, and nobody will"
-        );
-        assert!(
-            !connection.transport.keeps_boundaries()
-                || !connection.has_input()
-                || has(marks::PAUSED)
-                || has(marks::REOFFER),
-            "{id}: the next packet would be joined to what is left of one"
-        );
-    }
-
-    /// Nobody is forgotten: what could be read or written, by what its transport says, is. Holds
-    /// whenever all events have been noted and nothing is due.
+    /// No connection is forgotten: what could be read or written, by what its transport says, is.
+    /// Holds whenever all events have been noted and nothing is due.
     pub(crate) fn check_rest(
         &self,
         is_readable: impl Fn(&T) -> bool,
         is_writable: impl Fn(&T) -> bool,
     ) {
-        for (key, connection) in &self.table {
-            let id = Id::new(key as u32, connection.generation);
-            let has = |mark| connection.marks.has(mark);
-            assert!(!has(marks::AWAY), "{id}: its handler does not come back");
-            let is_read = match connection.link {
-                Link::Open => !connection.marks.has_any(marks::HALTED.with(marks::FULL)),
-                Link::Closing | Link::Closed => false,
-                Link::Lingering => true,
+        for (id, connection) in self.connections.table().iter() {
+            let state = connection.state();
+            assert!(state.is_here(), "{id}: its handler does not come back");
+            let is_read = match state.life() {
+                // Output of others does not keep a connection from being read.
+                Life::Open => !state.is_halted() && !state.has(Flags::ABOVE_HIGH),
+                Life::Lingering => true,
+                Life::Closing | Life::Closed | Life::Cut | Life::Ended => false,
             };
             assert!(
-                !is_read || !is_readable(&connection.transport),
-                "{id}: has input, and nobody looks at it"
+                !is_read || !is_readable(connection.transport()),
+                "{id}: has input, and is not read"
             );
             assert!(
-                connection.link == Link::Lingering
+                state.life() == Life::Lingering
                     || connection.output_len() == 0
-                    || !is_writable(&connection.transport),
-                "{id}: has output and room for it, and nobody writes it"
+                    || !is_writable(connection.transport()),
+                "{id}: has output and room for it, and nothing is written"
             );
         }
     }
 
-    /// Who is held will be let go as often as it is held, and nobody else is.
-    fn check_holds(&self) {
-        let awaiting = self.table.iter().filter_map(|(_, c)| c.leftovers.as_deref());
-        let awaiting = awaiting.flat_map(|leftovers| leftovers.awaiting.iter().copied());
-        let mut held: HashMap<Id, usize> = HashMap::new();
-        for id in self.topics.held().chain(self.siblings.held()).chain(awaiting) {
-            *held.entry(id).or_default() += 1;
+    /// A throttled connection will be released as often as it is throttled, and no other one is.
+    fn check_throttles(&self) {
+        let table = self.connections.table();
+        let cold = table.iter().filter_map(|(_, connection)| connection.cold());
+        let waiting = cold.flat_map(|cold| cold.waiting_senders().iter().copied());
+        let mut throttled: HashMap<Id, usize> = HashMap::new();
+        for id in self.topics.throttled().chain(self.shards.throttled()).chain(waiting) {
+            *throttled.entry(id).or_default() += 1;
         }
-        for (key, connection) in self.table.iter().filter(|(_, c)| c.link == Link::Open) {
-            let id = Id::new(key as u32, connection.generation);
-            let holds = connection.leftovers.as_ref().map_or(0, |leftovers| leftovers.holds);
-            assert_eq!(holds, held.get(&id).copied().unwrap_or(0), "{id}: is held so often");
-            assert_eq!(holds > 0, connection.marks.has(marks::HELD), "{id}: does not know it");
+        for (id, connection) in table.iter().filter(|(_, c)| c.state().is_open()) {
+            let count = connection.cold().map_or(0, |cold| cold.throttles());
+            assert_eq!(
+                count,
+                throttled.get(&id).copied().unwrap_or(0),
+                "{id}: is throttled so often"
+            );
+            let is_throttled = connection.state().has(Flags::THROTTLED);
+            assert_eq!(count > 0, is_throttled, "{id}: does not know that it is throttled");
         }
     }
+}
 
-    fn is_here(&self, id: Id) -> bool {
-        let at = self.table.get(id.index());
-        at.is_some_and(|connection| connection.generation == id.generation())
+fn check_life<T: Transport>(id: Id, connection: &Connection<T>) {
+    let state = connection.state();
+    assert!(state.life() < Life::Closed, "{id}: closed and still in the table");
+    assert!(
+        !state.is_here() || connection.has_handler() == (state.life() < Life::Lingering),
+        "{id}: a handler lives exactly as long as its connection is not over"
+    );
+    assert!(
+        !state.has_failed() || state.is_open() || !state.is_here(),
+        "{id}: nothing can be sent, and it is neither read nor closed"
+    );
+    // Law: an end always comes. Once a half has failed, a deadline is set for the other one.
+    assert!(
+        !state.has_failed() || !state.is_open() || connection.timeout() == TimeoutKind::Linger,
+        "{id}: its output has failed, and its input has no deadline"
+    );
+}
+
+/// No lost wake-up: what could go on without a new event is queued for it.
+fn check_progress<T: Transport>(id: Id, connection: &Connection<T>, output_low: usize) {
+    let state = connection.state();
+    if state.has(Flags::QUEUED) || !state.is_open() || !state.is_here() {
+        return;
     }
+    // In other words than `wants_pass`, which decides it.
+    let has_notes = connection.cold().is_some_and(|cold| cold.has_notes());
+    assert!(!has_notes && state.timer() != Timer::Rang, "{id}: was told something, and not called");
+    assert!(
+        !state.has(Flags::ABOVE_HIGH) || connection.own_output_len() > output_low,
+        "{id}: its output has drained, and it is not read"
+    );
+    let is_read = !state.is_halted() && !state.has(Flags::ABOVE_HIGH);
+    assert!(!is_read || !state.has(Flags::READABLE), "{id}: is readable, and not read");
+    assert!(
+        !is_read || !state.has(Flags::RETRY_INPUT) || !connection.has_unused(),
+        "{id}: has input to offer again, and is not called"
+    );
+    // Law: only output of its own handler, throttling and pausing keep a connection from being read.
+    assert!(
+        !state.has(Flags::ABOVE_HIGH) || connection.own_output_len() > 0,
+        "{id}: is above the high watermark with nothing of its own"
+    );
+}
+
+fn check_output<T: Transport>(id: Id, connection: &Connection<T>, output_high: usize) {
+    let state = connection.state();
+    assert!(connection.counts_right(), "{id}: the length of its output is wrong");
+    let is_here = state.is_open() && state.is_here();
+    assert!(
+        !is_here
+            || state.has(Flags::ABOVE_HIGH)
+            || connection.own_output_len() < output_high
+            || state.output() != Output::Open
+            // Packets count more once they wait.
+            || connection.keeps_boundaries(),
+        "{id}: has too much output, and is read on"
+    );
+    assert!(
+        !state.has(Flags::BLOCKED)
+            || connection.output_len() > 0
+            || state.life() == Life::Lingering,
+        "{id}: blocked with nothing to send"
+    );
+    assert!(
+        state.has(Flags::QUEUED)
+            || state.has(Flags::BLOCKED)
+            || connection.is_gated()
+            || connection.output_len() == 0
+            || state.life() == Life::Lingering,
+        "{id}: has something to send, and nothing will"
+    );
+    assert!(
+        !connection.keeps_boundaries()
+            || !connection.has_unused()
+            || state.has(Flags::PAUSED)
+            || state.has(Flags::RETRY_INPUT)
+            || state.has_failed(),
+        "{id}: the next packet would be joined to what is left of one"
+    );
+    assert!(
+        state.memberships() == Memberships::None || state.life() < Life::Lingering,
+        "{id}: has ended and is a member"
+    );
 }

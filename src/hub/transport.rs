@@ -23,3 +23,16 @@ pub(crate) trait Transport: Read + Write {
     /// Makes closing the socket a reset (RST): the peer sees that the connection was cut off.
     fn reset_on_close(&mut self);
 }
+
+/// What an event said about a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The peer's side is shut: no event of its own may announce the end of the input.
+    pub(crate) read_closed: bool,
+    pub(crate) error: bool,
+    /// Urgent data has come (`EPOLLPRI`): a read stops at its mark, so a short one proves nothing
+    /// (tcp(7), RFC 6093).
+    pub(crate) urgent: bool,
+}

@@ -14,7 +14,6 @@ use std::{fmt, str};
 /// | `seqpacket:/path` | connections that keep the boundaries of packets, in the file system |
 /// | `udp:127.0.0.1:7007`, `udp:[::1]:7007` | UDP datagrams |
 /// | `unixgram:/path` | datagrams in the file system |
-/// | `rdm:127.0.0.1:7007` | reliable datagrams, which few systems have |
 ///
 /// ```
 /// use socketserver::Address;
@@ -53,8 +52,6 @@ pub enum Address {
     ///   [`Close::PacketTooLong`](crate::Close::PacketTooLong).
     /// * An empty packet is the end of the input: the system reports both alike (recv(2)).
     SeqPacket(PathBuf),
-    /// A socket of reliable datagrams (`SOCK_RDM`) of an IPv4 or IPv6 address.
-    Rdm(SocketAddr),
 }
 
 impl Address {
@@ -64,20 +61,30 @@ impl Address {
     pub fn is_datagram(&self) -> bool {
         match self {
             Address::Tcp(_) | Address::Unix(_) | Address::SeqPacket(_) => false,
-            Address::Udp(_) | Address::UnixGram(_) | Address::Rdm(_) => true,
+            Address::Udp(_) | Address::UnixGram(_) => true,
         }
     }
 }
 
 /// An address that could not be understood; prints what was given and what is expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AddressError(String);
+pub struct AddressError {
+    given: String,
+    expected: &'static str,
+}
+
+/// What to write for an address.
+const FORMS: &str = "write 127.0.0.1:8080, [::1]:8080 or unix:/path (or udp:ADDR, unixgram:/path, \
+                     seqpacket:/path)";
+/// What to write instead of an address of reliable datagrams, which Python has a name for.
+const NO_RDM: &str = "no system has SOCK_RDM for IP or Unix sockets: write udp:ADDR for datagrams, or \
+                      unixgram:/path or seqpacket:/path for reliable ones";
 
 impl str::FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Address, AddressError> {
-        let error = || AddressError(text.to_owned());
+        let error = || AddressError { given: text.to_owned(), expected: FORMS };
         let inet = |text: &str| text.parse::<SocketAddr>().map_err(|_| error());
         let path = |text: &str| match text {
             "" => Err(error()),
@@ -89,7 +96,7 @@ impl str::FromStr for Address {
             Some(("unixgram", rest)) => path(rest).map(Address::UnixGram),
             Some(("seqpacket", rest)) => path(rest).map(Address::SeqPacket),
             Some(("udp", rest)) => inet(rest).map(Address::Udp),
-            Some(("rdm", rest)) => inet(rest).map(Address::Rdm),
+            Some(("rdm", _)) => Err(AddressError { expected: NO_RDM, ..error() }),
             _ => inet(text).map(Address::Tcp),
         }
     }
@@ -111,19 +118,13 @@ impl fmt::Display for Address {
             Address::Udp(address) => write!(f, "udp:{address}"),
             Address::UnixGram(path) => write!(f, "unixgram:{}", path.display()),
             Address::SeqPacket(path) => write!(f, "seqpacket:{}", path.display()),
-            Address::Rdm(address) => write!(f, "rdm:{address}"),
         }
     }
 }
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "'{}' is no address: write 127.0.0.1:8080, [::1]:8080 or unix:/path (or udp:ADDR, \
-             unixgram:/path, seqpacket:/path, rdm:ADDR)",
-            self.0.escape_debug()
-        )
+        write!(f, "'{}' is no address: {}", self.given.escape_debug(), self.expected)
     }
 }
 

@@ -56,7 +56,7 @@ impl Listen {
     }
 
     /// Shares the port with others of the same user that say so too (`SO_REUSEPORT`, socket(7)):
-    /// the system spreads new connections and datagrams among them. TCP, UDP and RDM.
+    /// the system spreads new connections and datagrams among them. TCP and UDP.
     #[must_use]
     pub fn reuse_port(mut self) -> Listen {
         self.reuse_port = true;
@@ -74,7 +74,7 @@ impl Listen {
 
     /// Takes the port though old connections linger in TIME_WAIT (`SO_REUSEADDR`, socket(7)). On
     /// by default for TCP, so that a server can be restarted; off for datagrams, where it would
-    /// let another socket take them away. TCP, UDP and RDM.
+    /// let another socket take them away. TCP and UDP.
     #[must_use]
     pub fn reuse_address(mut self, on: bool) -> Listen {
         self.reuse_address = Some(on);
@@ -117,7 +117,7 @@ impl Listen {
     }
 
     /// Takes only what comes through the network device of this name (`SO_BINDTODEVICE`,
-    /// socket(7)). TCP, UDP and RDM.
+    /// socket(7)). TCP and UDP.
     #[cfg(target_os = "linux")]
     #[must_use]
     pub fn device(mut self, name: &str) -> Listen {
@@ -145,7 +145,7 @@ impl Listen {
     /// One line that names the option.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         let (inet, path) = match &self.address {
-            Address::Tcp(inet) | Address::Udp(inet) | Address::Rdm(inet) => (Some(inet), false),
+            Address::Tcp(inet) | Address::Udp(inet) => (Some(inet), false),
             Address::Unix(_) | Address::UnixGram(_) | Address::SeqPacket(_) => (None, true),
         };
         let is_tcp = matches!(self.address, Address::Tcp(_));

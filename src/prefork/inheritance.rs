@@ -8,7 +8,10 @@ use std::{env, io};
 
 use rustix::stdio::dup2_stdin;
 
-use super::{VARIABLE, handoff};
+use super::handoff;
+
+/// Tells a program that it is a worker, and how many sockets are handed down to it.
+pub(super) const VARIABLE: &str = "SOCKETSERVER_WORKER";
 
 /// Of the process, not of a server: standard input is one, too.
 static INHERITANCE: OnceLock<Option<Inheritance>> = OnceLock::new();

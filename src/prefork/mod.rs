@@ -17,6 +17,3 @@ mod worker;
 
 pub(crate) use self::inheritance::{channel, is_worker, next_socket};
 pub(crate) use self::supervisor::Supervisor;
-
-/// Tells a program that it is a worker, and how many sockets are handed down to it.
-const VARIABLE: &str = "SOCKETSERVER_WORKER";

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::{env, io};
 
-use super::{VARIABLE, handoff};
+use super::handoff;
+use super::inheritance::VARIABLE;
 use crate::reactor::{Channel, Poller, StopRequest};
 
 /// A process, and the channel to it.

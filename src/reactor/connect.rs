@@ -8,8 +8,9 @@ use std::time::Duration;
 use slab::Slab;
 
 use super::core::Core;
+use super::lookup::Answer;
 use super::part::Part;
-use super::resolve::{Answer, Resolver};
+use super::resolve::Resolver;
 use super::source::Source;
 use super::system::System;
 use crate::handler::Handler;

@@ -123,7 +123,7 @@ impl<S: System> Core<S> {
     pub(super) fn adopt(&mut self, mut socket: S::Socket, peer: Peer, permit: Option<PeerPermit>) {
         match self.watch(&mut socket) {
             Ok(()) => {
-                let id = self.hub.see_off(socket, peer);
+                let id = self.hub.adopt_lingering(socket, peer);
                 self.permits.extend(permit.map(|permit| (id, permit)));
             }
             Err(error) => log::debug!("{peer}: cannot be watched: {error}"),

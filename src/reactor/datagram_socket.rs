@@ -17,13 +17,10 @@ use crate::net::address::Address;
 use crate::net::listen::Listen;
 use crate::net::peer::Peer;
 
-/// Reliable datagrams. The number is the same on Linux, the BSDs and macOS.
-pub(super) const RDM: i32 = 4;
-
 /// A bound socket that peers may send datagrams to. The file of a Unix socket goes with it.
 pub(crate) enum DatagramSocket {
     /// With its address and the port that the system chose.
-    Inet(UdpSocket, Address),
+    Udp(UdpSocket, SocketAddr),
     Unix(UnixDatagram, SocketFile),
 }
 
@@ -36,13 +33,10 @@ impl DatagramSocket {
                 Ok(DatagramSocket::Unix(UnixDatagram::from_std(socket.into()), file))
             }
             Address::Udp(address) => {
-                let (socket, address) = open_inet(listen, *address, Type::DGRAM)?;
-                Ok(DatagramSocket::Inet(socket, Address::Udp(address)))
-            }
-            Address::Rdm(address) => {
-                let (socket, address) =
-                    open_inet(listen, *address, RDM.into()).map_err(rdm_error)?;
-                Ok(DatagramSocket::Inet(socket, Address::Rdm(address)))
+                let socket = bind_inet(listen, *address, Type::DGRAM)?;
+                let socket = UdpSocket::from_std(socket.into());
+                let address = socket.local_addr()?;
+                Ok(DatagramSocket::Udp(socket, address))
             }
             _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "no address of datagrams")),
         }
@@ -52,7 +46,7 @@ impl DatagramSocket {
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let both = Interest::READABLE.add(Interest::WRITABLE);
         match self {
-            DatagramSocket::Inet(socket, _) => socket.register(registry, token, both),
+            DatagramSocket::Udp(socket, _) => socket.register(registry, token, both),
             DatagramSocket::Unix(socket, _) => socket.register(registry, token, both),
         }
     }
@@ -61,14 +55,14 @@ impl DatagramSocket {
 impl DatagramTransport for DatagramSocket {
     fn address(&self) -> Address {
         match self {
-            DatagramSocket::Inet(_, address) => address.clone(),
+            DatagramSocket::Udp(_, address) => Address::Udp(*address),
             DatagramSocket::Unix(_, file) => Address::UnixGram(file.path().to_owned()),
         }
     }
 
     fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Peer)> {
         match self {
-            DatagramSocket::Inet(socket, _) => {
+            DatagramSocket::Udp(socket, _) => {
                 socket.recv_from(buffer).map(|(n, peer)| (n, peer.into()))
             }
             DatagramSocket::Unix(socket, _) => {
@@ -79,7 +73,7 @@ impl DatagramTransport for DatagramSocket {
 
     fn send_to(&self, to: &Peer, bytes: &[u8]) -> io::Result<()> {
         let sent = match (self, to) {
-            (DatagramSocket::Inet(socket, address), Peer::V4(to)) => match is_ipv6(address) {
+            (DatagramSocket::Udp(socket, address), Peer::V4(to)) => match address.is_ipv6() {
                 // The only form in which an IPv6 socket of both families takes it.
                 true => {
                     let to = SocketAddrV6::new(to.ip().to_ipv6_mapped(), to.port(), 0, 0);
@@ -87,7 +81,7 @@ impl DatagramTransport for DatagramSocket {
                 }
                 false => socket.send_to(bytes, SocketAddr::V4(*to)),
             },
-            (DatagramSocket::Inet(socket, _), Peer::V6(to)) => {
+            (DatagramSocket::Udp(socket, _), Peer::V6(to)) => {
                 socket.send_to(bytes, SocketAddr::V6(**to))
             }
             (DatagramSocket::Unix(socket, _), Peer::UnixNamed(path)) => {
@@ -98,33 +92,6 @@ impl DatagramTransport for DatagramSocket {
         };
         sent.map(|_| ())
     }
-}
-
-fn open_inet(
-    listen: &Listen,
-    address: SocketAddr,
-    ty: Type,
-) -> io::Result<(UdpSocket, SocketAddr)> {
-    let socket = UdpSocket::from_std(bind_inet(listen, address, ty)?.into());
-    let address = socket.local_addr()?;
-    Ok((socket, address))
-}
-
-/// What the system says to a kind of socket that it does not have: EPROTONOSUPPORT,
-/// ESOCKTNOSUPPORT or EPROTOTYPE (socket(2)), which all have no kind of their own in `std`.
-fn rdm_error(error: io::Error) -> io::Error {
-    const UNKNOWN: [i32; 3] = if cfg!(target_os = "linux") { [93, 94, 91] } else { [43, 44, 41] };
-    match error.raw_os_error() {
-        Some(code) if UNKNOWN.contains(&code) => io::Error::new(
-            io::ErrorKind::Unsupported,
-            "this system has no reliable datagrams over IP (SOCK_RDM): use udp: or TCP",
-        ),
-        _ => error,
-    }
-}
-
-fn is_ipv6(address: &Address) -> bool {
-    matches!(address, Address::Udp(SocketAddr::V6(_)) | Address::Rdm(SocketAddr::V6(_)))
 }
 
 fn unix_peer(address: &UnixAddr) -> Peer {

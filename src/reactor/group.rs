@@ -11,7 +11,7 @@ use super::load::Loads;
 use super::remote::{Remote, StopRequest};
 use crate::accept::PeerPermit;
 use crate::handler::Handler;
-use crate::hub::Parcel;
+use crate::hub::ShardMessage;
 use crate::id::Home;
 use crate::mailbox::{Mailbox, Refused};
 use crate::net::peer::Peer;
@@ -29,7 +29,7 @@ pub(super) struct Transfer<T> {
 pub(super) enum Mail<T> {
     Transfer(Transfer<T>),
     /// What the hub of that reactor has for the hub here, in the order of sending.
-    Parcels(usize, Vec<Parcel>),
+    Parcels(usize, Vec<ShardMessage>),
     /// That reactor has ended. Nothing of it follows.
     Departed(usize),
 }
@@ -122,7 +122,7 @@ impl<T> Member<T> {
 
     /// Sends what is in `outbox` to another reactor. One that has ended takes nothing; its leave
     /// has come or will.
-    pub(super) fn send(&self, to: usize, outbox: &mut Vec<Parcel>) {
+    pub(super) fn send(&self, to: usize, outbox: &mut Vec<ShardMessage>) {
         let parcels = Mail::Parcels(self.index, std::mem::take(outbox));
         let sent = self.group.seats[to].mailbox.send(parcels);
         if let Err(Mail::Parcels(_, parcels)) = sent.map_err(Refused::into_message) {

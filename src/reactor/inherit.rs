@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use mio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
 use socket2::{Socket as RawSocket, Type};
 
-use super::datagram_socket::{DatagramSocket, RDM};
+use super::datagram_socket::DatagramSocket;
 use super::listen::Listener;
 use super::socket_file::SocketFile;
 use crate::net::address::Address;
@@ -43,16 +43,14 @@ impl DatagramSocket {
     ///
     /// As for [`Listener::inherit`].
     pub(crate) fn inherit(address: &Address, socket: OwnedFd) -> io::Result<DatagramSocket> {
-        let is_rdm = matches!(address, Address::Rdm(_));
-        let socket = expect(socket, address, if is_rdm { RDM.into() } else { Type::DGRAM })?;
+        let socket = expect(socket, address, Type::DGRAM)?;
         if let Address::UnixGram(path) = address {
             let socket = UnixDatagram::from_std(socket.into());
             return Ok(DatagramSocket::Unix(socket, SocketFile::of_another(path)));
         }
         let socket = UdpSocket::from_std(socket.into());
-        let bound = socket.local_addr()?;
-        let address = if is_rdm { Address::Rdm(bound) } else { Address::Udp(bound) };
-        Ok(DatagramSocket::Inet(socket, address))
+        let address = socket.local_addr()?;
+        Ok(DatagramSocket::Udp(socket, address))
     }
 }
 
@@ -61,7 +59,7 @@ fn expect(socket: OwnedFd, address: &Address, ty: Type) -> io::Result<RawSocket>
     let socket = RawSocket::from(socket);
     let bound = socket.local_addr()?;
     let is_it = match address {
-        Address::Tcp(wanted) | Address::Udp(wanted) | Address::Rdm(wanted) => bound
+        Address::Tcp(wanted) | Address::Udp(wanted) => bound
             .as_socket()
             .is_some_and(|is| is.ip() == wanted.ip() && [0, is.port()].contains(&wanted.port())),
         Address::Unix(path) | Address::UnixGram(path) | Address::SeqPacket(path) => {
@@ -89,7 +87,7 @@ impl AsFd for Listener {
 impl AsFd for DatagramSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            DatagramSocket::Inet(socket, _) => socket.as_fd(),
+            DatagramSocket::Udp(socket, _) => socket.as_fd(),
             DatagramSocket::Unix(socket, _) => socket.as_fd(),
         }
     }

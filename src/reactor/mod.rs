@@ -31,6 +31,7 @@ mod group;
 mod inherit;
 mod listen;
 mod load;
+mod lookup;
 mod native;
 mod outgoing;
 mod part;

@@ -1,10 +1,8 @@
-//! Host names looked up off the loop. Knows the system's resolver and the doorbell of the loop;
-//! nothing of connections.
+//! Host names looked up off the loop, a few at a time. Knows nothing of connections.
 
 use std::collections::VecDeque;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 
+use super::lookup::{Answer, Lookup, Question, Ticket};
 use super::system::System;
 use crate::mailbox::{Doorbell, Mailbox};
 
@@ -14,46 +12,6 @@ pub(super) struct Resolver {
     answers: Mailbox<Answer>,
     running: usize,
     waiting: VecDeque<Question>,
-}
-
-/// What a question is known by.
-pub(super) type Ticket = (usize, u64);
-
-struct Question {
-    ticket: Ticket,
-    name: Box<str>,
-    port: u16,
-}
-
-/// What became of the question with the ticket.
-pub(super) struct Answer {
-    pub(super) ticket: Ticket,
-    pub(super) addresses: io::Result<Vec<SocketAddr>>,
-}
-
-/// A name to be looked up by a thread.
-pub(crate) struct Lookup {
-    question: Question,
-    answers: Mailbox<Answer>,
-}
-
-impl Lookup {
-    /// Returns the name and the port to look up.
-    pub(crate) fn question(&self) -> (&str, u16) {
-        (&self.question.name, self.question.port)
-    }
-
-    /// Asks the system's resolver, and hands the answer to the loop.
-    pub(super) fn run(self) {
-        let addresses = self.question().to_socket_addrs().map(Iterator::collect);
-        self.answer(addresses);
-    }
-
-    /// Hands an answer to the loop.
-    pub(crate) fn answer(self, addresses: io::Result<Vec<SocketAddr>>) {
-        // The mailbox takes it even if the server has ended.
-        drop(self.answers.send(Answer { ticket: self.question.ticket, addresses }));
-    }
 }
 
 /// Lookups at once; the others wait for one of them to end.
@@ -89,7 +47,7 @@ impl Resolver {
             let Some(question) = self.waiting.pop_front() else { return };
             let (ticket, answers) = (question.ticket, self.answers.clone());
             self.running += 1;
-            if let Err(error) = system.start_lookup(Lookup { question, answers }) {
+            if let Err(error) = system.start_lookup(Lookup::new(question, answers)) {
                 drop(self.answers.send(Answer { ticket, addresses: Err(error) }));
             }
         }

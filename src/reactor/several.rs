@@ -74,6 +74,7 @@ pub(crate) fn share<'s, S: System>(setup: &mut Setup<'s, S>, count: usize) -> Ve
         dials: Vec::new(),
         datagrams: DatagramEndpoints::new(&setup.limits, Vec::new(), Vec::new()),
         budgets: setup.budgets,
+        takes_ordinary_path: setup.takes_ordinary_path,
     };
     let mut shares: Vec<Setup<'_, S>> = (1..count).map(bare).collect();
     for (index, dial) in std::mem::take(&mut setup.dials).into_iter().enumerate() {

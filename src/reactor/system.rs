@@ -5,8 +5,8 @@
 use std::io;
 use std::time::Duration;
 
+use super::lookup::Lookup;
 use super::remote::Remote;
-use super::resolve::Lookup;
 use super::source::Source;
 use crate::accept::{Accept, Descriptors, PeerPermit};
 use crate::clock::Elapsed;

@@ -404,6 +404,7 @@ impl Server {
             dials,
             datagrams,
             budgets: Budgets::default(),
+            takes_ordinary_path: true,
         };
         match mode {
             Mode::Reactors(count @ 2..) => run_several(poller, count, setup),

@@ -17,7 +17,6 @@ fn every_form_is_understood_and_written_the_same() {
         ("[::1]:80", Address::Tcp(inet("[::1]:80"))),
         ("udp:127.0.0.1:80", Address::Udp(inet("127.0.0.1:80"))),
         ("udp:[::1]:80", Address::Udp(inet("[::1]:80"))),
-        ("rdm:127.0.0.1:80", Address::Rdm(inet("127.0.0.1:80"))),
         ("unix:/run/a b:c.sock", Address::Unix(path.clone())),
         ("unixgram:/run/a b:c.sock", Address::UnixGram(path.clone())),
         ("seqpacket:/run/a b:c.sock", Address::SeqPacket(path)),
@@ -25,7 +24,7 @@ fn every_form_is_understood_and_written_the_same() {
     for (text, address) in forms {
         assert_eq!(text.parse(), Ok(address.clone()), "{text}");
         assert_eq!(address.to_string(), text);
-        let of_datagrams = ["udp", "rdm", "unixgram"].iter().any(|kind| text.starts_with(kind));
+        let of_datagrams = ["udp", "unixgram"].iter().any(|kind| text.starts_with(kind));
         assert_eq!(address.is_datagram(), of_datagrams, "{text}");
     }
 }
@@ -39,7 +38,6 @@ fn what_is_no_address_is_told_in_one_line() {
         "unixgram:",
         "seqpacket:",
         "udp:",
-        "rdm:",
         "udp:localhost:80",
         "udp:127.0.0.1",
         "udp:unix:/a",
@@ -52,6 +50,17 @@ fn what_is_no_address_is_told_in_one_line() {
         let error = text.parse::<Address>().unwrap_err().to_string();
         assert_eq!(error.lines().count(), 1, "{error}");
         assert!(error.starts_with(&format!("'{}' is no address: write ", text.escape_debug())));
+    }
+}
+
+#[test]
+fn an_address_of_reliable_datagrams_is_refused_with_what_to_write_instead() {
+    for text in ["rdm:127.0.0.1:80", "rdm:[::1]:80", "rdm:/run/a.sock", "rdm:"] {
+        let expected = format!(
+            "'{text}' is no address: no system has SOCK_RDM for IP or Unix sockets: write udp:ADDR \
+             for datagrams, or unixgram:/path or seqpacket:/path for reliable ones"
+        );
+        assert_eq!(text.parse::<Address>().unwrap_err().to_string(), expected);
     }
 }
 

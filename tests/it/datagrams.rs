@@ -289,23 +289,6 @@ fn a_receive_buffer_holds_what_was_asked_for() {
 }
 
 #[test]
-fn a_system_without_reliable_datagrams_says_so_in_one_line() {
-    match Server::bind("rdm:127.0.0.1:0") {
-        // A system that has them serves them like the others.
-        Ok(server) => assert!(server.addresses()[0].is_datagram()),
-        Err(error) => {
-            let said = error.to_string();
-            assert_eq!(error.kind(), ErrorKind::Unsupported, "{said}");
-            assert_eq!(
-                said,
-                "cannot listen on rdm:127.0.0.1:0: this system has no reliable datagrams over IP \
-                 (SOCK_RDM): use udp: or TCP"
-            );
-        }
-    }
-}
-
-#[test]
 fn a_handler_is_tested_without_a_socket() {
     let mut handler = |datagram: &[u8], cx: &mut DatagramContext<'_>| {
         cx.reply(datagram);

@@ -82,10 +82,11 @@ fn what_each_call_writes_is_a_packet() {
     let client = packets(&mut network, probe);
     network.turn();
     network.send(client, b"data");
+    network.settle();
     network.shut(client);
     network.settle();
     let heard = heard(&mut network, client);
-    assert_eq!(heard, ["hello", "note to self", "another", "wake", "data", "bye"]);
+    assert_eq!(heard, ["hello", "note to self", "another", "data", "wake", "bye"]);
     assert!(network.is_closed(client));
 }
 

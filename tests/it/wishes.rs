@@ -123,6 +123,8 @@ fn a_reset_is_not_forgotten_by_one_that_pauses_again() {
     // The same turn resumes it and brings the reset, and it pauses with input left over.
     network.reset(client);
     network.settle();
+    assert_eq!(log.closes(), [], "input that has arrived waits for its handler");
+    network.advance(patient().linger + Duration::from_secs(1));
     assert_eq!(log.closes(), [RESET]);
 }
 

@@ -3,7 +3,9 @@
 use super::chunk;
 use super::framing::Framing;
 use super::head::Head;
-use super::{HttpLimits, Message, Parsed, Refusal};
+use super::limits::HttpLimits;
+use super::message::Message;
+use super::refusal::{Parsed, Refusal};
 use crate::handler::framed::Step;
 
 /// Where in a body the input stands.

@@ -4,7 +4,7 @@
 use memchr::memchr;
 
 use super::bytes::{TOKEN, is_field_byte, is_field_value};
-use super::{Parsed, Refusal};
+use super::refusal::{Parsed, Refusal};
 
 /// Bytes of the line of a chunk's size, extensions and all.
 const SIZE_LINE_MAX: usize = 256;

@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 
-use super::Version;
 use super::opening;
+use super::version::Version;
 
 /// The head of an answer, to be appended to a connection's output.
 ///

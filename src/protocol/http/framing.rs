@@ -2,7 +2,9 @@
 //! Wherever two readers could come to different ends, the request is refused.
 
 use super::bytes::{TOKEN, trim};
-use super::{Parsed, Refusal, Verb, Version};
+use super::refusal::{Parsed, Refusal};
+use super::verb::Verb;
+use super::version::Version;
 
 /// Where the body of a request ends (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,18 +10,12 @@ use super::bytes::{TOKEN, is_field_value, skip_space, trim};
 use super::fields::Fields;
 use super::framing::{Facts, Framing};
 use super::host;
+use super::limits::HttpLimits;
+use super::refusal::{Parsed, Refusal};
 use super::target::{self, Span, Target};
-use super::{HttpLimits, Parsed, Refusal, Verb};
+use super::verb::Verb;
+use super::version::Version;
 use crate::close::Close;
-
-/// The version of a request; others than these two are refused with 505.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Version {
-    /// HTTP/1.0: closes unless asked not to, knows no chunked coding.
-    Http10,
-    /// HTTP/1.1
-    Http11,
-}
 
 /// The head of a request. It borrows from the input.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use std::str;
 use memchr::memchr;
 
 use super::bytes::{DIGIT, HOST};
-use super::{Parsed, Refusal};
+use super::refusal::{Parsed, Refusal};
 
 /// Takes the `host [":" port]` that stands at `at`, and tells where it ends.
 pub(super) fn take(input: &[u8], at: usize) -> Parsed<usize> {

@@ -5,7 +5,8 @@ use memchr::memchr_iter;
 
 use super::bytes::TOKEN;
 use super::head::HEAD_MAX;
-use super::{HttpLimits, Parsed, Refusal};
+use super::limits::HttpLimits;
+use super::refusal::{Parsed, Refusal};
 
 /// How far an incomplete head has been looked at.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use super::bytes::{PATH, QUERY};
 use super::host;
+use super::refusal::{Parsed, Refusal};
 use super::verb::Verb;
-use super::{Parsed, Refusal};
 
 /// A part of a head, by where it stands. Nothing that a span is used for stands at 0: there is
 /// always a method in front of it. So the default says that there is no such part.

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::draft::{Draft, Later, Pieces, Prepared};
+use super::failure::Failure;
+use super::reply::{Reply, Sent};
+use super::request::Request;
+use super::site::Site;
 use super::upload::Upload;
-use super::{Failure, Reply, Request, Sent, Site};
 use crate::close::{Close, Timeout};
 use crate::handler::context::{Context, Note};
 use crate::handler::framed::MessageHandler;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::protocol::http::{Answer, Connection, Length, Version};
 
 /// What is known of an answer besides its body.

@@ -20,9 +20,11 @@
 
 mod conversation;
 mod draft;
+mod failure;
 mod reply;
 mod request;
 mod router;
+mod site;
 mod upload;
 
 use std::fmt;
@@ -31,19 +33,17 @@ use std::sync::Arc;
 // What routes are given and give: nobody needs to depend on `http` for them.
 pub use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
-pub use self::reply::{Failure, Reply, Sent};
+pub use self::failure::Failure;
+pub use self::reply::{Answered, Reply, Sent};
 pub use self::request::Request;
 
 use self::conversation::Conversation;
 use self::router::Router;
+use self::site::Site;
 use crate::handler::framed::Framed;
 use crate::handler::{Handler, Service};
 use crate::net::peer::Peer;
 use crate::protocol::http::{Http, HttpLimits};
-
-/// What a route returns: that it has answered, or why it could not. `?` turns any error into a
-/// [`Failure`], which is logged and answered with 500.
-pub type Answered<'r> = Result<Sent<'r>, Failure>;
 
 /// A web service: routes and limits. It is a [`Service`]; each connection gets its own
 /// conversation, all share the routes.
@@ -60,12 +60,6 @@ pub struct Web {
     limits: HttpLimits,
     /// Made of the other two when the first client comes.
     site: Option<Arc<Site>>,
-}
-
-/// What all connections of a web service share.
-struct Site {
-    router: Router,
-    limits: Arc<HttpLimits>,
 }
 
 impl Web {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use super::Answered;
 use super::draft::{Draft, Later, Pieces, may_have_body};
+use super::failure::Failure;
 use crate::protocol::http::{Connection, Length, Version};
 
 /// The right to answer one request, once.
@@ -67,16 +67,9 @@ pub struct Reply<'r> {
 #[must_use = "a route returns it"]
 pub struct Sent<'r>(PhantomData<&'r mut ()>);
 
-/// Why a route could not answer. Any error becomes one by `?`; it is logged and the client gets
-/// 500, without the text.
-#[derive(Debug)]
-pub struct Failure(pub(super) String);
-
-impl<E: fmt::Display> From<E> for Failure {
-    fn from(error: E) -> Failure {
-        Failure(error.to_string())
-    }
-}
+/// What a route returns: that it has answered, or why it could not. `?` turns any error into a
+/// [`Failure`], which is logged and answered with 500.
+pub type Answered<'r> = Result<Sent<'r>, Failure>;
 
 impl<'r> Reply<'r> {
     /// The status, instead of 200. An interim one (1xx) is no answer and becomes 500.

@@ -6,9 +6,11 @@ use std::{fmt, str};
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use super::router::Params;
 use crate::net::peer::Peer;
 use crate::protocol::http::{Fields, Head};
+
+/// The parameters of a path: name and decoded value.
+pub(super) type Params<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 /// A request, complete with its body. It borrows from the connection's input.
 ///

@@ -5,15 +5,13 @@ use std::borrow::Cow;
 use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode;
 
-use super::{Answered, Reply, Request};
+use super::reply::{Answered, Reply};
+use super::request::{Params, Request};
 use crate::protocol::http::{Head, Verb};
 
 /// What answers one method of one path.
 pub(super) type Route =
     Box<dyn for<'q, 'r> Fn(&Request<'q>, Reply<'r>) -> Answered<'r> + Send + Sync>;
-
-/// The parameters of a path: name and decoded value.
-pub(super) type Params<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 #[derive(Default)]
 pub(super) struct Router {

@@ -123,7 +123,7 @@ impl Observed {
             match effect {
                 Effect::Pause => account.paused = true,
                 Effect::Resume => account.paused = false,
-                Effect::Close(_) => account.over = true,
+                Effect::Close(_) | Effect::Reset(_) => account.over = true,
                 Effect::WakeAt(at_ms) => account.timer_ms = Some(*at_ms),
                 Effect::Upgrade(to) if !account.over => {
                     let inner = std::mem::replace(to, Box::new(Nobody));

@@ -7,12 +7,23 @@ use std::sync::Arc;
 
 /// Output that a socket did not take yet: a queue of pieces, taken in front and added behind.
 ///
-/// What a connection wrote itself is its own and grows in place. What was published is a slice
-/// that it shares with all who wait for the same, and the only thing that may be dropped again.
+/// What a handler wrote or was sent grows in place. What was published is a slice shared with all
+/// members that wait for the same, and the only kind that may be dropped again.
 #[derive(Default)]
-pub(crate) struct Backlog {
+pub(in crate::hub) struct WriteQueue {
     pieces: VecDeque<Piece>,
     len: usize,
+    /// How much of `len` the connection's own handler wrote.
+    own_len: usize,
+}
+
+/// Where queued bytes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Origin {
+    /// The connection's own handler wrote them: they pause its input.
+    Handler,
+    /// Others sent or forwarded them.
+    Others,
 }
 
 struct Piece {
@@ -24,7 +35,7 @@ struct Piece {
 }
 
 enum Bytes {
-    Own(Vec<u8>),
+    Written(Vec<u8>, Origin),
     /// Whole messages that were published, none of which has begun to be sent if `fresh`.
     Published {
         slice: Arc<[u8]>,
@@ -35,34 +46,46 @@ enum Bytes {
 impl Piece {
     fn waiting(&self) -> &[u8] {
         let bytes = match &self.bytes {
-            Bytes::Own(bytes) => bytes.as_slice(),
+            Bytes::Written(bytes, _) => bytes.as_slice(),
             Bytes::Published { slice, .. } => slice,
         };
         bytes.get(self.rest.clone()).unwrap_or_default()
+    }
+
+    fn is_own(&self) -> bool {
+        matches!(self.bytes, Bytes::Written(_, Origin::Handler))
     }
 }
 
 /// What a packet that waits counts beyond its bytes. Many small ones take memory and calls that
 /// their bytes do not tell of; the kernel counts alike.
-pub(crate) const PACKET_COST: usize = 512;
+pub(in crate::hub) const PACKET_COST: usize = 512;
 
 /// The most pieces that go into one vectored write.
-pub(crate) const GATHERED: usize = 16;
+pub(in crate::hub) const GATHERED: usize = 16;
 
-impl Backlog {
-    /// How much waits: bytes, and [`PACKET_COST`] for each packet.
-    pub(crate) fn len(&self) -> usize {
+impl WriteQueue {
+    /// Returns how much waits: bytes, and [`PACKET_COST`] for each packet.
+    pub(in crate::hub) fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Returns how much of it the connection's own handler wrote.
+    pub(in crate::hub) fn own_len(&self) -> usize {
+        self.own_len
+    }
+
+    pub(in crate::hub) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Adds bytes of the connection's own, in the last piece if that is its own too.
-    pub(crate) fn push(&mut self, more: &[u8]) {
-        let Some(Piece { bytes: Bytes::Own(bytes), rest, .. }) = self.pieces.back_mut() else {
-            return self.add(Bytes::Own(more.to_vec()), 0..more.len(), 0);
+    /// Adds bytes, to the last piece if that has the same origin.
+    pub(in crate::hub) fn push(&mut self, more: &[u8], origin: Origin) {
+        let (bytes, rest) = match self.pieces.back_mut() {
+            Some(Piece { bytes: Bytes::Written(bytes, of), rest, .. }) if *of == origin => {
+                (bytes, rest)
+            }
+            _ => return self.add(Bytes::Written(more.to_vec(), origin), 0..more.len(), 0),
         };
         // Sent bytes are dropped only once they are the larger half, so that each byte is
         // moved at most once more than it is appended.
@@ -73,44 +96,66 @@ impl Backlog {
         bytes.extend_from_slice(more);
         rest.end = bytes.len();
         self.len += more.len();
+        if origin == Origin::Handler {
+            self.own_len += more.len();
+        }
     }
 
-    /// Adds bytes of the connection's own as a piece for itself: a packet.
-    pub(crate) fn push_apart(&mut self, bytes: &[u8]) {
-        self.add(Bytes::Own(bytes.to_vec()), 0..bytes.len(), PACKET_COST);
+    /// Adds bytes as a piece of their own: a packet.
+    pub(in crate::hub) fn push_apart(&mut self, bytes: &[u8], origin: Origin) {
+        self.add(Bytes::Written(bytes.to_vec(), origin), 0..bytes.len(), PACKET_COST);
     }
 
-    /// Adds `part` of a slice that others wait for too: whole messages, unless the first of them
-    /// has `begun` to be sent.
-    pub(crate) fn push_published(&mut self, slice: Arc<[u8]>, part: Range<usize>, begun: bool) {
+    /// Adds `part` of a slice that other members wait for, too: whole messages, unless the first
+    /// of them has `begun` to be sent.
+    pub(in crate::hub) fn push_published(
+        &mut self,
+        slice: Arc<[u8]>,
+        part: Range<usize>,
+        begun: bool,
+    ) {
         self.add(Bytes::Published { slice, fresh: !begun }, part, 0);
     }
 
     /// Adds `part` of such a slice as a piece for itself: one message, a packet.
-    pub(crate) fn push_published_apart(&mut self, slice: Arc<[u8]>, part: Range<usize>) {
+    pub(in crate::hub) fn push_published_apart(&mut self, slice: Arc<[u8]>, part: Range<usize>) {
         self.add(Bytes::Published { slice, fresh: true }, part, PACKET_COST);
     }
 
     fn add(&mut self, bytes: Bytes, rest: Range<usize>, cost: usize) {
         if !rest.is_empty() {
-            self.len += rest.len() + cost;
-            self.pieces.push_back(Piece { bytes, rest, cost });
+            let piece = Piece { bytes, rest, cost };
+            let len = piece.rest.len() + cost;
+            self.len += len;
+            if piece.is_own() {
+                self.own_len += len;
+            }
+            self.pieces.push_back(piece);
         }
+    }
+
+    /// Drops everything.
+    pub(in crate::hub) fn clear(&mut self) {
+        *self = WriteQueue::default();
     }
 
     /// Whether what it says of its length is so, for the check after every turn.
     #[cfg(debug_assertions)]
-    pub(crate) fn counts_right(&self) -> bool {
-        self.len == self.pieces.iter().map(|piece| piece.rest.len() + piece.cost).sum::<usize>()
+    pub(in crate::hub) fn counts_right(&self) -> bool {
+        let len = |pieces: &mut dyn Iterator<Item = &Piece>| -> usize {
+            pieces.map(|piece| piece.rest.len() + piece.cost).sum()
+        };
+        self.len == len(&mut self.pieces.iter())
+            && self.own_len == len(&mut self.pieces.iter().filter(|piece| piece.is_own()))
     }
 
     /// What is to be sent next.
-    pub(crate) fn first(&self) -> &[u8] {
+    pub(in crate::hub) fn first(&self) -> &[u8] {
         self.pieces.front().map_or(&[], Piece::waiting)
     }
 
     /// The first pieces, for one vectored write. Empty if there is but one.
-    pub(crate) fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>; GATHERED]) -> usize {
+    pub(in crate::hub) fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>; GATHERED]) -> usize {
         if self.pieces.len() < 2 {
             return 0;
         }
@@ -123,12 +168,16 @@ impl Backlog {
     }
 
     /// The first `n` bytes have been sent.
-    pub(crate) fn consume(&mut self, mut n: usize) {
+    pub(in crate::hub) fn consume(&mut self, mut n: usize) {
         debug_assert!(n <= self.len);
         self.len -= n;
         while let Some(piece) = self.pieces.front_mut() {
+            let is_own = piece.is_own();
             if n < piece.rest.len() {
                 piece.rest.start += n;
+                if is_own {
+                    self.own_len -= n;
+                }
                 if let (Bytes::Published { fresh, .. }, 1..) = (&mut piece.bytes, n) {
                     *fresh = false;
                 }
@@ -136,15 +185,18 @@ impl Backlog {
             }
             n -= piece.rest.len();
             self.len -= piece.cost;
+            if is_own {
+                self.own_len -= piece.rest.len() + piece.cost;
+            }
             self.pieces.pop_front();
         }
         // The memory goes too: a connection with nothing to send owns none.
-        *self = Backlog::default();
+        *self = WriteQueue::default();
     }
 
     /// Drops what was published first and has not begun to be sent, until at most `target` bytes
     /// are left or there is no more of it. Returns how much went.
-    pub(crate) fn drop_oldest(&mut self, target: usize) -> usize {
+    pub(in crate::hub) fn drop_oldest(&mut self, target: usize) -> usize {
         let before = self.len;
         let mut len = self.len;
         self.pieces.retain(|piece| {

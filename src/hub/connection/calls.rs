@@ -1,0 +1,314 @@
+//! How a connection calls its handler: made here or sent to a worker, and what the handler recorded
+//! applied. The second part of [`Connection`].
+
+use super::Connection;
+use super::state::{Flags, Life, Output};
+use crate::close::Close;
+use crate::exec::{Call, Executor, Job, Returned, Task};
+use crate::handler::Handler;
+use crate::handler::context::{Context, Effect, Undelivered};
+use crate::hub::shards;
+use crate::hub::transport::Transport;
+use crate::hub::turn::{Config, Meter, Turn};
+use crate::id::{Home, Id};
+use crate::metrics::counters::Counters;
+use crate::metrics::stopwatch::Stopwatch;
+use crate::panics;
+
+impl<T: Transport> Connection<T> {
+    #[inline(always)]
+    pub(super) fn open_if_new(&mut self, id: Id, turn: &mut Turn) {
+        if self.state.is_new() {
+            self.open(id, turn);
+        }
+    }
+
+    fn open(&mut self, id: Id, turn: &mut Turn) {
+        if self.state.is_open() && self.state.is_here() && self.state.note_open() {
+            self.call(id, turn, Call::Open);
+        }
+    }
+
+    /// Tells the handler what others told it.
+    pub(super) fn deliver_notes(&mut self, id: Id, turn: &mut Turn) {
+        while self.state.is_open() && self.state.is_here() {
+            let Some((_, note)) = self.io.cold_if_any().and_then(|cold| cold.pop_note()) else {
+                return;
+            };
+            self.call(id, turn, Call::Note(note));
+            // A handler that takes over has its `on_open` first.
+            self.open_if_new(id, turn);
+        }
+    }
+
+    /// Makes a call and applies what the handler asked for, or sends the handler to a worker with
+    /// it. `None` if it panicked, went to a worker, or there is none.
+    #[inline(always)]
+    pub(super) fn call(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) -> Returned {
+        if !self.state.is_open() {
+            return None;
+        }
+        if self.state.output() != Output::Open {
+            return self.call_mute(id, turn, call);
+        }
+        let returned = self.make(id, turn, call);
+        self.heed(id, turn, returned.is_some());
+        returned
+    }
+
+    /// The same for a handler that cannot send any more: what it writes goes nowhere.
+    #[cold]
+    fn call_mute(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) -> Returned {
+        let len = turn.record.out.len();
+        let returned = self.make(id, turn, call);
+        turn.record.out.truncate(len);
+        self.heed(id, turn, returned.is_some());
+        returned
+    }
+
+    /// Applies what the handler asked for in a call from which it `returned`, or not.
+    #[inline(always)]
+    fn heed(&mut self, id: Id, turn: &mut Turn, returned: bool) {
+        if !turn.record.effects.is_empty() {
+            self.apply(id, turn);
+        }
+        if !returned && self.state.is_here() {
+            self.io.end(&mut self.state, Close::Panicked);
+        }
+        if turn.record.out.len() >= turn.record.room {
+            self.state.set(Flags::ABOVE_HIGH);
+        }
+        if self.io.keeps_boundaries() {
+            self.pack(turn);
+        }
+    }
+
+    /// Sends what one call wrote as one packet, before the next call writes.
+    #[cold]
+    fn pack(&mut self, turn: &mut Turn) {
+        turn.meter.progress.packed += turn.record.out.len();
+        self.io.flush(&mut self.state, turn);
+    }
+
+    /// Returns how much the handler may write before its output is above the high watermark.
+    #[inline(always)]
+    fn room(&self, config: &Config) -> usize {
+        match self.state.output() {
+            Output::Open => config.limits.output_high.saturating_sub(self.io.own_output_len()),
+            Output::Finishing | Output::Shut | Output::Failed => usize::MAX,
+        }
+    }
+
+    #[inline(always)]
+    fn make(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) -> Returned {
+        turn.record.room = self.room(&turn.config);
+        if turn.config.executor == Executor::Pool {
+            self.send_to_worker(id, turn, call);
+            return None;
+        }
+        let handler = self.handler.as_deref_mut()?;
+        let Meter { counters, stopwatch, .. } = &mut turn.meter;
+        counters.calls.add(1);
+        let mut cx = Context::new(id, &self.peer, &mut turn.record);
+        let result = match stopwatch.is_alarmed() {
+            false => call.make(handler, &mut cx),
+            true => make_timed(call, handler, &mut cx, stopwatch, counters),
+        };
+        match result {
+            Ok(result) => Some(result),
+            Err(said) => {
+                counters.panics.add(1);
+                log::error!("{id} {}: handler panicked: {said}", self.peer);
+                None
+            }
+        }
+    }
+
+    /// Sends the handler to a worker with the call.
+    #[cold]
+    fn send_to_worker(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) {
+        let Some(handler) = self.handler.take() else { return };
+        let record = turn.spare_record();
+        turn.meter.counters.calls.add(1);
+        let job = Job::new(id, self.peer.clone(), handler, call, record);
+        turn.pending.push_task(Task::Job(job));
+        self.state.set(Flags::ON_WORKER);
+    }
+
+    /// Takes the handler back, and goes on from where the call would have returned. What it wrote
+    /// goes behind what others have sent meanwhile.
+    pub(in crate::hub) fn come_back(&mut self, id: Id, mut job: Job, turn: &mut Turn) {
+        self.state.clear(Flags::ON_WORKER);
+        self.handler = Some(job.handler);
+        turn.record.effects.append(&mut job.record.effects);
+        turn.record.messages += std::mem::take(&mut job.record.messages);
+        turn.meter.stopwatch.note_job(job.took, &turn.meter.counters);
+        if job.returned.is_none() {
+            turn.meter.counters.panics.add(1);
+        }
+        if self.state.accepts_output() {
+            turn.record.out.extend_from_slice(&job.record.out);
+            // It may have stopped because its output was above the high watermark, though some has
+            // been sent meanwhile: then it waits for `on_drain`, and for the input that it left.
+            if job.record.out.len() >= job.record.room {
+                self.state.set(Flags::ABOVE_HIGH);
+            }
+        }
+        turn.record.room = self.room(&turn.config);
+        if !self.state.was_close_noted() {
+            self.heed(id, turn, job.returned.is_some());
+        }
+        if !job.input.is_empty() {
+            self.keep_unused(id, &job.input, job.input.len(), job.returned, turn);
+        } else if let Some(Err(why)) = job.returned {
+            self.end_rejected(why, turn);
+        }
+        turn.put_away(job.record);
+    }
+
+    /// Takes a handler back whose call has not been made: the server ends.
+    pub(in crate::hub) fn take_back(&mut self, job: Job) {
+        self.state.take_back_call(job.is_to_open(), job.is_to_close());
+        self.handler = Some(job.handler);
+    }
+
+    /// Applies what the handler asked for its own connection, and hands on the rest.
+    fn apply(&mut self, id: Id, turn: &mut Turn) {
+        let Turn { record, pending, config, .. } = turn;
+        for effect in record.effects.drain(..) {
+            match effect {
+                Effect::Close(why) => self.io.end(&mut self.state, why),
+                Effect::Reset(why) => self.io.reset(&mut self.state, why),
+                Effect::Pause => self.state.set(Flags::PAUSED),
+                Effect::Finish => self.state.finish_output(),
+                Effect::Resume => {
+                    if self.state.take(Flags::PAUSED) {
+                        self.state.set(Flags::RETRY_INPUT);
+                    }
+                }
+                // Ignored after a close in the same call.
+                Effect::Upgrade(to) if !self.state.is_open() => panics::drop_quietly(to),
+                Effect::Upgrade(to) => {
+                    if let Some(old) = self.handler.replace(to) {
+                        panics::drop_quietly(old);
+                    }
+                    self.state.upgrade(record.stopping);
+                    pending.push_effect(id, Effect::CancelWake);
+                }
+                other => {
+                    if matches!(other, Effect::WakeAt(_)) {
+                        self.state.forget_ring();
+                    }
+                    if config.home != Home::ALONE && shards::concerns_others(config.home, &other) {
+                        self.io.cold_mut().gate();
+                        pending.gate(id);
+                    }
+                    pending.push_effect(id, other);
+                }
+            }
+        }
+    }
+
+    /// Keeps what the handler left of `bytes`, the last `fresh` of which are new.
+    #[inline(always)]
+    pub(super) fn keep_unused(
+        &mut self,
+        id: Id,
+        bytes: &[u8],
+        fresh: usize,
+        returned: Returned,
+        turn: &mut Turn,
+    ) {
+        let len = bytes.len();
+        let used = match returned {
+            Some(Ok(used)) => used.min(len),
+            Some(Err(why)) => {
+                self.io.end(&mut self.state, why);
+                self.state.discard_input();
+                return;
+            }
+            None => return self.state.discard_input(),
+        };
+        turn.meter.progress.used |= used > 0;
+        let left = len - used;
+        if !self.state.is_open() {
+            if left > 0 {
+                self.state.discard_input();
+            }
+            return;
+        }
+        // Only a handler that had to stop in the middle of a packet is offered the rest of it.
+        const STOPS: Flags = Flags::PAUSED.with(Flags::ABOVE_HIGH).with(Flags::RETRY_INPUT);
+        if left == 0 || self.io.keeps_boundaries() && !self.state.has_any(STOPS) {
+            return self.io.forget_unused();
+        }
+        self.io.keep_unused(bytes, used, fresh);
+        if self.state.has(Flags::ABOVE_HIGH) {
+            self.state.set(Flags::RETRY_INPUT);
+        } else if left > turn.config.limits.pending_input
+            && !self.state.has_any(Flags::PAUSED.with(Flags::RETRY_INPUT))
+        {
+            self.reject(id, Close::InputLimit, turn);
+        }
+    }
+
+    /// Calls `on_close` and drops the handler. What it writes now goes nowhere. Returns false if
+    /// the handler is with a worker.
+    pub(super) fn finish_handler(&mut self, id: Id, turn: &mut Turn) -> bool {
+        if !self.state.is_here() {
+            return false;
+        }
+        if self.state.note_close() {
+            let why = self.io.why();
+            self.make(id, turn, Call::Close(&why));
+            if !self.state.is_here() {
+                return false;
+            }
+        }
+        if let Some(handler) = self.handler.take() {
+            panics::drop_quietly(handler);
+        }
+        turn.record.out.clear();
+        // What it asked for this connection is void; what it asked for others still counts.
+        for effect in turn.record.effects.drain(..) {
+            match effect {
+                Effect::Send(..)
+                | Effect::Publish(..)
+                | Effect::Forward(..)
+                | Effect::Tell(..)
+                | Effect::Connect(..) => turn.pending.push_effect(id, effect),
+                void => panics::drop_quietly(void),
+            }
+        }
+        if let Some(cold) = self.io.cold_if_any() {
+            panics::drop_quietly(cold.take_all_work());
+            while let Some((from, note)) = cold.pop_note() {
+                let undelivered = Box::new(Undelivered { to: id, note });
+                turn.pending.push_effect(Id::NOBODY, Effect::Tell(from, undelivered));
+            }
+        }
+        true
+    }
+
+    /// Returns true if a note can be delivered to the handler.
+    pub(in crate::hub) fn hears_notes(&self) -> bool {
+        self.state.life() == Life::Open
+    }
+}
+
+/// Makes a call while each is timed.
+#[cold]
+fn make_timed(
+    call: Call<'_>,
+    handler: &mut dyn Handler,
+    cx: &mut Context<'_>,
+    stopwatch: &mut Stopwatch,
+    counters: &Counters,
+) -> Result<Result<usize, Close>, String> {
+    let name = call.name();
+    let result = call.make(handler, cx);
+    if let Some(slow) = stopwatch.lap(counters) {
+        log::warn!("{} {}: {name} {slow}", cx.id(), cx.peer());
+    }
+    result
+}

@@ -1,0 +1,186 @@
+//! What a connection owns only while it is in the middle of something: unused input, unsent
+//! output, and what it has to do with others. Knows no socket and no handler.
+
+use std::collections::VecDeque;
+
+use super::write_queue::WriteQueue;
+use crate::close::Close;
+use crate::handler::context::{Note, Work};
+use crate::id::Id;
+
+/// The cold part of a connection. An idle connection has none.
+#[derive(Default)]
+pub(in crate::hub) struct Cold {
+    /// Bytes that the handler has not used yet.
+    pub(super) input: Vec<u8>,
+    pub(super) output: WriteQueue,
+    /// Nothing is written in this turn: see [`gate`](Cold::gate).
+    is_gated: bool,
+    /// Why the connection ends, from the moment it does.
+    why: Option<Close>,
+    /// Bytes of input that are still read after the output has ended.
+    linger_left: usize,
+    /// What others told the handler, each with its sender.
+    notes: VecDeque<(Id, Note)>,
+    offload: Offload,
+    /// Connections that forwarded to this one, and are not read until its output is low again.
+    waiting_senders: Vec<Id>,
+    /// How many lists of throttled connections this one is in.
+    throttles: usize,
+}
+
+/// Work that the handler has handed over.
+#[derive(Default)]
+enum Offload {
+    #[default]
+    Idle,
+    /// One piece is being done or waits for a worker; these come after it.
+    Busy(VecDeque<Work>),
+}
+
+impl Cold {
+    /// Returns true if nothing is left in it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.input.is_empty()
+            && self.output.is_empty()
+            && !self.is_gated
+            && self.why.is_none()
+            && self.linger_left == 0
+            && self.notes.is_empty()
+            && matches!(self.offload, Offload::Idle)
+            && self.waiting_senders.is_empty()
+            && self.throttles == 0
+    }
+
+    /// Writes nothing before the next turn: messages for another shard are on their way, and have
+    /// to be there before the peer hears of them.
+    pub(in crate::hub) fn gate(&mut self) {
+        self.is_gated = true;
+    }
+
+    pub(in crate::hub) fn ungate(&mut self) {
+        self.is_gated = false;
+    }
+
+    pub(super) fn is_gated(&self) -> bool {
+        self.is_gated
+    }
+
+    pub(super) fn why(&self) -> Option<&Close> {
+        self.why.as_ref()
+    }
+
+    /// The connection ends in good order: the first reason stays.
+    pub(super) fn note_end(&mut self, why: Close) {
+        self.why.get_or_insert(why);
+    }
+
+    /// The connection is cut: that is the reason, whatever it was about to end for.
+    pub(super) fn note_cut(&mut self, why: Close) {
+        self.why = Some(why);
+    }
+
+    pub(super) fn start_lingering(&mut self, bytes: usize) {
+        self.linger_left = bytes;
+    }
+
+    /// So much input was read after the output had ended. Returns true if that was enough.
+    pub(super) fn linger(&mut self, bytes: usize) -> bool {
+        self.linger_left = self.linger_left.saturating_sub(bytes);
+        self.linger_left == 0
+    }
+}
+
+/// What others told the handler.
+impl Cold {
+    pub(in crate::hub) fn push_note(&mut self, from: Id, note: Note) {
+        self.notes.push_back((from, note));
+    }
+
+    pub(super) fn pop_note(&mut self) -> Option<(Id, Note)> {
+        self.notes.pop_front()
+    }
+
+    pub(in crate::hub) fn has_notes(&self) -> bool {
+        !self.notes.is_empty()
+    }
+}
+
+/// Offloaded work.
+impl Cold {
+    /// Adds a piece of work. Returns true if the connection had none under way.
+    pub(in crate::hub) fn push_work(&mut self, work: Work) -> bool {
+        match &mut self.offload {
+            Offload::Idle => {
+                self.offload = Offload::Busy(VecDeque::from([work]));
+                true
+            }
+            Offload::Busy(waiting) => {
+                waiting.push_back(work);
+                false
+            }
+        }
+    }
+
+    /// Takes the next piece of work.
+    pub(in crate::hub) fn pop_work(&mut self) -> Option<Work> {
+        match &mut self.offload {
+            Offload::Idle => None,
+            Offload::Busy(waiting) => waiting.pop_front(),
+        }
+    }
+
+    /// A piece of work is done. Returns true if there is another one.
+    pub(in crate::hub) fn finish_work(&mut self) -> bool {
+        match &self.offload {
+            Offload::Busy(waiting) if !waiting.is_empty() => true,
+            _ => {
+                self.offload = Offload::Idle;
+                false
+            }
+        }
+    }
+
+    pub(super) fn take_all_work(&mut self) -> VecDeque<Work> {
+        match std::mem::take(&mut self.offload) {
+            Offload::Idle => VecDeque::new(),
+            Offload::Busy(waiting) => waiting,
+        }
+    }
+}
+
+/// Backpressure between connections.
+impl Cold {
+    /// Adds a sender that waits until the output is low, unless it was the last to be added. One
+    /// of another shard is added for each time that it forwarded: it is released as often.
+    pub(in crate::hub) fn await_low(&mut self, sender: Id, is_remote: bool) -> bool {
+        let must_wait = is_remote || self.waiting_senders.last() != Some(&sender);
+        if must_wait {
+            self.waiting_senders.push(sender);
+        }
+        must_wait
+    }
+
+    pub(in crate::hub) fn waiting_senders(&self) -> &[Id] {
+        &self.waiting_senders
+    }
+
+    pub(super) fn take_waiting_senders(&mut self) -> Vec<Id> {
+        std::mem::take(&mut self.waiting_senders)
+    }
+
+    pub(super) fn throttle(&mut self) {
+        self.throttles += 1;
+    }
+
+    /// One of the lists lets it go. Returns true if that was the last one.
+    pub(super) fn unthrottle(&mut self) -> bool {
+        self.throttles = self.throttles.saturating_sub(1);
+        self.throttles == 0
+    }
+
+    #[cfg(debug_assertions)]
+    pub(in crate::hub) fn throttles(&self) -> usize {
+        self.throttles
+    }
+}

@@ -1,0 +1,515 @@
+//! The states of a connection and every transition between them. Knows no socket, no handler and
+//! no buffer: it is told what has happened, and answers what may happen next.
+//!
+//! A connection is two halves, which end separately, and a life. The callbacks of its handler, the
+//! stop of the server and the handler's timer are small machines of their own.
+//!
+//! ```text
+//! machine    from        on                                      to
+//! ---------  ----------  --------------------------------------  ----------
+//! Input      Open        a read returns 0                        Ended
+//!            Open        the connection ends, bytes are unused   Unread
+//!            Unread      a read returns 0                        Ended
+//!            Ended       another handler takes over              Open
+//! Output     Open        the handler sends no more               Finishing
+//!            Finishing   all is sent, the write side is shut     Shut
+//!            any         a write fails, or an error is reported  Failed
+//! Life       Open        end: what is queued is still sent       Closing
+//!            Closing     all is sent, the peer still sends       Lingering
+//!            Closing     all is sent, nothing is unread          Closed
+//!            Lingering   the peer closes, or its time is up      Closed
+//!            < Closed    cut, nothing was queued                 Closed
+//!            < Closed    cut with output queued, or a reset      Cut
+//!            >= Closed   the handler is gone                     Ended
+//! Callbacks  New         on_open is called                       Opened
+//!            Opened      another handler takes over              New
+//!            Opened      on_close is called                      Notified
+//! Stop       No          the server stops                        Asked
+//!            Asked       its grace is over                       Overdue
+//!            any         on_stop is called                       No
+//! Timer      any         it is set                               Armed
+//!            Armed       its time has come                       Rang
+//!            any         on_wake is called, it is cancelled      Off
+//! ```
+//!
+//! Laws:
+//!
+//! * After the output has failed, input that has arrived is still read and offered, for at most
+//!   [`Limits::linger`](crate::Limits::linger) and
+//!   [`linger_bytes`](crate::Limits::linger_bytes); then the connection ends.
+//! * Only unsent output of a connection's own handler pauses its input
+//!   ([`ABOVE_HIGH`](Flags::ABOVE_HIGH)). Output that others queue on it pauses the others.
+//! * A connection ends in good order (`Closed`: FIN) or by a reset (`Cut`: RST).
+
+/// The life of a connection. It only goes down this list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(in crate::hub) enum Life {
+    Open,
+    /// The handler is done with the connection; queued output is still being sent.
+    Closing,
+    /// All is sent and the write side is shut. Input is discarded until the peer closes, too:
+    /// closing a socket with unread input resets it and can destroy the last answer.
+    Lingering,
+    /// To be closed in good order.
+    Closed,
+    /// To be closed by a reset: something was lost.
+    Cut,
+    /// The socket leaves with the end of the turn.
+    Ended,
+}
+
+/// The half that receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(in crate::hub) enum Input {
+    Open,
+    /// The connection was ended while input was unused.
+    Unread,
+    /// The end of the peer's input was read.
+    Ended,
+}
+
+/// The half that sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(in crate::hub) enum Output {
+    Open,
+    /// The handler sends no more; the write side is shut once the queue is empty.
+    Finishing,
+    Shut,
+    /// A write failed. Nothing can be sent any more.
+    Failed,
+}
+
+/// How far the callbacks of the handler are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Callbacks {
+    /// `on_open` is due.
+    New,
+    Opened,
+    /// `on_close` was called, though the handler may not be back from its worker.
+    Notified,
+    /// The connection was served elsewhere: it never had a handler here.
+    Adopted,
+}
+
+/// Whether `on_stop` is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(in crate::hub) enum Stop {
+    No,
+    /// After the message that is on its way.
+    Asked,
+    /// At once.
+    Overdue,
+}
+
+/// The timer that the handler has set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(in crate::hub) enum Timer {
+    Off,
+    Armed,
+    /// `on_wake` is due.
+    Rang,
+}
+
+/// How many topics the connection is a member of, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(in crate::hub) enum Memberships {
+    None,
+    One,
+    Several,
+}
+
+/// Facts that do not exclude each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::hub) struct Flags(u16);
+
+impl Flags {
+    const NONE: Flags = Flags(0);
+    /// In the run queue, where a connection is at most once.
+    pub(in crate::hub) const QUEUED: Flags = Flags(1);
+    /// The socket may hold input: an edge came and no read has come up short since. No second
+    /// event will come before that.
+    pub(in crate::hub) const READABLE: Flags = Flags(1 << 1);
+    /// A short read does not prove that the socket is empty: the end of the input may have come
+    /// merged with data, or a read stopped at the urgent mark. Read until `WouldBlock`.
+    pub(in crate::hub) const READ_TO_END: Flags = Flags(1 << 2);
+    /// The socket took less than it was given: an event will tell when it takes more.
+    pub(in crate::hub) const BLOCKED: Flags = Flags(1 << 3);
+    /// Unsent output of the handler was above the high watermark and has not fallen to the low
+    /// one since: the connection is not read.
+    pub(in crate::hub) const ABOVE_HIGH: Flags = Flags(1 << 4);
+    /// The handler paused: the connection is not read, and nothing is offered.
+    pub(in crate::hub) const PAUSED: Flags = Flags(1 << 5);
+    /// Its publishing or forwarding is faster than the receivers: not read until they have
+    /// caught up.
+    pub(in crate::hub) const THROTTLED: Flags = Flags(1 << 6);
+    /// Unused input is to be offered again though no new byte has come.
+    pub(in crate::hub) const RETRY_INPUT: Flags = Flags(1 << 7);
+    /// The handler is with a worker.
+    pub(in crate::hub) const ON_WORKER: Flags = Flags(1 << 8);
+    /// Several topics have queued output on it that leaves in one write.
+    pub(in crate::hub) const COLLECTING: Flags = Flags(1 << 9);
+    /// An incomplete message has used up its time.
+    pub(in crate::hub) const MESSAGE_LATE: Flags = Flags(1 << 10);
+    /// An event reported an error that no call has returned yet.
+    pub(in crate::hub) const ERROR_PENDING: Flags = Flags(1 << 11);
+
+    pub(in crate::hub) const fn with(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+}
+
+/// All of it in eight bytes, so that one comparison tells that nothing is unusual.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+struct Core {
+    life: Life,
+    input: Input,
+    output: Output,
+    callbacks: Callbacks,
+    stop: Stop,
+    timer: Timer,
+    flags: Flags,
+}
+
+/// Open, and readable; nothing else.
+const ORDINARY: Core = Core {
+    life: Life::Open,
+    input: Input::Open,
+    output: Output::Open,
+    callbacks: Callbacks::Opened,
+    stop: Stop::No,
+    timer: Timer::Off,
+    flags: Flags::READABLE,
+};
+
+/// The same, with nothing to do before the next event.
+const IDLE: Core = Core { flags: Flags::NONE, ..ORDINARY };
+
+#[derive(Clone, Copy)]
+pub(in crate::hub) struct State {
+    core: Core,
+    memberships: Memberships,
+}
+
+impl State {
+    /// A connection whose handler has not been called yet.
+    pub(in crate::hub) fn new() -> State {
+        let core = Core { callbacks: Callbacks::New, flags: Flags::NONE, ..ORDINARY };
+        State { core, memberships: Memberships::None }
+    }
+
+    /// A connection that was served elsewhere, and lingers here.
+    pub(in crate::hub) fn adopted() -> State {
+        let core = Core {
+            life: Life::Closing,
+            input: Input::Unread,
+            callbacks: Callbacks::Adopted,
+            flags: Flags::NONE,
+            ..ORDINARY
+        };
+        State { core, memberships: Memberships::None }
+    }
+
+    /// Returns true if the connection is open and readable, and nothing else is the case.
+    #[inline(always)]
+    pub(in crate::hub) fn is_ordinary(&self) -> bool {
+        self.core == ORDINARY
+    }
+
+    /// Returns true if the connection is open, and nothing else is the case.
+    #[inline(always)]
+    pub(in crate::hub) fn is_idle(&self) -> bool {
+        self.core == IDLE
+    }
+}
+
+/// Flags.
+impl State {
+    #[inline(always)]
+    pub(in crate::hub) fn has(&self, flag: Flags) -> bool {
+        self.core.flags.0 & flag.0 == flag.0
+    }
+
+    #[inline(always)]
+    pub(in crate::hub) fn has_any(&self, flags: Flags) -> bool {
+        self.core.flags.0 & flags.0 != 0
+    }
+
+    #[inline(always)]
+    pub(in crate::hub) fn set(&mut self, flags: Flags) {
+        self.core.flags.0 |= flags.0;
+    }
+
+    #[inline(always)]
+    pub(in crate::hub) fn clear(&mut self, flags: Flags) {
+        self.core.flags.0 &= !flags.0;
+    }
+
+    /// Clears `flag` and returns true if it was set.
+    #[inline(always)]
+    pub(in crate::hub) fn take(&mut self, flag: Flags) -> bool {
+        let was = self.has(flag);
+        self.clear(flag);
+        was
+    }
+}
+
+/// The life.
+impl State {
+    #[inline(always)]
+    pub(in crate::hub) fn life(&self) -> Life {
+        self.core.life
+    }
+
+    #[inline(always)]
+    pub(in crate::hub) fn is_open(&self) -> bool {
+        self.core.life == Life::Open
+    }
+
+    /// Ends it in good order. Returns true if it was open.
+    pub(in crate::hub) fn end(&mut self, has_unused_input: bool) -> bool {
+        let was_open = self.is_open();
+        if was_open {
+            self.core.life = Life::Closing;
+            if has_unused_input {
+                self.discard_input();
+            }
+        }
+        was_open
+    }
+
+    /// All is sent; the peer still sends.
+    pub(in crate::hub) fn linger(&mut self) {
+        self.core.life = self.core.life.max(Life::Lingering);
+    }
+
+    /// All is sent, and nothing is unread.
+    pub(in crate::hub) fn close(&mut self) {
+        self.core.life = self.core.life.max(Life::Closed);
+    }
+
+    /// Ends it at once, by a reset if something `is_lost`.
+    pub(in crate::hub) fn cut(&mut self, is_lost: bool) {
+        let to = if is_lost { Life::Cut } else { Life::Closed };
+        self.core.life = self.core.life.max(to);
+    }
+
+    /// Its handler is gone, and its socket goes.
+    pub(in crate::hub) fn leave(&mut self) {
+        self.core.life = Life::Ended;
+    }
+}
+
+/// The halves.
+impl State {
+    pub(in crate::hub) fn input(&self) -> Input {
+        self.core.input
+    }
+
+    pub(in crate::hub) fn output(&self) -> Output {
+        self.core.output
+    }
+
+    /// The end of the input was read.
+    pub(in crate::hub) fn end_input(&mut self) {
+        self.core.input = Input::Ended;
+        self.clear(Flags::READABLE);
+    }
+
+    /// The connection ends though input was not used.
+    pub(in crate::hub) fn discard_input(&mut self) {
+        if self.core.input == Input::Open {
+            self.core.input = Input::Unread;
+        }
+    }
+
+    /// The handler sends no more.
+    pub(in crate::hub) fn finish_output(&mut self) {
+        if self.core.output == Output::Open {
+            self.core.output = Output::Finishing;
+        }
+    }
+
+    /// The write side is shut. Returns true if it was about to be.
+    pub(in crate::hub) fn shut_output(&mut self) -> bool {
+        let was_finishing = self.core.output == Output::Finishing;
+        if was_finishing {
+            self.core.output = Output::Shut;
+        }
+        was_finishing
+    }
+
+    /// Nothing can be sent any more. Input that has arrived is still read: no event may come for
+    /// it, so it is looked for.
+    pub(in crate::hub) fn fail_output(&mut self) {
+        self.core.output = Output::Failed;
+        self.clear(Flags::BLOCKED);
+        if self.take(Flags::ABOVE_HIGH) {
+            self.set(Flags::RETRY_INPUT);
+        }
+        if self.core.input == Input::Open {
+            self.set(Flags::READABLE.with(Flags::READ_TO_END));
+        }
+    }
+
+    pub(in crate::hub) fn has_failed(&self) -> bool {
+        self.core.output == Output::Failed
+    }
+
+    /// Returns true if queued output may still be sent.
+    #[inline(always)]
+    pub(in crate::hub) fn can_send(&self) -> bool {
+        self.core.life <= Life::Closing && self.core.output != Output::Failed
+    }
+
+    /// The same, and the socket is not full.
+    #[inline(always)]
+    pub(in crate::hub) fn may_write(&self) -> bool {
+        self.can_send() && !self.has(Flags::BLOCKED)
+    }
+
+    /// Returns true if output can be queued by others.
+    pub(in crate::hub) fn accepts_output(&self) -> bool {
+        self.core.life == Life::Open && self.core.output == Output::Open
+    }
+
+    /// Returns true if the handler is offered no input.
+    #[inline(always)]
+    pub(in crate::hub) fn is_halted(&self) -> bool {
+        const HALTS: Flags = Flags::PAUSED.with(Flags::THROTTLED).with(Flags::ON_WORKER);
+        self.has_any(HALTS) || self.core.input == Input::Ended
+    }
+
+    /// Returns true if there may be something for `take_input` to do.
+    #[inline(always)]
+    pub(in crate::hub) fn may_take_input(&self) -> bool {
+        const NEWS: Flags = Flags::READABLE.with(Flags::ABOVE_HIGH).with(Flags::RETRY_INPUT);
+        self.has_any(NEWS) || self.is_new()
+    }
+}
+
+/// The callbacks.
+impl State {
+    #[inline(always)]
+    pub(in crate::hub) fn is_new(&self) -> bool {
+        self.core.callbacks == Callbacks::New
+    }
+
+    pub(in crate::hub) fn is_adopted(&self) -> bool {
+        self.core.callbacks == Callbacks::Adopted
+    }
+
+    /// Returns true if the handler is not with a worker.
+    #[inline(always)]
+    pub(in crate::hub) fn is_here(&self) -> bool {
+        !self.has(Flags::ON_WORKER)
+    }
+
+    /// `on_open` is called. Returns true if it was due.
+    pub(in crate::hub) fn note_open(&mut self) -> bool {
+        let was_new = self.is_new();
+        if was_new {
+            self.core.callbacks = Callbacks::Opened;
+        }
+        was_new
+    }
+
+    /// `on_close` is called. Returns true if it was due.
+    pub(in crate::hub) fn note_close(&mut self) -> bool {
+        let was_opened = self.core.callbacks == Callbacks::Opened;
+        if was_opened {
+            self.core.callbacks = Callbacks::Notified;
+        }
+        was_opened
+    }
+
+    pub(in crate::hub) fn was_close_noted(&self) -> bool {
+        self.core.callbacks == Callbacks::Notified
+    }
+
+    /// A call that a worker had was not made.
+    pub(in crate::hub) fn take_back_call(&mut self, was_open: bool, was_close: bool) {
+        self.clear(Flags::ON_WORKER);
+        if was_open {
+            self.core.callbacks = Callbacks::New;
+        } else if was_close {
+            self.core.callbacks = Callbacks::Opened;
+        }
+    }
+
+    /// Another handler takes over. An end of the input that the old handler was told, the new one
+    /// has yet to hear: a socket says so again when it is read again.
+    pub(in crate::hub) fn upgrade(&mut self, is_stopping: bool) {
+        self.core.callbacks = Callbacks::New;
+        self.clear(Flags::PAUSED);
+        self.set(Flags::RETRY_INPUT);
+        self.cancel_timer();
+        if self.core.input == Input::Ended {
+            self.core.input = Input::Open;
+            self.set(Flags::READABLE);
+        }
+        if is_stopping {
+            self.ask_to_stop();
+        }
+    }
+}
+
+/// The stop of the server, the handler's timer, and topics.
+impl State {
+    pub(in crate::hub) fn stop(&self) -> Stop {
+        self.core.stop
+    }
+
+    pub(in crate::hub) fn ask_to_stop(&mut self) {
+        self.core.stop = Stop::Asked;
+    }
+
+    /// The grace for the message on its way is over.
+    pub(in crate::hub) fn end_grace(&mut self) {
+        if self.core.stop == Stop::Asked {
+            self.core.stop = Stop::Overdue;
+        }
+    }
+
+    pub(in crate::hub) fn note_stop(&mut self) {
+        self.core.stop = Stop::No;
+    }
+
+    /// A second timer takes the place of the first, though that may have rung.
+    pub(in crate::hub) fn forget_ring(&mut self) {
+        if self.core.timer == Timer::Rang {
+            self.core.timer = Timer::Off;
+        }
+    }
+
+    pub(in crate::hub) fn arm_timer(&mut self) {
+        self.core.timer = Timer::Armed;
+    }
+
+    pub(in crate::hub) fn cancel_timer(&mut self) {
+        self.core.timer = Timer::Off;
+    }
+
+    pub(in crate::hub) fn ring(&mut self) {
+        self.core.timer = Timer::Rang;
+    }
+
+    pub(in crate::hub) fn timer(&self) -> Timer {
+        self.core.timer
+    }
+
+    pub(in crate::hub) fn memberships(&self) -> Memberships {
+        self.memberships
+    }
+
+    pub(in crate::hub) fn set_memberships(&mut self, memberships: Memberships) {
+        self.memberships = memberships;
+    }
+}

@@ -1,0 +1,441 @@
+//! The connections of a hub with what drives them: the run queue, timeouts and timers. Knows no
+//! topic and no other shard; what is for these is left in [`Pending`](super::turn::Pending).
+
+use super::Readiness;
+use super::connection::state::{Flags, Life, Timer};
+use super::connection::{Connection, READ_SIZE};
+use super::pubsub::log::Slice;
+use super::run_queue::RunQueue;
+use super::table::Table;
+use super::time::sweep::{Sweep, Tick};
+use super::time::timeout::TimeoutKind;
+use super::time::timers::Timers;
+use super::transport::Transport;
+use super::turn::{Progress, Turn};
+use crate::close::Close;
+use crate::exec::Job;
+use crate::handler::Handler;
+use crate::id::Id;
+use crate::net::peer::Peer;
+use crate::now::Now;
+
+/// Timers served in one turn; the rest come in the next, which follows at once.
+const WAKE_BURST: usize = 4096;
+/// Connections ended for their deadlines in one turn: closing a socket takes some 20 microseconds.
+const END_BURST: usize = 16;
+
+pub(super) struct Connections<T> {
+    table: Table<T>,
+    queue: RunQueue,
+    sweep: Sweep,
+    timers: Timers,
+    /// Connections that ended in this turn; they leave the table at its end.
+    ended: Vec<Id>,
+    /// Those that have left the table, if the reactor wants to know.
+    departed: Option<Vec<Id>>,
+    turn: Turn,
+    /// Where input is read to, for all connections: unused input, one read's worth of it beyond
+    /// the limit (a handler may pause or be above its high watermark in the middle of a read), and
+    /// a read.
+    input: Vec<u8>,
+}
+
+/// Where a connection goes that has more to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Requeue {
+    Ready,
+    Yielded,
+}
+
+/// The table.
+impl<T: Transport> Connections<T> {
+    pub(super) fn new(turn: Turn) -> Connections<T> {
+        Connections {
+            table: Table::new(turn.config.home),
+            queue: RunQueue::default(),
+            sweep: Sweep::new(),
+            timers: Timers::default(),
+            ended: Vec::new(),
+            departed: None,
+            input: vec![0; turn.config.limits.pending_input + 2 * READ_SIZE],
+            turn,
+        }
+    }
+
+    pub(super) fn table(&self) -> &Table<T> {
+        &self.table
+    }
+
+    pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut Connection<T>> {
+        self.table.get_mut(id)
+    }
+
+    #[inline(always)]
+    pub(super) fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
+    #[inline(always)]
+    pub(super) fn turn_mut(&mut self) -> &mut Turn {
+        &mut self.turn
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        transport: T,
+        peer: Peer,
+        handler: Option<Box<dyn Handler>>,
+    ) -> Id {
+        let now = self.turn.record.now;
+        let id = self
+            .table
+            .insert(|generation| Connection::new(transport, generation, peer, handler, now));
+        self.queue(id);
+        id
+    }
+
+    pub(super) fn watch_departures(&mut self) {
+        self.departed = Some(Vec::new());
+    }
+
+    pub(super) fn take_departed(&mut self) -> Vec<Id> {
+        self.departed.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Removes the connections that have ended.
+    pub(super) fn reap(&mut self) {
+        while let Some(id) = self.ended.pop() {
+            let Some(connection) = self.table.remove(id) else { continue };
+            if connection.state().timer() == Timer::Armed {
+                self.timers.cancel(id);
+            }
+            self.report_end(id, &connection);
+            if let Some(departed) = &mut self.departed {
+                departed.push(id);
+            }
+        }
+    }
+
+    /// Counts the end of a connection, and logs it.
+    fn report_end(&self, id: Id, connection: &Connection<T>) {
+        if connection.state().is_adopted() {
+            // It was counted where it was served.
+            return;
+        }
+        let why = connection.why();
+        self.turn.meter.counters.close(&why);
+        if log::max_level() >= log::Level::Warn {
+            let level = if why.is_expected() { log::Level::Debug } else { log::Level::Warn };
+            log::log!(level, "{}", connection.summary(id, self.turn.record.now));
+        }
+    }
+}
+
+/// The run queue.
+impl<T: Transport> Connections<T> {
+    #[inline(always)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(super) fn queue(&mut self, id: Id) {
+        if let Some(connection) = self.table.get_mut(id) {
+            self.queue.push(id, connection.state_mut());
+        }
+    }
+
+    /// Queues a connection that was given output, unless it has to wait for its socket.
+    pub(super) fn queue_if_able(&mut self, id: Id) {
+        if self.table.get_mut(id).is_some_and(|c| !c.state().has(Flags::BLOCKED)) {
+            self.queue(id);
+        }
+    }
+
+    /// Notes an event, without doing anything about it. Events of connections that have gone are
+    /// dropped here.
+    #[inline(always)]
+    pub(super) fn note(&mut self, id: Id, readiness: Readiness) {
+        if let Some(connection) = self.table.get_mut(id) {
+            if connection.note(readiness) {
+                self.queue.push(id, connection.state_mut());
+            }
+        }
+    }
+
+    pub(super) fn start_batch(&mut self) -> Vec<Id> {
+        self.queue.start()
+    }
+
+    pub(super) fn finish_batch(&mut self, batch: Vec<Id>) {
+        self.queue.finish(batch);
+    }
+
+    /// Gives a connection its pass.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, id: Id) {
+        let Connections { table, turn, input, sweep, .. } = self;
+        let Some(connection) = table.get_mut(id) else { return };
+        connection.state_mut().clear(Flags::QUEUED);
+        turn.meter.progress = Progress::default();
+        if turn.config.takes_ordinary_path && connection.is_ordinary() {
+            if connection.ordinary_pass(id, input, turn) {
+                sweep.note(connection.deadline());
+                return;
+            }
+            connection.finish_pass(id, input, turn);
+            self.after_io(id, Requeue::Yielded);
+            return;
+        }
+        self.general_pass(id, None);
+    }
+
+    /// Goes on with a connection whose handler comes back from a worker.
+    pub(super) fn resume(&mut self, job: Job) {
+        self.turn.meter.progress = Progress::default();
+        self.general_pass(job.id, Some(job));
+    }
+
+    #[inline(never)]
+    fn general_pass(&mut self, id: Id, job: Option<Job>) {
+        let Some(connection) = self.table.get_mut(id) else { return };
+        let has_come_back = job.is_some();
+        if let Some(job) = job {
+            connection.come_back(id, job, &mut self.turn);
+        } else if connection.state().life() >= Life::Closed {
+            return;
+        }
+        connection.pass(id, &mut self.input, has_come_back, &mut self.turn);
+        self.after_io(id, Requeue::Yielded);
+    }
+
+    /// What follows whenever bytes of a connection, or its state, may have moved: it leaves, or its
+    /// timeout is set and it is queued for what is left to do. Others that wait for it are
+    /// released.
+    fn after_io(&mut self, id: Id, requeue: Requeue) {
+        let Connections { table, turn, queue, sweep, ended, .. } = self;
+        let Some(connection) = table.get_mut(id) else { return };
+        if connection.leave(id, turn) {
+            ended.push(id);
+        } else {
+            if connection.state().life() < Life::Lingering {
+                connection.rearm_timeout(turn);
+            }
+            sweep.note(connection.deadline());
+            if connection.wants_pass(&turn.config.limits) {
+                match requeue {
+                    Requeue::Ready => queue.push(id, connection.state_mut()),
+                    Requeue::Yielded => queue.push_yielded(id, connection.state_mut()),
+                }
+            }
+        }
+        connection.release_others(id, turn);
+    }
+}
+
+/// What others do with a connection.
+impl<T: Transport> Connections<T> {
+    /// Returns the connection, if output can be queued on it.
+    fn receiver(&mut self, id: Id) -> Option<&mut Connection<T>> {
+        self.table.get_mut(id).filter(|connection| connection.state().accepts_output())
+    }
+
+    /// Queues bytes of another connection or thread; they leave with its next pass. Returns
+    /// false if the connection takes no output.
+    pub(super) fn deliver(&mut self, to: Id, bytes: &[u8]) -> bool {
+        let Some(connection) = self.receiver(to) else { return false };
+        connection.deliver(bytes);
+        self.queue_if_able(to);
+        true
+    }
+
+    /// Returns true if more may be queued on a connection. One with more than the hard watermark is
+    /// slow only if its socket says so; then it ends.
+    pub(super) fn has_room(&mut self, id: Id) -> bool {
+        let hard = self.turn.config.limits.output_hard;
+        let Some(connection) = self.receiver(id) else { return false };
+        if connection.output_len() <= hard || connection.is_gated() {
+            return true;
+        }
+        let Connections { table, turn, .. } = self;
+        let Some(connection) = table.get_mut(id) else { return false };
+        turn.meter.progress = Progress::default();
+        connection.flush(turn);
+        if connection.output_len() > hard {
+            connection.cut(Close::SlowConsumer);
+        }
+        let has_room = connection.state().accepts_output();
+        self.after_io(id, Requeue::Ready);
+        has_room
+    }
+
+    /// Gives a member what was published. Returns how many bytes it was.
+    #[inline(always)]
+    pub(super) fn receive(&mut self, id: Id, slice: Slice<'_>) -> usize {
+        let Connections { table, turn, .. } = self;
+        let Some(connection) = table.get_mut(id).filter(|c| c.state().accepts_output()) else {
+            return 0;
+        };
+        turn.meter.progress = Progress::default();
+        let len = connection.receive(slice, turn);
+        self.after_io(id, Requeue::Ready);
+        len
+    }
+
+    /// Sends what a connection has collected, in one write.
+    pub(super) fn flush(&mut self, id: Id) {
+        let Connections { table, turn, .. } = self;
+        let Some(connection) = table.get_mut(id) else { return };
+        connection.state_mut().clear(Flags::COLLECTING);
+        turn.meter.progress = Progress::default();
+        connection.flush(turn);
+        self.after_io(id, Requeue::Ready);
+    }
+
+    /// Does not read a connection until it has been [unthrottled](Connections::unthrottle) as often.
+    pub(super) fn throttle(&mut self, id: Id) -> bool {
+        let Some(connection) = self.table.get_mut(id) else { return false };
+        // One that has ended is not read anyway, and has a deadline for that.
+        if !connection.state().is_open() {
+            return false;
+        }
+        connection.throttle();
+        connection.rearm_timeout(&self.turn);
+        self.sweep.note(connection.deadline());
+        true
+    }
+
+    pub(super) fn unthrottle(&mut self, id: Id) {
+        if self.table.get_mut(id).is_some_and(Connection::unthrottle) {
+            self.queue(id);
+        }
+    }
+
+    /// Lets those write again whose messages to other shards have been carried.
+    pub(super) fn ungate(&mut self) {
+        for id in self.turn.pending.take_gated() {
+            if let Some(cold) = self.table.get_mut(id).and_then(Connection::cold_if_any) {
+                cold.ungate();
+                self.queue(id);
+            }
+        }
+    }
+
+    /// Cuts a connection.
+    pub(super) fn cut(&mut self, id: Id, why: Close) {
+        let Some(connection) = self.table.get_mut(id) else { return };
+        if connection.state().life() < Life::Closed {
+            connection.cut(why);
+            self.after_io(id, Requeue::Ready);
+        }
+    }
+}
+
+/// Time.
+impl<T: Transport> Connections<T> {
+    /// Everything from here on happens at this moment.
+    #[inline(always)]
+    pub(super) fn note_time(&mut self, now: Now) {
+        self.turn.record.now = now;
+        self.turn.tick = Tick::at(now);
+    }
+
+    /// Returns when a timer rings or a deadline passes.
+    pub(super) fn next_ms(&self) -> Option<u64> {
+        match (self.sweep.next_ms(), self.timers.next_ms()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    pub(super) fn set_timer(&mut self, id: Id, at_ms: u64) {
+        if let Some(connection) = self.table.get_mut(id) {
+            connection.state_mut().arm_timer();
+            self.timers.set(id, at_ms);
+        }
+    }
+
+    pub(super) fn cancel_timer(&mut self, id: Id) {
+        if let Some(connection) = self.table.get_mut(id) {
+            connection.state_mut().cancel_timer();
+            self.timers.cancel(id);
+        }
+    }
+
+    /// Rings the timers that are due, and ends what has passed its deadline.
+    pub(super) fn expire(&mut self) {
+        if self.timers.next_ms().is_some() {
+            self.ring_timers();
+        }
+        let slice = self.sweep.slice(self.turn.tick, self.table.slots());
+        if !slice.is_empty() {
+            self.sweep_slots(slice);
+        }
+    }
+
+    fn ring_timers(&mut self) {
+        for _ in 0..WAKE_BURST {
+            let Some(id) = self.timers.pop(self.turn.record.now.millis()) else { return };
+            if let Some(connection) = self.table.get_mut(id) {
+                connection.state_mut().ring();
+                self.queue(id);
+            }
+        }
+    }
+
+    fn sweep_slots(&mut self, slots: std::ops::Range<usize>) {
+        let now = self.turn.tick;
+        let mut ended = 0;
+        for slot in slots {
+            let Some((id, connection)) = self.table.at(slot) else { continue };
+            if ended == END_BURST {
+                self.sweep.break_off(slot);
+                break;
+            }
+            if connection.deadline() > now || connection.may_be_extended() {
+                self.sweep.note(connection.deadline());
+                continue;
+            }
+            ended += 1;
+            self.pass_deadline(id);
+        }
+        self.sweep.visited(now);
+    }
+
+    fn pass_deadline(&mut self, id: Id) {
+        let Some(connection) = self.table.get_mut(id) else { return };
+        let timeout = connection.timeout();
+        match timeout {
+            TimeoutKind::Grace => connection.state_mut().end_grace(),
+            // The handler may want to say so.
+            TimeoutKind::Message => connection.state_mut().set(Flags::MESSAGE_LATE),
+            _ => {
+                // Without a reason it ended long ago; the first one stays.
+                let why = timeout.reason().map_or(Close::Done, Close::Timeout);
+                return self.cut(id, why);
+            }
+        }
+        // It may have to wait for its pass among the yielded.
+        self.sweep.note(connection.deadline());
+        self.queue(id);
+    }
+}
+
+/// For the checks of debug builds.
+#[cfg(debug_assertions)]
+impl<T: Transport> Connections<T> {
+    pub(super) fn queued(&self) -> impl Iterator<Item = Id> {
+        self.queue.iter()
+    }
+
+    pub(super) fn timers_len(&self) -> usize {
+        self.timers.len()
+    }
+
+    pub(super) fn has_ended_ones(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
+    pub(super) fn covers(&self, id: Id, deadline: Tick) -> bool {
+        self.sweep.covers(deadline, id.index(), self.turn.tick)
+    }
+}

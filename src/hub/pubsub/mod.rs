@@ -1,0 +1,317 @@
+//! Topics: their members, and what was published to them and has not reached every member. Knows
+//! ids and bytes; connections only as what [`delivery`] hands slices of the log to.
+
+pub(super) mod delivery;
+pub(super) mod log;
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+
+use slab::Slab;
+
+use self::log::TopicLog;
+use super::connection::state::Memberships;
+use crate::id::Id;
+use crate::topic::Topic;
+
+#[derive(Default)]
+pub(super) struct Topics {
+    table: Slab<Subscribers>,
+    by_name: HashMap<Topic, usize>,
+    /// The subscriptions of each member. Connections without a topic have no entry.
+    subscriptions: HashMap<Id, Vec<Subscription>>,
+    /// Topics with something to deliver, each once; those that have lost their last member
+    /// meanwhile are told by their serial number.
+    busy: VecDeque<(usize, u64)>,
+    serial: u64,
+    /// Topics that have got their first member, or lost their last one, since that was taken.
+    changes: Vec<Change>,
+}
+
+/// Whether a topic has members here.
+pub(super) struct Change {
+    pub(super) topic: Topic,
+    pub(super) has_members: bool,
+}
+
+/// A place among the members of a topic.
+#[derive(Clone, Copy)]
+struct Subscription {
+    topic: usize,
+    place: usize,
+}
+
+/// The members of a topic, and its log.
+///
+/// Offsets count the bytes published to the topic since it began. In a pass every member gets what
+/// lies between its cursor and the end of the pass; what is published during the pass waits for the
+/// next one.
+///
+/// ```text
+///   log:      base ........................ pass end ............ end
+///   members:  [ cursor at pass end | next ... cursor before it ]
+/// ```
+struct Subscribers {
+    name: Topic,
+    serial: u64,
+    members: Vec<Member>,
+    log: TopicLog,
+    /// The member that is next in the pass.
+    next: usize,
+    is_busy: bool,
+    /// Publishers that are throttled until the pass is over.
+    throttled: Vec<Id>,
+}
+
+#[derive(Clone, Copy)]
+struct Member {
+    id: Id,
+    cursor: u64,
+}
+
+/// When the log of a topic weighs more, its publishers are throttled.
+const CONGESTED: usize = 1024 * 1024;
+
+/// Membership.
+impl Topics {
+    pub(super) fn join(&mut self, id: Id, name: &Topic) {
+        let key = match self.by_name.get(name) {
+            Some(key) => *key,
+            None => self.found(name),
+        };
+        let subscriptions = self.subscriptions.entry(id).or_default();
+        if subscriptions.iter().any(|subscription| subscription.topic == key) {
+            return;
+        }
+        let Some(topic) = self.table.get_mut(key) else { return };
+        subscriptions.push(Subscription { topic: key, place: topic.members.len() });
+        // Nothing that was published before it came.
+        topic.members.push(Member { id, cursor: topic.log.end() });
+    }
+
+    fn found(&mut self, name: &Topic) -> usize {
+        self.serial += 1;
+        let key = self.table.insert(Subscribers {
+            name: name.clone(),
+            serial: self.serial,
+            members: Vec::new(),
+            log: TopicLog::default(),
+            next: 0,
+            is_busy: false,
+            throttled: Vec::new(),
+        });
+        self.by_name.insert(name.clone(), key);
+        self.changes.push(Change { topic: name.clone(), has_members: true });
+        key
+    }
+
+    pub(super) fn memberships(&self, id: Id) -> Memberships {
+        match self.subscriptions.get(&id).map_or(0, Vec::len) {
+            0 => Memberships::None,
+            1 => Memberships::One,
+            _ => Memberships::Several,
+        }
+    }
+
+    /// Returns what a member has still to get of a topic that it is about to leave, message by
+    /// message.
+    pub(super) fn undelivered(&self, id: Id, name: &Topic) -> Vec<Box<[u8]>> {
+        let found = self.by_name.get(name).and_then(|key| Some((*key, self.table.get(*key)?)));
+        let Some((key, topic)) = found else { return Vec::new() };
+        let subscription =
+            self.subscriptions.get(&id).and_then(|all| all.iter().find(|s| s.topic == key));
+        let member = subscription.and_then(|s| topic.members.get(s.place));
+        member.map_or_else(Vec::new, |m| topic.log.messages(id, m.cursor..topic.log.end()))
+    }
+
+    /// Ends a membership. Returns the publishers that need not be throttled any more.
+    pub(super) fn leave(&mut self, id: Id, name: &Topic) -> Vec<Id> {
+        let Some(subscriptions) = self.subscriptions.get_mut(&id) else { return Vec::new() };
+        let Some(key) = self.by_name.get(name) else { return Vec::new() };
+        let Some(at) = subscriptions.iter().position(|s| s.topic == *key) else {
+            return Vec::new();
+        };
+        let subscription = subscriptions.swap_remove(at);
+        if subscriptions.is_empty() {
+            self.subscriptions.remove(&id);
+        }
+        self.vacate(subscription)
+    }
+
+    /// The same for all topics of a connection that has ended.
+    pub(super) fn leave_all(&mut self, id: Id) -> Vec<Id> {
+        let subscriptions = self.subscriptions.remove(&id).unwrap_or_default();
+        subscriptions.into_iter().flat_map(|subscription| self.vacate(subscription)).collect()
+    }
+
+    /// Closes the gap that a member leaves. In the middle of a pass the members that have been
+    /// served stay before those that have not: the gap moves to the border first.
+    fn vacate(&mut self, subscription: Subscription) -> Vec<Id> {
+        let Subscription { topic: key, place: mut gap } = subscription;
+        let Some(topic) = self.table.get_mut(key) else { return Vec::new() };
+        if gap < topic.next {
+            topic.next -= 1;
+            topic.members.swap(gap, topic.next);
+            let moved = topic.members.get(gap).map(|member| member.id);
+            replace(&mut self.subscriptions, moved, key, gap);
+            gap = topic.next;
+        }
+        topic.members.swap_remove(gap);
+        let moved = topic.members.get(gap).map(|member| member.id);
+        replace(&mut self.subscriptions, moved, key, gap);
+        if topic.members.is_empty() {
+            return self.dissolve(key);
+        }
+        Vec::new()
+    }
+
+    fn dissolve(&mut self, key: usize) -> Vec<Id> {
+        let topic = self.table.remove(key);
+        self.by_name.remove(&topic.name);
+        self.changes.push(Change { topic: topic.name, has_members: false });
+        topic.throttled
+    }
+
+    /// Takes the topics that have got their first member, or lost their last one, in that order.
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+}
+
+/// Publishing.
+impl Topics {
+    /// Appends a message for all members but its author. If the topic is congested, returns the
+    /// list of publishers that are throttled until it is served: the author belongs there.
+    pub(super) fn publish(
+        &mut self,
+        author: Id,
+        name: &Topic,
+        bytes: &[u8],
+    ) -> Option<&mut Vec<Id>> {
+        let key = *self.by_name.get(name)?;
+        let topic = self.table.get_mut(key)?;
+        if bytes.is_empty() {
+            return None;
+        }
+        topic.log.append(author, bytes);
+        if !topic.is_busy {
+            topic.is_busy = true;
+            self.busy.push_back((key, topic.serial));
+        }
+        topic.is_congested().then_some(&mut topic.throttled)
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !self.busy.is_empty()
+    }
+
+    /// Returns true if publishers of that topic had better wait.
+    pub(super) fn is_congested(&self, name: &Topic) -> bool {
+        let key = self.by_name.get(name);
+        key.and_then(|key| self.table.get(*key)).is_some_and(Subscribers::is_congested)
+    }
+
+    /// Returns the next topic with something to deliver, its pass begun.
+    fn next_busy(&mut self) -> Option<&mut Subscribers> {
+        while let Some(&(key, serial)) = self.busy.front() {
+            if self.table.get(key).is_some_and(|topic| topic.serial == serial) {
+                let topic = self.table.get_mut(key)?;
+                if topic.next == 0 {
+                    topic.log.begin_pass();
+                }
+                return Some(topic);
+            }
+            self.busy.pop_front();
+        }
+        None
+    }
+
+    /// The topic that [`next_busy`](Topics::next_busy) gave has been served as far as the turn
+    /// allows. Returns the publishers that need not be throttled any more.
+    fn yield_busy(&mut self) -> Vec<Id> {
+        let Some((key, serial)) = self.busy.pop_front() else { return Vec::new() };
+        let topic = self.table.get_mut(key).filter(|topic| topic.serial == serial);
+        let Some(topic) = topic else { return Vec::new() };
+        if topic.next == topic.members.len() {
+            topic.next = 0;
+            topic.log.end_pass();
+            topic.is_busy = !topic.log.is_empty();
+        }
+        if topic.is_busy {
+            self.busy.push_back((key, serial));
+        }
+        if topic.is_congested() {
+            return Vec::new();
+        }
+        std::mem::take(&mut topic.throttled)
+    }
+}
+
+/// A member has another place among those of a topic.
+fn replace(
+    subscriptions: &mut HashMap<Id, Vec<Subscription>>,
+    moved: Option<Id>,
+    topic: usize,
+    place: usize,
+) {
+    let all = moved.and_then(|id| subscriptions.get_mut(&id));
+    if let Some(one) = all.and_then(|all| all.iter_mut().find(|s| s.topic == topic)) {
+        one.place = place;
+    }
+}
+
+impl Subscribers {
+    fn is_congested(&self) -> bool {
+        self.log.weight() > CONGESTED
+    }
+
+    /// Returns the next member of the pass, and what it has not got of it.
+    fn next_member(&mut self) -> Option<(Id, Range<u64>)> {
+        let end = self.log.pass_end();
+        let member = self.members.get_mut(self.next)?;
+        self.next += 1;
+        let cursor = member.cursor;
+        // A member that joined since the pass began is past its end already.
+        member.cursor = cursor.max(end);
+        Some((member.id, cursor..end))
+    }
+
+    /// The member that [`next_member`](Subscribers::next_member) gave has got what lies before
+    /// `cursor` only: it is next again.
+    fn stay(&mut self, cursor: u64) {
+        self.next -= 1;
+        if let Some(member) = self.members.get_mut(self.next) {
+            member.cursor = cursor;
+        }
+    }
+}
+
+/// For the checks of debug builds.
+#[cfg(debug_assertions)]
+impl Topics {
+    /// Returns the publishers that will be released when a topic has been served.
+    pub(super) fn throttled(&self) -> impl Iterator<Item = Id> + '_ {
+        self.table.iter().flat_map(|(_, topic)| topic.throttled.iter().copied())
+    }
+
+    /// Checks that every subscription leads to its member, and every busy topic is queued.
+    pub(super) fn check(&self) {
+        let members: usize = self.table.iter().map(|(_, topic)| topic.members.len()).sum();
+        let subscriptions: usize = self.subscriptions.values().map(Vec::len).sum();
+        assert_eq!(members, subscriptions, "each member has its subscription");
+        for (id, all) in &self.subscriptions {
+            assert!(!all.is_empty(), "{id}: an entry without subscriptions");
+            for one in all {
+                let member = self.table.get(one.topic).and_then(|t| t.members.get(one.place));
+                assert!(member.is_some_and(|m| m.id == *id), "{id}: has another place");
+            }
+        }
+        assert_eq!(self.table.len(), self.by_name.len(), "each topic has its name");
+        for (key, topic) in &self.table {
+            assert!(!topic.members.is_empty(), "{}: a topic without members", topic.name);
+            assert_eq!(topic.is_busy, !topic.log.is_empty(), "{}: forgotten", topic.name);
+            let queued = self.busy.iter().filter(|(k, s)| (*k, *s) == (key, topic.serial));
+            assert_eq!(queued.count(), usize::from(topic.is_busy), "{}: queued", topic.name);
+        }
+    }
+}

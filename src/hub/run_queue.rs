@@ -1,0 +1,71 @@
+//! Which connections get a pass, and in which order. Knows ids; what a pass does is not its
+//! business.
+
+use std::collections::VecDeque;
+
+use super::connection::state::{Flags, State};
+use crate::id::Id;
+
+/// The queue of connections with something to do. Each is in it once at most, and knows that
+/// by [`Flags::QUEUED`].
+#[derive(Default)]
+pub(super) struct RunQueue {
+    /// Connections with news: all of them get a pass in the next turn.
+    ready: Vec<Id>,
+    /// Connections that have more to do than one turn allows: few of them get a pass each turn,
+    /// after all that have news. A connection that comes with a request does not wait for all of
+    /// them.
+    yielded: VecDeque<Id>,
+    /// The allocation for the next batch.
+    spare: Vec<Id>,
+}
+
+/// One of the yielded gets a pass each turn, and one more for so many that have news: long turns
+/// must not starve them.
+const NEWS_FOR_ONE: usize = 64;
+
+impl RunQueue {
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.yielded.is_empty()
+    }
+
+    /// Queues a connection that has news.
+    #[inline(always)]
+    pub(super) fn push(&mut self, id: Id, state: &mut State) {
+        if !state.has(Flags::QUEUED) {
+            state.set(Flags::QUEUED);
+            self.ready.push(id);
+        }
+    }
+
+    /// Queues a connection that has used up its share of the turn.
+    pub(super) fn push_yielded(&mut self, id: Id, state: &mut State) {
+        if !state.has(Flags::QUEUED) {
+            state.set(Flags::QUEUED);
+            self.yielded.push_back(id);
+        }
+    }
+
+    /// Takes the connections of this turn. They are given [back](RunQueue::finish) for the
+    /// allocation.
+    pub(super) fn start(&mut self) -> Vec<Id> {
+        let mut batch = std::mem::take(&mut self.spare);
+        std::mem::swap(&mut self.ready, &mut batch);
+        if !self.yielded.is_empty() {
+            let share = 1 + batch.len() / NEWS_FOR_ONE;
+            batch.extend(self.yielded.drain(..share.min(self.yielded.len())));
+        }
+        batch
+    }
+
+    pub(super) fn finish(&mut self, mut batch: Vec<Id>) {
+        batch.clear();
+        self.spare = batch;
+    }
+
+    #[cfg(debug_assertions)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = Id> {
+        self.ready.iter().chain(&self.yielded).copied()
+    }
+}

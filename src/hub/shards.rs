@@ -1,0 +1,278 @@
+//! The other shards of a server: the hubs of its other reactors. A channel to each with
+//! credit-based flow control, and the topics that have members there. Knows ids and messages; no
+//! connection, and no thread: the reactor carries the messages.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::handler::context::{Effect, Note};
+use crate::id::{Home, Id};
+use crate::topic::Topic;
+
+/// What one shard has another one do.
+pub(crate) enum ShardMessage {
+    Send(Id, Box<[u8]>),
+    Publish {
+        author: Id,
+        topic: Topic,
+        /// One allocation for all shards.
+        bytes: Arc<[u8]>,
+    },
+    Tell {
+        from: Id,
+        to: Id,
+        note: Note,
+    },
+    Forward {
+        from: Id,
+        to: Id,
+        bytes: Box<[u8]>,
+    },
+    /// What that connection forwarded was taken, or never will be.
+    Unthrottle(Id),
+    /// So much of what was sent has been handled.
+    Credit(usize),
+    /// The topic has got its first member on the sending shard, or lost its last one.
+    Interest {
+        topic: Topic,
+        has_members: bool,
+    },
+}
+
+/// What a message weighs besides its bytes.
+const MESSAGE_COST: usize = 64;
+/// A connection that sends something while more than this is in flight is not read until half of
+/// it has been handled.
+const WINDOW: usize = 1024 * 1024;
+/// Credit is given in steps of this: a message back for each would wake the sender for nothing.
+const CREDIT: usize = WINDOW / 4;
+
+impl ShardMessage {
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            ShardMessage::Send(_, bytes) | ShardMessage::Forward { bytes, .. } => {
+                bytes.len() + MESSAGE_COST
+            }
+            ShardMessage::Publish { bytes, .. } => bytes.len() + MESSAGE_COST,
+            ShardMessage::Tell { .. } => MESSAGE_COST,
+            ShardMessage::Unthrottle(_)
+            | ShardMessage::Credit(_)
+            | ShardMessage::Interest { .. } => 0,
+        }
+    }
+}
+
+/// Returns true if an effect may send a message to another shard: it has to be there before the
+/// peer of the connection hears of it.
+pub(super) fn concerns_others(home: Home, effect: &Effect) -> bool {
+    match effect {
+        Effect::Publish(..) | Effect::Join(..) => true,
+        Effect::Send(to, _) | Effect::Forward(to, _) | Effect::Tell(to, _) => {
+            home.abroad(*to).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// The other shards, as this one sees them.
+pub(super) struct Shards {
+    home: Home,
+    /// One for each shard, with one that is not used for this one; none if it is alone.
+    channels: Vec<Channel>,
+    /// Messages to handle, each with the shard it came from.
+    inbox: VecDeque<(usize, ShardMessage)>,
+    /// The shards that have members, for each topic that has some elsewhere.
+    interest: HashMap<Topic, Vec<usize>>,
+}
+
+/// The way to one shard and back.
+#[derive(Default)]
+struct Channel {
+    outbox: Vec<ShardMessage>,
+    /// The weight of what was sent and is not known to have been handled.
+    in_flight: usize,
+    /// The weight of what was handled here and is not credited yet.
+    handled: usize,
+    /// Connections that are not read until less is in flight.
+    throttled: Vec<Id>,
+    /// Connections that are not read until what they forwarded was taken, and how often.
+    forwarders: HashMap<Id, usize>,
+    is_closed: bool,
+}
+
+/// What became of a message.
+pub(super) enum Posted {
+    Sent,
+    /// Too much is in flight: the sender is in the list of those that are throttled for it.
+    Congested,
+    /// The shard has ended.
+    Closed(ShardMessage),
+}
+
+impl Channel {
+    /// Returns the connections that wait for a release, as often as they do.
+    fn forwarders(&self) -> impl Iterator<Item = Id> + '_ {
+        self.forwarders.iter().flat_map(|(id, count)| std::iter::repeat_n(*id, *count))
+    }
+}
+
+impl Shards {
+    pub(super) fn new(home: Home) -> Shards {
+        let count = if home == Home::ALONE { 0 } else { home.count() };
+        let channels = (0..count).map(|_| Channel::default()).collect();
+        Shards { home, channels, inbox: VecDeque::new(), interest: HashMap::new() }
+    }
+
+    /// Returns the shard of a connection, if it is another one.
+    pub(super) fn remote_shard_of(&self, id: Id) -> Option<usize> {
+        self.home.abroad(id)
+    }
+
+    fn others(&self) -> impl Iterator<Item = usize> + use<> {
+        let own = self.home.index();
+        (0..self.channels.len()).filter(move |shard| *shard != own)
+    }
+}
+
+/// Sending.
+impl Shards {
+    /// Sends a message to a shard, for `from`.
+    pub(super) fn post(&mut self, to: usize, from: Id, message: ShardMessage) -> Posted {
+        let Some(channel) = self.channels.get_mut(to).filter(|channel| !channel.is_closed) else {
+            return Posted::Closed(message);
+        };
+        channel.in_flight += message.weight();
+        channel.outbox.push(message);
+        if channel.in_flight > WINDOW && channel.throttled.last() != Some(&from) {
+            channel.throttled.push(from);
+            return Posted::Congested;
+        }
+        Posted::Sent
+    }
+
+    /// `from` is not read until the shard has taken what it forwarded. Returns false if the shard
+    /// has ended.
+    pub(super) fn await_forwarded(&mut self, to: usize, from: Id) -> bool {
+        let channel = self.channels.get_mut(to).filter(|channel| !channel.is_closed);
+        channel.map(|channel| *channel.forwarders.entry(from).or_default() += 1).is_some()
+    }
+
+    /// Returns the shards that have members of a topic.
+    pub(super) fn interested_in(&self, topic: &Topic) -> Vec<usize> {
+        self.interest.get(topic).cloned().unwrap_or_default()
+    }
+
+    /// Tells every shard that a topic has members here, or none any more.
+    pub(super) fn announce(&mut self, topic: &Topic, has_members: bool) {
+        for shard in self.others() {
+            let topic = topic.clone();
+            self.post(shard, Id::NOBODY, ShardMessage::Interest { topic, has_members });
+        }
+    }
+
+    /// Returns true if more is in flight to a shard than its window.
+    pub(super) fn is_congested(&self, to: usize) -> bool {
+        self.channels.get(to).is_some_and(|channel| channel.in_flight > WINDOW)
+    }
+
+    pub(super) fn is_any_congested(&self) -> bool {
+        self.channels.iter().any(|channel| channel.in_flight > WINDOW)
+    }
+
+    /// Returns what is to be carried, each with the shard it goes to.
+    pub(super) fn outboxes(&mut self) -> impl Iterator<Item = (usize, &mut Vec<ShardMessage>)> {
+        let outboxes = self.channels.iter_mut().map(|channel| &mut channel.outbox);
+        outboxes.enumerate().filter(|(_, outbox)| !outbox.is_empty())
+    }
+}
+
+/// Receiving.
+impl Shards {
+    /// Takes messages, each with the shard it comes from. Interest counts from now on: whatever
+    /// the peers of this shard say later comes after it.
+    pub(super) fn receive(&mut self, messages: impl IntoIterator<Item = (usize, ShardMessage)>) {
+        for (from, message) in messages {
+            match message {
+                ShardMessage::Interest { topic, has_members: true } => {
+                    let shards = self.interest.entry(topic).or_default();
+                    if !shards.contains(&from) {
+                        shards.push(from);
+                    }
+                }
+                ShardMessage::Interest { topic, has_members: false } => {
+                    if let Some(shards) = self.interest.get_mut(&topic) {
+                        shards.retain(|shard| *shard != from);
+                        if shards.is_empty() {
+                            self.interest.remove(&topic);
+                        }
+                    }
+                }
+                other => self.inbox.push_back((from, other)),
+            }
+        }
+    }
+
+    pub(super) fn has_inbox(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// Returns the next message, which stays where it is.
+    pub(super) fn peek(&self) -> Option<&ShardMessage> {
+        self.inbox.front().map(|(_, message)| message)
+    }
+
+    /// Takes the next message, and gives its sender credit for it.
+    pub(super) fn pop(&mut self) -> Option<(usize, ShardMessage)> {
+        let (from, message) = self.inbox.pop_front()?;
+        if let Some(channel) = self.channels.get_mut(from).filter(|channel| !channel.is_closed) {
+            channel.handled += message.weight();
+            if channel.handled >= CREDIT {
+                channel.outbox.push(ShardMessage::Credit(std::mem::take(&mut channel.handled)));
+            }
+        }
+        Some((from, message))
+    }
+
+    /// So much has been handled there. Returns the connections that may be read again.
+    pub(super) fn credit(&mut self, from: usize, weight: usize) -> Vec<Id> {
+        let Some(channel) = self.channels.get_mut(from) else { return Vec::new() };
+        channel.in_flight = channel.in_flight.saturating_sub(weight);
+        match channel.in_flight <= WINDOW / 2 {
+            true => std::mem::take(&mut channel.throttled),
+            false => Vec::new(),
+        }
+    }
+
+    /// What a connection forwarded was taken there. Returns true if it waited for that.
+    pub(super) fn note_taken(&mut self, from: usize, id: Id) -> bool {
+        let Some(channel) = self.channels.get_mut(from) else { return false };
+        let Some(count) = channel.forwarders.get_mut(&id) else { return false };
+        *count -= 1;
+        if *count == 0 {
+            channel.forwarders.remove(&id);
+        }
+        true
+    }
+
+    /// A shard has ended. Returns the connections that wait for it no longer, and the messages that
+    /// did not leave.
+    pub(super) fn close(&mut self, shard: usize) -> (Vec<Id>, Vec<ShardMessage>) {
+        self.interest.retain(|_, shards| {
+            shards.retain(|other| *other != shard);
+            !shards.is_empty()
+        });
+        let Some(channel) = self.channels.get_mut(shard) else { return Default::default() };
+        let mut released: Vec<Id> = channel.forwarders().collect();
+        let Channel { outbox, throttled, .. } = std::mem::take(channel);
+        channel.is_closed = true;
+        released.extend(throttled);
+        (released, outbox)
+    }
+
+    /// Returns the connections that are throttled for the sake of other shards.
+    #[cfg(debug_assertions)]
+    pub(super) fn throttled(&self) -> impl Iterator<Item = Id> + '_ {
+        let forwarders = self.channels.iter().flat_map(Channel::forwarders);
+        forwarders.chain(self.channels.iter().flat_map(|channel| channel.throttled.iter().copied()))
+    }
+}

@@ -1,0 +1,73 @@
+//! The table of connections: slots, and ids that never name a stranger. Knows nothing of what
+//! connections do.
+
+use slab::Slab;
+
+use super::connection::Connection;
+use crate::id::{Home, Id};
+
+pub(super) struct Table<T> {
+    slots: Slab<Connection<T>>,
+    /// The generation that was given last. 0 is never given: ids of it are the reactor's own.
+    generation: u32,
+    home: Home,
+}
+
+impl<T> Table<T> {
+    pub(super) fn new(home: Home) -> Table<T> {
+        Table { slots: Slab::new(), generation: home.before_first(), home }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Returns the id that the next connection will have.
+    pub(super) fn next_id(&self) -> Id {
+        Id::new(self.slots.vacant_key() as u32, self.home.next_generation(self.generation))
+    }
+
+    /// Takes in a connection that was made for that id.
+    pub(super) fn insert(&mut self, make: impl FnOnce(u32) -> Connection<T>) -> Id {
+        let id = self.next_id();
+        self.generation = id.generation();
+        self.slots.insert(make(id.generation()));
+        id
+    }
+}
+
+impl<T: super::Transport> Table<T> {
+    /// Returns the connection that `id` names, unless it has gone.
+    #[inline(always)]
+    pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut Connection<T>> {
+        self.slots.get_mut(id.index()).filter(|c| c.generation() == id.generation())
+    }
+
+    pub(super) fn get(&self, id: Id) -> Option<&Connection<T>> {
+        self.slots.get(id.index()).filter(|c| c.generation() == id.generation())
+    }
+
+    /// Returns the connection in a slot, with its id.
+    pub(super) fn at(&mut self, slot: usize) -> Option<(Id, &mut Connection<T>)> {
+        let connection = self.slots.get_mut(slot)?;
+        Some((Id::new(slot as u32, connection.generation()), connection))
+    }
+
+    pub(super) fn remove(&mut self, id: Id) -> Option<Connection<T>> {
+        self.get(id)?;
+        self.slots.try_remove(id.index())
+    }
+
+    /// Returns how many slots there are, free ones included.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.capacity()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Id, &Connection<T>)> {
+        self.slots.iter().map(|(slot, c)| (Id::new(slot as u32, c.generation()), c))
+    }
+
+    pub(super) fn ids(&self) -> Vec<Id> {
+        self.iter().map(|(id, _)| id).collect()
+    }
+}

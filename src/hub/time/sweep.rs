@@ -1,0 +1,100 @@
+//! Deadlines of connections: four bytes each, and a hand that goes round the table.
+//!
+//! Every connection has at most one deadline, in ticks, in its own slot; setting it is one
+//! store. Nothing is sorted. Instead a hand visits the slots in their order, so many a turn,
+//! and starts its next round when the earliest deadline that it saw, or that was set since, is
+//! due. (Redis' `clientsCron` works like this.) A deadline is met within a second.
+
+use crate::now::Now;
+
+/// Time in tenths of a second since the server started: 13 years fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::hub) struct Tick(pub(super) u32);
+
+pub(super) const TICK_MS: u64 = 100;
+
+// What a deadline costs a connection.
+const _: () = assert!(size_of::<Tick>() == 4);
+
+impl Tick {
+    pub(in crate::hub) const NEVER: Tick = Tick(u32::MAX);
+
+    pub(in crate::hub) fn at(now: Now) -> Tick {
+        Tick(u32::try_from(now.millis() / TICK_MS).unwrap_or(u32::MAX - 1))
+    }
+
+    pub(in crate::hub) fn millis(self) -> u64 {
+        u64::from(self.0) * TICK_MS
+    }
+}
+
+/// The hand that goes round the table.
+pub(in crate::hub) struct Sweep {
+    /// When the next round begins: no later than the earliest deadline.
+    due: Tick,
+    /// Where the round has got to; `None` between rounds.
+    hand: Option<usize>,
+}
+
+/// Slots visited in one turn: 4,096 take some ten microseconds.
+const SLICE: usize = 4096;
+/// From the end of a round to the next, in ticks: under load deadlines move all the time, and
+/// rounds that find nothing due must not follow one another.
+const REST: u32 = 5;
+
+impl Sweep {
+    pub(in crate::hub) fn new() -> Sweep {
+        Sweep { due: Tick::NEVER, hand: None }
+    }
+
+    /// A deadline was set.
+    pub(in crate::hub) fn note(&mut self, deadline: Tick) {
+        self.due = self.due.min(deadline);
+    }
+
+    /// When it wants to be looked at again, in milliseconds.
+    pub(in crate::hub) fn next_ms(&self) -> Option<u64> {
+        match self.hand {
+            Some(_) => Some(0),
+            None if self.due == Tick::NEVER => None,
+            None => Some(self.due.millis()),
+        }
+    }
+
+    /// The slots to visit now, if a round is due, of a table that is `len` slots long. The
+    /// caller [`note`](Sweep::note)s the deadlines of those that stay.
+    pub(in crate::hub) fn slice(&mut self, now: Tick, len: usize) -> std::ops::Range<usize> {
+        let start = match self.hand {
+            Some(hand) => hand,
+            None if self.due <= now => {
+                self.due = Tick::NEVER;
+                0
+            }
+            None => return 0..0,
+        };
+        let end = len.min(start + SLICE);
+        self.hand = (end < len).then_some(end);
+        start.min(end)..end
+    }
+
+    /// The slice was broken off at slot `key`: the next turn goes on there.
+    pub(in crate::hub) fn break_off(&mut self, key: usize) {
+        self.hand = Some(key);
+    }
+
+    /// The slots of the slice have been visited.
+    pub(in crate::hub) fn visited(&mut self, now: Tick) {
+        if self.hand.is_none() && self.due != Tick::NEVER {
+            self.due = self.due.max(Tick(now.0.saturating_add(REST)));
+        }
+    }
+}
+
+impl Sweep {
+    /// Returns true if the deadline of slot `key` will be looked at in time.
+    #[cfg(debug_assertions)]
+    pub(in crate::hub) fn covers(&self, deadline: Tick, key: usize, now: Tick) -> bool {
+        let ahead = self.hand.is_some_and(|hand| hand <= key);
+        ahead || self.due.0 <= deadline.max(now).0.saturating_add(REST)
+    }
+}

@@ -1,0 +1,141 @@
+//! Which timeout holds for a connection: one at a time, for what it waits for. Knows states, not
+//! connections.
+
+use std::time::Duration;
+
+use super::sweep::{TICK_MS, Tick};
+use crate::close::Timeout;
+use crate::hub::connection::state::{Flags, State, Stop};
+use crate::hub::turn::Progress;
+use crate::limits::Limits;
+use crate::now;
+
+/// What a connection's deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum TimeoutKind {
+    /// No deadline: the handler paused and decides itself.
+    None,
+    /// The peer has not sent a byte yet.
+    FirstByte,
+    /// A message is incomplete.
+    Message,
+    /// All is quiet.
+    Idle,
+    /// Output waits for the peer to take it.
+    WriteStall,
+    /// The server is stopping; a first message, or the rest of one, may be on its way.
+    Grace,
+    /// The output has ended, and the input has not.
+    Linger,
+}
+
+/// What decides which timeout holds.
+pub(in crate::hub) struct Situation<'a> {
+    pub(in crate::hub) state: &'a State,
+    /// The one that holds now.
+    pub(in crate::hub) armed: TimeoutKind,
+    pub(in crate::hub) has_output: bool,
+    pub(in crate::hub) has_unused: bool,
+    pub(in crate::hub) has_received: bool,
+}
+
+impl TimeoutKind {
+    /// Returns the timeout for what the connection waits for.
+    pub(in crate::hub) fn of(situation: &Situation<'_>) -> TimeoutKind {
+        let state = situation.state;
+        let is_held = state.has_any(Flags::PAUSED.with(Flags::THROTTLED));
+        let is_here = state.is_here();
+        let may_have_grace = !situation.has_received || situation.has_unused && !is_held && is_here;
+        if state.has_failed() && state.is_open() {
+            TimeoutKind::Linger
+        } else if state.is_open() && state.stop() == Stop::Asked && may_have_grace {
+            TimeoutKind::Grace
+        } else if situation.has_output {
+            TimeoutKind::WriteStall
+        } else if is_held {
+            TimeoutKind::None
+        } else if !is_here {
+            // A job is no news of the peer: one that sends a byte at a time must not begin anew
+            // with each.
+            situation.armed.while_on_worker()
+        } else if !situation.has_received {
+            TimeoutKind::FirstByte
+        } else if situation.has_unused {
+            TimeoutKind::Message
+        } else {
+            TimeoutKind::Idle
+        }
+    }
+
+    /// Returns true if what has happened makes it begin anew.
+    pub(in crate::hub) fn is_extended_by(self, progress: &Progress) -> bool {
+        match self {
+            TimeoutKind::None
+            | TimeoutKind::FirstByte
+            | TimeoutKind::Grace
+            | TimeoutKind::Linger => false,
+            TimeoutKind::Message => progress.used,
+            TimeoutKind::Idle => progress.received || progress.sent,
+            TimeoutKind::WriteStall => progress.sent,
+        }
+    }
+
+    /// Returns the reason for which it ends the connection at once; `None` if it does something
+    /// else, or the connection has its reason already.
+    pub(in crate::hub) fn reason(self) -> Option<Timeout> {
+        match self {
+            TimeoutKind::FirstByte => Some(Timeout::FirstByte),
+            TimeoutKind::Idle => Some(Timeout::Idle),
+            TimeoutKind::WriteStall => Some(Timeout::WriteStall),
+            TimeoutKind::None | TimeoutKind::Message | TimeoutKind::Grace | TimeoutKind::Linger => {
+                None
+            }
+        }
+    }
+
+    /// Returns what holds while the handler is with a worker: timeouts for what the peer sends keep
+    /// their deadline, and are looked at when the handler is back.
+    pub(in crate::hub) fn while_on_worker(self) -> TimeoutKind {
+        match self {
+            TimeoutKind::FirstByte | TimeoutKind::Message | TimeoutKind::Idle => self,
+            TimeoutKind::None
+            | TimeoutKind::WriteStall
+            | TimeoutKind::Grace
+            | TimeoutKind::Linger => TimeoutKind::None,
+        }
+    }
+}
+
+/// How long a stopping server waits for the first byte of a connection, or for the rest of a
+/// message.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long each timeout is, in ticks; worked out once, because one is armed for every request.
+pub(in crate::hub) struct Periods([u32; 7]);
+
+impl Periods {
+    pub(in crate::hub) fn new(limits: &Limits) -> Periods {
+        let mut ticks = [u32::MAX; 7];
+        for (kind, period) in [
+            (TimeoutKind::FirstByte, limits.first_byte),
+            (TimeoutKind::Message, limits.message),
+            (TimeoutKind::Idle, limits.idle),
+            (TimeoutKind::WriteStall, limits.write_stall),
+            (TimeoutKind::Grace, Some(GRACE)),
+            (TimeoutKind::Linger, Some(limits.linger)),
+        ] {
+            if let Some(period) = period {
+                // One more, because the tick it is counted from has begun already.
+                let whole = now::millis(period).div_ceil(TICK_MS).saturating_add(1);
+                ticks[kind as usize] = u32::try_from(whole).unwrap_or(u32::MAX);
+            }
+        }
+        Periods(ticks)
+    }
+
+    /// Returns when a timeout passes that begins in the tick `now`.
+    #[inline(always)]
+    pub(in crate::hub) fn deadline(&self, kind: TimeoutKind, now: Tick) -> Tick {
+        Tick(now.0.saturating_add(self.0[kind as usize]))
+    }
+}

@@ -1,0 +1,180 @@
+//! What all connections share during a turn: the limits, the time, what the handler of the moment
+//! records, and what is pending for others. Knows no connection.
+
+use std::collections::VecDeque;
+
+use super::time::sweep::Tick;
+use super::time::timeout::Periods;
+use crate::exec::{Executor, Task};
+use crate::handler::context::{Effect, Record};
+use crate::id::{Home, Id};
+use crate::limits::Limits;
+use crate::metrics::counters::Counters;
+use crate::metrics::stopwatch::Stopwatch;
+use crate::now::Now;
+
+/// The shared buffers of output do not keep more than this of what one huge answer made them.
+pub(super) const OUT_KEPT: usize = 1024 * 1024;
+/// Records kept for the next jobs, and how much output one may have room for: those that a long
+/// answer made large would add up to megabytes.
+const SPARE_RECORDS: usize = 64;
+const SPARE_OUT: usize = 4 * 1024;
+
+/// What all connections share during a turn.
+pub(super) struct Turn {
+    pub(super) config: Config,
+    pub(super) tick: Tick,
+    /// What the handler writes and asks for, until it is sent, queued and applied. Empty between
+    /// connections.
+    pub(super) record: Record,
+    pub(super) pending: Pending,
+    pub(super) meter: Meter,
+    /// Records for handlers that go to workers.
+    spare: Vec<Record>,
+}
+
+/// What does not change while the server runs.
+pub(super) struct Config {
+    pub(super) limits: Limits,
+    pub(super) periods: Periods,
+    pub(super) executor: Executor,
+    pub(super) home: Home,
+    /// See [`Connection::is_ordinary`](super::connection::Connection::is_ordinary).
+    pub(super) takes_ordinary_path: bool,
+}
+
+impl Turn {
+    pub(super) fn new(
+        limits: Limits,
+        executor: Executor,
+        home: Home,
+        counters: Counters,
+        stopwatch: Stopwatch,
+    ) -> Turn {
+        let out = Vec::with_capacity(limits.output_high.min(OUT_KEPT));
+        let takes_ordinary_path = executor == Executor::Inline;
+        Turn {
+            config: Config {
+                periods: Periods::new(&limits),
+                limits,
+                executor,
+                home,
+                takes_ordinary_path,
+            },
+            tick: Tick::at(Now::default()),
+            record: Record { out, ..Record::default() },
+            pending: Pending::default(),
+            meter: Meter { progress: Progress::default(), counters, stopwatch },
+            spare: Vec::new(),
+        }
+    }
+
+    /// Returns an empty record for a handler that goes to a worker.
+    pub(super) fn spare_record(&mut self) -> Record {
+        let mut record = self.spare.pop().unwrap_or_default();
+        (record.now, record.stopping) = (self.record.now, self.record.stopping);
+        record.room = self.record.room;
+        record
+    }
+
+    /// Keeps the allocations of such a record for the next one.
+    pub(super) fn put_away(&mut self, mut record: Record) {
+        if self.spare.len() < SPARE_RECORDS && record.out.capacity() <= SPARE_OUT {
+            record.out.clear();
+            self.spare.push(record);
+        }
+    }
+
+    /// Ends the turn: publishes the counts, and gives back memory that one huge answer has taken.
+    pub(super) fn finish(&mut self) {
+        if self.record.out.capacity() > OUT_KEPT {
+            self.record.out.shrink_to(self.config.limits.output_high);
+        }
+        self.meter.counters.turns.add(1);
+        self.meter.counters.messages.add(std::mem::take(&mut self.record.messages));
+    }
+}
+
+/// What is left to do for others once the handler has returned.
+#[derive(Default)]
+pub(super) struct Pending {
+    actions: VecDeque<(Id, Action)>,
+    /// Connections that write nothing in this turn, because messages for other shards have to
+    /// be there first.
+    gated: Vec<Id>,
+    /// For the workers, after this turn.
+    tasks: Vec<Task>,
+}
+
+/// One thing to do, by or for a connection.
+pub(super) enum Action {
+    Effect(Effect),
+    /// A list lets the connection go that was throttled.
+    Unthrottle,
+    /// The connection has ended: so do its memberships.
+    LeaveTopics,
+}
+
+impl Pending {
+    #[inline(always)]
+    pub(super) fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
+    pub(super) fn push(&mut self, id: Id, action: Action) {
+        self.actions.push_back((id, action));
+    }
+
+    pub(super) fn push_effect(&mut self, from: Id, effect: Effect) {
+        self.push(from, Action::Effect(effect));
+    }
+
+    pub(super) fn unthrottle(&mut self, ids: impl IntoIterator<Item = Id>) {
+        self.actions.extend(ids.into_iter().map(|id| (id, Action::Unthrottle)));
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(Id, Action)> {
+        self.actions.pop_front()
+    }
+
+    pub(super) fn gate(&mut self, id: Id) {
+        self.gated.push(id);
+    }
+
+    pub(super) fn has_gated(&self) -> bool {
+        !self.gated.is_empty()
+    }
+
+    pub(super) fn take_gated(&mut self) -> Vec<Id> {
+        std::mem::take(&mut self.gated)
+    }
+
+    pub(super) fn push_task(&mut self, task: Task) {
+        self.tasks.push(task);
+    }
+
+    pub(super) fn has_tasks(&self) -> bool {
+        !self.tasks.is_empty()
+    }
+
+    pub(super) fn take_tasks(&mut self) -> Vec<Task> {
+        std::mem::take(&mut self.tasks)
+    }
+}
+
+/// What is noted while bytes go through: for the pass over one connection, and for good.
+pub(super) struct Meter {
+    pub(super) progress: Progress,
+    pub(super) counters: Counters,
+    pub(super) stopwatch: Stopwatch,
+}
+
+/// What has happened in a pass over one connection: it decides which timeouts start anew.
+#[derive(Default)]
+pub(super) struct Progress {
+    pub(super) received: bool,
+    pub(super) used: bool,
+    pub(super) sent: bool,
+    /// Bytes of packets that the handler wrote and that are not charged to the budget yet.
+    pub(super) packed: usize,
+}

@@ -1,0 +1,17 @@
+//! The house rules as tests: which file may use which, how large files and types may be, what may
+//! not be written, and what must be written about.
+//!
+//! Rules that clippy knows stand in `Cargo.toml` and `clippy.toml`. The rules here work on the syntax
+//! tree and see no types: a call of a method is no use of the file that defines it, a path is one.
+
+mod breaches;
+mod cycles;
+mod documents;
+mod layers;
+mod mentions;
+mod methods;
+mod report;
+mod source;
+mod texts;
+mod tree;
+mod words;
