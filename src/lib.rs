@@ -81,6 +81,7 @@ mod handler;
 mod hub;
 mod id;
 mod limits;
+mod mailbox;
 mod metrics;
 mod mode;
 mod net;
@@ -92,6 +93,7 @@ pub mod protocol;
 mod reactor;
 mod server;
 pub mod services;
+mod sync;
 pub mod testkit;
 mod topic;
 

@@ -4,6 +4,7 @@
 mod blocking;
 mod errand;
 mod pool;
+mod queue;
 
 pub(crate) use self::blocking::{Leaving, RequestPool};
 pub(crate) use self::errand::Errand;

@@ -8,7 +8,7 @@ use mio::Token;
 use super::Reactor;
 use super::behind::{Behind, ask};
 use super::connect::Outcome;
-use super::group::{Member, Transfer};
+use super::group::{Mail, Member, Transfer};
 use super::socket::Socket;
 use super::stopping::Phase;
 use crate::accept::{Arrival, Newcomer};
@@ -103,7 +103,7 @@ impl Reactor {
             }
             Behind::Requests(service) => {
                 let handler = ask(&peer, self.hub.instruments(), || service.accept(&peer));
-                if let (Some(handler), Some(pool)) = (handler, &self.requests) {
+                if let (Some(handler), Some(pool)) = (handler, &mut self.requests) {
                     self.hub.instruments().0.opened.add(1);
                     pool.submit(socket.into(), peer, handler, entry);
                 }
@@ -126,13 +126,15 @@ impl Reactor {
 
     /// Takes in what the other reactors have sent.
     pub(super) fn take_mail(&mut self) {
-        let Some(mail) = self.member.as_mut().and_then(Member::take_mail) else { return };
-        for newcomer in mail.transfers {
-            self.register(newcomer);
-        }
-        self.hub.receive(mail.parcels);
-        for sibling in mail.departed {
-            self.hub.close_lane(sibling);
+        let Some(member) = &mut self.member else { return };
+        for mail in member.take_mail() {
+            match mail {
+                Mail::Transfer(newcomer) => self.register(newcomer),
+                Mail::Parcels(from, parcels) => {
+                    self.hub.receive(parcels.into_iter().map(|parcel| (from, parcel)));
+                }
+                Mail::Departed(sibling) => self.hub.close_lane(sibling),
+            }
         }
     }
 
@@ -169,7 +171,7 @@ impl Reactor {
 
     /// Takes in those whom a blocking handler has served and who go on sending.
     pub(super) fn take_leaving(&mut self) {
-        let ended = self.requests.as_ref().map(RequestPool::take_ended);
+        let ended = self.requests.as_mut().map(RequestPool::take_ended);
         let Some((true, leaving)) = ended else { return };
         self.doors.retry();
         for Leaving { socket, peer, kept } in leaving {

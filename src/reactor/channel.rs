@@ -95,6 +95,8 @@ impl Poller {
         for event in &events {
             self.note(event.token());
         }
+        // All that can have changed is the wish, at which the supervisor looks next.
+        self.remote.bell().answer();
         Ok(())
     }
 

@@ -11,11 +11,11 @@ use mio::{Registry, Token};
 use slab::Slab;
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
-use super::remote::Remote;
 use super::resolve::{Answer, Resolver};
 use super::socket::Socket;
 use crate::handler::Handler;
 use crate::handler::context::Dial;
+use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
 use crate::net::peer::Peer;
@@ -60,11 +60,11 @@ pub(super) struct Outcome {
 }
 
 impl Connector {
-    pub(super) fn new(remote: Remote, timeout: Option<Duration>) -> Connector {
+    pub(super) fn new(bell: &Doorbell, timeout: Option<Duration>) -> Connector {
         Connector {
             attempts: Slab::new(),
             count: 0,
-            resolver: Resolver::new(remote),
+            resolver: Resolver::new(bell),
             timeout,
             outcomes: Vec::new(),
         }
@@ -147,7 +147,7 @@ impl Connector {
 
     /// Takes the answers of the resolver, and gives up what has had its time.
     pub(super) fn collect(&mut self, registry: &Registry, now: Now) {
-        while let Some(Answer { ticket: (key, serial), addresses }) = self.resolver.answer() {
+        for Answer { ticket: (key, serial), addresses } in self.resolver.answers() {
             let attempt = self.attempts.get_mut(key);
             let Some(attempt) = attempt.filter(|attempt| attempt.serial == serial) else {
                 continue;

@@ -26,6 +26,7 @@ mod group;
 #[cfg(feature = "processes")]
 mod inherit;
 mod listen;
+mod load;
 mod outgoing;
 mod poller;
 mod remote;
@@ -67,6 +68,7 @@ use crate::hub::{Hub, Readiness};
 use crate::id::Home;
 use crate::id::Id;
 use crate::limits::Limits;
+use crate::mailbox::Taken;
 use crate::metrics::stopwatch::Stopwatch;
 use crate::mode::Mode;
 use crate::now::Now;
@@ -103,10 +105,20 @@ pub(crate) struct Reactor {
     member: Option<Member>,
     /// The longest time by which a turn came late to what was due.
     longest_lag: Duration,
-    /// What other threads asked for has to wait.
-    is_stalled: bool,
+    /// Commands of other threads that were not taken.
+    commands: Commands,
     limits: Limits,
     phase: Phase,
+}
+
+/// The commands of other threads that a turn has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Commands {
+    None,
+    /// Too many for one turn.
+    Left,
+    /// The first one has to wait, and so all.
+    Stalled,
 }
 
 /// What a reactor runs.
@@ -125,7 +137,7 @@ impl Reactor {
         let Setup { limits, mode, services, mut doors, dials, letterboxes } = setup;
         let mut clock = Clock::start();
         let now = clock.read();
-        let connector = Connector::new(poller.remote(), limits.connect);
+        let connector = Connector::new(poller.remote.bell(), limits.connect);
         let workers = match mode {
             Mode::Multiplex | Mode::Threads(0) | Mode::Reactors(_) => None,
             // This is one of them.
@@ -137,13 +149,12 @@ impl Reactor {
         let blocks = |behind: &Behind| matches!(behind, Behind::Requests(_));
         let of_handlers = workers.filter(|_| !services.iter().all(blocks) || !dials.is_empty());
         let of_requests = workers.filter(|_| services.iter().any(blocks));
-        let waker = |remote: Remote| move || remote.wake();
         let timed = limits.slow_call.map(|_| clock.elapsed());
-        let start = |workers| Pool::start(workers, timed, waker(poller.remote()));
+        let start = |workers| Pool::start(workers, timed, poller.remote.bell());
         let pool = of_handlers.map(start).transpose()?;
         let start = |workers| {
             let counters = (0..workers).map(|_| poller.remote.counters()).collect();
-            RequestPool::start(counters, &limits, waker(poller.remote()))
+            RequestPool::start(counters, &limits, poller.remote.bell())
         };
         let requests = of_requests.map(start).transpose()?;
         let home = member.as_ref().map_or(Home::ALONE, Member::home);
@@ -170,7 +181,7 @@ impl Reactor {
             requests,
             member,
             longest_lag: Duration::ZERO,
-            is_stalled: false,
+            commands: Commands::None,
             limits,
             phase: Phase::Serving,
         };
@@ -256,12 +267,15 @@ impl Reactor {
 
     /// Until when to sleep; a time that has passed if something is left to do.
     fn due(&mut self) -> Option<Duration> {
-        if self.poller.remote.is_pending() {
-            // The turn may just have made room for what had to wait: nobody else says so.
-            let must_wait = |command: &_| self.hub.must_wait(command);
-            if !self.is_stalled || !self.poller.remote.must_wait(must_wait) {
-                return Some(Duration::ZERO);
-            }
+        let must_wait = |command: &_| self.hub.must_wait(command);
+        let may_go_on = match self.commands {
+            Commands::None => false,
+            Commands::Left => true,
+            // The turn may just have made room for what had to wait: nothing else says so.
+            Commands::Stalled => !self.poller.remote.must_wait(must_wait),
+        };
+        if may_go_on {
+            return Some(Duration::ZERO);
         }
         let doors = match self.doors.are_idle() {
             true => None,
@@ -300,9 +314,8 @@ impl Reactor {
         let pool = match self.pool.take() {
             Some(pool) => pool,
             None => {
-                let remote = self.poller.remote();
                 let timed = self.limits.slow_call.map(|_| self.clock.elapsed());
-                Pool::start(self.limits.offload_workers, timed, move || remote.wake())?
+                Pool::start(self.limits.offload_workers, timed, self.poller.remote.bell())?
             }
         };
         pool.submit(self.hub.take_tasks());
@@ -313,18 +326,25 @@ impl Reactor {
     /// Takes in what comes from outside the loop: handlers that are back from workers, commands,
     /// mail, the wish to stop.
     fn collect(&mut self) {
-        for task in self.pool.iter().flat_map(Pool::take_done) {
-            self.hub.take_back(task);
+        let is_rung = self.poller.remote.bell().answer();
+        if is_rung {
+            for task in self.pool.iter().flat_map(Pool::take_done) {
+                self.hub.take_back(task);
+            }
+            self.take_leaving();
         }
-        self.take_leaving();
-        if self.poller.remote.is_pending() {
+        if is_rung || self.commands != Commands::None {
             self.obey();
         }
-        // Before the mail: who is told to stop has got all its newcomers.
-        let wish = self.poller.remote.wish();
-        if self.member.is_some() {
+        if is_rung {
+            // Before the mail: a reactor that is told to stop has got all its newcomers.
+            let wish = self.poller.remote.wish();
             self.take_mail();
+            self.heed(wish);
         }
+    }
+
+    fn heed(&mut self, wish: Wish) {
         match (wish, self.phase) {
             (Wish::Serve, _) | (Wish::Drain, Phase::Draining { .. }) => {}
             (Wish::Drain, Phase::Serving) => self.start_draining(),
@@ -335,10 +355,15 @@ impl Reactor {
 
     /// Does what other threads asked for, so many a turn.
     fn obey(&mut self) {
-        let commands = self.poller.remote.take(COMMANDS, |command| self.hub.must_wait(command));
-        // What must wait for another reactor goes on when that one has sent word.
-        self.is_stalled = commands.is_empty();
-        for command in commands {
+        let wait = |command: &_| self.hub.must_wait(command);
+        let Taken { messages, has_more } = self.poller.remote.take(COMMANDS, wait);
+        self.commands = match (has_more, messages.is_empty()) {
+            (false, _) => Commands::None,
+            (true, false) => Commands::Left,
+            // What must wait for another reactor goes on when that one has sent word.
+            (true, true) => Commands::Stalled,
+        };
+        for command in messages {
             self.hub.obey(command);
         }
     }

@@ -9,6 +9,7 @@ use super::channel::{CHANNEL, Channel};
 use super::remote::Remote;
 #[cfg(feature = "signals")]
 use super::signals::Signals;
+use crate::mailbox::Doorbell;
 
 /// The token that other threads wake the reactor with. Generation 0 is not given to
 /// connections: with it the lower half counts listeners, and these
@@ -36,12 +37,18 @@ impl Poller {
 
     /// That of another reactor of the same server.
     pub(super) fn sibling(&self) -> io::Result<Poller> {
-        Poller::make(|waker| self.remote.sibling(waker))
+        Poller::make(|bell| self.remote.sibling(bell))
     }
 
-    fn make(remote: impl FnOnce(Waker) -> Remote) -> io::Result<Poller> {
+    fn make(remote: impl FnOnce(Doorbell) -> Remote) -> io::Result<Poller> {
         let poll = Poll::new()?;
-        let remote = remote(Waker::new(poll.registry(), WAKER)?);
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let remote = remote(Doorbell::new(move || {
+            if let Err(error) = waker.wake() {
+                // The poller is gone, and with it the server: then nothing is to be looked at.
+                log::debug!("a server could not be woken: {error}");
+            }
+        }));
         Ok(Poller {
             poll,
             remote,
@@ -63,8 +70,8 @@ impl Poller {
         Ok(())
     }
 
-    /// An event that is neither a listener's nor a connection's. What the waker was woken for,
-    /// the reactor looks at every turn. The first signal drains, the next one ends everything: what
+    /// An event that is neither a listener's nor a connection's. For what the waker was woken, the
+    /// doorbell tells. The first signal drains, the next one ends everything: what
     /// others have asked for does not count, because one signal may go to a supervisor and its
     /// workers, who then hear it twice.
     #[cfg_attr(

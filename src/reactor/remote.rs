@@ -1,15 +1,13 @@
 //! The handle that other threads hold of a running server.
 
 use std::any::Any;
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{error, fmt};
 
-use mio::Waker;
-
 use crate::handler::context::Effect;
 use crate::id::Id;
+use crate::mailbox::{Doorbell, Mailbox, Refused, Taken};
 use crate::metrics::Metrics;
 use crate::metrics::counters::{Counters, CountersReader};
 use crate::panics;
@@ -42,24 +40,13 @@ pub struct Remote {
 
 struct Shared {
     wish: AtomicU8,
-    waker: Waker,
-    /// Commands wait, and the reactor has been woken for them: no second wake-up.
-    pending: AtomicBool,
-    queue: Mutex<Queue>,
+    bell: Doorbell,
+    commands: Mailbox<Command>,
     readers: Readers,
 }
 
 /// What is counted by each thread of a server. All its reactors share the list.
 type Readers = Arc<Mutex<Vec<CountersReader>>>;
-
-#[derive(Default)]
-struct Queue {
-    commands: VecDeque<Command>,
-    /// What the commands weigh together.
-    weight: usize,
-    /// The server has gone.
-    closed: bool,
-}
 
 /// What another thread wants done in the loop, as a handler might.
 type Command = Effect;
@@ -118,19 +105,25 @@ impl Wish {
 }
 
 impl Remote {
-    pub(super) fn new(waker: Waker) -> Remote {
-        Remote::make(waker, Readers::default())
+    /// That of the loop with this doorbell.
+    pub(super) fn new(bell: Doorbell) -> Remote {
+        Remote::make(bell, Readers::default())
     }
 
     /// That of another reactor of the same server.
-    pub(super) fn sibling(&self, waker: Waker) -> Remote {
-        Remote::make(waker, Arc::clone(&self.shared.readers))
+    pub(super) fn sibling(&self, bell: Doorbell) -> Remote {
+        Remote::make(bell, Arc::clone(&self.shared.readers))
     }
 
-    fn make(waker: Waker, readers: Readers) -> Remote {
+    fn make(bell: Doorbell, readers: Readers) -> Remote {
         let wish = AtomicU8::new(Wish::Serve as u8);
-        let (pending, queue) = (AtomicBool::new(false), Mutex::default());
-        Remote { shared: Arc::new(Shared { wish, waker, pending, queue, readers }) }
+        let commands = Mailbox::bounded(&bell, QUEUE_MAX, weight);
+        Remote { shared: Arc::new(Shared { wish, bell, commands, readers }) }
+    }
+
+    /// The doorbell of the loop.
+    pub(super) fn bell(&self) -> &Doorbell {
+        &self.shared.bell
     }
 
     /// Counters for one more thread of the server.
@@ -250,61 +243,25 @@ impl Remote {
     }
 
     fn command(&self, command: Command) -> Result<(), RemoteError> {
-        let mut queue = self.queue();
-        if queue.closed {
-            return Err(RemoteError::Gone);
-        }
-        let weight = queue.weight + weight(&command);
-        // Into an empty queue goes whatever it is.
-        if weight > QUEUE_MAX && queue.weight > 0 {
-            return Err(RemoteError::Full);
-        }
-        queue.weight = weight;
-        queue.commands.push_back(command);
-        drop(queue);
-        if !self.shared.pending.swap(true, Ordering::AcqRel) {
-            self.wake();
-        }
-        Ok(())
-    }
-
-    /// Nothing that is done under the lock can panic.
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether commands wait.
-    pub(super) fn is_pending(&self) -> bool {
-        self.shared.pending.load(Ordering::Acquire)
+        self.shared.commands.send(command).map_err(|refused| match refused {
+            Refused::Full(_) => RemoteError::Full,
+            Refused::Closed(_) => RemoteError::Gone,
+        })
     }
 
     /// Takes the oldest commands, at most `max`, and none from the first on that must `wait`.
-    pub(super) fn take(&self, max: usize, wait: impl Fn(&Command) -> bool) -> Vec<Command> {
-        // Before the look: a command that comes after it wakes the reactor again.
-        self.shared.pending.store(false, Ordering::Release);
-        let mut queue = self.queue();
-        let count = queue.commands.iter().take(max).take_while(|command| !wait(command)).count();
-        let taken: Vec<Command> = queue.commands.drain(..count).collect();
-        queue.weight -= taken.iter().map(weight).sum::<usize>();
-        if !queue.commands.is_empty() {
-            self.shared.pending.store(true, Ordering::Release);
-        }
-        taken
+    pub(super) fn take(&self, max: usize, wait: impl Fn(&Command) -> bool) -> Taken<Command> {
+        self.shared.commands.take(max, wait)
     }
 
     /// Whether the oldest command must `wait`, and so all behind it.
     pub(super) fn must_wait(&self, wait: impl Fn(&Command) -> bool) -> bool {
-        self.queue().commands.front().is_some_and(wait)
+        self.shared.commands.must_wait(wait)
     }
 
     /// No command is taken any more: the server has ended.
     pub(super) fn close(&self) {
-        let mut queue = self.queue();
-        queue.closed = true;
-        let commands = std::mem::take(&mut queue.commands);
-        // A note may do anything when it is dropped, and that includes a look at the queue.
-        drop(queue);
-        for command in commands {
+        for command in self.shared.commands.close() {
             panics::drop_quietly(command);
         }
     }
@@ -323,15 +280,7 @@ impl Remote {
 
     pub(super) fn ask(&self, wish: Wish) {
         self.shared.wish.fetch_max(wish as u8, Ordering::Release);
-        self.wake();
-    }
-
-    /// Has the reactor look round.
-    pub(super) fn wake(&self) {
-        if let Err(error) = self.shared.waker.wake() {
-            // The poller is gone, and with it the server: then there is nothing to stop.
-            log::debug!("a server could not be woken: {error}");
-        }
+        self.shared.bell.ring();
     }
 
     pub(super) fn wish(&self) -> Wish {

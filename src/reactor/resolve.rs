@@ -1,20 +1,17 @@
-//! Host names looked up off the loop. Knows the system's resolver and how to wake the reactor;
+//! Host names looked up off the loop. Knows the system's resolver and the doorbell of the loop;
 //! nothing of connections.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use super::remote::Remote;
+use crate::mailbox::{Doorbell, Mailbox};
 
 /// Looks names up in threads of their own, a few at a time: the system's resolver blocks, for
 /// seconds when its servers do not answer, and cannot be interrupted.
 pub(super) struct Resolver {
-    remote: Remote,
-    sender: Sender<Answer>,
-    receiver: Receiver<Answer>,
+    answers: Mailbox<Answer>,
     running: usize,
     waiting: VecDeque<Question>,
 }
@@ -38,9 +35,8 @@ pub(super) struct Answer {
 const THREADS: usize = 4;
 
 impl Resolver {
-    pub(super) fn new(remote: Remote) -> Resolver {
-        let (sender, receiver) = channel();
-        Resolver { remote, sender, receiver, running: 0, waiting: VecDeque::new() }
+    pub(super) fn new(bell: &Doorbell) -> Resolver {
+        Resolver { answers: Mailbox::new(bell), running: 0, waiting: VecDeque::new() }
     }
 
     /// Asks for the addresses of a host. The answer comes with its ticket.
@@ -66,29 +62,27 @@ impl Resolver {
     fn start(&mut self) {
         while self.running < THREADS {
             let Some(Question { ticket, name, port }) = self.waiting.pop_front() else { return };
-            let (sender, remote) = (self.sender.clone(), self.remote.clone());
+            let answers = self.answers.clone();
             let lookup = move || {
                 let addresses = (&*name, port).to_socket_addrs().map(Iterator::collect);
-                // If nobody wants it any more, the server has ended.
-                let _ = sender.send(Answer { ticket, addresses });
-                remote.wake();
+                // The mailbox takes it even if the server has ended.
+                drop(answers.send(Answer { ticket, addresses }));
             };
             self.running += 1;
             if let Err(error) = thread::Builder::new().name("resolver".into()).spawn(lookup) {
-                let _ = self.sender.send(Answer { ticket, addresses: Err(error) });
-                self.remote.wake();
+                drop(self.answers.send(Answer { ticket, addresses: Err(error) }));
             }
         }
     }
 
-    /// Takes an answer that has come.
-    pub(super) fn answer(&mut self) -> Option<Answer> {
-        if self.running == 0 {
-            return None;
+    /// Takes the answers that have come.
+    pub(super) fn answers(&mut self) -> VecDeque<Answer> {
+        if self.is_idle() {
+            return VecDeque::new();
         }
-        let answer = self.receiver.try_recv().ok()?;
-        self.running -= 1;
+        let answers = self.answers.take_all();
+        self.running -= answers.len();
         self.start();
-        Some(answer)
+        answers
     }
 }

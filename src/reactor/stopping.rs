@@ -109,7 +109,7 @@ impl Reactor {
                 Task::Errand(errand) => panics::drop_quietly(errand),
             }
         }
-        let waiting = self.requests.as_ref().map_or(0, RequestPool::abort);
+        let waiting = self.requests.as_mut().map_or(0, RequestPool::abort);
         let (counters, _) = self.hub.instruments();
         (0..waiting).for_each(|_| counters.close(&Close::Stopping));
     }

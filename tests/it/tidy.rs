@@ -34,12 +34,14 @@ const WORDS: &[&str] = &[
     "id",
     "limits",
     "listen",
+    "mailbox",
     "metrics",
     "mode",
     "now",
     "panics",
     "peer",
     "stopwatch",
+    "sync",
     "topic",
 ];
 /// What handlers are made of.
