@@ -74,12 +74,14 @@
 compile_error!("socketserver runs on Unix only");
 
 mod accept;
+mod clock;
 mod close;
 mod exec;
 mod handler;
 mod hub;
 mod id;
 mod limits;
+mod mailbox;
 mod metrics;
 mod mode;
 mod net;
@@ -91,6 +93,7 @@ pub mod protocol;
 mod reactor;
 mod server;
 pub mod services;
+mod sync;
 pub mod testkit;
 mod topic;
 

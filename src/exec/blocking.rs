@@ -1,158 +1,150 @@
 //! The pool of blocking handlers: whole connections wait for a worker, and one worker serves one
-//! of them from its first call to its last. Knows sockets of the standard library; no poller.
+//! of them from its first call to its last. Knows sockets of the standard library; no poller, and
+//! no thread: whose a worker is, the system says.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::io;
 use std::net::Shutdown;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use slab::Slab;
-
+use super::queue::WorkQueue;
 use crate::close::Close;
 use crate::handler::blocking::RequestHandler;
 use crate::handler::stream::Stream;
 use crate::handler::stream::{StdSocket, reason};
 use crate::limits::Limits;
+use crate::mailbox::{Doorbell, Mailbox};
 use crate::metrics::counters::Counters;
 use crate::net::peer::Peer;
 use crate::panics;
 
-/// A fixed number of workers. When it is dropped, what they serve is cut off, and a worker whose
-/// handler does not return is left behind. With each connection something is kept until it ends.
-pub(crate) struct RequestPool<K> {
-    shared: Arc<Shared<K>>,
+/// Some workers. When it is dropped, what they serve is cut off, and a worker whose handler does
+/// not return is left behind. With each connection something is kept until it ends.
+pub(crate) struct BlockingPool<B: BlockingSocket, K> {
+    shared: Arc<Shared<B, K>>,
+    /// The connections whose end was not taken yet, by their number: to be interrupted. They are
+    /// their workers', or wait for one.
+    open: HashMap<u64, Weak<B>>,
+    /// Connections submitted so far.
+    count: u64,
 }
 
-struct Shared<K> {
-    state: Mutex<State<K>>,
-    /// There is something to serve, or nothing ever will be.
-    news: Condvar,
+/// One worker of a pool.
+pub(crate) struct BlockingWorker<B, K> {
+    shared: Arc<Shared<B, K>>,
+}
+
+/// A socket that another thread may interrupt.
+pub(crate) trait BlockingSocket {
+    /// Ends the reads of whoever has it, or all use of it.
+    fn shutdown(&self, how: Shutdown);
+}
+
+struct Shared<B, K> {
+    waiting: WorkQueue<Request<B, K>>,
+    ended: Mailbox<Ended<B, K>>,
+    is_stopping: AtomicBool,
     idle: Option<Duration>,
     write_stall: Option<Duration>,
-    /// Says that a connection has ended.
-    wake: Box<dyn Fn() + Send + Sync>,
 }
 
-struct State<K> {
-    /// Everybody who waits or is being served, to be interrupted.
-    open: Slab<Arc<StdSocket>>,
-    waiting: VecDeque<Request<K>>,
-    /// Those who have been served and sent more than was read.
-    leaving: Vec<Leaving<K>>,
-    /// Some have ended since that was last asked: no second wake-up.
-    has_ended: bool,
-    is_stopping: bool,
-    is_closed: bool,
-}
-
-/// An accepted connection and who is to serve it.
-struct Request<K> {
-    key: usize,
-    socket: Arc<StdSocket>,
+/// An accepted connection and the handler that is to serve it.
+pub(crate) struct Request<B, K> {
+    number: u64,
+    socket: Arc<B>,
     peer: Peer,
     handler: Box<dyn RequestHandler>,
     kept: K,
 }
 
-/// A connection that is over but for the peer: closing it with unread input would reset it, and
-/// the reset can destroy the answer.
-pub(crate) struct Leaving<K> {
-    pub(crate) socket: StdSocket,
+/// A connection that was served.
+struct Ended<B, K> {
+    number: u64,
+    /// What is left of it, if it lingers.
+    leaving: Option<(Arc<B>, Peer, K)>,
+}
+
+/// A connection that is over but for the peer, which sent more than was read: closing it with
+/// unread input would reset it, and the reset can destroy the answer.
+pub(crate) struct Leaving<B, K> {
+    pub(crate) socket: B,
     pub(crate) peer: Peer,
     pub(crate) kept: K,
 }
 
-impl<K> RequestPool<K> {
-    /// Starts a thread for each of `counters`, which counts there. `wake` is called by them when
-    /// connections have ended.
-    ///
-    /// # Errors
-    ///
-    /// The system's, if it has no thread for a worker.
-    pub(crate) fn start(
-        counters: Vec<Counters>,
-        limits: &Limits,
-        wake: impl Fn() + Send + Sync + 'static,
-    ) -> io::Result<RequestPool<K>>
-    where
-        K: Send + 'static,
-    {
-        let state = State {
-            open: Slab::new(),
-            waiting: VecDeque::new(),
-            leaving: Vec::new(),
-            has_ended: false,
-            is_stopping: false,
-            is_closed: false,
-        };
+impl<B: BlockingSocket, K> BlockingPool<B, K> {
+    /// A pool without workers. They will ring `bell` when connections have ended.
+    pub(crate) fn new(limits: &Limits, bell: &Doorbell) -> BlockingPool<B, K> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            news: Condvar::new(),
+            waiting: WorkQueue::new(),
+            ended: Mailbox::new(bell),
+            is_stopping: AtomicBool::new(false),
             idle: limits.idle,
             write_stall: limits.write_stall,
-            wake: Box::new(wake),
         });
-        let pool = RequestPool { shared };
-        for (number, counters) in counters.into_iter().enumerate() {
-            let shared = Arc::clone(&pool.shared);
-            let name = format!("requests-{number}");
-            thread::Builder::new().name(name).spawn(move || shared.work(&counters))?;
-        }
-        Ok(pool)
+        BlockingPool { shared, open: HashMap::new(), count: 0 }
+    }
+
+    /// Returns one more worker.
+    pub(crate) fn worker(&self) -> BlockingWorker<B, K> {
+        BlockingWorker { shared: Arc::clone(&self.shared) }
     }
 
     /// Has a connection served as soon as a worker is free.
     pub(crate) fn submit(
-        &self,
-        socket: StdSocket,
+        &mut self,
+        socket: B,
         peer: Peer,
         handler: Box<dyn RequestHandler>,
         kept: K,
     ) {
-        let socket = Arc::new(socket);
-        let mut state = self.shared.lock();
-        if state.is_stopping {
+        if self.shared.is_stopping.load(Ordering::Relaxed) {
             socket.shutdown(Shutdown::Read);
         }
-        let key = state.open.insert(Arc::clone(&socket));
-        state.waiting.push_back(Request { key, socket, peer, handler, kept });
-        drop(state);
-        self.shared.news.notify_one();
+        self.count += 1;
+        let (number, socket) = (self.count, Arc::new(socket));
+        self.open.insert(number, Arc::downgrade(&socket));
+        self.shared.waiting.extend([Request { number, socket, peer, handler, kept }]);
     }
 
-    /// How many wait, are being served, or are to linger.
+    /// How many wait, are being served, or have ended since [`take_ended`](Self::take_ended).
     pub(crate) fn len(&self) -> usize {
-        let state = self.shared.lock();
-        state.open.len() + state.leaving.len()
+        self.open.len()
     }
 
     /// Whether connections have ended since the last time, and those of them that linger.
-    pub(crate) fn take_ended(&self) -> (bool, Vec<Leaving<K>>) {
-        let mut state = self.shared.lock();
-        (std::mem::take(&mut state.has_ended), std::mem::take(&mut state.leaving))
+    pub(crate) fn take_ended(&mut self) -> (bool, Vec<Leaving<B, K>>) {
+        let before = self.open.len();
+        let mut lingering = Vec::new();
+        for Ended { number, leaving } in self.shared.ended.take_all() {
+            // Not after an abort, which does not wait for the workers.
+            if self.open.remove(&number).is_none() {
+                continue;
+            }
+            if let Some((socket, peer, kept)) = leaving {
+                // The worker had the only other handle that lasts.
+                let socket = Arc::into_inner(socket);
+                lingering.extend(socket.map(|socket| Leaving { socket, peer, kept }));
+            }
+        }
+        (self.open.len() < before, lingering)
     }
 
-    /// From now on reads end when all is read that has come. Everybody who waits is still served.
+    /// From now on reads end when all is read that has come. Connections that wait are still
+    /// served.
     pub(crate) fn stop(&self) {
-        let mut state = self.shared.lock();
-        state.is_stopping = true;
-        for (_, socket) in &state.open {
-            socket.shutdown(Shutdown::Read);
-        }
+        self.shared.is_stopping.store(true, Ordering::Relaxed);
+        self.shut_all(Shutdown::Read);
     }
 
     /// Ends every connection now. A handler may still run; its stream fails. Returns how many had
     /// not been served yet.
-    pub(crate) fn abort(&self) -> usize {
-        let mut state = self.shared.lock();
-        let waiting = std::mem::take(&mut state.waiting);
-        state.leaving.clear();
-        for socket in state.open.drain() {
-            socket.shutdown(Shutdown::Both);
-        }
-        drop(state);
+    pub(crate) fn abort(&mut self) -> usize {
+        let waiting = self.shared.waiting.take_back();
+        self.shut_all(Shutdown::Both);
+        self.open.clear();
         let count = waiting.len();
         for request in waiting {
             log::debug!("{}: {}", request.peer, Close::Stopping);
@@ -160,47 +152,65 @@ impl<K> RequestPool<K> {
         }
         count
     }
+
+    fn shut_all(&self, how: Shutdown) {
+        for socket in self.open.values().filter_map(Weak::upgrade) {
+            socket.shutdown(how);
+        }
+    }
 }
 
-impl<K> Drop for RequestPool<K> {
+impl<B: BlockingSocket, K> Drop for BlockingPool<B, K> {
     fn drop(&mut self) {
         self.abort();
-        self.shared.lock().is_closed = true;
-        self.shared.news.notify_all();
+        self.shared.waiting.close();
+        self.shared.ended.close();
     }
 }
 
-impl<K> Shared<K> {
-    /// Nothing that is done under the lock can panic.
-    fn lock(&self) -> MutexGuard<'_, State<K>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl<B, K> BlockingWorker<B, K> {
+    /// Takes the next connection, if one waits.
+    pub(crate) fn begin(&self) -> Option<Request<B, K>> {
+        self.shared.waiting.try_next()
     }
 
-    fn work(&self, counters: &Counters) {
-        while let Some(request) = self.next() {
+    /// Tells the loop of an end, and closes the connection unless it `lingers`.
+    pub(crate) fn end(&self, request: Request<B, K>, lingers: bool) {
+        let Request { number, socket, peer, handler, kept } = request;
+        panics::drop_quietly(handler);
+        if lingers {
+            self.tell(Ended { number, leaving: Some((socket, peer, kept)) });
+            return;
+        }
+        // In this order: the peer may come again as soon as it sees the end.
+        drop(kept);
+        self.tell(Ended { number, leaving: None });
+        drop(socket);
+    }
+
+    fn tell(&self, ended: Ended<B, K>) {
+        // A pool that was dropped cares for no end: then this one closes here.
+        drop(self.shared.ended.send(ended));
+    }
+}
+
+impl<K> BlockingWorker<StdSocket, K> {
+    /// Serves connections until the pool is dropped.
+    pub(crate) fn work(self, counters: &Counters) {
+        while let Some(request) = self.shared.waiting.next() {
             self.serve(request, counters);
         }
     }
 
-    fn next(&self) -> Option<Request<K>> {
-        let mut state = self.lock();
-        loop {
-            if let Some(request) = state.waiting.pop_front() {
-                return Some(request);
-            }
-            if state.is_closed {
-                return None;
-            }
-            state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn serve(&self, request: Request<K>, counters: &Counters) {
-        let Request { key, socket, peer, mut handler, kept } = request;
-        let (why, lingers) = match Stream::new(&socket, peer.clone(), self.idle, self.write_stall) {
+    fn serve(&self, mut request: Request<StdSocket, K>, counters: &Counters) {
+        let (idle, write_stall) = (self.shared.idle, self.shared.write_stall);
+        let peer = &request.peer;
+        let (why, lingers) = match Stream::new(&request.socket, peer.clone(), idle, write_stall) {
             Ok(mut stream) => {
-                let why = match converse(&mut *handler, &mut stream, counters) {
-                    Close::Eof if self.lock().is_stopping => Close::Stopping,
+                let why = match converse(&mut *request.handler, &mut stream, counters) {
+                    Close::Eof if self.shared.is_stopping.load(Ordering::Relaxed) => {
+                        Close::Stopping
+                    }
                     why => why,
                 };
                 let lingers = stream.has_unread();
@@ -214,34 +224,14 @@ impl<K> Shared<K> {
         };
         counters.close(&why);
         let level = if why.is_expected() { log::Level::Debug } else { log::Level::Warn };
-        log::log!(level, "{peer}: {why}");
-        panics::drop_quietly(handler);
-        self.end(key, socket, lingers.then_some(peer), kept);
+        log::log!(level, "{}: {why}", request.peer);
+        self.end(request, lingers);
     }
+}
 
-    /// Takes a connection out of the table, which closes it or lets it linger.
-    fn end(&self, key: usize, socket: Arc<StdSocket>, lingering: Option<Peer>, kept: K) {
-        let mut state = self.lock();
-        // The table has been emptied, or another one has the key already, if the server aborted.
-        if state.open.get(key).is_some_and(|mine| Arc::ptr_eq(mine, &socket)) {
-            state.open.remove(key);
-            // Nobody else has it now.
-            match (Arc::into_inner(socket), lingering) {
-                (Some(socket), Some(peer)) => {
-                    state.leaving.push(Leaving { socket, peer, kept });
-                }
-                (socket, _) => {
-                    // In this order: the peer may come again as soon as it sees the end.
-                    drop(kept);
-                    drop(socket);
-                }
-            }
-        }
-        let is_first = !std::mem::replace(&mut state.has_ended, true);
-        drop(state);
-        if is_first {
-            (self.wake)();
-        }
+impl BlockingSocket for StdSocket {
+    fn shutdown(&self, how: Shutdown) {
+        StdSocket::shutdown(self, how);
     }
 }
 

@@ -4,19 +4,20 @@
 mod blocking;
 mod errand;
 mod pool;
+mod queue;
 
-pub(crate) use self::blocking::{Leaving, RequestPool};
+pub(crate) use self::blocking::{BlockingPool, BlockingSocket, BlockingWorker, Leaving};
 pub(crate) use self::errand::Errand;
-pub(crate) use self::pool::Pool;
+pub(crate) use self::pool::{Pool, Worker};
 
 use std::time::Duration;
 
+use crate::clock::Elapsed;
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::context::Context;
 use crate::handler::context::{Note, Record};
 use crate::id::Id;
-use crate::metrics::stopwatch::Elapsed;
 use crate::net::peer::Peer;
 use crate::panics;
 
@@ -142,11 +143,11 @@ impl Task {
     }
 
     /// The same, with a look at the clock before and after it.
-    fn run_timed(&mut self, elapsed: &Elapsed) {
-        let began = elapsed();
+    fn run_timed(&mut self, elapsed: Elapsed) {
+        let began = elapsed.nanos();
         self.run();
         if let Task::Job(job) = self {
-            job.took = elapsed().saturating_sub(began);
+            job.took = Duration::from_nanos(elapsed.nanos().saturating_sub(began));
         }
     }
 }

@@ -45,20 +45,20 @@ where
 /// What a handler wants sent, until it is. All datagrams of a server share one, empty between
 /// two of them.
 #[derive(Default)]
-pub(crate) struct Outbox {
+pub(crate) struct DatagramOut {
     bytes: Vec<u8>,
     /// To whom, and where in `bytes` it ends.
-    letters: Vec<(Peer, usize)>,
+    queued: Vec<(Peer, usize)>,
 }
 
 /// Memory that one huge answer does not keep beyond its own turn.
 const KEPT: usize = 1024 * 1024;
 
-impl Outbox {
+impl DatagramOut {
     /// Takes what is to be sent, in order.
     pub(crate) fn drain(&mut self, mut send: impl FnMut(&Peer, &[u8])) {
         let mut start = 0;
-        for (to, end) in self.letters.drain(..) {
+        for (to, end) in self.queued.drain(..) {
             send(&to, &self.bytes[start..end]);
             start = end;
         }
@@ -67,7 +67,7 @@ impl Outbox {
 
     /// Forgets all of it.
     pub(crate) fn clear(&mut self) {
-        self.letters.clear();
+        self.queued.clear();
         self.bytes.clear();
         self.bytes.shrink_to(KEPT);
     }
@@ -79,12 +79,12 @@ impl Outbox {
 pub struct DatagramContext<'a> {
     peer: &'a Peer,
     now: Now,
-    outbox: &'a mut Outbox,
+    out: &'a mut DatagramOut,
 }
 
 impl<'a> DatagramContext<'a> {
-    pub(crate) fn new(peer: &'a Peer, now: Now, outbox: &'a mut Outbox) -> DatagramContext<'a> {
-        DatagramContext { peer, now, outbox }
+    pub(crate) fn new(peer: &'a Peer, now: Now, out: &'a mut DatagramOut) -> DatagramContext<'a> {
+        DatagramContext { peer, now, out }
     }
 
     /// Who sent the datagram.
@@ -116,8 +116,8 @@ impl<'a> DatagramContext<'a> {
     /// the socket's cannot be reached: that datagram is lost.
     pub fn send_to(&mut self, to: Peer, bytes: &[u8]) {
         if to != Peer::Unix {
-            self.outbox.bytes.extend_from_slice(bytes);
-            self.outbox.letters.push((to, self.outbox.bytes.len()));
+            self.out.bytes.extend_from_slice(bytes);
+            self.out.queued.push((to, self.out.bytes.len()));
         }
     }
 }

@@ -1,15 +1,12 @@
-//! How long the calls of a turn hold the loop. Is handed the clock as a function; knows neither the
-//! calls nor where the time comes from.
+//! How long the calls of a turn hold the loop. Is handed the clock; does not know the calls.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::Elapsed;
 use crate::limits::QUIET_MS;
 use crate::metrics::counters::Counters;
-
-/// The time since the server's start.
-pub(crate) type Elapsed = Arc<dyn Fn() -> Duration + Send + Sync>;
+use crate::now::NANOS_PER_MS;
 
 /// Times what holds the loop, with one look at the clock for each lap: where one ends the next one
 /// begins.
@@ -20,16 +17,17 @@ pub(crate) type Elapsed = Arc<dyn Fn() -> Duration + Send + Sync>;
 pub(crate) struct Stopwatch {
     /// `None`: nothing is timed.
     elapsed: Option<Elapsed>,
+    // All of these in nanoseconds since the clock's start: one look a turn is not free.
     /// What is longer is slow.
-    limit: Duration,
+    limit: u64,
     /// When the lap began.
-    since: Duration,
-    longest: Duration,
+    since: u64,
+    longest: u64,
     /// Each call is timed, until that time.
     is_alarmed: bool,
-    alarmed_until: Duration,
+    alarmed_until: u64,
     /// Nothing is told before this time: a handler may be slow with every call.
-    quiet_until: Duration,
+    quiet_until: u64,
     untold: u64,
 }
 
@@ -41,16 +39,19 @@ pub(crate) struct Slow {
 }
 
 /// How long each call is timed after a slow lap.
-const ALARM: Duration = Duration::from_secs(60);
+const ALARM_NANOS: u64 = 60_000 * NANOS_PER_MS;
 
 impl Stopwatch {
-    pub(crate) fn new(elapsed: Elapsed, limit: Option<Duration>) -> Stopwatch {
-        let elapsed = limit.is_some().then_some(elapsed);
-        Stopwatch { elapsed, limit: limit.unwrap_or_default(), ..Stopwatch::default() }
+    pub(crate) fn new(elapsed: Option<Elapsed>, limit: Option<Duration>) -> Stopwatch {
+        let elapsed = elapsed.filter(|_| limit.is_some());
+        let limit = limit.unwrap_or_default().as_nanos();
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        Stopwatch { elapsed, limit, ..Stopwatch::default() }
     }
 
-    /// A turn begins, and with it a lap.
-    pub(crate) fn start(&mut self, at: Duration) {
+    /// A turn begins, and with it a lap; `at` is in nanoseconds.
+    #[inline]
+    pub(crate) fn start(&mut self, at: u64) {
         self.since = at;
         self.is_alarmed = at < self.alarmed_until;
     }
@@ -62,35 +63,44 @@ impl Stopwatch {
     }
 
     /// A lap ends, and the next one begins.
+    #[inline]
     pub(crate) fn lap(&mut self, counters: &Counters) -> Option<Slow> {
-        let elapsed = self.elapsed.as_ref()?();
+        let elapsed = self.elapsed?.nanos();
         let held = elapsed.saturating_sub(self.since);
         self.since = elapsed;
-        if held > self.longest {
-            self.longest = held;
-            counters.longest_call.note(held);
-        }
-        if held > self.limit { self.note_slow(held, counters) } else { None }
+        if held > self.longest { self.note_long(held, counters) } else { None }
+    }
+
+    /// The longest lap so far, or one that is slow: with each of those the bar is set anew, so
+    /// that an ordinary lap is held against one number.
+    #[cold]
+    fn note_long(&mut self, held: u64, counters: &Counters) -> Option<Slow> {
+        let is_slow = held > self.limit;
+        counters.longest_call.note(Duration::from_nanos(held));
+        // What is slow is told each time.
+        self.longest = held.min(self.limit);
+        if is_slow { self.note_slow(held, counters) } else { None }
     }
 
     #[cold]
-    fn note_slow(&mut self, held: Duration, counters: &Counters) -> Option<Slow> {
+    fn note_slow(&mut self, held: u64, counters: &Counters) -> Option<Slow> {
         counters.slow_calls.add(1);
-        self.alarmed_until = self.since + ALARM;
+        self.alarmed_until = self.since + ALARM_NANOS;
         // The first line says that something is slow, the next one what it is.
         if std::mem::replace(&mut self.is_alarmed, true) {
             if self.since < self.quiet_until {
                 self.untold += 1;
                 return None;
             }
-            self.quiet_until = self.since + Duration::from_millis(QUIET_MS);
+            self.quiet_until = self.since + QUIET_MS * NANOS_PER_MS;
         }
+        let held = Duration::from_nanos(held);
         Some(Slow { held, untold: std::mem::take(&mut self.untold) })
     }
 
     /// A worker had a call for so long: nobody else has waited for that.
     pub(crate) fn note_job(&self, took: Duration, counters: &Counters) {
-        if self.elapsed.is_some() && took > self.limit {
+        if self.elapsed.is_some() && took > Duration::from_nanos(self.limit) {
             counters.slow_jobs.add(1);
         }
     }

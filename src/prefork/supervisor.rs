@@ -8,8 +8,9 @@ use std::time::Duration;
 use std::{env, io};
 
 use super::worker::Worker;
+use crate::clock::Clock;
 use crate::now::{Now, millis};
-use crate::reactor::{Clock, Poller, Wish};
+use crate::reactor::{Poller, StopRequest};
 
 /// A worker that lived for less died young: what killed it may kill the next one, too.
 const YOUNG_MS: u64 = 5_000;
@@ -31,7 +32,7 @@ pub(crate) struct Supervisor<S> {
     slots: Vec<Slot>,
     drain: Duration,
     /// What the workers were told.
-    told: Wish,
+    told: StopRequest,
     /// When those who are still there are killed.
     kill_ms: Option<u64>,
 }
@@ -92,7 +93,7 @@ impl<S: AsFd> Supervisor<S> {
         let now = clock.read();
         let slot = |_| Slot::Waits { until_ms: 0, back_off: BackOff::NONE };
         let slots = (0..workers).map(slot).collect();
-        let (told, kill_ms) = (Wish::Serve, None);
+        let (told, kill_ms) = (StopRequest::None, None);
         Ok(Supervisor { poller, clock, now, program, sockets, slots, drain, told, kill_ms })
     }
 
@@ -131,7 +132,7 @@ impl<S: AsFd> Supervisor<S> {
 
     /// Does what signals and other threads asked for.
     fn heed(&mut self) {
-        let wish = self.poller.wish();
+        let wish = self.poller.stop_request();
         if wish <= self.told {
             return;
         }
@@ -140,8 +141,8 @@ impl<S: AsFd> Supervisor<S> {
         // the queue of a listener before it closes its copy, and the last copy closes the queue.
         self.sockets.clear();
         let wait_ms = match wish {
-            Wish::Serve | Wish::Drain => millis(self.drain),
-            Wish::Abort => 0,
+            StopRequest::None | StopRequest::Drain => millis(self.drain),
+            StopRequest::Abort => 0,
         };
         self.kill_ms = Some(self.now.millis().saturating_add(wait_ms).saturating_add(GRACE_MS));
         let mut count = 0;
@@ -164,7 +165,7 @@ impl<S: AsFd> Supervisor<S> {
             let Some(status) = worker.ended() else { continue };
             let id = worker.id();
             *slot = match self.told {
-                Wish::Serve => {
+                StopRequest::None => {
                     let lived_ms = self.now.millis().saturating_sub(worker.started_ms);
                     let back_off = if lived_ms < YOUNG_MS { *back_off } else { BackOff::NONE };
                     let (wait_ms, back_off) = back_off.step();
@@ -174,7 +175,7 @@ impl<S: AsFd> Supervisor<S> {
                     );
                     Slot::Waits { until_ms: self.now.millis() + wait_ms, back_off }
                 }
-                Wish::Drain | Wish::Abort => {
+                StopRequest::Drain | StopRequest::Abort => {
                     log::debug!("worker process {id} ended ({})", told(&status));
                     Slot::Empty
                 }

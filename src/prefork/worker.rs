@@ -9,7 +9,7 @@ use std::{env, io};
 
 use super::handoff;
 use super::inheritance::VARIABLE;
-use crate::reactor::{Channel, Poller, Wish};
+use crate::reactor::{Channel, Poller, StopRequest};
 
 /// A process, and the channel to it.
 pub(super) struct Worker {
@@ -51,7 +51,7 @@ impl Worker {
         self.process.id()
     }
 
-    pub(super) fn tell(&mut self, wish: Wish) {
+    pub(super) fn tell(&mut self, wish: StopRequest) {
         self.channel.tell(wish);
     }
 

@@ -3,17 +3,11 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::time::Duration;
 
 use mio::net::UnixStream;
-use mio::{Events, Interest, Token};
+use mio::{Interest, Registry, Token};
 
-use super::poller::Poller;
-use super::remote::Wish;
-
-/// The token of channels: the one to the supervisor, or those to the workers. Not one of those
-/// that `poller` gives.
-pub(super) const CHANNEL: Token = Token(u32::MAX as usize - 2);
+use super::remote::StopRequest;
 
 /// One end of it.
 pub(crate) struct Channel {
@@ -23,7 +17,7 @@ pub(crate) struct Channel {
 /// What came from the other end since the last look.
 pub(crate) struct Heard {
     /// The strongest order.
-    pub(crate) wish: Wish,
+    pub(crate) request: StopRequest,
     /// The other end is closed: its process has ended, however it did.
     pub(crate) ended: bool,
 }
@@ -34,23 +28,27 @@ impl Channel {
         Ok(Channel { stream: UnixStream::from_std(stream) })
     }
 
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.stream, token, Interest::READABLE)
+    }
+
     /// Gives the other end an order. An order is a byte, and there are two: the channel is never
     /// full.
-    pub(crate) fn tell(&mut self, wish: Wish) {
-        if let Err(error) = self.stream.write_all(&[wish as u8]) {
+    pub(crate) fn tell(&mut self, order: StopRequest) {
+        if let Err(error) = self.stream.write_all(&[order as u8]) {
             log::debug!("a worker process has ended before it was told to: {error}");
         }
     }
 
     pub(crate) fn heard(&mut self) -> Heard {
-        let mut heard = Heard { wish: Wish::Serve, ended: false };
+        let mut heard = Heard { request: StopRequest::None, ended: false };
         let mut bytes = [0; 64];
         loop {
             match self.stream.read(&mut bytes) {
                 Ok(0) => heard.ended = true,
                 Ok(n) => {
-                    let orders = bytes[..n].iter().map(|byte| Wish::from_byte(*byte));
-                    heard.wish = orders.fold(heard.wish, Wish::max);
+                    let orders = bytes[..n].iter().map(|byte| StopRequest::from_byte(*byte));
+                    heard.request = orders.fold(heard.request, StopRequest::max);
                     continue;
                 }
                 Err(error) => match error.kind() {
@@ -62,49 +60,5 @@ impl Channel {
             }
             return heard;
         }
-    }
-}
-
-impl Poller {
-    /// From now on the supervisor's orders are obeyed, and its end is the order to drain.
-    pub(crate) fn heed_supervisor(&mut self, mut channel: Channel) -> io::Result<()> {
-        self.watch(&mut channel)?;
-        self.supervisor = Some(channel);
-        Ok(())
-    }
-
-    pub(super) fn obey(&mut self) {
-        if let Some(Heard { wish, ended }) = self.supervisor.as_mut().map(Channel::heard) {
-            self.remote.ask(if ended { wish.max(Wish::Drain) } else { wish });
-        }
-    }
-
-    /// Has [`wait`](Poller::wait) return when something comes through the channel.
-    pub(crate) fn watch(&self, channel: &mut Channel) -> io::Result<()> {
-        self.poll.registry().register(&mut channel.stream, CHANNEL, Interest::READABLE)
-    }
-
-    /// Waits as a supervisor does, which has no connections: for signals, for other threads, and
-    /// for the channels it watches.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let mut events = Events::with_capacity(64);
-        match self.poll.poll(&mut events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
-        for event in &events {
-            self.note(event.token());
-        }
-        Ok(())
-    }
-
-    /// What signals and other threads asked for.
-    pub(crate) fn wish(&self) -> Wish {
-        self.remote.wish()
-    }
-
-    /// Takes no commands for connections: there are none here.
-    pub(crate) fn refuse_commands(&self) {
-        self.remote.close();
     }
 }

@@ -1,100 +1,88 @@
 //! Connections in the making: names are looked up, addresses tried one after the other, each with
-//! its share of the time. Knows no hub: what becomes of them is handed to the reactor.
+//! its share of the time.
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
-use mio::net::{TcpStream, UnixStream};
-use mio::{Registry, Token};
 use slab::Slab;
-use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
-use super::remote::Remote;
-use super::resolve::{Answer, Resolver};
-use super::socket::Socket;
+use super::core::Core;
+use super::lookup::Answer;
+use super::part::Part;
+use super::resolve::Resolver;
+use super::source::Source;
+use super::system::System;
 use crate::handler::Handler;
 use crate::handler::context::Dial;
+use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
 use crate::net::peer::Peer;
 use crate::now::Now;
 use crate::{now, panics};
 
-/// Where the tokens of attempts begin and end: above those of listeners, with generation 0.
-const TOKENS: std::ops::Range<usize> = 1 << 30..1 << 31;
-
-pub(super) struct Connector {
-    attempts: Slab<Attempt>,
+pub(super) struct Connector<S: System> {
+    attempts: Slab<Attempt<S::Socket>>,
     /// Attempts begun so far.
     count: u64,
     resolver: Resolver,
     timeout: Option<Duration>,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<Outcome<S::Socket>>,
 }
 
 /// One connection in the making.
-struct Attempt {
+struct Attempt<T> {
     handler: Box<dyn Handler>,
-    /// Tells it from others that had its place: a lookup may end long after it was given up.
+    /// Tells it from others that had its key: a lookup may end long after it was given up.
     serial: u64,
+    stage: Stage<T>,
     /// What is left to try.
     addresses: VecDeque<Address>,
-    socket: Option<Socket>,
-    /// Whom `socket` connects to, or whom the last one did.
+    /// The peer of the address that is tried, or of the last one that was.
     peer: Peer,
     /// Why the last address failed.
     error: Option<io::Error>,
-    /// When to give up on `socket` and try the next address.
+    /// When to give up on what it waits for and try the next address.
     until_ms: u64,
     /// When to give up.
     end_ms: u64,
 }
 
-/// How it ended.
-pub(super) struct Outcome {
-    pub(super) handler: Box<dyn Handler>,
-    pub(super) peer: Peer,
-    pub(super) socket: io::Result<Socket>,
+/// What an attempt waits for.
+enum Stage<T> {
+    Lookup,
+    Connecting(T),
+    /// The peer cannot take it just now: try again.
+    Retry {
+        to: Address,
+        at_ms: u64,
+    },
 }
 
-impl Connector {
-    pub(super) fn new(remote: Remote, timeout: Option<Duration>) -> Connector {
+/// How long to wait until the same address is tried again.
+const RETRY_MS: u64 = 10;
+
+/// How an attempt ended.
+struct Outcome<T> {
+    handler: Box<dyn Handler>,
+    peer: Peer,
+    socket: io::Result<T>,
+}
+
+impl<S: System> Connector<S> {
+    pub(super) fn new(bell: &Doorbell, timeout: Option<Duration>) -> Connector<S> {
         Connector {
             attempts: Slab::new(),
             count: 0,
-            resolver: Resolver::new(remote),
+            resolver: Resolver::new(bell),
             timeout,
             outcomes: Vec::new(),
         }
     }
 
-    /// Whether there is nothing to collect. A lookup that nobody waits for any more counts, or its
-    /// thread would be held to be busy for ever.
-    pub(super) fn is_idle(&self) -> bool {
-        self.len() == 0 && self.resolver.is_idle()
-    }
-
-    /// How many are in the making, or made and not taken yet.
-    pub(super) fn len(&self) -> usize {
-        self.attempts.len() + self.outcomes.len()
-    }
-
-    /// When it wants to be looked at again, in milliseconds.
-    pub(super) fn next_ms(&self) -> Option<u64> {
-        if !self.outcomes.is_empty() {
-            return Some(0);
-        }
-        self.attempts.iter().map(|(_, attempt)| attempt.until_ms).min()
-    }
-
-    pub(super) fn take_outcomes(&mut self) -> Vec<Outcome> {
-        std::mem::take(&mut self.outcomes)
-    }
-
     /// Begins to connect.
-    pub(super) fn dial(&mut self, dial: Dial, registry: &Registry, now: Now) {
+    fn dial(&mut self, dial: Dial, system: &S, now: Now) {
         let end_ms = match self.timeout {
             Some(timeout) => now.millis().saturating_add(now::millis(timeout)),
             None => u64::MAX,
@@ -103,8 +91,8 @@ impl Connector {
         let key = self.attempts.insert(Attempt {
             handler: dial.handler,
             serial: self.count,
+            stage: Stage::Lookup,
             addresses: VecDeque::new(),
-            socket: None,
             peer: Peer::Unresolved,
             error: None,
             until_ms: end_ms,
@@ -113,41 +101,39 @@ impl Connector {
         match dial.to {
             Destination::Address(address) => {
                 self.attempts[key].addresses.push_back(address);
-                self.try_next(key, registry, now);
+                self.try_next(key, system, now);
             }
-            Destination::Host { name, port } => self.resolver.ask((key, self.count), name, port),
+            Destination::Host { name, port } => {
+                self.resolver.ask((key, self.count), name, port, system);
+            }
         }
     }
 
     /// Refuses to: there is no room for another connection.
-    pub(super) fn refuse(&mut self, dial: Dial) {
+    fn refuse(&mut self, dial: Dial) {
         let what = "no room for another connection (Limits::connections)";
         let (handler, peer) = (dial.handler, Peer::Unresolved);
         self.outcomes.push(Outcome { handler, peer, socket: Err(io::Error::other(what)) });
     }
 
-    /// Whether the token is that of an attempt; if so, takes note of its event.
-    pub(super) fn note(&mut self, token: Token, registry: &Registry, now: Now) -> bool {
-        if !TOKENS.contains(&token.0) {
-            return false;
-        }
-        let key = token.0 - TOKENS.start;
-        let socket = self.attempts.get(key).and_then(|attempt| attempt.socket.as_ref());
-        match socket.map(Socket::connected) {
-            Some(Ok(true)) => self.finish(key, None),
-            Some(Err(error)) => {
-                self.attempts[key].error = Some(error);
-                self.try_next(key, registry, now);
+    /// Takes note of an event of an attempt.
+    pub(super) fn note(&mut self, key: usize, core: &Core<S>) {
+        let Some(attempt) = self.attempts.get_mut(key) else { return };
+        // Else it is the event of a socket that was given up.
+        let Stage::Connecting(socket) = &attempt.stage else { return };
+        match S::is_connected(socket) {
+            Ok(true) => self.finish(key),
+            Ok(false) => {}
+            Err(error) => {
+                attempt.error = Some(error);
+                self.try_next(key, &core.system, core.now);
             }
-            // Not yet; or the event of a socket that was given up.
-            Some(Ok(false)) | None => {}
         }
-        true
     }
 
-    /// Takes the answers of the resolver, and gives up what has had its time.
-    pub(super) fn collect(&mut self, registry: &Registry, now: Now) {
-        while let Some(Answer { ticket: (key, serial), addresses }) = self.resolver.answer() {
+    /// Takes the answers of the resolver.
+    fn take_answers(&mut self, system: &S, now: Now) {
+        for Answer { ticket: (key, serial), addresses } in self.resolver.answers(system) {
             let attempt = self.attempts.get_mut(key);
             let Some(attempt) = attempt.filter(|attempt| attempt.serial == serial) else {
                 continue;
@@ -160,46 +146,53 @@ impl Connector {
                     attempt.error = Some(io::Error::new(io::ErrorKind::NotFound, error));
                 }
             }
-            self.try_next(key, registry, now);
+            self.try_next(key, system, now);
         }
-        let is_late = |attempt: &Attempt| attempt.until_ms <= now.millis();
+    }
+
+    /// Gives up what has had its time.
+    fn expire(&mut self, system: &S, now: Now) {
+        let is_late = |attempt: &Attempt<_>| attempt.until_ms <= now.millis();
         let late: Vec<usize> =
             self.attempts.iter().filter(|(_, a)| is_late(a)).map(|(key, _)| key).collect();
         for key in late {
             let attempt = &mut self.attempts[key];
             attempt.error = Some(io::ErrorKind::TimedOut.into());
-            if attempt.socket.is_none() {
+            if let Stage::Lookup = attempt.stage {
                 self.resolver.forget((key, attempt.serial));
             }
-            self.try_next(key, registry, now);
+            self.try_next(key, system, now);
         }
     }
 
-    /// Gives all of them up.
-    pub(super) fn abort(&mut self) {
-        let attempts = std::mem::take(&mut self.attempts);
-        let handlers = attempts.into_iter().map(|(_, attempt)| attempt.handler);
-        let outcomes = std::mem::take(&mut self.outcomes);
-        for handler in handlers.chain(outcomes.into_iter().map(|outcome| outcome.handler)) {
-            panics::drop_quietly(handler);
+    /// Tries addresses again whose peer could not take a connection.
+    fn retry(&mut self, system: &S, now: Now) {
+        let is_due = |attempt: &Attempt<_>| attempt.retry_ms().is_some_and(|ms| ms <= now.millis());
+        let due: Vec<usize> =
+            self.attempts.iter().filter(|(_, a)| is_due(a)).map(|(key, _)| key).collect();
+        for key in due {
+            let attempt = &mut self.attempts[key];
+            let stage = std::mem::replace(&mut attempt.stage, Stage::Lookup);
+            let Stage::Retry { to, .. } = stage else { continue };
+            if let Err(error) = attempt.connect(to, key, system, now) {
+                attempt.error = Some(error);
+                self.try_next(key, system, now);
+            }
         }
     }
 
     /// Tries the next address, and the one after it if that fails at once.
-    fn try_next(&mut self, key: usize, registry: &Registry, now: Now) {
+    fn try_next(&mut self, key: usize, system: &S, now: Now) {
         let attempt = &mut self.attempts[key];
-        attempt.socket = None;
+        // Its socket is closed first.
+        attempt.stage = Stage::Lookup;
         while let Some(address) = attempt.addresses.pop_front() {
             if attempt.end_ms <= now.millis() {
                 attempt.error = Some(io::ErrorKind::TimedOut.into());
                 break;
             }
-            if let Some(peer) = peer_of(&address) {
-                attempt.peer = peer;
-            }
-            match begin(&address, registry, Token(TOKENS.start + key)) {
-                Ok(socket) => {
-                    attempt.socket = Some(socket);
+            match attempt.connect(address, key, system, now) {
+                Ok(()) => {
                     let left_ms = attempt.end_ms.saturating_sub(now.millis());
                     let share_ms = left_ms / (attempt.addresses.len() as u64 + 1);
                     attempt.until_ms = now.millis().saturating_add(share_ms.max(1));
@@ -208,18 +201,118 @@ impl Connector {
                 Err(error) => attempt.error = Some(error),
             }
         }
-        let error = attempt.error.take();
-        self.finish(key, Some(error.unwrap_or_else(|| io::ErrorKind::NotFound.into())));
+        self.finish(key);
     }
 
-    fn finish(&mut self, key: usize, error: Option<io::Error>) {
-        let Attempt { handler, peer, socket, .. } = self.attempts.remove(key);
-        let socket = match (error, socket) {
-            (None, Some(socket)) => Ok(socket),
-            (Some(error), _) => Err(error),
-            (None, None) => Err(io::ErrorKind::NotConnected.into()),
+    /// Ends an attempt: its socket is connected, or there is none.
+    fn finish(&mut self, key: usize) {
+        let Attempt { handler, peer, stage, error, .. } = self.attempts.remove(key);
+        let socket = match stage {
+            Stage::Connecting(socket) => Ok(socket),
+            _ => Err(error.unwrap_or_else(|| io::ErrorKind::NotFound.into())),
         };
         self.outcomes.push(Outcome { handler, peer, socket });
+    }
+
+    /// Hands over the connections that have been made, and tells the handlers of those that cannot
+    /// be.
+    fn hand_over(&mut self, core: &mut Core<S>) {
+        for Outcome { handler, peer, socket } in std::mem::take(&mut self.outcomes) {
+            // The socket was watched as an attempt.
+            let renamed = socket.and_then(|mut socket| {
+                core.system.rename(&mut socket, Source::Connection(core.hub.next_id()))?;
+                Ok(socket)
+            });
+            match renamed {
+                Ok(socket) => {
+                    core.counters().connected.add(1);
+                    core.hub.open(socket, peer, handler);
+                }
+                Err(error) => {
+                    log::debug!("{peer}: cannot be connected to: {error}");
+                    core.hub.unreachable(handler, &peer, &error);
+                }
+            }
+        }
+    }
+}
+
+impl<S: System> Part<S> for Connector<S> {
+    fn turn(&mut self, core: &mut Core<S>) {
+        self.take_answers(&core.system, core.now);
+        if !core.has_unseen_events {
+            self.expire(&core.system, core.now);
+        }
+        self.retry(&core.system, core.now);
+        self.hand_over(core);
+    }
+
+    /// Begins to make the connections that handlers want.
+    fn take_from_hub(&mut self, core: &mut Core<S>) {
+        for dial in core.hub.take_dials() {
+            let load = core.len() + Part::<S>::len(self) + core.others_load();
+            match load < core.limits.connections {
+                true => self.dial(dial, &core.system, core.now),
+                false => self.refuse(dial),
+            }
+        }
+    }
+
+    fn due_ms(&mut self, _: &mut Core<S>) -> Option<u64> {
+        if !self.outcomes.is_empty() {
+            return Some(0);
+        }
+        let due = |attempt: &Attempt<_>| {
+            attempt.retry_ms().map_or(attempt.until_ms, |ms| ms.min(attempt.until_ms))
+        };
+        self.attempts.iter().map(|(_, attempt)| due(attempt)).filter(|ms| *ms < u64::MAX).min()
+    }
+
+    /// Attempts, and connections that were made and not handed over.
+    fn len(&self) -> usize {
+        self.attempts.len() + self.outcomes.len()
+    }
+
+    fn is_over(&self, _: &Core<S>) -> bool {
+        self.attempts.is_empty() && self.outcomes.is_empty()
+    }
+
+    fn abort(&mut self, _: &mut Core<S>) {
+        let attempts = std::mem::take(&mut self.attempts);
+        let handlers = attempts.into_iter().map(|(_, attempt)| attempt.handler);
+        let outcomes = std::mem::take(&mut self.outcomes);
+        for handler in handlers.chain(outcomes.into_iter().map(|outcome| outcome.handler)) {
+            panics::drop_quietly(handler);
+        }
+    }
+}
+
+impl<T> Attempt<T> {
+    /// Begins to connect to one address.
+    fn connect<S>(&mut self, to: Address, key: usize, system: &S, now: Now) -> io::Result<()>
+    where
+        S: System<Socket = T>,
+    {
+        if let Some(peer) = peer_of(&to) {
+            self.peer = peer;
+        }
+        self.stage = match system.connect(&to, Source::Dial(key)) {
+            Ok(socket) => Stage::Connecting(socket),
+            // The queue of a Unix socket is full, which says nothing of its server (unix(7)).
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.error = Some(error);
+                Stage::Retry { to, at_ms: now.millis() + RETRY_MS }
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(())
+    }
+
+    fn retry_ms(&self) -> Option<u64> {
+        match self.stage {
+            Stage::Retry { at_ms, .. } => Some(at_ms),
+            Stage::Lookup | Stage::Connecting(_) => None,
+        }
     }
 }
 
@@ -229,30 +322,4 @@ fn peer_of(address: &Address) -> Option<Peer> {
         Address::Unix(_) | Address::SeqPacket(_) => Some(Peer::Unix),
         _ => None,
     }
-}
-
-fn begin(address: &Address, registry: &Registry, token: Token) -> io::Result<Socket> {
-    let mut socket = match address {
-        Address::Tcp(address) => {
-            let stream = TcpStream::connect(*address)?;
-            stream.set_nodelay(true)?;
-            Socket::Tcp(stream)
-        }
-        Address::Unix(path) => Socket::Unix(UnixStream::connect(path)?),
-        Address::SeqPacket(path) => Socket::SeqPacket(connect_packets(path)?),
-        address => {
-            let what = format!("cannot connect to {address}: what is sent there are datagrams");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-        }
-    };
-    socket.register(registry, token)?;
-    Ok(socket)
-}
-
-/// Connects at once or not at all, as all Unix sockets do.
-fn connect_packets(path: &Path) -> io::Result<UnixStream> {
-    let socket = RawSocket::new(Domain::UNIX, Type::SEQPACKET, None)?;
-    socket.set_nonblocking(true)?;
-    socket.connect(&SockAddr::unix(path)?)?;
-    Ok(UnixStream::from_std(socket.into()))
 }

@@ -12,11 +12,12 @@ use socket2::{SockAddr, SockRef, Type};
 
 use super::bind::{bind_inet, bind_unix};
 use super::socket_file::SocketFile;
+use super::system::DatagramTransport;
 use crate::net::address::Address;
 use crate::net::listen::Listen;
 use crate::net::peer::Peer;
 
-/// A bound socket that somebody may send datagrams to. The file of a Unix socket goes with it.
+/// A bound socket that peers may send datagrams to. The file of a Unix socket goes with it.
 pub(crate) enum DatagramSocket {
     /// With its address and the port that the system chose.
     Udp(UdpSocket, SocketAddr),
@@ -41,13 +42,6 @@ impl DatagramSocket {
         }
     }
 
-    pub(crate) fn address(&self) -> Address {
-        match self {
-            DatagramSocket::Udp(_, address) => Address::Udp(*address),
-            DatagramSocket::Unix(_, file) => Address::UnixGram(file.path().to_owned()),
-        }
-    }
-
     /// Registers both directions, once and for ever, as for connections.
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let both = Interest::READABLE.add(Interest::WRITABLE);
@@ -56,9 +50,17 @@ impl DatagramSocket {
             DatagramSocket::Unix(socket, _) => socket.register(registry, token, both),
         }
     }
+}
 
-    /// Takes one datagram; what does not fit into `buffer` is cut off.
-    pub(super) fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Peer)> {
+impl DatagramTransport for DatagramSocket {
+    fn address(&self) -> Address {
+        match self {
+            DatagramSocket::Udp(_, address) => Address::Udp(*address),
+            DatagramSocket::Unix(_, file) => Address::UnixGram(file.path().to_owned()),
+        }
+    }
+
+    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Peer)> {
         match self {
             DatagramSocket::Udp(socket, _) => {
                 socket.recv_from(buffer).map(|(n, peer)| (n, peer.into()))
@@ -69,8 +71,7 @@ impl DatagramSocket {
         }
     }
 
-    /// Sends one datagram, whole or not at all.
-    pub(super) fn send_to(&self, to: &Peer, bytes: &[u8]) -> io::Result<()> {
+    fn send_to(&self, to: &Peer, bytes: &[u8]) -> io::Result<()> {
         let sent = match (self, to) {
             (DatagramSocket::Udp(socket, address), Peer::V4(to)) => match address.is_ipv6() {
                 // The only form in which an IPv6 socket of both families takes it.

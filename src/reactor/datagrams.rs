@@ -1,17 +1,18 @@
-//! Datagram sockets in the loop: receive a bounded share, run the handler, send what it wants.
-//! Knows no connection.
+//! Datagrams in the loop: receive a bounded share, run the handler, send what it wants. Knows no
+//! connection.
 
 use std::fmt::Display;
 use std::io;
 
-use mio::event::Event;
-use mio::{Registry, Token};
-
-use super::datagram_socket::DatagramSocket;
+use super::core::Core;
 use super::outgoing::{Outgoing, Sent};
+use super::part::Part;
+use super::source::Source;
+use super::system::{DatagramTransport, System};
 use crate::accept::{PAUSE_MS, concerns_one_peer};
-use crate::handler::datagram::Outbox;
+use crate::handler::datagram::DatagramOut;
 use crate::handler::datagram::{DatagramContext, DatagramHandler};
+use crate::hub::Readiness;
 use crate::limits::Limits;
 use crate::limits::QUIET_MS;
 use crate::metrics::counters::Counters;
@@ -19,9 +20,6 @@ use crate::metrics::stopwatch::Stopwatch;
 use crate::now::Now;
 use crate::panics;
 
-/// The first token of datagram sockets: below are the listeners, and at the very end the poller's
-/// own.
-const FIRST: usize = 1 << 31;
 /// Datagrams received from one socket in one turn; the rest comes in the next.
 const BURST: usize = 64;
 /// Datagrams that are still answered when the server stops: those in the socket's queue.
@@ -31,19 +29,19 @@ const LAST_BURST: usize = 4096;
 type Instruments<'a> = (&'a Counters, &'a mut Stopwatch);
 
 /// The datagram sockets of a server and what they share.
-pub(crate) struct Letterboxes {
-    boxes: Vec<Letterbox>,
+pub(crate) struct DatagramEndpoints<D> {
+    endpoints: Vec<DatagramEndpoint<D>>,
     handlers: Vec<Box<dyn DatagramHandler>>,
     /// One byte longer than the longest datagram: what fills it was longer.
     input: Vec<u8>,
-    outbox: Outbox,
+    out: DatagramOut,
     /// Bytes received from one socket in one turn.
     budget: usize,
 }
 
 /// A datagram socket, the handler behind it, and when to look at it.
-struct Letterbox {
-    socket: DatagramSocket,
+struct DatagramEndpoint<D> {
+    socket: D,
     handler: usize,
     /// When to look for datagrams: 0 for at once, `None` if an event will tell.
     look_at_ms: Option<u64>,
@@ -54,16 +52,16 @@ struct Letterbox {
     quiet_until_ms: u64,
 }
 
-impl Letterboxes {
+impl<D: DatagramTransport> DatagramEndpoints<D> {
     /// Sockets, each with the index of its handler.
     pub(crate) fn new(
         limits: &Limits,
         handlers: Vec<Box<dyn DatagramHandler>>,
-        sockets: Vec<(DatagramSocket, usize)>,
-    ) -> Letterboxes {
+        sockets: Vec<(D, usize)>,
+    ) -> DatagramEndpoints<D> {
         // A server without them needs no memory for them.
         let input_len = if sockets.is_empty() { 0 } else { limits.datagram + 1 };
-        let boxes = sockets.into_iter().map(|(socket, handler)| Letterbox {
+        let endpoints = sockets.into_iter().map(|(socket, handler)| DatagramEndpoint {
             socket,
             handler,
             look_at_ms: Some(0),
@@ -71,79 +69,51 @@ impl Letterboxes {
             lost: 0,
             quiet_until_ms: 0,
         });
-        Letterboxes {
-            boxes: boxes.collect(),
+        DatagramEndpoints {
+            endpoints: endpoints.collect(),
             handlers,
             input: vec![0; input_len],
-            outbox: Outbox::default(),
+            out: DatagramOut::default(),
             budget: limits.read_budget,
         }
     }
 
-    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
-        for (index, letterbox) in self.boxes.iter_mut().enumerate() {
-            letterbox.socket.register(registry, Token(FIRST + index))?;
+    pub(super) fn register<S>(&mut self, system: &S) -> io::Result<()>
+    where
+        S: System<DatagramSocket = D>,
+    {
+        for (index, endpoint) in self.endpoints.iter_mut().enumerate() {
+            system.register_datagrams(&mut endpoint.socket, Source::Datagram(index))?;
         }
         Ok(())
     }
 
-    /// Notes an event; `false` if it is about something else.
-    pub(super) fn note(&mut self, event: &Event) -> bool {
-        let index = event.token().0.checked_sub(FIRST);
-        let Some(letterbox) = index.and_then(|index| self.boxes.get_mut(index)) else {
-            return false;
-        };
-        if event.is_readable() || event.is_error() {
-            letterbox.look_at_ms = Some(0);
+    /// Notes an event of the endpoint of that index. One that has been closed may still have one.
+    pub(super) fn note(&mut self, index: usize, readiness: Readiness) {
+        let Some(endpoint) = self.endpoints.get_mut(index) else { return };
+        if readiness.readable || readiness.error {
+            endpoint.look_at_ms = Some(0);
         }
-        if event.is_writable() {
-            letterbox.outgoing.note_writable();
+        if readiness.writable {
+            endpoint.outgoing.note_writable();
         }
-        true
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.boxes.is_empty()
+        self.endpoints.is_empty()
     }
 
-    /// When there is something to do without an event.
-    pub(super) fn next_ms(&self) -> Option<u64> {
-        let due = |letterbox: &Letterbox| {
-            letterbox.look_at_ms.into_iter().chain(letterbox.outgoing.next_ms()).min()
-        };
-        self.boxes.iter().filter_map(due).min()
-    }
-
-    /// A bounded share for each socket.
-    pub(super) fn turn(&mut self, now: Now, (counters, stopwatch): Instruments<'_>) {
-        for index in 0..self.boxes.len() {
-            self.boxes[index].send_waiting(now, counters);
-            if self.boxes[index].look_at_ms.is_some_and(|at_ms| at_ms <= now.millis()) {
-                self.receive(index, BURST, self.budget, now, (counters, &mut *stopwatch));
-            }
-        }
-    }
-
-    /// Answers what has come already, and closes.
-    pub(super) fn stop(&mut self, now: Now, (counters, stopwatch): Instruments<'_>) {
-        for index in 0..self.boxes.len() {
-            self.receive(index, LAST_BURST, usize::MAX, now, (counters, &mut *stopwatch));
-            let letterbox = &mut self.boxes[index];
-            letterbox.outgoing.note_writable();
-            letterbox.send_waiting(now, counters);
-            let left = letterbox.outgoing.count() as u64;
+    /// Closes at once; what waits to be sent is lost.
+    fn close(&mut self, why: &str, counters: &Counters) {
+        for endpoint in &mut self.endpoints {
+            let left = endpoint.outgoing.count() as u64;
             counters.datagrams_lost.add(left);
-            letterbox.lost += left;
-            if letterbox.lost > 0 {
-                letterbox.log_lost(&"the server stops");
+            endpoint.lost += left;
+            if endpoint.lost > 0 {
+                endpoint.log_lost(&why);
             }
         }
-        self.close();
-    }
-
-    /// Closes at once.
-    pub(super) fn close(&mut self) {
-        self.boxes.clear();
+        self.endpoints.clear();
         self.handlers.drain(..).for_each(panics::drop_quietly);
     }
 
@@ -155,14 +125,14 @@ impl Letterboxes {
         now: Now,
         (counters, stopwatch): Instruments<'_>,
     ) {
-        let Some(letterbox) = self.boxes.get_mut(index) else { return };
-        letterbox.look_at_ms = Some(0);
+        let Some(endpoint) = self.endpoints.get_mut(index) else { return };
+        endpoint.look_at_ms = Some(0);
         let len_max = self.input.len() - 1;
         let (mut len, mut errors) = (0, 0);
         for _ in 0..burst {
-            match letterbox.socket.recv_from(&mut self.input) {
+            match endpoint.socket.recv_from(&mut self.input) {
                 Ok((n, from)) if n > len_max => {
-                    letterbox.lose(
+                    endpoint.lose(
                         &format_args!("{from}: longer than {len_max} bytes"),
                         now,
                         counters,
@@ -170,24 +140,24 @@ impl Letterboxes {
                     len += n;
                 }
                 Ok((n, from)) => {
-                    let handler = &mut *self.handlers[letterbox.handler];
+                    let handler = &mut *self.handlers[endpoint.handler];
                     let datagram = &self.input[..n];
-                    let mut cx = DatagramContext::new(&from, now, &mut self.outbox);
+                    let mut cx = DatagramContext::new(&from, now, &mut self.out);
                     let instruments = (counters, &mut *stopwatch);
-                    if letterbox.hand_over(handler, datagram, &mut cx, instruments) {
-                        letterbox.send_out(&mut self.outbox, now, counters);
+                    if endpoint.hand_over(handler, datagram, &mut cx, instruments) {
+                        endpoint.send_out(&mut self.out, now, counters);
                     } else {
-                        self.outbox.clear();
+                        self.out.clear();
                     }
                     len += n;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    letterbox.look_at_ms = None;
+                    endpoint.look_at_ms = None;
                     return;
                 }
                 // An ICMP error about a datagram that was sent before: the socket is all right.
                 Err(error) if concerns_one_peer(&error) => errors += 1,
-                Err(error) => return letterbox.pause(&error, now),
+                Err(error) => return endpoint.pause(&error, now),
             }
             if len >= budget {
                 return;
@@ -195,12 +165,55 @@ impl Letterboxes {
         }
         // One that comes every time must not make the loop spin.
         if errors == burst {
-            letterbox.pause(&io::ErrorKind::ConnectionRefused.into(), now);
+            endpoint.pause(&io::ErrorKind::ConnectionRefused.into(), now);
         }
     }
 }
 
-impl Letterbox {
+impl<S: System> Part<S> for DatagramEndpoints<S::DatagramSocket> {
+    /// Serves a bounded share from each socket.
+    fn turn(&mut self, core: &mut Core<S>) {
+        let (now, budget) = (core.now, self.budget);
+        let (counters, stopwatch) = core.hub.instruments();
+        for index in 0..self.endpoints.len() {
+            let endpoint = &mut self.endpoints[index];
+            endpoint.send_waiting(now, counters);
+            if endpoint.look_at_ms.is_some_and(|at_ms| at_ms <= now.millis()) {
+                self.receive(index, BURST, budget, now, (counters, &mut *stopwatch));
+            }
+        }
+    }
+
+    fn due_ms(&mut self, _: &mut Core<S>) -> Option<u64> {
+        let due = |endpoint: &DatagramEndpoint<_>| {
+            endpoint.look_at_ms.into_iter().chain(endpoint.outgoing.next_ms()).min()
+        };
+        self.endpoints.iter().filter_map(due).min()
+    }
+
+    fn is_over(&self, _: &Core<S>) -> bool {
+        self.is_empty()
+    }
+
+    /// Answers what has come already, and closes.
+    fn stop(&mut self, core: &mut Core<S>) {
+        let now = core.now;
+        let (counters, stopwatch) = core.hub.instruments();
+        for index in 0..self.endpoints.len() {
+            self.receive(index, LAST_BURST, usize::MAX, now, (counters, &mut *stopwatch));
+            let endpoint = &mut self.endpoints[index];
+            endpoint.outgoing.note_writable();
+            endpoint.send_waiting(now, counters);
+        }
+        self.close("the server stops", counters);
+    }
+
+    fn abort(&mut self, core: &mut Core<S>) {
+        self.close("the server was aborted", core.counters());
+    }
+}
+
+impl<D: DatagramTransport> DatagramEndpoint<D> {
     /// Runs the handler. A panic loses this datagram only, and what it wanted sent.
     fn hand_over(
         &mut self,
@@ -224,8 +237,8 @@ impl Letterbox {
     }
 
     /// Sends what the handler wants.
-    fn send_out(&mut self, outbox: &mut Outbox, now: Now, counters: &Counters) {
-        outbox.drain(|to, bytes| match self.outgoing.send(&self.socket, to, bytes, now) {
+    fn send_out(&mut self, out: &mut DatagramOut, now: Now, counters: &Counters) {
+        out.drain(|to, bytes| match self.outgoing.send(&self.socket, to, bytes, now) {
             Ok(Sent::Gone) => counters.datagrams_out.add(1),
             Ok(Sent::Waits) => {}
             Err(error) => self.lose(&format_args!("{to}: {error}"), now, counters),

@@ -1,62 +1,56 @@
-//! The reactors of one server: what they hand each other, and how full each is. Knows no poller but
-//! by its waker.
+//! The reactors of one server: what they hand each other, and how full each is. Knows no poller.
 //!
-//! The first reactor accepts, and gives each newcomer to the one that has fewest connections. There
-//! is a lock around each one's mail, taken once a turn by whoever has something for it, and by its
-//! owner when there is something in it.
+//! The first reactor accepts, and gives each newcomer to the one that has fewest connections. Each
+//! has a mailbox, whose lock is taken once a turn by each of the others that has something for it,
+//! and by its owner when there is something in it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-use super::remote::{Remote, Wish};
-use super::socket::Socket;
-use crate::accept::Entry;
+use super::load::Loads;
+use super::remote::{Remote, StopRequest};
+use crate::accept::PeerPermit;
 use crate::handler::Handler;
 use crate::hub::ShardMessage;
 use crate::id::Home;
+use crate::mailbox::{Mailbox, Refused};
 use crate::net::peer::Peer;
+use crate::panics;
 
-/// Somebody whom another reactor has accepted for this one.
-pub(super) struct Transfer {
-    pub(super) socket: Socket,
+/// An accepted connection with its handler, on its way to the reactor that serves it.
+pub(super) struct Transfer<T> {
+    pub(super) socket: T,
     pub(super) peer: Peer,
     pub(super) handler: Box<dyn Handler>,
-    pub(super) entry: Option<Entry>,
+    pub(super) permit: Option<PeerPermit>,
 }
 
-/// What has come from the others.
-#[derive(Default)]
-pub(super) struct Mail {
-    pub(super) transfers: Vec<Transfer>,
-    /// In the order of sending, each with its sender.
-    pub(super) parcels: Vec<(usize, ShardMessage)>,
-    /// Who has ended.
-    pub(super) departed: Vec<usize>,
-    /// This reactor has ended itself.
-    closed: bool,
+/// What one reactor hands to another.
+pub(super) enum Mail<T> {
+    Transfer(Transfer<T>),
+    /// What the hub of that reactor has for the hub here, in the order of sending.
+    Parcels(usize, Vec<ShardMessage>),
+    /// That reactor has ended. Nothing of it follows.
+    Departed(usize),
 }
 
-struct Seat {
-    /// To wake it by, and to have it stop.
+struct Seat<T> {
+    /// To have it stop, and to wake it.
     remote: Remote,
-    mail: Mutex<Mail>,
-    /// There is mail, and the reactor has been woken for it: no second wake-up.
-    pending: AtomicBool,
-    /// Its connections, those in its mail included.
-    load: AtomicUsize,
+    mailbox: Mailbox<Mail<T>>,
 }
 
-struct Group {
-    seats: Vec<Seat>,
-    /// The first reactor waits for a connection of any of them to end.
-    full: AtomicBool,
+struct Group<T> {
+    seats: Vec<Seat<T>>,
+    /// The connections of each, those in its mail included.
+    loads: Loads,
 }
 
 /// One reactor's place among the others.
-pub(crate) struct Member {
-    group: Arc<Group>,
+pub(crate) struct Member<T> {
+    group: Arc<Group<T>>,
     index: usize,
-    /// Its share of `load` that is its own doing.
+    /// Its share of its load that is its own doing.
     counted: usize,
     /// Newcomers may still come from the first one.
     expects_transfers: bool,
@@ -67,16 +61,11 @@ pub(crate) struct Member {
 }
 
 /// The members of a group with those reactors. Transfers come only if one of them `accepts`.
-pub(super) fn members(remotes: Vec<Remote>, accepts: bool) -> Vec<Member> {
+pub(crate) fn members<T>(remotes: Vec<Remote>, accepts: bool) -> Vec<Member<T>> {
     let count = remotes.len();
-    let seat = |remote| Seat {
-        remote,
-        mail: Mutex::default(),
-        pending: AtomicBool::new(false),
-        load: AtomicUsize::new(0),
-    };
+    let seat = |remote: Remote| Seat { mailbox: Mailbox::new(remote.bell()), remote };
     let seats = remotes.into_iter().map(seat).collect();
-    let group = Arc::new(Group { seats, full: AtomicBool::new(false) });
+    let group = Arc::new(Group { seats, loads: Loads::new(count) });
     let member = |index| Member {
         group: Arc::clone(&group),
         index,
@@ -88,116 +77,102 @@ pub(super) fn members(remotes: Vec<Remote>, accepts: bool) -> Vec<Member> {
     (0..count).map(member).collect()
 }
 
-impl Seat {
-    /// Nothing that is done under the lock can panic.
-    fn mail(&self) -> MutexGuard<'_, Mail> {
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn announce(&self) {
-        if !self.pending.swap(true, Ordering::AcqRel) {
-            self.remote.wake();
-        }
-    }
-}
-
-impl Member {
+impl<T> Member<T> {
     pub(super) fn home(&self) -> Home {
         Home::new(self.index, self.group.seats.len())
     }
 
-    fn others(&self) -> impl Iterator<Item = (usize, &Seat)> {
+    /// Returns true if newcomers may still come from the first one.
+    pub(super) fn expects_transfers(&self) -> bool {
+        self.expects_transfers
+    }
+
+    fn others(&self) -> impl Iterator<Item = (usize, &Seat<T>)> {
         let seats = self.group.seats.iter().enumerate();
         seats.filter(move |(index, _)| *index != self.index)
     }
 
     /// The connections of all others.
     pub(super) fn others_load(&self) -> usize {
-        self.others().map(|(_, seat)| seat.load.load(Ordering::SeqCst)).sum()
+        self.group.loads.of_others(self.index)
     }
 
     /// Who should have the next newcomer: the one with fewest connections, in turn if there are
     /// several. `own` is how many this one has. `None` if it is this one.
     pub(super) fn choose(&mut self, own: usize) -> Option<usize> {
-        let seats = &self.group.seats;
+        let count = self.group.seats.len();
         let load = |index: usize| match index == self.index {
             true => own,
-            false => seats[index].load.load(Ordering::Relaxed),
+            false => self.group.loads.of(index),
         };
-        let after_last = (1..=seats.len()).map(|step| (self.last + step) % seats.len());
+        let after_last = (1..=count).map(|step| (self.last + step) % count);
         self.last = after_last.min_by_key(|index| load(*index)).unwrap_or(self.index);
         (self.last != self.index).then_some(self.last)
     }
 
     /// Gives a newcomer to another reactor.
-    pub(super) fn transfer(&self, to: usize, transfer: Transfer) {
-        let seat = &self.group.seats[to];
-        let mut mail = seat.mail();
-        if !mail.closed {
-            seat.load.fetch_add(1, Ordering::SeqCst);
-            mail.transfers.push(transfer);
-            drop(mail);
-            seat.announce();
+    pub(super) fn transfer(&self, to: usize, transfer: Transfer<T>) {
+        // Before it is sent: its reactor counts on it.
+        self.group.loads.add(to, 1);
+        if let Err(refused) = self.group.seats[to].mailbox.send(Mail::Transfer(transfer)) {
+            self.subtract(to, 1);
+            panics::drop_quietly(refused.into_message());
         }
     }
 
     /// Sends what is in `outbox` to another reactor. One that has ended takes nothing; its leave
     /// has come or will.
     pub(super) fn send(&self, to: usize, outbox: &mut Vec<ShardMessage>) {
-        let seat = &self.group.seats[to];
-        let mut mail = seat.mail();
-        if mail.closed {
-            return;
+        let parcels = Mail::Parcels(self.index, std::mem::take(outbox));
+        let sent = self.group.seats[to].mailbox.send(parcels);
+        if let Err(Mail::Parcels(_, parcels)) = sent.map_err(Refused::into_message) {
+            *outbox = parcels;
         }
-        mail.parcels.extend(outbox.drain(..).map(|parcel| (self.index, parcel)));
-        drop(mail);
-        seat.announce();
     }
 
-    /// Takes what has come, if anything.
-    pub(super) fn take_mail(&mut self) -> Option<Mail> {
-        let seat = &self.group.seats[self.index];
-        if !seat.pending.load(Ordering::Relaxed) {
-            return None;
+    /// Takes what has come.
+    pub(super) fn take_mail(&mut self) -> VecDeque<Mail<T>> {
+        let mail = self.group.seats[self.index].mailbox.take_all();
+        for mail in &mail {
+            match mail {
+                Mail::Transfer(_) => self.counted += 1,
+                Mail::Parcels(..) => {}
+                Mail::Departed(_) => self.others -= 1,
+            }
         }
-        // Before the look: what comes after it wakes the reactor again.
-        seat.pending.swap(false, Ordering::AcqRel);
-        let mail = std::mem::take(&mut *seat.mail());
-        self.counted += mail.transfers.len();
-        self.others -= mail.departed.len();
-        Some(mail)
+        mail
     }
 
     /// Tells the others how many connections there are here now.
     pub(super) fn note_len(&mut self, len: usize) {
-        let load = &self.group.seats[self.index].load;
         if len > self.counted {
-            load.fetch_add(len - self.counted, Ordering::SeqCst);
+            self.group.loads.add(self.index, len - self.counted);
         } else if len < self.counted {
-            load.fetch_sub(self.counted - len, Ordering::SeqCst);
-            if self.index > 0 && self.group.full.swap(false, Ordering::SeqCst) {
-                self.group.seats[0].remote.wake();
-            }
+            self.subtract(self.index, self.counted - len);
         }
         self.counted = len;
     }
 
-    /// Whether nothing has come that was not taken; then nothing comes any more. Who has something
-    /// for this reactor hears from now on that it has ended.
+    fn subtract(&self, index: usize, count: usize) {
+        if self.group.loads.subtract(index, count) {
+            self.group.seats[0].remote.bell().ring();
+        }
+    }
+
+    /// Whether nothing has come that was not taken; then nothing comes any more. A reactor that has
+    /// something for this one hears from now on that it has ended.
     pub(super) fn may_leave(&self) -> bool {
-        let mut mail = self.group.seats[self.index].mail();
-        mail.closed |= mail.parcels.is_empty() && mail.transfers.is_empty();
-        mail.closed
+        self.group.seats[self.index].mailbox.close_if_empty()
     }
 
     /// Wants to be woken when a connection of another reactor ends. Look again after this.
     pub(super) fn await_room(&self) {
-        self.group.full.store(true, Ordering::SeqCst);
+        self.group.loads.await_room();
     }
 
     /// Whether the first one is to look again because of that.
     pub(super) fn may_have_room(&self) -> bool {
-        !self.group.full.load(Ordering::SeqCst)
+        self.group.loads.may_have_room()
     }
 
     /// Whether it stays though it has no connections: the first one waits for all others, because
@@ -210,25 +185,27 @@ impl Member {
     }
 
     /// Has the others stop too, if this is the first: signals and other threads tell only that one.
-    pub(super) fn pass_on(&self, wish: Wish) {
+    pub(super) fn pass_on(&self, request: StopRequest) {
         if self.index == 0 {
-            self.others().for_each(|(_, seat)| seat.remote.ask(wish));
+            self.others().for_each(|(_, seat)| seat.remote.ask(request));
         }
     }
 }
 
-impl Drop for Member {
+impl<T> Drop for Member<T> {
     /// Takes leave of the others, whatever the reason: they wait for nothing from here any more,
     /// and end with the first one.
     fn drop(&mut self) {
-        self.pass_on(Wish::Abort);
-        let own = &self.group.seats[self.index];
-        let mail = std::mem::replace(&mut *own.mail(), Mail { closed: true, ..Mail::default() });
-        own.load.store(0, Ordering::SeqCst);
-        crate::panics::drop_quietly((mail.transfers, mail.parcels));
+        self.pass_on(StopRequest::Abort);
+        let mail = self.group.seats[self.index].mailbox.close();
+        let transfers = mail.iter().filter(|mail| matches!(mail, Mail::Transfer(_))).count();
+        self.subtract(self.index, self.counted + transfers);
+        for mail in mail {
+            panics::drop_quietly(mail);
+        }
         for (_, seat) in self.others() {
-            seat.mail().departed.push(self.index);
-            seat.announce();
+            // One that has ended, too, does not care.
+            drop(seat.mailbox.send(Mail::Departed(self.index)));
         }
     }
 }

@@ -12,15 +12,15 @@ use socket2::{SockRef, Type};
 use super::bind::{bind_inet, bind_unix};
 use super::socket::Socket;
 use super::socket_file::SocketFile;
-use crate::accept::Acceptor;
+use crate::accept::Accept;
 use crate::net::address::Address;
 use crate::net::listen::Listen;
 use crate::net::peer::Peer;
 
 /// Until the server's limits are known.
-pub(super) const QUEUE: u32 = 4096;
+pub(crate) const QUEUE: u32 = 4096;
 
-/// A bound socket that somebody may connect to. The file of a Unix socket goes with it.
+/// A bound socket that peers may connect to. The file of a Unix socket goes with it.
 pub(crate) enum Listener {
     Tcp(TcpListener, SocketAddr),
     Unix(UnixListener, SocketFile),
@@ -59,7 +59,7 @@ impl Listener {
         }
     }
 
-    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Listener::Tcp(listener, _) => listener.register(registry, token, Interest::READABLE),
             Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => {
@@ -69,7 +69,7 @@ impl Listener {
     }
 }
 
-impl Acceptor for Listener {
+impl Accept for Listener {
     type Socket = Socket;
 
     fn accept(&self) -> io::Result<(Socket, Peer)> {

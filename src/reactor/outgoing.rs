@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::datagram_socket::DatagramSocket;
+use super::system::DatagramTransport;
 use crate::net::peer::Peer;
 use crate::now::Now;
 
 /// Datagrams that may wait for one socket, whatever their size.
-const LETTERS_MAX: usize = 1024;
+const QUEUE_MAX: usize = 1024;
 /// How long one may wait. A peer that takes nothing for so long does not want it any more.
 const WAIT_MS: u64 = 30_000;
 /// How long to wait between two tries. A socket that is full itself reports when it is not; whether
@@ -18,7 +18,7 @@ const RETRY_MS: u64 = 20;
 const BLOCKED_MAX: usize = 16;
 
 pub(super) struct Outgoing {
-    letters: VecDeque<Letter>,
+    queue: VecDeque<QueuedDatagram>,
     /// The size of all of them.
     len: usize,
     /// What may wait when another one comes.
@@ -26,7 +26,7 @@ pub(super) struct Outgoing {
     retry_at_ms: u64,
 }
 
-struct Letter {
+struct QueuedDatagram {
     to: Peer,
     bytes: Box<[u8]>,
     until_ms: u64,
@@ -40,7 +40,7 @@ pub(super) enum Sent {
 
 impl Outgoing {
     pub(super) fn new(len_max: usize) -> Outgoing {
-        Outgoing { letters: VecDeque::new(), len: 0, len_max, retry_at_ms: 0 }
+        Outgoing { queue: VecDeque::new(), len: 0, len_max, retry_at_ms: 0 }
     }
 
     /// Sends, or keeps until the socket takes it.
@@ -50,33 +50,33 @@ impl Outgoing {
     /// It is lost: the socket said no, or too many wait already.
     pub(super) fn send(
         &mut self,
-        socket: &DatagramSocket,
+        socket: &impl DatagramTransport,
         to: &Peer,
         bytes: &[u8],
         now: Now,
     ) -> io::Result<Sent> {
         // Those who wait for the same peer go first.
-        if !self.letters.iter().any(|letter| letter.to == *to) {
+        if !self.queue.iter().any(|datagram| datagram.to == *to) {
             match send(socket, to, bytes) {
                 Err(error) if is_full(&error) => {}
                 done => return done.map(|()| Sent::Gone),
             }
         }
-        if self.letters.len() >= LETTERS_MAX || self.len > self.len_max {
+        if self.queue.len() >= QUEUE_MAX || self.len > self.len_max {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, "too many wait to be sent"));
         }
-        if self.letters.is_empty() {
+        if self.queue.is_empty() {
             self.retry_at_ms = now.millis() + RETRY_MS;
         }
         self.len += bytes.len();
         let until_ms = now.millis() + WAIT_MS;
-        self.letters.push_back(Letter { to: to.clone(), bytes: bytes.into(), until_ms });
+        self.queue.push_back(QueuedDatagram { to: to.clone(), bytes: bytes.into(), until_ms });
         Ok(Sent::Waits)
     }
 
     /// When to try again.
     pub(super) fn next_ms(&self) -> Option<u64> {
-        (!self.letters.is_empty()).then_some(self.retry_at_ms)
+        (!self.queue.is_empty()).then_some(self.retry_at_ms)
     }
 
     /// The socket has room.
@@ -87,7 +87,7 @@ impl Outgoing {
     /// Tries what waits, if it is time to; tells of each that is gone or lost.
     pub(super) fn retry(
         &mut self,
-        socket: &DatagramSocket,
+        socket: &impl DatagramTransport,
         now: Now,
         mut tell: impl FnMut(io::Result<()>),
     ) {
@@ -97,22 +97,22 @@ impl Outgoing {
         self.retry_at_ms = now.millis() + RETRY_MS;
         let mut blocked: Vec<Peer> = Vec::new();
         let len = &mut self.len;
-        self.letters.retain(|letter| {
+        self.queue.retain(|datagram| {
             // Those behind one that must wait wait too, so that the order stays.
-            let must_wait = blocked.len() >= BLOCKED_MAX || blocked.contains(&letter.to);
+            let must_wait = blocked.len() >= BLOCKED_MAX || blocked.contains(&datagram.to);
             let sent = if must_wait {
                 Err(io::ErrorKind::WouldBlock.into())
             } else {
-                send(socket, &letter.to, &letter.bytes)
+                send(socket, &datagram.to, &datagram.bytes)
             };
             let stays = match sent {
                 Ok(()) => {
                     tell(Ok(()));
                     false
                 }
-                Err(error) if is_full(&error) && now.millis() < letter.until_ms => {
+                Err(error) if is_full(&error) && now.millis() < datagram.until_ms => {
                     if !must_wait {
-                        blocked.push(letter.to.clone());
+                        blocked.push(datagram.to.clone());
                     }
                     true
                 }
@@ -122,7 +122,7 @@ impl Outgoing {
                 }
             };
             if !stays {
-                *len -= letter.bytes.len();
+                *len -= datagram.bytes.len();
             }
             stays
         });
@@ -130,11 +130,11 @@ impl Outgoing {
 
     /// How many wait.
     pub(super) fn count(&self) -> usize {
-        self.letters.len()
+        self.queue.len()
     }
 }
 
-fn send(socket: &DatagramSocket, to: &Peer, bytes: &[u8]) -> io::Result<()> {
+fn send(socket: &impl DatagramTransport, to: &Peer, bytes: &[u8]) -> io::Result<()> {
     let mut sent = socket.send_to(to, bytes);
     // An ICMP error that an earlier datagram brought about (udp(7)) is told to whoever calls next,
     // and is gone then.

@@ -1,32 +1,39 @@
-//! What a server has before it runs: the poller, the handle to stop it by, and the signals.
+//! What a server has before it runs: the poller, the clock, the handle to stop it by, and the
+//! orders of signals and of a supervisor.
 
 use std::io;
+#[cfg(feature = "processes")]
+use std::time::Duration;
 
+#[cfg(feature = "processes")]
+use mio::Events;
 use mio::{Poll, Token, Waker};
 
 #[cfg(feature = "processes")]
-use super::channel::{CHANNEL, Channel};
+use super::channel::{Channel, Heard};
 use super::remote::Remote;
+#[cfg(feature = "processes")]
+use super::remote::StopRequest;
 #[cfg(feature = "signals")]
 use super::signals::Signals;
-
-/// The token that other threads wake the reactor with. Generation 0 is not given to
-/// connections: with it the lower half counts listeners, and these
-/// (`CHANNEL` is another one).
-const WAKER: Token = Token(u32::MAX as usize);
-
-/// The token of the signals.
-#[cfg(feature = "signals")]
-const SIGNALS: Token = Token(u32::MAX as usize - 1);
+use super::source::Source;
+use crate::clock::Clock;
+use crate::mailbox::Doorbell;
 
 pub(crate) struct Poller {
     pub(super) poll: Poll,
+    pub(super) clock: Clock,
     pub(super) remote: Remote,
     #[cfg(feature = "signals")]
     signals: Option<Signals>,
     /// In a worker process.
     #[cfg(feature = "processes")]
-    pub(super) supervisor: Option<Channel>,
+    supervisor: Option<Channel>,
+}
+
+/// The token by which the poller carries a source.
+pub(super) fn token(source: Source) -> Token {
+    Token(source.encode())
 }
 
 impl Poller {
@@ -34,16 +41,23 @@ impl Poller {
         Poller::make(Remote::new)
     }
 
-    /// That of another reactor of the same server.
+    /// Returns that of another reactor of the same server.
     pub(super) fn sibling(&self) -> io::Result<Poller> {
-        Poller::make(|waker| self.remote.sibling(waker))
+        Poller::make(|bell| self.remote.sibling(bell))
     }
 
-    fn make(remote: impl FnOnce(Waker) -> Remote) -> io::Result<Poller> {
+    fn make(remote: impl FnOnce(Doorbell) -> Remote) -> io::Result<Poller> {
         let poll = Poll::new()?;
-        let remote = remote(Waker::new(poll.registry(), WAKER)?);
+        let waker = Waker::new(poll.registry(), token(Source::Waker))?;
+        let remote = remote(Doorbell::new(move || {
+            if let Err(error) = waker.wake() {
+                // The poller is gone, and with it the server: then nothing is to be looked at.
+                log::debug!("a server could not be woken: {error}");
+            }
+        }));
         Ok(Poller {
             poll,
+            clock: Clock::start(),
             remote,
             #[cfg(feature = "signals")]
             signals: None,
@@ -59,31 +73,72 @@ impl Poller {
     /// From now on SIGTERM and SIGINT stop the server.
     #[cfg(feature = "signals")]
     pub(crate) fn heed_signals(&mut self) -> io::Result<()> {
-        self.signals = Some(Signals::install(self.poll.registry(), SIGNALS)?);
+        self.signals = Some(Signals::install(self.poll.registry(), token(Source::Signals))?);
         Ok(())
     }
 
-    /// An event that is neither a listener's nor a connection's. What the waker was woken for,
-    /// the reactor looks at every turn. The first signal drains, the next one ends everything: what
-    /// others have asked for does not count, because one signal may go to a supervisor and its
-    /// workers, who then hear it twice.
-    #[cfg_attr(
-        not(any(feature = "processes", feature = "signals")),
-        allow(unused_variables, reason = "nothing to tell apart")
-    )]
-    pub(super) fn note(&mut self, token: Token) {
-        #[cfg(feature = "signals")]
-        if token == SIGNALS {
-            match self.signals.as_mut().map_or(0, Signals::count) {
+    /// Looks at a source of orders that has an event. The first signal drains, the next one ends
+    /// everything: what others have asked for does not count, because one signal may go to a
+    /// supervisor and its workers, who then hear it twice.
+    pub(super) fn obey(&mut self, source: Source) {
+        match source {
+            #[cfg(feature = "signals")]
+            Source::Signals => match self.signals.as_mut().map_or(0, Signals::count) {
                 0 => {}
                 1 => self.remote.stop(),
                 _ => self.remote.abort(),
+            },
+            #[cfg(feature = "processes")]
+            Source::Supervisor => {
+                if let Some(Heard { request, ended }) = self.supervisor.as_mut().map(Channel::heard)
+                {
+                    let at_least = if ended { StopRequest::Drain } else { StopRequest::None };
+                    self.remote.ask(request.max(at_least));
+                }
             }
+            _ => {}
         }
-        #[cfg(feature = "processes")]
-        if token == CHANNEL {
-            self.obey();
+    }
+}
+
+#[cfg(feature = "processes")]
+impl Poller {
+    /// From now on the supervisor's orders are obeyed, and its end is the order to drain.
+    pub(crate) fn heed_supervisor(&mut self, mut channel: Channel) -> io::Result<()> {
+        self.watch(&mut channel)?;
+        self.supervisor = Some(channel);
+        Ok(())
+    }
+
+    /// Has [`wait`](Poller::wait) return when something comes through the channel.
+    pub(crate) fn watch(&self, channel: &mut Channel) -> io::Result<()> {
+        channel.register(self.poll.registry(), token(Source::Supervisor))
+    }
+
+    /// Waits as a supervisor does, which has no connections: for signals, for other threads, and
+    /// for the channels it watches.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut events = Events::with_capacity(64);
+        match self.poll.poll(&mut events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
         }
+        for event in &events {
+            self.obey(Source::decode(event.token().0));
+        }
+        // All that can have changed is the request to stop, at which the supervisor looks next.
+        self.remote.bell().answer();
+        Ok(())
+    }
+
+    /// Returns what signals and other threads asked for.
+    pub(crate) fn stop_request(&self) -> StopRequest {
+        self.remote.stop_request()
+    }
+
+    /// Takes no commands for connections: there are none here.
+    pub(crate) fn refuse_commands(&self) {
+        self.remote.close();
     }
 }
 

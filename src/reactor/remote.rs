@@ -1,15 +1,13 @@
 //! The handle that other threads hold of a running server.
 
 use std::any::Any;
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{error, fmt};
 
-use mio::Waker;
-
 use crate::handler::context::Effect;
 use crate::id::Id;
+use crate::mailbox::{Doorbell, Mailbox, Refused, Taken};
 use crate::metrics::Metrics;
 use crate::metrics::counters::{Counters, CountersReader};
 use crate::panics;
@@ -41,25 +39,14 @@ pub struct Remote {
 }
 
 struct Shared {
-    wish: AtomicU8,
-    waker: Waker,
-    /// Commands wait, and the reactor has been woken for them: no second wake-up.
-    pending: AtomicBool,
-    queue: Mutex<Queue>,
+    stop_request: AtomicU8,
+    bell: Doorbell,
+    commands: Mailbox<Command>,
     readers: Readers,
 }
 
 /// What is counted by each thread of a server. All its reactors share the list.
 type Readers = Arc<Mutex<Vec<CountersReader>>>;
-
-#[derive(Default)]
-struct Queue {
-    commands: VecDeque<Command>,
-    /// What the commands weigh together.
-    weight: usize,
-    /// The server has gone.
-    closed: bool,
-}
 
 /// What another thread wants done in the loop, as a handler might.
 type Command = Effect;
@@ -98,39 +85,47 @@ impl fmt::Display for RemoteError {
 
 impl error::Error for RemoteError {}
 
-/// What a server was asked to do from outside; it only goes down this list.
+/// What a server was asked from outside: a request may be raised, and never be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Wish {
-    Serve,
+pub(crate) enum StopRequest {
+    None,
+    /// End in good order.
     Drain,
+    /// End at once.
     Abort,
 }
 
-impl Wish {
-    /// The wish whose number this is.
-    pub(super) fn from_byte(byte: u8) -> Wish {
+impl StopRequest {
+    /// Returns the request with this number.
+    pub(super) fn from_byte(byte: u8) -> StopRequest {
         match byte {
-            0 => Wish::Serve,
-            1 => Wish::Drain,
-            _ => Wish::Abort,
+            0 => StopRequest::None,
+            1 => StopRequest::Drain,
+            _ => StopRequest::Abort,
         }
     }
 }
 
 impl Remote {
-    pub(super) fn new(waker: Waker) -> Remote {
-        Remote::make(waker, Readers::default())
+    /// That of the loop with this doorbell.
+    pub(crate) fn new(bell: Doorbell) -> Remote {
+        Remote::make(bell, Readers::default())
     }
 
     /// That of another reactor of the same server.
-    pub(super) fn sibling(&self, waker: Waker) -> Remote {
-        Remote::make(waker, Arc::clone(&self.shared.readers))
+    pub(crate) fn sibling(&self, bell: Doorbell) -> Remote {
+        Remote::make(bell, Arc::clone(&self.shared.readers))
     }
 
-    fn make(waker: Waker, readers: Readers) -> Remote {
-        let wish = AtomicU8::new(Wish::Serve as u8);
-        let (pending, queue) = (AtomicBool::new(false), Mutex::default());
-        Remote { shared: Arc::new(Shared { wish, waker, pending, queue, readers }) }
+    fn make(bell: Doorbell, readers: Readers) -> Remote {
+        let stop_request = AtomicU8::new(StopRequest::None as u8);
+        let commands = Mailbox::bounded(&bell, QUEUE_MAX, weight);
+        Remote { shared: Arc::new(Shared { stop_request, bell, commands, readers }) }
+    }
+
+    /// The doorbell of the loop.
+    pub(super) fn bell(&self) -> &Doorbell {
+        &self.shared.bell
     }
 
     /// Counters for one more thread of the server.
@@ -250,61 +245,25 @@ impl Remote {
     }
 
     fn command(&self, command: Command) -> Result<(), RemoteError> {
-        let mut queue = self.queue();
-        if queue.closed {
-            return Err(RemoteError::Gone);
-        }
-        let weight = queue.weight + weight(&command);
-        // Into an empty queue goes whatever it is.
-        if weight > QUEUE_MAX && queue.weight > 0 {
-            return Err(RemoteError::Full);
-        }
-        queue.weight = weight;
-        queue.commands.push_back(command);
-        drop(queue);
-        if !self.shared.pending.swap(true, Ordering::AcqRel) {
-            self.wake();
-        }
-        Ok(())
-    }
-
-    /// Nothing that is done under the lock can panic.
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether commands wait.
-    pub(super) fn is_pending(&self) -> bool {
-        self.shared.pending.load(Ordering::Acquire)
+        self.shared.commands.send(command).map_err(|refused| match refused {
+            Refused::Full(_) => RemoteError::Full,
+            Refused::Closed(_) => RemoteError::Gone,
+        })
     }
 
     /// Takes the oldest commands, at most `max`, and none from the first on that must `wait`.
-    pub(super) fn take(&self, max: usize, wait: impl Fn(&Command) -> bool) -> Vec<Command> {
-        // Before the look: a command that comes after it wakes the reactor again.
-        self.shared.pending.store(false, Ordering::Release);
-        let mut queue = self.queue();
-        let count = queue.commands.iter().take(max).take_while(|command| !wait(command)).count();
-        let taken: Vec<Command> = queue.commands.drain(..count).collect();
-        queue.weight -= taken.iter().map(weight).sum::<usize>();
-        if !queue.commands.is_empty() {
-            self.shared.pending.store(true, Ordering::Release);
-        }
-        taken
+    pub(super) fn take(&self, max: usize, wait: impl Fn(&Command) -> bool) -> Taken<Command> {
+        self.shared.commands.take(max, wait)
     }
 
     /// Whether the oldest command must `wait`, and so all behind it.
     pub(super) fn must_wait(&self, wait: impl Fn(&Command) -> bool) -> bool {
-        self.queue().commands.front().is_some_and(wait)
+        self.shared.commands.must_wait(wait)
     }
 
     /// No command is taken any more: the server has ended.
     pub(super) fn close(&self) {
-        let mut queue = self.queue();
-        queue.closed = true;
-        let commands = std::mem::take(&mut queue.commands);
-        // A note may do anything when it is dropped, and that includes a look at the queue.
-        drop(queue);
-        for command in commands {
+        for command in self.shared.commands.close() {
             panics::drop_quietly(command);
         }
     }
@@ -313,29 +272,21 @@ impl Remote {
     /// and ends every connection as soon as that one's handler lets go; after
     /// [`Limits::drain`](crate::Limits::drain) it ends the rest. Returns at once.
     pub fn stop(&self) {
-        self.ask(Wish::Drain);
+        self.ask(StopRequest::Drain);
     }
 
     /// Stops the server at once, whatever it is in the middle of.
     pub fn abort(&self) {
-        self.ask(Wish::Abort);
+        self.ask(StopRequest::Abort);
     }
 
-    pub(super) fn ask(&self, wish: Wish) {
-        self.shared.wish.fetch_max(wish as u8, Ordering::Release);
-        self.wake();
+    pub(super) fn ask(&self, request: StopRequest) {
+        self.shared.stop_request.fetch_max(request as u8, Ordering::Release);
+        self.shared.bell.ring();
     }
 
-    /// Has the reactor look round.
-    pub(super) fn wake(&self) {
-        if let Err(error) = self.shared.waker.wake() {
-            // The poller is gone, and with it the server: then there is nothing to stop.
-            log::debug!("a server could not be woken: {error}");
-        }
-    }
-
-    pub(super) fn wish(&self) -> Wish {
-        Wish::from_byte(self.shared.wish.load(Ordering::Acquire))
+    pub(super) fn stop_request(&self) -> StopRequest {
+        StopRequest::from_byte(self.shared.stop_request.load(Ordering::Acquire))
     }
 }
 

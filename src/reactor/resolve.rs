@@ -1,52 +1,31 @@
-//! Host names looked up off the loop. Knows the system's resolver and how to wake the reactor;
-//! nothing of connections.
+//! Host names looked up off the loop, a few at a time. Knows nothing of connections.
 
 use std::collections::VecDeque;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 
-use super::remote::Remote;
+use super::lookup::{Answer, Lookup, Question, Ticket};
+use super::system::System;
+use crate::mailbox::{Doorbell, Mailbox};
 
-/// Looks names up in threads of their own, a few at a time: the system's resolver blocks, for
+/// Has names looked up in threads of their own, a few at a time: the system's resolver blocks, for
 /// seconds when its servers do not answer, and cannot be interrupted.
 pub(super) struct Resolver {
-    remote: Remote,
-    sender: Sender<Answer>,
-    receiver: Receiver<Answer>,
+    answers: Mailbox<Answer>,
     running: usize,
     waiting: VecDeque<Question>,
-}
-
-/// What a question is known by.
-pub(super) type Ticket = (usize, u64);
-
-struct Question {
-    ticket: Ticket,
-    name: Box<str>,
-    port: u16,
-}
-
-/// What became of the question with the ticket.
-pub(super) struct Answer {
-    pub(super) ticket: Ticket,
-    pub(super) addresses: io::Result<Vec<SocketAddr>>,
 }
 
 /// Lookups at once; the others wait for one of them to end.
 const THREADS: usize = 4;
 
 impl Resolver {
-    pub(super) fn new(remote: Remote) -> Resolver {
-        let (sender, receiver) = channel();
-        Resolver { remote, sender, receiver, running: 0, waiting: VecDeque::new() }
+    pub(super) fn new(bell: &Doorbell) -> Resolver {
+        Resolver { answers: Mailbox::new(bell), running: 0, waiting: VecDeque::new() }
     }
 
     /// Asks for the addresses of a host. The answer comes with its ticket.
-    pub(super) fn ask(&mut self, ticket: Ticket, name: Box<str>, port: u16) {
+    pub(super) fn ask<S: System>(&mut self, ticket: Ticket, name: Box<str>, port: u16, system: &S) {
         self.waiting.push_back(Question { ticket, name, port });
-        self.start();
+        self.start(system);
     }
 
     /// Nobody wants the answer any more: names that nobody waits for must not pile up behind a
@@ -63,32 +42,25 @@ impl Resolver {
         self.running == 0
     }
 
-    fn start(&mut self) {
+    fn start<S: System>(&mut self, system: &S) {
         while self.running < THREADS {
-            let Some(Question { ticket, name, port }) = self.waiting.pop_front() else { return };
-            let (sender, remote) = (self.sender.clone(), self.remote.clone());
-            let lookup = move || {
-                let addresses = (&*name, port).to_socket_addrs().map(Iterator::collect);
-                // If nobody wants it any more, the server has ended.
-                let _ = sender.send(Answer { ticket, addresses });
-                remote.wake();
-            };
+            let Some(question) = self.waiting.pop_front() else { return };
+            let (ticket, answers) = (question.ticket, self.answers.clone());
             self.running += 1;
-            if let Err(error) = thread::Builder::new().name("resolver".into()).spawn(lookup) {
-                let _ = self.sender.send(Answer { ticket, addresses: Err(error) });
-                self.remote.wake();
+            if let Err(error) = system.start_lookup(Lookup::new(question, answers)) {
+                drop(self.answers.send(Answer { ticket, addresses: Err(error) }));
             }
         }
     }
 
-    /// Takes an answer that has come.
-    pub(super) fn answer(&mut self) -> Option<Answer> {
-        if self.running == 0 {
-            return None;
+    /// Takes the answers that have come.
+    pub(super) fn answers<S: System>(&mut self, system: &S) -> VecDeque<Answer> {
+        if self.is_idle() {
+            return VecDeque::new();
         }
-        let answer = self.receiver.try_recv().ok()?;
-        self.running -= 1;
-        self.start();
-        Some(answer)
+        let answers = self.answers.take_all();
+        self.running -= answers.len();
+        self.start(system);
+        answers
     }
 }

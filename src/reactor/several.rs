@@ -3,8 +3,14 @@
 
 use std::{io, iter, thread};
 
-use super::remote::Wish;
-use super::{Letterboxes, Poller, Reactor, Setup, group};
+use super::datagrams::DatagramEndpoints;
+use super::event_loop::Reactor;
+use super::group::{Member, members};
+use super::poller::Poller;
+use super::remote::StopRequest;
+use super::setup::Setup;
+use super::socket::Socket;
+use super::system::System;
 use crate::panics;
 
 /// Runs a server with `count` reactors. Returns when all have ended.
@@ -12,17 +18,22 @@ use crate::panics;
 /// # Errors
 ///
 /// The first one that a poller or the start of a thread gives; then all have been aborted.
-pub(crate) fn run(poller: Poller, count: usize, mut setup: Setup) -> io::Result<()> {
+pub(crate) fn run(
+    poller: Poller,
+    count: usize,
+    mut setup: Setup<'static, Poller>,
+) -> io::Result<()> {
     let pollers = (1..count).map(|_| poller.sibling()).collect::<io::Result<Vec<Poller>>>()?;
-    let remotes = iter::once(&poller).chain(&pollers).map(Poller::remote).collect();
-    let mut members = group::members(remotes, !setup.doors.is_empty()).into_iter();
+    let remote = poller.remote();
+    let remotes = iter::once(remote.clone()).chain(pollers.iter().map(Poller::remote)).collect();
+    let mut members: std::vec::IntoIter<Member<Socket>> =
+        members(remotes, !setup.listeners.is_empty()).into_iter();
     let shares = share(&mut setup, count);
     let first = Reactor::new(poller, setup, members.next())?;
-    let remote = first.poller.remote();
     let reactors = pollers.into_iter().zip(shares).zip(members);
     let reactors =
         reactors.map(|((poller, setup), member)| Reactor::new(poller, setup, Some(member)));
-    let reactors = reactors.collect::<io::Result<Vec<Reactor>>>()?;
+    let reactors = reactors.collect::<io::Result<Vec<Reactor<'_, Poller>>>>()?;
     let mut result = Ok(());
     let mut threads = Vec::new();
     for (index, reactor) in (1..).zip(reactors) {
@@ -32,14 +43,14 @@ pub(crate) fn run(poller: Poller, count: usize, mut setup: Setup) -> io::Result<
             let result =
                 panics::catch(|| reactor.run()).unwrap_or_else(|said| Err(panicked(&said)));
             if result.is_err() {
-                of_first.ask(Wish::Abort);
+                of_first.ask(StopRequest::Abort);
             }
             result
         });
         match started {
             Ok(thread) => threads.push(thread),
             Err(error) => {
-                remote.ask(Wish::Abort);
+                remote.ask(StopRequest::Abort);
                 result = result.and(Err(error));
             }
         }
@@ -51,18 +62,21 @@ pub(crate) fn run(poller: Poller, count: usize, mut setup: Setup) -> io::Result<
     result
 }
 
-/// What the other reactors begin with: the first keeps the listeners, the datagram sockets, and
-/// its part of the connections to be made.
-fn share(setup: &mut Setup, count: usize) -> Vec<Setup> {
+/// Gives each of the other reactors what it runs: no listeners and no datagram sockets, but its
+/// part of the connections to be made.
+pub(crate) fn share<'s, S: System>(setup: &mut Setup<'s, S>, count: usize) -> Vec<Setup<'s, S>> {
     let bare = |_| Setup {
         limits: setup.limits.clone(),
         mode: setup.mode,
         services: Vec::new(),
-        doors: Vec::new(),
+        listeners: Vec::new(),
+        kernel_queue: 0,
         dials: Vec::new(),
-        letterboxes: Letterboxes::new(&setup.limits, Vec::new(), Vec::new()),
+        datagrams: DatagramEndpoints::new(&setup.limits, Vec::new(), Vec::new()),
+        budgets: setup.budgets,
+        takes_ordinary_path: setup.takes_ordinary_path,
     };
-    let mut shares: Vec<Setup> = (1..count).map(bare).collect();
+    let mut shares: Vec<Setup<'_, S>> = (1..count).map(bare).collect();
     for (index, dial) in std::mem::take(&mut setup.dials).into_iter().enumerate() {
         let share = (index % count).checked_sub(1).and_then(|other| shares.get_mut(other));
         share.unwrap_or(&mut *setup).dials.push(dial);

@@ -24,15 +24,23 @@ impl Socket {
     /// Registers both directions, once and for ever. An edge-triggered socket reports "writable"
     /// when it is registered and then only after a write came up short, so the second direction
     /// costs one merged event a connection and saves all later `epoll_ctl`.
-    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let both = Interest::READABLE.add(Interest::WRITABLE);
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
-            Socket::Tcp(stream) => stream.register(registry, token, both),
+            Socket::Tcp(stream) => stream.register(registry, token, interest()),
             Socket::Unix(stream) | Socket::SeqPacket(stream) => {
-                stream.register(registry, token, both)
+                stream.register(registry, token, interest())
             }
         }
     }
+}
+
+/// Urgent data is made visible where the system can (`EPOLLPRI`): a read stops at its mark, so a
+/// short one proves nothing then.
+fn interest() -> Interest {
+    let both = Interest::READABLE.add(Interest::WRITABLE);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let both = both.add(Interest::PRIORITY);
+    both
 }
 
 /// A socket that is not registered goes to the standard library, and one comes back to be: a
@@ -62,7 +70,7 @@ impl Socket {
     /// # Errors
     ///
     /// Why it cannot be made: the system's code.
-    pub(super) fn connected(&self) -> io::Result<bool> {
+    pub(super) fn is_connected(&self) -> io::Result<bool> {
         let (error, peer) = match self {
             Socket::Tcp(stream) => (stream.take_error()?, peer_of(stream)),
             Socket::Unix(stream) | Socket::SeqPacket(stream) => {
@@ -80,11 +88,10 @@ impl Socket {
     /// The same registration under another name; what is readable or writable already is
     /// reported again.
     pub(super) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let both = Interest::READABLE.add(Interest::WRITABLE);
         match self {
-            Socket::Tcp(stream) => stream.reregister(registry, token, both),
+            Socket::Tcp(stream) => stream.reregister(registry, token, interest()),
             Socket::Unix(stream) | Socket::SeqPacket(stream) => {
-                stream.reregister(registry, token, both)
+                stream.reregister(registry, token, interest())
             }
         }
     }

@@ -5,17 +5,17 @@ use std::io;
 #[cfg(feature = "processes")]
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::accept::Acceptor;
+use crate::accept::Accept;
 use crate::net::address::Address;
 use crate::net::listen::Listen;
 #[cfg(feature = "processes")]
 use crate::prefork;
-use crate::reactor::{DatagramSocket, Listener};
+use crate::reactor::{DatagramSocket, DatagramTransport, Listener};
 
 /// A bound address.
 pub(crate) enum Place {
-    Door(Listener),
-    Letterbox(DatagramSocket),
+    Listener(Listener),
+    Datagrams(DatagramSocket),
 }
 
 impl Place {
@@ -25,20 +25,20 @@ impl Place {
         #[cfg(feature = "processes")]
         if let Some(socket) = prefork::next_socket()? {
             return match is_datagram {
-                true => DatagramSocket::inherit(&listen.address, socket).map(Place::Letterbox),
-                false => Listener::inherit(&listen.address, socket).map(Place::Door),
+                true => DatagramSocket::inherit(&listen.address, socket).map(Place::Datagrams),
+                false => Listener::inherit(&listen.address, socket).map(Place::Listener),
             };
         }
         match is_datagram {
-            true => DatagramSocket::open(listen).map(Place::Letterbox),
-            false => Listener::open(listen).map(Place::Door),
+            true => DatagramSocket::open(listen).map(Place::Datagrams),
+            false => Listener::open(listen).map(Place::Listener),
         }
     }
 
     pub(crate) fn address(&self) -> Address {
         match self {
-            Place::Door(listener) => listener.address(),
-            Place::Letterbox(socket) => socket.address(),
+            Place::Listener(listener) => listener.address(),
+            Place::Datagrams(socket) => socket.address(),
         }
     }
 }
@@ -47,8 +47,8 @@ impl Place {
 impl AsFd for Place {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Place::Door(listener) => listener.as_fd(),
-            Place::Letterbox(socket) => socket.as_fd(),
+            Place::Listener(listener) => listener.as_fd(),
+            Place::Datagrams(socket) => socket.as_fd(),
         }
     }
 }

@@ -18,7 +18,9 @@ use crate::net::listen::Listen;
 use crate::prefork::{self, Supervisor};
 #[cfg(feature = "processes")]
 use crate::reactor::Channel;
-use crate::reactor::{Behind, Letterboxes, Poller, Reactor, Remote, Setup, run_several};
+use crate::reactor::{
+    Budgets, DatagramEndpoints, Poller, QUEUE, Reactor, Remote, ServiceKind, Setup, run_several,
+};
 
 /// A server: some addresses, the services behind them, and the limits they live under.
 ///
@@ -72,7 +74,7 @@ pub struct Server {
     limits: Limits,
     mode: Mode,
     poller: Poller,
-    services: Vec<Behind>,
+    services: Vec<ServiceKind<'static>>,
     handlers: Vec<Box<dyn DatagramHandler>>,
     /// In the order of binding, each with the index of its service or handler; those bound since
     /// the last one was given have none yet.
@@ -206,7 +208,7 @@ impl Server {
     /// Puts `service` behind every address of connections bound so far that has none.
     #[must_use]
     pub fn service(self, service: impl Service + 'static) -> Server {
-        self.put(Behind::Handlers(Box::new(service)))
+        self.put(ServiceKind::Handlers(Box::new(service)))
     }
 
     /// Puts a `service` of blocking handlers behind every address of connections bound so far
@@ -220,14 +222,14 @@ impl Server {
     /// [`RequestHandler`](crate::RequestHandler) has an example.
     #[must_use]
     pub fn requests(self, service: impl RequestService + 'static) -> Server {
-        self.put(Behind::Requests(Box::new(service)))
+        self.put(ServiceKind::Blocking(Box::new(service)))
     }
 
-    fn put(mut self, service: Behind) -> Server {
+    fn put(mut self, service: ServiceKind<'static>) -> Server {
         let index = self.services.len();
         self.services.push(service);
         for (place, behind) in &mut self.places {
-            if matches!(place, Place::Door(_)) {
+            if matches!(place, Place::Listener(_)) {
                 behind.get_or_insert(index);
             }
         }
@@ -250,7 +252,7 @@ impl Server {
         let index = self.handlers.len();
         self.handlers.push(Box::new(handler));
         for (place, behind) in &mut self.places {
-            if matches!(place, Place::Letterbox(_)) {
+            if matches!(place, Place::Datagrams(_)) {
                 behind.get_or_insert(index);
             }
         }
@@ -326,21 +328,21 @@ impl Server {
         #[cfg(feature = "processes")]
         self.check_processes()?;
         let has_workers = matches!(self.mode, Mode::Threads(1..));
-        if !has_workers && self.services.iter().any(|it| matches!(it, Behind::Requests(_))) {
+        if !has_workers && self.services.iter().any(|it| matches!(it, ServiceKind::Blocking(_))) {
             return Err(invalid("blocking handlers need Mode::Threads with at least 1 worker"));
         }
         for (place, behind) in &self.places {
             let address = place.address();
             let service = behind.and_then(|index| self.services.get(index));
-            if let (Address::SeqPacket(_), Some(Behind::Requests(_))) = (&address, service) {
+            if let (Address::SeqPacket(_), Some(ServiceKind::Blocking(_))) = (&address, service) {
                 return Err(invalid(format!("{address}: blocking handlers serve no packets")));
             }
         }
         match self.places.iter().find(|(_, behind)| behind.is_none()) {
             Some((place, _)) => {
                 let what = match place {
-                    Place::Door(_) => "service",
-                    Place::Letterbox(_) => "datagram handler",
+                    Place::Listener(_) => "service",
+                    Place::Datagrams(_) => "datagram handler",
                 };
                 Err(invalid(format!("{} has no {what}", place.address())))
             }
@@ -374,26 +376,36 @@ impl Server {
         if let (Mode::Processes(workers @ 1..), false) = (self.mode, Server::is_worker()) {
             return self.supervise(workers);
         }
-        let (mut doors, mut sockets) = (Vec::new(), Vec::new());
+        let (mut listeners, mut sockets) = (Vec::new(), Vec::new());
         for (place, behind) in self.places {
             match (place, behind) {
-                (Place::Door(listener), Some(service)) => {
+                (Place::Listener(listener), Some(service)) => {
                     listener.set_queue(self.limits.listen_queue)?;
-                    doors.push((listener, service));
+                    listeners.push((listener, service));
                 }
-                (Place::Letterbox(socket), Some(handler)) => sockets.push((socket, handler)),
+                (Place::Datagrams(socket), Some(handler)) => sockets.push((socket, handler)),
                 // There is none, says `check`.
                 (_, None) => {}
             }
         }
-        let letterboxes = Letterboxes::new(&self.limits, self.handlers, sockets);
+        let datagrams = DatagramEndpoints::new(&self.limits, self.handlers, sockets);
         #[cfg_attr(not(feature = "processes"), allow(unused_mut, reason = "nobody supervises"))]
         let Server { limits, mode, services, dials, mut poller, .. } = self;
         #[cfg(feature = "processes")]
         if let (Mode::Processes(1..), Some(channel)) = (mode, prefork::channel()?) {
             poller.heed_supervisor(Channel::new(channel)?)?;
         }
-        let setup = Setup { limits, mode, services, doors, dials, letterboxes };
+        let setup = Setup {
+            limits,
+            mode,
+            services,
+            listeners,
+            kernel_queue: QUEUE,
+            dials,
+            datagrams,
+            budgets: Budgets::default(),
+            takes_ordinary_path: true,
+        };
         match mode {
             Mode::Reactors(count @ 2..) => run_several(poller, count, setup),
             _ => Reactor::new(poller, setup, None)?.run(),
@@ -404,7 +416,7 @@ impl Server {
     fn supervise(self, workers: usize) -> io::Result<()> {
         let places: Vec<Place> = self.places.into_iter().map(|(place, _)| place).collect();
         for place in &places {
-            if let Place::Door(listener) = place {
+            if let Place::Listener(listener) = place {
                 listener.set_queue(self.limits.listen_queue)?;
             }
         }

@@ -1,6 +1,6 @@
 //! One datagram for a handler of them, without a socket.
 
-use crate::handler::datagram::Outbox;
+use crate::handler::datagram::DatagramOut;
 use crate::handler::datagram::{DatagramContext, DatagramHandler};
 use crate::net::peer::Peer;
 use crate::now::Now;
@@ -12,9 +12,9 @@ pub fn datagram(
     from: Peer,
     bytes: &[u8],
 ) -> Vec<(Peer, Vec<u8>)> {
-    let mut outbox = Outbox::default();
-    handler.on_datagram(bytes, &mut DatagramContext::new(&from, Now::default(), &mut outbox));
+    let mut out = DatagramOut::default();
+    handler.on_datagram(bytes, &mut DatagramContext::new(&from, Now::default(), &mut out));
     let mut sent = Vec::new();
-    outbox.drain(|to, bytes| sent.push((to.clone(), bytes.to_vec())));
+    out.drain(|to, bytes| sent.push((to.clone(), bytes.to_vec())));
     sent
 }

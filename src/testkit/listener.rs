@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::wire::{MemorySocket, Wire};
-use crate::accept::Acceptor;
+use crate::accept::Accept;
 use crate::net::address::Address;
 use crate::net::peer::Peer;
 
@@ -35,7 +35,7 @@ pub(super) fn lock(queue: &Mutex<ListenQueue>) -> MutexGuard<'_, ListenQueue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Acceptor for MemoryListener {
+impl Accept for MemoryListener {
     type Socket = Accepted;
 
     fn accept(&self) -> io::Result<(Accepted, Peer)> {

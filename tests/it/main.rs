@@ -71,6 +71,7 @@ mod sim_others;
 mod sim_services;
 mod slow;
 mod slow_calls;
+mod stopped;
 mod stopping;
 mod tidy;
 mod timers;

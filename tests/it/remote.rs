@@ -6,7 +6,7 @@ use std::thread;
 
 use socketserver::testkit::Network;
 use socketserver::{
-    Close, Context, Handler, Id, Limits, Note, Peer, Remote, RemoteError, Server, Topic,
+    Close, Context, Handler, Id, Limits, Mode, Note, Peer, Remote, RemoteError, Server, Topic,
 };
 
 use super::real_kit::{Echo, PATIENCE, Running, read_to_end};
@@ -194,4 +194,51 @@ fn a_note_that_is_dropped_with_its_server_may_use_the_handle() {
     remote.tell(id, Stubborn(remote.clone(), id, sender)).unwrap();
     thread::spawn(|| drop(server));
     assert_eq!(said.recv_timeout(PATIENCE), Ok(Err(RemoteError::Gone)));
+}
+
+/// Says the number it is told to the thread that told it.
+struct Ponger(Sender<Id>, Sender<usize>);
+
+impl Handler for Ponger {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        self.0.send(cx.id()).unwrap();
+    }
+
+    fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+        Ok(input.len())
+    }
+
+    fn on_note(&mut self, note: Note, _: &mut Context<'_>) {
+        self.1.send(*note.downcast::<usize>().unwrap()).unwrap();
+    }
+}
+
+/// The loop and the thread sleep in turns: a wake-up that is lost leaves both asleep.
+fn ping_pong(mode: Mode, clients: usize, rounds: usize) {
+    let ((sender, ids), (ponging, pongs)) = (channel(), channel());
+    let service = move |_: &Peer| Ponger(sender.clone(), ponging.clone());
+    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).service(service);
+    let server = Running::start(server);
+    let clients: Vec<_> = (0..clients).map(|_| server.client()).collect();
+    let ids: Vec<Id> = clients.iter().map(|_| ids.recv_timeout(PATIENCE).unwrap()).collect();
+    for round in 0..rounds {
+        server.remote.tell(ids[round % ids.len()], round).unwrap();
+        let pong = pongs.recv_timeout(PATIENCE);
+        assert_eq!(pong, Ok(round), "round {round} of {rounds}: the note was not answered");
+    }
+}
+
+#[test]
+fn no_wake_up_is_lost_in_many_rounds() {
+    ping_pong(Mode::Multiplex, 1, 100_000);
+}
+
+#[test]
+fn no_wake_up_is_lost_between_reactors() {
+    ping_pong(Mode::Reactors(2), 2, 20_000);
+}
+
+#[test]
+fn no_wake_up_is_lost_between_workers_and_the_loop() {
+    ping_pong(Mode::Threads(2), 1, 20_000);
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::observer::{self, Account, Shared};
 use super::script::{End, Script};
-use crate::accept::Entry;
+use crate::accept::PeerPermit;
 use crate::close::Close;
 use crate::close::Timeout;
 use crate::limits::Limits;
@@ -21,7 +21,7 @@ pub(super) struct Guest {
     /// Its name on the network, once it is served.
     pub(super) client: Option<Client>,
     /// Its place among the connections of its peer.
-    pub(super) entry: Option<Entry>,
+    pub(super) entry: Option<PeerPermit>,
     /// Sent, and still on its way to the server.
     pub(super) way: VecDeque<u8>,
     pub(super) has_shut: bool,

@@ -7,7 +7,7 @@ use super::observer::Observed;
 use super::script::{Action, End};
 use super::trace::{Trace, What};
 use super::{Clients, Panics, Remotes};
-use crate::accept::{Arrival, Doors, Newcomer};
+use crate::accept::{AcceptOutcome, Acceptors};
 use crate::close::Close;
 use crate::handler::{Handler, Service};
 use crate::limits::Limits;
@@ -25,7 +25,7 @@ pub(super) struct World<'a> {
     pub(super) network: Network,
     /// What accepting counts; nobody reads it.
     counters: Counters,
-    pub(super) doors: Doors<MemoryListener>,
+    pub(super) doors: Acceptors<MemoryListener>,
     pub(super) queue: Arc<Mutex<ListenQueue>>,
     service: Box<dyn Service + 'a>,
     clients: Clients<'a>,
@@ -77,7 +77,7 @@ impl<'a> World<'a> {
             random,
             network,
             counters: Counters::new(),
-            doors: Doors::new(vec![door], &limits, 0),
+            doors: Acceptors::new(vec![door], &limits, 0),
             queue,
             service,
             clients,
@@ -229,29 +229,31 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        let coming = self.network.dials.len() + self.doors.held();
+        let coming = self.network.dials.len() + self.doors.over_limit();
         self.network.connections() + coming < self.limits.connections
     }
 
     pub(super) fn admit_all(&mut self) {
         loop {
             match self.doors.next(self.has_room(), self.network.now(), &self.counters) {
-                Arrival::Came(newcomer) => self.admit(newcomer),
-                Arrival::Held => {}
-                Arrival::Nobody => return,
+                AcceptOutcome::Accepted(newcomer) => self.admit(newcomer),
+                AcceptOutcome::OverLimit => {}
+                AcceptOutcome::Nothing => return,
             }
         }
     }
 
     /// Lets those in who had too many connections when they came, and have no longer.
     fn admit_held(&mut self) {
-        while let Some(newcomer) = self.doors.next_held(&self.counters) {
+        while let Some(newcomer) = self.doors.next_over_limit(&self.counters) {
             self.admit(newcomer);
         }
     }
 
-    fn admit(&mut self, newcomer: Newcomer<Accepted>) {
-        let Newcomer { socket: Accepted { who, socket }, peer, entry, .. } = newcomer;
+    fn admit(&mut self, newcomer: crate::accept::Accepted<Accepted>) {
+        let crate::accept::Accepted {
+            socket: Accepted { who, socket }, peer, permit: entry, ..
+        } = newcomer;
         if let Some(handler) = self.service.accept(&peer) {
             self.guests[who].entry = entry;
             let reactor = self.random.below(self.network.hubs.len());

@@ -1,5 +1,5 @@
-//! Whether there is room for another connection. Pure: it is told how many there are, and how many
-//! descriptors the process had at the start.
+//! The limit on all connections. Pure: it is told how many there are, and how many descriptors the
+//! process had at the start.
 
 use crate::limits::Limits;
 use crate::limits::QUIET_MS;
@@ -19,22 +19,22 @@ pub(crate) struct Descriptors {
 /// others; no more than this.
 const RESERVE_MAX: usize = 64;
 
-/// Whether newcomers are let in.
-pub(crate) struct Room {
+/// Decides whether another connection may be accepted.
+pub(crate) struct ConnectionLimit {
     connections: usize,
-    /// With so many connections only the reserve of descriptors is left: nobody is let in...
+    /// With this many connections only the reserve of descriptors is left: none is accepted...
     high: usize,
-    /// ...until there are no more than so many.
+    /// ...until there are no more than this.
     low: usize,
     is_short: bool,
     limit: usize,
-    /// That there is none is not logged again before this time.
+    /// The lack of room is not logged again before this time.
     quiet_until_ms: u64,
 }
 
-impl Room {
+impl ConnectionLimit {
     /// `None` if the system does not tell: then only [`Limits::connections`] counts.
-    pub(crate) fn new(limits: &Limits, descriptors: Option<Descriptors>) -> Room {
+    pub(crate) fn new(limits: &Limits, descriptors: Option<Descriptors>) -> ConnectionLimit {
         let Descriptors { limit, open } =
             descriptors.unwrap_or(Descriptors { limit: usize::MAX, open: 0 });
         let reserve = (limit / 8).min(RESERVE_MAX);
@@ -44,16 +44,17 @@ impl Room {
         if high < connections {
             log::info!("room for {high} connections with {limit} descriptors (ulimit -n)");
         }
-        Room { connections, high, low, is_short: false, limit, quiet_until_ms: 0 }
+        ConnectionLimit { connections, high, low, is_short: false, limit, quiet_until_ms: 0 }
     }
 
-    /// Whether there is a descriptor for one more when there are `len`, besides the reserve.
+    /// Returns true if there is a descriptor for one more when there are `len`, besides the
+    /// reserve.
     pub(crate) fn has_descriptor(&self, len: usize) -> bool {
         len < self.high
     }
 
-    /// Whether one more may be let in when there are `len`.
-    pub(crate) fn has(&mut self, len: usize, now: Now, counters: &Counters) -> bool {
+    /// Returns true if one more may be accepted when there are `len`.
+    pub(crate) fn allows(&mut self, len: usize, now: Now, counters: &Counters) -> bool {
         if len >= self.connections {
             self.warn(len, now, || "that is their limit (Limits::connections)".to_owned());
             return false;

@@ -1,84 +1,87 @@
-//! One listener: whether to look at its queue, and what its errors mean.
+//! One listener: when to look at its queue, and what its errors mean.
 
 use std::io;
 
-use super::{Acceptor, PAUSE_MS};
+use super::socket::Accept;
 use crate::limits::QUIET_MS;
 use crate::metrics::counters::Counters;
 use crate::net::peer::Peer;
 use crate::now::Now;
 
-/// A listener's accepting.
+/// How long to wait when the system is out of descriptors or memory.
+pub(crate) const PAUSE_MS: u64 = 100;
+
+/// The state of an acceptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Accepting {
-    /// Its queue was empty when last looked at: an event will come.
+pub(super) enum State {
+    /// The queue was empty when last looked at: an event will come.
     Idle,
-    /// Its queue may hold peers, and no event will say so again.
+    /// The queue may hold connections, and no event will say so again.
     Ready,
     /// The system had no descriptor or memory for another connection. No event will come, so
-    /// try again at this time, or when one of ours closed.
+    /// try again at this time, or when a connection of this process closed.
     Paused { until_ms: u64 },
 }
 
-/// A listener, the service behind it, and whether to look at it.
-pub(super) struct Door<L> {
+/// A listener, the index of its service, and whether to look at its queue.
+pub(super) struct Acceptor<L> {
     listener: L,
     pub(super) service: usize,
-    pub(super) accepting: Accepting,
-    /// Looks left in this turn.
+    pub(super) state: State,
+    /// Calls of `accept` left in this turn.
     left: usize,
-    /// Those of this turn that found somebody who had left again.
-    in_vain: usize,
-    /// Trouble is not logged again before this time: it may come and go with every newcomer.
+    /// Calls in this turn that found a connection aborted by its peer.
+    aborted: usize,
+    /// Trouble is not logged again before this time: it may come and go with every connection.
     quiet_until_ms: u64,
 }
 
-/// What one look at a listener's queue gave.
-pub(super) enum Look<S> {
-    Came(S, Peer),
-    Nobody,
-}
-
-impl<L: Acceptor> Door<L> {
-    pub(super) fn new(listener: L, service: usize) -> Door<L> {
-        let accepting = Accepting::Ready;
-        Door { listener, service, accepting, left: 0, in_vain: 0, quiet_until_ms: 0 }
+impl<L: Accept> Acceptor<L> {
+    pub(super) fn new(listener: L, service: usize) -> Acceptor<L> {
+        let state = State::Ready;
+        Acceptor { listener, service, state, left: 0, aborted: 0, quiet_until_ms: 0 }
     }
 
     pub(super) fn begin(&mut self, burst: usize, now: Now) {
-        (self.left, self.in_vain) = (burst, 0);
-        if let Accepting::Paused { until_ms } = self.accepting {
+        (self.left, self.aborted) = (burst, 0);
+        if let State::Paused { until_ms } = self.state {
             if until_ms <= now.millis() {
-                self.accepting = Accepting::Ready;
+                self.state = State::Ready;
             }
         }
     }
 
-    pub(super) fn may_look(&self) -> bool {
-        self.accepting == Accepting::Ready && self.left > 0
+    pub(super) fn may_accept(&self) -> bool {
+        self.state == State::Ready && self.left > 0
     }
 
-    pub(super) fn look(&mut self, burst: usize, now: Now, counters: &Counters) -> Look<L::Socket> {
+    /// Makes one call of `accept`. Returns `None` if that gave no connection.
+    pub(super) fn try_accept(
+        &mut self,
+        burst: usize,
+        now: Now,
+        counters: &Counters,
+    ) -> Option<(L::Socket, Peer)> {
         self.left -= 1;
         match self.listener.accept() {
-            Ok((socket, peer)) => return Look::Came(socket, peer),
+            Ok(accepted) => return Some(accepted),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.accepting = Accepting::Idle;
+                self.state = State::Idle;
             }
             Err(error) if concerns_one_peer(&error) => {
-                self.in_vain += 1;
+                self.aborted += 1;
                 // An error that is meant for one peer and yet comes every time must not make the
                 // loop spin.
-                if self.in_vain == burst {
+                if self.aborted == burst {
                     self.pause(&error, now, counters);
                 }
             }
-            // Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), and whatever else
-            // accept may invent: a pause is right for all of them, because an error that lasts
+            // Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), and all other errors
+            // that accept may invent: a pause is right for all of them, because an error that lasts
             // must not make the loop spin.
             Err(error) => self.pause(&error, now, counters),
         }
-        Look::Nobody
+        None
     }
 
     fn pause(&mut self, error: &io::Error, now: Now, counters: &Counters) {
@@ -87,7 +90,7 @@ impl<L: Acceptor> Door<L> {
             log::warn!("{}: cannot accept: {error}", self.listener.address());
             self.quiet_until_ms = now.millis() + QUIET_MS;
         }
-        self.accepting = Accepting::Paused { until_ms: now.millis() + PAUSE_MS };
+        self.state = State::Paused { until_ms: now.millis() + PAUSE_MS };
     }
 }
 

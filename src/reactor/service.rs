@@ -1,4 +1,4 @@
-//! What stands behind a listener, and asking it for a handler. Knows no poller.
+//! The services behind listeners, and asking them for handlers. Knows no poller.
 
 use crate::handler::Service;
 use crate::handler::blocking::RequestService;
@@ -7,10 +7,10 @@ use crate::metrics::stopwatch::Stopwatch;
 use crate::net::peer::Peer;
 use crate::panics;
 
-/// What makes the handlers behind a listener.
-pub(crate) enum Behind {
-    Handlers(Box<dyn Service>),
-    Requests(Box<dyn RequestService>),
+/// The service behind a listener, by the kind of handlers that it makes.
+pub(crate) enum ServiceKind<'s> {
+    Handlers(Box<dyn Service + 's>),
+    Blocking(Box<dyn RequestService + 's>),
 }
 
 /// Asks a service for a handler. `H` is of either kind.

@@ -1,4 +1,4 @@
-//! How many connections each peer has. Knows addresses only.
+//! The limit on the connections of each peer. Knows addresses only.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,34 +7,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::limits::Limits;
 use crate::net::peer::Peer;
 
-/// Counts the connections of each peer, if there is a limit to them.
-pub(crate) struct PerPeer(Option<Arc<Table>>);
+/// Counts the connections of each peer, if they are limited.
+pub(crate) struct PeerLimit(Option<Arc<Table>>);
 
 struct Table {
     max: usize,
-    /// Who has none has no line here. The lock is held for one look; without a limit there is
-    /// none.
+    /// A peer without connections has no line here. The lock is held for one look; without a limit
+    /// there is none.
     counts: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// One connection of a peer, as it is counted: it goes with the connection, whoever has it, until
-/// that has ended.
-pub(crate) struct Entry {
+/// Permits one connection of a peer, and counts it until it is dropped: it goes with the connection
+/// to whichever thread serves that.
+pub(crate) struct PeerPermit {
     table: Arc<Table>,
     key: IpAddr,
 }
 
-/// That peer has as many as it may have.
+/// The peer has as many connections as it may have.
 pub(crate) struct TooMany;
 
-impl PerPeer {
-    pub(crate) fn new(limits: &Limits) -> PerPeer {
+impl PeerLimit {
+    pub(crate) fn new(limits: &Limits) -> PeerLimit {
         let table = |max| Arc::new(Table { max, counts: Mutex::default() });
-        PerPeer(limits.connections_per_peer.map(table))
+        PeerLimit(limits.connections_per_peer.map(table))
     }
 
-    /// Counts one more; `None` if this one is not counted.
-    pub(crate) fn enter(&self, peer: &Peer) -> Result<Option<Entry>, TooMany> {
+    /// Counts one more connection; gives `None` for one that is not counted.
+    pub(crate) fn acquire(&self, peer: &Peer) -> Result<Option<PeerPermit>, TooMany> {
         let (Some(table), Some(key)) = (&self.0, peer.subscriber()) else { return Ok(None) };
         let mut counts = table.counts();
         let count = counts.entry(key).or_default();
@@ -42,7 +42,7 @@ impl PerPeer {
             return Err(TooMany);
         }
         *count += 1;
-        Ok(Some(Entry { table: Arc::clone(table), key }))
+        Ok(Some(PeerPermit { table: Arc::clone(table), key }))
     }
 }
 
@@ -53,7 +53,7 @@ impl Table {
     }
 }
 
-impl Drop for Entry {
+impl Drop for PeerPermit {
     fn drop(&mut self) {
         let mut counts = self.table.counts();
         match counts.get_mut(&self.key) {

@@ -1,0 +1,194 @@
+//! The listeners of a server, and the connections that wait because their peer has too many.
+
+use super::acceptor::{Acceptor, State};
+use super::peer_limit::{PeerLimit, PeerPermit, TooMany};
+use super::socket::Accept;
+use crate::limits::Limits;
+use crate::metrics::counters::Counters;
+use crate::net::peer::Peer;
+use crate::now::Now;
+
+/// An accepted connection that no handler serves yet.
+pub(crate) struct Accepted<S> {
+    /// The index of the service behind the listener.
+    pub(crate) service: usize,
+    pub(crate) socket: S,
+    pub(crate) peer: Peer,
+    /// If the connections of each peer are limited.
+    pub(crate) permit: Option<PeerPermit>,
+}
+
+/// What one step of a turn gave.
+pub(crate) enum AcceptOutcome<S> {
+    Accepted(Accepted<S>),
+    /// Accepted, and its peer has too many connections: [kept](Acceptors::next_over_limit) until
+    /// the end of the next turn.
+    OverLimit,
+    /// No acceptor has anything more in this turn.
+    Nothing,
+}
+
+/// The acceptors of a server.
+///
+/// A turn [begins](Acceptors::begin), and then gives one connection [after](Acceptors::next) the
+/// other, a bounded burst from each listener.
+pub(crate) struct Acceptors<L: Accept> {
+    acceptors: Vec<Acceptor<L>>,
+    peer_limit: PeerLimit,
+    /// Accepted in this turn from peers that have too many connections already.
+    over_limit: Vec<Accepted<L::Socket>>,
+    /// The same from the turn before: asked again at the end of this one.
+    last_over_limit: Vec<Accepted<L::Socket>>,
+    /// The acceptor whose burst it is.
+    at: usize,
+    burst: usize,
+    /// The length of the longest queue that a listener may have.
+    queue: usize,
+}
+
+impl<L: Accept> Acceptors<L> {
+    /// Listeners, each with the index of its service; up to `kernel_queue` connections may wait
+    /// in one from before [`Limits::listen_queue`] was set.
+    pub(crate) fn new(
+        listeners: Vec<(L, usize)>,
+        limits: &Limits,
+        kernel_queue: u32,
+    ) -> Acceptors<L> {
+        let acceptors: Vec<Acceptor<L>> =
+            listeners.into_iter().map(|(l, s)| Acceptor::new(l, s)).collect();
+        Acceptors {
+            at: acceptors.len(),
+            acceptors,
+            peer_limit: PeerLimit::new(limits),
+            over_limit: Vec::new(),
+            last_over_limit: Vec::new(),
+            burst: limits.accept_burst,
+            // Linux lets in one more than it was told.
+            queue: limits.listen_queue.max(kernel_queue) as usize + 1,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.acceptors.is_empty()
+    }
+
+    /// Notes an event of the listener of that index. One that has been closed may still have one.
+    pub(crate) fn note(&mut self, index: usize) {
+        if let Some(acceptor) = self.acceptors.get_mut(index) {
+            acceptor.state = State::Ready;
+        }
+    }
+
+    /// Returns true if one of them waits for descriptors or memory.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.acceptors.iter().any(|acceptor| matches!(acceptor.state, State::Paused { .. }))
+    }
+
+    /// Returns when to look without an event, in milliseconds.
+    pub(crate) fn next_ms(&self, has_room: bool) -> Option<u64> {
+        let due = |acceptor: &Acceptor<L>| match acceptor.state {
+            State::Idle => None,
+            State::Ready => has_room.then_some(0),
+            State::Paused { until_ms } => Some(until_ms),
+        };
+        match self.over_limit() {
+            0 => self.acceptors.iter().filter_map(due).min(),
+            _ => Some(0),
+        }
+    }
+
+    /// Ends all pauses: a connection has closed, so there is a descriptor again.
+    pub(crate) fn retry(&mut self) {
+        for acceptor in &mut self.acceptors {
+            if matches!(acceptor.state, State::Paused { .. }) {
+                acceptor.state = State::Ready;
+            }
+        }
+    }
+
+    /// Begins a turn.
+    pub(crate) fn begin(&mut self, now: Now) {
+        self.at = 0;
+        self.recheck_over_limit();
+        for acceptor in &mut self.acceptors {
+            acceptor.begin(self.burst, now);
+        }
+    }
+
+    /// Begins the last turn. The peers in a listener's queue have connected already: closing the
+    /// listener would reset them.
+    pub(crate) fn begin_last(&mut self, now: Now) {
+        self.burst = self.queue;
+        self.begin(now);
+        for acceptor in &mut self.acceptors {
+            acceptor.state = State::Ready;
+        }
+    }
+
+    /// Returns the next connection of this turn, if there is room for one.
+    pub(crate) fn next(
+        &mut self,
+        has_room: bool,
+        now: Now,
+        counters: &Counters,
+    ) -> AcceptOutcome<L::Socket> {
+        while let Some(acceptor) = self.acceptors.get_mut(self.at) {
+            if !acceptor.may_accept() {
+                self.at += 1;
+                continue;
+            }
+            // Without room they wait in the listener's queue, and the acceptor stays ready.
+            if !has_room {
+                return AcceptOutcome::Nothing;
+            }
+            let service = acceptor.service;
+            let Some((socket, peer)) = acceptor.try_accept(self.burst, now, counters) else {
+                continue;
+            };
+            counters.accepted.add(1);
+            return match self.peer_limit.acquire(&peer) {
+                Ok(permit) => AcceptOutcome::Accepted(Accepted { service, socket, peer, permit }),
+                Err(TooMany) => {
+                    self.over_limit.push(Accepted { service, socket, peer, permit: None });
+                    AcceptOutcome::OverLimit
+                }
+            };
+        }
+        AcceptOutcome::Nothing
+    }
+
+    /// Returns how many have been accepted from peers that had too many connections.
+    pub(crate) fn over_limit(&self) -> usize {
+        self.over_limit.len() + self.last_over_limit.len()
+    }
+
+    /// Has those that are over the limit asked again at the end of this turn.
+    pub(crate) fn recheck_over_limit(&mut self) {
+        self.last_over_limit.append(&mut self.over_limit);
+    }
+
+    /// At the end of a turn: returns the next connection whose peer had too many in the turn
+    /// before and has no longer. A peer that reconnects immediately is accepted before the end of
+    /// its old connection is read: the next look at the events has shown it. The others are
+    /// closed.
+    pub(crate) fn next_over_limit(&mut self, counters: &Counters) -> Option<Accepted<L::Socket>> {
+        while let Some(accepted) = self.last_over_limit.pop() {
+            let Accepted { service, socket, peer, .. } = accepted;
+            match self.peer_limit.acquire(&peer) {
+                Ok(permit) => return Some(Accepted { service, socket, peer, permit }),
+                Err(TooMany) => {
+                    counters.refused_by_limit.add(1);
+                    log::debug!("{peer}: refused: too many connections of this peer");
+                }
+            }
+        }
+        None
+    }
+
+    /// Closes the listeners.
+    pub(crate) fn close(&mut self) {
+        self.acceptors.clear();
+        self.over_limit.clear();
+        self.last_over_limit.clear();
+    }
+}

@@ -1,0 +1,19 @@
+//! What accepting asks of a listening socket. Implemented by the reactor's listeners and by those
+//! in memory.
+
+use std::io;
+
+use crate::net::address::Address;
+use crate::net::peer::Peer;
+
+/// A listening socket.
+pub(crate) trait Accept {
+    type Socket;
+
+    /// Takes the next connection from the queue. `WouldBlock` if there is none, and an event will
+    /// come when there is.
+    fn accept(&self) -> io::Result<(Self::Socket, Peer)>;
+
+    /// Returns the address that it listens on.
+    fn address(&self) -> Address;
+}

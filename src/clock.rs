@@ -1,0 +1,64 @@
+//! The only place that reads a clock.
+#![allow(clippy::disallowed_types, reason = "this is the clock that everything else is handed")]
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::now::Now;
+
+/// Time as a server sees it: read once a turn, and to time calls.
+pub(crate) struct Clock {
+    elapsed: Elapsed,
+    /// The wall clock is read only when its second is over. It serves the `Date` of answers and
+    /// no deadline, so it may jump.
+    unix_seconds: u64,
+    unix_until_nanos: u64,
+}
+
+/// The time since the start of a clock, for those who time calls.
+#[derive(Clone, Copy)]
+pub(crate) struct Elapsed(Instant);
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+impl Elapsed {
+    /// Returns the nanoseconds since the start, with no more arithmetic than it takes: a loop does
+    /// this twice a turn.
+    #[inline]
+    pub(crate) fn nanos(self) -> u64 {
+        nanos(self.0.elapsed())
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    // It wraps after 584 years.
+    duration
+        .as_secs()
+        .wrapping_mul(NANOS_PER_SECOND)
+        .wrapping_add(u64::from(duration.subsec_nanos()))
+}
+
+impl Clock {
+    pub(crate) fn start() -> Clock {
+        Clock { elapsed: Elapsed(Instant::now()), unix_seconds: 0, unix_until_nanos: 0 }
+    }
+
+    pub(crate) fn elapsed(&self) -> Elapsed {
+        self.elapsed
+    }
+
+    #[inline]
+    pub(crate) fn read(&mut self) -> Now {
+        let nanos = self.elapsed.nanos();
+        if nanos >= self.unix_until_nanos {
+            self.read_wall_clock(nanos);
+        }
+        Now::from_nanos(nanos, self.unix_seconds)
+    }
+
+    #[cold]
+    fn read_wall_clock(&mut self, now_nanos: u64) {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.unix_seconds = unix.as_secs();
+        self.unix_until_nanos = now_nanos + NANOS_PER_SECOND - u64::from(unix.subsec_nanos());
+    }
+}

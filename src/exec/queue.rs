@@ -1,0 +1,80 @@
+//! Work on its way from a loop to threads that wait for it. Must not know what the work is.
+
+use std::collections::VecDeque;
+
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A queue that threads sleep at. Order is kept.
+pub(super) struct WorkQueue<T> {
+    state: Mutex<State<T>>,
+    /// There is work, or there will never be any more.
+    changed: Condvar,
+}
+
+struct State<T> {
+    work: VecDeque<T>,
+    /// Threads that sleep or are about to wake.
+    idle: usize,
+    is_closed: bool,
+}
+
+impl<T> WorkQueue<T> {
+    pub(super) fn new() -> WorkQueue<T> {
+        let state = State { work: VecDeque::new(), idle: 0, is_closed: false };
+        WorkQueue { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Nothing that is done under the lock can panic.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues work and wakes as many threads as that takes. A thread that is busy looks again by
+    /// itself.
+    pub(super) fn extend(&self, work: impl IntoIterator<Item = T>) {
+        let mut state = self.lock();
+        let before = state.work.len();
+        state.work.extend(work);
+        let sleeping = state.idle.min(state.work.len() - before);
+        drop(state);
+        for _ in 0..sleeping {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits for the next piece of work. Returns `None` when the queue is closed and empty.
+    pub(super) fn next(&self) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if let Some(work) = state.work.pop_front() {
+                return Some(work);
+            }
+            if state.is_closed {
+                return None;
+            }
+            state.idle += 1;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    /// Takes the next piece of work, if there is one.
+    pub(super) fn try_next(&self) -> Option<T> {
+        self.lock().work.pop_front()
+    }
+
+    /// Takes back the work that no thread has begun.
+    pub(super) fn take_back(&self) -> VecDeque<T> {
+        std::mem::take(&mut self.lock().work)
+    }
+
+    /// Ends the threads that wait, and returns the work that none has begun.
+    pub(super) fn close(&self) -> VecDeque<T> {
+        let mut state = self.lock();
+        state.is_closed = true;
+        let work = std::mem::take(&mut state.work);
+        drop(state);
+        self.changed.notify_all();
+        work
+    }
+}

@@ -1,0 +1,265 @@
+//! One loop: waits, notes what is ready, has its parts and the hub do their work, and ends. Must
+//! not know any protocol or what handlers do, nor which system it runs on.
+
+use std::io;
+use std::time::Duration;
+
+use super::admission::Admission;
+use super::commands::Commands;
+use super::connect::Connector;
+use super::core::{Core, Phase};
+use super::datagrams::DatagramEndpoints;
+use super::part::Part;
+use super::remote::StopRequest;
+use super::shard::ShardMail;
+use super::source::Source;
+use super::system::System;
+use super::workers::Workers;
+use crate::hub::Readiness;
+use crate::now::{self, NANOS_PER_MS};
+
+/// A loop that was this much late to what was due may have been stopped: it looks at the events
+/// once more before anything times out.
+const LATE_NANOS: u64 = 20 * NANOS_PER_MS;
+
+pub(crate) struct Reactor<'s, S: System> {
+    pub(super) core: Core<S>,
+    pub(super) parts: Parts<'s, S>,
+    /// When the first part is due; 0 if one has news.
+    pub(super) parts_due_ms: u64,
+    /// It serves newcomers, so it does not end until it is told to.
+    pub(super) is_serving: bool,
+    /// Events taken in one turn.
+    pub(super) batch: usize,
+    /// Turns in a row that have seen only some of the events.
+    pub(super) partial_turns: usize,
+    /// The longest time by which a turn came late to what was due, in nanoseconds.
+    pub(super) longest_lag: u64,
+}
+
+/// The parts of a loop.
+pub(super) struct Parts<'s, S: System> {
+    pub(super) connector: Connector<S>,
+    pub(super) admission: Admission<'s, S>,
+    pub(super) datagrams: DatagramEndpoints<S::DatagramSocket>,
+    pub(super) workers: Workers,
+    pub(super) commands: Commands,
+    pub(super) shard_mail: ShardMail,
+}
+
+impl<S: System> Parts<'_, S> {
+    /// All of them, in the order of their turns. A new part joins here and nowhere else.
+    fn all(&mut self) -> [&mut dyn Part<S>; 6] {
+        [
+            // First: a connection that fails makes room for one that waits.
+            &mut self.connector,
+            &mut self.admission,
+            &mut self.datagrams,
+            &mut self.workers,
+            &mut self.commands,
+            // Last: what the turns before it left for other loops goes with it, and so does the
+            // decision to end.
+            &mut self.shard_mail,
+        ]
+    }
+}
+
+impl<S: System> Reactor<'_, S> {
+    /// Runs until it is told to stop and the last connection has ended.
+    ///
+    /// # Errors
+    ///
+    /// The poller failed; nothing a peer does can bring that about.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = S::events(self.batch);
+        // Before the first wait, too: nothing may ever happen to a server without listeners.
+        while !self.is_over() {
+            self.turn(&mut events)?;
+        }
+        Ok(())
+    }
+
+    /// Makes one turn.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Reactor::run).
+    pub(crate) fn turn(&mut self, events: &mut S::Events) -> io::Result<()> {
+        self.wait(events)?;
+        let parts_have_news = self.parts_due_ms <= self.core.now.millis();
+        if parts_have_news {
+            self.turn_parts();
+        }
+        let before = self.core.hub.len();
+        self.core.hub.turn();
+        self.core.have_ended = self.core.hub.len() < before;
+        if parts_have_news || self.core.has_left_something() {
+            self.each_part(|part, core| part.take_from_hub(core));
+            self.parts_due_ms = self.parts_due();
+        } else if self.parts.commands.are_stalled() {
+            self.parts_due_ms = self.parts_due();
+        }
+        Ok(())
+    }
+
+    /// Returns when it wants a turn without an event, in milliseconds; a time that has passed if
+    /// it has something left to do.
+    pub(crate) fn due_ms(&mut self) -> Option<u64> {
+        let parts = Some(self.parts_due_ms).filter(|due_ms| *due_ms < u64::MAX);
+        let parts_and_hub = match (parts, self.core.hub.next_ms()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        match self.core.phase.until_ms() {
+            // Without connections the drain deadline is moot: nothing is to be cut off.
+            Some(until_ms) if self.core.len() > 0 => {
+                Some(parts_and_hub.map_or(until_ms, |due_ms| due_ms.min(until_ms)))
+            }
+            _ => parts_and_hub,
+        }
+    }
+
+    /// Waits for events and notes them.
+    fn wait(&mut self, events: &mut S::Events) -> io::Result<()> {
+        let due = self.due_ms().map(|due_ms| due_ms.saturating_mul(NANOS_PER_MS));
+        let before = self.core.now.nanos();
+        let timeout = due.map(|due| Duration::from_nanos(due.saturating_sub(before)));
+        let is_interrupted = match self.core.system.poll(events, timeout) {
+            Ok(()) => false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
+            Err(error) => return Err(error),
+        };
+        self.core.now = self.core.system.now();
+        let now = self.core.now.nanos();
+        self.core.hub.note_time(self.core.now);
+        self.core.hub.instruments().1.start(now);
+        let mut count = 0;
+        for (source, readiness) in S::each(events) {
+            self.note(source, readiness);
+            count += 1;
+        }
+        // At the earliest it could have been done when the last turn began.
+        let lag = due.map_or(0, |due| now.saturating_sub(due.max(before)));
+        if lag > self.longest_lag {
+            self.longest_lag = lag;
+            self.core.counters().longest_lag.note(Duration::from_nanos(lag));
+        }
+        let was_away = is_interrupted || lag > LATE_NANOS;
+        if was_away || count == self.batch || self.partial_turns > 0 {
+            self.postpone_expiry(was_away, count == self.batch);
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, source: Source, readiness: Readiness) {
+        match source {
+            Source::Connection(id) => return self.core.hub.note(id, readiness),
+            Source::Listener(index) => self.parts.admission.note(index),
+            Source::Datagram(index) => self.parts.datagrams.note(index, readiness),
+            Source::Dial(key) => self.parts.connector.note(key, &self.core),
+            Source::Waker => {}
+            Source::Signals | Source::Supervisor => self.core.system.heed(source),
+        }
+        self.parts_due_ms = 0;
+    }
+
+    /// Events that have not been seen yet come before anything times out. That they are endless
+    /// does not put the deadlines off for ever: as many turns as it takes to see an event of each
+    /// connection are enough.
+    #[cold]
+    fn postpone_expiry(&mut self, was_away: bool, is_full: bool) {
+        let enough = match (is_full, was_away) {
+            (true, _) => self.core.len() / self.batch + 2,
+            (false, true) => 1,
+            (false, false) => 0,
+        };
+        self.core.has_unseen_events = self.partial_turns < enough;
+        match self.core.has_unseen_events {
+            true => {
+                self.partial_turns += 1;
+                self.core.hub.postpone_expiry();
+            }
+            false => self.partial_turns = 0,
+        }
+    }
+
+    fn turn_parts(&mut self) {
+        // Before the look: what another thread does after it brings another event.
+        self.core.system.remote().bell().answer();
+        // Before the mail: a loop that is told to stop has got all connections that are for it.
+        let request = self.core.system.remote().stop_request();
+        self.each_part(|part, core| part.turn(core));
+        match (request, self.core.phase) {
+            (StopRequest::None, _) | (StopRequest::Drain, Phase::Draining { .. }) => {}
+            (_, Phase::Aborted) => {}
+            (StopRequest::Drain, Phase::Serving) => self.stop(),
+            (StopRequest::Abort, _) => self.stop_now(),
+        }
+    }
+
+    fn each_part(&mut self, mut call: impl FnMut(&mut dyn Part<S>, &mut Core<S>)) {
+        for part in self.parts.all() {
+            self.core.in_parts -= part.len();
+            call(part, &mut self.core);
+            self.core.in_parts += part.len();
+        }
+    }
+
+    fn parts_due(&mut self) -> u64 {
+        let mut due_ms = u64::MAX;
+        self.each_part(|part, core| {
+            due_ms = part.due_ms(core).map_or(due_ms, |part_ms| part_ms.min(due_ms));
+        });
+        due_ms
+    }
+
+    /// Stops in good order: takes in what has come already, and asks all connections to end.
+    fn stop(&mut self) {
+        self.each_part(|part, core| part.stop(core));
+        self.pass_on(StopRequest::Drain);
+        log::info!("stopping: {} connections to end", self.core.len());
+        self.core.hub.stop();
+        let drain_ms = now::millis(self.core.limits.drain);
+        let until_ms = self.core.now.millis().saturating_add(drain_ms);
+        self.core.phase = Phase::Draining { until_ms };
+        self.is_serving = false;
+    }
+
+    /// Stops without waiting for anything.
+    fn stop_now(&mut self) {
+        self.abort();
+        self.pass_on(StopRequest::Abort);
+        self.core.phase = Phase::Aborted;
+        self.is_serving = false;
+    }
+
+    fn pass_on(&self, request: StopRequest) {
+        if let Some(member) = &self.core.member {
+            member.pass_on(request);
+        }
+    }
+
+    fn abort(&mut self) {
+        self.each_part(|part, core| part.abort(core));
+        self.core.abort();
+    }
+
+    pub(crate) fn is_over(&mut self) -> bool {
+        if self.is_serving {
+            return false;
+        }
+        let until_ms = self.core.phase.until_ms();
+        let is_late = until_ms.is_some_and(|until_ms| until_ms <= self.core.now.millis());
+        if is_late && self.core.len() > 0 && !self.core.has_unseen_events {
+            let cut = self.core.len();
+            self.abort();
+            log::warn!("stopped: {cut} connections did not end in time");
+            // A handler may still be with a worker that blocks: it is not waited for.
+            return true;
+        }
+        // A message to a connection that has ended: its author is to hear of that.
+        let has_mail = self.core.hub.has_mail();
+        let Reactor { core, parts, .. } = self;
+        core.len() == 0 && !has_mail && parts.all().iter().all(|part| part.is_over(core))
+    }
+}

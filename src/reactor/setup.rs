@@ -1,0 +1,134 @@
+//! How a loop comes into being: what it runs, and how many at a time.
+
+use std::io;
+
+use super::admission::{Admission, Blocking};
+use super::commands::{COMMANDS, Commands};
+use super::connect::Connector;
+use super::core::Core;
+use super::datagrams::DatagramEndpoints;
+use super::event_loop::{Parts, Reactor};
+use super::group::Member;
+use super::service::ServiceKind;
+use super::shard::ShardMail;
+use super::system::System;
+use super::workers::Workers;
+use crate::exec::{BlockingPool, Executor};
+use crate::handler::context::Dial;
+use crate::hub::Hub;
+use crate::id::Home;
+use crate::limits::Limits;
+use crate::metrics::stopwatch::Stopwatch;
+use crate::mode::Mode;
+
+/// What a reactor runs.
+pub(crate) struct Setup<'s, S: System> {
+    pub(crate) limits: Limits,
+    pub(crate) mode: Mode,
+    pub(crate) services: Vec<ServiceKind<'s>>,
+    /// Listeners, each with the index of its service.
+    pub(crate) listeners: Vec<(S::Listener, usize)>,
+    /// The length of the queue that a listener may have had before the limits were known.
+    pub(crate) kernel_queue: u32,
+    pub(crate) dials: Vec<Dial>,
+    pub(crate) datagrams: DatagramEndpoints<S::DatagramSocket>,
+    pub(crate) budgets: Budgets,
+    /// Connections with nothing unusual take the hub's ordinary path. It changes nothing but the
+    /// cost, which simulations prove by runs without it.
+    pub(crate) takes_ordinary_path: bool,
+}
+
+/// How much is done in one turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budgets {
+    /// Events taken from the system. An `epoll_event` is 12 bytes; more of them make the second
+    /// look at a connection come later, fewer make more system calls.
+    pub(crate) events: usize,
+    /// Commands of other threads.
+    pub(crate) commands: usize,
+}
+
+impl Default for Budgets {
+    fn default() -> Budgets {
+        Budgets { events: 256, commands: COMMANDS }
+    }
+}
+
+impl<'s, S: System> Reactor<'s, S> {
+    /// A reactor on `system`; one of several if it is a `member` of a group.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if it has no threads for the workers or cannot watch the sockets.
+    pub(crate) fn new(
+        mut system: S,
+        setup: Setup<'s, S>,
+        member: Option<Member<S::Socket>>,
+    ) -> io::Result<Reactor<'s, S>> {
+        let Setup { limits, mode, services, listeners, dials, mut datagrams, budgets, .. } = setup;
+        let now = system.now();
+        let count = match mode {
+            Mode::Multiplex | Mode::Reactors(_) => 0,
+            // This is one of them.
+            #[cfg(feature = "processes")]
+            Mode::Processes(_) => 0,
+            Mode::Threads(workers) => workers,
+        };
+        // No threads for handlers of a kind that is not there.
+        let blocks = |service: &ServiceKind<'_>| matches!(service, ServiceKind::Blocking(_));
+        let has_workers = count > 0 && (!services.iter().all(blocks) || !dials.is_empty());
+        let workers = match has_workers {
+            true => Workers::start(count, &system, limits.slow_call.is_some())?,
+            false => Workers::new(),
+        };
+        let blocking = match count > 0 && services.iter().any(blocks) {
+            true => Some(start_blocking(count, &system, &limits)?),
+            false => None,
+        };
+        let bell = system.remote().bell();
+        let connector = Connector::new(bell, limits.connect);
+        datagrams.register(&system)?;
+        let admission =
+            Admission::new(&system, &limits, services, listeners, setup.kernel_queue, blocking)?;
+        let executor = if has_workers { Executor::Pool } else { Executor::Inline };
+        let home = member.as_ref().map_or(Home::ALONE, Member::home);
+        let stopwatch = Stopwatch::new(system.elapsed(), limits.slow_call);
+        let counters = system.remote().counters();
+        let mut hub = Hub::new(limits.clone(), executor, home, counters, stopwatch);
+        hub.set_ordinary_path(setup.takes_ordinary_path);
+        hub.note_time(now);
+        if limits.connections_per_peer.is_some() {
+            hub.note_departures();
+        }
+        for dial in dials {
+            hub.dial(dial);
+        }
+        let is_fed = member.as_ref().is_some_and(Member::expects_transfers);
+        let is_serving = admission.listens() || !datagrams.is_empty() || is_fed;
+        let commands = Commands::new(budgets.commands);
+        Ok(Reactor {
+            core: Core::new(system, hub, now, limits, member),
+            parts: Parts {
+                connector,
+                admission,
+                datagrams,
+                workers,
+                commands,
+                shard_mail: ShardMail,
+            },
+            parts_due_ms: 0,
+            is_serving,
+            batch: budgets.events,
+            partial_turns: 0,
+            longest_lag: 0,
+        })
+    }
+}
+
+fn start_blocking<S: System>(count: usize, system: &S, limits: &Limits) -> io::Result<Blocking<S>> {
+    let pool = BlockingPool::new(limits, system.remote().bell());
+    for number in 0..count {
+        system.start_blocking_worker(number, pool.worker())?;
+    }
+    Ok(pool)
+}
