@@ -60,7 +60,8 @@ impl<T: Transport> Duplex<T> {
             return;
         }
         if !turn.record.out.is_empty() {
-            if waiting > turn.config.limits.output_hard && !is_gated {
+            // Output of others is bounded where they queue it.
+            if self.own_output_len() > turn.config.limits.output_hard && !is_gated {
                 self.cut(state, Close::SlowConsumer);
                 turn.record.out.clear();
                 return;
