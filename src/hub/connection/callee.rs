@@ -48,6 +48,12 @@ impl Callee {
             self.send_to_worker(id, call, state, turn);
             return None;
         }
+        self.call_here(id, call, turn)
+    }
+
+    /// Makes a call in the loop.
+    #[inline(always)]
+    pub(super) fn call_here(&mut self, id: Id, call: Call<'_>, turn: &mut Turn) -> Returned {
         let handler = self.handler.as_deref_mut()?;
         let Meter { counters, stopwatch, .. } = &mut turn.meter;
         counters.calls.add(1);

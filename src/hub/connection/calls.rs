@@ -65,7 +65,7 @@ impl<T: Transport> Exchange<T> {
 
     /// Applies what the handler asked for in a call from which it `returned`, or not.
     #[inline(always)]
-    fn heed(&mut self, id: Id, turn: &mut Turn, returned: bool) {
+    pub(super) fn heed(&mut self, id: Id, turn: &mut Turn, returned: bool) {
         if !turn.record.effects.is_empty() {
             self.apply(id, turn);
         }

@@ -65,8 +65,14 @@ impl<T: Transport> Exchange<T> {
                 return false;
             }
         };
-        let returned = self.call(id, turn, Call::Data(&mut input[..fresh]));
-        if !matches!(returned, Some(Ok(used)) if used == fresh) || !self.is_plain() {
+        turn.record.room = turn.config.limits.output_high;
+        let returned = self.callee.call_here(id, Call::Data(&mut input[..fresh]), turn);
+        let is_plain = matches!(returned, Some(Ok(used)) if used == fresh)
+            && turn.record.effects.is_empty()
+            && turn.record.out.len() < turn.record.room
+            && self.state.is_idle();
+        if !is_plain {
+            self.heed(id, turn, returned.is_some());
             self.keep_unused(id, &input[..fresh], fresh, returned, turn);
             let budget = budget.saturating_sub(fresh);
             self.take_input(id, input, budget, turn);
@@ -75,16 +81,7 @@ impl<T: Transport> Exchange<T> {
         turn.meter.progress.used = true;
         if !turn.record.out.is_empty() {
             self.io.send_or_queue(&mut self.state, turn);
-            if !self.is_plain() {
-                return false;
-            }
         }
-        true
-    }
-
-    /// Returns true if the connection is idle: nothing is left to do before the next event.
-    #[inline(always)]
-    fn is_plain(&self) -> bool {
         self.state.is_idle() && !self.io.has_cold()
     }
 

@@ -42,6 +42,11 @@ impl Flags {
     }
 
     #[inline(always)]
+    pub(super) const fn bits(self) -> u16 {
+        self.0
+    }
+
+    #[inline(always)]
     pub(super) const fn without(self, other: Flags) -> Flags {
         Flags(self.0 & !other.0)
     }

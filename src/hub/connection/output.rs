@@ -128,10 +128,10 @@ impl<T: Transport> Duplex<T> {
         limits: &Limits,
     ) -> usize {
         let mut sent = 0;
-        while sent < bytes.len() {
-            let result = self.transport.write(&bytes[sent..]);
-            sent += self.note_write(result, bytes.len() - sent, state, meter, limits);
-            if !state.may_write() {
+        while let Some(rest @ [_, ..]) = bytes.get(sent..) {
+            let result = self.transport.write(rest);
+            sent += self.note_write(result, rest.len(), state, meter, limits);
+            if sent == bytes.len() || !state.may_write() {
                 break;
             }
         }
