@@ -49,6 +49,11 @@ impl<T: Transport> Duplex<T> {
     }
 
     #[inline(always)]
+    pub(super) fn short_read_drains(&self) -> bool {
+        self.transport.short_read_drains()
+    }
+
+    #[inline(always)]
     pub(super) fn has_cold(&self) -> bool {
         self.cold.is_some()
     }
@@ -141,8 +146,6 @@ impl<T: Transport> Duplex<T> {
 
     /// Notes the result of a read. `Some(0)` is the end of the input; `None` if the read gave
     /// nothing.
-    // The ordinary path and the general one share it.
-    #[inline(always)]
     pub(super) fn note_read(
         &mut self,
         state: &mut State,
@@ -151,9 +154,7 @@ impl<T: Transport> Duplex<T> {
     ) -> Option<usize> {
         match result {
             Ok(n @ 1..) => {
-                self.bytes_in += n as u64;
-                meter.counters.bytes_in.add(n as u64);
-                meter.progress.received = true;
+                self.count_read(n, meter);
                 // The short-read rule. It saves the second read that would say `WouldBlock`:
                 // half of all reads.
                 if n < READ_SIZE
@@ -166,6 +167,13 @@ impl<T: Transport> Duplex<T> {
             }
             other => self.note_unusual_read(state, other),
         }
+    }
+
+    #[inline(always)]
+    pub(super) fn count_read(&mut self, n: usize, meter: &mut Meter) {
+        self.bytes_in += n as u64;
+        meter.counters.bytes_in.add(n as u64);
+        meter.progress.received = true;
     }
 
     #[cold]

@@ -47,23 +47,28 @@ impl<T: Transport> Exchange<T> {
     #[inline(always)]
     pub(super) fn ordinary_pass(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) -> bool {
         let budget = turn.config.limits.read_budget;
-        if self.io.keeps_boundaries() {
+        if !self.io.short_read_drains() {
             self.take_input(id, input, budget, turn);
             return false;
         }
-        let result = self.io.read_raw(&mut input[..READ_SIZE]);
-        let read = self.io.note_read(&mut self.state, result, &mut turn.meter);
-        let fresh = match read {
-            Some(fresh @ 1..) => fresh,
+        let fresh = match self.io.read_raw(&mut input[..READ_SIZE]) {
+            Ok(fresh @ 1..READ_SIZE) => {
+                self.io.count_read(fresh, &mut turn.meter);
+                self.state.clear(Flags::READABLE);
+                fresh
+            }
             // Where a first read of the general path would go on.
-            Some(_) => {
-                self.call(id, turn, Call::Eof);
-                return false;
-            }
-            None => {
-                self.take_input(id, input, budget, turn);
-                return false;
-            }
+            other => match self.io.note_read(&mut self.state, other, &mut turn.meter) {
+                Some(0) => {
+                    self.call(id, turn, Call::Eof);
+                    return false;
+                }
+                Some(fresh) => fresh,
+                None => {
+                    self.take_input(id, input, budget, turn);
+                    return false;
+                }
+            },
         };
         turn.record.room = turn.config.limits.output_high;
         let returned = self.callee.call_here(id, Call::Data(&mut input[..fresh]), turn);
