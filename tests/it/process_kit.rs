@@ -57,12 +57,11 @@ pub(crate) fn halt(id: u32) {
     });
 }
 
-/// Stops an example with all its workers until it is dropped.
+/// A process and its workers, stopped where they are until this is dropped.
 pub(crate) struct Halted(Vec<u32>);
 
 impl Halted {
-    pub(crate) fn all_of(example: &Example) -> Halted {
-        let own = example.child.id();
+    pub(crate) fn all_of(own: u32) -> Halted {
         halt(own);
         let workers = children(own);
         workers.iter().for_each(|id| halt(*id));

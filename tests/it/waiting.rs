@@ -69,3 +69,9 @@ impl Rounds {
         self.left -= 1;
     }
 }
+
+/// Lets real time pass, where that is what a test is about.
+pub(crate) fn lapse(time: Duration) {
+    let (_sender, never) = std::sync::mpsc::channel::<()>();
+    let _ = never.recv_timeout(time);
+}
