@@ -1,10 +1,11 @@
 //! Examples as processes: who belongs to one, and how to stop and continue them where they are.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
-use crate::real_kit::Example;
+use crate::real_kit::{Example, exchange};
 use crate::waiting::until;
 
 /// Starts `program` with so many workers, on a port and on `path` if there is one, and waits until
@@ -73,4 +74,13 @@ impl Drop for Halted {
     fn drop(&mut self) {
         self.0.iter().for_each(|id| signal(*id, "CONT"));
     }
+}
+
+/// A client in the middle of a request that a worker has begun to read.
+pub(crate) fn uploading(example: &Example) -> TcpStream {
+    let mut client = example.client();
+    let head =
+        "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    assert_eq!(exchange(&mut client, head).status, 100);
+    client
 }

@@ -10,25 +10,16 @@ use std::process::{Command, Stdio};
 use socketserver::{Destination, Mode, Peer, RemoteError, Server, Topic};
 
 use crate::output_kit::{Lines, end_of};
-use crate::process_kit::{halt, signal, supervise, workers};
+use crate::process_kit::{halt, signal, supervise, uploading, workers};
 use crate::real_kit::{
-    Echo, Example, example_path, exchange, finish_upload, get, read_answer, read_to_end,
-    run_example, tcp, until_refused,
+    Echo, Example, example_path, finish_upload, get, read_answer, read_to_end, run_example, tcp,
+    until_refused,
 };
 
 const WEB: &str = "reactor_web";
 
 fn web(workers: usize) -> Example {
     supervise(&example_path(WEB), workers, None, &[])
-}
-
-/// A client in the middle of a request that a worker has begun to read.
-fn uploading(example: &Example) -> TcpStream {
-    let mut client = example.client();
-    let head =
-        "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
-    assert_eq!(exchange(&mut client, head).status, 100);
-    client
 }
 
 #[test]

@@ -102,6 +102,9 @@ fn without_room(mode: Mode, end: End) {
     assert_eq!(ends.load(Ordering::SeqCst), begins, "told the beginning and the end: {metrics:?}");
     let served = if end == End::Drain { ROOM + COUNT } else { ROOM };
     assert!(begins >= served, "{begins} of {served}: {metrics:?}");
+    if end == End::Abort {
+        assert_eq!(metrics.opened, ROOM as u64, "nobody comes in any more: {metrics:?}");
+    }
 }
 
 fn calls_that_wait_for_a_worker(end: End) {
