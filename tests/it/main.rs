@@ -65,6 +65,7 @@ mod reactors_real;
 mod real;
 mod real_kit;
 mod rejects;
+mod releases;
 mod remote;
 mod requests;
 mod requests_stop;
