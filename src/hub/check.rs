@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use super::connection::Connection;
 use super::connection::flags::Flags;
-use super::connection::state::{Life, Memberships, Output, Timer};
+use super::connection::state::{Life, Output, Timer};
 use super::connections::Connections;
-use super::pubsub::Topics;
+use super::pubsub::{Memberships, Topics};
 use super::shards::Shards;
 use super::time::timeout::TimeoutKind;
 use super::transport::Transport;

@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::Hub;
-use super::connection::state::{Life, Memberships};
+use super::connection::state::Life;
+use super::pubsub::Memberships;
 use super::pubsub::log::Slice;
 use super::shards::{Posted, ShardMessage};
 use super::transport::Transport;

@@ -218,6 +218,7 @@ impl<T: Transport> Exchange<T> {
         if !self.state.is_here() {
             return false;
         }
+        turn.record.out.clear();
         if self.state.note_close() {
             let why = self.io.why();
             self.make(id, turn, Call::Close(&why));

@@ -249,12 +249,6 @@ impl<T: Transport> Duplex<T> {
         // has nothing to send.
         state.has(Flags::READABLE) || self.output_len() > 0
     }
-
-    /// Ends a connection whose output has failed, for the reason that it has.
-    pub(super) fn cut_for_the_same(&mut self, state: &mut State) {
-        let why = self.why();
-        self.cut(state, why);
-    }
 }
 
 /// The end.
@@ -272,24 +266,34 @@ impl<T: Transport> Duplex<T> {
 
     /// Ends the connection at once: by a reset if output is lost.
     pub(super) fn cut(&mut self, state: &mut State, why: Close) {
-        if state.life() < Life::Lingering && !state.has_failed() {
+        if state.life() >= Life::Lingering {
+            return state.close();
+        }
+        if !state.has_failed() {
             self.cold_mut().note_cut(why);
         }
-        let is_lost = self.output_len() > 0 || state.has_failed();
-        state.cut(is_lost && state.life() < Life::Lingering);
+        match self.output_len() > 0 || state.has_failed() {
+            true => self.cut_off(state),
+            false => state.close(),
+        }
     }
 
-    /// The same, by a reset in any case.
+    /// Ends the connection by a reset, whatever was sent.
     pub(super) fn reset(&mut self, state: &mut State, why: Close) {
         self.cut(state, why);
-        state.cut(true);
+        self.cut_off(state);
     }
 
-    /// The socket is about to be closed.
-    pub(super) fn leave(&mut self, state: &mut State) {
-        if state.life() == Life::Cut {
+    /// The socket is told at once: it may be closed before the handler is back from its worker.
+    pub(super) fn cut_off(&mut self, state: &mut State) {
+        if state.life() < Life::Cut {
+            state.cut();
             self.transport.reset_on_close();
         }
-        state.leave();
+    }
+
+    /// Ends a connection whose output has failed, for the reason that it has.
+    pub(super) fn cut_for_the_same(&mut self, state: &mut State) {
+        self.cut(state, self.why());
     }
 }

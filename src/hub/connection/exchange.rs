@@ -310,7 +310,7 @@ impl<T: Transport> Exchange<T> {
         }
         if self.state.life() == Life::Closing {
             if self.state.has_failed() {
-                self.state.cut(true);
+                self.io.cut_off(&mut self.state);
             } else if !self.must_linger(input) {
                 self.state.close();
             } else if self.io.start_lingering(&mut self.state, &turn.config.limits) {
@@ -343,7 +343,7 @@ impl<T: Transport> Exchange<T> {
         let is_over =
             matches!(self.state.life(), Life::Closed | Life::Cut) && self.finish_handler(id, turn);
         if is_over {
-            self.io.leave(&mut self.state);
+            self.state.leave();
         }
         is_over
     }

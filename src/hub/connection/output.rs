@@ -6,9 +6,10 @@ use std::io::{self, IoSlice};
 use super::cold::Cold;
 use super::duplex::Duplex;
 use super::flags::Flags;
-use super::state::{Input, Life, Memberships, State};
+use super::state::{Input, Life, State};
 use super::write_queue::{GATHERED, Origin};
 use crate::close::Close;
+use crate::hub::pubsub::Memberships;
 use crate::hub::pubsub::log::Slice;
 use crate::hub::transport::Transport;
 use crate::hub::turn::{Meter, Turn};
@@ -202,7 +203,7 @@ impl<T: Transport> Duplex<T> {
         if state.is_open() && state.input() == Input::Open {
             cold.start_lingering(limits.linger_bytes.max(1));
         } else {
-            state.cut(true);
+            self.cut_off(state);
         }
     }
 

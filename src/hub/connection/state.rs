@@ -1,8 +1,7 @@
 //! The states of a connection and every transition between them. Knows no socket, no handler and
 //! no buffer: it is told what has happened, and answers what may happen next.
 //!
-//! A connection is two halves, which end separately, and a life. The callbacks of its handler, the
-//! stop of the server and the handler's timer are small machines of their own.
+//! A connection is two halves, which end separately, and a life.
 //!
 //! ```text
 //! machine    from        on                                      to
@@ -42,6 +41,7 @@
 //! * A connection ends in good order (`Closed`: FIN) or by a reset (`Cut`: RST).
 
 use super::flags::Flags;
+use crate::hub::pubsub::Memberships;
 
 /// The life of a connection. It only goes down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,15 +116,6 @@ pub(in crate::hub) enum Timer {
     Armed,
     /// `on_wake` is due.
     Rang,
-}
-
-/// How many topics the connection is a member of, as far as it matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(in crate::hub) enum Memberships {
-    None,
-    One,
-    Several,
 }
 
 /// All of it in eight bytes, so that one comparison tells that nothing is unusual.
@@ -270,15 +261,14 @@ impl State {
         self.core.life = self.core.life.max(Life::Lingering);
     }
 
-    /// All is sent, and nothing is unread.
+    /// Nothing is left to be sent.
     pub(in crate::hub) fn close(&mut self) {
         self.core.life = self.core.life.max(Life::Closed);
     }
 
-    /// Ends it at once, by a reset if something `is_lost`.
-    pub(in crate::hub) fn cut(&mut self, is_lost: bool) {
-        let to = if is_lost { Life::Cut } else { Life::Closed };
-        self.core.life = self.core.life.max(to);
+    /// Ends it at once, by a reset.
+    pub(in crate::hub) fn cut(&mut self) {
+        self.core.life = self.core.life.max(Life::Cut);
     }
 
     /// Its handler is gone, and its socket goes.

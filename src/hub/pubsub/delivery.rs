@@ -4,9 +4,8 @@
 use std::ops::Range;
 
 use super::log::Slice;
-use super::{Subscribers, Topics};
+use super::{Memberships, Subscribers, Topics};
 use crate::hub::connection::flags::Flags;
-use crate::hub::connection::state::Memberships;
 use crate::hub::connections::Connections;
 use crate::hub::transport::Transport;
 use crate::hub::turn::OUT_KEPT;

@@ -10,7 +10,6 @@ use std::ops::Range;
 use slab::Slab;
 
 use self::log::TopicLog;
-use super::connection::state::Memberships;
 use crate::id::Id;
 use crate::topic::Topic;
 
@@ -26,6 +25,15 @@ pub(super) struct Topics {
     serial: u64,
     /// Topics that have got their first member, or lost their last one, since that was taken.
     changes: Vec<Change>,
+}
+
+/// How many topics the connection is a member of, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(in crate::hub) enum Memberships {
+    None,
+    One,
+    Several,
 }
 
 /// Whether a topic has members here.
