@@ -22,14 +22,17 @@ impl Id {
     /// Names no connection: what does not come from one comes from here.
     pub(crate) const NOBODY: Id = Id(0);
 
+    #[inline(always)]
     pub(crate) fn new(index: u32, generation: u32) -> Id {
         Id(u64::from(generation) << 32 | u64::from(index))
     }
 
+    #[inline(always)]
     pub(crate) fn index(self) -> usize {
         (self.0 & 0xffff_ffff) as usize
     }
 
+    #[inline(always)]
     pub(crate) fn generation(self) -> u32 {
         (self.0 >> 32) as u32
     }
@@ -40,6 +43,7 @@ impl Id {
         self.0 as usize
     }
 
+    #[inline(always)]
     pub(crate) fn from_token(token: usize) -> Id {
         Id(token as u64)
     }

@@ -188,7 +188,7 @@ impl<T: Transport> Connections<T> {
         let Connections { table, turn, input, sweep, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
         connection.state_mut().clear(Flags::QUEUED);
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         if connection.pass(id, input, turn) {
             sweep.note(connection.deadline());
         } else {
@@ -201,7 +201,7 @@ impl<T: Transport> Connections<T> {
         let id = job.id;
         let Connections { table, turn, input, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         connection.resume(id, job, input, turn);
         self.after_io(id, Requeue::Yielded);
     }
@@ -254,7 +254,7 @@ impl<T: Transport> Connections<T> {
         }
         let Connections { table, turn, .. } = self;
         let Some(connection) = table.get_mut(id) else { return false };
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         connection.flush(turn);
         if connection.output_len() > hard {
             connection.cut(Close::SlowConsumer);
@@ -271,7 +271,7 @@ impl<T: Transport> Connections<T> {
         let Some(connection) = table.get_mut(id).filter(|c| c.state().accepts_output()) else {
             return 0;
         };
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         let len = connection.receive(slice, turn);
         self.after_io(id, Requeue::Ready);
         len
@@ -282,7 +282,7 @@ impl<T: Transport> Connections<T> {
         let Connections { table, turn, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
         connection.state_mut().clear(Flags::COLLECTING);
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         connection.flush(turn);
         self.after_io(id, Requeue::Ready);
     }
@@ -359,12 +359,12 @@ impl<T: Transport> Connections<T> {
 
     /// Rings the timers that are due, and ends what has passed its deadline.
     pub(super) fn expire(&mut self) {
-        if self.timers.next_ms().is_some() {
+        if !self.timers.is_empty() {
             self.ring_timers();
         }
-        let slice = self.sweep.slice(self.turn.tick, self.table.slots());
-        if !slice.is_empty() {
-            self.sweep_slots(slice);
+        if self.sweep.is_due(self.turn.tick) {
+            let slots = self.sweep.slice(self.turn.tick, self.table.slots());
+            self.sweep_slots(slots);
         }
     }
 

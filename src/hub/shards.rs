@@ -215,6 +215,7 @@ impl Shards {
         }
     }
 
+    #[inline(always)]
     pub(super) fn has_inbox(&self) -> bool {
         !self.inbox.is_empty()
     }

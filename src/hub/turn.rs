@@ -65,7 +65,7 @@ impl Turn {
             tick: Tick::at(Now::default()),
             record: Record { out, ..Record::default() },
             pending: Pending::default(),
-            meter: Meter { progress: Progress::default(), counters, stopwatch },
+            meter: Meter { progress: Progress::NONE, counters, stopwatch },
             spare: Vec::new(),
         }
     }
@@ -87,6 +87,7 @@ impl Turn {
     }
 
     /// Returns the counters and the stopwatch, for calls that are not made by a connection.
+    #[inline(always)]
     pub(super) fn instruments(&mut self) -> (&Counters, &mut Stopwatch) {
         (&self.meter.counters, &mut self.meter.stopwatch)
     }
@@ -159,6 +160,7 @@ impl Pending {
         self.gated.push(id);
     }
 
+    #[inline(always)]
     pub(super) fn has_gated(&self) -> bool {
         !self.gated.is_empty()
     }
@@ -171,6 +173,7 @@ impl Pending {
         self.tasks.push(task);
     }
 
+    #[inline(always)]
     pub(super) fn has_tasks(&self) -> bool {
         !self.tasks.is_empty()
     }

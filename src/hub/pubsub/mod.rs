@@ -209,6 +209,7 @@ impl Topics {
         topic.is_congested().then_some(&mut topic.throttled)
     }
 
+    #[inline(always)]
     pub(super) fn is_busy(&self) -> bool {
         !self.busy.is_empty()
     }

@@ -19,6 +19,7 @@ const _: () = assert!(size_of::<Tick>() == 4);
 impl Tick {
     pub(in crate::hub) const NEVER: Tick = Tick(u32::MAX);
 
+    #[inline(always)]
     pub(in crate::hub) fn at(now: Now) -> Tick {
         Tick(u32::try_from(now.millis() / TICK_MS).unwrap_or(u32::MAX - 1))
     }
@@ -48,8 +49,9 @@ impl Sweep {
     }
 
     /// A deadline was set.
+    #[inline(always)]
     pub(in crate::hub) fn note(&mut self, deadline: Tick) {
-        self.due = self.due.min(deadline);
+        self.due = Tick(self.due.0.min(deadline.0));
     }
 
     /// When it wants to be looked at again, in milliseconds.
@@ -59,6 +61,12 @@ impl Sweep {
             None if self.due == Tick::NEVER => None,
             None => Some(self.due.millis()),
         }
+    }
+
+    /// Returns true if there are slots to visit now.
+    #[inline(always)]
+    pub(in crate::hub) fn is_due(&self, now: Tick) -> bool {
+        self.hand.is_some() || self.due.0 <= now.0
     }
 
     /// The slots to visit now, if a round is due, of a table that is `len` slots long. The

@@ -107,13 +107,17 @@ impl TimeoutKind {
 }
 
 /// What has happened in a pass over one connection.
-#[derive(Default)]
 pub(in crate::hub) struct Progress {
     pub(in crate::hub) received: bool,
     pub(in crate::hub) used: bool,
     pub(in crate::hub) sent: bool,
     /// Bytes of packets that the handler wrote and that are not charged to the budget yet.
     pub(in crate::hub) packed: usize,
+}
+
+impl Progress {
+    pub(in crate::hub) const NONE: Progress =
+        Progress { received: false, used: false, sent: false, packed: 0 };
 }
 
 /// How long a stopping server waits for the first byte of a connection, or for the rest of a
