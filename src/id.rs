@@ -6,8 +6,8 @@ use std::fmt;
 ///
 /// The upper half counts connections, the lower half is a slot of the connection table. Slots
 /// are reused at once, counts only after 2^32 more connections, so an id that outlives its
-/// connection names nobody: whatever is sent to it goes nowhere, and never to a stranger. With n
-/// [reactors](crate::Mode::Reactors) each counts in steps of n, so an id tells whose it is.
+/// connection names none: messages to it go nowhere, and never to another connection. With n
+/// [reactors](crate::Mode::Reactors) each counts in steps of n, so an id tells its reactor.
 ///
 /// ```
 /// use socketserver::Id;

@@ -206,9 +206,9 @@ impl<T: Transport> Connections<T> {
         self.after_io(id, Requeue::Yielded);
     }
 
-    /// What follows whenever bytes of a connection, or its state, may have moved: it leaves, or its
-    /// timeout is set and it is queued for what is left to do. Others that wait for it are
-    /// released.
+    /// The epilogue of everything that may have moved bytes of a connection or changed its state:
+    /// it leaves, or its timeout is set and it is queued if something is left to do. Others that
+    /// wait for it are released.
     fn after_io(&mut self, id: Id, requeue: Requeue) {
         let Connections { table, turn, queue, sweep, ended, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
@@ -228,7 +228,7 @@ impl<T: Transport> Connections<T> {
     }
 }
 
-/// What others do with a connection.
+/// Operations of others on a connection.
 impl<T: Transport> Connections<T> {
     /// Returns the connection, if output can be queued on it.
     fn receiver(&mut self, id: Id) -> Option<&mut Connection<T>> {
@@ -264,7 +264,7 @@ impl<T: Transport> Connections<T> {
         has_room
     }
 
-    /// Gives a member what was published. Returns how many bytes it was.
+    /// Sends a member a slice of a topic's log. Returns its length.
     #[inline(always)]
     pub(super) fn receive(&mut self, id: Id, slice: Slice<'_>) -> usize {
         let Connections { table, turn, .. } = self;
@@ -277,7 +277,7 @@ impl<T: Transport> Connections<T> {
         len
     }
 
-    /// Sends what a connection has collected, in one write.
+    /// Sends the output that a connection has collected, in one write.
     pub(super) fn flush(&mut self, id: Id) {
         let Connections { table, turn, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
@@ -306,7 +306,7 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Lets those write again whose messages to other shards have been carried.
+    /// Lets connections write again whose messages to other shards have been carried.
     pub(super) fn ungate(&mut self) {
         for id in self.turn.pending.take_gated() {
             if let Some(cold) = self.table.get_mut(id).and_then(Connection::cold_if_any) {
@@ -357,7 +357,7 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Rings the timers that are due, and ends what has passed its deadline.
+    /// Rings the timers that are due, and ends connections that have passed their deadline.
     pub(super) fn expire(&mut self) {
         if !self.timers.is_empty() {
             self.ring_timers();

@@ -50,7 +50,7 @@ pub(crate) struct Hub<T> {
     is_expiry_postponed: bool,
 }
 
-/// What the reactor hands in.
+/// The reactor's input.
 impl<T: Transport> Hub<T> {
     pub(crate) fn new(
         limits: Limits,
@@ -71,8 +71,8 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Whether connections with nothing unusual take the ordinary path through a pass, or all of
-    /// them the general one. It changes nothing but the cost.
+    /// Has connections with nothing unusual take the ordinary path through a pass, or all of them
+    /// the general one. It changes nothing but the cost.
     pub(crate) fn set_ordinary_path(&mut self, is_taken: bool) {
         self.connections.turn_mut().set_ordinary_path(is_taken);
     }
@@ -160,7 +160,7 @@ impl<T: Transport> Hub<T> {
     }
 }
 
-/// What the reactor takes away.
+/// The hub's output to the reactor.
 impl<T: Transport> Hub<T> {
     /// Returns how long the reactor may sleep: until this many milliseconds after the server's
     /// start. `Some(0)` if there is something to do at once, `None` for as long as nothing happens.
@@ -247,7 +247,7 @@ impl<T: Transport> Hub<T> {
         check::rest(&self.connections, is_readable, is_writable);
     }
 
-    /// Goes on with what was left for this turn, and with what came from elsewhere.
+    /// Goes on with work that was left for this turn, and with messages from elsewhere.
     #[inline(always)]
     fn catch_up(&mut self) {
         if !self.completed.is_empty() {

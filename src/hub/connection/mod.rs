@@ -1,4 +1,4 @@
-//! One connection: its exchange of bytes with a handler, its timeout, and what others do with it.
+//! One connection: its exchange of bytes with a handler, its timeout, and operations of others.
 //! Knows neither other connections nor the poller.
 
 mod callee;
@@ -114,9 +114,9 @@ impl<T: Transport> Connection<T> {
     }
 }
 
-/// What drives it.
+/// The pass, and the end.
 impl<T: Transport> Connection<T> {
-    /// Notes what an event reports. Returns true if that is worth a pass.
+    /// Notes an event. Returns true if that is worth a pass.
     #[inline(always)]
     pub(super) fn note(&mut self, readiness: Readiness) -> bool {
         self.exchange.io.note(&mut self.exchange.state, readiness)
@@ -189,7 +189,7 @@ impl<T: Transport> Connection<T> {
         self.timeout
     }
 
-    /// Sets the deadline for what it waits for now.
+    /// Sets the deadline of the timeout that holds now.
     pub(super) fn rearm_timeout(&mut self, turn: &Turn) {
         let kind = self.timeout_for_now();
         if kind != self.timeout || kind.is_extended_by(&turn.meter.progress) {
@@ -226,19 +226,19 @@ impl<T: Transport> Connection<T> {
     }
 }
 
-/// What others do with it.
+/// Operations of others.
 impl<T: Transport> Connection<T> {
     /// Queues bytes that another connection or thread sends.
     pub(super) fn deliver(&mut self, bytes: &[u8]) {
         self.exchange.io.queue(bytes, Origin::Others);
     }
 
-    /// Sends what was published. Returns how many bytes it was.
+    /// Sends a slice of a topic's log. Returns its length.
     pub(super) fn receive(&mut self, slice: Slice<'_>, turn: &mut Turn) -> usize {
         self.exchange.io.receive(slice, &mut self.exchange.state, turn)
     }
 
-    /// Sends what waits, outside a pass.
+    /// Sends waiting output, outside a pass.
     pub(super) fn flush(&mut self, turn: &mut Turn) {
         self.exchange.io.flush(&mut self.exchange.state, turn);
     }
@@ -260,7 +260,7 @@ impl<T: Transport> Connection<T> {
         is_free
     }
 
-    /// Gives up what it has to do with others, as far as it has ended or its output is low.
+    /// Leaves its topics if it has ended, and releases senders if its output is low.
     pub(super) fn release_others(&mut self, id: Id, turn: &mut Turn) {
         let state = &self.exchange.state;
         if state.life() >= Life::Lingering && state.memberships() != Memberships::None {

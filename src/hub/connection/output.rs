@@ -1,4 +1,4 @@
-//! The half of a connection that sends: flush, queue, write, and what becomes of a write that fails.
+//! The half of a connection that sends: flush, queue, write, and writes that fail.
 //! The second part of [`Duplex`].
 
 use std::io::{self, IoSlice};
@@ -41,7 +41,7 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Sends what the handler wrote, behind what waits already. The socket takes as much as it
+    /// Sends the output of the handler, after the output that waits already. The socket takes as much as it
     /// can; the rest is queued.
     #[inline(always)]
     pub(super) fn flush(&mut self, state: &mut State, turn: &mut Turn) {
@@ -75,7 +75,7 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Sends what the handler wrote, with nothing waiting before it.
+    /// Sends the output of the handler, with nothing waiting before it.
     #[inline(always)]
     pub(super) fn send_or_queue(&mut self, state: &mut State, turn: &mut Turn) {
         let Turn { record, meter, config, .. } = turn;
@@ -229,10 +229,10 @@ impl<T: Transport> Duplex<T> {
     }
 }
 
-/// What was published.
+/// Published messages.
 impl<T: Transport> Duplex<T> {
-    /// Sends what was published: at once if nothing waits, else behind what does. Returns how many
-    /// bytes it was.
+    /// Sends a slice of a topic's log: at once if nothing waits, else after the output that does.
+    /// Returns its length.
     pub(super) fn receive(
         &mut self,
         mut slice: Slice<'_>,

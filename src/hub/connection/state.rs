@@ -97,7 +97,7 @@ enum Callbacks {
     Adopted,
 }
 
-/// Whether `on_stop` is due.
+/// The call of `on_stop`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(in crate::hub) enum Stop {

@@ -11,7 +11,7 @@ use crate::hub::transport::Transport;
 use crate::hub::turn::OUT_KEPT;
 use crate::id::Id;
 
-/// What the deliveries of one turn may cost, in bytes. A room of 10,000 takes several turns, and
+/// The budget for the deliveries of one turn, in bytes. A room of 10,000 takes several turns, and
 /// other connections are served in between.
 const BUDGET: usize = 2 * 1024 * 1024;
 /// A write costs at least as much as copying so many bytes.

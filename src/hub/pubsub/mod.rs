@@ -36,7 +36,7 @@ pub(in crate::hub) enum Memberships {
     Several,
 }
 
-/// Whether a topic has members here.
+/// A topic has got its first member here, or lost its last one.
 pub(super) struct Change {
     pub(super) topic: Topic,
     pub(super) has_members: bool,

@@ -13,7 +13,7 @@ pub(in crate::hub) struct Tick(pub(super) u32);
 
 pub(super) const TICK_MS: u64 = 100;
 
-// What a deadline costs a connection.
+// The cost of a deadline for each connection.
 const _: () = assert!(size_of::<Tick>() == 4);
 
 impl Tick {
@@ -69,7 +69,7 @@ impl Sweep {
         self.hand.is_some() || self.due.0 <= now.0
     }
 
-    /// The slots to visit now, if a round is due, of a table that is `len` slots long. The
+    /// Returns the slots to visit now, if a round is due, of a table that is `len` slots long. The
     /// caller [`note`](Sweep::note)s the deadlines of those that stay.
     pub(in crate::hub) fn slice(&mut self, now: Tick, len: usize) -> std::ops::Range<usize> {
         let start = match self.hand {

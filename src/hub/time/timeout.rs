@@ -10,7 +10,7 @@ use crate::hub::connection::state::{Life, State, Stop};
 use crate::limits::Limits;
 use crate::now;
 
-/// What a connection's deadline is for.
+/// The kinds of deadlines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum TimeoutKind {
     /// No deadline: the handler paused and decides itself.
@@ -29,7 +29,7 @@ pub(in crate::hub) enum TimeoutKind {
     Linger,
 }
 
-/// What decides which timeout holds.
+/// The facts that decide which timeout holds.
 pub(in crate::hub) struct Situation<'a> {
     pub(in crate::hub) state: &'a State,
     /// The one that holds now.
@@ -40,7 +40,7 @@ pub(in crate::hub) struct Situation<'a> {
 }
 
 impl TimeoutKind {
-    /// Returns the timeout for what the connection waits for.
+    /// Returns the timeout that holds.
     pub(in crate::hub) fn of(situation: &Situation<'_>) -> TimeoutKind {
         let state = situation.state;
         let is_held = state.has_any(Flags::PAUSED.with(Flags::THROTTLED));
@@ -67,7 +67,7 @@ impl TimeoutKind {
         }
     }
 
-    /// Returns true if what has happened makes it begin anew.
+    /// Returns true if the progress makes it begin anew.
     pub(in crate::hub) fn is_extended_by(self, progress: &Progress) -> bool {
         match self {
             TimeoutKind::None
@@ -93,7 +93,7 @@ impl TimeoutKind {
         }
     }
 
-    /// Returns what holds while the handler is with a worker: timeouts for what the peer sends keep
+    /// Returns the timeout that holds while the handler is with a worker: timeouts for what the peer sends keep
     /// their deadline, and are looked at when the handler is back.
     pub(in crate::hub) fn while_on_worker(self) -> TimeoutKind {
         match self {
@@ -106,7 +106,7 @@ impl TimeoutKind {
     }
 }
 
-/// What has happened in a pass over one connection.
+/// The progress of a pass over one connection.
 pub(in crate::hub) struct Progress {
     pub(in crate::hub) received: bool,
     pub(in crate::hub) used: bool,
