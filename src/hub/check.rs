@@ -141,7 +141,8 @@ fn check_progress<T: Transport>(id: Id, connection: &Connection<T>, output_low: 
         !is_read || !state.has(Flags::RETRY_INPUT) || !connection.has_unused(),
         "{id}: has input to offer again, and is not called"
     );
-    // Law: only output of its own handler, throttling and pausing keep a connection from being read.
+    // Law: only output of its own handler, throttling and pausing keep a connection from being
+    // read.
     assert!(
         !state.has(Flags::ABOVE_HIGH) || connection.own_output_len() > 0,
         "{id}: is above the high watermark with nothing of its own"

@@ -287,7 +287,8 @@ impl<T: Transport> Connections<T> {
         self.after_io(id, Requeue::Ready);
     }
 
-    /// Does not read a connection until it has been [unthrottled](Connections::unthrottle) as often.
+    /// Does not read a connection until it has been [unthrottled](Connections::unthrottle) as
+    /// often.
     pub(super) fn throttle(&mut self, id: Id) -> bool {
         let Some(connection) = self.table.get_mut(id) else { return false };
         // One that has ended is not read anyway, and has a deadline for that.

@@ -1,4 +1,5 @@
-//! Effects on other connections: of handlers, of other threads and of other shards. The second part of [`Hub`]; runs between two passes, never within one.
+//! Effects on other connections: of handlers, of other threads and of other shards. The second part
+//! of [`Hub`]; runs between two passes, never within one.
 
 use std::io;
 use std::sync::Arc;

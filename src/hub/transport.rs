@@ -5,13 +5,13 @@ use std::io::{self, Read, Write};
 
 /// A non-blocking byte stream, or a connection that carries packets.
 pub(crate) trait Transport: Read + Write {
-    /// Returns true if a read that came up short has emptied the socket, so that the next byte brings a
-    /// new event. True for TCP on epoll and kqueue (epoll(7), question 9); elsewhere only
+    /// Returns true if a read that came up short has emptied the socket, so that the next byte
+    /// brings a new event. True for TCP on epoll and kqueue (epoll(7), question 9); elsewhere only
     /// `WouldBlock` proves it.
     fn short_read_drains(&self) -> bool;
 
-    /// Returns true if one write is one packet and one read another (`SOCK_SEQPACKET`), rather than all
-    /// of it one stream. A write then takes all or nothing; what is longer than the socket can
+    /// Returns true if one write is one packet and one read another (`SOCK_SEQPACKET`), rather than
+    /// all of it one stream. A write then takes all or nothing; what is longer than the socket can
     /// ever take fails with `InvalidInput`. A vectored write would be one packet too.
     fn keeps_boundaries(&self) -> bool {
         false

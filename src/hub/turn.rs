@@ -1,5 +1,5 @@
-//! The state that all connections share during a turn: the limits, the time, what the handler of the moment
-//! records, and what is pending for others. Knows no connection.
+//! The state that all connections share during a turn: the limits, the time, what the handler of
+//! the moment records, and what is pending for others. Knows no connection.
 
 use std::collections::VecDeque;
 
@@ -24,8 +24,8 @@ const SPARE_OUT: usize = 4 * 1024;
 pub(super) struct Turn {
     pub(super) config: Config,
     pub(super) tick: Tick,
-    /// The output and the effects of the handler, until they are sent, queued and applied. Empty between
-    /// connections.
+    /// The output and the effects of the handler, until they are sent, queued and applied. Empty
+    /// between connections.
     pub(super) record: Record,
     pub(super) pending: Pending,
     pub(super) meter: Meter,

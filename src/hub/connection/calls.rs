@@ -38,7 +38,8 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Makes a call and applies its effects, or sends the handler to a worker with it. `None` if it panicked, went to a worker, or there is none.
+    /// Makes a call and applies its effects, or sends the handler to a worker with it. `None` if it
+    /// panicked, went to a worker, or there is none.
     #[inline(always)]
     pub(super) fn call(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) -> Returned {
         if !self.state.is_open() {
@@ -211,8 +212,8 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Calls `on_close` and drops the handler; output that it writes now goes nowhere. Returns false
-    /// if the handler is with a worker.
+    /// Calls `on_close` and drops the handler; output that it writes now goes nowhere. Returns
+    /// false if the handler is with a worker.
     pub(super) fn finish_handler(&mut self, id: Id, turn: &mut Turn) -> bool {
         if !self.state.is_here() {
             return false;

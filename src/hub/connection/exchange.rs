@@ -192,9 +192,9 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Gets a connection going again whose own output has fallen to the low watermark. The
-    /// output that the handler then writes is charged to the budget, too: one that streams to a fast reader must
-    /// not hold the loop.
+    /// Gets a connection going again whose own output has fallen to the low watermark. The output
+    /// that the handler then writes is charged to the budget, too: one that streams to a fast
+    /// reader must not hold the loop.
     fn drain(&mut self, id: Id, budget: &mut usize, turn: &mut Turn) -> bool {
         let packed = std::mem::take(&mut turn.meter.progress.packed);
         *budget = budget.saturating_sub(turn.record.out.len() + packed);

@@ -41,8 +41,8 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Sends the output of the handler, after the output that waits already. The socket takes as much as it
-    /// can; the rest is queued.
+    /// Sends the output of the handler, after the output that waits already. The socket takes as
+    /// much as it can; the rest is queued.
     #[inline(always)]
     pub(super) fn flush(&mut self, state: &mut State, turn: &mut Turn) {
         if !turn.record.out.is_empty() || self.has_cold() {

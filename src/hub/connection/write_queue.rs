@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 /// Output that a socket did not take yet: a queue of pieces, taken in front and added behind.
 ///
-/// Bytes that a handler wrote or was sent grow in place. Published bytes are a slice shared with all
-/// members that wait for the same, and the only kind that may be dropped again.
+/// Bytes that a handler wrote or was sent grow in place. Published bytes are a slice shared with
+/// all members that wait for the same, and the only kind that may be dropped again.
 #[derive(Default)]
 pub(in crate::hub) struct WriteQueue {
     pieces: VecDeque<Piece>,

@@ -93,8 +93,8 @@ impl TimeoutKind {
         }
     }
 
-    /// Returns the timeout that holds while the handler is with a worker: timeouts for what the peer sends keep
-    /// their deadline, and are looked at when the handler is back.
+    /// Returns the timeout that holds while the handler is with a worker: timeouts for what the
+    /// peer sends keep their deadline, and are looked at when the handler is back.
     pub(in crate::hub) fn while_on_worker(self) -> TimeoutKind {
         match self {
             TimeoutKind::FirstByte | TimeoutKind::Message | TimeoutKind::Idle => self,
