@@ -43,6 +43,7 @@ mod lingering;
 mod listening;
 mod log_kit;
 mod log_lines;
+mod memory;
 mod metrics;
 mod metrics_page;
 mod misuse;
