@@ -41,6 +41,7 @@ mod last_words;
 mod lines;
 mod lingering;
 mod listening;
+mod listening_families;
 mod log_kit;
 mod log_lines;
 mod memory;
