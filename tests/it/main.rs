@@ -74,6 +74,7 @@ mod remote;
 mod requests;
 mod requests_stop;
 mod seeds;
+mod resets;
 mod session;
 mod session_example;
 mod signals;
