@@ -47,14 +47,19 @@ pub struct Limits {
     /// [`on_reject`](crate::Handler::on_reject) is called, and the connection ends. Default 64 KiB
     /// (asyncio's stream limit).
     pub pending_input: usize,
-    /// A connection whose output fell to this is read again, and its handler is told by
-    /// [`on_drain`](crate::Handler::on_drain). Default 32 KiB (Netty).
+    /// The low watermark, in bytes. A connection whose handler's own output fell to this is read
+    /// again, and the handler is told by [`on_drain`](crate::Handler::on_drain); one that
+    /// [forwards](crate::Context::forward) to a connection is read again when all output of that
+    /// one fell to this. Default 32 KiB (Netty).
     pub output_low: usize,
-    /// A connection with this much output pending is not read, and its handler sees
-    /// [`is_done`](crate::Context::is_done). Default 64 KiB (Netty, asyncio).
+    /// The high watermark, in bytes. A connection with this much unsent output of its own handler
+    /// is not read, and its handler sees [`is_done`](crate::Context::is_done). Output that others
+    /// send, forward or publish to it never pauses its input: forwarding to a connection with this
+    /// much output pauses the sender. Default 64 KiB (Netty, asyncio).
     pub output_high: usize,
-    /// A connection with more output pending than this is closed as a slow consumer when yet
-    /// more comes. One write of any size passes as long as its predecessors have gone. Datagrams
+    /// A connection with more unsent output of its own handler than this is closed as a slow
+    /// consumer when the handler writes more, and one with more output of any origin when others
+    /// send more. One write of any size passes as long as its predecessors have gone. Datagrams
     /// are lost instead that come when more wait for the socket. Default 1 MiB.
     pub output_hard: usize,
     /// What happens instead if what comes was published to a topic. Default: the same.

@@ -3,103 +3,98 @@
 
 use std::collections::HashMap;
 
-use super::Hub;
 use super::connection::Connection;
-use super::connection::state::{Flags, Life, Memberships, Output, Timer};
+use super::connection::flags::Flags;
+use super::connection::state::{Life, Output, Timer};
+use super::connections::Connections;
+use super::pubsub::{Memberships, Topics};
+use super::shards::Shards;
 use super::time::timeout::TimeoutKind;
 use super::transport::Transport;
 use crate::id::Id;
 
-impl<T: Transport> Hub<T> {
-    pub(super) fn check_invariants(&self) {
-        let turn = self.connections.turn();
-        assert!(!self.connections.has_ended_ones(), "closed connections leave with the turn");
-        assert!(turn.record.out.is_empty(), "output belongs to a connection");
-        assert!(
-            turn.record.effects.is_empty() && !turn.pending.has_actions(),
-            "effects are applied"
-        );
-        let (mut queued, mut timed) = (0, 0);
-        for (id, connection) in self.connections.table().iter() {
-            let state = connection.state();
-            queued += usize::from(state.has(Flags::QUEUED));
-            timed += usize::from(state.timer() == Timer::Armed);
-            assert_eq!(
-                state.memberships(),
-                self.topics.memberships(id),
-                "{id}: is a member and does not know it, or the other way round"
-            );
-            if !state.is_here() && state.life() >= Life::Closed {
-                // It only waits for its handler, to call `on_close`.
-                continue;
-            }
-            check_life(id, connection);
-            check_progress(id, connection, turn.config.limits.output_low);
-            check_output(id, connection, turn.config.limits.output_high);
-            assert!(
-                self.connections.covers(id, connection.deadline()),
-                "{id}: its deadline is forgotten"
-            );
-        }
-        self.topics.check();
-        self.check_throttles();
-        let table = self.connections.table();
+pub(super) fn invariants<T: Transport>(
+    connections: &Connections<T>,
+    topics: &Topics,
+    shards: &Shards,
+) {
+    let turn = connections.turn();
+    assert!(!connections.has_ended_ones(), "closed connections leave with the turn");
+    assert!(turn.record.out.is_empty(), "output belongs to a connection");
+    assert!(turn.record.effects.is_empty() && !turn.pending.has_actions(), "effects are applied");
+    let (mut queued, mut timed) = (0, 0);
+    for (id, connection) in connections.table().iter() {
+        let state = connection.state();
+        queued += usize::from(state.has(Flags::QUEUED));
+        timed += usize::from(state.timer() == Timer::Armed);
         assert_eq!(
-            queued,
-            self.connections.queued().filter(|id| table.get(*id).is_some()).count(),
-            "each queued connection is in the run queue once"
+            state.memberships(),
+            topics.memberships(id),
+            "{id}: is a member and does not know it, or the other way round"
         );
-        assert_eq!(timed, self.connections.timers_len(), "each timer has its connection");
+        if !state.is_here() && state.life() >= Life::Closed {
+            // It only waits for its handler, to call `on_close`.
+            continue;
+        }
+        check_life(id, connection);
+        check_progress(id, connection, turn.config.limits.output_low);
+        check_output(id, connection, turn.config.limits.output_high);
+        assert!(connections.covers(id, connection.deadline()), "{id}: its deadline is forgotten");
     }
+    topics.check();
+    check_throttles(connections, topics, shards);
+    let table = connections.table();
+    assert_eq!(
+        queued,
+        connections.queued().filter(|id| table.get(*id).is_some()).count(),
+        "each queued connection is in the run queue once"
+    );
+    assert_eq!(timed, connections.timers_len(), "each timer has its connection");
+}
 
-    /// No connection is forgotten: what could be read or written, by what its transport says, is.
-    /// Holds whenever all events have been noted and nothing is due.
-    pub(crate) fn check_rest(
-        &self,
-        is_readable: impl Fn(&T) -> bool,
-        is_writable: impl Fn(&T) -> bool,
-    ) {
-        for (id, connection) in self.connections.table().iter() {
-            let state = connection.state();
-            assert!(state.is_here(), "{id}: its handler does not come back");
-            let is_read = match state.life() {
-                // Output of others does not keep a connection from being read.
-                Life::Open => !state.is_halted() && !state.has(Flags::ABOVE_HIGH),
-                Life::Lingering => true,
-                Life::Closing | Life::Closed | Life::Cut | Life::Ended => false,
-            };
-            assert!(
-                !is_read || !is_readable(connection.transport()),
-                "{id}: has input, and is not read"
-            );
-            assert!(
-                state.life() == Life::Lingering
-                    || connection.output_len() == 0
-                    || !is_writable(connection.transport()),
-                "{id}: has output and room for it, and nothing is written"
-            );
-        }
+/// No connection is forgotten: what could be read or written, by what its transport says, is.
+/// Holds whenever all events have been noted and nothing is due.
+pub(super) fn rest<T: Transport>(
+    connections: &Connections<T>,
+    is_readable: impl Fn(&T) -> bool,
+    is_writable: impl Fn(&T) -> bool,
+) {
+    for (id, connection) in connections.table().iter() {
+        let state = connection.state();
+        assert!(state.is_here(), "{id}: its handler does not come back");
+        let is_read = match state.life() {
+            // Output of others does not keep a connection from being read.
+            Life::Open => !state.is_halted() && !state.has(Flags::ABOVE_HIGH),
+            Life::Lingering => true,
+            Life::Closing | Life::Closed | Life::Cut | Life::Ended => false,
+        };
+        assert!(
+            !is_read || !is_readable(connection.transport()),
+            "{id}: has input, and is not read"
+        );
+        assert!(
+            state.life() == Life::Lingering
+                || connection.output_len() == 0
+                || !is_writable(connection.transport()),
+            "{id}: has output and room for it, and nothing is written"
+        );
     }
+}
 
-    /// A throttled connection will be released as often as it is throttled, and no other one is.
-    fn check_throttles(&self) {
-        let table = self.connections.table();
-        let cold = table.iter().filter_map(|(_, connection)| connection.cold());
-        let waiting = cold.flat_map(|cold| cold.waiting_senders().iter().copied());
-        let mut throttled: HashMap<Id, usize> = HashMap::new();
-        for id in self.topics.throttled().chain(self.shards.throttled()).chain(waiting) {
-            *throttled.entry(id).or_default() += 1;
-        }
-        for (id, connection) in table.iter().filter(|(_, c)| c.state().is_open()) {
-            let count = connection.cold().map_or(0, |cold| cold.throttles());
-            assert_eq!(
-                count,
-                throttled.get(&id).copied().unwrap_or(0),
-                "{id}: is throttled so often"
-            );
-            let is_throttled = connection.state().has(Flags::THROTTLED);
-            assert_eq!(count > 0, is_throttled, "{id}: does not know that it is throttled");
-        }
+/// A throttled connection will be released as often as it is throttled, and no other one is.
+fn check_throttles<T: Transport>(connections: &Connections<T>, topics: &Topics, shards: &Shards) {
+    let table = connections.table();
+    let cold = table.iter().filter_map(|(_, connection)| connection.cold());
+    let waiting = cold.flat_map(|cold| cold.waiting_senders().iter().copied());
+    let mut throttled: HashMap<Id, usize> = HashMap::new();
+    for id in topics.throttled().chain(shards.throttled()).chain(waiting) {
+        *throttled.entry(id).or_default() += 1;
+    }
+    for (id, connection) in table.iter().filter(|(_, c)| c.state().is_open()) {
+        let count = connection.cold().map_or(0, |cold| cold.throttles());
+        assert_eq!(count, throttled.get(&id).copied().unwrap_or(0), "{id}: is throttled so often");
+        let is_throttled = connection.state().has(Flags::THROTTLED);
+        assert_eq!(count > 0, is_throttled, "{id}: does not know that it is throttled");
     }
 }
 
@@ -113,6 +108,12 @@ fn check_life<T: Transport>(id: Id, connection: &Connection<T>) {
     assert!(
         !state.has_failed() || state.is_open() || !state.is_here(),
         "{id}: nothing can be sent, and it is neither read nor closed"
+    );
+    assert!(
+        state.has(Flags::QUEUED) || connection.timeout() == connection.timeout_for_now(),
+        "{id}: {:?} is armed, and it waits for {:?}",
+        connection.timeout(),
+        connection.timeout_for_now()
     );
     // Law: an end always comes. Once a half has failed, a deadline is set for the other one.
     assert!(
@@ -140,7 +141,8 @@ fn check_progress<T: Transport>(id: Id, connection: &Connection<T>, output_low: 
         !is_read || !state.has(Flags::RETRY_INPUT) || !connection.has_unused(),
         "{id}: has input to offer again, and is not called"
     );
-    // Law: only output of its own handler, throttling and pausing keep a connection from being read.
+    // Law: only output of its own handler, throttling and pausing keep a connection from being
+    // read.
     assert!(
         !state.has(Flags::ABOVE_HIGH) || connection.own_output_len() > 0,
         "{id}: is above the high watermark with nothing of its own"

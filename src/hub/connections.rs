@@ -1,17 +1,17 @@
 //! The connections of a hub with what drives them: the run queue, timeouts and timers. Knows no
 //! topic and no other shard; what is for these is left in [`Pending`](super::turn::Pending).
 
-use super::Readiness;
-use super::connection::state::{Flags, Life, Timer};
+use super::connection::flags::Flags;
+use super::connection::state::{Life, Timer};
 use super::connection::{Connection, READ_SIZE};
 use super::pubsub::log::Slice;
 use super::run_queue::RunQueue;
 use super::table::Table;
 use super::time::sweep::{Sweep, Tick};
-use super::time::timeout::TimeoutKind;
+use super::time::timeout::{Progress, TimeoutKind};
 use super::time::timers::Timers;
-use super::transport::Transport;
-use super::turn::{Progress, Turn};
+use super::transport::{Readiness, Transport};
+use super::turn::Turn;
 use crate::close::Close;
 use crate::exec::Job;
 use crate::handler::Handler;
@@ -116,6 +116,18 @@ impl<T: Transport> Connections<T> {
         }
     }
 
+    /// Times what has happened since the last lap, and logs it if it was slow.
+    pub(super) fn report_if_slow(&mut self, first: Id, count: usize) {
+        let meter = &mut self.turn.meter;
+        let Some(slow) = meter.stopwatch.lap(&meter.counters) else { return };
+        match self.table.get(first) {
+            Some(connection) if count == 1 => {
+                log::warn!("{first} {}: {slow}", connection.peer());
+            }
+            _ => log::warn!("one of {count} connections, or all of them, {slow}"),
+        }
+    }
+
     /// Counts the end of a connection, and logs it.
     fn report_end(&self, id: Id, connection: &Connection<T>) {
         if connection.state().is_adopted() {
@@ -176,50 +188,34 @@ impl<T: Transport> Connections<T> {
         let Connections { table, turn, input, sweep, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
         connection.state_mut().clear(Flags::QUEUED);
-        turn.meter.progress = Progress::default();
-        if turn.config.takes_ordinary_path && connection.is_ordinary() {
-            if connection.ordinary_pass(id, input, turn) {
-                sweep.note(connection.deadline());
-                return;
-            }
-            connection.finish_pass(id, input, turn);
+        turn.meter.progress = Progress::NONE;
+        if connection.pass(id, input, turn) {
+            sweep.note(connection.deadline());
+        } else {
             self.after_io(id, Requeue::Yielded);
-            return;
         }
-        self.general_pass(id, None);
     }
 
     /// Goes on with a connection whose handler comes back from a worker.
     pub(super) fn resume(&mut self, job: Job) {
-        self.turn.meter.progress = Progress::default();
-        self.general_pass(job.id, Some(job));
-    }
-
-    #[inline(never)]
-    fn general_pass(&mut self, id: Id, job: Option<Job>) {
-        let Some(connection) = self.table.get_mut(id) else { return };
-        let has_come_back = job.is_some();
-        if let Some(job) = job {
-            connection.come_back(id, job, &mut self.turn);
-        } else if connection.state().life() >= Life::Closed {
-            return;
-        }
-        connection.pass(id, &mut self.input, has_come_back, &mut self.turn);
+        let id = job.id;
+        let Connections { table, turn, input, .. } = self;
+        let Some(connection) = table.get_mut(id) else { return };
+        turn.meter.progress = Progress::NONE;
+        connection.resume(id, job, input, turn);
         self.after_io(id, Requeue::Yielded);
     }
 
-    /// What follows whenever bytes of a connection, or its state, may have moved: it leaves, or its
-    /// timeout is set and it is queued for what is left to do. Others that wait for it are
-    /// released.
+    /// The epilogue of everything that may have moved bytes of a connection or changed its state:
+    /// it leaves, or its timeout is set and it is queued if something is left to do. Others that
+    /// wait for it are released.
     fn after_io(&mut self, id: Id, requeue: Requeue) {
         let Connections { table, turn, queue, sweep, ended, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
         if connection.leave(id, turn) {
             ended.push(id);
         } else {
-            if connection.state().life() < Life::Lingering {
-                connection.rearm_timeout(turn);
-            }
+            connection.rearm_timeout(turn);
             sweep.note(connection.deadline());
             if connection.wants_pass(&turn.config.limits) {
                 match requeue {
@@ -232,7 +228,7 @@ impl<T: Transport> Connections<T> {
     }
 }
 
-/// What others do with a connection.
+/// Operations of others on a connection.
 impl<T: Transport> Connections<T> {
     /// Returns the connection, if output can be queued on it.
     fn receiver(&mut self, id: Id) -> Option<&mut Connection<T>> {
@@ -258,7 +254,7 @@ impl<T: Transport> Connections<T> {
         }
         let Connections { table, turn, .. } = self;
         let Some(connection) = table.get_mut(id) else { return false };
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         connection.flush(turn);
         if connection.output_len() > hard {
             connection.cut(Close::SlowConsumer);
@@ -268,30 +264,31 @@ impl<T: Transport> Connections<T> {
         has_room
     }
 
-    /// Gives a member what was published. Returns how many bytes it was.
+    /// Sends a member a slice of a topic's log. Returns its length.
     #[inline(always)]
     pub(super) fn receive(&mut self, id: Id, slice: Slice<'_>) -> usize {
         let Connections { table, turn, .. } = self;
         let Some(connection) = table.get_mut(id).filter(|c| c.state().accepts_output()) else {
             return 0;
         };
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         let len = connection.receive(slice, turn);
         self.after_io(id, Requeue::Ready);
         len
     }
 
-    /// Sends what a connection has collected, in one write.
+    /// Sends the output that a connection has collected, in one write.
     pub(super) fn flush(&mut self, id: Id) {
         let Connections { table, turn, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
         connection.state_mut().clear(Flags::COLLECTING);
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         connection.flush(turn);
         self.after_io(id, Requeue::Ready);
     }
 
-    /// Does not read a connection until it has been [unthrottled](Connections::unthrottle) as often.
+    /// Does not read a connection until it has been [unthrottled](Connections::unthrottle) as
+    /// often.
     pub(super) fn throttle(&mut self, id: Id) -> bool {
         let Some(connection) = self.table.get_mut(id) else { return false };
         // One that has ended is not read anyway, and has a deadline for that.
@@ -310,7 +307,7 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Lets those write again whose messages to other shards have been carried.
+    /// Lets connections write again whose messages to other shards have been carried.
     pub(super) fn ungate(&mut self) {
         for id in self.turn.pending.take_gated() {
             if let Some(cold) = self.table.get_mut(id).and_then(Connection::cold_if_any) {
@@ -361,14 +358,14 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Rings the timers that are due, and ends what has passed its deadline.
+    /// Rings the timers that are due, and ends connections that have passed their deadline.
     pub(super) fn expire(&mut self) {
-        if self.timers.next_ms().is_some() {
+        if !self.timers.is_empty() {
             self.ring_timers();
         }
-        let slice = self.sweep.slice(self.turn.tick, self.table.slots());
-        if !slice.is_empty() {
-            self.sweep_slots(slice);
+        if self.sweep.is_due(self.turn.tick) {
+            let slots = self.sweep.slice(self.turn.tick, self.table.slots());
+            self.sweep_slots(slots);
         }
     }
 

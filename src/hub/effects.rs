@@ -1,19 +1,18 @@
-//! What handlers ask of others, what other threads and shards ask for, and what offloaded work came
-//! to. The second part of [`Hub`]; runs between two passes, never within one.
+//! Effects on other connections: of handlers, of other threads and of other shards. The second part
+//! of [`Hub`]; runs between two passes, never within one.
 
 use std::io;
 use std::sync::Arc;
 
 use super::Hub;
-use super::connection::state::{Life, Memberships};
+use super::connection::state::Life;
+use super::pubsub::Memberships;
 use super::pubsub::log::Slice;
 use super::shards::{Posted, ShardMessage};
 use super::transport::Transport;
 use super::turn::Action;
-use crate::close::Close;
-use crate::exec::{Errand, Task};
 use crate::handler::Handler;
-use crate::handler::context::{Context, Effect, Note, Undelivered, Work};
+use crate::handler::context::{Context, Effect, Note, Undelivered};
 use crate::id::Id;
 use crate::net::peer::Peer;
 use crate::panics;
@@ -23,7 +22,7 @@ use crate::topic::Topic;
 const INBOX_BURST: usize = 1024;
 
 impl<T: Transport> Hub<T> {
-    /// Does what is pending, and what comes of that: a connection that ends may leave more.
+    /// Settles all pending actions: a connection that ends may leave more.
     #[inline(always)]
     pub(super) fn settle_pending(&mut self) {
         if self.connections.turn().pending.has_actions() {
@@ -56,7 +55,7 @@ impl<T: Transport> Hub<T> {
             Effect::Forward(to, bytes) => self.forward(from, to, bytes),
             Effect::Tell(to, note) => self.tell(from, to, note),
             Effect::Connect(dial) => self.dials.push(*dial),
-            Effect::Offload(work) => self.offload(from, work),
+            Effect::Offload(work) => self.offloads.add(from, work, &mut self.connections),
             // The connection has applied these itself.
             Effect::Close(_)
             | Effect::Reset(_)
@@ -68,12 +67,12 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Does what another thread asks for.
+    /// Applies a command of another thread.
     pub(crate) fn obey(&mut self, effect: Effect) {
         self.apply(Id::NOBODY, effect);
     }
 
-    /// Returns true if what another thread asks for had better wait: it cannot be throttled as a
+    /// Returns true if a command of another thread has to wait: a thread cannot be throttled as a
     /// connection can.
     pub(crate) fn must_wait(&self, effect: &Effect) -> bool {
         match effect {
@@ -128,12 +127,12 @@ impl<T: Transport> Hub<T> {
 
     /// Has a handler told something in the next turn. A note that cannot be delivered comes back,
     /// once.
-    fn tell(&mut self, from: Id, to: Id, note: Note) {
+    pub(super) fn tell(&mut self, from: Id, to: Id, note: Note) {
         if let Some(shard) = self.shards.remote_shard_of(to) {
             return self.post(shard, from, ShardMessage::Tell { from, to, note });
         }
         match self.connections.get_mut(to) {
-            Some(connection) if connection.hears_notes() => {
+            Some(connection) if connection.state().is_open() => {
                 connection.cold_mut().push_note(from, note);
                 self.connections.queue(to);
             }
@@ -191,7 +190,7 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Ends a membership, after what was published before.
+    /// Ends a membership, after the messages that were published before.
     fn leave(&mut self, id: Id, topic: &Topic) {
         for message in self.topics.undelivered(id, topic) {
             self.connections.receive(id, Slice::new(&message, 0..message.len(), &mut None));
@@ -200,7 +199,7 @@ impl<T: Transport> Hub<T> {
         self.connections.turn_mut().pending.unthrottle(released);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.state_mut().set_memberships(self.topics.memberships(id));
-            // What it has got from one of several topics waits for the end of a delivery.
+            // A message from one of several topics waits for the end of a delivery.
             self.connections.queue_if_able(id);
         }
         self.announce_changes();
@@ -248,9 +247,7 @@ impl<T: Transport> Hub<T> {
 
     /// Tells the other shards which topics have members here.
     fn announce_changes(&mut self) {
-        for change in self.topics.take_changes() {
-            self.shards.announce(&change.topic, change.has_members);
-        }
+        self.shards.announce(self.topics.take_changes());
     }
 }
 
@@ -267,8 +264,8 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Does what other shards ask for, as far as the turn allows. What is published to a congested
-    /// topic waits, and all behind it: messages are handled in the order of sending.
+    /// Handles messages of other shards, as far as the turn allows. A message to a congested topic
+    /// waits, and so do all after it: messages are handled in the order of sending.
     #[cold]
     pub(super) fn handle_inbox(&mut self) {
         for _ in 0..INBOX_BURST {
@@ -324,61 +321,5 @@ impl<T: Transport> Hub<T> {
             }
             message => panics::drop_quietly(message),
         }
-    }
-}
-
-/// Offloaded work.
-impl<T: Transport> Hub<T> {
-    /// Has a piece of work done, once those before it are.
-    fn offload(&mut self, id: Id, work: Work) {
-        match self.connections.get_mut(id).filter(|c| c.state().is_open()) {
-            Some(connection) => {
-                if connection.cold_mut().push_work(work) {
-                    self.offloads.push(id);
-                    self.start_work();
-                }
-            }
-            None => panics::drop_quietly(work),
-        }
-    }
-
-    /// Gives workers what waits, in the order of asking, as far as the bound allows.
-    fn start_work(&mut self) {
-        let table = self.connections.table();
-        self.offloads.forget(table.len(), |id| table.get(id).is_some());
-        while let Some(id) = self.offloads.pop() {
-            let cold = self.connections.get_mut(id).and_then(|c| c.cold_if_any());
-            match cold.and_then(|cold| cold.pop_work()) {
-                Some(work) => {
-                    let task = Task::Errand(Errand::new(id, work));
-                    self.connections.turn_mut().pending.push_task(task);
-                }
-                None => self.offloads.finish(),
-            }
-        }
-    }
-
-    /// A piece of work is done: its handler is told, and the next one begins.
-    pub(super) fn finish_work(&mut self, errand: Errand) {
-        self.offloads.finish();
-        let id = errand.id;
-        let result = errand.result();
-        if result.is_none() {
-            self.connections.turn().meter.counters.panics.add(1);
-        }
-        match (self.connections.get_mut(id), result) {
-            (None, result) => panics::drop_quietly(result),
-            (Some(connection), None) => {
-                connection.end(Close::Panicked);
-                self.connections.queue(id);
-            }
-            (Some(connection), Some(note)) => {
-                if connection.cold_mut().finish_work() {
-                    self.offloads.push(id);
-                }
-                self.tell(Id::NOBODY, id, note);
-            }
-        }
-        self.start_work();
     }
 }

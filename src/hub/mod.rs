@@ -50,7 +50,7 @@ pub(crate) struct Hub<T> {
     is_expiry_postponed: bool,
 }
 
-/// What the reactor hands in.
+/// The reactor's input.
 impl<T: Transport> Hub<T> {
     pub(crate) fn new(
         limits: Limits,
@@ -71,11 +71,10 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Whether connections with nothing unusual take the ordinary path through a pass, or all of
-    /// them the general one. It changes nothing but the cost.
+    /// Has connections with nothing unusual take the ordinary path through a pass, or all of them
+    /// the general one. It changes nothing but the cost.
     pub(crate) fn set_ordinary_path(&mut self, is_taken: bool) {
-        let config = &mut self.connections.turn_mut().config;
-        config.takes_ordinary_path = is_taken && config.executor == Executor::Inline;
+        self.connections.turn_mut().set_ordinary_path(is_taken);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -123,15 +122,18 @@ impl<T: Transport> Hub<T> {
 
     /// Returns the counters and the stopwatch, for calls that others make in this turn.
     pub(crate) fn instruments(&mut self) -> (&Counters, &mut Stopwatch) {
-        let meter = &mut self.connections.turn_mut().meter;
-        (&meter.counters, &mut meter.stopwatch)
+        self.connections.turn_mut().instruments()
     }
 
     /// A task has come back from a worker; the next turn goes on with it.
     pub(crate) fn take_back(&mut self, task: Task) {
         match task {
             Task::Job(job) => self.completed.push(job),
-            Task::Errand(errand) => self.finish_work(errand),
+            Task::Errand(errand) => {
+                if let Some((id, note)) = self.offloads.finish(errand, &mut self.connections) {
+                    self.tell(Id::NOBODY, id, note);
+                }
+            }
         }
     }
 
@@ -158,7 +160,7 @@ impl<T: Transport> Hub<T> {
     }
 }
 
-/// What the reactor takes away.
+/// The hub's output to the reactor.
 impl<T: Transport> Hub<T> {
     /// Returns how long the reactor may sleep: until this many milliseconds after the server's
     /// start. `Some(0)` if there is something to do at once, `None` for as long as nothing happens.
@@ -179,10 +181,7 @@ impl<T: Transport> Hub<T> {
     }
 
     pub(crate) fn take_tasks(&mut self) -> Vec<Task> {
-        let turn = self.connections.turn_mut();
-        let tasks = turn.pending.take_tasks();
-        turn.meter.counters.jobs.add(tasks.len() as u64);
-        tasks
+        self.connections.turn_mut().take_tasks()
     }
 
     /// Takes the ids of connections that have left the table.
@@ -228,16 +227,27 @@ impl<T: Transport> Hub<T> {
             self.settle_pending();
         }
         if let Some(first) = batch.first() {
-            self.report_if_slow(*first, batch.len());
+            self.connections.report_if_slow(*first, batch.len());
         }
         self.connections.finish_batch(batch);
         self.connections.reap();
         self.connections.turn_mut().finish();
         #[cfg(debug_assertions)]
-        self.check_invariants();
+        check::invariants(&self.connections, &self.topics, &self.shards);
     }
 
-    /// Goes on with what was left for this turn, and with what came from elsewhere.
+    /// Checks that no connection is forgotten: what could be read or written, by what its transport
+    /// says, is. Holds whenever all events have been noted and nothing is due.
+    #[cfg(debug_assertions)]
+    pub(crate) fn check_rest(
+        &self,
+        is_readable: impl Fn(&T) -> bool,
+        is_writable: impl Fn(&T) -> bool,
+    ) {
+        check::rest(&self.connections, is_readable, is_writable);
+    }
+
+    /// Goes on with work that was left for this turn, and with messages from elsewhere.
     #[inline(always)]
     fn catch_up(&mut self) {
         if !self.completed.is_empty() {
@@ -261,18 +271,6 @@ impl<T: Transport> Hub<T> {
             self.settle_pending();
         }
         self.completed = completed;
-    }
-
-    /// Times what has happened since the last lap.
-    fn report_if_slow(&mut self, first: Id, count: usize) {
-        let meter = &mut self.connections.turn_mut().meter;
-        let Some(slow) = meter.stopwatch.lap(&meter.counters) else { return };
-        match self.connections.get_mut(first) {
-            Some(connection) if count == 1 => {
-                log::warn!("{first} {}: {slow}", connection.peer());
-            }
-            _ => log::warn!("one of {count} connections, or all of them, {slow}"),
-        }
     }
 
     /// Asks every connection to end, after what it is in the middle of.

@@ -1,46 +1,92 @@
-//! Which offloaded work workers have, and whose turn is next: one piece a connection at a time,
-//! and a bounded number in all. Knows ids; the work itself stays with the connections.
+//! Offloaded work: which pieces workers have, and which connection gives them its next one: one
+//! piece a connection at a time, and a bounded number in all.
 
 use std::collections::VecDeque;
 
+use super::connections::Connections;
+use super::transport::Transport;
+use crate::close::Close;
+use crate::exec::{Errand, Task};
+use crate::handler::context::{Note, Work};
 use crate::id::Id;
+use crate::panics;
 
 /// Pieces of work that workers have at once. More wait with their connections, and end with them:
 /// a peer that asks for work, hangs up and comes back must not pile it up.
 const AT_WORK_MAX: usize = 1024;
 
-/// The connections that wait for a worker to take their next piece of work.
 #[derive(Default)]
 pub(super) struct Offloads {
     at_work: usize,
+    /// Connections whose next piece of work waits for a worker.
     waiting: VecDeque<Id>,
 }
 
 impl Offloads {
-    /// The connection has a piece of work for a worker.
-    pub(super) fn push(&mut self, id: Id) {
-        self.waiting.push_back(id);
-    }
-
-    /// Returns the next connection that may give a worker its work, and counts that it does.
-    pub(super) fn pop(&mut self) -> Option<Id> {
-        if self.at_work >= AT_WORK_MAX {
-            return None;
+    /// Has a piece of work done, once those of the connection before it are.
+    pub(super) fn add<T: Transport>(
+        &mut self,
+        id: Id,
+        work: Work,
+        connections: &mut Connections<T>,
+    ) {
+        let Some(connection) = connections.get_mut(id).filter(|c| c.state().is_open()) else {
+            panics::drop_quietly(work);
+            return;
+        };
+        if connection.cold_mut().push_work(work) {
+            self.waiting.push_back(id);
+            self.start(connections);
         }
-        let id = self.waiting.pop_front()?;
-        self.at_work += 1;
-        Some(id)
     }
 
-    /// A piece of work is done, or the connection had none.
-    pub(super) fn finish(&mut self) {
-        self.at_work = self.at_work.saturating_sub(1);
-    }
-
-    /// Forgets connections that have gone, once there may be many of them.
-    pub(super) fn forget(&mut self, connections: usize, is_here: impl Fn(Id) -> bool) {
-        if self.waiting.len() > 2 * connections + AT_WORK_MAX {
-            self.waiting.retain(|id| is_here(*id));
+    /// Gives workers what waits, in the order of asking, as far as the bound allows.
+    fn start<T: Transport>(&mut self, connections: &mut Connections<T>) {
+        let table = connections.table();
+        if self.waiting.len() > 2 * table.len() + AT_WORK_MAX {
+            self.waiting.retain(|id| table.get(*id).is_some());
         }
+        while self.at_work < AT_WORK_MAX {
+            let Some(id) = self.waiting.pop_front() else { return };
+            let cold = connections.get_mut(id).and_then(|c| c.cold_if_any());
+            if let Some(work) = cold.and_then(|cold| cold.pop_work()) {
+                self.at_work += 1;
+                let task = Task::Errand(Errand::new(id, work));
+                connections.turn_mut().pending.push_task(task);
+            }
+        }
+    }
+
+    /// A piece of work is done, and the next one begins. Returns the note for the handler.
+    pub(super) fn finish<T: Transport>(
+        &mut self,
+        errand: Errand,
+        connections: &mut Connections<T>,
+    ) -> Option<(Id, Note)> {
+        self.at_work -= 1;
+        let id = errand.id;
+        let result = errand.result();
+        if result.is_none() {
+            connections.turn().meter.counters.panics.add(1);
+        }
+        let note = match (connections.get_mut(id), result) {
+            (None, result) => {
+                panics::drop_quietly(result);
+                None
+            }
+            (Some(connection), None) => {
+                connection.end(Close::Panicked);
+                connections.queue(id);
+                None
+            }
+            (Some(connection), Some(note)) => {
+                if connection.cold_mut().finish_work() {
+                    self.waiting.push_back(id);
+                }
+                Some((id, note))
+            }
+        };
+        self.start(connections);
+        note
     }
 }

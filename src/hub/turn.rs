@@ -1,10 +1,10 @@
-//! What all connections share during a turn: the limits, the time, what the handler of the moment
-//! records, and what is pending for others. Knows no connection.
+//! The state that all connections share during a turn: the limits, the time, what the handler of
+//! the moment records, and what is pending for others. Knows no connection.
 
 use std::collections::VecDeque;
 
 use super::time::sweep::Tick;
-use super::time::timeout::Periods;
+use super::time::timeout::{Periods, Progress};
 use crate::exec::{Executor, Task};
 use crate::handler::context::{Effect, Record};
 use crate::id::{Home, Id};
@@ -20,12 +20,12 @@ pub(super) const OUT_KEPT: usize = 1024 * 1024;
 const SPARE_RECORDS: usize = 64;
 const SPARE_OUT: usize = 4 * 1024;
 
-/// What all connections share during a turn.
+/// The state that all connections share during a turn.
 pub(super) struct Turn {
     pub(super) config: Config,
     pub(super) tick: Tick,
-    /// What the handler writes and asks for, until it is sent, queued and applied. Empty between
-    /// connections.
+    /// The output and the effects of the handler, until they are sent, queued and applied. Empty
+    /// between connections.
     pub(super) record: Record,
     pub(super) pending: Pending,
     pub(super) meter: Meter,
@@ -33,13 +33,14 @@ pub(super) struct Turn {
     spare: Vec<Record>,
 }
 
-/// What does not change while the server runs.
+/// Settings that do not change while the server runs.
 pub(super) struct Config {
     pub(super) limits: Limits,
     pub(super) periods: Periods,
     pub(super) executor: Executor,
     pub(super) home: Home,
-    /// See [`Connection::is_ordinary`](super::connection::Connection::is_ordinary).
+    /// Connections with nothing unusual take the ordinary path through a pass. It changes nothing
+    /// but the cost.
     pub(super) takes_ordinary_path: bool,
 }
 
@@ -64,7 +65,7 @@ impl Turn {
             tick: Tick::at(Now::default()),
             record: Record { out, ..Record::default() },
             pending: Pending::default(),
-            meter: Meter { progress: Progress::default(), counters, stopwatch },
+            meter: Meter { progress: Progress::NONE, counters, stopwatch },
             spare: Vec::new(),
         }
     }
@@ -85,6 +86,24 @@ impl Turn {
         }
     }
 
+    /// Returns the counters and the stopwatch, for calls that are not made by a connection.
+    #[inline(always)]
+    pub(super) fn instruments(&mut self) -> (&Counters, &mut Stopwatch) {
+        (&self.meter.counters, &mut self.meter.stopwatch)
+    }
+
+    /// See [`Config::takes_ordinary_path`].
+    pub(super) fn set_ordinary_path(&mut self, is_taken: bool) {
+        self.config.takes_ordinary_path = is_taken && self.config.executor == Executor::Inline;
+    }
+
+    /// Takes what is for the workers.
+    pub(super) fn take_tasks(&mut self) -> Vec<Task> {
+        let tasks = std::mem::take(&mut self.pending.tasks);
+        self.meter.counters.jobs.add(tasks.len() as u64);
+        tasks
+    }
+
     /// Ends the turn: publishes the counts, and gives back memory that one huge answer has taken.
     pub(super) fn finish(&mut self) {
         if self.record.out.capacity() > OUT_KEPT {
@@ -95,7 +114,7 @@ impl Turn {
     }
 }
 
-/// What is left to do for others once the handler has returned.
+/// Actions that are left for others once the handler has returned.
 #[derive(Default)]
 pub(super) struct Pending {
     actions: VecDeque<(Id, Action)>,
@@ -141,6 +160,7 @@ impl Pending {
         self.gated.push(id);
     }
 
+    #[inline(always)]
     pub(super) fn has_gated(&self) -> bool {
         !self.gated.is_empty()
     }
@@ -153,28 +173,15 @@ impl Pending {
         self.tasks.push(task);
     }
 
+    #[inline(always)]
     pub(super) fn has_tasks(&self) -> bool {
         !self.tasks.is_empty()
     }
-
-    pub(super) fn take_tasks(&mut self) -> Vec<Task> {
-        std::mem::take(&mut self.tasks)
-    }
 }
 
-/// What is noted while bytes go through: for the pass over one connection, and for good.
+/// Counts of the bytes that go through: for the pass over one connection, and for good.
 pub(super) struct Meter {
     pub(super) progress: Progress,
     pub(super) counters: Counters,
     pub(super) stopwatch: Stopwatch,
-}
-
-/// What has happened in a pass over one connection: it decides which timeouts start anew.
-#[derive(Default)]
-pub(super) struct Progress {
-    pub(super) received: bool,
-    pub(super) used: bool,
-    pub(super) sent: bool,
-    /// Bytes of packets that the handler wrote and that are not charged to the budget yet.
-    pub(super) packed: usize,
 }

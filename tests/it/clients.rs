@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::real_kit::{PATIENCE, example_path, read_to_end, run_example};
+use super::output_kit::{output_of, run_to_end};
+use super::real_kit::{PATIENCE, accept, accept_unix, example_path, read_to_end, run_example};
 use super::session::{GREETING, OTHER, ZERO};
 
 const CHAT: &str = "chat_client";
@@ -25,8 +26,7 @@ fn server<T: Send + 'static>(
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let thread = spawn(move || {
-        let stream = listener.accept().unwrap().0;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let stream = accept(&listener);
         serve(stream)
     });
     (address, thread)
@@ -46,7 +46,7 @@ fn run(name: &str, arguments: &[&str], input: &str) -> Output {
     let (child, mut stdin) = start(name, arguments);
     stdin.write_all(input.as_bytes()).unwrap();
     drop(stdin);
-    child.wait_with_output().unwrap()
+    output_of(child)
 }
 
 fn out(output: &Output) -> &str {
@@ -87,7 +87,7 @@ fn what_is_typed_goes_there_and_what_is_said_comes_out() {
 fn a_server_that_closes_ends_the_chat_while_nobody_types() {
     let (address, server) = server(|mut stream| stream.write_all(b"closed for today\n").unwrap());
     let (child, stdin) = start(CHAT, &[&address]);
-    let output = child.wait_with_output().unwrap();
+    let output = output_of(child);
     server.join().unwrap();
     assert!(is_well(&output), "{output:?}");
     assert_eq!(out(&output), "closed for today\n");
@@ -110,7 +110,7 @@ fn a_huge_input_passes_and_is_not_kept() {
     let file = tempfile::tempfile().unwrap();
     file.set_len(SIZE as u64).unwrap();
     let mut command = Command::new(example_path(CHAT));
-    let output = command.arg(&address).stdin(file).output().unwrap();
+    let output = run_to_end(command.arg(&address).stdin(file));
     assert!(is_well(&output), "{output:?}");
     assert_eq!(server.join().unwrap(), SIZE);
 }
@@ -148,7 +148,7 @@ fn input_that_nobody_reads_waits_outside() {
     drop(stdin);
     go.send(()).unwrap();
     assert_eq!(server.join().unwrap(), sent);
-    assert!(is_well(&child.wait_with_output().unwrap()));
+    assert!(is_well(&output_of(child)));
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_reader_that_leaves_ends_a_client_quietly() {
         stdin
     });
     child.stdout.take().unwrap().read_exact(&mut [0; 5]).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = output_of(child);
     assert!(is_well(&output), "{output:?}");
     server.join().unwrap();
     drop(typist.join().unwrap());
@@ -230,7 +230,7 @@ fn an_output_that_fails_is_told() {
         command.arg(&address).stdin(Stdio::piped()).stdout(full).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take();
-        let output = child.wait_with_output().unwrap();
+        let output = output_of(child);
         let why = std::io::Error::from_raw_os_error(28);
         failed_with(&output, &format!("cannot write to standard output: {why}"));
         server.join().unwrap();
@@ -242,7 +242,7 @@ fn an_output_that_fails_is_told() {
 fn an_input_that_cannot_be_read_is_told() {
     let (address, server) = server(|mut stream| read_to_end(&mut stream));
     let folder = File::open(tempfile::tempdir().unwrap().path()).unwrap();
-    let output = Command::new(example_path(CHAT)).arg(&address).stdin(folder).output().unwrap();
+    let output = run_to_end(Command::new(example_path(CHAT)).arg(&address).stdin(folder));
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).starts_with("cannot read standard input: "), "{output:?}");
     assert_eq!(err(&output).lines().count(), 1);
@@ -274,7 +274,7 @@ fn a_server_that_is_lost_gets_one_line_and_exit_1() {
         });
         let (child, mut stdin) = start(name, &[&address]);
         stdin.write_all(b"0\n").unwrap();
-        let output = child.wait_with_output().unwrap();
+        let output = output_of(child);
         failed_with(&output, &format!("{address}: socket: connection reset"));
         server.join().unwrap();
         drop(stdin);
@@ -347,7 +347,7 @@ fn a_character_in_two_pieces_is_printed_whole() {
 fn a_server_that_ends_the_session_is_told_at_the_prompt() {
     let (address, server) = server(|mut stream| stream.write_all(b"bye\r\n").unwrap());
     let (child, stdin) = start(SESSION, &[&address]);
-    let output = child.wait_with_output().unwrap();
+    let output = output_of(child);
     server.join().unwrap();
     failed_with(&output, &format!("{address}: the server has ended the session"));
     assert_eq!(out(&output), "receive: bye\nplease input: \n");
@@ -374,10 +374,7 @@ fn what_comes_at_the_prompt_waits_for_the_next_answer() {
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "receive: two\nplease input: \n");
-    failed_with(
-        &child.wait_with_output().unwrap(),
-        &format!("{address}: the server has ended the session"),
-    );
+    failed_with(&output_of(child), &format!("{address}: the server has ended the session"));
     assert_eq!(server.join().unwrap(), b"");
 }
 
@@ -387,7 +384,7 @@ fn clients_connect_to_unix_sockets() {
     let path = folder.path().join("socket");
     let listener = UnixListener::bind(&path).unwrap();
     let server = spawn(move || {
-        let mut stream = listener.accept().unwrap().0;
+        let mut stream = accept_unix(&listener);
         let heard = read_to_end(&mut stream);
         stream.write_all(b"good day\n").unwrap();
         heard

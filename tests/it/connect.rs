@@ -9,7 +9,7 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use socketserver::{Close, Context, Destination, Handler, Id, Limits, Peer, Server};
 
-use super::real_kit::{Echo, PATIENCE, Running, read_to_end};
+use super::real_kit::{Echo, PATIENCE, Running, accept, accept_unix, read_to_end};
 
 /// What became of a [`Caller`].
 #[derive(Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ fn who_listens_on_an_address_or_has_a_name_is_reached() {
     {
         let listener = TcpListener::bind(bind).unwrap();
         let to = format!("{to}:{}", listener.local_addr().unwrap().port());
-        let server = std::thread::spawn(move || answer(listener.accept().unwrap().0));
+        let server = std::thread::spawn(move || answer(accept(&listener)));
         assert_eq!(call(&to, Limits::default()), reached(), "{to}");
         server.join().unwrap();
     }
@@ -91,7 +91,7 @@ fn a_unix_socket_is_reached() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     let listener = UnixListener::bind(&path).unwrap();
-    let server = std::thread::spawn(move || answer(listener.accept().unwrap().0));
+    let server = std::thread::spawn(move || answer(accept_unix(&listener)));
     assert_eq!(call(&format!("unix:{}", path.display()), Limits::default()), reached());
     server.join().unwrap();
 }
@@ -175,7 +175,7 @@ fn connections_wanted_above_the_limit_are_refused() {
     assert_eq!(kind, ErrorKind::Other);
     assert_eq!(text, "no room for another connection (Limits::connections)");
     for _ in 0..2 {
-        answer(listener.accept().unwrap().0);
+        answer(accept(&listener));
     }
     server.join();
     drop(sender);

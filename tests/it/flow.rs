@@ -7,6 +7,7 @@ use socketserver::{Close, Context, Handler, Limits};
 
 use crate::handlers::{Echo, Lines, Log, Probe, Told, patient, pattern, tight};
 use crate::network::take_all;
+use crate::waiting::Rounds;
 
 #[test]
 fn leftover_input_is_offered_again_with_more_behind_it() {
@@ -89,7 +90,9 @@ fn many_who_send_much_hold_up_the_others_no_more_than_one_does() {
     network.turn();
     let unread = |network: &Network| greedy.map(|client| network.unread(client));
     let mut turns = vec![unread(&network)];
+    let mut rounds = Rounds::at_most(10_000, "everything has been read");
     while unread(&network).iter().sum::<usize>() > 0 {
+        rounds.count(unread(&network));
         network.send(modest, b"me too");
         network.turn();
         assert_eq!(network.received(modest), b"me too");

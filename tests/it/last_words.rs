@@ -15,6 +15,7 @@ use socketserver::{
 
 use crate::handlers::{Log, Probe};
 use crate::real_kit::{PATIENCE, Running, connect, read_to_end, soon, until_refused};
+use crate::waiting::until_equal;
 
 /// One waits in `on_close` until the other one has told it something.
 struct Teller {
@@ -112,9 +113,7 @@ fn a_note_to_a_reactor_that_ends_comes_back() {
         client.read_exact(&mut [0]).unwrap();
         client.write_all(b"x").unwrap();
     }
-    while server.remote.metrics().bytes_in < 2 {
-        thread::yield_now();
-    }
+    until_equal("both have been read", 2, || server.remote.metrics().bytes_in);
     server.remote.stop();
     assert!(soon(&came_back));
     server.join();
@@ -232,9 +231,7 @@ fn whose_call_waits_for_a_worker_at_the_end_is_told_the_end() {
     clients[0].write_all(b"b").unwrap();
     soon(&is_blocked);
     clients[1].write_all(b"w").unwrap();
-    while server.remote.metrics().bytes_in < 2 {
-        thread::yield_now();
-    }
+    until_equal("both have been read", 2, || server.remote.metrics().bytes_in);
     server.remote.stop();
     server.join();
     // One is with the worker that blocks; nobody waits for that.

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use socketserver::{Address, Listen, Peer, Server};
 
-use super::real_kit::{Echo, PATIENCE, Running, connect, tcp};
+use super::real_kit::{Echo, PATIENCE, Running, connect, soon, tcp};
+use crate::waiting::until;
 
 fn on(address: &str) -> Listen {
     Listen::try_from(address).unwrap()
@@ -66,10 +67,10 @@ fn a_dual_stack_serves_both_families_and_knows_them_apart() {
     let _server = Running::start(server);
     let mut v4 = connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     ping(&mut v4);
-    assert_eq!(told.recv().unwrap(), Peer::from(v4.local_addr().unwrap()));
+    assert_eq!(soon(&told), Peer::from(v4.local_addr().unwrap()));
     let mut v6 = connect(SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
     ping(&mut v6);
-    assert!(matches!(told.recv().unwrap(), Peer::V6(_)));
+    assert!(matches!(soon(&told), Peer::V6(_)));
 }
 
 #[test]
@@ -142,17 +143,17 @@ fn options_that_do_not_fit_are_refused_in_one_line() {
 fn timer_of(client: &TcpStream) -> String {
     let port = |address: SocketAddr| format!(":{:04X}", address.port());
     let (ours, theirs) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
-    loop {
+    until("everything sent is acknowledged", || {
         let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
         let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
         let is_ours =
             |row: &Vec<&str>| row[1].ends_with(&port(theirs)) && row[2].ends_with(&port(ours));
         // proc(5): 01 waits for the client's acknowledgement.
         match rows.find(is_ours).expect("in the table")[5] {
-            timer if timer.starts_with("01:") => std::thread::yield_now(),
-            timer => return timer.to_owned(),
+            timer if timer.starts_with("01:") => Err(timer.to_owned()),
+            timer => Ok(timer.to_owned()),
         }
-    }
+    })
 }
 
 #[test]

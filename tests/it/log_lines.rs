@@ -15,7 +15,7 @@ use socketserver::{
 };
 
 use super::log_kit::listen;
-use super::real_kit::{Running, read_to_end};
+use super::real_kit::{Running, read_to_end, soon};
 
 /// Ends of lines, what moves a terminal's cursor, what turns the direction of the text, and what
 /// looks like the end of a quotation.
@@ -227,7 +227,7 @@ fn what_handlers_that_wait_repeat_is_escaped() {
         client.write_all(format!("{kind}slowly-{kind}{HOSTILE}").as_bytes()).unwrap();
         client.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(read_to_end(&mut client), b"");
-        ended.recv().unwrap();
+        soon(&ended);
     }
     server.remote.stop();
     server.join();

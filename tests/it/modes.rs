@@ -20,6 +20,9 @@ pub(crate) const MODES: [&[&str]; 6] = [
     &["--mode", "processes", "--workers", "2"],
 ];
 
+/// One of each, for tests that take longer.
+pub(crate) const ONE_OF_EACH: [&[&str]; 4] = [MODES[0], MODES[2], MODES[3], MODES[5]];
+
 fn start(name: &str, mode: &[&str], more: &[&str]) -> Example {
     Example::start(name, &[&["--log", "off"], mode, more].concat())
 }

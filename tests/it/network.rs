@@ -4,11 +4,14 @@ use socketserver::testkit::{Client, Network};
 use socketserver::{Close, Limits};
 
 use crate::handlers::{Echo, Lines, Log, Probe, Told, pattern, relay};
+use crate::waiting::Rounds;
 
 /// Takes what comes until nothing does.
 pub(crate) fn take_all(network: &mut Network, client: Client) -> Vec<u8> {
     let mut all = Vec::new();
+    let mut rounds = Rounds::at_most(1_000_000, "the client has taken everything");
     loop {
+        rounds.count(all.len());
         network.settle();
         let some = network.received(client);
         if some.is_empty() {

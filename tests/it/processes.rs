@@ -2,69 +2,24 @@
 //! ids, stopped in the middle of things, and killed.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use socketserver::{Destination, Mode, Peer, RemoteError, Server, Topic};
 
+use crate::output_kit::{Lines, end_of};
+use crate::process_kit::{halt, signal, supervise, uploading, workers};
 use crate::real_kit::{
-    Echo, Example, example_path, exchange, finish_upload, get, read_answer, read_to_end,
-    run_example, tcp, until_refused,
+    Echo, Example, example_path, finish_upload, get, read_answer, read_to_end, run_example, tcp,
+    until_refused,
 };
 
 const WEB: &str = "reactor_web";
 
-/// Starts `program` with so many workers, on a port and on `path` if there is one.
-fn supervise(program: &Path, workers: usize, path: Option<&Path>, arguments: &[&str]) -> Example {
-    let mut command = Command::new(program);
-    command.args(["--mode", "processes", "--workers", &workers.to_string()]);
-    command.args(["--bind", "127.0.0.1:0"]).args(arguments);
-    if let Some(path) = path {
-        command.arg("--bind").arg(format!("unix:{}", path.display()));
-    }
-    let mut example = Example::spawn(command, 1 + usize::from(path.is_some()));
-    (0..workers).for_each(|_| example.until_logged("started"));
-    example
-}
-
 fn web(workers: usize) -> Example {
     supervise(&example_path(WEB), workers, None, &[])
-}
-
-/// The ids of its workers.
-fn workers(example: &Example) -> Vec<u32> {
-    let id = example.child.id();
-    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
-    children.split_whitespace().map(|id| id.parse().unwrap()).collect()
-}
-
-fn signal(id: u32, name: &str) {
-    assert!(Command::new("kill").args(["-s", name, &id.to_string()]).status().unwrap().success());
-}
-
-/// Stops a process where it is, and waits until it has (proc_pid_stat(5)): a signal takes effect
-/// some time after it was sent.
-fn halt(id: u32) {
-    signal(id, "STOP");
-    let is_halted = || {
-        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-        stat.rsplit_once(") ").unwrap().1.starts_with('T')
-    };
-    while !is_halted() {
-        std::thread::yield_now();
-    }
-}
-
-/// A client in the middle of a request that a worker has begun to read.
-fn uploading(example: &Example) -> TcpStream {
-    let mut client = example.client();
-    let head =
-        "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
-    assert_eq!(exchange(&mut client, head).status, 100);
-    client
 }
 
 #[test]
@@ -90,16 +45,15 @@ fn where_it_listens_is_said_once() {
     command.args(["--mode", "processes", "--workers", "2", "--bind", "127.0.0.1:0"]);
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut log = Lines::of(child.stderr.take().unwrap());
     for _ in 0..2 {
-        assert!(log.any(|line| line.unwrap().contains("started")));
+        log.until("started");
     }
     signal(child.id(), "TERM");
-    let mut said = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    let said = Lines::of(child.stdout.take().unwrap()).rest();
     assert_eq!(said.matches("listening on 127.0.0.1:").count(), 1, "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(end_of(&mut child).code(), Some(0));
 }
 
 #[test]
@@ -216,11 +170,7 @@ fn a_worker_that_dies_at_once_every_time_is_started_more_and_more_slowly() {
     std::os::unix::fs::symlink("/bin/false", &program).unwrap();
     signal(workers(&example)[0], "KILL");
     for delay in ["0 ms", "125 ms", "250 ms", "500 ms"] {
-        let mut line = String::new();
-        while !line.contains("another one starts") {
-            line.clear();
-            assert!(example.log.read_line(&mut line).unwrap() > 0, "it ended");
-        }
+        let line = example.until_logged("another one starts");
         assert!(line.contains(&format!(" in {delay}")), "{line}, not {delay}");
     }
     example.signal("TERM");
@@ -284,15 +234,12 @@ fn a_worker_must_bind_what_its_supervisor_has_bound() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut until = |text: &str| {
-        assert!(lines.any(|line| line.unwrap().contains(text)), "it ended without '{text}'");
-    };
-    until("127.0.0.2:0: the supervisor bound something else here");
-    until("127.0.0.1:0: the supervisor did not bind it");
+    let mut lines = Lines::of(child.stdout.take().unwrap());
+    lines.until("127.0.0.2:0: the supervisor bound something else here");
+    lines.until("127.0.0.1:0: the supervisor did not bind it");
     drop(child.stdin.take());
-    until("over");
-    assert!(child.wait().unwrap().success());
+    lines.until("over");
+    assert!(end_of(&mut child).success());
 }
 
 fn other_addresses() {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::real_kit::{Example, PATIENCE, connect, read_to_end, run_example, until_refused};
+use super::real_kit::{
+    Example, PATIENCE, accept, connect, read_to_end, run_example, until_refused,
+};
 
 const NAME: &str = "tcp_proxy";
 
@@ -21,9 +23,7 @@ fn proxy() -> (Example, TcpListener) {
 /// A client of the proxy, and what it is connected to.
 fn pair(proxy: &Example, back: &TcpListener) -> (TcpStream, TcpStream) {
     let front = proxy.client();
-    let back = back.accept().unwrap().0;
-    back.set_read_timeout(Some(PATIENCE)).unwrap();
-    back.set_write_timeout(Some(PATIENCE)).unwrap();
+    let back = accept(back);
     (front, back)
 }
 
@@ -59,7 +59,7 @@ fn what_was_sent_before_the_back_side_was_there_is_carried() {
     let mut front = proxy.client();
     front.write_all(b"early").unwrap();
     front.shutdown(Shutdown::Write).unwrap();
-    let mut back = listener.accept().unwrap().0;
+    let mut back = accept(&listener);
     assert_eq!(read_to_end(&mut back), b"early");
 }
 
@@ -116,8 +116,7 @@ fn a_front_that_has_gone_before_the_back_is_there_leaves_none() {
     front.write_all(b"me").unwrap();
     // What was connected for the others ends without a word.
     let mut stays = loop {
-        let mut back = listener.accept().unwrap().0;
-        back.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut back = accept(&listener);
         match back.read_exact(&mut [0; 2]) {
             Ok(()) => break back,
             Err(error) => assert!(

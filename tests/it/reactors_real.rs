@@ -11,7 +11,7 @@ use socketserver::{
     Address, Close, Context, Destination, Handler, Id, Limits, Mode, Note, Peer, Server, Topic,
 };
 
-use crate::real_kit::{PATIENCE, Running, read_to_end};
+use crate::real_kit::{PATIENCE, Running, accept, read_to_end};
 
 /// Says which thread it is on, joins the news, and answers with what it is told.
 struct Where(Sender<Id>);
@@ -216,9 +216,8 @@ fn connections_of_a_server_without_listeners_are_shared_out() {
         server = server.connect(Destination::from(to), Name);
     }
     let server = thread::Builder::new().name("reactor-0".to_owned()).spawn(|| server.run());
-    let mut names: Vec<String> = (0..6)
-        .map(|_| String::from_utf8(read_to_end(&mut far.accept().unwrap().0)).unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        (0..6).map(|_| String::from_utf8(read_to_end(&mut accept(&far))).unwrap()).collect();
     names.sort_unstable();
     let twice = ["0", "0", "1", "1", "2", "2"].map(|number| format!("reactor-{number}"));
     assert_eq!(names, twice);

@@ -10,8 +10,8 @@ use socketserver::services::web::Web;
 use socketserver::{Close, Context, Handler, Limits, Peer, Server};
 
 use super::real_kit::{
-    Echo, PATIENCE, Running, connect, exchange, finish_upload, get, read_answer, read_to_end, tcp,
-    until_refused,
+    Echo, PATIENCE, Running, connect, exchange, finish_upload, get, read_answer, read_to_end, soon,
+    tcp, until_refused,
 };
 
 fn bind() -> Server {
@@ -293,5 +293,5 @@ fn peers_are_told_by_their_address() {
         Echo
     }));
     let client = server.client();
-    assert_eq!(told.recv().unwrap(), Peer::from(client.local_addr().unwrap()));
+    assert_eq!(soon(&told), Peer::from(client.local_addr().unwrap()));
 }

@@ -1,35 +1,42 @@
 //! For the tests on real sockets: a server in a thread, a program in a process, and clients that
 //! wait for events and never for time to pass.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::mpsc::Receiver;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 use std::{env, io};
 
+use socket2::SockRef;
 use socketserver::{Address, Close, Context, Handler, Remote, Server};
 
 use super::http_kit::{Answer, answer};
-
-/// Longer than anything here takes on the busiest machine: it turns a hang into a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use super::output_kit::{Lines, end_of, run_to_end};
+pub(crate) use super::waiting::PATIENCE;
+use super::waiting::until;
 
 /// A server that runs in a thread. Dropping it ends it, whatever it is doing.
 pub(crate) struct Running {
     pub(crate) addresses: Vec<Address>,
     pub(crate) remote: Remote,
-    thread: Option<JoinHandle<io::Result<()>>>,
+    thread: Option<JoinHandle<()>>,
+    end: Receiver<io::Result<()>>,
 }
 
 impl Running {
     pub(crate) fn start(server: Server) -> Running {
         let addresses = server.addresses();
         let remote = server.remote();
-        let thread = Some(std::thread::spawn(|| server.run()));
-        Running { addresses, remote, thread }
+        let (ended, end) = channel();
+        let thread = std::thread::spawn(move || {
+            // A test that has failed listens no longer.
+            let _ = ended.send(server.run());
+        });
+        Running { addresses, remote, thread: Some(thread), end }
     }
 
     pub(crate) fn tcp(&self, index: usize) -> SocketAddr {
@@ -42,15 +49,27 @@ impl Running {
 
     /// Waits until it has ended by itself.
     pub(crate) fn join(mut self) {
-        self.thread.take().expect("not joined before").join().unwrap().unwrap();
+        self.end().expect("the server fails");
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        let end = self.end.recv_timeout(PATIENCE);
+        assert_ne!(
+            end.as_ref().err(),
+            Some(&RecvTimeoutError::Timeout),
+            "the server does not end: {:?}",
+            self.remote.metrics()
+        );
+        self.thread.take().expect("not joined before").join().expect("the server panicked");
+        end.expect("it has not panicked")
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.remote.abort();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if self.thread.is_some() && !std::thread::panicking() {
+            self.end().expect("the server fails");
         }
     }
 }
@@ -64,35 +83,68 @@ pub(crate) fn tcp(address: &Address) -> SocketAddr {
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    wait_no_longer_than_patience(&stream);
     stream
 }
 
 /// What another thread says next.
+#[track_caller]
 pub(crate) fn soon<T>(receiver: &Receiver<T>) -> T {
-    receiver.recv_timeout(PATIENCE).expect("it never comes")
+    receiver.recv_timeout(PATIENCE).expect("another thread says something")
+}
+
+/// The next connection of a listener.
+#[track_caller]
+pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
+    wait_no_longer_than_patience(listener);
+    let stream = listener.accept().expect("a connection comes").0;
+    wait_no_longer_than_patience(&stream);
+    stream
+}
+
+/// The same of a Unix socket.
+#[track_caller]
+pub(crate) fn accept_unix(listener: &UnixListener) -> UnixStream {
+    wait_no_longer_than_patience(listener);
+    let stream = listener.accept().expect("a connection comes").0;
+    wait_no_longer_than_patience(&stream);
+    stream
+}
+
+/// Gives each read, write and accept on a socket an end (socket(7)).
+pub(crate) fn wait_no_longer_than_patience(socket: &impl AsFd) {
+    let socket = SockRef::from(socket);
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_write_timeout(Some(PATIENCE)).unwrap();
+}
+
+/// The last bytes of what was heard, for the message of a failure.
+fn shown(said: &[u8]) -> String {
+    said[said.len().saturating_sub(200)..].escape_ascii().to_string()
 }
 
 /// Sends a request on a connection and reads the answer.
+#[track_caller]
 pub(crate) fn exchange(stream: &mut (impl Read + Write), request: &str) -> Answer {
     stream.write_all(request.as_bytes()).unwrap();
     read_answer(stream, request.split(' ').next().unwrap())
 }
 
 /// A `GET` that keeps the connection.
+#[track_caller]
 pub(crate) fn get(stream: &mut (impl Read + Write), target: &str) -> Answer {
     exchange(stream, &format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"))
 }
 
 /// Reads one answer and not a byte more.
+#[track_caller]
 pub(crate) fn read_answer(stream: &mut impl Read, method: &str) -> Answer {
     let mut said = Vec::new();
     loop {
         let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap_or_else(|error| {
-            panic!("{error} after {}", said.escape_ascii());
-        });
+        if let Err(error) = stream.read_exact(&mut byte) {
+            panic!("{error} and no whole answer after {} bytes: {}", said.len(), shown(&said));
+        }
         said.push(byte[0]);
         if let Some((answer, _)) = answer(method, &said) {
             return answer;
@@ -101,25 +153,26 @@ pub(crate) fn read_answer(stream: &mut impl Read, method: &str) -> Answer {
 }
 
 /// Waits until the server has closed; a reset would be an error.
+#[track_caller]
 pub(crate) fn read_to_end(stream: &mut impl Read) -> Vec<u8> {
     let mut said = Vec::new();
-    stream.read_to_end(&mut said).unwrap();
+    if let Err(error) = stream.read_to_end(&mut said) {
+        panic!("{error} and no end after {} bytes: {}", said.len(), shown(&said));
+    }
     said
 }
 
 /// Waits until nobody listens there any more: a stopping server has begun to drain.
 pub(crate) fn until_refused(address: SocketAddr) {
-    loop {
-        match TcpStream::connect(address) {
-            Ok(_) => std::thread::yield_now(),
-            // It was in the queue of a listener that was just being closed.
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-                return;
-            }
+    until("the listener is closed", || match TcpStream::connect(address) {
+        Ok(_) => Err("connected"),
+        // It was in the queue of a listener that was just being closed.
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => Err("reset"),
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+            Ok(())
         }
-    }
+    });
 }
 
 /// Sends back what comes.
@@ -136,7 +189,7 @@ impl Handler for Echo {
 pub(crate) struct Example {
     pub(crate) child: Child,
     pub(crate) addresses: Vec<Address>,
-    pub(crate) log: BufReader<ChildStderr>,
+    pub(crate) log: Lines,
 }
 
 /// Where cargo puts it: `cargo test` builds the examples as well.
@@ -159,15 +212,15 @@ impl Example {
     pub(crate) fn spawn(mut command: Command, listeners: usize) -> Example {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut out = Lines::of(child.stdout.take().unwrap());
+        let log = Lines::of(child.stderr.take().unwrap());
         let mut example = Example { child, addresses: Vec::new(), log };
-        for line in out.lines().take(listeners) {
-            let line = line.unwrap();
-            let address = line.strip_prefix("listening on ").expect("where it listens");
+        for _ in 0..listeners {
+            let Some(line) = out.next("address that it listens on") else { break };
+            let address = line.trim_end().strip_prefix("listening on ").expect("where it listens");
             example.addresses.push(address.parse().unwrap());
         }
-        assert_eq!(example.addresses.len(), listeners, "{}", example.rest_of_log());
+        assert_eq!(example.addresses.len(), listeners, "{}", example.log.rest());
         example
     }
 
@@ -181,24 +234,14 @@ impl Example {
     }
 
     /// Waits for a line of the log with `text` in it.
-    pub(crate) fn until_logged(&mut self, text: &str) {
-        let mut line = String::new();
-        while !line.contains(text) {
-            line.clear();
-            assert!(self.log.read_line(&mut line).unwrap() > 0, "it ended without '{text}'");
-        }
-    }
-
-    fn rest_of_log(&mut self) -> String {
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
-        rest
+    pub(crate) fn until_logged(&mut self, text: &str) -> String {
+        self.log.until(text)
     }
 
     /// Waits until it ends by itself, and gives its exit code and the rest of its log.
     pub(crate) fn join(mut self) -> (Option<i32>, String) {
-        let log = self.rest_of_log();
-        (self.child.wait().unwrap().code(), log)
+        let log = self.log.rest();
+        (end_of(&mut self.child).code(), log)
     }
 }
 
@@ -213,7 +256,7 @@ impl Drop for Example {
 pub(crate) fn run_example(name: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(example_path(name));
     command.args(arguments).env("RUST_BACKTRACE", "1").stdin(Stdio::null());
-    command.output().unwrap()
+    run_to_end(&mut command)
 }
 
 /// Sends the body that was announced, and reads the last answer of a server that is stopping.

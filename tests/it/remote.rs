@@ -10,6 +10,7 @@ use socketserver::{
 };
 
 use super::real_kit::{Echo, PATIENCE, Running, read_to_end};
+use crate::waiting::until;
 
 /// How much the threads say.
 const THREADS: usize = 4;
@@ -37,10 +38,10 @@ impl Handler for Listener {
 
 /// Does it until there is room.
 fn insist(what: impl Fn() -> Result<(), RemoteError>) {
-    while let Err(error) = what() {
-        assert_eq!(error, RemoteError::Full);
-        thread::yield_now();
-    }
+    until("there is room for a command", || match what() {
+        Err(RemoteError::Gone) => panic!("the server has gone"),
+        other => other,
+    });
 }
 
 /// Threads say lines to one connection in the way of `say`; each thread's arrive in its order, and

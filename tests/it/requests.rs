@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socketserver::{Address, Limits, Mode, Peer, RequestHandler, Server, Stream};
 
-use super::real_kit::{Echo, Running, connect, read_to_end};
+use super::real_kit::{Echo, PATIENCE, Running, connect, read_to_end};
 
 type Part = Box<dyn FnMut(&mut Stream) -> io::Result<()> + Send>;
 
@@ -69,7 +69,9 @@ impl Drop for Probe {
 pub(crate) fn until_dropped(told: &Receiver<String>) -> Vec<String> {
     let mut all = Vec::new();
     while all.last().is_none_or(|last| last != "dropped") {
-        all.push(told.recv().unwrap());
+        all.push(told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            panic!("it was not dropped; it was told {all:?}");
+        }));
     }
     all
 }

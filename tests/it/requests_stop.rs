@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socketserver::{Limits, Peer, RequestHandler, Stream};
 
-use super::real_kit::{Running, read_to_end, until_refused};
+use super::real_kit::{PATIENCE, Running, read_to_end, until_refused};
 use super::requests::{Probe, busy, echo_lines, server, until_dropped};
 
 /// Counts itself while it lives.
@@ -70,7 +70,7 @@ fn stopping_ends_reads_and_not_writes() {
     for _ in 0..4 {
         until_dropped(&told);
     }
-    assert!(told.recv().is_err());
+    assert!(told.recv_timeout(PATIENCE).is_err());
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn who_waits_for_a_worker_when_the_server_stops_is_served_still() {
             stream.write_all(b"hello\n")?;
             stream.flush()?;
             if let Some(gate) = &gate {
-                gate.recv().map_err(io::Error::other)?;
+                gate.recv_timeout(PATIENCE).map_err(io::Error::other)?;
             }
             echo_lines(stream)
         })
@@ -115,7 +115,7 @@ fn at_the_deadline_nobody_is_waited_for() {
         Some(gate) => Probe::new(&tell, move |stream| {
             stream.write_all(b"!")?;
             stream.flush()?;
-            gate.recv().map_err(io::Error::other)?;
+            gate.recv_timeout(PATIENCE).map_err(io::Error::other)?;
             stream.write_all(b"too late")?;
             stream.flush()
         }),
@@ -152,7 +152,8 @@ fn aborting_waits_for_nobody() {
         Probe::new(&channel().0, move |stream| {
             stream.write_all(b"!")?;
             stream.flush()?;
-            gate.as_ref().map_or(Ok(()), |gate| gate.recv().map_err(io::Error::other))
+            gate.as_ref()
+                .map_or(Ok(()), |gate| gate.recv_timeout(PATIENCE).map_err(io::Error::other))
         })
     });
     let running = Running::start(server);

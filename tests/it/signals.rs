@@ -1,12 +1,13 @@
 //! Signals after the last server that heeded them has gone.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 use socketserver::{Peer, Server};
 
 use crate::handlers::Echo;
+use crate::output_kit::{Lines, end_of};
 
 const CHILD: &str = "SOCKETSERVER_TEST_CHILD";
 const SIGTERM: i32 = 15;
@@ -25,11 +26,10 @@ fn signals_do_again_what_they_do_by_default() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().ends_with("over")), "the server never ended");
+    Lines::of(child.stdout.take().unwrap()).until("over");
     let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(kill.success());
-    let status = child.wait().unwrap();
+    let status = end_of(&mut child);
     assert_eq!(status.signal(), Some(SIGTERM), "{status}");
 }
 

@@ -20,11 +20,15 @@ fn start(mode: Mode, slow_call: Option<Duration>) -> Running {
 
 /// Waits for a record with all of this in it.
 fn until(log: &Receiver<String>, texts: &[&str]) -> String {
+    let mut logged = Vec::new();
     loop {
-        let line = log.recv_timeout(PATIENCE).expect("it is logged");
+        let line = log.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            panic!("no record with {texts:?}; there were {logged:#?}");
+        });
         if texts.iter().all(|text| line.contains(text)) {
             return line;
         }
+        logged.push(line);
     }
 }
 

@@ -12,6 +12,7 @@ use socketserver::{Close, Context, Handler, Id, Limits, Mode, Note, Peer, Remote
 
 use crate::handlers::{Log, Probe, Told, patient, tight};
 use crate::real_kit::{Running, soon};
+use crate::waiting::until;
 
 /// A member of a topic; with a `remote`, its first input has 1.5 MiB published there through it,
 /// then a word, and then the input sent back.
@@ -216,9 +217,9 @@ fn the_last_wishes_of_who_is_too_slow_for_a_thread_are_heard() {
     *ended.lock().unwrap() = Some(soon(&ids));
     // The first one fills the socket, the second one finds it full.
     for _ in 0..3 {
-        while server.remote.send(slow_id, vec![0; 8 * 1024 * 1024]).is_err() {
-            thread::yield_now();
-        }
+        until("there is room for a command", || {
+            server.remote.send(slow_id, vec![0; 8 * 1024 * 1024])
+        });
     }
     let mut said = [0; 4];
     heir.read_exact(&mut said).unwrap();
@@ -246,12 +247,8 @@ fn who_ends_with_a_word_to_siblings_does_not_wait_behind_the_greedy() {
     }
     network.turn();
     network.send(quitter, b"q");
-    let mut turns = 0;
-    while !network.is_closed(quitter) {
-        network.turn();
-        turns += 1;
-    }
-    assert!(turns <= 3, "{turns} turns");
+    (0..3).for_each(|_| network.turn());
+    assert!(network.is_closed(quitter), "not within 3 turns");
 }
 
 /// Uses whole lines.
@@ -284,9 +281,10 @@ fn those_who_send_without_a_pause_are_asked_to_stop() {
             thread::spawn(move || while client.write_all(&lines).is_ok() {})
         })
         .collect();
-    while server.remote.metrics().bytes_in < 60_000_000 {
-        thread::yield_now();
-    }
+    until("60 MB have been read", || match server.remote.metrics().bytes_in {
+        60_000_000.. => Ok(()),
+        bytes => Err(bytes),
+    });
     server.remote.stop();
     (0..COUNT).for_each(|_| soon(&told));
     server.join();

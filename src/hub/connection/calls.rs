@@ -1,21 +1,18 @@
-//! How a connection calls its handler: made here or sent to a worker, and what the handler recorded
-//! applied. The second part of [`Connection`].
+//! Calls of the handler, and the effects that it records. The second part of [`Exchange`].
 
-use super::Connection;
-use super::state::{Flags, Life, Output};
+use super::exchange::Exchange;
+use super::flags::Flags;
+use super::state::Output;
 use crate::close::Close;
-use crate::exec::{Call, Executor, Job, Returned, Task};
-use crate::handler::Handler;
-use crate::handler::context::{Context, Effect, Undelivered};
+use crate::exec::{Call, Job, Returned};
+use crate::handler::context::{Effect, Undelivered};
 use crate::hub::shards;
 use crate::hub::transport::Transport;
-use crate::hub::turn::{Config, Meter, Turn};
+use crate::hub::turn::{Config, Turn};
 use crate::id::{Home, Id};
-use crate::metrics::counters::Counters;
-use crate::metrics::stopwatch::Stopwatch;
 use crate::panics;
 
-impl<T: Transport> Connection<T> {
+impl<T: Transport> Exchange<T> {
     #[inline(always)]
     pub(super) fn open_if_new(&mut self, id: Id, turn: &mut Turn) {
         if self.state.is_new() {
@@ -29,7 +26,7 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Tells the handler what others told it.
+    /// Delivers the notes of other handlers and threads.
     pub(super) fn deliver_notes(&mut self, id: Id, turn: &mut Turn) {
         while self.state.is_open() && self.state.is_here() {
             let Some((_, note)) = self.io.cold_if_any().and_then(|cold| cold.pop_note()) else {
@@ -41,8 +38,8 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Makes a call and applies what the handler asked for, or sends the handler to a worker with
-    /// it. `None` if it panicked, went to a worker, or there is none.
+    /// Makes a call and applies its effects, or sends the handler to a worker with it. `None` if it
+    /// panicked, went to a worker, or there is none.
     #[inline(always)]
     pub(super) fn call(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) -> Returned {
         if !self.state.is_open() {
@@ -56,7 +53,7 @@ impl<T: Transport> Connection<T> {
         returned
     }
 
-    /// The same for a handler that cannot send any more: what it writes goes nowhere.
+    /// The same for a handler that cannot send any more: its output goes nowhere.
     #[cold]
     fn call_mute(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) -> Returned {
         let len = turn.record.out.len();
@@ -66,9 +63,9 @@ impl<T: Transport> Connection<T> {
         returned
     }
 
-    /// Applies what the handler asked for in a call from which it `returned`, or not.
+    /// Applies the effects of a call from which the handler `returned`, or not.
     #[inline(always)]
-    fn heed(&mut self, id: Id, turn: &mut Turn, returned: bool) {
+    pub(super) fn heed(&mut self, id: Id, turn: &mut Turn, returned: bool) {
         if !turn.record.effects.is_empty() {
             self.apply(id, turn);
         }
@@ -79,15 +76,10 @@ impl<T: Transport> Connection<T> {
             self.state.set(Flags::ABOVE_HIGH);
         }
         if self.io.keeps_boundaries() {
-            self.pack(turn);
+            // One packet for each call: it leaves before the next one writes.
+            turn.meter.progress.packed += turn.record.out.len();
+            self.io.flush(&mut self.state, turn);
         }
-    }
-
-    /// Sends what one call wrote as one packet, before the next call writes.
-    #[cold]
-    fn pack(&mut self, turn: &mut Turn) {
-        turn.meter.progress.packed += turn.record.out.len();
-        self.io.flush(&mut self.state, turn);
     }
 
     /// Returns how much the handler may write before its output is above the high watermark.
@@ -102,44 +94,14 @@ impl<T: Transport> Connection<T> {
     #[inline(always)]
     fn make(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) -> Returned {
         turn.record.room = self.room(&turn.config);
-        if turn.config.executor == Executor::Pool {
-            self.send_to_worker(id, turn, call);
-            return None;
-        }
-        let handler = self.handler.as_deref_mut()?;
-        let Meter { counters, stopwatch, .. } = &mut turn.meter;
-        counters.calls.add(1);
-        let mut cx = Context::new(id, &self.peer, &mut turn.record);
-        let result = match stopwatch.is_alarmed() {
-            false => call.make(handler, &mut cx),
-            true => make_timed(call, handler, &mut cx, stopwatch, counters),
-        };
-        match result {
-            Ok(result) => Some(result),
-            Err(said) => {
-                counters.panics.add(1);
-                log::error!("{id} {}: handler panicked: {said}", self.peer);
-                None
-            }
-        }
+        self.callee.call(id, call, &mut self.state, turn)
     }
 
-    /// Sends the handler to a worker with the call.
-    #[cold]
-    fn send_to_worker(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) {
-        let Some(handler) = self.handler.take() else { return };
-        let record = turn.spare_record();
-        turn.meter.counters.calls.add(1);
-        let job = Job::new(id, self.peer.clone(), handler, call, record);
-        turn.pending.push_task(Task::Job(job));
-        self.state.set(Flags::ON_WORKER);
-    }
-
-    /// Takes the handler back, and goes on from where the call would have returned. What it wrote
-    /// goes behind what others have sent meanwhile.
-    pub(in crate::hub) fn come_back(&mut self, id: Id, mut job: Job, turn: &mut Turn) {
+    /// Takes the handler back, and goes on from where the call would have returned. Its output goes
+    /// after the output that others have queued meanwhile.
+    pub(super) fn come_back(&mut self, id: Id, mut job: Job, turn: &mut Turn) {
         self.state.clear(Flags::ON_WORKER);
-        self.handler = Some(job.handler);
+        self.callee.come_back(job.handler);
         turn.record.effects.append(&mut job.record.effects);
         turn.record.messages += std::mem::take(&mut job.record.messages);
         turn.meter.stopwatch.note_job(job.took, &turn.meter.counters);
@@ -167,12 +129,12 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Takes a handler back whose call has not been made: the server ends.
-    pub(in crate::hub) fn take_back(&mut self, job: Job) {
+    pub(super) fn take_back(&mut self, job: Job) {
         self.state.take_back_call(job.is_to_open(), job.is_to_close());
-        self.handler = Some(job.handler);
+        self.callee.come_back(job.handler);
     }
 
-    /// Applies what the handler asked for its own connection, and hands on the rest.
+    /// Applies the effects on the handler's own connection, and hands on the rest.
     fn apply(&mut self, id: Id, turn: &mut Turn) {
         let Turn { record, pending, config, .. } = turn;
         for effect in record.effects.drain(..) {
@@ -189,9 +151,7 @@ impl<T: Transport> Connection<T> {
                 // Ignored after a close in the same call.
                 Effect::Upgrade(to) if !self.state.is_open() => panics::drop_quietly(to),
                 Effect::Upgrade(to) => {
-                    if let Some(old) = self.handler.replace(to) {
-                        panics::drop_quietly(old);
-                    }
+                    self.callee.replace(to);
                     self.state.upgrade(record.stopping);
                     pending.push_effect(id, Effect::CancelWake);
                 }
@@ -209,7 +169,7 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Keeps what the handler left of `bytes`, the last `fresh` of which are new.
+    /// Keeps the bytes that the handler left, the last `fresh` of which are new.
     #[inline(always)]
     pub(super) fn keep_unused(
         &mut self,
@@ -252,12 +212,13 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Calls `on_close` and drops the handler. What it writes now goes nowhere. Returns false if
-    /// the handler is with a worker.
+    /// Calls `on_close` and drops the handler; output that it writes now goes nowhere. Returns
+    /// false if the handler is with a worker.
     pub(super) fn finish_handler(&mut self, id: Id, turn: &mut Turn) -> bool {
         if !self.state.is_here() {
             return false;
         }
+        turn.record.out.clear();
         if self.state.note_close() {
             let why = self.io.why();
             self.make(id, turn, Call::Close(&why));
@@ -265,11 +226,9 @@ impl<T: Transport> Connection<T> {
                 return false;
             }
         }
-        if let Some(handler) = self.handler.take() {
-            panics::drop_quietly(handler);
-        }
+        self.callee.dismiss();
         turn.record.out.clear();
-        // What it asked for this connection is void; what it asked for others still counts.
+        // Effects on this connection are void; effects on others still count.
         for effect in turn.record.effects.drain(..) {
             match effect {
                 Effect::Send(..)
@@ -289,26 +248,4 @@ impl<T: Transport> Connection<T> {
         }
         true
     }
-
-    /// Returns true if a note can be delivered to the handler.
-    pub(in crate::hub) fn hears_notes(&self) -> bool {
-        self.state.life() == Life::Open
-    }
-}
-
-/// Makes a call while each is timed.
-#[cold]
-fn make_timed(
-    call: Call<'_>,
-    handler: &mut dyn Handler,
-    cx: &mut Context<'_>,
-    stopwatch: &mut Stopwatch,
-    counters: &Counters,
-) -> Result<Result<usize, Close>, String> {
-    let name = call.name();
-    let result = call.make(handler, cx);
-    if let Some(slow) = stopwatch.lap(counters) {
-        log::warn!("{} {}: {name} {slow}", cx.id(), cx.peer());
-    }
-    result
 }

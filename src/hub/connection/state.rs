@@ -1,8 +1,7 @@
 //! The states of a connection and every transition between them. Knows no socket, no handler and
 //! no buffer: it is told what has happened, and answers what may happen next.
 //!
-//! A connection is two halves, which end separately, and a life. The callbacks of its handler, the
-//! stop of the server and the handler's timer are small machines of their own.
+//! A connection is two halves, which end separately, and a life.
 //!
 //! ```text
 //! machine    from        on                                      to
@@ -40,6 +39,9 @@
 //! * Only unsent output of a connection's own handler pauses its input
 //!   ([`ABOVE_HIGH`](Flags::ABOVE_HIGH)). Output that others queue on it pauses the others.
 //! * A connection ends in good order (`Closed`: FIN) or by a reset (`Cut`: RST).
+
+use super::flags::Flags;
+use crate::hub::pubsub::Memberships;
 
 /// The life of a connection. It only goes down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,7 +97,7 @@ enum Callbacks {
     Adopted,
 }
 
-/// Whether `on_stop` is due.
+/// The call of `on_stop`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(in crate::hub) enum Stop {
@@ -116,57 +118,8 @@ pub(in crate::hub) enum Timer {
     Rang,
 }
 
-/// How many topics the connection is a member of, as far as it matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(in crate::hub) enum Memberships {
-    None,
-    One,
-    Several,
-}
-
-/// Facts that do not exclude each other.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::hub) struct Flags(u16);
-
-impl Flags {
-    const NONE: Flags = Flags(0);
-    /// In the run queue, where a connection is at most once.
-    pub(in crate::hub) const QUEUED: Flags = Flags(1);
-    /// The socket may hold input: an edge came and no read has come up short since. No second
-    /// event will come before that.
-    pub(in crate::hub) const READABLE: Flags = Flags(1 << 1);
-    /// A short read does not prove that the socket is empty: the end of the input may have come
-    /// merged with data, or a read stopped at the urgent mark. Read until `WouldBlock`.
-    pub(in crate::hub) const READ_TO_END: Flags = Flags(1 << 2);
-    /// The socket took less than it was given: an event will tell when it takes more.
-    pub(in crate::hub) const BLOCKED: Flags = Flags(1 << 3);
-    /// Unsent output of the handler was above the high watermark and has not fallen to the low
-    /// one since: the connection is not read.
-    pub(in crate::hub) const ABOVE_HIGH: Flags = Flags(1 << 4);
-    /// The handler paused: the connection is not read, and nothing is offered.
-    pub(in crate::hub) const PAUSED: Flags = Flags(1 << 5);
-    /// Its publishing or forwarding is faster than the receivers: not read until they have
-    /// caught up.
-    pub(in crate::hub) const THROTTLED: Flags = Flags(1 << 6);
-    /// Unused input is to be offered again though no new byte has come.
-    pub(in crate::hub) const RETRY_INPUT: Flags = Flags(1 << 7);
-    /// The handler is with a worker.
-    pub(in crate::hub) const ON_WORKER: Flags = Flags(1 << 8);
-    /// Several topics have queued output on it that leaves in one write.
-    pub(in crate::hub) const COLLECTING: Flags = Flags(1 << 9);
-    /// An incomplete message has used up its time.
-    pub(in crate::hub) const MESSAGE_LATE: Flags = Flags(1 << 10);
-    /// An event reported an error that no call has returned yet.
-    pub(in crate::hub) const ERROR_PENDING: Flags = Flags(1 << 11);
-
-    pub(in crate::hub) const fn with(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
-    }
-}
-
 /// All of it in eight bytes, so that one comparison tells that nothing is unusual.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct Core {
     life: Life,
@@ -176,6 +129,24 @@ struct Core {
     stop: Stop,
     timer: Timer,
     flags: Flags,
+}
+
+impl Core {
+    /// Returns all of it as one number: one load, because the fields lie side by side.
+    #[inline(always)]
+    const fn word(&self) -> u64 {
+        let [low, high] = self.flags.bits().to_ne_bytes();
+        u64::from_ne_bytes([
+            self.life as u8,
+            self.input as u8,
+            self.output as u8,
+            self.callbacks as u8,
+            self.stop as u8,
+            self.timer as u8,
+            low,
+            high,
+        ])
+    }
 }
 
 /// Open, and readable; nothing else.
@@ -220,13 +191,13 @@ impl State {
     /// Returns true if the connection is open and readable, and nothing else is the case.
     #[inline(always)]
     pub(in crate::hub) fn is_ordinary(&self) -> bool {
-        self.core == ORDINARY
+        self.core.word() == const { ORDINARY.word() }
     }
 
     /// Returns true if the connection is open, and nothing else is the case.
     #[inline(always)]
     pub(in crate::hub) fn is_idle(&self) -> bool {
-        self.core == IDLE
+        self.core.word() == const { IDLE.word() }
     }
 }
 
@@ -234,22 +205,22 @@ impl State {
 impl State {
     #[inline(always)]
     pub(in crate::hub) fn has(&self, flag: Flags) -> bool {
-        self.core.flags.0 & flag.0 == flag.0
+        self.core.flags.has(flag)
     }
 
     #[inline(always)]
     pub(in crate::hub) fn has_any(&self, flags: Flags) -> bool {
-        self.core.flags.0 & flags.0 != 0
+        self.core.flags.has_any(flags)
     }
 
     #[inline(always)]
     pub(in crate::hub) fn set(&mut self, flags: Flags) {
-        self.core.flags.0 |= flags.0;
+        self.core.flags = self.core.flags.with(flags);
     }
 
     #[inline(always)]
     pub(in crate::hub) fn clear(&mut self, flags: Flags) {
-        self.core.flags.0 &= !flags.0;
+        self.core.flags = self.core.flags.without(flags);
     }
 
     /// Clears `flag` and returns true if it was set.
@@ -290,15 +261,14 @@ impl State {
         self.core.life = self.core.life.max(Life::Lingering);
     }
 
-    /// All is sent, and nothing is unread.
+    /// Nothing is left to be sent.
     pub(in crate::hub) fn close(&mut self) {
         self.core.life = self.core.life.max(Life::Closed);
     }
 
-    /// Ends it at once, by a reset if something `is_lost`.
-    pub(in crate::hub) fn cut(&mut self, is_lost: bool) {
-        let to = if is_lost { Life::Cut } else { Life::Closed };
-        self.core.life = self.core.life.max(to);
+    /// Ends it at once, by a reset.
+    pub(in crate::hub) fn cut(&mut self) {
+        self.core.life = self.core.life.max(Life::Cut);
     }
 
     /// Its handler is gone, and its socket goes.
@@ -356,6 +326,17 @@ impl State {
         }
         if self.core.input == Input::Open {
             self.set(Flags::READABLE.with(Flags::READ_TO_END));
+        }
+    }
+
+    /// An event reports an error, the end of the input or urgent data.
+    #[cold]
+    pub(in crate::hub) fn note_unusual(&mut self, is_error: bool) {
+        self.set(Flags::READABLE.with(Flags::READ_TO_END));
+        if is_error {
+            self.set(Flags::ERROR_PENDING);
+            // The next write will tell.
+            self.clear(Flags::BLOCKED);
         }
     }
 

@@ -4,14 +4,14 @@
 use std::ops::Range;
 
 use super::log::Slice;
-use super::{Subscribers, Topics};
-use crate::hub::connection::state::{Flags, Memberships};
+use super::{Memberships, Subscribers, Topics};
+use crate::hub::connection::flags::Flags;
 use crate::hub::connections::Connections;
 use crate::hub::transport::Transport;
 use crate::hub::turn::OUT_KEPT;
 use crate::id::Id;
 
-/// What the deliveries of one turn may cost, in bytes. A room of 10,000 takes several turns, and
+/// The budget for the deliveries of one turn, in bytes. A room of 10,000 takes several turns, and
 /// other connections are served in between.
 const BUDGET: usize = 2 * 1024 * 1024;
 /// A write costs at least as much as copying so many bytes.

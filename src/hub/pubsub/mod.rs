@@ -10,7 +10,6 @@ use std::ops::Range;
 use slab::Slab;
 
 use self::log::TopicLog;
-use super::connection::state::Memberships;
 use crate::id::Id;
 use crate::topic::Topic;
 
@@ -28,7 +27,16 @@ pub(super) struct Topics {
     changes: Vec<Change>,
 }
 
-/// Whether a topic has members here.
+/// How many topics the connection is a member of, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(in crate::hub) enum Memberships {
+    None,
+    One,
+    Several,
+}
+
+/// A topic has got its first member here, or lost its last one.
 pub(super) struct Change {
     pub(super) topic: Topic,
     pub(super) has_members: bool,
@@ -201,6 +209,7 @@ impl Topics {
         topic.is_congested().then_some(&mut topic.throttled)
     }
 
+    #[inline(always)]
     pub(super) fn is_busy(&self) -> bool {
         !self.busy.is_empty()
     }

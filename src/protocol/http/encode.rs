@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::decimal::append_decimal;
 use super::opening;
 use super::version::Version;
 
@@ -75,6 +76,12 @@ impl Answer<'_> {
     /// Appends the head, up to and with its empty line, dated `unix_seconds` after 1970.
     #[inline(always)]
     pub fn append(&self, out: &mut Vec<u8>, unix_seconds: u64) {
+        if let (Connection::KeepAlive, [], Length::Fixed(length)) =
+            (self.connection, self.fields, self.length)
+        {
+            opening::append_whole(out, self.status, self.content_type, unix_seconds, length);
+            return;
+        }
         opening::append(out, self.status, self.content_type, unix_seconds);
         match self.connection {
             Connection::KeepAlive => {}
@@ -109,30 +116,4 @@ impl Answer<'_> {
     pub fn append_last_chunk(out: &mut Vec<u8>) {
         out.extend_from_slice(b"0\r\n\r\n");
     }
-}
-
-/// Digits without the machinery of `format!`: this is in every answer. Most lengths have few.
-#[inline]
-fn append_decimal(out: &mut Vec<u8>, number: u64) {
-    let digit = |unit: u64| b'0' + (number / unit % 10) as u8;
-    match number {
-        0..10 => out.push(digit(1)),
-        10..100 => out.extend_from_slice(&[digit(10), digit(1)]),
-        100..1000 => out.extend_from_slice(&[digit(100), digit(10), digit(1)]),
-        _ => append_long_decimal(out, number),
-    }
-}
-
-fn append_long_decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-        start -= 1;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(start..).unwrap_or_default());
 }

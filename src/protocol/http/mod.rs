@@ -21,6 +21,7 @@
 mod body;
 mod bytes;
 mod chunk;
+mod decimal;
 mod encode;
 mod fields;
 mod framing;

@@ -6,16 +6,21 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::StatusCode;
 
+use super::decimal::append_decimal;
+
 /// The longest opening that is remembered.
 const MAX: usize = 192;
 
-/// Status line, Date and Content-Type, as they were last put together.
+/// Status line, Date and Content-Type, as they were last put together, and the last length.
 struct Opening {
     unix_seconds: u64,
     status: u16,
     len: usize,
     /// Where in `bytes` the content type stands; empty if there is none.
     content_type: (usize, usize),
+    /// The length in the last line of `bytes`; they end with the opening if there is none.
+    length: Option<u64>,
+    whole_len: usize,
     bytes: [u8; MAX],
 }
 
@@ -35,11 +40,53 @@ pub(super) fn append(out: &mut Vec<u8>, status: StatusCode, content_type: &str, 
         is_known
     });
     if !is_known {
-        let start = out.len();
-        put_together(out, status, content_type, unix);
-        let bytes = out.get(start..).unwrap_or_default();
-        LAST.with_borrow_mut(|last| last.remember(bytes, status, content_type, unix));
+        append_new(out, status, content_type, unix);
     }
+}
+
+/// Appends the same with a Content-Length and the empty line at the end of the head.
+#[inline]
+pub(super) fn append_whole(
+    out: &mut Vec<u8>,
+    status: StatusCode,
+    content_type: &str,
+    unix: u64,
+    length: u64,
+) {
+    let is_known = LAST.with_borrow(|last| {
+        let is_known = last.length == Some(length) && last.is_for(status, content_type, unix);
+        if is_known {
+            out.extend_from_slice(last.bytes.get(..last.whole_len).unwrap_or_default());
+        }
+        is_known
+    });
+    if !is_known {
+        append_new_length(out, status, content_type, unix, length);
+    }
+}
+
+#[cold]
+fn append_new(out: &mut Vec<u8>, status: StatusCode, content_type: &str, unix: u64) {
+    let start = out.len();
+    put_together(out, status, content_type, unix);
+    let bytes = out.get(start..).unwrap_or_default();
+    LAST.with_borrow_mut(|last| last.remember(bytes, status, content_type, unix));
+}
+
+fn append_new_length(
+    out: &mut Vec<u8>,
+    status: StatusCode,
+    content_type: &str,
+    unix: u64,
+    length: u64,
+) {
+    append(out, status, content_type, unix);
+    let start = out.len();
+    out.extend_from_slice(b"Content-Length: ");
+    append_decimal(out, length);
+    out.extend_from_slice(b"\r\n\r\n");
+    let line = out.get(start..).unwrap_or_default();
+    LAST.with_borrow_mut(|last| last.remember_length(line, length));
 }
 
 #[cold]
@@ -58,8 +105,15 @@ fn put_together(out: &mut Vec<u8>, status: StatusCode, content_type: &str, unix:
 }
 
 impl Opening {
-    const NONE: Opening =
-        Opening { unix_seconds: 0, status: 0, len: 0, content_type: (0, 0), bytes: [0; MAX] };
+    const NONE: Opening = Opening {
+        unix_seconds: 0,
+        status: 0,
+        len: 0,
+        content_type: (0, 0),
+        length: None,
+        whole_len: 0,
+        bytes: [0; MAX],
+    };
 
     #[inline]
     fn is_for(&self, status: StatusCode, content_type: &str, unix: u64) -> bool {
@@ -78,6 +132,19 @@ impl Opening {
             self.len = bytes.len();
             self.status = status.as_u16();
             self.unix_seconds = unix;
+            self.length = None;
+        }
+    }
+
+    /// `line` came after the opening that was appended last: the one that is remembered, unless
+    /// that was too long to be.
+    fn remember_length(&mut self, line: &[u8], length: u64) {
+        self.length = None;
+        let whole_len = self.len + line.len();
+        if let Some(place) = self.bytes.get_mut(self.len..whole_len) {
+            place.copy_from_slice(line);
+            self.whole_len = whole_len;
+            self.length = Some(length);
         }
     }
 }

@@ -1,0 +1,120 @@
+//! The handler of a connection and how one call of it is made: here, or by a worker. Knows no
+//! bytes, and not what becomes of what it records.
+
+use super::flags::Flags;
+use super::state::State;
+use crate::close::Close;
+use crate::exec::{Call, Executor, Job, Returned, Task};
+use crate::handler::Handler;
+use crate::handler::context::Context;
+use crate::hub::turn::{Meter, Turn};
+use crate::id::Id;
+use crate::metrics::counters::Counters;
+use crate::metrics::stopwatch::Stopwatch;
+use crate::net::peer::Peer;
+use crate::panics;
+
+pub(super) struct Callee {
+    /// Gone once `on_close` has run, and away while a worker has it.
+    handler: Option<Box<dyn Handler>>,
+    peer: Peer,
+}
+
+impl Callee {
+    pub(super) fn new(peer: Peer, handler: Option<Box<dyn Handler>>) -> Callee {
+        Callee { handler, peer }
+    }
+
+    pub(super) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    #[cfg(debug_assertions)]
+    pub(super) fn has_handler(&self) -> bool {
+        self.handler.is_some()
+    }
+
+    /// Makes a call, or sends the handler to a worker with it. `None` if it panicked, went to a
+    /// worker, or there is none.
+    #[inline(always)]
+    pub(super) fn call(
+        &mut self,
+        id: Id,
+        call: Call<'_>,
+        state: &mut State,
+        turn: &mut Turn,
+    ) -> Returned {
+        if turn.config.executor == Executor::Pool {
+            self.send_to_worker(id, call, state, turn);
+            return None;
+        }
+        self.call_here(id, call, turn)
+    }
+
+    /// Makes a call in the loop.
+    #[inline(always)]
+    pub(super) fn call_here(&mut self, id: Id, call: Call<'_>, turn: &mut Turn) -> Returned {
+        let handler = self.handler.as_deref_mut()?;
+        let Meter { counters, stopwatch, .. } = &mut turn.meter;
+        counters.calls.add(1);
+        let mut cx = Context::new(id, &self.peer, &mut turn.record);
+        let result = match stopwatch.is_alarmed() {
+            false => call.make(handler, &mut cx),
+            true => make_timed(call, handler, &mut cx, stopwatch, counters),
+        };
+        match result {
+            Ok(result) => Some(result),
+            Err(said) => {
+                counters.panics.add(1);
+                log::error!("{id} {}: handler panicked: {said}", self.peer);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn send_to_worker(&mut self, id: Id, call: Call<'_>, state: &mut State, turn: &mut Turn) {
+        let Some(handler) = self.handler.take() else { return };
+        let record = turn.spare_record();
+        turn.meter.counters.calls.add(1);
+        let job = Job::new(id, self.peer.clone(), handler, call, record);
+        turn.pending.push_task(Task::Job(job));
+        state.set(Flags::ON_WORKER);
+    }
+
+    /// The handler is back from its worker.
+    pub(super) fn come_back(&mut self, handler: Box<dyn Handler>) {
+        self.handler = Some(handler);
+    }
+
+    /// Another handler takes over.
+    pub(super) fn replace(&mut self, handler: Box<dyn Handler>) {
+        if let Some(old) = self.handler.replace(handler) {
+            panics::drop_quietly(old);
+        }
+    }
+
+    /// Drops the handler.
+    pub(super) fn dismiss(&mut self) {
+        if let Some(handler) = self.handler.take() {
+            panics::drop_quietly(handler);
+        }
+    }
+}
+
+/// Makes a call while each is timed.
+#[cold]
+fn make_timed(
+    call: Call<'_>,
+    handler: &mut dyn Handler,
+    cx: &mut Context<'_>,
+    stopwatch: &mut Stopwatch,
+    counters: &Counters,
+) -> Result<Result<usize, Close>, String> {
+    let name = call.name();
+    let result = call.make(handler, cx);
+    if let Some(slow) = stopwatch.lap(counters) {
+        log::warn!("{} {}: {name} {slow}", cx.id(), cx.peer());
+    }
+    result
+}

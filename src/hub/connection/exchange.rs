@@ -1,0 +1,375 @@
+//! The exchange between the bytes of a connection and its handler: the pass from readiness to
+//! answer. Knows neither time nor other connections.
+//!
+//! [`Exchange::pass`] is the general path. [`Exchange::ordinary_pass`] does the same for a
+//! connection that is open and readable and nothing else: the same steps, fewer questions.
+
+use super::callee::Callee;
+use super::cold::Cold;
+use super::duplex::{Duplex, READ_SIZE};
+use super::flags::Flags;
+use super::state::{Input, Life, Output, State, Stop, Timer};
+use std::io;
+
+use crate::close::{Close, Timeout};
+use crate::exec::Call;
+use crate::handler::Handler;
+use crate::hub::transport::Transport;
+use crate::hub::turn::Turn;
+use crate::id::Id;
+use crate::limits::Limits;
+use crate::net::peer::Peer;
+
+pub(super) struct Exchange<T> {
+    pub(super) io: Duplex<T>,
+    pub(super) callee: Callee,
+    pub(super) state: State,
+}
+
+impl<T: Transport> Exchange<T> {
+    pub(super) fn new(transport: T, peer: Peer, handler: Option<Box<dyn Handler>>) -> Exchange<T> {
+        let state = match handler {
+            Some(_) => State::new(),
+            None => State::adopted(),
+        };
+        Exchange { io: Duplex::new(transport), callee: Callee::new(peer, handler), state }
+    }
+
+    /// Returns true if [`ordinary_pass`](Connection::ordinary_pass) will do.
+    #[inline(always)]
+    pub(super) fn is_ordinary(&self) -> bool {
+        self.state.is_ordinary() && !self.io.has_cold()
+    }
+
+    /// Reads, calls the handler and writes, once each, straight down. Returns true if nothing
+    /// unusual came of it; else the general path has to go on from where it is: see
+    /// [`finish_pass`](Connection::finish_pass).
+    #[inline(always)]
+    pub(super) fn ordinary_pass(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) -> bool {
+        let budget = turn.config.limits.read_budget;
+        if !self.io.short_read_drains() {
+            self.take_input(id, input, budget, turn);
+            return false;
+        }
+        let fresh = match self.io.read_raw(&mut input[..READ_SIZE]) {
+            Ok(fresh @ 1..READ_SIZE) => {
+                self.io.count_read(fresh, &mut turn.meter);
+                self.state.clear(Flags::READABLE);
+                fresh
+            }
+            // Where a first read of the general path would go on.
+            other => match self.io.note_read(&mut self.state, other, &mut turn.meter) {
+                Some(0) => {
+                    self.call(id, turn, Call::Eof);
+                    return false;
+                }
+                Some(fresh) => fresh,
+                None => {
+                    self.take_input(id, input, budget, turn);
+                    return false;
+                }
+            },
+        };
+        turn.record.room = turn.config.limits.output_high;
+        let returned = self.callee.call_here(id, Call::Data(&mut input[..fresh]), turn);
+        let is_plain = matches!(returned, Some(Ok(used)) if used == fresh)
+            && turn.record.effects.is_empty()
+            && turn.record.out.len() < turn.record.room
+            && self.state.is_idle();
+        if !is_plain {
+            self.heed(id, turn, returned.is_some());
+            self.keep_unused(id, &input[..fresh], fresh, returned, turn);
+            let budget = budget.saturating_sub(fresh);
+            self.take_input(id, input, budget, turn);
+            return false;
+        }
+        turn.meter.progress.used = true;
+        if !turn.record.out.is_empty() {
+            self.io.send_or_queue(&mut self.state, turn);
+        }
+        self.state.is_idle() && !self.io.has_cold()
+    }
+
+    /// Does everything that is due now, once, straight down: sends waiting output, makes the calls
+    /// that are due, reads, calls the handler, sends, settles.
+    pub(super) fn pass(&mut self, id: Id, input: &mut [u8], has_come_back: bool, turn: &mut Turn) {
+        if self.state.life() >= Life::Lingering {
+            self.io.linger(&mut self.state, input, turn);
+            // A handler that was with a worker comes back to an end.
+            self.finish_handler(id, turn);
+            return;
+        }
+        self.io.flush(&mut self.state, turn);
+        self.open_if_new(id, turn);
+        if self.state.is_here() && self.io.cold().is_some_and(Cold::has_notes) {
+            self.deliver_notes(id, turn);
+        }
+        // Input goes first: after a pause of the whole process it may be what the timer was set
+        // for. But a handler that goes to a worker with each piece of input would never be woken.
+        if has_come_back {
+            self.wake(id, turn);
+        }
+        self.take_input(id, input, turn.config.limits.read_budget, turn);
+        self.finish_pass(id, input, turn);
+    }
+
+    /// The rest of a pass, once input was taken.
+    pub(super) fn finish_pass(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
+        self.wake(id, turn);
+        if self.state.has_any(Flags::ERROR_PENDING.with(Flags::MESSAGE_LATE))
+            || self.state.stop() != Stop::No
+        {
+            self.handle_due(id, input, turn);
+        }
+        self.io.flush(&mut self.state, turn);
+        self.settle(id, input, turn);
+        debug_assert!(turn.record.out.is_empty() && turn.record.effects.is_empty());
+    }
+
+    fn wake(&mut self, id: Id, turn: &mut Turn) {
+        if self.state.timer() == Timer::Rang && self.state.is_here() {
+            self.state.cancel_timer();
+            self.call(id, turn, Call::Wake);
+        }
+    }
+}
+
+/// Input.
+impl<T: Transport> Exchange<T> {
+    /// Reads and calls the handler until the socket is empty, the handler wants no more, its
+    /// output is above the high watermark, or the budget of the turn is used up.
+    ///
+    /// `input` has room for [`Limits::pending_input`] and one read.
+    fn take_input(&mut self, id: Id, input: &mut [u8], mut budget: usize, turn: &mut Turn) {
+        while self.state.may_take_input() {
+            self.open_if_new(id, turn);
+            if self.state.has(Flags::ABOVE_HIGH) && !self.drain(id, &mut budget, turn) {
+                return;
+            }
+            // A handler that took over in `on_open` or `on_drain` has its own `on_open` next turn.
+            if !self.state.is_open() || self.state.is_halted() || self.state.is_new() || budget == 0
+            {
+                return;
+            }
+            let held = self.io.copy_unused(input);
+            let read = if self.state.take(Flags::RETRY_INPUT) && held > 0 {
+                // Charged below, too: a handler that pauses and resumes without using anything
+                // must not hold the loop.
+                Some(0)
+            } else if self.state.has(Flags::READABLE) {
+                match self.io.read(&mut self.state, input, held, &mut turn.meter) {
+                    Some(n @ 1..=READ_SIZE) => Some(n),
+                    Some(0) => {
+                        self.call(id, turn, Call::Eof);
+                        return;
+                    }
+                    Some(_) => {
+                        self.reject(id, Close::InputLimit, turn);
+                        return;
+                    }
+                    None => None,
+                }
+            } else {
+                return;
+            };
+            let Some(fresh) = read else { continue };
+            budget = budget.saturating_sub(self.io.price(fresh.max(held)));
+            self.offer(id, &mut input[..held + fresh], fresh, turn);
+        }
+    }
+
+    /// Calls the handler with `bytes`, the last `fresh` of which are new, and keeps the rest.
+    fn offer(&mut self, id: Id, bytes: &mut [u8], fresh: usize, turn: &mut Turn) {
+        let returned = self.call(id, turn, Call::Data(bytes));
+        if self.state.is_here() {
+            self.keep_unused(id, bytes, fresh, returned, turn);
+        } else {
+            // All of it goes with the handler; the rest comes back with it.
+            self.io.drop_unused();
+        }
+        if self.state.has_failed() && self.io.spend_linger(fresh) {
+            self.io.cut_for_the_same(&mut self.state);
+        }
+    }
+
+    /// Gets a connection going again whose own output has fallen to the low watermark. The output
+    /// that the handler then writes is charged to the budget, too: one that streams to a fast
+    /// reader must not hold the loop.
+    fn drain(&mut self, id: Id, budget: &mut usize, turn: &mut Turn) -> bool {
+        let packed = std::mem::take(&mut turn.meter.progress.packed);
+        *budget = budget.saturating_sub(turn.record.out.len() + packed);
+        self.io.flush(&mut self.state, turn);
+        let is_low = self.io.own_output_len() <= turn.config.limits.output_low;
+        // With a worker it is told when it is back.
+        if *budget == 0 || !is_low || !self.state.is_open() || !self.state.is_here() {
+            return false;
+        }
+        self.state.clear(Flags::ABOVE_HIGH);
+        self.call(id, turn, Call::Drain);
+        // It may be above the watermark again at once; then the loop comes back here.
+        true
+    }
+
+    /// Handles an error that no call has returned, a message that is late, and a stop of the
+    /// server.
+    #[cold]
+    fn handle_due(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
+        if self.state.has(Flags::ERROR_PENDING) && self.state.is_open() && self.state.is_here() {
+            self.handle_error(input, turn);
+        }
+        // The look at the socket that came first may have completed the message.
+        if self.state.take(Flags::MESSAGE_LATE)
+            && self.io.has_unused()
+            && self.state.is_here()
+            && !turn.meter.progress.used
+        {
+            self.reject(id, Close::Timeout(Timeout::Message), turn);
+        }
+        let is_between = self.io.has_received() && !self.io.has_unused();
+        let is_due = match self.state.stop() {
+            Stop::No => false,
+            Stop::Asked => is_between,
+            Stop::Overdue => true,
+        };
+        if is_due && !self.state.is_new() && self.state.is_here() {
+            self.state.note_stop();
+            self.call(id, turn, Call::Stop);
+        }
+    }
+
+    /// An error was reported. A connection that is not read would not notice a reset for as long
+    /// as it is not. Its output has failed; input that has arrived waits for the handler, but not
+    /// for long.
+    fn handle_error(&mut self, input: &mut [u8], turn: &mut Turn) {
+        if !self.state.is_halted() {
+            return;
+        }
+        let reset = Close::Io(io::ErrorKind::ConnectionReset);
+        self.io.fail_output(reset, &mut self.state, &turn.config.limits);
+        if self.state.is_open() && !self.io.has_unused() {
+            match self.io.read(&mut self.state, input, 0, &mut turn.meter) {
+                Some(n @ 1..=READ_SIZE) => self.io.keep_unused(&input[..n], 0, n),
+                // Nothing has arrived.
+                _ => self.io.cut_for_the_same(&mut self.state),
+            }
+        }
+    }
+
+    /// Gives up the input. The handler may still say so to the peer.
+    pub(super) fn reject(&mut self, id: Id, why: Close, turn: &mut Turn) {
+        if let Some(Err(why)) = self.call(id, turn, Call::Reject(why)) {
+            self.end_rejected(why, turn);
+        }
+    }
+
+    /// Ends a connection whose input was given up: at once if the handler had nothing to say.
+    pub(super) fn end_rejected(&mut self, why: Close, turn: &Turn) {
+        let is_silent = turn.record.out.is_empty() && self.io.output_len() == 0;
+        if is_silent && self.state.is_open() && matches!(why, Close::Timeout(_)) {
+            self.io.cut(&mut self.state, why);
+        } else {
+            self.io.end(&mut self.state, why);
+        }
+    }
+}
+
+/// The end of the pass.
+impl<T: Transport> Exchange<T> {
+    /// Settles the state of the connection at the end of a pass.
+    fn settle(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
+        if self.state.is_open() && self.state.output() != Output::Open {
+            self.settle_output(&turn.config.limits);
+        }
+        if !self.state.is_open() && self.conclude(id, input, turn) {
+            return;
+        }
+        self.io.shed();
+    }
+
+    /// With both halves ended there is no connection any more.
+    fn settle_output(&mut self, limits: &Limits) {
+        self.io.shut_when_sent(&mut self.state, limits);
+        if self.state.input() != Input::Ended || !self.state.is_here() {
+            return;
+        }
+        match self.state.output() {
+            Output::Shut => self.io.end(&mut self.state, Close::Eof),
+            Output::Failed => self.io.cut_for_the_same(&mut self.state),
+            Output::Open | Output::Finishing => {}
+        }
+    }
+
+    /// Says goodbye to the handler once everything is sent, or nothing can be. Returns true if the
+    /// connection is over but for the peer.
+    fn conclude(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) -> bool {
+        if self.state.life() == Life::Closing && self.io.output_len() > 0 {
+            return false;
+        }
+        if !self.finish_handler(id, turn) {
+            return false;
+        }
+        if self.state.life() == Life::Closing {
+            if self.state.has_failed() {
+                self.io.cut_off(&mut self.state);
+            } else if !self.must_linger(input) {
+                self.state.close();
+            } else if self.io.start_lingering(&mut self.state, &turn.config.limits) {
+                self.io.linger(&mut self.state, input, turn);
+            }
+        }
+        true
+    }
+
+    /// Returns true if the peer has sent bytes that were not read, or is about to.
+    fn must_linger(&mut self, input: &mut [u8]) -> bool {
+        if self.state.input() == Input::Open && self.state.has(Flags::READABLE) {
+            self.io.probe(&mut self.state, input);
+        }
+        match self.state.input() {
+            Input::Ended => false,
+            Input::Unread => true,
+            Input::Open => {
+                matches!(
+                    self.io.why(),
+                    Close::Malformed { .. } | Close::InputLimit | Close::Timeout(_)
+                )
+            }
+        }
+    }
+
+    /// Closes the socket of a connection that has ended, once its handler is here. Returns true
+    /// if it leaves the table.
+    pub(super) fn leave(&mut self, id: Id, turn: &mut Turn) -> bool {
+        let is_over =
+            matches!(self.state.life(), Life::Closed | Life::Cut) && self.finish_handler(id, turn);
+        if is_over {
+            self.state.leave();
+        }
+        is_over
+    }
+
+    /// Returns true if the connection wants another pass without a new event.
+    pub(super) fn wants_pass(&self, limits: &Limits) -> bool {
+        let state = &self.state;
+        if !state.is_here() {
+            return false;
+        }
+        match state.life() {
+            Life::Closed | Life::Cut | Life::Ended => false,
+            Life::Lingering => state.has(Flags::READABLE),
+            // A gated one is queued when its output may be written.
+            Life::Closing => {
+                self.io.output_len() > 0 && !state.has(Flags::BLOCKED) && !self.io.is_gated()
+            }
+            Life::Open if state.is_new() => true,
+            Life::Open if state.has(Flags::ABOVE_HIGH) => {
+                self.io.own_output_len() <= limits.output_low
+            }
+            Life::Open => {
+                !state.is_halted()
+                    && (state.has(Flags::READABLE)
+                        || state.has(Flags::RETRY_INPUT) && self.io.has_unused())
+            }
+        }
+    }
+}

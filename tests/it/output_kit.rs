@@ -1,0 +1,101 @@
+//! What programs say and how they end, waited for with an end. Knows no server.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+
+use crate::waiting::{PATIENCE, until};
+
+/// The lines of a pipe or a socket, read by a thread of its own.
+pub(crate) struct Lines {
+    lines: Receiver<String>,
+    /// Those that have been taken, for the message of a failure.
+    taken: Vec<String>,
+}
+
+impl Lines {
+    pub(crate) fn of(source: impl Read + Send + 'static) -> Lines {
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            let mut source = BufReader::new(source);
+            let mut line = Vec::new();
+            while source.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+                // A test that has heard enough listens no longer, and yet the pipe must stay open.
+                let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
+                line.clear();
+            }
+        });
+        Lines { lines, taken: Vec::new() }
+    }
+
+    /// The next line with its end, or `None` if there is none. `awaited` is what it should be.
+    pub(crate) fn next(&mut self, awaited: &str) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.taken.push(line.clone());
+                Some(line)
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("after {PATIENCE:?} no {awaited}; said so far:\n{}", self.taken.concat())
+            }
+        }
+    }
+
+    /// Waits for a line with `text` in it.
+    pub(crate) fn until(&mut self, text: &str) -> String {
+        loop {
+            match self.next(&format!("'{text}'")) {
+                Some(line) if line.contains(text) => return line,
+                Some(_) => {}
+                None => panic!("it ended without '{text}'; it said:\n{}", self.taken.concat()),
+            }
+        }
+    }
+
+    /// Everything that comes until the end.
+    pub(crate) fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        while let Some(line) = self.next("end of what it says") {
+            rest += &line;
+        }
+        rest
+    }
+}
+
+/// Waits until a program has ended.
+pub(crate) fn end_of(child: &mut Child) -> ExitStatus {
+    until("the program has ended", || child.try_wait().unwrap().ok_or("it still runs"))
+}
+
+fn whole(mut source: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, all) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = source.read_to_end(&mut bytes);
+        // A test that has failed listens no longer.
+        let _ = sender.send(bytes);
+    });
+    all
+}
+
+/// Runs a program to its end, which must come, and collects what it says.
+pub(crate) fn run_to_end(command: &mut Command) -> Output {
+    output_of(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+/// The same of a program that runs, and of what nobody has read yet.
+pub(crate) fn output_of(mut child: Child) -> Output {
+    let out = child.stdout.take().map(whole);
+    let err = child.stderr.take().map(whole);
+    let mut take = |from: Option<Receiver<Vec<u8>>>| match from {
+        Some(from) => from.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let _ = child.kill();
+            panic!("after {PATIENCE:?} process {} has not ended", child.id())
+        }),
+        None => Vec::new(),
+    };
+    let (stdout, stderr) = (take(out), take(err));
+    Output { status: end_of(&mut child), stdout, stderr }
+}

@@ -1,0 +1,71 @@
+//! A peer that may have one connection and comes again as soon as the last one has ended is let in:
+//! its place is given back before it can see the end.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use socketserver::{Close, Context, Handler, Limits, Mode, Peer, RequestHandler, Server, Stream};
+
+use crate::real_kit::{Running, read_to_end};
+
+/// Greets, and ends at any word.
+struct OneWord;
+
+impl Handler for OneWord {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        cx.write(b"!");
+    }
+
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        cx.close(Close::Done);
+        Ok(input.len())
+    }
+}
+
+impl RequestHandler for OneWord {
+    fn handle(&mut self, stream: &mut Stream) -> std::io::Result<()> {
+        stream.write_all(b"!")?;
+        stream.flush()?;
+        stream.read_exact(&mut [0])
+    }
+}
+
+fn limits() -> Limits {
+    Limits { connections_per_peer: Some(1), ..Limits::default() }
+}
+
+/// Comes again and again; `leave` is what a client does once it has seen the end.
+fn comes_again(server: &Running, times: usize, leave: fn(&TcpStream), what: &str) {
+    let mut left = Vec::new();
+    for n in 0..times {
+        let mut client = server.client();
+        let mut greeting = [0];
+        let greeted = client.read(&mut greeting);
+        assert!(matches!(greeted, Ok(1)), "{what}: the {n}th was not let in: {greeted:?}");
+        client.write_all(b"x").unwrap();
+        assert_eq!(read_to_end(&mut client), b"", "{what}");
+        leave(&client);
+        left.push(client);
+        left.drain(..left.len().saturating_sub(50));
+    }
+    assert_eq!(server.remote.metrics().refused_by_limit, 0, "{what}");
+}
+
+#[test]
+fn who_comes_again_after_its_end_is_let_in() {
+    for mode in [Mode::Multiplex, Mode::Threads(2)] {
+        let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| OneWord);
+        let server = Running::start(server.limits(limits()).mode(mode));
+        // The server has closed, or waits for the client to do so.
+        let leave = |client: &TcpStream| drop(client.shutdown(Shutdown::Both));
+        comes_again(&server, 300, leave, &format!("{mode:?}"));
+    }
+}
+
+/// Many times, because what is seen in between is a matter of microseconds.
+#[test]
+fn who_comes_again_to_a_blocking_handler_is_let_in() {
+    let server = Server::bind("127.0.0.1:0").unwrap().requests(|_: &Peer| OneWord);
+    let server = Running::start(server.limits(limits()).mode(Mode::Threads(2)));
+    comes_again(&server, 3_000, |_| {}, "blocking");
+}
