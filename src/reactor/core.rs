@@ -146,6 +146,12 @@ impl<S: System> Core<S> {
         }
     }
 
+    #[cfg(debug_assertions)]
+    pub(super) fn check_rest(&self) {
+        let (permits, connections) = (self.permits.len(), self.hub.len());
+        assert!(permits <= connections, "{permits} permits for {connections} connections");
+    }
+
     /// Ends the connections of the hub. The parts have handed back all handlers that can be had.
     pub(super) fn abort(&mut self) {
         self.hub.abort();
