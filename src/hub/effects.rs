@@ -363,16 +363,16 @@ impl<T: Transport> Hub<T> {
         self.offloads.finish();
         let id = errand.id;
         let result = errand.result();
-        if result.is_none() {
+        if matches!(result, Err(Close::Panicked)) {
             self.connections.turn().meter.counters.panics.add(1);
         }
         match (self.connections.get_mut(id), result) {
             (None, result) => panics::drop_quietly(result),
-            (Some(connection), None) => {
-                connection.end(Close::Panicked);
+            (Some(connection), Err(why)) => {
+                connection.end(why);
                 self.connections.queue(id);
             }
-            (Some(connection), Some(note)) => {
+            (Some(connection), Ok(note)) => {
                 if connection.cold_mut().finish_work() {
                     self.offloads.push(id);
                 }
