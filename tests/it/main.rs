@@ -37,6 +37,7 @@ mod http_head;
 mod http_kit;
 mod http_parsers;
 mod http_strict;
+mod lacking;
 mod last_words;
 mod lines;
 mod lingering;
