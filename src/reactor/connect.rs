@@ -244,11 +244,12 @@ impl<S: System> Part<S> for Connector<S> {
             self.expire(&core.system, core.now);
         }
         self.retry(&core.system, core.now);
-        self.hand_over(core);
     }
 
-    /// Begins to make the connections that handlers want.
+    /// Hands over what has come of attempts, behind the calls that workers have made before, and
+    /// begins to make the connections that handlers want.
     fn take_from_hub(&mut self, core: &mut Core<S>) {
+        self.hand_over(core);
         for dial in core.hub.take_dials() {
             let load = core.len() + Part::<S>::len(self) + core.others_load();
             match load < core.limits.connections {
