@@ -138,11 +138,12 @@ impl<T> Connector<T> {
 impl<S: System> Part<S> for Connector<S::Socket> {
     fn turn(&mut self, core: &mut Core<S>) {
         self.step(!core.has_unseen_events, &core.system, core.now);
-        hand_over(std::mem::take(&mut self.outcomes), core);
     }
 
-    /// Begins to make the connections that handlers want.
+    /// Hands over what has come of attempts, behind the calls that workers have made before, and
+    /// begins to make the connections that handlers want.
     fn take_from_hub(&mut self, core: &mut Core<S>) {
+        hand_over(std::mem::take(&mut self.outcomes), core);
         for dial in core.hub.take_dials() {
             let made = self.outcomes.iter().filter(|outcome| outcome.socket.is_ok()).count();
             let load = core.len() + self.attempts.len() + made + core.others_load();

@@ -30,6 +30,17 @@ pub(super) struct Guest {
     pub(super) times: Times,
 }
 
+/// When the server closes a connection, and what it may not have known then.
+pub(super) struct Farewell {
+    pub(super) now_ms: u64,
+    /// The server was told to stop.
+    pub(super) is_cut: bool,
+    /// Its handler may be left with a worker when a server ends, and hear of no end.
+    pub(super) may_be_left: bool,
+    /// Its loop has not heard of what came last.
+    pub(super) is_unheard: bool,
+}
+
 /// When something moved last, in milliseconds, and how much has.
 #[derive(Default)]
 pub(super) struct Times {
@@ -143,19 +154,13 @@ impl Guest {
         }
     }
 
-    /// How it ended, now that the server has closed. `is_cut` if the server stopped meanwhile; a
-    /// handler may then be `left` with a worker, and hear of no end.
+    /// How it ended, now that the server has closed.
     ///
     /// # Errors
     ///
     /// Why it must not have ended like this.
-    pub(super) fn end(
-        &self,
-        limits: &Limits,
-        now_ms: u64,
-        is_cut: bool,
-        left: bool,
-    ) -> Result<End, String> {
+    pub(super) fn end(&self, limits: &Limits, at: Farewell) -> Result<End, String> {
+        let Farewell { now_ms, is_cut, may_be_left, is_unheard } = at;
         let (account, wire) = (self.account(), self.wire());
         if !account.opened {
             return Ok(End::Unserved);
@@ -163,14 +168,14 @@ impl Guest {
         let Some(why) = account.closed.clone() else {
             return match account.handed_over {
                 true => Ok(End::Cut(Close::Done)),
-                false if is_cut && left => Ok(End::Cut(Close::Stopping)),
+                false if is_cut && may_be_left => Ok(End::Cut(Close::Stopping)),
                 false => Err("on_close is not told".to_owned()),
             };
         };
         self.check_reason(&why, limits, now_ms, is_cut, &wire)?;
         let in_order =
             matches!(why, Close::Done | Close::Eof | Close::Malformed { .. } | Close::Failed(_));
-        if in_order && wire.reset_by_server && !wire.edge && !wire.broken && !is_cut {
+        if in_order && wire.reset_by_server && !is_unheard && !wire.broken && !is_cut {
             self.check_linger(limits, now_ms)?;
         }
         let disturbed = is_cut || self.has_reset || wire.broken || wire.reset_by_server;

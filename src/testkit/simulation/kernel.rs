@@ -102,6 +102,14 @@ impl Kernel {
         self.dials.get_mut(at)
     }
 
+    /// Returns true if the loop that watches a wire has not heard of what came last.
+    pub(super) fn is_unheard(&self, wire: &Wire) -> bool {
+        let is_queued = |(index, source): (usize, Source)| {
+            self.loops[index].events.iter().any(|(of, _)| *of == source)
+        };
+        wire.edge || wire.watched.is_some_and(is_queued)
+    }
+
     /// Returns true if the far end of a connection that is wanted will answer.
     pub(super) fn is_dialing(&self) -> bool {
         let is_open = |dial: &PendingDial| !wire::lock(&dial.wire).server_gone;

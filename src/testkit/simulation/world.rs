@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use super::events::Ears;
-use super::guest::Guest;
+use super::guest::{Farewell, Guest};
 use super::kernel::{self, Wanted};
 use super::listener;
 use super::script::{Action, End, Script};
@@ -403,10 +403,14 @@ impl<'a> World<'a> {
     }
 
     fn bid_farewell(&mut self, who: usize) {
-        let now_ms = self.server.now_ms();
-        let is_cut = self.told != StopRequest::None;
         let guest = &self.guests[who];
-        match guest.end(&self.limits, now_ms, is_cut, self.has_workers) {
+        let at = Farewell {
+            now_ms: self.server.now_ms(),
+            is_cut: self.told != StopRequest::None,
+            may_be_left: self.has_workers,
+            is_unheard: kernel::lock(&self.server.kernel).is_unheard(&guest.wire()),
+        };
+        match guest.end(&self.limits, at) {
             Ok(End::Cut(Close::Panicked)) if self.panics == Panics::Fail => {
                 self.fail(who, "a handler panicked, or work that it offloaded");
             }
