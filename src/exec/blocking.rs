@@ -168,7 +168,18 @@ impl<B: BlockingSocket, K> Drop for BlockingPool<B, K> {
     }
 }
 
+impl<B, K> Clone for BlockingWorker<B, K> {
+    fn clone(&self) -> BlockingWorker<B, K> {
+        BlockingWorker { shared: Arc::clone(&self.shared) }
+    }
+}
+
 impl<B, K> BlockingWorker<B, K> {
+    /// Returns true if a connection waits.
+    pub(crate) fn has_work(&self) -> bool {
+        self.shared.waiting.has_work()
+    }
+
     /// Takes the next connection, if one waits.
     pub(crate) fn begin(&self) -> Option<Request<B, K>> {
         self.shared.waiting.try_next()

@@ -6,7 +6,7 @@ mod errand;
 mod pool;
 mod queue;
 
-pub(crate) use self::blocking::{BlockingPool, BlockingSocket, BlockingWorker, Leaving};
+pub(crate) use self::blocking::{BlockingPool, BlockingSocket, BlockingWorker, Leaving, Request};
 pub(crate) use self::errand::Errand;
 pub(crate) use self::pool::{Pool, Worker};
 

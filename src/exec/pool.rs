@@ -17,6 +17,7 @@ pub(crate) struct Pool {
 }
 
 /// One worker of a pool.
+#[derive(Clone)]
 pub(crate) struct Worker {
     shared: Arc<Shared>,
 }
@@ -73,6 +74,11 @@ impl Worker {
         while let Some(task) = self.shared.todo.next() {
             self.run(task);
         }
+    }
+
+    /// Returns true if a task waits.
+    pub(crate) fn has_work(&self) -> bool {
+        self.shared.todo.has_work()
     }
 
     /// Takes the next task, if there is one.

@@ -270,7 +270,7 @@ impl<S: System> Part<S> for Connector<S> {
 
     /// Attempts, and connections that were made and not handed over.
     fn len(&self) -> usize {
-        self.attempts.len() + self.outcomes.len()
+        self.attempts.len() + self.outcomes.iter().filter(|outcome| outcome.socket.is_ok()).count()
     }
 
     fn is_over(&self, _: &Core<S>) -> bool {

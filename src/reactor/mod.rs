@@ -55,12 +55,15 @@ pub(crate) use self::channel::Channel;
 pub(crate) use self::datagram_socket::DatagramSocket;
 pub(crate) use self::datagrams::DatagramEndpoints;
 pub(crate) use self::event_loop::Reactor;
+pub(crate) use self::group::{Member, members};
 pub(crate) use self::listen::{Listener, QUEUE};
+pub(crate) use self::lookup::Lookup;
 pub(crate) use self::poller::Poller;
-#[cfg(feature = "processes")]
 pub(crate) use self::remote::StopRequest;
 pub use self::remote::{Remote, RemoteError};
 pub(crate) use self::service::ServiceKind;
 pub(crate) use self::setup::{Budgets, Setup};
 pub(crate) use self::several::run as run_several;
-pub(crate) use self::system::DatagramTransport;
+pub(crate) use self::several::share;
+pub(crate) use self::source::Source;
+pub(crate) use self::system::{DatagramTransport, System};

@@ -35,7 +35,6 @@
 
 mod datagram;
 mod laws;
-mod listener;
 mod network;
 mod random;
 mod seeds;

@@ -105,6 +105,10 @@ impl<T: Transport> Connection<T> {
         self.exchange.io.why()
     }
 
+    pub(super) fn into_transport(self) -> T {
+        self.exchange.io.into_transport()
+    }
+
     /// Returns the line that is logged when it has ended.
     pub(super) fn summary(&self, id: Id, now: Now) -> String {
         let (read, written) = self.exchange.io.bytes();

@@ -4,24 +4,24 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::observer::{self, Account, Shared};
+use super::account::{self, Account};
 use super::script::{End, Script};
-use crate::accept::PeerPermit;
+use super::socket::MemoryStream;
 use crate::close::Close;
 use crate::close::Timeout;
 use crate::limits::Limits;
+use crate::net::peer::Peer;
 use crate::now;
-use crate::testkit::network::Client;
 use crate::testkit::wire::{self, Wire};
 
 pub(super) struct Guest {
     pub(super) script: Box<dyn Script>,
     pub(super) wire: Arc<Mutex<Wire>>,
-    pub(super) account: Shared,
-    /// Its name on the network, once it is served.
-    pub(super) client: Option<Client>,
-    /// Its place among the connections of its peer.
-    pub(super) entry: Option<PeerPermit>,
+    pub(super) account: Arc<Mutex<Account>>,
+    /// Where it connects from. `None` for the far end of a connection that a handler made.
+    pub(super) peer: Option<Peer>,
+    /// A loop has taken it in.
+    pub(super) is_taken_in: bool,
     /// Sent, and still on its way to the server.
     pub(super) way: VecDeque<u8>,
     pub(super) has_shut: bool,
@@ -43,13 +43,24 @@ pub(super) struct Times {
 }
 
 impl Guest {
-    pub(super) fn new(script: Box<dyn Script>) -> Guest {
+    /// A client that connects from `peer`.
+    pub(super) fn new(script: Box<dyn Script>, peer: Peer) -> Guest {
+        let (wire, account) = (Wire::new(), Arc::default());
+        Guest { peer: Some(peer), ..Guest::called(script, wire, account) }
+    }
+
+    /// The far end of a connection that a handler made.
+    pub(super) fn called(
+        script: Box<dyn Script>,
+        wire: Arc<Mutex<Wire>>,
+        account: Arc<Mutex<Account>>,
+    ) -> Guest {
         Guest {
             script,
-            wire: Wire::new(),
-            account: Shared::default(),
-            client: None,
-            entry: None,
+            wire,
+            account,
+            peer: None,
+            is_taken_in: false,
             way: VecDeque::new(),
             has_shut: false,
             has_reset: false,
@@ -63,7 +74,12 @@ impl Guest {
     }
 
     pub(super) fn account(&self) -> MutexGuard<'_, Account> {
-        observer::lock(&self.account)
+        account::lock(&self.account)
+    }
+
+    /// The server's end of its connection.
+    pub(super) fn stream(&self) -> MemoryStream {
+        MemoryStream::new(&self.wire, &self.account)
     }
 
     /// Whether its script is still asked.
@@ -71,8 +87,14 @@ impl Guest {
         !self.has_shut && !self.has_reset && !self.has_ended
     }
 
-    pub(super) fn open(&mut self, client: Client, now_ms: u64) {
-        self.client = Some(client);
+    /// Whether a handler serves it now.
+    pub(super) fn is_served(&self) -> bool {
+        let account = self.account();
+        account.opened && !self.wire().server_gone
+    }
+
+    pub(super) fn take_in(&mut self, now_ms: u64) {
+        self.is_taken_in = true;
         self.times.opened_ms = now_ms;
         self.times.read_ms = now_ms;
         self.times.written_ms = now_ms;
@@ -81,7 +103,7 @@ impl Guest {
     /// Brings `len` bytes to the server, and the end behind the last if `with_end`.
     pub(super) fn deliver(&mut self, len: usize, with_end: bool) {
         let bytes: Vec<u8> = self.way.drain(..len).collect();
-        let mut account = observer::lock(&self.account);
+        let mut account = account::lock(&self.account);
         let mut wire = wire::lock(&self.wire);
         account.arrived.extend(&bytes);
         wire.to_server.extend(&bytes);
@@ -121,12 +143,19 @@ impl Guest {
         }
     }
 
-    /// How it ended, now that the server has closed. `is_cut` if the server stopped meanwhile.
+    /// How it ended, now that the server has closed. `is_cut` if the server stopped meanwhile; a
+    /// handler may then be `left` with a worker, and hear of no end.
     ///
     /// # Errors
     ///
     /// Why it must not have ended like this.
-    pub(super) fn end(&self, limits: &Limits, now_ms: u64, is_cut: bool) -> Result<End, String> {
+    pub(super) fn end(
+        &self,
+        limits: &Limits,
+        now_ms: u64,
+        is_cut: bool,
+        left: bool,
+    ) -> Result<End, String> {
         let (account, wire) = (self.account(), self.wire());
         if !account.opened {
             return Ok(End::Unserved);
@@ -134,6 +163,7 @@ impl Guest {
         let Some(why) = account.closed.clone() else {
             return match account.handed_over {
                 true => Ok(End::Cut(Close::Done)),
+                false if is_cut && left => Ok(End::Cut(Close::Stopping)),
                 false => Err("on_close is not told".to_owned()),
             };
         };

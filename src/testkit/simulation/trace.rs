@@ -43,6 +43,10 @@ pub(super) enum What {
     WriteFails,
     AcceptFails,
     Worker,
+    Waiter,
+    LooksUp,
+    Datagram,
+    Passes,
     Turn,
     Stop,
     Abort,
@@ -72,6 +76,10 @@ impl What {
             What::WriteFails => "the next write fails, error",
             What::AcceptFails => "accept fails, error",
             What::Worker => "a worker is done",
+            What::Waiter => "a blocking handler is done",
+            What::LooksUp => "a name is looked up",
+            What::Datagram => "a datagram comes, bytes:",
+            What::Passes => "time passes",
             What::Turn => "turn",
             What::Stop => "the server stops",
             What::Abort => "the server is aborted",
@@ -87,6 +95,10 @@ impl What {
             self,
             What::AcceptFails
                 | What::Worker
+                | What::Waiter
+                | What::LooksUp
+                | What::Datagram
+                | What::Passes
                 | What::Turn
                 | What::Stop
                 | What::Abort
@@ -106,6 +118,7 @@ impl What {
                 | What::ReadFails
                 | What::WriteFails
                 | What::AcceptFails
+                | What::Datagram
         )
     }
 }
