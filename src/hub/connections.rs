@@ -87,7 +87,7 @@ impl<T: Transport> Connections<T> {
         peer: Peer,
         handler: Option<Box<dyn Handler>>,
     ) -> Id {
-        let now = self.turn.record.now;
+        let now = self.turn.tick;
         let id = self
             .table
             .insert(|generation| Connection::new(transport, generation, peer, handler, now));
@@ -146,7 +146,7 @@ impl<T: Transport> Connections<T> {
         self.turn.meter.counters.close(&why);
         if log::max_level() >= log::Level::Warn {
             let level = if why.is_expected() { log::Level::Debug } else { log::Level::Warn };
-            log::log!(level, "{}", connection.summary(id, self.turn.record.now));
+            log::log!(level, "{}", connection.summary(id, self.turn.tick));
         }
     }
 }
