@@ -60,6 +60,7 @@ mod packets_seeds;
 mod passes;
 mod per_peer;
 mod ping;
+mod ping_pong;
 mod places;
 mod process_kit;
 mod processes;
