@@ -19,6 +19,7 @@ mod cuts;
 mod datagrams;
 mod datagrams_unix;
 mod deadlines;
+mod dial_chains;
 mod dialing;
 mod docs;
 mod duplex;
