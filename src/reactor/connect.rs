@@ -269,9 +269,9 @@ impl<S: System> Part<S> for Connector<S> {
         self.attempts.iter().map(|(_, attempt)| due(attempt)).filter(|ms| *ms < u64::MAX).min()
     }
 
-    /// Attempts, and connections that were made and not handed over.
+    /// Attempts, and those whose outcome was not handed over.
     fn len(&self) -> usize {
-        self.attempts.len() + self.outcomes.iter().filter(|outcome| outcome.socket.is_ok()).count()
+        self.attempts.len() + self.outcomes.len()
     }
 
     fn is_over(&self, _: &Core<S>) -> bool {
