@@ -31,8 +31,9 @@ pub(super) struct Connections<T> {
     timers: Timers,
     /// Connections that ended in this turn; they leave the table at its end.
     ended: Vec<Id>,
-    /// Those that have left the table, if the reactor wants to know.
-    departed: Option<Vec<Id>>,
+    /// Those that have left the table, if the reactor wants to know. Their sockets are still open:
+    /// the permit of a connection is given back before its peer sees the end and comes again.
+    departed: Option<Vec<(Id, T)>>,
     turn: Turn,
     /// Where input is read to, for all connections: unused input, one read's worth of it beyond
     /// the limit (a handler may pause or be above its high watermark in the middle of a read), and
@@ -86,7 +87,7 @@ impl<T: Transport> Connections<T> {
         peer: Peer,
         handler: Option<Box<dyn Handler>>,
     ) -> Id {
-        let now = self.turn.record.now;
+        let now = self.turn.tick;
         let id = self
             .table
             .insert(|generation| Connection::new(transport, generation, peer, handler, now));
@@ -98,7 +99,7 @@ impl<T: Transport> Connections<T> {
         self.departed = Some(Vec::new());
     }
 
-    pub(super) fn take_departed(&mut self) -> Vec<Id> {
+    pub(super) fn take_departed(&mut self) -> Vec<(Id, T)> {
         self.departed.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
@@ -111,9 +112,16 @@ impl<T: Transport> Connections<T> {
             }
             self.report_end(id, &connection);
             if let Some(departed) = &mut self.departed {
-                departed.push(id);
+                departed.push((id, connection.into_transport()));
             }
         }
+    }
+
+    /// Removes all connections, whatever they wait for: the server ends.
+    pub(super) fn abandon(&mut self) {
+        self.reap();
+        self.ended = self.table.ids();
+        self.reap();
     }
 
     /// Times what has happened since the last lap, and logs it if it was slow.
@@ -138,7 +146,7 @@ impl<T: Transport> Connections<T> {
         self.turn.meter.counters.close(&why);
         if log::max_level() >= log::Level::Warn {
             let level = if why.is_expected() { log::Level::Debug } else { log::Level::Warn };
-            log::log!(level, "{}", connection.summary(id, self.turn.record.now));
+            log::log!(level, "{}", connection.summary(id, self.turn.tick));
         }
     }
 }

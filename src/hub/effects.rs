@@ -185,7 +185,7 @@ impl<T: Transport> Hub<T> {
         // A connection that has said goodbye gets nothing more.
         if connection.state().life() < Life::Lingering {
             self.topics.join(id, topic);
-            connection.state_mut().set_memberships(self.topics.memberships(id));
+            connection.set_memberships(self.topics.memberships(id));
             self.announce_changes();
         }
     }
@@ -198,7 +198,7 @@ impl<T: Transport> Hub<T> {
         let released = self.topics.leave(id, topic);
         self.connections.turn_mut().pending.unthrottle(released);
         if let Some(connection) = self.connections.get_mut(id) {
-            connection.state_mut().set_memberships(self.topics.memberships(id));
+            connection.set_memberships(self.topics.memberships(id));
             // A message from one of several topics waits for the end of a delivery.
             self.connections.queue_if_able(id);
         }
@@ -210,7 +210,7 @@ impl<T: Transport> Hub<T> {
         let released = self.topics.leave_all(id);
         self.connections.turn_mut().pending.unthrottle(released);
         if let Some(connection) = self.connections.get_mut(id) {
-            connection.state_mut().set_memberships(Memberships::None);
+            connection.set_memberships(Memberships::None);
         }
         self.announce_changes();
     }

@@ -184,8 +184,8 @@ impl<T: Transport> Hub<T> {
         self.connections.turn_mut().take_tasks()
     }
 
-    /// Takes the ids of connections that have left the table.
-    pub(crate) fn take_departed(&mut self) -> Vec<Id> {
+    /// Takes the connections that have left the table, with their sockets.
+    pub(crate) fn take_departed(&mut self) -> Vec<(Id, T)> {
         self.connections.take_departed()
     }
 
@@ -288,18 +288,29 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Ends every connection at once. Returns how many there were.
-    pub(crate) fn abort(&mut self) -> usize {
+    /// Ends every connection at once. The handlers that have come back from workers are told here,
+    /// in [`Executor::Pool`] by tasks that [`finish_abort`](Hub::finish_abort) takes when they have
+    /// run.
+    pub(crate) fn abort(&mut self) {
         for job in std::mem::take(&mut self.completed) {
             self.recover(job);
         }
-        let ids = self.connections.table().ids();
-        for id in &ids {
-            self.connections.cut(*id, Close::Stopping);
+        for id in self.connections.table().ids() {
+            self.connections.cut(id, Close::Stopping);
         }
         self.settle_pending();
         self.connections.reap();
         panics::drop_quietly(std::mem::take(&mut self.dials));
-        ids.len()
+    }
+
+    /// Takes the handlers that were told the end by their tasks. Connections whose handlers workers
+    /// still have are not waited for: they end without `on_close`.
+    pub(crate) fn finish_abort(&mut self, told: impl IntoIterator<Item = Job>) {
+        for job in told {
+            self.connections.resume(job);
+            self.settle_pending();
+        }
+        self.connections.abandon();
+        panics::drop_quietly(std::mem::take(&mut self.dials));
     }
 }

@@ -146,6 +146,10 @@ impl<'s, S: System> Admission<'s, S> {
                 if let (Some(handler), Some(pool)) = (handler, &mut self.blocking) {
                     core.counters().opened.add(1);
                     pool.submit(socket.into(), peer, handler, permit);
+                    let system = &core.system;
+                    pool.start_missing(core.now, |number, worker| {
+                        system.start_blocking_worker(number, worker)
+                    });
                 }
             }
         }

@@ -42,7 +42,7 @@ pub(crate) struct Reactor<'s, S: System> {
 
 /// The parts of a loop.
 pub(super) struct Parts<'s, S: System> {
-    pub(super) connector: Connector<S>,
+    pub(super) connector: Connector<S::Socket>,
     pub(super) admission: Admission<'s, S>,
     pub(super) datagrams: DatagramEndpoints<S::DatagramSocket>,
     pub(super) workers: Workers,

@@ -16,6 +16,7 @@
 //! it does in a turn, how it stops.
 
 mod admission;
+mod attempt;
 mod bind;
 #[cfg(feature = "processes")]
 mod channel;
@@ -33,6 +34,7 @@ mod listen;
 mod load;
 mod lookup;
 mod native;
+mod outbound;
 mod outgoing;
 mod part;
 mod poller;

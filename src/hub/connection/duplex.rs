@@ -28,6 +28,10 @@ impl<T: Transport> Duplex<T> {
         Duplex { transport, cold: None, bytes_in: 0, bytes_out: 0 }
     }
 
+    pub(super) fn into_transport(self) -> T {
+        self.transport
+    }
+
     /// Returns how many bytes were read and written.
     pub(super) fn bytes(&self) -> (u64, u64) {
         (self.bytes_in, self.bytes_out)

@@ -11,6 +11,8 @@ mod output;
 pub(super) mod state;
 mod write_queue;
 
+use std::time::Duration;
+
 pub(super) use self::duplex::READ_SIZE;
 
 use self::cold::Cold;
@@ -30,15 +32,18 @@ use crate::handler::Handler;
 use crate::id::Id;
 use crate::limits::Limits;
 use crate::net::peer::Peer;
-use crate::now::Now;
 
 pub(super) struct Connection<T> {
     exchange: Exchange<T>,
-    opened_ms: u64,
+    opened: Tick,
     deadline: Tick,
     generation: u32,
     timeout: TimeoutKind,
+    memberships: Memberships,
 }
+
+// An idle connection takes this and its handler; `u64` is as large as a TCP socket.
+const _: () = assert!(size_of::<Connection<u64>>() == 88);
 
 /// Construction and getters.
 impl<T: Transport> Connection<T> {
@@ -48,14 +53,15 @@ impl<T: Transport> Connection<T> {
         generation: u32,
         peer: Peer,
         handler: Option<Box<dyn Handler>>,
-        now: Now,
+        now: Tick,
     ) -> Connection<T> {
         Connection {
             exchange: Exchange::new(transport, peer, handler),
-            opened_ms: now.millis(),
+            opened: now,
             deadline: Tick::NEVER,
             generation,
             timeout: TimeoutKind::None,
+            memberships: Memberships::None,
         }
     }
 
@@ -105,12 +111,17 @@ impl<T: Transport> Connection<T> {
         self.exchange.io.why()
     }
 
+    pub(super) fn into_transport(self) -> T {
+        self.exchange.io.into_transport()
+    }
+
     /// Returns the line that is logged when it has ended.
-    pub(super) fn summary(&self, id: Id, now: Now) -> String {
+    pub(super) fn summary(&self, id: Id, now: Tick) -> String {
         let (read, written) = self.exchange.io.bytes();
         let (peer, why) = (self.peer(), self.why());
-        let open_ms = now.millis() - self.opened_ms;
-        format!("{id} {peer}: {why}; {read} bytes in, {written} out, {open_ms} ms")
+        // To a tenth of a second: that takes four bytes of each connection.
+        let open = Duration::from_millis(now.millis() - self.opened.millis()).as_secs_f32();
+        format!("{id} {peer}: {why}; {read} bytes in, {written} out, {open:.1} s")
     }
 }
 
@@ -235,7 +246,16 @@ impl<T: Transport> Connection<T> {
 
     /// Sends a slice of a topic's log. Returns its length.
     pub(super) fn receive(&mut self, slice: Slice<'_>, turn: &mut Turn) -> usize {
-        self.exchange.io.receive(slice, &mut self.exchange.state, turn)
+        let collects = self.memberships == Memberships::Several;
+        self.exchange.io.receive(slice, collects, &mut self.exchange.state, turn)
+    }
+
+    pub(super) fn memberships(&self) -> Memberships {
+        self.memberships
+    }
+
+    pub(super) fn set_memberships(&mut self, memberships: Memberships) {
+        self.memberships = memberships;
     }
 
     /// Sends waiting output, outside a pass.
@@ -263,7 +283,7 @@ impl<T: Transport> Connection<T> {
     /// Leaves its topics if it has ended, and releases senders if its output is low.
     pub(super) fn release_others(&mut self, id: Id, turn: &mut Turn) {
         let state = &self.exchange.state;
-        if state.life() >= Life::Lingering && state.memberships() != Memberships::None {
+        if state.life() >= Life::Lingering && self.memberships != Memberships::None {
             turn.pending.push(id, Action::LeaveTopics);
         }
         let is_low = self.output_len() <= turn.config.limits.output_low;

@@ -9,7 +9,6 @@ use super::flags::Flags;
 use super::state::{Input, Life, State};
 use super::write_queue::{GATHERED, Origin};
 use crate::close::Close;
-use crate::hub::pubsub::Memberships;
 use crate::hub::pubsub::log::Slice;
 use crate::hub::transport::Transport;
 use crate::hub::turn::{Meter, Turn};
@@ -232,10 +231,11 @@ impl<T: Transport> Duplex<T> {
 /// Published messages.
 impl<T: Transport> Duplex<T> {
     /// Sends a slice of a topic's log: at once if nothing waits, else after the output that does.
-    /// Returns its length.
+    /// If it `collects`, the slice is only queued. Returns its length.
     pub(super) fn receive(
         &mut self,
         mut slice: Slice<'_>,
+        collects: bool,
         state: &mut State,
         turn: &mut Turn,
     ) -> usize {
@@ -244,7 +244,6 @@ impl<T: Transport> Duplex<T> {
             // Its own messages only.
             return 0;
         }
-        let collects = state.memberships() == Memberships::Several;
         // One that only collects so far is slow no sooner than its socket says so.
         let must_try = !collects || self.output_len() > turn.config.limits.output_hard;
         if self.output_len() > 0 && !state.has(Flags::BLOCKED) && must_try {

@@ -64,9 +64,9 @@ impl Delivery {
                 continue;
             }
             let keeps_boundaries = connection.keeps_boundaries();
-            let state = connection.state_mut();
-            if state.memberships() == Memberships::Several && !state.has(Flags::COLLECTING) {
-                state.set(Flags::COLLECTING);
+            let is_in_several = connection.memberships() == Memberships::Several;
+            if is_in_several && !connection.state().has(Flags::COLLECTING) {
+                connection.state_mut().set(Flags::COLLECTING);
                 self.collecting.push(id);
             }
             if keeps_boundaries {
