@@ -22,6 +22,9 @@ use crate::now::{self, NANOS_PER_MS};
 /// once more before anything times out.
 const LATE_NANOS: u64 = 20 * NANOS_PER_MS;
 
+/// Sources of events that are no connections, at most: listeners, threads, signals.
+const OTHER_SOURCES: usize = 64;
+
 pub(crate) struct Reactor<'s, S: System> {
     pub(super) core: Core<S>,
     pub(super) parts: Parts<'s, S>,
@@ -176,7 +179,7 @@ impl<S: System> Reactor<'_, S> {
     #[cold]
     fn postpone_expiry(&mut self, was_away: bool, is_full: bool) {
         let enough = match (is_full, was_away) {
-            (true, _) => self.core.len() / self.batch + 2,
+            (true, _) => (self.core.len() + OTHER_SOURCES) / self.batch + 2,
             (false, true) => 1,
             (false, false) => 0,
         };

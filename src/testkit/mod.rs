@@ -33,6 +33,7 @@
 //! assert!(network.is_closed(client));
 //! ```
 
+mod both_ways;
 mod datagram;
 mod laws;
 mod network;

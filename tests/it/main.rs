@@ -83,6 +83,8 @@ mod seeds;
 mod session;
 mod session_example;
 mod signals;
+mod sim_commands;
+mod sim_dials;
 mod sim_echo;
 mod sim_frames;
 mod sim_others;

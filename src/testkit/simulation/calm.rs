@@ -6,7 +6,6 @@ use super::kernel;
 use super::listener;
 use super::trace::What;
 use super::world::World;
-use crate::now::NANOS_PER_MS;
 use crate::reactor::StopRequest;
 
 /// Rounds in which nothing happens until those who only wait lose their patience: some wait in
@@ -103,10 +102,7 @@ impl<'w, 'a> Calm<'w, 'a> {
     /// Nothing happens at this moment: time passes.
     fn wait_on(&mut self) {
         match self.world.server.next_ms() {
-            Some(due_ms) => {
-                let nanos = &mut kernel::lock(&self.world.server.kernel).nanos;
-                *nanos = (*nanos).max(due_ms.saturating_mul(NANOS_PER_MS));
-            }
+            Some(due_ms) => self.world.pass(due_ms),
             None if self.somebody_gives_up() => {}
             None => {
                 let who = self.world.guests.iter().position(|guest| !guest.has_ended);

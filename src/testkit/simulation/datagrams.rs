@@ -25,6 +25,7 @@ pub(super) struct DatagramQueue {
     pub(super) is_starved: bool,
     /// What the next calls give instead.
     pub(super) receive_errors: VecDeque<io::ErrorKind>,
+    has_failed: bool,
     pub(super) received: u64,
     pub(super) closed: bool,
     /// How many had come and were not received when it was closed.
@@ -83,6 +84,7 @@ impl DatagramTransport for MemoryDatagrams {
     fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Peer)> {
         let mut queue = self.queue();
         if let Some(kind) = queue.receive_errors.pop_front() {
+            queue.has_failed = true;
             return Err(kind.into());
         }
         let (from, bytes) = queue.waiting.pop_front().ok_or(io::ErrorKind::WouldBlock)?;
@@ -108,6 +110,7 @@ impl Drop for MemoryDatagrams {
     fn drop(&mut self) {
         let mut queue = self.queue();
         queue.closed = true;
-        queue.left = queue.waiting.len();
+        // Of an error a server may take it that there is nothing more.
+        queue.left = if queue.has_failed { 0 } else { queue.waiting.len() };
     }
 }

@@ -67,7 +67,9 @@ impl Ears<'_> {
         // From anywhere and around: events come in any order.
         let from = random.below(events.len().max(1));
         events.rotate_left(from);
-        state.events.extend(events);
+        for (source, readiness) in events {
+            state.add_event(source, readiness);
+        }
     }
 
     fn hear_of_sockets(

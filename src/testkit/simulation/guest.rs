@@ -37,8 +37,8 @@ pub(super) struct Farewell {
     pub(super) is_cut: bool,
     /// Its handler may be left with a worker when a server ends, and hear of no end.
     pub(super) may_be_left: bool,
-    /// Its loop has not heard of what came last.
-    pub(super) is_unheard: bool,
+    /// An event of it waits to be taken by its loop.
+    pub(super) is_queued: bool,
 }
 
 /// When something moved last, in milliseconds, and how much has.
@@ -160,7 +160,8 @@ impl Guest {
     ///
     /// Why it must not have ended like this.
     pub(super) fn end(&self, limits: &Limits, at: Farewell) -> Result<End, String> {
-        let Farewell { now_ms, is_cut, may_be_left, is_unheard } = at;
+        let Farewell { now_ms, is_cut, may_be_left, is_queued } = at;
+        let is_unheard = is_queued || self.wire().edge;
         let (account, wire) = (self.account(), self.wire());
         if !account.opened {
             return Ok(End::Unserved);
@@ -173,6 +174,12 @@ impl Guest {
             };
         };
         self.check_reason(&why, limits, now_ms, is_cut, &wire)?;
+        if is_queued
+            && wire.is_readable()
+            && matches!(why, Close::Timeout(Timeout::Idle | Timeout::FirstByte))
+        {
+            return Err("timed out though it had sent in time".to_owned());
+        }
         let in_order =
             matches!(why, Close::Done | Close::Eof | Close::Malformed { .. } | Close::Failed(_));
         if in_order && wire.reset_by_server && !is_unheard && !wire.broken && !is_cut {

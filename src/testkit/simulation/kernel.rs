@@ -102,12 +102,17 @@ impl Kernel {
         self.dials.get_mut(at)
     }
 
-    /// Returns true if the loop that watches a wire has not heard of what came last.
-    pub(super) fn is_unheard(&self, wire: &Wire) -> bool {
-        let is_queued = |(index, source): (usize, Source)| {
+    /// Returns true if an event of a wire waits to be taken by its loop.
+    pub(super) fn is_queued(&self, wire: &Wire) -> bool {
+        wire.watched.is_some_and(|(index, source)| {
             self.loops[index].events.iter().any(|(of, _)| *of == source)
-        };
-        wire.edge || wire.watched.is_some_and(is_queued)
+        })
+    }
+
+    /// Returns how many connections loops have begun that are not made, and not closed.
+    pub(super) fn dialing(&self) -> usize {
+        let wires = self.dials.iter().map(|dial| &dial.wire).chain(&self.denied);
+        wires.filter(|wire| !wire::lock(wire).server_gone).count()
     }
 
     /// Returns true if the far end of a connection that is wanted will answer.
@@ -132,6 +137,20 @@ impl Kernel {
 }
 
 impl LoopState {
+    /// An event that waits to be told of. A poller has one for each source, and tells all of it.
+    pub(super) fn add_event(&mut self, source: Source, readiness: Readiness) {
+        match self.events.iter_mut().find(|(of, _)| *of == source) {
+            Some((_, of)) => {
+                of.readable |= readiness.readable;
+                of.writable |= readiness.writable;
+                of.read_closed |= readiness.read_closed;
+                of.error |= readiness.error;
+                of.urgent |= readiness.urgent;
+            }
+            None => self.events.push_back((source, readiness)),
+        }
+    }
+
     pub(super) fn is_woken(&self) -> bool {
         self.waker.load(Ordering::Acquire)
     }

@@ -10,6 +10,7 @@ use super::socket::MemoryStream;
 use crate::accept::Accept;
 use crate::net::address::Address;
 use crate::net::peer::Peer;
+use crate::testkit::wire::Connecting;
 
 /// What both sides of a listener share: the part of the kernel.
 #[derive(Default)]
@@ -47,6 +48,7 @@ impl Accept for MemoryListener {
         }
         let accepted = queue.waiting.pop_front().ok_or(io::ErrorKind::WouldBlock)?;
         queue.accepted += 1;
+        accepted.0.wire().connecting = Connecting::Made;
         Ok(accepted)
     }
 

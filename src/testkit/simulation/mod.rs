@@ -29,6 +29,7 @@ use self::calm::Calm;
 use self::server::Plan;
 use self::storm::Storm;
 use self::world::{Clients, Commands, Panics, Remotes, World};
+use super::both_ways;
 use super::random::Random;
 use crate::handler::Service;
 use crate::limits::Limits;
@@ -232,7 +233,7 @@ impl<'a> Simulation<'a> {
             budgets: budgets(&mut random),
             has_blocking: has_workers && random.one_in(3),
             has_datagrams: random.one_in(4),
-            takes_ordinary_path: true,
+            takes_ordinary_path: both_ways::takes_ordinary_path(),
         };
         let mut world = World::new(plan, random, Box::new(service), clients);
         world.remotes = self.remotes;
@@ -240,7 +241,9 @@ impl<'a> Simulation<'a> {
         world.panics = self.panics;
         Storm::new(&mut world).run();
         Calm::new(&mut world).run();
-        world.finish()
+        let trace = world.finish();
+        both_ways::record(&trace);
+        trace
     }
 }
 

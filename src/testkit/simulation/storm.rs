@@ -8,7 +8,6 @@ use super::share::Share;
 use super::trace::What;
 use super::world::World;
 use crate::hub::Readiness;
-use crate::now::NANOS_PER_MS;
 use crate::reactor::{Source, StopRequest};
 
 /// Errors of the system when it accepts: ECONNABORTED, ENFILE, EMFILE, ENOBUFS, EPROTO. Those that
@@ -176,7 +175,7 @@ impl<'w, 'a> Storm<'w, 'a> {
 
     fn tell(&mut self, index: usize, source: Source, readiness: Readiness) {
         let kernel = &mut kernel::lock(&self.world.server.kernel);
-        kernel.loops[index].events.push_back((source, readiness));
+        kernel.loops[index].add_event(source, readiness);
     }
 
     fn fault(&mut self) {
@@ -243,7 +242,7 @@ impl<'w, 'a> Storm<'w, 'a> {
         if self.world.random.one_in(2) {
             self.world.advance(until_ms);
         }
-        kernel::lock(&self.world.server.kernel).nanos = until_ms * NANOS_PER_MS;
+        self.world.pass(until_ms);
         self.world.note(0, What::Passes, 0);
     }
 

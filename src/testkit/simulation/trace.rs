@@ -150,6 +150,21 @@ impl Trace {
         self.events.is_empty()
     }
 
+    /// Returns where two runs part, as a line of each.
+    pub(in crate::testkit) fn difference(&self, other: &Trace) -> Option<String> {
+        if self == other {
+            return None;
+        }
+        let line = |trace: &Trace, at: usize| {
+            let events = trace.events.get(at).copied().into_iter().collect();
+            Trace { events, digest: 0 }.to_string()
+        };
+        let events = self.events.iter().zip(&other.events);
+        let at = events.take_while(|(one, other)| one == other).count();
+        let (one, other) = (line(self, at), line(other, at));
+        Some(format!("event {at}: {} and {}", one.trim(), other.trim()))
+    }
+
     /// The last events, for who wants to know how it came to a failure.
     pub(super) fn tail(&self, len: usize) -> Trace {
         let from = self.events.len().saturating_sub(len);

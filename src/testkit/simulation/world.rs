@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use super::datagrams;
 use super::events::Ears;
 use super::guest::{Farewell, Guest};
 use super::kernel::{self, Wanted};
@@ -25,7 +26,7 @@ use crate::net::peer::Peer;
 use crate::now::NANOS_PER_MS;
 use crate::reactor::{Remote, StopRequest};
 use crate::testkit::random::Random;
-use crate::testkit::wire::Connecting;
+use crate::testkit::wire::{Connecting, Wire};
 
 /// What makes the script of a client.
 pub(super) type Clients<'a> = Box<dyn FnMut(&mut Random) -> Box<dyn Script> + 'a>;
@@ -114,6 +115,7 @@ impl<'a> World<'a> {
         let host = 1 + self.random.below(self.addresses) as u8;
         let address = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, host), 1024 + who as u16);
         let guest = Guest::new(script, Peer::V4(address));
+        guest.wire().connecting = Connecting::Pending;
         let mut queue = listener::lock(&self.server.queues[at]);
         if !queue.closed {
             queue.waiting.push_back((guest.stream(), Peer::V4(address)));
@@ -285,13 +287,21 @@ impl<'a> World<'a> {
         loop {
             self.settle();
             match self.server.next_ms() {
-                Some(due_ms) if due_ms <= until_ms => {
-                    let nanos = &mut kernel::lock(&self.server.kernel).nanos;
-                    *nanos = (*nanos).max(due_ms * NANOS_PER_MS);
-                }
+                Some(due_ms) if due_ms <= until_ms => self.pass(due_ms),
                 _ => return,
             }
         }
+    }
+
+    /// Time passes, if it is not that time already. Of what has come before, the pollers know.
+    pub(super) fn pass(&mut self, until_ms: u64) {
+        for index in 0..self.server.count() {
+            let mut random = self.random.clone();
+            self.ears().deliver(index, &mut random, Share::All);
+            self.random = random;
+        }
+        let nanos = &mut kernel::lock(&self.server.kernel).nanos;
+        *nanos = (*nanos).max(until_ms.saturating_mul(NANOS_PER_MS));
     }
 
     fn check_rest(&mut self) {
@@ -374,7 +384,10 @@ impl<'a> World<'a> {
         if self.told != StopRequest::None {
             return;
         }
-        let (len, limit) = (self.server.len(), self.limits.connections);
+        let is_open = |wire: &Wire| wire.connecting == Connecting::Made && !wire.server_gone;
+        let open = self.guests.iter().filter(|guest| is_open(&guest.wire())).count();
+        let dialing = kernel::lock(&self.server.kernel).dialing();
+        let (len, limit) = (open + dialing, self.limits.connections);
         if len > limit {
             self.fail(0, &format!("there are {len} connections, and the limit is {limit}"));
         }
@@ -390,8 +403,13 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A server that stops in good order takes in all that have connected.
+    /// A server that stops in good order takes in all that have connected, and all datagrams.
     fn look_at_listeners(&self) {
+        let forgotten =
+            self.server.datagrams.as_ref().map_or(0, |queue| datagrams::lock(queue).left);
+        if forgotten > 0 && self.told == StopRequest::Drain {
+            self.fail(0, &format!("a stop has forgotten {forgotten} datagrams"));
+        }
         for queue in &self.server.queues {
             let queue = listener::lock(queue);
             if queue.left > 0 && self.told == StopRequest::Drain && !queue.has_failed {
@@ -408,7 +426,7 @@ impl<'a> World<'a> {
             now_ms: self.server.now_ms(),
             is_cut: self.told != StopRequest::None,
             may_be_left: self.has_workers,
-            is_unheard: kernel::lock(&self.server.kernel).is_unheard(&guest.wire()),
+            is_queued: kernel::lock(&self.server.kernel).is_queued(&guest.wire()),
         };
         match guest.end(&self.limits, at) {
             Ok(End::Cut(Close::Panicked)) if self.panics == Panics::Fail => {
