@@ -42,7 +42,7 @@ impl Doorbell {
 
     /// Returns true if the bell was rung since it was last answered. A ring that is being made may
     /// be missed: that one wakes the loop.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_rung(&self) -> bool {
         self.bell.is_rung.load(Ordering::Relaxed)
     }

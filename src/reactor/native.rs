@@ -69,6 +69,7 @@ impl System for Poller {
         Some(self.clock.elapsed())
     }
 
+    #[inline(always)]
     fn remote(&self) -> &Remote {
         &self.remote
     }

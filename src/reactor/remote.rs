@@ -124,6 +124,7 @@ impl Remote {
     }
 
     /// The doorbell of the loop.
+    #[inline(always)]
     pub(crate) fn bell(&self) -> &Doorbell {
         &self.shared.bell
     }

@@ -1,6 +1,5 @@
 //! Waits that end: each says what it waited for and what had come instead. Knows no server.
 #![allow(clippy::disallowed_types, reason = "a wait that may hang needs an end in real time")]
-#![allow(clippy::disallowed_types, reason = "a wait that may hang needs an end in real time")]
 
 use std::fmt::Debug;
 use std::thread;
