@@ -150,9 +150,10 @@ impl<S: System> Reactor<'_, S> {
             self.longest_lag = lag;
             self.core.counters().longest_lag.note(Duration::from_nanos(lag));
         }
-        let was_away = is_interrupted || lag > LATE_NANOS;
-        if was_away || count == self.batch || self.partial_turns > 0 {
-            self.postpone_expiry(was_away, count == self.batch);
+        let is_blind = is_interrupted || count == self.batch;
+        let is_late = lag > LATE_NANOS;
+        if is_blind || is_late || self.partial_turns > 0 {
+            self.postpone_expiry(is_blind, is_late);
         }
         Ok(())
     }
@@ -177,8 +178,8 @@ impl<S: System> Reactor<'_, S> {
     /// does not put the deadlines off for ever: as many turns as it takes to see an event of each
     /// connection are enough.
     #[cold]
-    fn postpone_expiry(&mut self, was_away: bool, is_full: bool) {
-        let enough = match (is_full, was_away) {
+    fn postpone_expiry(&mut self, is_blind: bool, is_late: bool) {
+        let enough = match (is_blind, is_late) {
             (true, _) => (self.core.len() + OTHER_SOURCES) / self.batch + 2,
             (false, true) => 1,
             (false, false) => 0,

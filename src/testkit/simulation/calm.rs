@@ -32,7 +32,7 @@ impl<'w, 'a> Calm<'w, 'a> {
     pub(super) fn run(mut self) {
         self.world.note(0, What::Calm, 0);
         self.world.is_calm = true;
-        kernel::lock(&self.world.server.kernel).faults = kernel::Faults::default();
+        kernel::lock(&self.world.server.kernel).faults.cease();
         for queue in &self.world.server.queues {
             listener::lock(queue).codes.clear();
         }

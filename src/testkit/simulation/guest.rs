@@ -12,7 +12,7 @@ use crate::close::Timeout;
 use crate::limits::Limits;
 use crate::net::peer::Peer;
 use crate::now;
-use crate::testkit::wire::{self, Wire};
+use crate::testkit::wire::{self, Connecting, Wire};
 
 pub(super) struct Guest {
     pub(super) script: Box<dyn Script>,
@@ -20,6 +20,8 @@ pub(super) struct Guest {
     pub(super) account: Arc<Mutex<Account>>,
     /// Where it connects from. `None` for the far end of a connection that a handler made.
     pub(super) peer: Option<Peer>,
+    /// It was seen that it is refused, and held against the limits of then.
+    pub(super) is_refusal_seen: bool,
     /// A loop has taken it in.
     pub(super) is_taken_in: bool,
     /// Sent, and still on its way to the server.
@@ -71,6 +73,7 @@ impl Guest {
             wire,
             account,
             peer: None,
+            is_refusal_seen: false,
             is_taken_in: false,
             way: VecDeque::new(),
             has_shut: false,
@@ -96,6 +99,22 @@ impl Guest {
     /// Whether its script is still asked.
     pub(super) fn is_active(&self) -> bool {
         !self.has_shut && !self.has_reset && !self.has_ended
+    }
+
+    /// Whether the server has accepted it and not closed it.
+    pub(super) fn is_open(&self) -> bool {
+        let wire = self.wire();
+        wire.connecting == Connecting::Made && !wire.server_gone
+    }
+
+    /// Whether the server has accepted it, and closed it just now before a handler served it.
+    pub(super) fn is_refused(&self) -> bool {
+        let wire = self.wire();
+        self.peer.is_some()
+            && !self.is_refusal_seen
+            && wire.connecting == Connecting::Made
+            && wire.server_gone
+            && !self.account().opened
     }
 
     /// Whether a handler serves it now.

@@ -17,6 +17,7 @@ use crate::metrics::counters::Counters;
 use crate::net::destination::Destination;
 use crate::net::peer::Peer;
 use crate::reactor::{Lookup, Source};
+use crate::testkit::random::Random;
 use crate::testkit::wire::{self, Connecting, Wire};
 
 pub(super) type Shared = Arc<Mutex<Kernel>>;
@@ -73,6 +74,8 @@ pub(super) struct LoopState {
     pub(super) blocking_workers: Vec<(Blocking, Counters)>,
     /// Names that are being looked up.
     pub(super) lookups: Vec<Lookup>,
+    /// Those of them whose answers take long.
+    pub(super) slow_lookups: Vec<Lookup>,
 }
 
 /// A connection that a loop has begun.
@@ -93,6 +96,8 @@ pub(super) struct Faults {
     pub(super) threads: usize,
     /// How many of the next sockets cannot be watched.
     pub(super) watches: usize,
+    /// Some could not.
+    pub(super) have_failed: bool,
 }
 
 impl Kernel {
@@ -151,18 +156,33 @@ impl LoopState {
         }
     }
 
+    /// Lets some lookups take long: until faults cease, or the dice fall so.
+    pub(super) fn slow_down(&mut self, random: &mut Random, is_calm: bool) {
+        if is_calm || !self.slow_lookups.is_empty() && random.one_in(16) {
+            self.lookups.append(&mut self.slow_lookups);
+        } else if !self.lookups.is_empty() && random.one_in(3) {
+            self.slow_lookups.append(&mut self.lookups);
+        }
+    }
+
     pub(super) fn is_woken(&self) -> bool {
         self.waker.load(Ordering::Acquire)
     }
 }
 
 impl Faults {
+    /// No more calls will fail.
+    pub(super) fn cease(&mut self) {
+        *self = Faults { have_failed: self.have_failed, ..Faults::default() };
+    }
+
     /// The error of a thread that cannot be started, if it is to fail.
     pub(super) fn thread(&mut self) -> io::Result<()> {
         fail_once(&mut self.threads)
     }
 
     pub(super) fn watch(&mut self) -> io::Result<()> {
+        self.have_failed |= self.watches > 0;
         fail_once(&mut self.watches)
     }
 }

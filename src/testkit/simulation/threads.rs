@@ -30,10 +30,12 @@ impl Threads {
         kernel: &Shared,
         random: &mut Random,
         share: Share,
+        is_calm: bool,
         mut note: impl FnMut(What),
     ) {
         let count = kernel::lock(kernel).loops.len();
         for index in 0..count {
+            kernel::lock(kernel).loops[index].slow_down(random, is_calm);
             self.begin(&mut kernel::lock(kernel), index, random, share);
         }
         while !self.tasks.is_empty() && share.takes(random) {
@@ -109,10 +111,11 @@ impl Threads {
     }
 
     /// Whether a thread has something to do.
-    pub(super) fn are_busy(&self, kernel: &Shared) -> bool {
+    pub(super) fn are_busy(&self, kernel: &Shared, is_calm: bool) -> bool {
         let kernel = kernel::lock(kernel);
         let is_asked = kernel.loops.iter().any(|state| {
             !state.lookups.is_empty()
+                || is_calm && !state.slow_lookups.is_empty()
                 || state.workers.iter().any(Worker::has_work)
                 || state.blocking_workers.iter().any(|(worker, _)| worker.has_work())
         });

@@ -26,7 +26,7 @@ use crate::net::peer::Peer;
 use crate::now::NANOS_PER_MS;
 use crate::reactor::{Remote, StopRequest};
 use crate::testkit::random::Random;
-use crate::testkit::wire::{Connecting, Wire};
+use crate::testkit::wire::Connecting;
 
 /// What makes the script of a client.
 pub(super) type Clients<'a> = Box<dyn FnMut(&mut Random) -> Box<dyn Script> + 'a>;
@@ -183,9 +183,10 @@ impl<'a> World<'a> {
     pub(super) fn turn(&mut self, share: Share) {
         self.note(0, What::Turn, 0);
         self.make_connections(share);
-        let World { threads, server, random, trace, .. } = self;
+        let World { threads, server, random, trace, is_calm, .. } = self;
         let now_ms = server.now_ms();
-        threads.work(&server.kernel, random, share, |what| trace.note(now_ms, 0, what, 0));
+        threads
+            .work(&server.kernel, random, share, *is_calm, |what| trace.note(now_ms, 0, what, 0));
         let count = self.server.count();
         let from = self.random.below(count);
         for at in 0..count {
@@ -228,6 +229,36 @@ impl<'a> World<'a> {
             if let Err(error) = self.server.turn(index) {
                 self.fail(0, &format!("a loop has failed: {error}"));
             }
+            self.look_at_refusals();
+        }
+    }
+
+    /// What a server refuses, it has a reason to refuse.
+    fn look_at_refusals(&mut self) {
+        for who in 0..self.guests.len() {
+            if self.guests[who].is_refused() {
+                self.guests[who].is_refusal_seen = true;
+                self.check_refusal(who);
+            }
+        }
+    }
+
+    fn check_refusal(&self, who: usize) {
+        let kernel = kernel::lock(&self.server.kernel);
+        // A blocking handler may have been done with it.
+        let is_blocking = kernel.loops.iter().any(|state| !state.blocking_workers.is_empty());
+        let is_cut = self.told != StopRequest::None;
+        let Some(peer) = &self.guests[who].peer else { return };
+        if is_cut || is_blocking || kernel.faults.have_failed || kernel.refused.contains(peer) {
+            return;
+        }
+        let is_of_peer = |other: &&Guest| {
+            let address = other.peer.as_ref().and_then(Peer::subscriber);
+            other.is_open() && address == peer.subscriber()
+        };
+        let count = self.guests.iter().filter(is_of_peer).count();
+        if self.limits.connections_per_peer.is_none_or(|max| count < max) {
+            self.fail(who, &format!("refused, and its peer has {count} other connections"));
         }
     }
 
@@ -238,7 +269,10 @@ impl<'a> World<'a> {
         let have_news = running.any(|index| ears.have_news(index));
         let is_dialing = kernel::lock(&self.server.kernel).is_dialing();
         let is_due = (0..self.server.count()).any(|index| self.server.is_due(index));
-        !have_news && !is_dialing && !self.threads.are_busy(&self.server.kernel) && !is_due
+        !have_news
+            && !is_dialing
+            && !self.threads.are_busy(&self.server.kernel, self.is_calm)
+            && !is_due
     }
 
     /// Makes the connections that loops have begun, denies them, or lets them wait for ever.
@@ -384,8 +418,7 @@ impl<'a> World<'a> {
         if self.told != StopRequest::None {
             return;
         }
-        let is_open = |wire: &Wire| wire.connecting == Connecting::Made && !wire.server_gone;
-        let open = self.guests.iter().filter(|guest| is_open(&guest.wire())).count();
+        let open = self.guests.iter().filter(|guest| guest.is_open()).count();
         let dialing = kernel::lock(&self.server.kernel).dialing();
         let (len, limit) = (open + dialing, self.limits.connections);
         if len > limit {
