@@ -6,8 +6,8 @@ use std::fmt;
 ///
 /// The upper half counts connections, the lower half is a slot of the connection table. Slots
 /// are reused at once, counts only after 2^32 more connections, so an id that outlives its
-/// connection names nobody: whatever is sent to it goes nowhere, and never to a stranger. With n
-/// [reactors](crate::Mode::Reactors) each counts in steps of n, so an id tells whose it is.
+/// connection names none: messages to it go nowhere, and never to another connection. With n
+/// [reactors](crate::Mode::Reactors) each counts in steps of n, so an id tells its reactor.
 ///
 /// ```
 /// use socketserver::Id;
@@ -22,14 +22,17 @@ impl Id {
     /// Names no connection: what does not come from one comes from here.
     pub(crate) const NOBODY: Id = Id(0);
 
+    #[inline(always)]
     pub(crate) fn new(index: u32, generation: u32) -> Id {
         Id(u64::from(generation) << 32 | u64::from(index))
     }
 
+    #[inline(always)]
     pub(crate) fn index(self) -> usize {
         (self.0 & 0xffff_ffff) as usize
     }
 
+    #[inline(always)]
     pub(crate) fn generation(self) -> u32 {
         (self.0 >> 32) as u32
     }
@@ -40,6 +43,7 @@ impl Id {
         self.0 as usize
     }
 
+    #[inline(always)]
     pub(crate) fn from_token(token: usize) -> Id {
         Id(token as u64)
     }

@@ -87,9 +87,11 @@ pub struct Limits {
     /// How long a peer may refuse to take any output. Default 60 s (nginx `send_timeout`).
     pub write_stall: Option<Duration>,
     /// How long a connection that we ended may linger, so that its last answer is not destroyed
-    /// by a reset (RFC 9112, section 9.6). Default 2 s (nginx 5 s per wait, 30 s in all).
+    /// by a reset (RFC 9112, section 9.6); and how long input that has arrived is still offered to
+    /// the handler after a write has failed. Default 2 s (nginx 5 s per wait, 30 s in all).
     pub linger: Duration,
-    /// Bytes that are read and thrown away while lingering. Default 256 KiB.
+    /// Bytes that are read and discarded while lingering, or offered after a write has failed.
+    /// Default 256 KiB.
     pub linger_bytes: usize,
     /// How long a stopping server waits for its connections. Default 30 s.
     pub drain: Duration,

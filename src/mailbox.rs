@@ -40,11 +40,17 @@ impl Doorbell {
         }
     }
 
+    /// Returns true if the bell was rung since it was last answered. A ring that is being made may
+    /// be missed: that one wakes the loop.
+    #[inline(always)]
+    pub(crate) fn is_rung(&self) -> bool {
+        self.bell.is_rung.load(Ordering::Relaxed)
+    }
+
     /// Returns true if the bell was rung since the last call; then the loop must look at
     /// everything that it shares with other threads.
     pub(crate) fn answer(&self) -> bool {
-        // The load may miss a ring that is being made: that one wakes the loop.
-        self.bell.is_rung.load(Ordering::Relaxed) && self.bell.is_rung.swap(false, Ordering::AcqRel)
+        self.is_rung() && self.bell.is_rung.swap(false, Ordering::AcqRel)
     }
 }
 

@@ -29,6 +29,7 @@ impl Now {
         Now::from_nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX), unix_seconds)
     }
 
+    #[inline(always)]
     pub(crate) fn from_nanos(nanos: u64, unix_seconds: u64) -> Now {
         Now { nanos, unix_seconds }
     }
@@ -44,11 +45,13 @@ impl Now {
     }
 
     /// Returns [`elapsed`](Now::elapsed) in nanoseconds.
+    #[inline(always)]
     pub(crate) fn nanos(self) -> u64 {
         self.nanos
     }
 
     /// Returns [`elapsed`](Now::elapsed) in whole milliseconds that have passed.
+    #[inline(always)]
     pub(crate) fn millis(self) -> u64 {
         self.nanos / NANOS_PER_MS
     }

@@ -185,8 +185,9 @@ impl<L: Accept> Acceptors<L> {
         None
     }
 
-    /// Closes the listeners.
-    pub(crate) fn close(&mut self) {
+    /// Closes the listeners, and the connections that are over the limit.
+    pub(crate) fn close(&mut self, counters: &Counters) {
+        counters.refused_by_limit.add(self.over_limit() as u64);
         self.acceptors.clear();
         self.over_limit.clear();
         self.last_over_limit.clear();

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::crew::Crew;
 use super::queue::WorkQueue;
 use crate::close::Close;
 use crate::handler::blocking::RequestHandler;
@@ -18,6 +19,7 @@ use crate::limits::Limits;
 use crate::mailbox::{Doorbell, Mailbox};
 use crate::metrics::counters::Counters;
 use crate::net::peer::Peer;
+use crate::now::Now;
 use crate::panics;
 
 /// Some workers. When it is dropped, what they serve is cut off, and a worker whose handler does
@@ -29,6 +31,7 @@ pub(crate) struct BlockingPool<B: BlockingSocket, K> {
     open: HashMap<u64, Weak<B>>,
     /// Connections submitted so far.
     count: u64,
+    crew: Crew,
 }
 
 /// One worker of a pool.
@@ -75,8 +78,9 @@ pub(crate) struct Leaving<B, K> {
 }
 
 impl<B: BlockingSocket, K> BlockingPool<B, K> {
-    /// A pool without workers. They will ring `bell` when connections have ended.
-    pub(crate) fn new(limits: &Limits, bell: &Doorbell) -> BlockingPool<B, K> {
+    /// A pool of `workers`, none of which has started. They will ring `bell` when connections have
+    /// ended.
+    pub(crate) fn new(workers: usize, limits: &Limits, bell: &Doorbell) -> BlockingPool<B, K> {
         let shared = Arc::new(Shared {
             waiting: WorkQueue::new(),
             ended: Mailbox::new(bell),
@@ -84,12 +88,33 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
             idle: limits.idle,
             write_stall: limits.write_stall,
         });
-        BlockingPool { shared, open: HashMap::new(), count: 0 }
+        BlockingPool { shared, open: HashMap::new(), count: 0, crew: Crew::new(workers) }
     }
 
-    /// Returns one more worker.
-    pub(crate) fn worker(&self) -> BlockingWorker<B, K> {
-        BlockingWorker { shared: Arc::clone(&self.shared) }
+    /// Has the workers started by `start`, which gets their numbers.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if it has no thread for any of them.
+    pub(crate) fn start(
+        &mut self,
+        start: impl Fn(usize, BlockingWorker<B, K>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let BlockingPool { shared, crew, .. } = self;
+        crew.start_all(|number| start(number, BlockingWorker { shared: Arc::clone(shared) }))
+    }
+
+    /// Has workers started that lack, if the system may have threads for them now. Those that are
+    /// there serve all connections meanwhile.
+    pub(crate) fn start_missing(
+        &mut self,
+        now: Now,
+        start: impl Fn(usize, BlockingWorker<B, K>) -> io::Result<()>,
+    ) {
+        let BlockingPool { shared, crew, .. } = self;
+        crew.start_missing(now, |number| {
+            start(number, BlockingWorker { shared: Arc::clone(shared) })
+        });
     }
 
     /// Has a connection served as soon as a worker is free.
@@ -168,7 +193,18 @@ impl<B: BlockingSocket, K> Drop for BlockingPool<B, K> {
     }
 }
 
+impl<B, K> Clone for BlockingWorker<B, K> {
+    fn clone(&self) -> BlockingWorker<B, K> {
+        BlockingWorker { shared: Arc::clone(&self.shared) }
+    }
+}
+
 impl<B, K> BlockingWorker<B, K> {
+    /// Returns true if a connection waits.
+    pub(crate) fn has_work(&self) -> bool {
+        self.shared.waiting.has_work()
+    }
+
     /// Takes the next connection, if one waits.
     pub(crate) fn begin(&self) -> Option<Request<B, K>> {
         self.shared.waiting.try_next()

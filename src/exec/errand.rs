@@ -1,12 +1,13 @@
 //! Work that a handler hands over, and what comes of it. Knows no connection and no handler.
 
+use crate::close::Close;
 use crate::handler::context::{Note, Work};
 use crate::id::Id;
 use crate::panics;
 
 /// A piece of work, on the way to a worker and back.
 pub(crate) struct Errand {
-    /// Whose it is.
+    /// The connection whose work it is.
     pub(crate) id: Id,
     state: State,
 }
@@ -14,7 +15,7 @@ pub(crate) struct Errand {
 enum State {
     Todo(Work),
     Done(Note),
-    Panicked,
+    Failed(Close),
 }
 
 impl Errand {
@@ -23,7 +24,10 @@ impl Errand {
     }
 
     pub(super) fn run(&mut self) {
-        if let State::Todo(work) = std::mem::replace(&mut self.state, State::Panicked) {
+        // A panic has no other value to leave behind.
+        if let State::Todo(work) =
+            std::mem::replace(&mut self.state, State::Failed(Close::Panicked))
+        {
             match panics::catch(work) {
                 Ok(note) => self.state = State::Done(note),
                 Err(said) => log::error!("{}: offloaded work panicked: {said}", self.id),
@@ -31,11 +35,25 @@ impl Errand {
         }
     }
 
-    /// What came of it; `None` if it panicked.
-    pub(crate) fn result(self) -> Option<Note> {
+    /// The same piece of work, which is never done.
+    pub(super) fn give_up(self, why: Close) -> Errand {
+        panics::drop_quietly(self.state);
+        Errand { id: self.id, state: State::Failed(why) }
+    }
+
+    /// What came of it.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing did, for which its connection ends.
+    pub(crate) fn result(self) -> Result<Note, Close> {
         match self.state {
-            State::Done(note) => Some(note),
-            State::Todo(_) | State::Panicked => None,
+            State::Done(note) => Ok(note),
+            State::Failed(why) => Err(why),
+            State::Todo(work) => {
+                panics::drop_quietly(work);
+                Err(Close::Stopping)
+            }
         }
     }
 }

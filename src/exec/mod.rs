@@ -2,11 +2,13 @@
 //! handler and comes back with what it recorded. Knows no connection and no socket.
 
 mod blocking;
+mod crew;
 mod errand;
 mod pool;
 mod queue;
 
-pub(crate) use self::blocking::{BlockingPool, BlockingSocket, BlockingWorker, Leaving};
+pub(crate) use self::blocking::{BlockingPool, BlockingSocket, BlockingWorker, Leaving, Request};
+pub(crate) use self::crew::no_thread;
 pub(crate) use self::errand::Errand;
 pub(crate) use self::pool::{Pool, Worker};
 

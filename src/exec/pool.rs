@@ -2,21 +2,27 @@
 //! the loop; no connection, no socket, and no thread: whose a worker is, the system says.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 
 use super::Task;
+use super::crew::Crew;
 use super::queue::WorkQueue;
 use crate::clock::Elapsed;
+use crate::close::Close;
 use crate::mailbox::{Doorbell, Mailbox, Refused};
+use crate::now::Now;
 use crate::panics;
 
 /// Some workers. They end when it is dropped; one that is in the middle of a task ends after it,
 /// and nothing waits for that.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
+    crew: Crew,
 }
 
 /// One worker of a pool.
+#[derive(Clone)]
 pub(crate) struct Worker {
     shared: Arc<Shared>,
 }
@@ -29,15 +35,60 @@ struct Shared {
 }
 
 impl Pool {
-    /// A pool without workers. They will ring `bell` when tasks are done.
-    pub(crate) fn new(elapsed: Option<Elapsed>, bell: &Doorbell) -> Pool {
+    /// A pool of `workers`, none of which has started. They will ring `bell` when tasks are done.
+    pub(crate) fn new(workers: usize, elapsed: Option<Elapsed>, bell: &Doorbell) -> Pool {
         let shared = Shared { todo: WorkQueue::new(), done: Mailbox::new(bell), elapsed };
-        Pool { shared: Arc::new(shared) }
+        Pool { shared: Arc::new(shared), crew: Crew::new(workers) }
     }
 
-    /// Returns one more worker.
-    pub(crate) fn worker(&self) -> Worker {
-        Worker { shared: Arc::clone(&self.shared) }
+    /// Has the workers started before there are tasks, by `start`, which gets their numbers.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if it has no thread for any of them.
+    pub(crate) fn start(
+        &mut self,
+        start: impl Fn(usize, Worker) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Pool { shared, crew } = self;
+        crew.start_all(|number| start(number, Worker { shared: Arc::clone(shared) }))
+    }
+
+    /// Has workers started that lack, if the system may have threads for them now. Returns tasks
+    /// that were given up: there is no worker, and has not been for long.
+    pub(crate) fn start_missing(
+        &mut self,
+        now: Now,
+        start: impl Fn(usize, Worker) -> io::Result<()>,
+    ) -> Vec<Task> {
+        let Pool { shared, crew } = self;
+        crew.start_missing(now, |number| start(number, Worker { shared: Arc::clone(shared) }));
+        match crew.gives_up(now) {
+            true => self.give_up(),
+            false => Vec::new(),
+        }
+    }
+
+    /// Takes back the work that was offloaded. Handlers, which come only to a pool that was started
+    /// with a worker, stay.
+    fn give_up(&self) -> Vec<Task> {
+        let (mut given_up, mut kept) = (Vec::new(), Vec::new());
+        for task in self.shared.todo.take_back() {
+            match task {
+                Task::Errand(errand) => {
+                    let why = Close::failed("no thread for offloaded work");
+                    given_up.push(Task::Errand(errand.give_up(why)));
+                }
+                Task::Job(job) => kept.push(Task::Job(job)),
+            }
+        }
+        self.shared.todo.extend(kept);
+        given_up
+    }
+
+    /// Returns when to call [`start_missing`](Self::start_missing) again, if tasks wait for it.
+    pub(crate) fn retry_ms(&self) -> Option<u64> {
+        self.crew.retry_ms().filter(|_| self.shared.todo.has_work())
     }
 
     /// Hands tasks to the workers. There are never more than two for each connection: a job and
@@ -73,6 +124,11 @@ impl Worker {
         while let Some(task) = self.shared.todo.next() {
             self.run(task);
         }
+    }
+
+    /// Returns true if a task waits.
+    pub(crate) fn has_work(&self) -> bool {
+        self.shared.todo.has_work()
     }
 
     /// Takes the next task, if there is one.

@@ -58,6 +58,11 @@ impl<T> WorkQueue<T> {
         }
     }
 
+    /// Returns true if there is work that no thread has begun.
+    pub(super) fn has_work(&self) -> bool {
+        !self.lock().work.is_empty()
+    }
+
     /// Takes the next piece of work, if there is one.
     pub(super) fn try_next(&self) -> Option<T> {
         self.lock().work.pop_front()

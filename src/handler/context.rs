@@ -186,7 +186,9 @@ impl<'a> Context<'a> {
     /// not go on without the result [pauses](Context::pause) until it is there.
     ///
     /// In [`Mode::Threads`](crate::Mode::Threads) the workers are those of the handlers, in other
-    /// modes there are [`Limits::offload_workers`](crate::Limits::offload_workers).
+    /// modes there are [`Limits::offload_workers`](crate::Limits::offload_workers). While the system
+    /// has no thread for any worker, the work waits; after 5 s its connection ends, with
+    /// [`Close::Failed`], and the server goes on.
     ///
     /// ```
     /// use socketserver::testkit::Network;

@@ -84,7 +84,8 @@ pub trait Handler: Send {
     /// The connection that this handler was to serve could not be
     /// [made](Context::connect). `error` is the system's, with its code, of the last
     /// address that was tried; `TimedOut` if [`Limits::connect`](crate::Limits::connect) has
-    /// passed, and `NotFound` if the name has led to no address. Nothing else of this handler
+    /// passed, and `NotFound` if the name has led to no address. A lack that may pass, of a
+    /// descriptor or of room in the queue of a Unix socket, is waited for as long, and told then. Nothing else of this handler
     /// is called, and what it asks for its own connection is void. A server that ends at once
     /// drops it without a word.
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {

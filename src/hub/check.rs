@@ -28,7 +28,7 @@ pub(super) fn invariants<T: Transport>(
         queued += usize::from(state.has(Flags::QUEUED));
         timed += usize::from(state.timer() == Timer::Armed);
         assert_eq!(
-            state.memberships(),
+            connection.memberships(),
             topics.memberships(id),
             "{id}: is a member and does not know it, or the other way round"
         );
@@ -141,7 +141,8 @@ fn check_progress<T: Transport>(id: Id, connection: &Connection<T>, output_low: 
         !is_read || !state.has(Flags::RETRY_INPUT) || !connection.has_unused(),
         "{id}: has input to offer again, and is not called"
     );
-    // Law: only output of its own handler, throttling and pausing keep a connection from being read.
+    // Law: only output of its own handler, throttling and pausing keep a connection from being
+    // read.
     assert!(
         !state.has(Flags::ABOVE_HIGH) || connection.own_output_len() > 0,
         "{id}: is above the high watermark with nothing of its own"
@@ -184,7 +185,7 @@ fn check_output<T: Transport>(id: Id, connection: &Connection<T>, output_high: u
         "{id}: the next packet would be joined to what is left of one"
     );
     assert!(
-        state.memberships() == Memberships::None || state.life() < Life::Lingering,
+        connection.memberships() == Memberships::None || state.life() < Life::Lingering,
         "{id}: has ended and is a member"
     );
 }

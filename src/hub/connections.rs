@@ -31,8 +31,9 @@ pub(super) struct Connections<T> {
     timers: Timers,
     /// Connections that ended in this turn; they leave the table at its end.
     ended: Vec<Id>,
-    /// Those that have left the table, if the reactor wants to know.
-    departed: Option<Vec<Id>>,
+    /// Those that have left the table, if the reactor wants to know. Their sockets are still open:
+    /// the permit of a connection is given back before its peer sees the end and comes again.
+    departed: Option<Vec<(Id, T)>>,
     turn: Turn,
     /// Where input is read to, for all connections: unused input, one read's worth of it beyond
     /// the limit (a handler may pause or be above its high watermark in the middle of a read), and
@@ -86,7 +87,7 @@ impl<T: Transport> Connections<T> {
         peer: Peer,
         handler: Option<Box<dyn Handler>>,
     ) -> Id {
-        let now = self.turn.record.now;
+        let now = self.turn.tick;
         let id = self
             .table
             .insert(|generation| Connection::new(transport, generation, peer, handler, now));
@@ -98,7 +99,7 @@ impl<T: Transport> Connections<T> {
         self.departed = Some(Vec::new());
     }
 
-    pub(super) fn take_departed(&mut self) -> Vec<Id> {
+    pub(super) fn take_departed(&mut self) -> Vec<(Id, T)> {
         self.departed.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
@@ -111,9 +112,16 @@ impl<T: Transport> Connections<T> {
             }
             self.report_end(id, &connection);
             if let Some(departed) = &mut self.departed {
-                departed.push(id);
+                departed.push((id, connection.into_transport()));
             }
         }
+    }
+
+    /// Removes all connections, whatever they wait for: the server ends.
+    pub(super) fn abandon(&mut self) {
+        self.reap();
+        self.ended = self.table.ids();
+        self.reap();
     }
 
     /// Times what has happened since the last lap, and logs it if it was slow.
@@ -138,7 +146,7 @@ impl<T: Transport> Connections<T> {
         self.turn.meter.counters.close(&why);
         if log::max_level() >= log::Level::Warn {
             let level = if why.is_expected() { log::Level::Debug } else { log::Level::Warn };
-            log::log!(level, "{}", connection.summary(id, self.turn.record.now));
+            log::log!(level, "{}", connection.summary(id, self.turn.tick));
         }
     }
 }
@@ -188,7 +196,7 @@ impl<T: Transport> Connections<T> {
         let Connections { table, turn, input, sweep, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
         connection.state_mut().clear(Flags::QUEUED);
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         if connection.pass(id, input, turn) {
             sweep.note(connection.deadline());
         } else {
@@ -201,14 +209,14 @@ impl<T: Transport> Connections<T> {
         let id = job.id;
         let Connections { table, turn, input, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         connection.resume(id, job, input, turn);
         self.after_io(id, Requeue::Yielded);
     }
 
-    /// What follows whenever bytes of a connection, or its state, may have moved: it leaves, or its
-    /// timeout is set and it is queued for what is left to do. Others that wait for it are
-    /// released.
+    /// The epilogue of everything that may have moved bytes of a connection or changed its state:
+    /// it leaves, or its timeout is set and it is queued if something is left to do. Others that
+    /// wait for it are released.
     fn after_io(&mut self, id: Id, requeue: Requeue) {
         let Connections { table, turn, queue, sweep, ended, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
@@ -228,7 +236,7 @@ impl<T: Transport> Connections<T> {
     }
 }
 
-/// What others do with a connection.
+/// Operations of others on a connection.
 impl<T: Transport> Connections<T> {
     /// Returns the connection, if output can be queued on it.
     fn receiver(&mut self, id: Id) -> Option<&mut Connection<T>> {
@@ -254,7 +262,7 @@ impl<T: Transport> Connections<T> {
         }
         let Connections { table, turn, .. } = self;
         let Some(connection) = table.get_mut(id) else { return false };
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         connection.flush(turn);
         if connection.output_len() > hard {
             connection.cut(Close::SlowConsumer);
@@ -264,30 +272,31 @@ impl<T: Transport> Connections<T> {
         has_room
     }
 
-    /// Gives a member what was published. Returns how many bytes it was.
+    /// Sends a member a slice of a topic's log. Returns its length.
     #[inline(always)]
     pub(super) fn receive(&mut self, id: Id, slice: Slice<'_>) -> usize {
         let Connections { table, turn, .. } = self;
         let Some(connection) = table.get_mut(id).filter(|c| c.state().accepts_output()) else {
             return 0;
         };
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         let len = connection.receive(slice, turn);
         self.after_io(id, Requeue::Ready);
         len
     }
 
-    /// Sends what a connection has collected, in one write.
+    /// Sends the output that a connection has collected, in one write.
     pub(super) fn flush(&mut self, id: Id) {
         let Connections { table, turn, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
         connection.state_mut().clear(Flags::COLLECTING);
-        turn.meter.progress = Progress::default();
+        turn.meter.progress = Progress::NONE;
         connection.flush(turn);
         self.after_io(id, Requeue::Ready);
     }
 
-    /// Does not read a connection until it has been [unthrottled](Connections::unthrottle) as often.
+    /// Does not read a connection until it has been [unthrottled](Connections::unthrottle) as
+    /// often.
     pub(super) fn throttle(&mut self, id: Id) -> bool {
         let Some(connection) = self.table.get_mut(id) else { return false };
         // One that has ended is not read anyway, and has a deadline for that.
@@ -306,7 +315,7 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Lets those write again whose messages to other shards have been carried.
+    /// Lets connections write again whose messages to other shards have been carried.
     pub(super) fn ungate(&mut self) {
         for id in self.turn.pending.take_gated() {
             if let Some(cold) = self.table.get_mut(id).and_then(Connection::cold_if_any) {
@@ -357,14 +366,14 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Rings the timers that are due, and ends what has passed its deadline.
+    /// Rings the timers that are due, and ends connections that have passed their deadline.
     pub(super) fn expire(&mut self) {
-        if self.timers.next_ms().is_some() {
+        if !self.timers.is_empty() {
             self.ring_timers();
         }
-        let slice = self.sweep.slice(self.turn.tick, self.table.slots());
-        if !slice.is_empty() {
-            self.sweep_slots(slice);
+        if self.sweep.is_due(self.turn.tick) {
+            let slots = self.sweep.slice(self.turn.tick, self.table.slots());
+            self.sweep_slots(slots);
         }
     }
 

@@ -1,5 +1,5 @@
-//! What handlers ask of others, what other threads and shards ask for, and what offloaded work came
-//! to. The second part of [`Hub`]; runs between two passes, never within one.
+//! Effects on other connections: of handlers, of other threads and of other shards. The second part
+//! of [`Hub`]; runs between two passes, never within one.
 
 use std::io;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::topic::Topic;
 const INBOX_BURST: usize = 1024;
 
 impl<T: Transport> Hub<T> {
-    /// Does what is pending, and what comes of that: a connection that ends may leave more.
+    /// Settles all pending actions: a connection that ends may leave more.
     #[inline(always)]
     pub(super) fn settle_pending(&mut self) {
         if self.connections.turn().pending.has_actions() {
@@ -67,12 +67,12 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Does what another thread asks for.
+    /// Applies a command of another thread.
     pub(crate) fn obey(&mut self, effect: Effect) {
         self.apply(Id::NOBODY, effect);
     }
 
-    /// Returns true if what another thread asks for had better wait: it cannot be throttled as a
+    /// Returns true if a command of another thread has to wait: a thread cannot be throttled as a
     /// connection can.
     pub(crate) fn must_wait(&self, effect: &Effect) -> bool {
         match effect {
@@ -185,12 +185,12 @@ impl<T: Transport> Hub<T> {
         // A connection that has said goodbye gets nothing more.
         if connection.state().life() < Life::Lingering {
             self.topics.join(id, topic);
-            connection.state_mut().set_memberships(self.topics.memberships(id));
+            connection.set_memberships(self.topics.memberships(id));
             self.announce_changes();
         }
     }
 
-    /// Ends a membership, after what was published before.
+    /// Ends a membership, after the messages that were published before.
     fn leave(&mut self, id: Id, topic: &Topic) {
         for message in self.topics.undelivered(id, topic) {
             self.connections.receive(id, Slice::new(&message, 0..message.len(), &mut None));
@@ -198,8 +198,8 @@ impl<T: Transport> Hub<T> {
         let released = self.topics.leave(id, topic);
         self.connections.turn_mut().pending.unthrottle(released);
         if let Some(connection) = self.connections.get_mut(id) {
-            connection.state_mut().set_memberships(self.topics.memberships(id));
-            // What it has got from one of several topics waits for the end of a delivery.
+            connection.set_memberships(self.topics.memberships(id));
+            // A message from one of several topics waits for the end of a delivery.
             self.connections.queue_if_able(id);
         }
         self.announce_changes();
@@ -210,7 +210,7 @@ impl<T: Transport> Hub<T> {
         let released = self.topics.leave_all(id);
         self.connections.turn_mut().pending.unthrottle(released);
         if let Some(connection) = self.connections.get_mut(id) {
-            connection.state_mut().set_memberships(Memberships::None);
+            connection.set_memberships(Memberships::None);
         }
         self.announce_changes();
     }
@@ -264,8 +264,8 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Does what other shards ask for, as far as the turn allows. What is published to a congested
-    /// topic waits, and all behind it: messages are handled in the order of sending.
+    /// Handles messages of other shards, as far as the turn allows. A message to a congested topic
+    /// waits, and so do all after it: messages are handled in the order of sending.
     #[cold]
     pub(super) fn handle_inbox(&mut self) {
         for _ in 0..INBOX_BURST {

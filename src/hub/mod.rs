@@ -50,7 +50,7 @@ pub(crate) struct Hub<T> {
     is_expiry_postponed: bool,
 }
 
-/// What the reactor hands in.
+/// The reactor's input.
 impl<T: Transport> Hub<T> {
     pub(crate) fn new(
         limits: Limits,
@@ -71,8 +71,8 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Whether connections with nothing unusual take the ordinary path through a pass, or all of
-    /// them the general one. It changes nothing but the cost.
+    /// Has connections with nothing unusual take the ordinary path through a pass, or all of them
+    /// the general one. It changes nothing but the cost.
     pub(crate) fn set_ordinary_path(&mut self, is_taken: bool) {
         self.connections.turn_mut().set_ordinary_path(is_taken);
     }
@@ -160,7 +160,7 @@ impl<T: Transport> Hub<T> {
     }
 }
 
-/// What the reactor takes away.
+/// The hub's output to the reactor.
 impl<T: Transport> Hub<T> {
     /// Returns how long the reactor may sleep: until this many milliseconds after the server's
     /// start. `Some(0)` if there is something to do at once, `None` for as long as nothing happens.
@@ -184,8 +184,8 @@ impl<T: Transport> Hub<T> {
         self.connections.turn_mut().take_tasks()
     }
 
-    /// Takes the ids of connections that have left the table.
-    pub(crate) fn take_departed(&mut self) -> Vec<Id> {
+    /// Takes the connections that have left the table, with their sockets.
+    pub(crate) fn take_departed(&mut self) -> Vec<(Id, T)> {
         self.connections.take_departed()
     }
 
@@ -247,7 +247,7 @@ impl<T: Transport> Hub<T> {
         check::rest(&self.connections, is_readable, is_writable);
     }
 
-    /// Goes on with what was left for this turn, and with what came from elsewhere.
+    /// Goes on with work that was left for this turn, and with messages from elsewhere.
     #[inline(always)]
     fn catch_up(&mut self) {
         if !self.completed.is_empty() {
@@ -288,18 +288,29 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Ends every connection at once. Returns how many there were.
-    pub(crate) fn abort(&mut self) -> usize {
+    /// Ends every connection at once. The handlers that have come back from workers are told here,
+    /// in [`Executor::Pool`] by tasks that [`finish_abort`](Hub::finish_abort) takes when they have
+    /// run.
+    pub(crate) fn abort(&mut self) {
         for job in std::mem::take(&mut self.completed) {
             self.recover(job);
         }
-        let ids = self.connections.table().ids();
-        for id in &ids {
-            self.connections.cut(*id, Close::Stopping);
+        for id in self.connections.table().ids() {
+            self.connections.cut(id, Close::Stopping);
         }
         self.settle_pending();
         self.connections.reap();
         panics::drop_quietly(std::mem::take(&mut self.dials));
-        ids.len()
+    }
+
+    /// Takes the handlers that were told the end by their tasks. Connections whose handlers workers
+    /// still have are not waited for: they end without `on_close`.
+    pub(crate) fn finish_abort(&mut self, told: impl IntoIterator<Item = Job>) {
+        for job in told {
+            self.connections.resume(job);
+            self.settle_pending();
+        }
+        self.connections.abandon();
+        panics::drop_quietly(std::mem::take(&mut self.dials));
     }
 }

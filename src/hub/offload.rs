@@ -66,7 +66,7 @@ impl Offloads {
         self.at_work -= 1;
         let id = errand.id;
         let result = errand.result();
-        if result.is_none() {
+        if matches!(result, Err(Close::Panicked)) {
             connections.turn().meter.counters.panics.add(1);
         }
         let note = match (connections.get_mut(id), result) {
@@ -74,12 +74,12 @@ impl Offloads {
                 panics::drop_quietly(result);
                 None
             }
-            (Some(connection), None) => {
-                connection.end(Close::Panicked);
+            (Some(connection), Err(why)) => {
+                connection.end(why);
                 connections.queue(id);
                 None
             }
-            (Some(connection), Some(note)) => {
+            (Some(connection), Ok(note)) => {
                 if connection.cold_mut().finish_work() {
                     self.waiting.push_back(id);
                 }

@@ -50,16 +50,23 @@ impl RunQueue {
 
     /// Takes the connections of this turn. They are given [back](RunQueue::finish) for the
     /// allocation.
+    #[inline(always)]
     pub(super) fn start(&mut self) -> Vec<Id> {
         let mut batch = std::mem::take(&mut self.spare);
         std::mem::swap(&mut self.ready, &mut batch);
         if !self.yielded.is_empty() {
-            let share = 1 + batch.len() / NEWS_FOR_ONE;
-            batch.extend(self.yielded.drain(..share.min(self.yielded.len())));
+            self.add_yielded(&mut batch);
         }
         batch
     }
 
+    #[cold]
+    fn add_yielded(&mut self, batch: &mut Vec<Id>) {
+        let share = 1 + batch.len() / NEWS_FOR_ONE;
+        batch.extend(self.yielded.drain(..share.min(self.yielded.len())));
+    }
+
+    #[inline(always)]
     pub(super) fn finish(&mut self, mut batch: Vec<Id>) {
         batch.clear();
         self.spare = batch;

@@ -10,7 +10,7 @@ use crate::handler::context::{Effect, Note};
 use crate::id::{Home, Id};
 use crate::topic::Topic;
 
-/// What one shard has another one do.
+/// A message from one shard to another.
 pub(crate) enum ShardMessage {
     Send(Id, Box<[u8]>),
     Publish {
@@ -29,7 +29,7 @@ pub(crate) enum ShardMessage {
         to: Id,
         bytes: Box<[u8]>,
     },
-    /// What that connection forwarded was taken, or never will be.
+    /// The bytes that a connection forwarded were taken, or never will be.
     Unthrottle(Id),
     /// So much of what was sent has been handled.
     Credit(usize),
@@ -40,7 +40,7 @@ pub(crate) enum ShardMessage {
     },
 }
 
-/// What a message weighs besides its bytes.
+/// The weight of a message besides its bytes.
 const MESSAGE_COST: usize = 64;
 /// A connection that sends something while more than this is in flight is not read until half of
 /// it has been handled.
@@ -101,7 +101,7 @@ struct Channel {
     is_closed: bool,
 }
 
-/// What became of a message.
+/// The fate of a message.
 pub(super) enum Posted {
     Sent,
     /// Too much is in flight: the sender is in the list of those that are throttled for it.
@@ -191,8 +191,8 @@ impl Shards {
 
 /// Receiving.
 impl Shards {
-    /// Takes messages, each with the shard it comes from. Interest counts from now on: whatever
-    /// the peers of this shard say later comes after it.
+    /// Takes messages, each with the shard it comes from. Interest counts from now on: everything
+    /// that peers of this shard send later comes after it.
     pub(super) fn receive(&mut self, messages: impl IntoIterator<Item = (usize, ShardMessage)>) {
         for (from, message) in messages {
             match message {
@@ -215,6 +215,7 @@ impl Shards {
         }
     }
 
+    #[inline(always)]
     pub(super) fn has_inbox(&self) -> bool {
         !self.inbox.is_empty()
     }
@@ -246,7 +247,7 @@ impl Shards {
         }
     }
 
-    /// What a connection forwarded was taken there. Returns true if it waited for that.
+    /// Bytes that a connection forwarded were taken there. Returns true if it waited for that.
     pub(super) fn note_taken(&mut self, from: usize, id: Id) -> bool {
         let Some(channel) = self.channels.get_mut(from) else { return false };
         let Some(count) = channel.forwarders.get_mut(&id) else { return false };

@@ -18,6 +18,7 @@ impl<T> Table<T> {
         Table { slots: Slab::new(), generation: home.before_first(), home }
     }
 
+    #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -40,7 +41,10 @@ impl<T: super::Transport> Table<T> {
     /// Returns the connection that `id` names, unless it has gone.
     #[inline(always)]
     pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut Connection<T>> {
-        self.slots.get_mut(id.index()).filter(|c| c.generation() == id.generation())
+        match self.slots.get_mut(id.index()) {
+            Some(connection) if connection.generation() == id.generation() => Some(connection),
+            _ => None,
+        }
     }
 
     pub(super) fn get(&self, id: Id) -> Option<&Connection<T>> {
@@ -59,6 +63,7 @@ impl<T: super::Transport> Table<T> {
     }
 
     /// Returns how many slots there are, free ones included.
+    #[inline(always)]
     pub(super) fn slots(&self) -> usize {
         self.slots.capacity()
     }

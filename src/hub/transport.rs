@@ -1,17 +1,17 @@
-//! What the hub asks of a socket. Implemented by the reactor's sockets and by the in-memory
+//! The hub's view of a socket. Implemented by the reactor's sockets and by the in-memory
 //! network of the testkit.
 
 use std::io::{self, Read, Write};
 
 /// A non-blocking byte stream, or a connection that carries packets.
 pub(crate) trait Transport: Read + Write {
-    /// Whether a read that came up short has emptied the socket, so that the next byte brings a
-    /// new event. True for TCP on epoll and kqueue (epoll(7), question 9); elsewhere only
+    /// Returns true if a read that came up short has emptied the socket, so that the next byte
+    /// brings a new event. True for TCP on epoll and kqueue (epoll(7), question 9); elsewhere only
     /// `WouldBlock` proves it.
     fn short_read_drains(&self) -> bool;
 
-    /// Whether one write is one packet and one read another (`SOCK_SEQPACKET`), rather than all
-    /// of it one stream. A write then takes all or nothing; what is longer than the socket can
+    /// Returns true if one write is one packet and one read another (`SOCK_SEQPACKET`), rather than
+    /// all of it one stream. A write then takes all or nothing; what is longer than the socket can
     /// ever take fails with `InvalidInput`. A vectored write would be one packet too.
     fn keeps_boundaries(&self) -> bool {
         false
@@ -24,7 +24,7 @@ pub(crate) trait Transport: Read + Write {
     fn reset_on_close(&mut self);
 }
 
-/// What an event said about a connection.
+/// The content of an event about a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Readiness {
     pub(crate) readable: bool,

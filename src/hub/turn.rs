@@ -1,5 +1,5 @@
-//! What all connections share during a turn: the limits, the time, what the handler of the moment
-//! records, and what is pending for others. Knows no connection.
+//! The state that all connections share during a turn: the limits, the time, what the handler of
+//! the moment records, and what is pending for others. Knows no connection.
 
 use std::collections::VecDeque;
 
@@ -20,12 +20,12 @@ pub(super) const OUT_KEPT: usize = 1024 * 1024;
 const SPARE_RECORDS: usize = 64;
 const SPARE_OUT: usize = 4 * 1024;
 
-/// What all connections share during a turn.
+/// The state that all connections share during a turn.
 pub(super) struct Turn {
     pub(super) config: Config,
     pub(super) tick: Tick,
-    /// What the handler writes and asks for, until it is sent, queued and applied. Empty between
-    /// connections.
+    /// The output and the effects of the handler, until they are sent, queued and applied. Empty
+    /// between connections.
     pub(super) record: Record,
     pub(super) pending: Pending,
     pub(super) meter: Meter,
@@ -33,14 +33,14 @@ pub(super) struct Turn {
     spare: Vec<Record>,
 }
 
-/// What does not change while the server runs.
+/// Settings that do not change while the server runs.
 pub(super) struct Config {
     pub(super) limits: Limits,
     pub(super) periods: Periods,
     pub(super) executor: Executor,
     pub(super) home: Home,
-    /// Whether connections with nothing unusual take the ordinary path through a pass. It changes
-    /// nothing but the cost.
+    /// Connections with nothing unusual take the ordinary path through a pass. It changes nothing
+    /// but the cost.
     pub(super) takes_ordinary_path: bool,
 }
 
@@ -65,7 +65,7 @@ impl Turn {
             tick: Tick::at(Now::default()),
             record: Record { out, ..Record::default() },
             pending: Pending::default(),
-            meter: Meter { progress: Progress::default(), counters, stopwatch },
+            meter: Meter { progress: Progress::NONE, counters, stopwatch },
             spare: Vec::new(),
         }
     }
@@ -87,6 +87,7 @@ impl Turn {
     }
 
     /// Returns the counters and the stopwatch, for calls that are not made by a connection.
+    #[inline(always)]
     pub(super) fn instruments(&mut self) -> (&Counters, &mut Stopwatch) {
         (&self.meter.counters, &mut self.meter.stopwatch)
     }
@@ -113,7 +114,7 @@ impl Turn {
     }
 }
 
-/// What is left to do for others once the handler has returned.
+/// Actions that are left for others once the handler has returned.
 #[derive(Default)]
 pub(super) struct Pending {
     actions: VecDeque<(Id, Action)>,
@@ -159,6 +160,7 @@ impl Pending {
         self.gated.push(id);
     }
 
+    #[inline(always)]
     pub(super) fn has_gated(&self) -> bool {
         !self.gated.is_empty()
     }
@@ -171,12 +173,13 @@ impl Pending {
         self.tasks.push(task);
     }
 
+    #[inline(always)]
     pub(super) fn has_tasks(&self) -> bool {
         !self.tasks.is_empty()
     }
 }
 
-/// What is noted while bytes go through: for the pass over one connection, and for good.
+/// Counts of the bytes that go through: for the pass over one connection, and for good.
 pub(super) struct Meter {
     pub(super) progress: Progress,
     pub(super) counters: Counters,

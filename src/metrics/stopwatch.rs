@@ -50,7 +50,7 @@ impl Stopwatch {
     }
 
     /// A turn begins, and with it a lap; `at` is in nanoseconds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn start(&mut self, at: u64) {
         self.since = at;
         self.is_alarmed = at < self.alarmed_until;

@@ -146,6 +146,10 @@ impl<'s, S: System> Admission<'s, S> {
                 if let (Some(handler), Some(pool)) = (handler, &mut self.blocking) {
                     core.counters().opened.add(1);
                     pool.submit(socket.into(), peer, handler, permit);
+                    let system = &core.system;
+                    pool.start_missing(core.now, |number, worker| {
+                        system.start_blocking_worker(number, worker)
+                    });
                 }
             }
         }
@@ -228,14 +232,16 @@ impl<S: System> Part<S> for Admission<'_, S> {
         self.fill_backlog(core);
         self.acceptors.recheck_over_limit();
         self.admit_over_limit(core);
-        self.acceptors.close();
+        self.acceptors.close(core.counters());
         if let Some(pool) = &self.blocking {
             pool.stop();
         }
     }
 
     fn abort(&mut self, core: &mut Core<S>) {
-        self.acceptors.close();
+        self.acceptors.close(core.counters());
+        // There was no room for them.
+        core.counters().refused_by_limit.add(self.backlog.len() as u64);
         self.backlog.clear();
         let waiting = self.blocking.as_mut().map_or(0, BlockingPool::abort);
         (0..waiting).for_each(|_| core.counters().close(&Close::Stopping));

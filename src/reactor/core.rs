@@ -138,22 +138,36 @@ impl<S: System> Core<S> {
     /// Gives back the permits of the connections that have left the hub.
     pub(super) fn return_permits(&mut self) {
         if self.limits.connections_per_peer.is_some() {
-            for id in self.hub.take_departed() {
+            for (id, socket) in self.hub.take_departed() {
                 self.permits.remove(&id);
+                // In this order: the peer may come again as soon as it sees the end.
+                drop(socket);
             }
         }
+    }
+
+    #[cfg(debug_assertions)]
+    pub(super) fn check_rest(&self) {
+        let (permits, connections) = (self.permits.len(), self.hub.len());
+        assert!(permits <= connections, "{permits} permits for {connections} connections");
     }
 
     /// Ends the connections of the hub. The parts have handed back all handlers that can be had.
     pub(super) fn abort(&mut self) {
         self.hub.abort();
+        let mut told = Vec::new();
         // A handler that is here is told the end here: no worker is waited for any more.
         for mut task in self.hub.take_tasks() {
-            // Work that was offloaded may block, and nothing is left to hear of it.
+            if matches!(task, Task::Job(_)) {
+                task.run();
+            }
             match task {
-                Task::Job(_) => task.run(),
+                Task::Job(job) => told.push(job),
+                // It may block, and nothing is left to hear of its result.
                 Task::Errand(errand) => panics::drop_quietly(errand),
             }
         }
+        self.hub.finish_abort(told);
+        self.return_permits();
     }
 }

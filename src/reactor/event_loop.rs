@@ -22,6 +22,9 @@ use crate::now::{self, NANOS_PER_MS};
 /// once more before anything times out.
 const LATE_NANOS: u64 = 20 * NANOS_PER_MS;
 
+/// Sources of events that are no connections, at most: listeners, threads, signals.
+const OTHER_SOURCES: usize = 64;
+
 pub(crate) struct Reactor<'s, S: System> {
     pub(super) core: Core<S>,
     pub(super) parts: Parts<'s, S>,
@@ -39,7 +42,7 @@ pub(crate) struct Reactor<'s, S: System> {
 
 /// The parts of a loop.
 pub(super) struct Parts<'s, S: System> {
-    pub(super) connector: Connector<S>,
+    pub(super) connector: Connector<S::Socket>,
     pub(super) admission: Admission<'s, S>,
     pub(super) datagrams: DatagramEndpoints<S::DatagramSocket>,
     pub(super) workers: Workers,
@@ -86,7 +89,10 @@ impl<S: System> Reactor<'_, S> {
     /// As for [`run`](Reactor::run).
     pub(crate) fn turn(&mut self, events: &mut S::Events) -> io::Result<()> {
         self.wait(events)?;
-        let parts_have_news = self.parts_due_ms <= self.core.now.millis();
+        // The bell does not wait for the event that it brings: what another loop has sent before a
+        // client knew of it comes before what that client says here.
+        let parts_have_news = self.parts_due_ms <= self.core.now.millis()
+            || self.core.system.remote().bell().is_rung();
         if parts_have_news {
             self.turn_parts();
         }
@@ -156,7 +162,11 @@ impl<S: System> Reactor<'_, S> {
             Source::Connection(id) => return self.core.hub.note(id, readiness),
             Source::Listener(index) => self.parts.admission.note(index),
             Source::Datagram(index) => self.parts.datagrams.note(index, readiness),
-            Source::Dial(key) => self.parts.connector.note(key, &self.core),
+            Source::Dial(key) => {
+                at_work(&mut self.parts.connector, &mut self.core, |part, core| {
+                    part.note(key, core);
+                });
+            }
             Source::Waker => {}
             Source::Signals | Source::Supervisor => self.core.system.heed(source),
         }
@@ -169,7 +179,7 @@ impl<S: System> Reactor<'_, S> {
     #[cold]
     fn postpone_expiry(&mut self, was_away: bool, is_full: bool) {
         let enough = match (is_full, was_away) {
-            (true, _) => self.core.len() / self.batch + 2,
+            (true, _) => (self.core.len() + OTHER_SOURCES) / self.batch + 2,
             (false, true) => 1,
             (false, false) => 0,
         };
@@ -199,9 +209,7 @@ impl<S: System> Reactor<'_, S> {
 
     fn each_part(&mut self, mut call: impl FnMut(&mut dyn Part<S>, &mut Core<S>)) {
         for part in self.parts.all() {
-            self.core.in_parts -= part.len();
-            call(part, &mut self.core);
-            self.core.in_parts += part.len();
+            at_work(part, &mut self.core, |part, core| call(part, core));
         }
     }
 
@@ -244,6 +252,23 @@ impl<S: System> Reactor<'_, S> {
         self.core.abort();
     }
 
+    /// Returns the number of connections of this loop.
+    pub(crate) fn len(&self) -> usize {
+        self.core.len()
+    }
+
+    /// Checks that nothing has been forgotten now that nothing is left to do.
+    #[cfg(debug_assertions)]
+    pub(crate) fn check_rest(
+        &self,
+        is_readable: impl Fn(&S::Socket) -> bool,
+        is_writable: impl Fn(&S::Socket) -> bool,
+    ) {
+        self.core.check_rest();
+        self.core.hub.check_rest(is_readable, is_writable);
+    }
+
+    /// Returns true if it has ended: it was told to, and its last connection has ended or was cut.
     pub(crate) fn is_over(&mut self) -> bool {
         if self.is_serving {
             return false;
@@ -262,4 +287,15 @@ impl<S: System> Reactor<'_, S> {
         let Reactor { core, parts, .. } = self;
         core.len() == 0 && !has_mail && parts.all().iter().all(|part| part.is_over(core))
     }
+}
+
+/// Has a part do something that may change how many connections it has.
+fn at_work<S, P>(part: &mut P, core: &mut Core<S>, call: impl FnOnce(&mut P, &mut Core<S>))
+where
+    S: System,
+    P: Part<S> + ?Sized,
+{
+    core.in_parts -= part.len();
+    call(part, core);
+    core.in_parts += part.len();
 }

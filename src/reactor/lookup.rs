@@ -8,6 +8,7 @@ use crate::mailbox::Mailbox;
 /// What a question is known by.
 pub(super) type Ticket = (usize, u64);
 
+#[derive(Clone)]
 pub(super) struct Question {
     pub(super) ticket: Ticket,
     pub(super) name: Box<str>,

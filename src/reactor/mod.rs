@@ -16,6 +16,7 @@
 //! it does in a turn, how it stops.
 
 mod admission;
+mod attempt;
 mod bind;
 #[cfg(feature = "processes")]
 mod channel;
@@ -33,6 +34,7 @@ mod listen;
 mod load;
 mod lookup;
 mod native;
+mod outbound;
 mod outgoing;
 mod part;
 mod poller;
@@ -55,12 +57,15 @@ pub(crate) use self::channel::Channel;
 pub(crate) use self::datagram_socket::DatagramSocket;
 pub(crate) use self::datagrams::DatagramEndpoints;
 pub(crate) use self::event_loop::Reactor;
+pub(crate) use self::group::{Member, members};
 pub(crate) use self::listen::{Listener, QUEUE};
+pub(crate) use self::lookup::Lookup;
 pub(crate) use self::poller::Poller;
-#[cfg(feature = "processes")]
 pub(crate) use self::remote::StopRequest;
 pub use self::remote::{Remote, RemoteError};
 pub(crate) use self::service::ServiceKind;
 pub(crate) use self::setup::{Budgets, Setup};
 pub(crate) use self::several::run as run_several;
-pub(crate) use self::system::DatagramTransport;
+pub(crate) use self::several::share;
+pub(crate) use self::source::Source;
+pub(crate) use self::system::{DatagramTransport, System};

@@ -69,6 +69,7 @@ impl System for Poller {
         Some(self.clock.elapsed())
     }
 
+    #[inline(always)]
     fn remote(&self) -> &Remote {
         &self.remote
     }
@@ -116,8 +117,9 @@ impl System for Poller {
         number: usize,
         worker: BlockingWorker<StdSocket, Option<PeerPermit>>,
     ) -> io::Result<()> {
-        let counters = self.remote.counters();
-        spawn(format!("requests-{number}"), move || worker.work(&counters))
+        let remote = self.remote.clone();
+        // The counters are the thread's: one that does not start leaves none behind.
+        spawn(format!("requests-{number}"), move || worker.work(&remote.counters()))
     }
 
     fn start_lookup(&self, lookup: Lookup) -> io::Result<()> {

@@ -124,12 +124,13 @@ impl Remote {
     }
 
     /// The doorbell of the loop.
-    pub(super) fn bell(&self) -> &Doorbell {
+    #[inline(always)]
+    pub(crate) fn bell(&self) -> &Doorbell {
         &self.shared.bell
     }
 
     /// Counters for one more thread of the server.
-    pub(super) fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         let counters = Counters::new();
         self.readers().push(counters.reader());
         counters
@@ -262,7 +263,7 @@ impl Remote {
     }
 
     /// No command is taken any more: the server has ended.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         for command in self.shared.commands.close() {
             panics::drop_quietly(command);
         }

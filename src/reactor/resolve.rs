@@ -1,10 +1,15 @@
 //! Host names looked up off the loop, a few at a time. Knows nothing of connections.
 
 use std::collections::VecDeque;
+use std::io;
 
 use super::lookup::{Answer, Lookup, Question, Ticket};
-use super::system::System;
+use super::outbound::Outbound;
+use crate::accept::PAUSE_MS;
+use crate::exec::no_thread;
+use crate::limits::QUIET_MS;
 use crate::mailbox::{Doorbell, Mailbox};
+use crate::now::Now;
 
 /// Has names looked up in threads of their own, a few at a time: the system's resolver blocks, for
 /// seconds when its servers do not answer, and cannot be interrupted.
@@ -12,6 +17,10 @@ pub(super) struct Resolver {
     answers: Mailbox<Answer>,
     running: usize,
     waiting: VecDeque<Question>,
+    /// When the system is asked for a thread again, if it had none.
+    retry_ms: u64,
+    /// That it had none is not logged again before this time.
+    quiet_until_ms: u64,
 }
 
 /// Lookups at once; the others wait for one of them to end.
@@ -19,48 +28,79 @@ const THREADS: usize = 4;
 
 impl Resolver {
     pub(super) fn new(bell: &Doorbell) -> Resolver {
-        Resolver { answers: Mailbox::new(bell), running: 0, waiting: VecDeque::new() }
-    }
-
-    /// Asks for the addresses of a host. The answer comes with its ticket.
-    pub(super) fn ask<S: System>(&mut self, ticket: Ticket, name: Box<str>, port: u16, system: &S) {
-        self.waiting.push_back(Question { ticket, name, port });
-        self.start(system);
-    }
-
-    /// Nobody wants the answer any more: names that nobody waits for must not pile up behind a
-    /// resolver that is slow.
-    pub(super) fn forget(&mut self, ticket: Ticket) {
-        // Who gives up first has asked first, as a rule: the search ends where it begins.
-        if let Some(at) = self.waiting.iter().position(|question| question.ticket == ticket) {
-            self.waiting.remove(at);
+        Resolver {
+            answers: Mailbox::new(bell),
+            running: 0,
+            waiting: VecDeque::new(),
+            retry_ms: 0,
+            quiet_until_ms: 0,
         }
     }
 
-    /// Whether no lookup is under way.
-    pub(super) fn is_idle(&self) -> bool {
-        self.running == 0
+    /// Asks for the addresses of a host. The answer comes with its ticket.
+    pub(super) fn ask<O: Outbound>(&mut self, question: Question, outbound: &O, now: Now) {
+        self.waiting.push_back(question);
+        self.start(outbound, now);
     }
 
-    fn start<S: System>(&mut self, system: &S) {
+    /// Drops a question whose answer is not wanted any more: names must not pile up behind a
+    /// resolver that is slow. Returns true if it waited for a thread that the system did not have.
+    pub(super) fn forget(&mut self, ticket: Ticket) -> bool {
+        let lacks_thread = self.lacks_thread();
+        // The first to give up has asked first, as a rule: the search ends where it begins.
+        let at = self.waiting.iter().position(|question| question.ticket == ticket);
+        at.and_then(|at| self.waiting.remove(at)).is_some() && lacks_thread
+    }
+
+    /// Drops all questions that no thread has.
+    pub(super) fn forget_all(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// Questions wait, and not for one of the lookups to end.
+    fn lacks_thread(&self) -> bool {
+        !self.waiting.is_empty() && self.running < THREADS
+    }
+
+    /// Returns when to ask the system for a thread again.
+    pub(super) fn retry_ms(&self) -> Option<u64> {
+        self.lacks_thread().then_some(self.retry_ms)
+    }
+
+    fn start<O: Outbound>(&mut self, outbound: &O, now: Now) {
+        if now.millis() < self.retry_ms {
+            return;
+        }
         while self.running < THREADS {
-            let Some(question) = self.waiting.pop_front() else { return };
-            let (ticket, answers) = (question.ticket, self.answers.clone());
-            self.running += 1;
-            if let Err(error) = system.start_lookup(Lookup::new(question, answers)) {
-                drop(self.answers.send(Answer { ticket, addresses: Err(error) }));
+            let Some(question) = self.waiting.front() else { return };
+            // A copy, for a thread that does not start keeps it.
+            match outbound.start_lookup(Lookup::new(question.clone(), self.answers.clone())) {
+                Ok(()) => {
+                    self.running += 1;
+                    self.waiting.pop_front();
+                }
+                Err(error) => return self.pause(&error, now),
             }
         }
     }
 
-    /// Takes the answers that have come.
-    pub(super) fn answers<S: System>(&mut self, system: &S) -> VecDeque<Answer> {
-        if self.is_idle() {
-            return VecDeque::new();
+    fn pause(&mut self, error: &io::Error, now: Now) {
+        if self.quiet_until_ms <= now.millis() {
+            let error = no_thread("lookup", self.running + 1, THREADS, error);
+            log::warn!("{error}; {} names wait", self.waiting.len());
+            self.quiet_until_ms = now.millis() + QUIET_MS;
         }
-        let answers = self.answers.take_all();
+        self.retry_ms = now.millis() + PAUSE_MS;
+    }
+
+    /// Takes the answers that have come, and asks for what waits.
+    pub(super) fn answers<O: Outbound>(&mut self, outbound: &O, now: Now) -> VecDeque<Answer> {
+        let answers = match self.running {
+            0 => VecDeque::new(),
+            _ => self.answers.take_all(),
+        };
         self.running -= answers.len();
-        self.start(system);
+        self.start(outbound, now);
         answers
     }
 }

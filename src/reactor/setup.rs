@@ -79,7 +79,9 @@ impl<'s, S: System> Reactor<'s, S> {
         let has_workers = count > 0 && (!services.iter().all(blocks) || !dials.is_empty());
         let workers = match has_workers {
             true => Workers::start(count, &system, limits.slow_call.is_some())?,
-            false => Workers::new(),
+            false => {
+                Workers::on_demand(limits.offload_workers, &system, limits.slow_call.is_some())
+            }
         };
         let blocking = match count > 0 && services.iter().any(blocks) {
             true => Some(start_blocking(count, &system, &limits)?),
@@ -126,9 +128,7 @@ impl<'s, S: System> Reactor<'s, S> {
 }
 
 fn start_blocking<S: System>(count: usize, system: &S, limits: &Limits) -> io::Result<Blocking<S>> {
-    let pool = BlockingPool::new(limits, system.remote().bell());
-    for number in 0..count {
-        system.start_blocking_worker(number, pool.worker())?;
-    }
+    let mut pool = BlockingPool::new(count, limits, system.remote().bell());
+    pool.start(|number, worker| system.start_blocking_worker(number, worker))?;
     Ok(pool)
 }

@@ -11,6 +11,7 @@ use super::remote::StopRequest;
 use super::setup::Setup;
 use super::socket::Socket;
 use super::system::System;
+use crate::exec::no_thread;
 use crate::panics;
 
 /// Runs a server with `count` reactors. Returns when all have ended.
@@ -51,6 +52,7 @@ pub(crate) fn run(
             Ok(thread) => threads.push(thread),
             Err(error) => {
                 remote.ask(StopRequest::Abort);
+                let error = no_thread("reactor", index + 1, count, &error);
                 result = result.and(Err(error));
             }
         }

@@ -46,7 +46,7 @@ impl Source {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode(token: usize) -> Source {
         let id = Id::from_token(token);
         if id.generation() != 0 { Source::Connection(id) } else { Source::decode_other(token) }

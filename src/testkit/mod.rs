@@ -33,9 +33,9 @@
 //! assert!(network.is_closed(client));
 //! ```
 
+mod both_ways;
 mod datagram;
 mod laws;
-mod listener;
 mod network;
 mod random;
 mod seeds;

@@ -5,12 +5,17 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use super::both_ways;
+
 /// The variable of the environment that chooses other seeds.
 const VARIABLE: &str = "SIM_SEEDS";
 
 /// Runs `test` once with each seed of `usual`, or of the range `SIM_SEEDS=FROM..TO` (without `TO`)
 /// that the environment asks for. How many there were is said on standard output in that case, past
 /// what keeps the output of tests that pass.
+///
+/// A seed that runs a [`Simulation`](super::Simulation) is run a second time, without a short cut that
+/// servers take for connections with nothing unusual: the two runs must be the same.
 ///
 /// # Panics
 ///
@@ -36,7 +41,7 @@ pub fn seeds(usual: Range<u64>, test: impl Fn(u64)) {
     let count = range.end.saturating_sub(range.start);
     let name = std::thread::current().name().unwrap_or("").to_owned();
     for seed in range {
-        if let Err(why) = catch_unwind(AssertUnwindSafe(|| test(seed))) {
+        if let Err(why) = catch_unwind(AssertUnwindSafe(|| both_ways::run(|| test(seed)))) {
             let next = seed + 1;
             println!(
                 "seed {seed} fails; to run it again: {VARIABLE}={seed}..{next} cargo test {name}"

@@ -43,15 +43,6 @@ impl Network {
         self.take_wishes(reactor);
     }
 
-    /// Ends every connection at once, those that are wanted too.
-    pub(super) fn abort(&mut self) {
-        for reactor in 0..self.hubs.len() {
-            self.hubs[reactor].abort();
-            self.take_wishes(reactor);
-        }
-        self.dials.clear();
-    }
-
     fn take_wishes(&mut self, reactor: usize) {
         let hub = &mut self.hubs[reactor];
         self.tasks.extend(hub.take_tasks().into_iter().map(|task| (reactor, task)));

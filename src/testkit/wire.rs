@@ -5,6 +5,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::hub::{Readiness, Transport};
+use crate::reactor::Source;
 
 /// What both ends of a connection share: the part of the kernel.
 pub(super) struct Wire {
@@ -39,6 +40,22 @@ pub(super) struct Wire {
     pub(super) write_error: Option<io::ErrorKind>,
     /// Such an error was told: the server cannot go on.
     pub(super) broken: bool,
+    /// A read stops before the byte of this number of `to_server`: urgent data was sent there.
+    pub(super) mark: Option<usize>,
+    /// Whether the connection is made, if the server has begun it.
+    pub(super) connecting: Connecting,
+    /// A thread that has it was interrupted.
+    pub(super) interrupted: bool,
+    /// The loop whose poller watches it, and the name it has there.
+    pub(super) watched: Option<(usize, Source)>,
+}
+
+/// How far a connection is that the server has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Connecting {
+    Pending,
+    Made,
+    Failed(io::ErrorKind),
 }
 
 /// The boundaries of packets.
@@ -73,6 +90,10 @@ impl Wire {
             read_error: None,
             write_error: None,
             broken: false,
+            mark: None,
+            connecting: Connecting::Made,
+            interrupted: false,
+            watched: None,
         }))
     }
 
@@ -128,6 +149,21 @@ impl Wire {
         self.edge |= self.starved && self.is_writable();
     }
 
+    /// A read goes up to the mark and not beyond; the next one begins there (tcp(7)).
+    fn stop_at_mark(&mut self, len: usize) -> usize {
+        match self.mark {
+            Some(0) | None => {
+                self.mark = None;
+                len
+            }
+            Some(mark) => {
+                let len = len.min(mark);
+                self.mark = Some(mark - len);
+                len
+            }
+        }
+    }
+
     fn is_empty(&self) -> bool {
         match &self.packets {
             // An empty one is one too.
@@ -143,7 +179,7 @@ impl Wire {
             writable: self.is_writable(),
             read_closed: self.client_shut || self.has_error(),
             error: self.has_error(),
-            urgent: false,
+            urgent: self.mark.is_some(),
         }
     }
 }
@@ -176,7 +212,8 @@ impl Read for MemorySocket {
         }
         let packet = wire.packets.as_mut().and_then(|packets| packets.to_server.pop_front());
         let n = packet.unwrap_or_else(|| {
-            buffer.len().min(wire.to_server.len()).min(wire.grain.unwrap_or(usize::MAX))
+            let len = buffer.len().min(wire.to_server.len()).min(wire.grain.unwrap_or(usize::MAX));
+            wire.stop_at_mark(len)
         });
         // What does not fit of a packet is lost.
         for (to, from) in buffer.iter_mut().zip(wire.to_server.drain(..n)) {

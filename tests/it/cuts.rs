@@ -113,14 +113,15 @@ fn an_end_in_good_order_comes_behind_all_bytes() {
 #[test]
 fn a_deadline_with_nothing_unsent_is_an_end_in_good_order() {
     for mode in modes() {
-        let idle = Some(Duration::from_millis(50));
-        let writing = writing(mode, Limits { idle, first_byte: idle, ..Limits::default() });
-        assert_eq!(end_of(writing.server.client()), End::Good(0), "{mode:?}");
-        assert_eq!(soon(&writing.ends), Close::Timeout(Timeout::FirstByte));
-        let mut client = writing.server.client();
+        let soon_over = Some(Duration::from_millis(50));
+        let silent = writing(mode, Limits { first_byte: soon_over, ..Limits::default() });
+        assert_eq!(end_of(silent.server.client()), End::Good(0), "{mode:?}");
+        assert_eq!(soon(&silent.ends), Close::Timeout(Timeout::FirstByte));
+        let idle = writing(mode, Limits { idle: soon_over, ..Limits::default() });
+        let mut client = idle.server.client();
         client.write_all(b"hello").unwrap();
         assert_eq!(end_of(client), End::Good(0), "{mode:?}");
-        assert_eq!(soon(&writing.ends), Close::Timeout(Timeout::Idle));
+        assert_eq!(soon(&idle.ends), Close::Timeout(Timeout::Idle));
     }
 }
 

@@ -19,7 +19,7 @@ const BUFFER: usize = 16 * 1024;
 const BYTES: usize = 5_000_000;
 const CLIENTS: usize = 5;
 /// No byte in this time, on either side, is a client that is stuck.
-const STUCK: Duration = Duration::from_secs(15);
+const STUCK: Duration = Duration::from_secs(30);
 
 /// What a stream and a way to end half of it have in common over TCP and Unix sockets.
 fn echo_until_the_end(mut from: impl Read, mut to: impl Write) {

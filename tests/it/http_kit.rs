@@ -34,9 +34,14 @@ pub(crate) fn read(input: &[u8]) -> Outcome {
 }
 
 pub(crate) fn read_within(limits: &HttpLimits, input: &[u8]) -> Outcome {
-    let limits = Arc::new(limits.clone());
-    laws(|| Http::new(Arc::clone(&limits)), show, input);
-    let mut http = Http::new(limits);
+    let shared = Arc::new(limits.clone());
+    laws(|| Http::new(Arc::clone(&shared)), show, input);
+    decode_all(limits, input)
+}
+
+/// The same without a look at the laws: `input` is read once.
+pub(crate) fn decode_all(limits: &HttpLimits, input: &[u8]) -> Outcome {
+    let mut http = Http::new(Arc::new(limits.clone()));
     let mut input = input.to_vec();
     let mut requests = Vec::new();
     let mut used = 0;

@@ -20,7 +20,7 @@ fn limits() -> HttpLimits {
 }
 
 /// Everything in the table, and what is made here.
-fn refused() -> Vec<(u16, Vec<u8>)> {
+pub(crate) fn refused() -> Vec<(u16, Vec<u8>)> {
     let mut refused: Vec<_> = TABLE.lines().filter_map(entry).collect();
     let bad_hosts = BAD_HOSTS.iter().flat_map(|host| {
         let field = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");

@@ -3,12 +3,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::atomic::Ordering;
 
-use socketserver::{Close, Context, Handler, Mode, Peer, Server};
+use socketserver::{Limits, Mode};
 
-use crate::real_kit::{Example, Running, exchange, get, read_to_end};
+use crate::queue_kit::{End, Stage};
+use crate::real_kit::{Example, exchange, get, read_to_end};
 
 /// How the examples are told where handlers run.
 pub(crate) const MODES: [&[&str]; 6] = [
@@ -173,46 +173,18 @@ fn a_handler_that_blocks_does_not_hold_up_the_end() {
     assert!(log.len() < 10_000, "it says so once");
 }
 
-/// Greets, counts how often it is told the end, and blocks when it hears something.
-struct Counted(Arc<AtomicUsize>, Arc<Barrier>);
-
-impl Handler for Counted {
-    fn on_open(&mut self, cx: &mut Context<'_>) {
-        cx.write(b"!");
-    }
-
-    fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
-        self.1.wait();
-        self.1.wait();
-        Ok(input.len())
-    }
-
-    fn on_close(&mut self, _: &Close, _: &mut Context<'_>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
+/// How many of 20 are told the end when the server ends at once, while one may be with a worker.
 fn ends_of(mode: Mode, blocks: bool) -> usize {
-    let (ends, barrier) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(2)));
-    let (counted, blocked) = (Arc::clone(&ends), Arc::clone(&barrier));
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode);
-    let service = move |_: &Peer| Counted(Arc::clone(&counted), Arc::clone(&blocked));
-    let server = Running::start(server.service(service));
-    let clients: Vec<TcpStream> = (0..20).map(|_| server.client()).collect();
-    for mut client in &clients {
-        client.read_exact(&mut [0]).unwrap();
-    }
+    let stage = Stage::new(mode, Limits::default(), End::Abort, true);
+    let mut clients: Vec<TcpStream> = (0..20).map(|_| stage.greeted()).collect();
     if blocks {
-        (&clients[0]).write_all(b"hello").unwrap();
-        barrier.wait();
+        clients[0].write_all(b"b").unwrap();
+        stage.keeper.is_held_up();
     }
-    server.remote.abort();
-    server.join();
-    let ends = ends.load(Ordering::SeqCst);
-    if blocks {
-        barrier.wait();
-    }
-    ends
+    let ends = stage.ends();
+    stage.server.remote.abort();
+    stage.server.join();
+    ends.load(Ordering::SeqCst)
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
+use std::time::Duration;
 
-use crate::waiting::{PATIENCE, until};
+use crate::waiting::{PATIENCE, Stopwatch, until};
 
 /// The lines of a pipe or a socket, read by a thread of its own.
 pub(crate) struct Lines {
@@ -31,33 +32,47 @@ impl Lines {
 
     /// The next line with its end, or `None` if there is none. `awaited` is what it should be.
     pub(crate) fn next(&mut self, awaited: &str) -> Option<String> {
-        match self.lines.recv_timeout(PATIENCE) {
-            Ok(line) => {
+        self.next_within(PATIENCE, awaited)
+    }
+
+    fn next_within(&mut self, patience: Duration, awaited: &str) -> Option<String> {
+        match self.lines.recv_timeout(patience) {
+            // Lines that wait already come without any patience, too.
+            Ok(line) if !patience.is_zero() => {
                 self.taken.push(line.clone());
                 Some(line)
             }
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => {
-                panic!("after {PATIENCE:?} no {awaited}; said so far:\n{}", self.taken.concat())
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {
+                panic!("after {PATIENCE:?} no {awaited}; said so far:\n{}", self.last())
             }
         }
     }
 
-    /// Waits for a line with `text` in it.
+    /// Waits for a line with `text` in it. That others come without an end is no reason to wait for
+    /// ever.
     pub(crate) fn until(&mut self, text: &str) -> String {
+        let watch = Stopwatch::start();
         loop {
-            match self.next(&format!("'{text}'")) {
+            let left = PATIENCE.saturating_sub(watch.elapsed());
+            match self.next_within(left, &format!("'{text}'")) {
                 Some(line) if line.contains(text) => return line,
                 Some(_) => {}
-                None => panic!("it ended without '{text}'; it said:\n{}", self.taken.concat()),
+                None => panic!("it ended without '{text}'; it said:\n{}", self.last()),
             }
         }
+    }
+
+    /// The last lines, for the message of a failure.
+    fn last(&self) -> String {
+        self.taken[self.taken.len().saturating_sub(50)..].concat()
     }
 
     /// Everything that comes until the end.
     pub(crate) fn rest(&mut self) -> String {
-        let mut rest = String::new();
-        while let Some(line) = self.next("end of what it says") {
+        let (watch, mut rest) = (Stopwatch::start(), String::new());
+        let left = || PATIENCE.saturating_sub(watch.elapsed());
+        while let Some(line) = self.next_within(left(), "end of what it says") {
             rest += &line;
         }
         rest

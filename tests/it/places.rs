@@ -62,6 +62,14 @@ fn who_comes_again_after_its_end_is_let_in() {
     }
 }
 
+/// The end is another reactor's, and the place is the whole server's.
+#[test]
+fn who_comes_again_after_its_end_is_let_in_by_several_reactors() {
+    let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| OneWord);
+    let server = Running::start(server.limits(limits()).mode(Mode::Reactors(3)));
+    comes_again(&server, 2_000, |client| drop(client.shutdown(Shutdown::Both)), "reactors");
+}
+
 /// Many times, because what is seen in between is a matter of microseconds.
 #[test]
 fn who_comes_again_to_a_blocking_handler_is_let_in() {

@@ -102,6 +102,7 @@ fn without_room(mode: Mode, end: End) {
     assert_eq!(ends.load(Ordering::SeqCst), begins, "told the beginning and the end: {metrics:?}");
     let served = if end == End::Drain { ROOM + COUNT } else { ROOM };
     assert!(begins >= served, "{begins} of {served}: {metrics:?}");
+    assert_eq!(metrics.open(), 0, "{metrics:?}");
     if end == End::Abort {
         assert_eq!(metrics.opened, ROOM as u64, "nobody comes in any more: {metrics:?}");
     }
@@ -130,6 +131,7 @@ fn calls_that_wait_for_a_worker(end: End) {
     assert_eq!(last_heard(&mut first), b"");
     let told = if end == End::Drain { COUNT + 1 } else { COUNT };
     assert_eq!(ends.load(Ordering::SeqCst), told, "{:?}", remote.metrics());
+    assert_eq!(remote.metrics().open(), 0, "{:?}", remote.metrics());
 }
 
 /// Has something done by a thread, and ends with its result.

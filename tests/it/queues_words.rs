@@ -320,7 +320,7 @@ impl Handler for Wanted {
 }
 
 /// A listener whose queue is full: who connects gets no answer, but no refusal either.
-fn silent() -> (Socket, SocketAddr, Vec<TcpStream>) {
+pub(crate) fn silent() -> (Socket, SocketAddr, Vec<TcpStream>) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     socket.listen(0).unwrap();

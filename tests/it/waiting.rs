@@ -1,4 +1,5 @@
 //! Waits that end: each says what it waited for and what had come instead. Knows no server.
+#![allow(clippy::disallowed_types, reason = "a wait that may hang needs an end in real time")]
 
 use std::fmt::Debug;
 use std::thread;
@@ -7,7 +8,6 @@ use std::time::{Duration, Instant};
 /// Longer than anything here takes on the busiest machine: it turns a hang into a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-#[allow(clippy::disallowed_methods, reason = "a wait that may hang needs an end in real time")]
 fn now() -> Instant {
     Instant::now()
 }

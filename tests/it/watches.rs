@@ -63,6 +63,8 @@ enum Step {
     Line,
     /// A piece of a line comes.
     Piece,
+    /// A whole line and a piece of the next one come at once.
+    Both,
     /// The handler writes something of its own.
     Write,
     Pause,
@@ -74,13 +76,14 @@ enum Step {
     Nothing,
 }
 
-use Step::{Line, Nothing, Open, Pause, Piece, Resume, Shut, Write};
+use Step::{Both, Line, Nothing, Open, Pause, Piece, Resume, Shut, Write};
 
 fn take(network: &mut Network, client: Client, step: Step) {
     let tell = |network: &mut Network, what: Do| network.tell(client, what);
     match step {
         Line => network.send(client, b"line\n"),
         Piece => network.send(client, b"pie"),
+        Both => network.send(client, b"line\npie"),
         Write => tell(network, |cx| cx.write(b"word")),
         Pause => tell(network, |cx| cx.pause()),
         Resume => tell(network, |cx| cx.resume()),
@@ -145,6 +148,9 @@ const CASES: &[Case] = &[
     (&[(3, Piece), (9, Line)], Some((Timeout::Idle, 49))),
     (&[(3, Line), (30, Piece)], Some((Timeout::Message, 50))),
     (&[(3, Piece), (9, Line), (15, Piece)], Some((Timeout::Message, 35))),
+    (&[(3, Both)], Some((Timeout::Message, 23))),
+    (&[(3, Piece), (15, Both)], Some((Timeout::Message, 35))),
+    (&[(3, Both), (15, Both), (30, Piece)], Some((Timeout::Message, 35))),
     // Output that is not taken.
     (&[(1, Shut), (3, Line)], Some((Timeout::WriteStall, 73))),
     (&[(1, Shut), (3, Line), (60, Nothing)], Some((Timeout::WriteStall, 73))),
@@ -205,8 +211,8 @@ impl Model {
     fn take(&mut self, at: u64, step: Step) {
         let (mut heard, mut sent, mut used) = (false, false, false);
         match step {
-            Line => {
-                (self.spoke, self.has_piece, heard, used) = (true, false, true, true);
+            Line | Both => {
+                (self.spoke, self.has_piece, heard, used) = (true, step == Both, true, true);
                 (self.pending, sent) = (self.shut, !self.shut);
             }
             Piece => (self.spoke, self.has_piece, heard) = (true, true, true),
@@ -261,7 +267,8 @@ fn whatever_happened_before_the_deadline_is_the_one_that_would_be_chosen_now() {
             }
             let step = match random.below(10) {
                 0 | 1 if !model.paused => Line,
-                2 | 3 if !model.paused => Piece,
+                2 if !model.paused => Piece,
+                3 if !model.paused => Both,
                 4 => Write,
                 5 if !model.paused => Pause,
                 5 | 6 if model.paused => Resume,

@@ -1,4 +1,4 @@
-//! How the handler is called, and what it recorded is applied. The second part of [`Exchange`].
+//! Calls of the handler, and the effects that it records. The second part of [`Exchange`].
 
 use super::exchange::Exchange;
 use super::flags::Flags;
@@ -26,7 +26,7 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Tells the handler what others told it.
+    /// Delivers the notes of other handlers and threads.
     pub(super) fn deliver_notes(&mut self, id: Id, turn: &mut Turn) {
         while self.state.is_open() && self.state.is_here() {
             let Some((_, note)) = self.io.cold_if_any().and_then(|cold| cold.pop_note()) else {
@@ -38,8 +38,8 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Makes a call and applies what the handler asked for, or sends the handler to a worker with
-    /// it. `None` if it panicked, went to a worker, or there is none.
+    /// Makes a call and applies its effects, or sends the handler to a worker with it. `None` if it
+    /// panicked, went to a worker, or there is none.
     #[inline(always)]
     pub(super) fn call(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) -> Returned {
         if !self.state.is_open() {
@@ -53,7 +53,7 @@ impl<T: Transport> Exchange<T> {
         returned
     }
 
-    /// The same for a handler that cannot send any more: what it writes goes nowhere.
+    /// The same for a handler that cannot send any more: its output goes nowhere.
     #[cold]
     fn call_mute(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) -> Returned {
         let len = turn.record.out.len();
@@ -63,7 +63,7 @@ impl<T: Transport> Exchange<T> {
         returned
     }
 
-    /// Applies what the handler asked for in a call from which it `returned`, or not.
+    /// Applies the effects of a call from which the handler `returned`, or not.
     #[inline(always)]
     pub(super) fn heed(&mut self, id: Id, turn: &mut Turn, returned: bool) {
         if !turn.record.effects.is_empty() {
@@ -97,8 +97,8 @@ impl<T: Transport> Exchange<T> {
         self.callee.call(id, call, &mut self.state, turn)
     }
 
-    /// Takes the handler back, and goes on from where the call would have returned. What it wrote
-    /// goes behind what others have sent meanwhile.
+    /// Takes the handler back, and goes on from where the call would have returned. Its output goes
+    /// after the output that others have queued meanwhile.
     pub(super) fn come_back(&mut self, id: Id, mut job: Job, turn: &mut Turn) {
         self.state.clear(Flags::ON_WORKER);
         self.callee.come_back(job.handler);
@@ -134,7 +134,7 @@ impl<T: Transport> Exchange<T> {
         self.callee.come_back(job.handler);
     }
 
-    /// Applies what the handler asked for its own connection, and hands on the rest.
+    /// Applies the effects on the handler's own connection, and hands on the rest.
     fn apply(&mut self, id: Id, turn: &mut Turn) {
         let Turn { record, pending, config, .. } = turn;
         for effect in record.effects.drain(..) {
@@ -169,7 +169,7 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Keeps what the handler left of `bytes`, the last `fresh` of which are new.
+    /// Keeps the bytes that the handler left, the last `fresh` of which are new.
     #[inline(always)]
     pub(super) fn keep_unused(
         &mut self,
@@ -212,8 +212,8 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Calls `on_close` and drops the handler. What it writes now goes nowhere. Returns false if
-    /// the handler is with a worker.
+    /// Calls `on_close` and drops the handler; output that it writes now goes nowhere. Returns
+    /// false if the handler is with a worker.
     pub(super) fn finish_handler(&mut self, id: Id, turn: &mut Turn) -> bool {
         if !self.state.is_here() {
             return false;
@@ -228,7 +228,7 @@ impl<T: Transport> Exchange<T> {
         }
         self.callee.dismiss();
         turn.record.out.clear();
-        // What it asked for this connection is void; what it asked for others still counts.
+        // Effects on this connection are void; effects on others still count.
         for effect in turn.record.effects.drain(..) {
             match effect {
                 Effect::Send(..)

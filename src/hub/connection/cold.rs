@@ -1,5 +1,5 @@
-//! What a connection owns only while it is in the middle of something: unused input, unsent
-//! output, and what it has to do with others. Knows no socket and no handler.
+//! The parts of a connection that exist only while it is in the middle of something: unused input,
+//! unsent output, and its ties to others. Knows no socket and no handler.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ pub(in crate::hub) struct Cold {
     why: Option<Close>,
     /// Bytes of input that are still read after the output has ended.
     linger_left: usize,
-    /// What others told the handler, each with its sender.
+    /// Notes for the handler, each with its sender.
     notes: VecDeque<(Id, Note)>,
     offload: Offload,
     /// Connections that forwarded to this one, and are not read until its output is low again.
@@ -91,7 +91,7 @@ impl Cold {
     }
 }
 
-/// What others told the handler.
+/// Notes for the handler.
 impl Cold {
     pub(in crate::hub) fn push_note(&mut self, from: Id, note: Note) {
         self.notes.push_back((from, note));

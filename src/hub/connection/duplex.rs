@@ -12,7 +12,7 @@ use crate::hub::turn::{Meter, Turn};
 
 /// Bytes asked for in one read. Linux moves 64 KiB about as fast per byte as it ever does.
 pub(in crate::hub) const READ_SIZE: usize = 64 * 1024;
-/// What a packet counts at least against a budget: small ones cost their calls, and not the bytes
+/// The least that a packet is charged to a budget: small ones cost their calls, and not the bytes
 /// in them.
 const PACKET_PRICE: usize = 4096;
 
@@ -26,6 +26,10 @@ pub(super) struct Duplex<T> {
 impl<T: Transport> Duplex<T> {
     pub(super) fn new(transport: T) -> Duplex<T> {
         Duplex { transport, cold: None, bytes_in: 0, bytes_out: 0 }
+    }
+
+    pub(super) fn into_transport(self) -> T {
+        self.transport
     }
 
     /// Returns how many bytes were read and written.
@@ -70,7 +74,7 @@ impl<T: Transport> Duplex<T> {
         self.cold.get_or_insert_default()
     }
 
-    /// Gives memory back that nothing is in any more.
+    /// Frees the cold part once it is empty.
     pub(super) fn shed(&mut self) {
         if self.cold.as_deref().is_some_and(Cold::is_idle) {
             self.cold = None;
@@ -91,12 +95,11 @@ impl<T: Transport> Duplex<T> {
         unused.len()
     }
 
-    /// Keeps what the handler left of `bytes`, of which it used `used` and the last `fresh` are
-    /// new.
+    /// Keeps the rest of `bytes`, of which the handler used `used` and the last `fresh` are new.
     pub(super) fn keep_unused(&mut self, bytes: &[u8], used: usize, fresh: usize) {
         let unused = &mut self.cold_mut().input;
         if used == 0 {
-            // What was kept before is still there; a slow sender costs no copy of all of it.
+            // The bytes kept before are still there; a slow sender costs no copy of all of them.
             unused.extend_from_slice(&bytes[bytes.len() - fresh..]);
         } else {
             unused.clear();
@@ -117,7 +120,7 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Returns what taking so many bytes counts against a budget.
+    /// Returns the charge to a budget for taking so many bytes.
     pub(super) fn price(&self, bytes: usize) -> usize {
         match self.keeps_boundaries() {
             true => bytes.max(PACKET_PRICE),
@@ -257,7 +260,7 @@ impl<T: Transport> Duplex<T> {
         self.cold.as_ref().and_then(|cold| cold.why().cloned()).unwrap_or(Close::Done)
     }
 
-    /// Ends the connection in good order: what is queued is still sent. The first reason stays.
+    /// Ends the connection in good order: queued output is still sent. The first reason stays.
     pub(super) fn end(&mut self, state: &mut State, why: Close) {
         if state.end(self.has_unused()) {
             self.cold_mut().note_end(why);
@@ -278,7 +281,7 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Ends the connection by a reset, whatever was sent.
+    /// Ends the connection by a reset in any case.
     pub(super) fn reset(&mut self, state: &mut State, why: Close) {
         self.cut(state, why);
         self.cut_off(state);

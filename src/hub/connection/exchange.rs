@@ -90,8 +90,8 @@ impl<T: Transport> Exchange<T> {
         self.state.is_idle() && !self.io.has_cold()
     }
 
-    /// Does everything that there is to do now, once, straight down: sends what waits, makes the
-    /// calls that are due, reads, answers, sends, settles.
+    /// Does everything that is due now, once, straight down: sends waiting output, makes the calls
+    /// that are due, reads, calls the handler, sends, settles.
     pub(super) fn pass(&mut self, id: Id, input: &mut [u8], has_come_back: bool, turn: &mut Turn) {
         if self.state.life() >= Life::Lingering {
             self.io.linger(&mut self.state, input, turn);
@@ -113,7 +113,7 @@ impl<T: Transport> Exchange<T> {
         self.finish_pass(id, input, turn);
     }
 
-    /// What follows once input was taken.
+    /// The rest of a pass, once input was taken.
     pub(super) fn finish_pass(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
         self.wake(id, turn);
         if self.state.has_any(Flags::ERROR_PENDING.with(Flags::MESSAGE_LATE))
@@ -192,9 +192,9 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Gets a connection going again whose own output has fallen to the low watermark. What the
-    /// handler then writes is charged to the budget, too: one that streams to a fast reader must
-    /// not hold the loop.
+    /// Gets a connection going again whose own output has fallen to the low watermark. The output
+    /// that the handler then writes is charged to the budget, too: one that streams to a fast
+    /// reader must not hold the loop.
     fn drain(&mut self, id: Id, budget: &mut usize, turn: &mut Turn) -> bool {
         let packed = std::mem::take(&mut turn.meter.progress.packed);
         *budget = budget.saturating_sub(turn.record.out.len() + packed);
@@ -275,7 +275,7 @@ impl<T: Transport> Exchange<T> {
 
 /// The end of the pass.
 impl<T: Transport> Exchange<T> {
-    /// Decides what the connection waits for from here.
+    /// Settles the state of the connection at the end of a pass.
     fn settle(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
         if self.state.is_open() && self.state.output() != Output::Open {
             self.settle_output(&turn.config.limits);

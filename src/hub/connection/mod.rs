@@ -1,4 +1,4 @@
-//! One connection: its exchange of bytes with a handler, its timeout, and what others do with it.
+//! One connection: its exchange of bytes with a handler, its timeout, and operations of others.
 //! Knows neither other connections nor the poller.
 
 mod callee;
@@ -10,6 +10,8 @@ pub(super) mod flags;
 mod output;
 pub(super) mod state;
 mod write_queue;
+
+use std::time::Duration;
 
 pub(super) use self::duplex::READ_SIZE;
 
@@ -30,15 +32,18 @@ use crate::handler::Handler;
 use crate::id::Id;
 use crate::limits::Limits;
 use crate::net::peer::Peer;
-use crate::now::Now;
 
 pub(super) struct Connection<T> {
     exchange: Exchange<T>,
-    opened_ms: u64,
+    opened: Tick,
     deadline: Tick,
     generation: u32,
     timeout: TimeoutKind,
+    memberships: Memberships,
 }
+
+// An idle connection takes this and its handler; `u64` is as large as a TCP socket.
+const _: () = assert!(size_of::<Connection<u64>>() == 88);
 
 /// Construction and getters.
 impl<T: Transport> Connection<T> {
@@ -48,14 +53,15 @@ impl<T: Transport> Connection<T> {
         generation: u32,
         peer: Peer,
         handler: Option<Box<dyn Handler>>,
-        now: Now,
+        now: Tick,
     ) -> Connection<T> {
         Connection {
             exchange: Exchange::new(transport, peer, handler),
-            opened_ms: now.millis(),
+            opened: now,
             deadline: Tick::NEVER,
             generation,
             timeout: TimeoutKind::None,
+            memberships: Memberships::None,
         }
     }
 
@@ -105,18 +111,23 @@ impl<T: Transport> Connection<T> {
         self.exchange.io.why()
     }
 
+    pub(super) fn into_transport(self) -> T {
+        self.exchange.io.into_transport()
+    }
+
     /// Returns the line that is logged when it has ended.
-    pub(super) fn summary(&self, id: Id, now: Now) -> String {
+    pub(super) fn summary(&self, id: Id, now: Tick) -> String {
         let (read, written) = self.exchange.io.bytes();
         let (peer, why) = (self.peer(), self.why());
-        let open_ms = now.millis() - self.opened_ms;
-        format!("{id} {peer}: {why}; {read} bytes in, {written} out, {open_ms} ms")
+        // To a tenth of a second: that takes four bytes of each connection.
+        let open = Duration::from_millis(now.millis() - self.opened.millis()).as_secs_f32();
+        format!("{id} {peer}: {why}; {read} bytes in, {written} out, {open:.1} s")
     }
 }
 
-/// What drives it.
+/// The pass, and the end.
 impl<T: Transport> Connection<T> {
-    /// Notes what an event reports. Returns true if that is worth a pass.
+    /// Notes an event. Returns true if that is worth a pass.
     #[inline(always)]
     pub(super) fn note(&mut self, readiness: Readiness) -> bool {
         self.exchange.io.note(&mut self.exchange.state, readiness)
@@ -189,7 +200,7 @@ impl<T: Transport> Connection<T> {
         self.timeout
     }
 
-    /// Sets the deadline for what it waits for now.
+    /// Sets the deadline of the timeout that holds now.
     pub(super) fn rearm_timeout(&mut self, turn: &Turn) {
         let kind = self.timeout_for_now();
         if kind != self.timeout || kind.is_extended_by(&turn.meter.progress) {
@@ -226,19 +237,28 @@ impl<T: Transport> Connection<T> {
     }
 }
 
-/// What others do with it.
+/// Operations of others.
 impl<T: Transport> Connection<T> {
     /// Queues bytes that another connection or thread sends.
     pub(super) fn deliver(&mut self, bytes: &[u8]) {
         self.exchange.io.queue(bytes, Origin::Others);
     }
 
-    /// Sends what was published. Returns how many bytes it was.
+    /// Sends a slice of a topic's log. Returns its length.
     pub(super) fn receive(&mut self, slice: Slice<'_>, turn: &mut Turn) -> usize {
-        self.exchange.io.receive(slice, &mut self.exchange.state, turn)
+        let collects = self.memberships == Memberships::Several;
+        self.exchange.io.receive(slice, collects, &mut self.exchange.state, turn)
     }
 
-    /// Sends what waits, outside a pass.
+    pub(super) fn memberships(&self) -> Memberships {
+        self.memberships
+    }
+
+    pub(super) fn set_memberships(&mut self, memberships: Memberships) {
+        self.memberships = memberships;
+    }
+
+    /// Sends waiting output, outside a pass.
     pub(super) fn flush(&mut self, turn: &mut Turn) {
         self.exchange.io.flush(&mut self.exchange.state, turn);
     }
@@ -260,10 +280,10 @@ impl<T: Transport> Connection<T> {
         is_free
     }
 
-    /// Gives up what it has to do with others, as far as it has ended or its output is low.
+    /// Leaves its topics if it has ended, and releases senders if its output is low.
     pub(super) fn release_others(&mut self, id: Id, turn: &mut Turn) {
         let state = &self.exchange.state;
-        if state.life() >= Life::Lingering && state.memberships() != Memberships::None {
+        if state.life() >= Life::Lingering && self.memberships != Memberships::None {
             turn.pending.push(id, Action::LeaveTopics);
         }
         let is_low = self.output_len() <= turn.config.limits.output_low;

@@ -1,4 +1,4 @@
-//! The half of a connection that sends: flush, queue, write, and what becomes of a write that fails.
+//! The half of a connection that sends: flush, queue, write, and writes that fail.
 //! The second part of [`Duplex`].
 
 use std::io::{self, IoSlice};
@@ -9,7 +9,6 @@ use super::flags::Flags;
 use super::state::{Input, Life, State};
 use super::write_queue::{GATHERED, Origin};
 use crate::close::Close;
-use crate::hub::pubsub::Memberships;
 use crate::hub::pubsub::log::Slice;
 use crate::hub::transport::Transport;
 use crate::hub::turn::{Meter, Turn};
@@ -41,8 +40,8 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Sends what the handler wrote, behind what waits already. The socket takes as much as it
-    /// can; the rest is queued.
+    /// Sends the output of the handler, after the output that waits already. The socket takes as
+    /// much as it can; the rest is queued.
     #[inline(always)]
     pub(super) fn flush(&mut self, state: &mut State, turn: &mut Turn) {
         if !turn.record.out.is_empty() || self.has_cold() {
@@ -75,7 +74,7 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Sends what the handler wrote, with nothing waiting before it.
+    /// Sends the output of the handler, with nothing waiting before it.
     #[inline(always)]
     pub(super) fn send_or_queue(&mut self, state: &mut State, turn: &mut Turn) {
         let Turn { record, meter, config, .. } = turn;
@@ -229,13 +228,14 @@ impl<T: Transport> Duplex<T> {
     }
 }
 
-/// What was published.
+/// Published messages.
 impl<T: Transport> Duplex<T> {
-    /// Sends what was published: at once if nothing waits, else behind what does. Returns how many
-    /// bytes it was.
+    /// Sends a slice of a topic's log: at once if nothing waits, else after the output that does.
+    /// If it `collects`, the slice is only queued. Returns its length.
     pub(super) fn receive(
         &mut self,
         mut slice: Slice<'_>,
+        collects: bool,
         state: &mut State,
         turn: &mut Turn,
     ) -> usize {
@@ -244,7 +244,6 @@ impl<T: Transport> Duplex<T> {
             // Its own messages only.
             return 0;
         }
-        let collects = state.memberships() == Memberships::Several;
         // One that only collects so far is slow no sooner than its socket says so.
         let must_try = !collects || self.output_len() > turn.config.limits.output_hard;
         if self.output_len() > 0 && !state.has(Flags::BLOCKED) && must_try {

@@ -41,7 +41,6 @@
 //! * A connection ends in good order (`Closed`: FIN) or by a reset (`Cut`: RST).
 
 use super::flags::Flags;
-use crate::hub::pubsub::Memberships;
 
 /// The life of a connection. It only goes down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,7 +96,7 @@ enum Callbacks {
     Adopted,
 }
 
-/// Whether `on_stop` is due.
+/// The call of `on_stop`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(in crate::hub) enum Stop {
@@ -121,7 +120,7 @@ pub(in crate::hub) enum Timer {
 /// All of it in eight bytes, so that one comparison tells that nothing is unusual.
 #[derive(Clone, Copy)]
 #[repr(C)]
-struct Core {
+pub(in crate::hub) struct State {
     life: Life,
     input: Input,
     output: Output,
@@ -131,7 +130,37 @@ struct Core {
     flags: Flags,
 }
 
-impl Core {
+/// Open, and readable; nothing else.
+const ORDINARY: State = State {
+    life: Life::Open,
+    input: Input::Open,
+    output: Output::Open,
+    callbacks: Callbacks::Opened,
+    stop: Stop::No,
+    timer: Timer::Off,
+    flags: Flags::READABLE,
+};
+
+/// The same, with nothing to do before the next event.
+const IDLE: State = State { flags: Flags::NONE, ..ORDINARY };
+
+impl State {
+    /// A connection whose handler has not been called yet.
+    pub(in crate::hub) fn new() -> State {
+        State { callbacks: Callbacks::New, flags: Flags::NONE, ..ORDINARY }
+    }
+
+    /// A connection that was served elsewhere, and lingers here.
+    pub(in crate::hub) fn adopted() -> State {
+        State {
+            life: Life::Closing,
+            input: Input::Unread,
+            callbacks: Callbacks::Adopted,
+            flags: Flags::NONE,
+            ..ORDINARY
+        }
+    }
+
     /// Returns all of it as one number: one load, because the fields lie side by side.
     #[inline(always)]
     const fn word(&self) -> u64 {
@@ -147,57 +176,17 @@ impl Core {
             high,
         ])
     }
-}
-
-/// Open, and readable; nothing else.
-const ORDINARY: Core = Core {
-    life: Life::Open,
-    input: Input::Open,
-    output: Output::Open,
-    callbacks: Callbacks::Opened,
-    stop: Stop::No,
-    timer: Timer::Off,
-    flags: Flags::READABLE,
-};
-
-/// The same, with nothing to do before the next event.
-const IDLE: Core = Core { flags: Flags::NONE, ..ORDINARY };
-
-#[derive(Clone, Copy)]
-pub(in crate::hub) struct State {
-    core: Core,
-    memberships: Memberships,
-}
-
-impl State {
-    /// A connection whose handler has not been called yet.
-    pub(in crate::hub) fn new() -> State {
-        let core = Core { callbacks: Callbacks::New, flags: Flags::NONE, ..ORDINARY };
-        State { core, memberships: Memberships::None }
-    }
-
-    /// A connection that was served elsewhere, and lingers here.
-    pub(in crate::hub) fn adopted() -> State {
-        let core = Core {
-            life: Life::Closing,
-            input: Input::Unread,
-            callbacks: Callbacks::Adopted,
-            flags: Flags::NONE,
-            ..ORDINARY
-        };
-        State { core, memberships: Memberships::None }
-    }
 
     /// Returns true if the connection is open and readable, and nothing else is the case.
     #[inline(always)]
     pub(in crate::hub) fn is_ordinary(&self) -> bool {
-        self.core.word() == const { ORDINARY.word() }
+        self.word() == const { ORDINARY.word() }
     }
 
     /// Returns true if the connection is open, and nothing else is the case.
     #[inline(always)]
     pub(in crate::hub) fn is_idle(&self) -> bool {
-        self.core.word() == const { IDLE.word() }
+        self.word() == const { IDLE.word() }
     }
 }
 
@@ -205,22 +194,22 @@ impl State {
 impl State {
     #[inline(always)]
     pub(in crate::hub) fn has(&self, flag: Flags) -> bool {
-        self.core.flags.has(flag)
+        self.flags.has(flag)
     }
 
     #[inline(always)]
     pub(in crate::hub) fn has_any(&self, flags: Flags) -> bool {
-        self.core.flags.has_any(flags)
+        self.flags.has_any(flags)
     }
 
     #[inline(always)]
     pub(in crate::hub) fn set(&mut self, flags: Flags) {
-        self.core.flags = self.core.flags.with(flags);
+        self.flags = self.flags.with(flags);
     }
 
     #[inline(always)]
     pub(in crate::hub) fn clear(&mut self, flags: Flags) {
-        self.core.flags = self.core.flags.without(flags);
+        self.flags = self.flags.without(flags);
     }
 
     /// Clears `flag` and returns true if it was set.
@@ -236,19 +225,19 @@ impl State {
 impl State {
     #[inline(always)]
     pub(in crate::hub) fn life(&self) -> Life {
-        self.core.life
+        self.life
     }
 
     #[inline(always)]
     pub(in crate::hub) fn is_open(&self) -> bool {
-        self.core.life == Life::Open
+        self.life == Life::Open
     }
 
     /// Ends it in good order. Returns true if it was open.
     pub(in crate::hub) fn end(&mut self, has_unused_input: bool) -> bool {
         let was_open = self.is_open();
         if was_open {
-            self.core.life = Life::Closing;
+            self.life = Life::Closing;
             if has_unused_input {
                 self.discard_input();
             }
@@ -258,60 +247,60 @@ impl State {
 
     /// All is sent; the peer still sends.
     pub(in crate::hub) fn linger(&mut self) {
-        self.core.life = self.core.life.max(Life::Lingering);
+        self.life = self.life.max(Life::Lingering);
     }
 
     /// Nothing is left to be sent.
     pub(in crate::hub) fn close(&mut self) {
-        self.core.life = self.core.life.max(Life::Closed);
+        self.life = self.life.max(Life::Closed);
     }
 
     /// Ends it at once, by a reset.
     pub(in crate::hub) fn cut(&mut self) {
-        self.core.life = self.core.life.max(Life::Cut);
+        self.life = self.life.max(Life::Cut);
     }
 
     /// Its handler is gone, and its socket goes.
     pub(in crate::hub) fn leave(&mut self) {
-        self.core.life = Life::Ended;
+        self.life = Life::Ended;
     }
 }
 
 /// The halves.
 impl State {
     pub(in crate::hub) fn input(&self) -> Input {
-        self.core.input
+        self.input
     }
 
     pub(in crate::hub) fn output(&self) -> Output {
-        self.core.output
+        self.output
     }
 
     /// The end of the input was read.
     pub(in crate::hub) fn end_input(&mut self) {
-        self.core.input = Input::Ended;
+        self.input = Input::Ended;
         self.clear(Flags::READABLE);
     }
 
     /// The connection ends though input was not used.
     pub(in crate::hub) fn discard_input(&mut self) {
-        if self.core.input == Input::Open {
-            self.core.input = Input::Unread;
+        if self.input == Input::Open {
+            self.input = Input::Unread;
         }
     }
 
     /// The handler sends no more.
     pub(in crate::hub) fn finish_output(&mut self) {
-        if self.core.output == Output::Open {
-            self.core.output = Output::Finishing;
+        if self.output == Output::Open {
+            self.output = Output::Finishing;
         }
     }
 
     /// The write side is shut. Returns true if it was about to be.
     pub(in crate::hub) fn shut_output(&mut self) -> bool {
-        let was_finishing = self.core.output == Output::Finishing;
+        let was_finishing = self.output == Output::Finishing;
         if was_finishing {
-            self.core.output = Output::Shut;
+            self.output = Output::Shut;
         }
         was_finishing
     }
@@ -319,12 +308,12 @@ impl State {
     /// Nothing can be sent any more. Input that has arrived is still read: no event may come for
     /// it, so it is looked for.
     pub(in crate::hub) fn fail_output(&mut self) {
-        self.core.output = Output::Failed;
+        self.output = Output::Failed;
         self.clear(Flags::BLOCKED);
         if self.take(Flags::ABOVE_HIGH) {
             self.set(Flags::RETRY_INPUT);
         }
-        if self.core.input == Input::Open {
+        if self.input == Input::Open {
             self.set(Flags::READABLE.with(Flags::READ_TO_END));
         }
     }
@@ -341,13 +330,13 @@ impl State {
     }
 
     pub(in crate::hub) fn has_failed(&self) -> bool {
-        self.core.output == Output::Failed
+        self.output == Output::Failed
     }
 
     /// Returns true if queued output may still be sent.
     #[inline(always)]
     pub(in crate::hub) fn can_send(&self) -> bool {
-        self.core.life <= Life::Closing && self.core.output != Output::Failed
+        self.life <= Life::Closing && self.output != Output::Failed
     }
 
     /// The same, and the socket is not full.
@@ -358,14 +347,14 @@ impl State {
 
     /// Returns true if output can be queued by others.
     pub(in crate::hub) fn accepts_output(&self) -> bool {
-        self.core.life == Life::Open && self.core.output == Output::Open
+        self.life == Life::Open && self.output == Output::Open
     }
 
     /// Returns true if the handler is offered no input.
     #[inline(always)]
     pub(in crate::hub) fn is_halted(&self) -> bool {
         const HALTS: Flags = Flags::PAUSED.with(Flags::THROTTLED).with(Flags::ON_WORKER);
-        self.has_any(HALTS) || self.core.input == Input::Ended
+        self.has_any(HALTS) || self.input == Input::Ended
     }
 
     /// Returns true if there may be something for `take_input` to do.
@@ -380,11 +369,11 @@ impl State {
 impl State {
     #[inline(always)]
     pub(in crate::hub) fn is_new(&self) -> bool {
-        self.core.callbacks == Callbacks::New
+        self.callbacks == Callbacks::New
     }
 
     pub(in crate::hub) fn is_adopted(&self) -> bool {
-        self.core.callbacks == Callbacks::Adopted
+        self.callbacks == Callbacks::Adopted
     }
 
     /// Returns true if the handler is not with a worker.
@@ -397,43 +386,43 @@ impl State {
     pub(in crate::hub) fn note_open(&mut self) -> bool {
         let was_new = self.is_new();
         if was_new {
-            self.core.callbacks = Callbacks::Opened;
+            self.callbacks = Callbacks::Opened;
         }
         was_new
     }
 
     /// `on_close` is called. Returns true if it was due.
     pub(in crate::hub) fn note_close(&mut self) -> bool {
-        let was_opened = self.core.callbacks == Callbacks::Opened;
+        let was_opened = self.callbacks == Callbacks::Opened;
         if was_opened {
-            self.core.callbacks = Callbacks::Notified;
+            self.callbacks = Callbacks::Notified;
         }
         was_opened
     }
 
     pub(in crate::hub) fn was_close_noted(&self) -> bool {
-        self.core.callbacks == Callbacks::Notified
+        self.callbacks == Callbacks::Notified
     }
 
     /// A call that a worker had was not made.
     pub(in crate::hub) fn take_back_call(&mut self, was_open: bool, was_close: bool) {
         self.clear(Flags::ON_WORKER);
         if was_open {
-            self.core.callbacks = Callbacks::New;
+            self.callbacks = Callbacks::New;
         } else if was_close {
-            self.core.callbacks = Callbacks::Opened;
+            self.callbacks = Callbacks::Opened;
         }
     }
 
     /// Another handler takes over. An end of the input that the old handler was told, the new one
     /// has yet to hear: a socket says so again when it is read again.
     pub(in crate::hub) fn upgrade(&mut self, is_stopping: bool) {
-        self.core.callbacks = Callbacks::New;
+        self.callbacks = Callbacks::New;
         self.clear(Flags::PAUSED);
         self.set(Flags::RETRY_INPUT);
         self.cancel_timer();
-        if self.core.input == Input::Ended {
-            self.core.input = Input::Open;
+        if self.input == Input::Ended {
+            self.input = Input::Open;
             self.set(Flags::READABLE);
         }
         if is_stopping {
@@ -442,55 +431,47 @@ impl State {
     }
 }
 
-/// The stop of the server, the handler's timer, and topics.
+/// The stop of the server, and the handler's timer.
 impl State {
     pub(in crate::hub) fn stop(&self) -> Stop {
-        self.core.stop
+        self.stop
     }
 
     pub(in crate::hub) fn ask_to_stop(&mut self) {
-        self.core.stop = Stop::Asked;
+        self.stop = Stop::Asked;
     }
 
     /// The grace for the message on its way is over.
     pub(in crate::hub) fn end_grace(&mut self) {
-        if self.core.stop == Stop::Asked {
-            self.core.stop = Stop::Overdue;
+        if self.stop == Stop::Asked {
+            self.stop = Stop::Overdue;
         }
     }
 
     pub(in crate::hub) fn note_stop(&mut self) {
-        self.core.stop = Stop::No;
+        self.stop = Stop::No;
     }
 
     /// A second timer takes the place of the first, though that may have rung.
     pub(in crate::hub) fn forget_ring(&mut self) {
-        if self.core.timer == Timer::Rang {
-            self.core.timer = Timer::Off;
+        if self.timer == Timer::Rang {
+            self.timer = Timer::Off;
         }
     }
 
     pub(in crate::hub) fn arm_timer(&mut self) {
-        self.core.timer = Timer::Armed;
+        self.timer = Timer::Armed;
     }
 
     pub(in crate::hub) fn cancel_timer(&mut self) {
-        self.core.timer = Timer::Off;
+        self.timer = Timer::Off;
     }
 
     pub(in crate::hub) fn ring(&mut self) {
-        self.core.timer = Timer::Rang;
+        self.timer = Timer::Rang;
     }
 
     pub(in crate::hub) fn timer(&self) -> Timer {
-        self.core.timer
-    }
-
-    pub(in crate::hub) fn memberships(&self) -> Memberships {
-        self.memberships
-    }
-
-    pub(in crate::hub) fn set_memberships(&mut self, memberships: Memberships) {
-        self.memberships = memberships;
+        self.timer
     }
 }

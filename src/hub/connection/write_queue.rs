@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 /// Output that a socket did not take yet: a queue of pieces, taken in front and added behind.
 ///
-/// What a handler wrote or was sent grows in place. What was published is a slice shared with all
-/// members that wait for the same, and the only kind that may be dropped again.
+/// Bytes that a handler wrote or was sent grow in place. Published bytes are a slice shared with
+/// all members that wait for the same, and the only kind that may be dropped again.
 #[derive(Default)]
 pub(in crate::hub) struct WriteQueue {
     pieces: VecDeque<Piece>,
@@ -28,9 +28,9 @@ pub(in crate::hub) enum Origin {
 
 struct Piece {
     bytes: Bytes,
-    /// What of `bytes` is still to be sent; never empty.
+    /// The part of `bytes` that is still to be sent; never empty.
     rest: Range<usize>,
-    /// What it counts beyond its bytes.
+    /// The cost beyond its bytes.
     cost: usize,
 }
 
@@ -57,20 +57,20 @@ impl Piece {
     }
 }
 
-/// What a packet that waits counts beyond its bytes. Many small ones take memory and calls that
-/// their bytes do not tell of; the kernel counts alike.
+/// The cost of a packet that waits, beyond its bytes. Many small ones take memory and calls that
+/// their bytes do not show; the kernel counts alike.
 pub(in crate::hub) const PACKET_COST: usize = 512;
 
 /// The most pieces that go into one vectored write.
 pub(in crate::hub) const GATHERED: usize = 16;
 
 impl WriteQueue {
-    /// Returns how much waits: bytes, and [`PACKET_COST`] for each packet.
+    /// Returns the length of the queue: bytes, and [`PACKET_COST`] for each packet.
     pub(in crate::hub) fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns how much of it the connection's own handler wrote.
+    /// Returns the length of the part that the connection's own handler wrote.
     pub(in crate::hub) fn own_len(&self) -> usize {
         self.own_len
     }
@@ -139,7 +139,7 @@ impl WriteQueue {
         *self = WriteQueue::default();
     }
 
-    /// Whether what it says of its length is so, for the check after every turn.
+    /// Returns true if the lengths are those of the pieces, for the check after every turn.
     #[cfg(debug_assertions)]
     pub(in crate::hub) fn counts_right(&self) -> bool {
         let len = |pieces: &mut dyn Iterator<Item = &Piece>| -> usize {
@@ -149,12 +149,12 @@ impl WriteQueue {
             && self.own_len == len(&mut self.pieces.iter().filter(|piece| piece.is_own()))
     }
 
-    /// What is to be sent next.
+    /// Returns the bytes to be sent next.
     pub(in crate::hub) fn first(&self) -> &[u8] {
         self.pieces.front().map_or(&[], Piece::waiting)
     }
 
-    /// The first pieces, for one vectored write. Empty if there is but one.
+    /// Gathers the first pieces for one vectored write. Returns 0 if there is but one.
     pub(in crate::hub) fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>; GATHERED]) -> usize {
         if self.pieces.len() < 2 {
             return 0;
@@ -194,8 +194,8 @@ impl WriteQueue {
         *self = WriteQueue::default();
     }
 
-    /// Drops what was published first and has not begun to be sent, until at most `target` bytes
-    /// are left or there is no more of it. Returns how much went.
+    /// Drops the oldest published messages that have not begun to be sent, until at most `target`
+    /// bytes are left or there are none. Returns how much was dropped.
     pub(in crate::hub) fn drop_oldest(&mut self, target: usize) -> usize {
         let before = self.len;
         let mut len = self.len;

@@ -11,7 +11,7 @@ use crate::hub::transport::Transport;
 use crate::hub::turn::OUT_KEPT;
 use crate::id::Id;
 
-/// What the deliveries of one turn may cost, in bytes. A room of 10,000 takes several turns, and
+/// The budget for the deliveries of one turn, in bytes. A room of 10,000 takes several turns, and
 /// other connections are served in between.
 const BUDGET: usize = 2 * 1024 * 1024;
 /// A write costs at least as much as copying so many bytes.
@@ -64,9 +64,9 @@ impl Delivery {
                 continue;
             }
             let keeps_boundaries = connection.keeps_boundaries();
-            let state = connection.state_mut();
-            if state.memberships() == Memberships::Several && !state.has(Flags::COLLECTING) {
-                state.set(Flags::COLLECTING);
+            let is_in_several = connection.memberships() == Memberships::Several;
+            if is_in_several && !connection.state().has(Flags::COLLECTING) {
+                connection.state_mut().set(Flags::COLLECTING);
                 self.collecting.push(id);
             }
             if keeps_boundaries {

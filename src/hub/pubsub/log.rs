@@ -120,7 +120,8 @@ impl TopicLog {
         scratch.extend_from_slice(&self.bytes[self.range(&(from..offsets.end))]);
     }
 
-    /// Returns the next of the others' messages between two offsets, and moves the first one past it.
+    /// Returns the next of the others' messages between two offsets, and moves the first one past
+    /// it.
     pub(in crate::hub) fn next_message(
         &mut self,
         id: Id,

@@ -36,7 +36,7 @@ pub(in crate::hub) enum Memberships {
     Several,
 }
 
-/// Whether a topic has members here.
+/// A topic has got its first member here, or lost its last one.
 pub(super) struct Change {
     pub(super) topic: Topic,
     pub(super) has_members: bool,
@@ -209,6 +209,7 @@ impl Topics {
         topic.is_congested().then_some(&mut topic.throttled)
     }
 
+    #[inline(always)]
     pub(super) fn is_busy(&self) -> bool {
         !self.busy.is_empty()
     }

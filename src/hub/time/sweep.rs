@@ -13,12 +13,13 @@ pub(in crate::hub) struct Tick(pub(super) u32);
 
 pub(super) const TICK_MS: u64 = 100;
 
-// What a deadline costs a connection.
+// The cost of a deadline for each connection.
 const _: () = assert!(size_of::<Tick>() == 4);
 
 impl Tick {
     pub(in crate::hub) const NEVER: Tick = Tick(u32::MAX);
 
+    #[inline(always)]
     pub(in crate::hub) fn at(now: Now) -> Tick {
         Tick(u32::try_from(now.millis() / TICK_MS).unwrap_or(u32::MAX - 1))
     }
@@ -48,8 +49,9 @@ impl Sweep {
     }
 
     /// A deadline was set.
+    #[inline(always)]
     pub(in crate::hub) fn note(&mut self, deadline: Tick) {
-        self.due = self.due.min(deadline);
+        self.due = Tick(self.due.0.min(deadline.0));
     }
 
     /// When it wants to be looked at again, in milliseconds.
@@ -61,7 +63,13 @@ impl Sweep {
         }
     }
 
-    /// The slots to visit now, if a round is due, of a table that is `len` slots long. The
+    /// Returns true if there are slots to visit now.
+    #[inline(always)]
+    pub(in crate::hub) fn is_due(&self, now: Tick) -> bool {
+        self.hand.is_some() || self.due.0 <= now.0
+    }
+
+    /// Returns the slots to visit now, if a round is due, of a table that is `len` slots long. The
     /// caller [`note`](Sweep::note)s the deadlines of those that stay.
     pub(in crate::hub) fn slice(&mut self, now: Tick, len: usize) -> std::ops::Range<usize> {
         let start = match self.hand {

@@ -10,7 +10,7 @@ use crate::hub::connection::state::{Life, State, Stop};
 use crate::limits::Limits;
 use crate::now;
 
-/// What a connection's deadline is for.
+/// The kinds of deadlines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum TimeoutKind {
     /// No deadline: the handler paused and decides itself.
@@ -29,7 +29,7 @@ pub(in crate::hub) enum TimeoutKind {
     Linger,
 }
 
-/// What decides which timeout holds.
+/// The facts that decide which timeout holds.
 pub(in crate::hub) struct Situation<'a> {
     pub(in crate::hub) state: &'a State,
     /// The one that holds now.
@@ -40,7 +40,7 @@ pub(in crate::hub) struct Situation<'a> {
 }
 
 impl TimeoutKind {
-    /// Returns the timeout for what the connection waits for.
+    /// Returns the timeout that holds.
     pub(in crate::hub) fn of(situation: &Situation<'_>) -> TimeoutKind {
         let state = situation.state;
         let is_held = state.has_any(Flags::PAUSED.with(Flags::THROTTLED));
@@ -67,7 +67,7 @@ impl TimeoutKind {
         }
     }
 
-    /// Returns true if what has happened makes it begin anew.
+    /// Returns true if the progress makes it begin anew.
     pub(in crate::hub) fn is_extended_by(self, progress: &Progress) -> bool {
         match self {
             TimeoutKind::None
@@ -93,8 +93,8 @@ impl TimeoutKind {
         }
     }
 
-    /// Returns what holds while the handler is with a worker: timeouts for what the peer sends keep
-    /// their deadline, and are looked at when the handler is back.
+    /// Returns the timeout that holds while the handler is with a worker: timeouts for what the
+    /// peer sends keep their deadline, and are looked at when the handler is back.
     pub(in crate::hub) fn while_on_worker(self) -> TimeoutKind {
         match self {
             TimeoutKind::FirstByte | TimeoutKind::Message | TimeoutKind::Idle => self,
@@ -106,14 +106,18 @@ impl TimeoutKind {
     }
 }
 
-/// What has happened in a pass over one connection.
-#[derive(Default)]
+/// The progress of a pass over one connection.
 pub(in crate::hub) struct Progress {
     pub(in crate::hub) received: bool,
     pub(in crate::hub) used: bool,
     pub(in crate::hub) sent: bool,
     /// Bytes of packets that the handler wrote and that are not charged to the budget yet.
     pub(in crate::hub) packed: usize,
+}
+
+impl Progress {
+    pub(in crate::hub) const NONE: Progress =
+        Progress { received: false, used: false, sent: false, packed: 0 };
 }
 
 /// How long a stopping server waits for the first byte of a connection, or for the rest of a

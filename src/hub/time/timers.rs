@@ -26,6 +26,11 @@ impl Timers {
         }
     }
 
+    #[inline(always)]
+    pub(in crate::hub) fn is_empty(&self) -> bool {
+        self.by_time.is_empty()
+    }
+
     pub(in crate::hub) fn next_ms(&self) -> Option<u64> {
         self.by_time.first().map(|(at_ms, _)| *at_ms)
     }

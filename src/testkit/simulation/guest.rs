@@ -4,30 +4,41 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::observer::{self, Account, Shared};
+use super::account::{self, Account};
 use super::script::{End, Script};
-use crate::accept::PeerPermit;
+use super::socket::MemoryStream;
 use crate::close::Close;
 use crate::close::Timeout;
 use crate::limits::Limits;
+use crate::net::peer::Peer;
 use crate::now;
-use crate::testkit::network::Client;
 use crate::testkit::wire::{self, Wire};
 
 pub(super) struct Guest {
     pub(super) script: Box<dyn Script>,
     pub(super) wire: Arc<Mutex<Wire>>,
-    pub(super) account: Shared,
-    /// Its name on the network, once it is served.
-    pub(super) client: Option<Client>,
-    /// Its place among the connections of its peer.
-    pub(super) entry: Option<PeerPermit>,
+    pub(super) account: Arc<Mutex<Account>>,
+    /// Where it connects from. `None` for the far end of a connection that a handler made.
+    pub(super) peer: Option<Peer>,
+    /// A loop has taken it in.
+    pub(super) is_taken_in: bool,
     /// Sent, and still on its way to the server.
     pub(super) way: VecDeque<u8>,
     pub(super) has_shut: bool,
     pub(super) has_reset: bool,
     pub(super) has_ended: bool,
     pub(super) times: Times,
+}
+
+/// When the server closes a connection, and what it may not have known then.
+pub(super) struct Farewell {
+    pub(super) now_ms: u64,
+    /// The server was told to stop.
+    pub(super) is_cut: bool,
+    /// Its handler may be left with a worker when a server ends, and hear of no end.
+    pub(super) may_be_left: bool,
+    /// An event of it waits to be taken by its loop.
+    pub(super) is_queued: bool,
 }
 
 /// When something moved last, in milliseconds, and how much has.
@@ -43,13 +54,24 @@ pub(super) struct Times {
 }
 
 impl Guest {
-    pub(super) fn new(script: Box<dyn Script>) -> Guest {
+    /// A client that connects from `peer`.
+    pub(super) fn new(script: Box<dyn Script>, peer: Peer) -> Guest {
+        let (wire, account) = (Wire::new(), Arc::default());
+        Guest { peer: Some(peer), ..Guest::called(script, wire, account) }
+    }
+
+    /// The far end of a connection that a handler made.
+    pub(super) fn called(
+        script: Box<dyn Script>,
+        wire: Arc<Mutex<Wire>>,
+        account: Arc<Mutex<Account>>,
+    ) -> Guest {
         Guest {
             script,
-            wire: Wire::new(),
-            account: Shared::default(),
-            client: None,
-            entry: None,
+            wire,
+            account,
+            peer: None,
+            is_taken_in: false,
             way: VecDeque::new(),
             has_shut: false,
             has_reset: false,
@@ -63,7 +85,12 @@ impl Guest {
     }
 
     pub(super) fn account(&self) -> MutexGuard<'_, Account> {
-        observer::lock(&self.account)
+        account::lock(&self.account)
+    }
+
+    /// The server's end of its connection.
+    pub(super) fn stream(&self) -> MemoryStream {
+        MemoryStream::new(&self.wire, &self.account)
     }
 
     /// Whether its script is still asked.
@@ -71,8 +98,14 @@ impl Guest {
         !self.has_shut && !self.has_reset && !self.has_ended
     }
 
-    pub(super) fn open(&mut self, client: Client, now_ms: u64) {
-        self.client = Some(client);
+    /// Whether a handler serves it now.
+    pub(super) fn is_served(&self) -> bool {
+        let account = self.account();
+        account.opened && !self.wire().server_gone
+    }
+
+    pub(super) fn take_in(&mut self, now_ms: u64) {
+        self.is_taken_in = true;
         self.times.opened_ms = now_ms;
         self.times.read_ms = now_ms;
         self.times.written_ms = now_ms;
@@ -81,7 +114,7 @@ impl Guest {
     /// Brings `len` bytes to the server, and the end behind the last if `with_end`.
     pub(super) fn deliver(&mut self, len: usize, with_end: bool) {
         let bytes: Vec<u8> = self.way.drain(..len).collect();
-        let mut account = observer::lock(&self.account);
+        let mut account = account::lock(&self.account);
         let mut wire = wire::lock(&self.wire);
         account.arrived.extend(&bytes);
         wire.to_server.extend(&bytes);
@@ -121,12 +154,14 @@ impl Guest {
         }
     }
 
-    /// How it ended, now that the server has closed. `is_cut` if the server stopped meanwhile.
+    /// How it ended, now that the server has closed.
     ///
     /// # Errors
     ///
     /// Why it must not have ended like this.
-    pub(super) fn end(&self, limits: &Limits, now_ms: u64, is_cut: bool) -> Result<End, String> {
+    pub(super) fn end(&self, limits: &Limits, at: Farewell) -> Result<End, String> {
+        let Farewell { now_ms, is_cut, may_be_left, is_queued } = at;
+        let is_unheard = is_queued || self.wire().edge;
         let (account, wire) = (self.account(), self.wire());
         if !account.opened {
             return Ok(End::Unserved);
@@ -134,13 +169,20 @@ impl Guest {
         let Some(why) = account.closed.clone() else {
             return match account.handed_over {
                 true => Ok(End::Cut(Close::Done)),
+                false if is_cut && may_be_left => Ok(End::Cut(Close::Stopping)),
                 false => Err("on_close is not told".to_owned()),
             };
         };
         self.check_reason(&why, limits, now_ms, is_cut, &wire)?;
+        if is_queued
+            && wire.is_readable()
+            && matches!(why, Close::Timeout(Timeout::Idle | Timeout::FirstByte))
+        {
+            return Err("timed out though it had sent in time".to_owned());
+        }
         let in_order =
             matches!(why, Close::Done | Close::Eof | Close::Malformed { .. } | Close::Failed(_));
-        if in_order && wire.reset_by_server && !wire.edge && !wire.broken && !is_cut {
+        if in_order && wire.reset_by_server && !is_unheard && !wire.broken && !is_cut {
             self.check_linger(limits, now_ms)?;
         }
         let disturbed = is_cut || self.has_reset || wire.broken || wire.reset_by_server;

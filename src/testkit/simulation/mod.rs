@@ -1,11 +1,22 @@
 //! Deterministic simulation: a whole server, its clients and all that can go wrong between them, from
 //! one seed.
 
+mod account;
 mod calm;
+mod datagrams;
+mod events;
 mod guest;
+mod kernel;
+mod listener;
 mod observer;
 mod script;
+mod server;
+mod service;
+mod share;
+mod socket;
 mod storm;
+mod system;
+mod threads;
 mod trace;
 mod world;
 
@@ -14,17 +25,17 @@ use std::fmt;
 pub use self::script::{Action, End, Script};
 pub use self::trace::Trace;
 
-use self::world::World;
+use self::calm::Calm;
+use self::server::Plan;
+use self::storm::Storm;
+use self::world::{Clients, Commands, Panics, Remotes, World};
+use super::both_ways;
 use super::random::Random;
 use crate::handler::Service;
 use crate::limits::Limits;
 use crate::mode::Mode;
 use crate::net::destination::Destination;
-
-/// What makes the script of a client.
-type Clients<'a> = Box<dyn FnMut(&mut Random) -> Box<dyn Script> + 'a>;
-/// What makes the script of somebody a handler connects to, or denies the connection.
-type Remotes<'a> = Box<dyn FnMut(&Destination, &mut Random) -> Option<Box<dyn Script>> + 'a>;
+use crate::reactor::{Budgets, Remote};
 
 /// A whole server and its clients in memory, driven by one seed: listeners, handlers, timers, topics,
 /// workers, on a network and a clock that do what the seed says.
@@ -131,14 +142,8 @@ pub struct Simulation<'a> {
     limits: Option<Limits>,
     mode: Option<Mode>,
     remotes: Remotes<'a>,
+    commands: Commands<'a>,
     panics: Panics,
-}
-
-/// What a panic of a handler means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Panics {
-    Fail,
-    EndTheConnection,
 }
 
 impl<'a> Simulation<'a> {
@@ -149,6 +154,7 @@ impl<'a> Simulation<'a> {
             limits: None,
             mode: None,
             remotes: Box::new(|_, _| None),
+            commands: Box::new(|_, _| {}),
             panics: Panics::Fail,
         }
     }
@@ -182,6 +188,14 @@ impl<'a> Simulation<'a> {
         self
     }
 
+    /// What other threads do with the handle of the server: called at any time, again and again.
+    /// Otherwise they do nothing but stop it.
+    #[must_use]
+    pub fn commands(mut self, commands: impl FnMut(&Remote, &mut Random) + 'a) -> Simulation<'a> {
+        self.commands = Box::new(commands);
+        self
+    }
+
     /// A handler that panics, or work that it offloads, ends its connection only, as on a real
     /// server. Otherwise the simulation fails.
     #[must_use]
@@ -203,18 +217,33 @@ impl<'a> Simulation<'a> {
     ) -> Trace {
         let clients: Clients<'a> = Box::new(move |random| Box::new(clients(random)));
         let mut random = Random::new(self.seed);
+        // Limits that were set are those of one address.
+        let addresses = if self.limits.is_some() { 1 } else { 1 + random.below(3) };
         let limits = self.limits.unwrap_or_else(|| pace(&mut random));
         let mode = self.mode.unwrap_or_else(|| match random.below(6) {
             0 => Mode::Reactors(2 + random.below(2)),
-            1..=3 => Mode::Threads(1),
+            1..=3 => Mode::Threads(1 + random.below(3)),
             _ => Mode::Multiplex,
         });
-        let mut world = World::new(limits, mode, random, Box::new(service), clients);
+        let has_workers = matches!(mode, Mode::Threads(1..));
+        let plan = Plan {
+            limits,
+            mode,
+            addresses,
+            budgets: budgets(&mut random),
+            has_blocking: has_workers && random.one_in(3),
+            has_datagrams: random.one_in(4),
+            takes_ordinary_path: both_ways::takes_ordinary_path(),
+        };
+        let mut world = World::new(plan, random, Box::new(service), clients);
         world.remotes = self.remotes;
+        world.commands = self.commands;
         world.panics = self.panics;
-        world.storm();
-        world.calm();
-        world.finish()
+        Storm::new(&mut world).run();
+        Calm::new(&mut world).run();
+        let trace = world.finish();
+        both_ways::record(&trace);
+        trace
     }
 }
 
@@ -228,11 +257,20 @@ impl fmt::Debug for Simulation<'_> {
     }
 }
 
+/// How much one turn does, mostly very little.
+fn budgets(random: &mut Random) -> Budgets {
+    match random.one_in(4) {
+        true => Budgets::default(),
+        false => Budgets { events: 1 + random.below(6), commands: 1 + random.below(3) },
+    }
+}
+
 /// Limits that change when something happens, and not what.
 fn pace(random: &mut Random) -> Limits {
     let output_low = random.below(300);
     Limits {
         connections: 1 + random.below(8),
+        connections_per_peer: random.one_in(4).then(|| 1 + random.below(3)),
         accept_burst: 1 + random.below(4),
         read_budget: 1 + random.below(2000),
         output_low,

@@ -2,111 +2,68 @@
 //! the contract of handlers; no wire and no hub.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use super::account::{Account, lock};
+use super::kernel::{self, Shared, Wanted};
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::context::Effect;
 use crate::handler::context::{Context, Note};
 
-/// What is known of one connection by both of its sides.
-#[derive(Default)]
-pub(super) struct Account {
-    /// All bytes that have arrived from the client, and how many of them handlers have used.
-    pub(super) arrived: Vec<u8>,
-    used: usize,
-    /// The end of them has arrived.
-    pub(super) shut: bool,
-    pub(super) opened: bool,
-    /// Its handler wants to be replaced, and the new one has not been opened.
-    pub(super) handed_over: bool,
-    pub(super) closed: Option<Close>,
-    /// Its handler has been told of the end of the input.
-    eof: bool,
-    paused: bool,
-    /// Its handler has asked for the end.
-    over: bool,
-    /// Its handler is being called. One that panics never returns.
-    called: bool,
-    /// When its timer will ring, in milliseconds.
-    pub(super) timer_ms: Option<u64>,
-    /// What should never have happened.
-    pub(super) breach: Option<String>,
-}
-
-pub(super) type Shared = Arc<Mutex<Account>>;
-
-pub(super) fn lock(account: &Mutex<Account>) -> MutexGuard<'_, Account> {
-    account.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Account {
-    /// Whether its handler has nothing more to do.
-    pub(super) fn is_over(&self) -> bool {
-        self.over || self.called
-    }
-
-    fn breach(&mut self, what: impl Into<String>) {
-        self.breach.get_or_insert(what.into());
-    }
-
-    /// Something is told that is no use to one who has not opened or has closed.
-    fn told(&mut self, what: &str) {
-        if !self.opened {
-            self.breach(format!("{what} before on_open"));
-        }
-        if self.closed.is_some() {
-            self.breach(format!("{what} after on_close"));
-        } else if self.over {
-            self.breach(format!("{what} though the handler has closed"));
-        }
-    }
-
-    fn offered(&mut self, input: &[u8]) {
-        self.told("on_data");
-        if self.paused {
-            self.breach("on_data though the handler has paused");
-        }
-        if self.eof {
-            self.breach("on_data after on_eof");
-        }
-        if input.is_empty() {
-            self.breach("on_data with nothing");
-        }
-        let unused = self.arrived.get(self.used..).unwrap_or_default();
-        if !unused.starts_with(input) {
-            self.breach(format!("on_data with other bytes than came, behind byte {}", self.used));
-        }
-    }
-
-    fn returned(&mut self, offered: usize, result: &Result<usize, Close>) {
-        match result {
-            Ok(used) => self.used += (*used).min(offered),
-            Err(_) => self.over = true,
-        }
-    }
-
-    fn woken(&mut self, now_ms: u64) {
-        self.told("on_wake");
-        match self.timer_ms.take() {
-            Some(at_ms) if at_ms > now_ms => self.breach("on_wake too early"),
-            Some(_) => {}
-            None => self.breach("on_wake without a timer"),
-        }
-    }
-}
-
-/// A handler, and who looks over its shoulder.
+/// A handler, and the account that its calls are held against.
 pub(super) struct Observed {
     handler: Box<dyn Handler>,
-    account: Shared,
+    kernel: Shared,
+    /// That of its connection, once it is opened.
+    account: Arc<Mutex<Account>>,
     /// It has been opened. (Another one may have been, which it took over from.)
     opened: bool,
+    /// If it was to have a connection made.
+    dial: Option<DialTicket>,
+}
+
+/// A connection that a handler wanted. It is made or it is told that it cannot be, once.
+struct DialTicket {
+    kernel: Shared,
+    number: usize,
+}
+
+impl DialTicket {
+    fn new(kernel: &Shared) -> DialTicket {
+        let mut shared = kernel::lock(kernel);
+        shared.wanted.push(Wanted::Open);
+        DialTicket { kernel: Arc::clone(kernel), number: shared.wanted.len() - 1 }
+    }
+
+    fn end(self, how: Wanted) {
+        kernel::lock(&self.kernel).wanted[self.number] = how;
+    }
+}
+
+impl Drop for DialTicket {
+    fn drop(&mut self) {
+        let wanted = &mut kernel::lock(&self.kernel).wanted[self.number];
+        if *wanted == Wanted::Open {
+            *wanted = Wanted::Dropped;
+        }
+    }
 }
 
 impl Observed {
-    pub(super) fn new(handler: Box<dyn Handler>, account: Shared) -> Observed {
-        Observed { handler, account, opened: false }
+    pub(super) fn new(handler: Box<dyn Handler>, kernel: &Shared) -> Observed {
+        Observed {
+            handler,
+            kernel: Arc::clone(kernel),
+            account: Arc::default(),
+            opened: false,
+            dial: None,
+        }
+    }
+
+    /// One that is to have a connection made.
+    fn dialing(handler: Box<dyn Handler>, kernel: &Shared) -> Observed {
+        Observed { dial: Some(DialTicket::new(kernel)), ..Observed::new(handler, kernel) }
     }
 
     fn call<R>(
@@ -127,12 +84,12 @@ impl Observed {
                 Effect::WakeAt(at_ms) => account.timer_ms = Some(*at_ms),
                 Effect::Upgrade(to) if !account.over => {
                     let inner = std::mem::replace(to, Box::new(Nobody));
-                    *to = Box::new(Observed {
-                        handler: inner,
-                        account: Arc::clone(&self.account),
-                        opened: false,
-                    });
+                    *to = Box::new(Observed::new(inner, &self.kernel));
                     account.handed_over = true;
+                }
+                Effect::Connect(dial) => {
+                    let inner = std::mem::replace(&mut dial.handler, Box::new(Nobody));
+                    dial.handler = Box::new(Observed::dialing(inner, &self.kernel));
                 }
                 _ => {}
             }
@@ -152,19 +109,18 @@ impl Handler for Nobody {
 
 impl Handler for Observed {
     fn on_open(&mut self, cx: &mut Context<'_>) {
+        if let Some(account) = kernel::lock(&self.kernel).accounts.get(&cx.id()) {
+            self.account = Arc::clone(account);
+        }
+        if let Some(dial) = self.dial.take() {
+            dial.end(Wanted::Made);
+        }
         let mut account = lock(&self.account);
         if self.opened || account.opened != account.handed_over || account.closed.is_some() {
             account.breach("on_open twice");
         }
         self.opened = true;
-        *account = Account {
-            opened: true,
-            handed_over: false,
-            eof: false,
-            paused: false,
-            timer_ms: None,
-            ..std::mem::take(&mut *account)
-        };
+        account.open();
         drop(account);
         self.call(cx, |handler, cx| handler.on_open(cx));
     }
@@ -207,6 +163,13 @@ impl Handler for Observed {
     }
 
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
+        match self.dial.take() {
+            Some(dial) => dial.end(Wanted::Unreachable),
+            None => {
+                let breach = "on_unreachable twice, or of a connection that was not wanted";
+                kernel::lock(&self.kernel).breach = Some(breach.to_owned());
+            }
+        }
         self.call(cx, |handler, cx| handler.on_unreachable(error, cx));
     }
 

@@ -47,3 +47,21 @@ pub enum End {
     /// No handler has served it: the service refused it, or it was never accepted.
     Unserved,
 }
+
+/// A client of a handler that blocks, which says a little and then waits for its end.
+#[derive(Default)]
+pub(super) struct Mute {
+    said: usize,
+}
+
+impl Script for Mute {
+    fn next(&mut self, random: &mut Random) -> Action {
+        self.said += 1;
+        match self.said {
+            0..3 => Action::Send(vec![b'.'; 1 + random.below(9)]),
+            _ => Action::Wait,
+        }
+    }
+
+    fn received(&mut self, _: &[u8]) {}
+}

@@ -1,12 +1,14 @@
 //! The first half of a simulation: whatever can happen does, in an order that the seed chooses.
 
 use std::io::ErrorKind;
-use std::time::Duration;
 
+use super::kernel;
+use super::listener;
+use super::share::Share;
 use super::trace::What;
-use super::world::{Phase, Share, World};
+use super::world::World;
 use crate::hub::Readiness;
-use crate::testkit::listener;
+use crate::reactor::{Source, StopRequest};
 
 /// Errors of the system when it accepts: ECONNABORTED, ENFILE, EMFILE, ENOBUFS, EPROTO. Those that
 /// are not known to the system it runs on are errors nevertheless.
@@ -21,157 +23,242 @@ const WRITE_ERRORS: &[ErrorKind] = &[
     ErrorKind::OutOfMemory,
     ErrorKind::Interrupted,
 ];
+/// What connecting may fail with. The first is for the moment only.
+const CONNECT_ERRORS: &[ErrorKind] =
+    &[ErrorKind::WouldBlock, ErrorKind::AddrNotAvailable, ErrorKind::ConnectionRefused];
 /// So much may be on its way to the server: a script that has more to say is not asked.
 const UNDERWAY: usize = 256 * 1024;
 
-impl World<'_> {
-    pub(super) fn storm(&mut self) {
-        let steps = 30 + self.random.below(200);
-        // Some seeds have no faults, so that models see everything come to a good end.
-        let is_rough = self.random.one_in(2);
-        let may_stop = self.random.one_in(4);
+/// The first half of a simulation.
+pub(super) struct Storm<'w, 'a> {
+    world: &'w mut World<'a>,
+    /// Some seeds have no faults, so that models see everything come to a good end.
+    is_rough: bool,
+    may_stop: bool,
+}
+
+impl<'w, 'a> Storm<'w, 'a> {
+    pub(super) fn new(world: &'w mut World<'a>) -> Storm<'w, 'a> {
+        let is_rough = world.random.one_in(2);
+        let may_stop = world.random.one_in(4);
+        Storm { world, is_rough, may_stop }
+    }
+
+    pub(super) fn run(mut self) {
+        let steps = 30 + self.world.random.below(200);
         for _ in 0..steps {
-            if self.phase == Phase::Aborted {
+            if self.world.server.is_over() {
                 return;
             }
-            match self.random.below(64) {
-                0..=19 => self.act_somebody(),
-                20..=30 => self.bring_some(),
-                31..=37 => self.take_some(),
-                38 | 39 => self.arrive_if_any(),
+            match self.world.random.below(64) {
+                0..=19 => self.act(),
+                20..=30 => self.bring(),
+                31..=37 => self.take(),
+                38 | 39 => self.arrive(),
                 40 | 41 => self.narrow(),
                 42 | 43 => self.stray_event(),
-                44 | 45 if is_rough => self.fault(),
+                44 | 45 if self.is_rough => self.fault(),
                 46 => self.pass(),
-                47 if self.random.one_in(30) && may_stop => match self.random.one_in(4) {
-                    true => self.abort(),
-                    false => self.stop(),
-                },
-                48 => self.settle(),
-                _ => self.turn(Share::Some),
+                47 if self.may_stop && self.world.random.one_in(30) => self.stop(),
+                48 => self.world.settle(),
+                49 => self.datagram(),
+                50 => self.command(),
+                _ => self.world.turn(Share::Some),
             }
         }
     }
 
     fn somebody(&mut self) -> Option<usize> {
-        let count = self.guests.len();
-        (count > 0).then(|| self.random.below(count))
+        let count = self.world.guests.len();
+        (count > 0).then(|| self.world.random.below(count))
     }
 
-    fn act_somebody(&mut self) {
+    fn act(&mut self) {
         match self.somebody() {
-            Some(who) if self.guests[who].way.len() < UNDERWAY => drop(self.act(who)),
+            Some(who) if self.world.guests[who].way.len() < UNDERWAY => {
+                self.world.act(who);
+            }
             Some(_) => {}
-            None => self.arrive_if_any(),
+            None => self.arrive(),
         }
     }
 
-    fn arrive_if_any(&mut self) {
-        if self.to_come > 0 {
-            self.arrive();
+    fn arrive(&mut self) {
+        if self.world.to_come > 0 {
+            self.world.arrive();
         }
     }
 
-    fn bring_some(&mut self) {
+    fn stop(&mut self) {
+        let request = match self.world.random.one_in(4) {
+            true => StopRequest::Abort,
+            false => StopRequest::Drain,
+        };
+        self.world.tell(request);
+    }
+
+    fn bring(&mut self) {
         let Some(who) = self.somebody() else { return };
-        let all = self.guests[who].way.len();
-        let len = match self.random.below(4) {
-            0 => 1 + self.random.below(4),
+        let random = &mut self.world.random;
+        let all = self.world.guests[who].way.len();
+        let len = match random.below(4) {
+            0 => 1 + random.below(4),
             1 => all,
-            _ => self.random.below(all + 1),
+            _ => random.below(all + 1),
         };
-        let with_end = self.random.one_in(2);
-        self.bring(who, len, with_end);
+        let with_end = random.one_in(2);
+        self.world.bring(who, len, with_end);
     }
 
-    fn take_some(&mut self) {
+    fn take(&mut self) {
         let Some(who) = self.somebody() else { return };
-        let len = match self.random.one_in(2) {
+        let len = match self.world.random.one_in(2) {
             true => usize::MAX,
-            false => 1 + self.random.below(400),
+            false => 1 + self.world.random.below(400),
         };
-        self.take(who, len);
+        self.world.take(who, len);
     }
 
     /// A slow reader, or a system that moves little at a time.
     fn narrow(&mut self) {
         let Some(who) = self.somebody() else { return };
-        let window = match self.random.below(4) {
+        let random = &mut self.world.random;
+        let window = match random.below(4) {
             0 => 0,
             1 => usize::MAX,
-            _ => 1 + self.random.below(600),
+            _ => 1 + random.below(600),
         };
-        let is_new = self.guests[who].client.is_none();
-        let grain = (is_new && self.random.one_in(2)).then(|| 1 + self.random.below(300));
-        let mut wire = self.guests[who].wire();
+        let is_new = !self.world.guests[who].is_taken_in;
+        let grain = (is_new && random.one_in(2)).then(|| 1 + random.below(300));
+        let mut wire = self.world.guests[who].wire();
         wire.window = window;
         wire.note_taken();
+        // A wire is of one kind: where short reads prove nothing, they never do.
+        let is_watched = wire.watched.is_some();
+        let grain = grain.filter(|_| !is_watched);
         if grain.is_some() {
-            // A wire is of one kind: where short reads prove nothing, they never do.
             wire.grain = grain;
         }
         drop(wire);
-        self.note(who, What::HasWindow, window);
+        self.world.note(who, What::HasWindow, window);
         if let Some(grain) = grain {
-            self.note(who, What::HasGrain, grain);
+            self.world.note(who, What::HasGrain, grain);
         }
     }
 
-    /// An event without a cause, or for somebody who has gone.
+    /// An event without a cause, or for a connection that has gone.
     fn stray_event(&mut self) {
+        let index = self.world.random.below(self.world.server.count());
+        if self.world.random.one_in(8) {
+            let key = self.world.random.below(3);
+            let readiness =
+                Readiness { readable: true, writable: true, error: true, ..Readiness::default() };
+            self.tell(index, Source::Dial(key), readiness);
+            return;
+        }
         let Some(who) = self.somebody() else { return };
-        let guest = &self.guests[who];
-        let Some(client) = guest.client else { return };
-        let has_gone = guest.wire().server_gone;
+        let wire = self.world.guests[who].wire();
+        let Some((index, source)) = wire.watched else { return };
+        let has_gone = wire.server_gone;
         let readiness = Readiness {
             readable: true,
             // A socket that has no room is never said to have some.
-            writable: has_gone || guest.wire().is_writable(),
+            writable: has_gone || wire.is_writable(),
             read_closed: has_gone,
             error: has_gone,
             urgent: false,
         };
-        self.network.stray.push((client, readiness));
-        self.note(who, if has_gone { What::StaleEvent } else { What::Event }, 0);
+        drop(wire);
+        self.tell(index, source, readiness);
+        self.world.note(who, if has_gone { What::StaleEvent } else { What::Event }, 0);
+    }
+
+    fn tell(&mut self, index: usize, source: Source, readiness: Readiness) {
+        let kernel = &mut kernel::lock(&self.world.server.kernel);
+        kernel.loops[index].add_event(source, readiness);
     }
 
     fn fault(&mut self) {
-        if self.random.one_in(2) {
-            let at = self.random.below(ACCEPT_ERRORS.len());
-            let mut queue = listener::lock(&self.queue);
-            queue.codes.push_back(ACCEPT_ERRORS[at]);
-            drop(queue);
-            self.note(0, What::AcceptFails, at);
-            return;
+        match self.world.random.below(6) {
+            0 | 1 => self.accepting_fails(),
+            2 => self.system_fails(),
+            _ => self.socket_fails(),
         }
+    }
+
+    fn accepting_fails(&mut self) {
+        let at = self.world.random.below(ACCEPT_ERRORS.len());
+        listener::lock(&self.world.server.queues[0]).codes.push_back(ACCEPT_ERRORS[at]);
+        self.world.note(0, What::AcceptFails, at);
+    }
+
+    /// The system has no thread or no room in its poller, a connection cannot be begun, or a signal
+    /// interrupts a wait.
+    fn system_fails(&mut self) {
+        let random = &mut self.world.random;
+        let kernel = &mut kernel::lock(&self.world.server.kernel);
+        match random.below(4) {
+            0 => kernel.faults.threads += 1,
+            1 => kernel.faults.watches += 1,
+            2 => {
+                let at = random.below(CONNECT_ERRORS.len());
+                kernel.faults.connect.push_back(CONNECT_ERRORS[at]);
+            }
+            _ => {
+                let index = random.below(kernel.loops.len());
+                kernel.loops[index].is_interrupted = true;
+            }
+        }
+    }
+
+    fn socket_fails(&mut self) {
         let Some(who) = self.somebody() else { return };
-        let guest = &self.guests[who];
+        let random = &mut self.world.random;
+        let guest = &self.world.guests[who];
         let mut wire = guest.wire();
-        if self.random.one_in(2) {
-            let at = self.random.below(READ_ERRORS.len());
+        if random.one_in(2) {
+            let at = random.below(READ_ERRORS.len());
             wire.read_error.get_or_insert(READ_ERRORS[at]);
             wire.edge = true;
             drop(wire);
-            self.note(who, What::ReadFails, at);
+            self.world.note(who, What::ReadFails, at);
         } else {
-            let at = self.random.below(WRITE_ERRORS.len());
+            let at = random.below(WRITE_ERRORS.len());
             wire.write_error.get_or_insert(WRITE_ERRORS[at]);
             drop(wire);
-            self.note(who, What::WriteFails, at);
+            self.world.note(who, What::WriteFails, at);
         }
     }
 
     /// Time passes: a little; or much at once, as when a machine has slept.
     fn pass(&mut self) {
-        let time_ms = match self.random.below(12) {
-            0 => 1000 * self.random.below(100),
-            1 => self.random.below(3000),
-            _ => self.random.below(50),
+        let random = &mut self.world.random;
+        let time_ms = match random.below(12) {
+            0 => 1000 * random.below(100),
+            1 => random.below(3000),
+            _ => random.below(50),
         };
-        let until = self.network.elapsed + Duration::from_millis(time_ms as u64);
-        if self.random.one_in(2) {
-            self.advance(until);
+        let until_ms = self.world.server.now_ms() + time_ms as u64;
+        if self.world.random.one_in(2) {
+            self.world.advance(until_ms);
         }
-        self.network.elapsed = until;
+        self.world.pass(until_ms);
+        self.world.note(0, What::Passes, 0);
+    }
+
+    /// A datagram comes, the socket has room or has none, or a call of it fails.
+    fn datagram(&mut self) {
+        let random = &mut self.world.random;
+        let what = random.below(4);
+        let len = random.below(200);
+        let Some(datagrams) = &self.world.server.datagrams else { return };
+        super::datagrams::lock(datagrams).happen(what, len, random);
+        self.world.note(0, What::Datagram, len);
+    }
+
+    /// Another thread asks for something.
+    fn command(&mut self) {
+        let World { commands, server, random, .. } = &mut *self.world;
+        commands(&server.remote, random);
     }
 }

@@ -43,6 +43,10 @@ pub(super) enum What {
     WriteFails,
     AcceptFails,
     Worker,
+    Waiter,
+    LooksUp,
+    Datagram,
+    Passes,
     Turn,
     Stop,
     Abort,
@@ -72,6 +76,10 @@ impl What {
             What::WriteFails => "the next write fails, error",
             What::AcceptFails => "accept fails, error",
             What::Worker => "a worker is done",
+            What::Waiter => "a blocking handler is done",
+            What::LooksUp => "a name is looked up",
+            What::Datagram => "a datagram comes, bytes:",
+            What::Passes => "time passes",
             What::Turn => "turn",
             What::Stop => "the server stops",
             What::Abort => "the server is aborted",
@@ -87,6 +95,10 @@ impl What {
             self,
             What::AcceptFails
                 | What::Worker
+                | What::Waiter
+                | What::LooksUp
+                | What::Datagram
+                | What::Passes
                 | What::Turn
                 | What::Stop
                 | What::Abort
@@ -106,6 +118,7 @@ impl What {
                 | What::ReadFails
                 | What::WriteFails
                 | What::AcceptFails
+                | What::Datagram
         )
     }
 }
@@ -135,6 +148,21 @@ impl Trace {
     /// Whether nothing has happened.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
+    }
+
+    /// Returns where two runs part, as a line of each.
+    pub(in crate::testkit) fn difference(&self, other: &Trace) -> Option<String> {
+        if self == other {
+            return None;
+        }
+        let line = |trace: &Trace, at: usize| {
+            let events = trace.events.get(at).copied().into_iter().collect();
+            Trace { events, digest: 0 }.to_string()
+        };
+        let events = self.events.iter().zip(&other.events);
+        let at = events.take_while(|(one, other)| one == other).count();
+        let (one, other) = (line(self, at), line(other, at));
+        Some(format!("event {at}: {} and {}", one.trim(), other.trim()))
     }
 
     /// The last events, for who wants to know how it came to a failure.

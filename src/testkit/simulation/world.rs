@@ -1,112 +1,128 @@
-//! The world of a simulation: the server and its clients, and one turn of it.
+//! The world of a simulation: a server, its clients, and all that is between them. One turn of it,
+//! and what must be true after each. Chooses what happens in a turn, as the dice fall; what happens
+//! between turns is chosen by [`storm`](super::storm) and [`calm`](super::calm).
 
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 
-use super::guest::Guest;
-use super::observer::Observed;
-use super::script::{Action, End};
+use super::datagrams;
+use super::events::Ears;
+use super::guest::{Farewell, Guest};
+use super::kernel::{self, Wanted};
+use super::listener;
+use super::script::{Action, End, Script};
+use super::server::{Plan, Server};
+use super::share::Share;
+use super::threads::Threads;
 use super::trace::{Trace, What};
-use super::{Clients, Panics, Remotes};
-use crate::accept::{AcceptOutcome, Acceptors};
+use crate::accept::PAUSE_MS;
 use crate::close::Close;
-use crate::handler::{Handler, Service};
+use crate::handler::Service;
 use crate::limits::Limits;
-use crate::metrics::counters::Counters;
 use crate::mode::Mode;
+use crate::net::destination::Destination;
 use crate::net::peer::Peer;
-use crate::now;
-use crate::testkit::listener::{self, Accepted, ListenQueue, MemoryListener};
-use crate::testkit::network::Network;
+use crate::now::NANOS_PER_MS;
+use crate::reactor::{Remote, StopRequest};
 use crate::testkit::random::Random;
-use crate::testkit::wire::MemorySocket;
+use crate::testkit::wire::{Connecting, Wire};
+
+/// What makes the script of a client.
+pub(super) type Clients<'a> = Box<dyn FnMut(&mut Random) -> Box<dyn Script> + 'a>;
+/// What makes the script of the far end of a connection that a handler wants, or denies it.
+pub(super) type Remotes<'a> =
+    Box<dyn FnMut(&Destination, &mut Random) -> Option<Box<dyn Script>> + 'a>;
+
+/// What other threads do with the handle of the server, at any time.
+pub(super) type Commands<'a> = Box<dyn FnMut(&Remote, &mut Random) + 'a>;
+
+/// What a panic of a handler means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Panics {
+    Fail,
+    EndTheConnection,
+}
 
 pub(super) struct World<'a> {
     pub(super) random: Random,
-    pub(super) network: Network,
-    /// What accepting counts; nobody reads it.
-    counters: Counters,
-    pub(super) doors: Acceptors<MemoryListener>,
-    pub(super) queue: Arc<Mutex<ListenQueue>>,
-    service: Box<dyn Service + 'a>,
+    pub(super) server: Server<'a>,
+    threads: Threads,
     clients: Clients<'a>,
     pub(super) remotes: Remotes<'a>,
+    pub(super) commands: Commands<'a>,
     pub(super) panics: Panics,
     pub(super) guests: Vec<Guest>,
     /// How many more will come.
     pub(super) to_come: usize,
-    pub(super) limits: Limits,
-    pub(super) phase: Phase,
-    /// One reactor had something for another one in the last turn.
-    pub(super) has_mail: bool,
+    limits: Limits,
+    /// The number of addresses that clients connect from.
+    addresses: usize,
+    has_workers: bool,
+    /// Faults have ceased: what was begun is answered.
+    pub(super) is_calm: bool,
+    /// What the server was told.
+    pub(super) told: StopRequest,
     pub(super) trace: Trace,
 }
 
-/// How far the server is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    Serving,
-    Draining { until_ms: u64 },
-    Aborted,
-}
-
-/// Of what is due, how much comes with a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Share {
-    All,
-    /// Each as the dice fall.
-    Some,
-}
-
+/// Turns without an end to what is due, after which there will be none.
+const TURNS: usize = 100_000;
 impl<'a> World<'a> {
     pub(super) fn new(
-        limits: Limits,
-        mode: Mode,
+        plan: Plan,
         mut random: Random,
         service: Box<dyn Service + 'a>,
         clients: Clients<'a>,
     ) -> World<'a> {
-        let network = match mode {
-            Mode::Threads(1..) => Network::with_workers(limits.clone()),
-            Mode::Reactors(n) => Network::with_reactors(limits.clone(), n),
-            _ => Network::new(limits.clone()),
-        };
-        let queue = Arc::new(Mutex::new(ListenQueue::default()));
-        let door = (MemoryListener(Arc::clone(&queue)), 0);
+        let (limits, addresses) = (plan.limits.clone(), plan.addresses);
+        let has_workers = matches!(plan.mode, Mode::Threads(1..));
         World {
             to_come: 1 + random.below(8),
+            server: Server::new(plan, service),
+            threads: Threads::default(),
             random,
-            network,
-            counters: Counters::new(),
-            doors: Acceptors::new(vec![door], &limits, 0),
-            queue,
-            service,
             clients,
             remotes: Box::new(|_, _| None),
+            commands: Box::new(|_, _| {}),
             panics: Panics::Fail,
             guests: Vec::new(),
             limits,
-            phase: Phase::Serving,
-            has_mail: false,
+            addresses,
+            has_workers,
+            is_calm: false,
+            told: StopRequest::None,
             trace: Trace::default(),
         }
     }
 
     pub(super) fn note(&mut self, who: usize, what: What, number: usize) {
-        self.trace.note(self.network.now_ms(), who, what, number);
+        self.trace.note(self.server.now_ms(), who, what, number);
     }
 
-    /// Somebody connects, and waits to be accepted.
+    /// A client connects, and waits to be accepted.
     pub(super) fn arrive(&mut self) {
         self.to_come -= 1;
+        let at = match self.server.queues.len() {
+            1 => 0,
+            count => self.random.below(4 * count) / (3 * count + 1),
+        };
+        let script = match at {
+            0 => (self.clients)(&mut self.random),
+            _ => Box::new(super::script::Mute::default()),
+        };
         let who = self.guests.len();
-        let guest = Guest::new((self.clients)(&mut self.random));
-        let mut queue = listener::lock(&self.queue);
+        let host = 1 + self.random.below(self.addresses) as u8;
+        let address = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, host), 1024 + who as u16);
+        let guest = Guest::new(script, Peer::V4(address));
+        guest.wire().connecting = Connecting::Pending;
+        let mut queue = listener::lock(&self.server.queues[at]);
         if !queue.closed {
-            queue.waiting.push_back((who, Arc::clone(&guest.wire)));
+            queue.waiting.push_back((guest.stream(), Peer::V4(address)));
             queue.edge = true;
             drop(queue);
             self.guests.push(guest);
-            self.note(who, What::Arrives, 0);
+            self.note(who, What::Arrives, at);
         }
     }
 
@@ -163,196 +179,256 @@ impl<'a> World<'a> {
         len > 0
     }
 
-    fn is_chosen(&mut self, share: Share) -> bool {
-        share == Share::All || !self.random.one_in(3)
-    }
-
-    /// One turn of the server, in the order of the reactor: note, accept, collect, turn.
+    /// One turn of the world.
     pub(super) fn turn(&mut self, share: Share) {
         self.note(0, What::Turn, 0);
-        let now = self.network.now();
-        self.network.hubs.iter_mut().for_each(|hub| hub.note_time(now));
-        self.deliver_events(share);
-        self.doors.begin(now);
-        self.admit_all();
-        self.collect(share);
-        let before = self.network.connections();
-        for reactor in 0..self.network.hubs.len() {
-            // Each goes at its own speed.
-            if reactor == 0 || self.is_chosen(share) {
-                self.network.run(reactor);
-            }
-        }
-        if self.is_chosen(share) {
-            self.has_mail = self.network.carry();
-        }
-        self.dial(share);
-        if self.network.connections() < before {
-            self.doors.retry();
-        }
-        if let Phase::Draining { until_ms } = self.phase {
-            if until_ms <= self.network.now_ms() {
-                self.abort();
-            }
+        self.make_connections(share);
+        let World { threads, server, random, trace, .. } = self;
+        let now_ms = server.now_ms();
+        threads.work(&server.kernel, random, share, |what| trace.note(now_ms, 0, what, 0));
+        let count = self.server.count();
+        let from = self.random.below(count);
+        for at in 0..count {
+            self.turn_loop((from + at) % count, share);
         }
         self.look();
-        self.admit_held();
     }
 
-    fn deliver_events(&mut self, share: Share) {
-        self.network.deliver_stray();
-        // From anywhere and around: events come in any order.
-        let from = self.random.below(self.guests.len().max(1));
-        for at in 0..self.guests.len() {
-            let who = (from + at) % self.guests.len();
-            let guest = &self.guests[who];
-            let (false, Some(client)) = (guest.has_ended, guest.client) else { continue };
-            if guest.wire().edge && self.is_chosen(share) && self.network.deliver(client) {
-                self.note(who, What::Event, 0);
-            }
-        }
-        if listener::lock(&self.queue).edge && self.is_chosen(share) {
-            listener::lock(&self.queue).edge = false;
-            self.doors.note(0);
+    /// All that a loop can hear of.
+    fn ears(&self) -> Ears<'_> {
+        let guests = self.guests.iter().filter(|guest| !guest.has_ended);
+        let kernel = kernel::lock(&self.server.kernel);
+        let dials = kernel.dials.iter().map(|dial| &dial.wire).chain(&kernel.denied);
+        let wires = guests.map(|guest| &guest.wire).chain(dials).map(Arc::clone).collect();
+        Ears {
+            kernel: &self.server.kernel,
+            wires,
+            queues: &self.server.queues,
+            datagrams: self.server.datagrams.as_ref(),
         }
     }
 
-    fn collect(&mut self, share: Share) {
-        let at_work = self.network.tasks.len();
-        for _ in 0..at_work {
-            if self.is_chosen(share) {
-                let at = self.random.below(self.network.tasks.len());
-                self.network.work(at);
-                self.note(0, What::Worker, 0);
-            }
-        }
-    }
-
-    pub(super) fn has_room(&self) -> bool {
-        let coming = self.network.dials.len() + self.doors.over_limit();
-        self.network.connections() + coming < self.limits.connections
-    }
-
-    pub(super) fn admit_all(&mut self) {
-        loop {
-            match self.doors.next(self.has_room(), self.network.now(), &self.counters) {
-                AcceptOutcome::Accepted(newcomer) => self.admit(newcomer),
-                AcceptOutcome::OverLimit => {}
-                AcceptOutcome::Nothing => return,
-            }
-        }
-    }
-
-    /// Lets those in who had too many connections when they came, and have no longer.
-    fn admit_held(&mut self) {
-        while let Some(newcomer) = self.doors.next_over_limit(&self.counters) {
-            self.admit(newcomer);
-        }
-    }
-
-    fn admit(&mut self, newcomer: crate::accept::Accepted<Accepted>) {
-        let crate::accept::Accepted {
-            socket: Accepted { who, socket }, peer, permit: entry, ..
-        } = newcomer;
-        if let Some(handler) = self.service.accept(&peer) {
-            self.guests[who].entry = entry;
-            let reactor = self.random.below(self.network.hubs.len());
-            self.seat(who, reactor, socket, peer, handler, What::Accepted);
-        }
-    }
-
-    fn seat(
-        &mut self,
-        who: usize,
-        reactor: usize,
-        socket: MemorySocket,
-        peer: Peer,
-        handler: Box<dyn Handler>,
-        what: What,
-    ) {
-        let account = Arc::clone(&self.guests[who].account);
-        let handler = Box::new(Observed::new(handler, account));
-        let client = self.network.admit(reactor, socket, peer, handler);
-        let now_ms = self.network.now_ms();
-        self.guests[who].open(client, now_ms);
-        self.note(who, what, 0);
-    }
-
-    /// Makes the connections that handlers want, or denies them.
-    fn dial(&mut self, share: Share) {
-        while !self.network.dials.is_empty() && self.is_chosen(share) {
-            let to = self.network.dials[0].1.to.clone();
-            let has_room = self.network.connections() < self.limits.connections;
-            let script = match has_room && self.phase != Phase::Aborted {
-                true => (self.remotes)(&to, &mut self.random),
-                false => None,
-            };
-            match script {
-                Some(script) => {
-                    let guest = Guest::new(script);
-                    let socket = MemorySocket(Arc::clone(&guest.wire));
-                    self.guests.push(guest);
-                    let Some((reactor, dial)) = self.network.dials.pop_front() else { return };
-                    let who = self.guests.len() - 1;
-                    self.seat(who, reactor, socket, Peer::Unix, dial.handler, What::Called);
-                }
-                None => {
-                    self.note(0, What::Denied, 0);
-                    self.network.deny(std::io::ErrorKind::ConnectionRefused.into());
-                }
-            }
-        }
-    }
-
-    /// The server stops as `Remote::stop` has it.
-    pub(super) fn stop(&mut self) {
-        if self.phase != Phase::Serving {
+    /// One turn of a loop, with the events that are due, if there is a reason for one. A wait may
+    /// also end without.
+    fn turn_loop(&mut self, index: usize, share: Share) {
+        if !self.server.is_running(index) {
             return;
         }
-        self.note(0, What::Stop, 0);
-        self.doors.begin_last(self.network.now());
-        self.admit_all();
-        self.doors.close();
-        self.network.stop();
-        let until_ms = self.network.now_ms().saturating_add(now::millis(self.limits.drain));
-        self.phase = Phase::Draining { until_ms };
+        let mut random = self.random.clone();
+        self.ears().deliver(index, &mut random, share);
+        self.random = random;
+        let has_events = !kernel::lock(&self.server.kernel).loops[index].events.is_empty();
+        let has_reason = has_events || self.server.is_due(index);
+        let is_run = match share {
+            Share::All => has_reason,
+            Share::Some if has_reason => !self.random.one_in(4),
+            Share::Some => self.random.one_in(4),
+        };
+        if is_run {
+            if let Err(error) = self.server.turn(index) {
+                self.fail(0, &format!("a loop has failed: {error}"));
+            }
+        }
     }
 
-    /// The server ends as `Remote::abort` has it.
-    pub(super) fn abort(&mut self) {
-        self.note(0, What::Abort, 0);
-        self.doors.close();
-        self.network.abort();
-        self.phase = Phase::Aborted;
+    /// Whether nothing is left to do at this moment.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let ears = self.ears();
+        let mut running = (0..self.server.count()).filter(|index| self.server.is_running(*index));
+        let have_news = running.any(|index| ears.have_news(index));
+        let is_dialing = kernel::lock(&self.server.kernel).is_dialing();
+        let is_due = (0..self.server.count()).any(|index| self.server.is_due(index));
+        !have_news && !is_dialing && !self.threads.are_busy(&self.server.kernel) && !is_due
     }
 
-    /// Sees what has become of everybody.
+    /// Makes the connections that loops have begun, denies them, or lets them wait for ever.
+    fn make_connections(&mut self, share: Share) {
+        let mut at = 0;
+        loop {
+            let mut kernel = kernel::lock(&self.server.kernel);
+            let Some(dial) = kernel.pending(at) else { return };
+            dial.is_silent = !self.is_calm && (dial.is_silent || self.random.one_in(16));
+            if dial.is_silent || !share.takes(&mut self.random) {
+                at += 1;
+                continue;
+            }
+            let to = dial.to.clone();
+            drop(kernel);
+            let script = (self.remotes)(&to, &mut self.random);
+            let how = match script {
+                Some(_) => Connecting::Made,
+                None => Connecting::Failed(std::io::ErrorKind::ConnectionRefused),
+            };
+            let dial = kernel::lock(&self.server.kernel).decide(at, how);
+            match script {
+                Some(script) => {
+                    self.guests.push(Guest::called(script, dial.wire, dial.account));
+                    self.note(self.guests.len() - 1, What::Called, 0);
+                }
+                None => self.note(0, What::Denied, 0),
+            }
+        }
+    }
+
+    /// Runs turns until nothing is left to do at this moment, and sees that nothing is forgotten.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..TURNS {
+            self.turn(Share::All);
+            if self.is_quiet() {
+                self.check_rest();
+                return;
+            }
+        }
+        self.fail(0, "the server never comes to rest");
+    }
+
+    /// Lets everything happen that is due until then, at its time.
+    pub(super) fn advance(&mut self, until_ms: u64) {
+        loop {
+            self.settle();
+            match self.server.next_ms() {
+                Some(due_ms) if due_ms <= until_ms => self.pass(due_ms),
+                _ => return,
+            }
+        }
+    }
+
+    /// Time passes, if it is not that time already. Of what has come before, the pollers know.
+    pub(super) fn pass(&mut self, until_ms: u64) {
+        for index in 0..self.server.count() {
+            let mut random = self.random.clone();
+            self.ears().deliver(index, &mut random, Share::All);
+            self.random = random;
+        }
+        let nanos = &mut kernel::lock(&self.server.kernel).nanos;
+        *nanos = (*nanos).max(until_ms.saturating_mul(NANOS_PER_MS));
+    }
+
+    fn check_rest(&mut self) {
+        self.server.check_rest();
+        let now_ms = self.server.now_ms();
+        let waits = self.server.queues.iter().any(|queue| {
+            let queue = listener::lock(queue);
+            !queue.closed && !queue.waiting.is_empty()
+        });
+        let has_room = self.server.len() < self.limits.connections;
+        let is_looked_at = self.server.due_ms(0).is_some_and(|ms| ms <= now_ms + PAUSE_MS);
+        if waits && has_room && !is_looked_at {
+            self.fail(0, "a client waits to be accepted, and nothing will look");
+        }
+        for (who, guest) in self.guests.iter().enumerate() {
+            let account = guest.account();
+            let is_live = account.opened && account.closed.is_none() && !guest.has_ended;
+            let is_due = account.timer_ms.is_some_and(|at_ms| at_ms <= now_ms);
+            if is_live && is_due && !account.is_over() {
+                drop(account);
+                self.fail(who, "its timer has not rung");
+            }
+        }
+    }
+
+    /// The server stops as `Remote::stop` has it, or ends as `Remote::abort` has it.
+    pub(super) fn tell(&mut self, request: StopRequest) {
+        if request <= self.told {
+            return;
+        }
+        self.told = request;
+        match request {
+            StopRequest::None => {}
+            StopRequest::Drain => {
+                self.note(0, What::Stop, 0);
+                self.server.remote.stop();
+            }
+            StopRequest::Abort => {
+                self.note(0, What::Abort, 0);
+                self.server.remote.abort();
+            }
+        }
+    }
+
+    /// Sees what has become of all.
     fn look(&mut self) {
-        let now_ms = self.network.now_ms();
-        let is_cut = self.phase != Phase::Serving;
-        let is_closed = listener::lock(&self.queue).closed;
+        if let Some(breach) = kernel::lock(&self.server.kernel).breach.take() {
+            self.fail(0, &breach);
+        }
+        self.look_at_limits();
+        self.look_at_listeners();
+        let now_ms = self.server.now_ms();
         for who in 0..self.guests.len() {
             let guest = &mut self.guests[who];
             if guest.has_ended {
                 continue;
             }
+            let is_new = !guest.is_taken_in && guest.account().opened;
+            if is_new {
+                guest.take_in(now_ms);
+            }
             guest.look(now_ms);
             let breach = guest.account().breach.take();
-            let has_gone = guest.wire().server_gone || guest.client.is_none() && is_closed;
+            let has_gone = guest.wire().server_gone;
+            if is_new {
+                self.note(who, What::Accepted, 0);
+            }
             if let Some(breach) = breach {
                 self.fail(who, &breach);
             }
             if has_gone {
                 self.take(who, usize::MAX);
-                self.bid_farewell(who, is_cut);
+                self.bid_farewell(who);
             }
         }
     }
 
-    fn bid_farewell(&mut self, who: usize, is_cut: bool) {
-        let now_ms = self.network.now_ms();
-        let guest = &mut self.guests[who];
-        match guest.end(&self.limits, now_ms, is_cut) {
+    /// The limits on connections hold, for all loops together.
+    fn look_at_limits(&self) {
+        if self.told != StopRequest::None {
+            return;
+        }
+        let is_open = |wire: &Wire| wire.connecting == Connecting::Made && !wire.server_gone;
+        let open = self.guests.iter().filter(|guest| is_open(&guest.wire())).count();
+        let dialing = kernel::lock(&self.server.kernel).dialing();
+        let (len, limit) = (open + dialing, self.limits.connections);
+        if len > limit {
+            self.fail(0, &format!("there are {len} connections, and the limit is {limit}"));
+        }
+        let Some(limit) = self.limits.connections_per_peer else { return };
+        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+        for guest in self.guests.iter().filter(|guest| guest.is_served()) {
+            let address = guest.peer.as_ref().and_then(Peer::subscriber);
+            *counts.entry(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))).or_default() += 1;
+        }
+        counts.remove(&IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        if let Some((address, count)) = counts.iter().find(|(_, count)| **count > limit) {
+            self.fail(0, &format!("{address} has {count} connections, and the limit is {limit}"));
+        }
+    }
+
+    /// A server that stops in good order takes in all that have connected, and all datagrams.
+    fn look_at_listeners(&self) {
+        let forgotten =
+            self.server.datagrams.as_ref().map_or(0, |queue| datagrams::lock(queue).left);
+        if forgotten > 0 && self.told == StopRequest::Drain {
+            self.fail(0, &format!("a stop has forgotten {forgotten} datagrams"));
+        }
+        for queue in &self.server.queues {
+            let queue = listener::lock(queue);
+            if queue.left > 0 && self.told == StopRequest::Drain && !queue.has_failed {
+                let left = queue.left;
+                drop(queue);
+                self.fail(0, &format!("a stop has forgotten {left} that had connected"));
+            }
+        }
+    }
+
+    fn bid_farewell(&mut self, who: usize) {
+        let guest = &self.guests[who];
+        let at = Farewell {
+            now_ms: self.server.now_ms(),
+            is_cut: self.told != StopRequest::None,
+            may_be_left: self.has_workers,
+            is_queued: kernel::lock(&self.server.kernel).is_queued(&guest.wire()),
+        };
+        match guest.end(&self.limits, at) {
             Ok(End::Cut(Close::Panicked)) if self.panics == Panics::Fail => {
                 self.fail(who, "a handler panicked, or work that it offloaded");
             }
@@ -362,8 +438,7 @@ impl<'a> World<'a> {
                     End::Cut(_) => What::EndsCut,
                     End::Unserved => What::Unserved,
                 };
-                guest.has_ended = true;
-                guest.entry = None;
+                self.guests[who].has_ended = true;
                 self.note(who, what, 0);
                 self.guests[who].script.ended(&end);
             }
@@ -376,13 +451,30 @@ impl<'a> World<'a> {
         panic!("client {who}: {breach}")
     }
 
-    /// Everybody has gone: nothing of them may be left.
+    /// All have gone and the server has ended: nothing may be left, and all was counted.
     pub(super) fn finish(mut self) -> Trace {
-        for who in 0..self.guests.len() {
-            let account = &self.guests[who].account;
-            if Arc::strong_count(account) > 1 {
+        kernel::lock(&self.server.kernel).accounts.clear();
+        for (who, guest) in self.guests.iter().enumerate() {
+            if Arc::strong_count(&guest.account) > 1 {
                 self.fail(who, "its handler was never dropped");
             }
+        }
+        if let Err(breach) =
+            self.server.check_counts(self.has_workers && self.told != StopRequest::None)
+        {
+            self.fail(0, &breach);
+        }
+        let wanted = std::mem::take(&mut kernel::lock(&self.server.kernel).wanted);
+        let is_lost = |wanted: &Wanted| match wanted {
+            Wanted::Open => true,
+            Wanted::Dropped => self.told == StopRequest::None,
+            Wanted::Made | Wanted::Unreachable => false,
+        };
+        if let Some(number) = wanted.iter().position(is_lost) {
+            self.fail(
+                0,
+                &format!("connection {number} that was wanted was neither made nor denied"),
+            );
         }
         std::mem::take(&mut self.trace)
     }

@@ -61,7 +61,8 @@ impl Tree {
         let mut tree = Tree { modules: Vec::new() };
         tree.add_file("src/lib.rs", None, files);
         let known: BTreeSet<&str> = tree.modules.iter().map(|module| &*module.file).collect();
-        for file in files {
+        // A module that is only for tests is in no tree, and neither is its file.
+        for file in files.iter().filter(|file| !file.path.ends_with("/tests.rs")) {
             assert!(known.contains(&*file.path), "{}: no `mod` item leads to it", file.path);
         }
         tree

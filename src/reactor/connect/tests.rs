@@ -1,0 +1,244 @@
+//! Connections in the making against a system whose answers, errors and time are given by hand.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Connector;
+use crate::close::Close;
+use crate::handler::Handler;
+use crate::handler::context::{Context, Dial};
+use crate::mailbox::Doorbell;
+use crate::net::address::Address;
+use crate::net::destination::Destination;
+use crate::now::Now;
+use crate::reactor::lookup::Lookup;
+use crate::reactor::outbound::Outbound;
+use crate::reactor::source::Source;
+
+const EAGAIN: i32 = if cfg!(target_os = "linux") { 11 } else { 35 };
+const EMFILE: i32 = 24;
+const ECONNREFUSED: i32 = if cfg!(target_os = "linux") { 111 } else { 61 };
+
+/// The time that a connection may take.
+const TIMEOUT_MS: u64 = 1_000;
+
+#[derive(Default)]
+struct System {
+    /// What the next calls of `connect` fail with.
+    errors: RefCell<VecDeque<i32>>,
+    /// What was connected to, each with its name.
+    tried: RefCell<Vec<(Address, Source)>>,
+    lookups: RefCell<Vec<Lookup>>,
+    has_no_thread: Cell<bool>,
+}
+
+impl Outbound for System {
+    /// What it is connected to.
+    type Socket = Address;
+
+    fn connect(&self, to: &Address, source: Source) -> io::Result<Address> {
+        self.tried.borrow_mut().push((to.clone(), source));
+        match self.errors.borrow_mut().pop_front() {
+            Some(code) => Err(io::Error::from_raw_os_error(code)),
+            None => Ok(to.clone()),
+        }
+    }
+
+    fn is_connected(_: &Address) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn start_lookup(&self, lookup: Lookup) -> io::Result<()> {
+        if self.has_no_thread.get() {
+            return Err(io::Error::from_raw_os_error(EAGAIN));
+        }
+        self.lookups.borrow_mut().push(lookup);
+        Ok(())
+    }
+}
+
+impl System {
+    /// Answers the lookup that was asked for as the nth, counted from those without an answer.
+    fn answer(&self, nth: usize, addresses: &[&str]) {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        self.lookups.borrow_mut().remove(nth).answer(Ok(addresses));
+    }
+
+    /// Fails so many calls of `connect` with an error.
+    fn fail(&self, times: usize, code: i32) {
+        self.errors.borrow_mut().extend((0..times).map(|_| code));
+    }
+
+    fn tries(&self) -> usize {
+        self.tried.borrow().len()
+    }
+}
+
+struct Silent;
+
+impl Handler for Silent {
+    fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+        Ok(input.len())
+    }
+}
+
+fn at(millis: u64) -> Now {
+    Now::new(Duration::from_millis(millis), 0)
+}
+
+fn connector() -> Connector<Address> {
+    Connector::new(&Doorbell::new(|| {}), Some(Duration::from_millis(TIMEOUT_MS)))
+}
+
+fn dial(to: &str) -> Dial {
+    let to: Destination = match to.strip_prefix('/') {
+        Some(_) => Address::Unix(to.into()).into(),
+        None => to.parse().unwrap(),
+    };
+    Dial { to, handler: Box::new(Silent) }
+}
+
+/// Turns whenever the connector asks for it, until something has come of an attempt; at most until
+/// `end_ms`. Returns the time, and what it is connected to or the error.
+fn run(
+    connector: &mut Connector<Address>,
+    system: &System,
+    end_ms: u64,
+) -> (u64, io::Result<Address>) {
+    let mut now_ms = 0;
+    loop {
+        connector.step(true, system, at(now_ms));
+        if let Some(outcome) = connector.outcomes.pop() {
+            return (now_ms, outcome.socket);
+        }
+        let due_ms = connector.next_ms().expect("an attempt wants to be looked at again");
+        assert!(due_ms > now_ms, "it would spin: due at {due_ms} ms, now {now_ms} ms");
+        assert!(due_ms <= end_ms, "nothing came of the attempt in {end_ms} ms");
+        now_ms = due_ms;
+    }
+}
+
+fn tcp(address: &str) -> Address {
+    Address::Tcp(address.parse::<SocketAddr>().unwrap())
+}
+
+#[test]
+fn an_answer_that_comes_late_is_not_taken_for_that_of_the_next() {
+    let (mut connector, system) = (connector(), System::default());
+    connector.dial(dial("slow.example:1"), &system, at(0));
+    connector.step(true, &system, at(TIMEOUT_MS));
+    let given_up = connector.outcomes.pop().unwrap();
+    assert_eq!(given_up.socket.unwrap_err().kind(), io::ErrorKind::TimedOut);
+
+    // The next one has its slot.
+    connector.dial(dial("next.example:2"), &system, at(TIMEOUT_MS));
+    system.answer(0, &["192.0.2.1:1"]);
+    connector.step(true, &system, at(TIMEOUT_MS + 1));
+    assert_eq!(system.tries(), 0, "connected to the address of the other name");
+    system.answer(0, &["192.0.2.2:2"]);
+    connector.step(true, &system, at(TIMEOUT_MS + 2));
+    assert_eq!(*system.tried.borrow(), [(tcp("192.0.2.2:2"), Source::Dial(0))]);
+    connector.advance(0, |attempt| attempt.note(&system, at(TIMEOUT_MS + 3)));
+    assert_eq!(connector.outcomes.pop().unwrap().socket.unwrap(), tcp("192.0.2.2:2"));
+}
+
+#[test]
+fn an_event_of_a_socket_that_was_given_up_is_not_that_of_the_next() {
+    let (mut connector, system) = (connector(), System::default());
+    connector.dial(dial("192.0.2.1:1"), &system, at(0));
+    connector.step(true, &system, at(TIMEOUT_MS));
+    assert!(connector.outcomes.pop().unwrap().socket.is_err());
+    connector.dial(dial("name.example:1"), &system, at(TIMEOUT_MS));
+    connector.advance(0, |attempt| attempt.note(&system, at(TIMEOUT_MS)));
+    assert!(connector.outcomes.is_empty(), "it is connected before its name is known");
+}
+
+#[test]
+fn a_full_queue_is_tried_again() {
+    for code in [EAGAIN, EMFILE] {
+        let (mut connector, system) = (connector(), System::default());
+        system.fail(5, code);
+        connector.dial(dial("/run/full"), &system, at(0));
+        // 10, 20, 40, 80 and 160 ms.
+        for (turn, due_ms) in [10, 30, 70, 150, 310].into_iter().enumerate() {
+            assert_eq!(system.tries(), turn + 1);
+            assert_eq!(connector.next_ms(), Some(due_ms));
+            connector.step(true, &system, at(due_ms - 1));
+            connector.step(true, &system, at(due_ms));
+        }
+        connector.advance(0, |attempt| attempt.note(&system, at(311)));
+        let outcome = connector.outcomes.pop().unwrap();
+        assert_eq!(outcome.socket.unwrap(), Address::Unix("/run/full".into()));
+    }
+}
+
+#[test]
+fn what_was_lacking_to_the_end_is_told() {
+    let (mut connector, system) = (connector(), System::default());
+    system.fail(100, EAGAIN);
+    connector.dial(dial("/run/full"), &system, at(0));
+    let (ended_ms, socket) = run(&mut connector, &system, 2 * TIMEOUT_MS);
+    assert_eq!(ended_ms, TIMEOUT_MS);
+    assert_eq!(socket.unwrap_err().raw_os_error(), Some(EAGAIN));
+    assert!(system.tries() < 15, "{} tries in a second", system.tries());
+    assert_eq!(connector.next_ms(), None);
+}
+
+#[test]
+fn a_verdict_is_not_tried_again() {
+    let (mut connector, system) = (connector(), System::default());
+    system.fail(1, ECONNREFUSED);
+    connector.dial(dial("/run/nothing"), &system, at(0));
+    let outcome = connector.outcomes.pop().expect("it ends at once");
+    assert_eq!(outcome.socket.unwrap_err().raw_os_error(), Some(ECONNREFUSED));
+    assert_eq!(system.tries(), 1);
+}
+
+#[test]
+fn an_address_that_lacks_something_has_its_share_of_the_time() {
+    let (mut connector, system) = (connector(), System::default());
+    connector.dial(dial("two.example:1"), &system, at(0));
+    system.answer(0, &["192.0.2.1:1", "192.0.2.2:1"]);
+    // The first one is tried at 0, 10, 30, 70, 150, 310 and 470 ms.
+    system.fail(7, EAGAIN);
+    for now_ms in [0, 10, 30, 70, 150, 310, 470, 500] {
+        connector.step(true, &system, at(now_ms));
+    }
+    let tried = system.tried.borrow();
+    assert_eq!(tried.len(), 8);
+    assert!(tried.iter().take(7).all(|(to, _)| *to == tcp("192.0.2.1:1")));
+    assert_eq!(tried[7].0, tcp("192.0.2.2:1"));
+}
+
+#[test]
+fn names_wait_for_a_thread() {
+    let (mut connector, system) = (connector(), System::default());
+    system.has_no_thread.set(true);
+    connector.dial(dial("one.example:1"), &system, at(0));
+    connector.dial(dial("two.example:1"), &system, at(0));
+    assert_eq!(connector.next_ms(), Some(100));
+    connector.step(true, &system, at(100));
+    assert_eq!(connector.next_ms(), Some(200));
+    system.has_no_thread.set(false);
+    connector.step(true, &system, at(200));
+    let names: Vec<_> =
+        system.lookups.borrow().iter().map(|lookup| lookup.question().0.to_owned()).collect();
+    assert_eq!(names, ["one.example", "two.example"]);
+    assert_eq!(connector.next_ms(), Some(TIMEOUT_MS));
+}
+
+#[test]
+fn a_name_that_found_no_thread_in_time_is_given_up() {
+    let (mut connector, system) = (connector(), System::default());
+    system.has_no_thread.set(true);
+    connector.dial(dial("one.example:1"), &system, at(0));
+    let (ended_ms, socket) = run(&mut connector, &system, 2 * TIMEOUT_MS);
+    assert_eq!(ended_ms, TIMEOUT_MS);
+    let error = socket.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert!(error.to_string().contains("no thread"), "{error}");
+    assert_eq!(connector.next_ms(), None, "nothing is left to ask for");
+}

@@ -1,0 +1,69 @@
+//! A listener in memory: the connections that wait at it, and the errors of the system. Knows no
+//! service.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::socket::MemoryStream;
+use crate::accept::Accept;
+use crate::net::address::Address;
+use crate::net::peer::Peer;
+use crate::testkit::wire::Connecting;
+
+/// What both sides of a listener share: the part of the kernel.
+#[derive(Default)]
+pub(super) struct ListenQueue {
+    /// Connections that have been made and not been accepted.
+    pub(super) waiting: VecDeque<(MemoryStream, Peer)>,
+    /// What the next calls of `accept` give instead: errors by their numbers.
+    pub(super) codes: VecDeque<i32>,
+    /// A connection came since the last event: an edge.
+    pub(super) edge: bool,
+    pub(super) closed: bool,
+    /// How many have been accepted.
+    pub(super) accepted: u64,
+    /// How many were waiting when it was closed.
+    pub(super) left: usize,
+    /// A call has failed for another reason than that none waits.
+    pub(super) has_failed: bool,
+}
+
+/// The server's side of a listener.
+pub(super) struct MemoryListener(pub(super) Arc<Mutex<ListenQueue>>);
+
+pub(super) fn lock(queue: &Mutex<ListenQueue>) -> MutexGuard<'_, ListenQueue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Accept for MemoryListener {
+    type Socket = MemoryStream;
+
+    fn accept(&self) -> io::Result<(MemoryStream, Peer)> {
+        let mut queue = lock(&self.0);
+        if let Some(code) = queue.codes.pop_front() {
+            queue.has_failed = true;
+            return Err(io::Error::from_raw_os_error(code));
+        }
+        let accepted = queue.waiting.pop_front().ok_or(io::ErrorKind::WouldBlock)?;
+        queue.accepted += 1;
+        accepted.0.wire().connecting = Connecting::Made;
+        Ok(accepted)
+    }
+
+    fn address(&self) -> Address {
+        Address::from(SocketAddr::from(([192, 0, 2, 200], 80)))
+    }
+}
+
+impl Drop for MemoryListener {
+    fn drop(&mut self) {
+        let mut queue = lock(&self.0);
+        queue.closed = true;
+        queue.left = queue.waiting.len();
+        let left = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        drop(left);
+    }
+}

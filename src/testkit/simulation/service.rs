@@ -1,0 +1,50 @@
+//! The services of a simulation: that of the user, whose handlers are observed, and one of handlers
+//! that block, which no thread ever calls.
+
+use super::kernel::{self, Shared};
+use super::observer::Observed;
+use crate::handler::blocking::{RequestHandler, RequestService};
+use crate::handler::stream::Stream;
+use crate::handler::{Handler, Service};
+use crate::net::peer::Peer;
+
+/// A service whose handlers are observed.
+pub(super) struct ObservedService<'a> {
+    service: Box<dyn Service + 'a>,
+    kernel: Shared,
+}
+
+impl<'a> ObservedService<'a> {
+    pub(super) fn new(service: Box<dyn Service + 'a>, kernel: &Shared) -> ObservedService<'a> {
+        ObservedService { service, kernel: kernel.clone() }
+    }
+}
+
+impl Service for ObservedService<'_> {
+    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn Handler>> {
+        match self.service.accept(peer) {
+            Some(handler) => Some(Box::new(Observed::new(handler, &self.kernel))),
+            None => {
+                kernel::lock(&self.kernel).refused.push(peer.clone());
+                None
+            }
+        }
+    }
+}
+
+/// A service of blocking handlers: how long each takes, the seed chooses.
+pub(super) struct Waiting;
+
+struct Waiter;
+
+impl RequestService for Waiting {
+    fn accept(&mut self, _: &Peer) -> Option<Box<dyn RequestHandler>> {
+        Some(Box::new(Waiter))
+    }
+}
+
+impl RequestHandler for Waiter {
+    fn handle(&mut self, _: &mut Stream) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! What other threads ask of a server by its handle, in simulations: it comes to all loops of a
+//! server, in order, and whatever else the loops do.
+
+use std::cell::Cell;
+
+use socketserver::testkit::{Action, Random, Script, Simulation, seeds};
+use socketserver::{Close, Context, Handler, Limits, Mode, Peer, Remote, RemoteError, Topic};
+
+/// Hears the news.
+struct Listener;
+
+impl Handler for Listener {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        cx.join(&Topic::new("news"));
+    }
+
+    fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+        Ok(input.len())
+    }
+}
+
+/// Reads numbers, each greater than the one before.
+#[derive(Default)]
+struct Reader {
+    came: Vec<u8>,
+    last: u64,
+}
+
+impl Script for Reader {
+    fn next(&mut self, random: &mut Random) -> Action {
+        match random.one_in(20) {
+            true => Action::Shut,
+            false => Action::Wait,
+        }
+    }
+
+    fn received(&mut self, bytes: &[u8]) {
+        self.came.extend(bytes);
+        while let Some((number, rest)) = self.came.split_first_chunk() {
+            let number = u64::from_be_bytes(*number);
+            assert!(number > self.last, "{number} after {}", self.last);
+            self.last = number;
+            self.came = rest.to_vec();
+        }
+    }
+}
+
+#[test]
+fn what_another_thread_publishes_is_heard_in_order() {
+    seeds(0..300, |seed| {
+        let mut random = Random::new(!seed);
+        let mode = match random.below(3) {
+            0 => Mode::Multiplex,
+            count => Mode::Reactors(count + 1),
+        };
+        let limits = Limits {
+            connections: 1 + random.below(8),
+            output_low: 10,
+            output_high: 50,
+            ..Limits::default()
+        };
+        let count = Cell::new(0_u64);
+        let publish = |remote: &Remote, random: &mut Random| {
+            for _ in 0..random.below(6) {
+                count.set(count.get() + 1);
+                let published = remote.publish(&Topic::new("news"), count.get().to_be_bytes());
+                assert_ne!(published, Err(RemoteError::Full));
+            }
+        };
+        let simulation = Simulation::new(seed).limits(limits).mode(mode).commands(publish);
+        simulation.run(|_: &Peer| Listener, |_: &mut Random| Reader::default());
+    });
+}
