@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use super::cast::{Clients, Commands, Panics, Remotes};
 use super::datagrams;
 use super::events::Ears;
 use super::guest::{Farewell, Guest};
 use super::kernel::{self, Wanted};
 use super::listener;
-use super::script::{Action, End, Script};
+use super::script::{Action, End};
 use super::server::{Plan, Server};
 use super::share::Share;
 use super::threads::Threads;
@@ -21,28 +22,11 @@ use crate::close::Close;
 use crate::handler::Service;
 use crate::limits::Limits;
 use crate::mode::Mode;
-use crate::net::destination::Destination;
 use crate::net::peer::Peer;
 use crate::now::NANOS_PER_MS;
-use crate::reactor::{Remote, StopRequest};
+use crate::reactor::StopRequest;
 use crate::testkit::random::Random;
 use crate::testkit::wire::Connecting;
-
-/// What makes the script of a client.
-pub(super) type Clients<'a> = Box<dyn FnMut(&mut Random) -> Box<dyn Script> + 'a>;
-/// What makes the script of the far end of a connection that a handler wants, or denies it.
-pub(super) type Remotes<'a> =
-    Box<dyn FnMut(&Destination, &mut Random) -> Option<Box<dyn Script>> + 'a>;
-
-/// What other threads do with the handle of the server, at any time.
-pub(super) type Commands<'a> = Box<dyn FnMut(&Remote, &mut Random) + 'a>;
-
-/// What a panic of a handler means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Panics {
-    Fail,
-    EndTheConnection,
-}
 
 pub(super) struct World<'a> {
     pub(super) random: Random,
