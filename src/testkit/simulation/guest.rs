@@ -155,6 +155,7 @@ impl Guest {
         let mut wire = self.wire();
         wire.client_reset = true;
         wire.to_server.clear();
+        wire.mark = None;
         wire.edge = true;
     }
 
@@ -193,7 +194,9 @@ impl Guest {
             };
         };
         self.check_reason(&why, limits, now_ms, is_cut, &wire)?;
+        // A worker may have had the handler meanwhile.
         if is_queued
+            && !may_be_left
             && wire.is_readable()
             && matches!(why, Close::Timeout(Timeout::Idle | Timeout::FirstByte))
         {

@@ -107,7 +107,25 @@ impl<'w, 'a> Storm<'w, 'a> {
             _ => random.below(all + 1),
         };
         let with_end = random.one_in(2);
+        let is_urgent = random.one_in(16);
         self.world.bring(who, len, with_end);
+        if is_urgent {
+            self.mark(who);
+        }
+    }
+
+    /// Urgent data was sent: a read stops where.
+    fn mark(&mut self, who: usize) {
+        let random = &mut self.world.random;
+        let mut wire = self.world.guests[who].wire();
+        let len = wire.to_server.len();
+        if len > 1 && wire.grain.is_none() && wire.mark.is_none() {
+            let at = 1 + random.below(len - 1);
+            wire.mark = Some(at);
+            wire.edge = true;
+            drop(wire);
+            self.world.note(who, What::IsUrgent, at);
+        }
     }
 
     fn take(&mut self) {

@@ -37,6 +37,7 @@ pub(super) enum What {
     Takes,
     HasWindow,
     HasGrain,
+    IsUrgent,
     Event,
     StaleEvent,
     ReadFails,
@@ -70,6 +71,7 @@ impl What {
             What::Takes => "takes bytes:",
             What::HasWindow => "has a window of bytes:",
             What::HasGrain => "moves at most so many bytes at a time:",
+            What::IsUrgent => "is urgent behind its next bytes, so many:",
             What::Event => "event",
             What::StaleEvent => "event for one who has gone",
             What::ReadFails => "the next read fails, error",
@@ -115,6 +117,7 @@ impl What {
                 | What::Takes
                 | What::HasWindow
                 | What::HasGrain
+                | What::IsUrgent
                 | What::ReadFails
                 | What::WriteFails
                 | What::AcceptFails
