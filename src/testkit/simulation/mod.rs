@@ -8,6 +8,7 @@ mod datagrams;
 mod events;
 mod guest;
 mod kernel;
+mod laws;
 mod listener;
 mod observer;
 mod script;

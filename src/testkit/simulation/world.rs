@@ -2,8 +2,7 @@
 //! and what must be true after each. Chooses what happens in a turn, as the dice fall; what happens
 //! between turns is chosen by [`storm`](super::storm) and [`calm`](super::calm).
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use super::cast::{Clients, Commands, Panics, Remotes};
@@ -11,6 +10,7 @@ use super::datagrams;
 use super::events::Ears;
 use super::guest::{Farewell, Guest};
 use super::kernel::{self, Wanted};
+use super::laws;
 use super::listener;
 use super::script::{Action, End};
 use super::server::{Plan, Server};
@@ -399,41 +399,28 @@ impl<'a> World<'a> {
 
     /// The limits on connections hold, for all loops together.
     fn look_at_limits(&self) {
-        if self.told != StopRequest::None {
-            return;
-        }
-        let open = self.guests.iter().filter(|guest| guest.is_open()).count();
         let dialing = kernel::lock(&self.server.kernel).dialing();
-        let (len, limit) = (open + dialing, self.limits.connections);
-        if len > limit {
-            self.fail(0, &format!("there are {len} connections, and the limit is {limit}"));
-        }
-        let Some(limit) = self.limits.connections_per_peer else { return };
-        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
-        for guest in self.guests.iter().filter(|guest| guest.is_served()) {
-            let address = guest.peer.as_ref().and_then(Peer::subscriber);
-            *counts.entry(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))).or_default() += 1;
-        }
-        counts.remove(&IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        if let Some((address, count)) = counts.iter().find(|(_, count)| **count > limit) {
-            self.fail(0, &format!("{address} has {count} connections, and the limit is {limit}"));
+        if self.told == StopRequest::None {
+            if let Err(breach) = laws::limits_hold(&self.guests, dialing, &self.limits) {
+                self.fail(0, &breach);
+            }
         }
     }
 
     /// A server that stops in good order takes in all that have connected, and all datagrams.
     fn look_at_listeners(&self) {
-        let forgotten =
-            self.server.datagrams.as_ref().map_or(0, |queue| datagrams::lock(queue).left);
-        if forgotten > 0 && self.told == StopRequest::Drain {
-            self.fail(0, &format!("a stop has forgotten {forgotten} datagrams"));
+        if self.told != StopRequest::Drain {
+            return;
         }
-        for queue in &self.server.queues {
+        let datagrams = self.server.datagrams.as_ref();
+        let datagrams = datagrams.map_or(0, |queue| datagrams::lock(queue).left);
+        let waiting = self.server.queues.iter().map(|queue| {
             let queue = listener::lock(queue);
-            if queue.left > 0 && self.told == StopRequest::Drain && !queue.has_failed {
-                let left = queue.left;
-                drop(queue);
-                self.fail(0, &format!("a stop has forgotten {left} that had connected"));
-            }
+            if queue.has_failed { 0 } else { queue.left }
+        });
+        let waiting: usize = waiting.sum();
+        if datagrams + waiting > 0 {
+            self.fail(0, &format!("a stop has forgotten {datagrams} datagrams, {waiting} clients"));
         }
     }
 
