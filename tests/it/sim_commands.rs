@@ -1,9 +1,10 @@
 //! What other threads ask of a server by its handle, in simulations: it comes to all loops of a
 //! server, in order, and whatever else the loops do.
 
-use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use socketserver::testkit::{Action, Random, Script, Simulation, seeds};
+use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
 use socketserver::{Close, Context, Handler, Limits, Mode, Peer, Remote, RemoteError, Topic};
 
 /// Hears the news.
@@ -19,16 +20,19 @@ impl Handler for Listener {
     }
 }
 
-/// Reads numbers, each greater than the one before.
-#[derive(Default)]
+/// Reads numbers, each the one after the last.
 struct Reader {
     came: Vec<u8>,
     last: u64,
+    has_shut: bool,
+    /// The number that was published last.
+    published: Arc<AtomicU64>,
 }
 
 impl Script for Reader {
     fn next(&mut self, random: &mut Random) -> Action {
-        match random.one_in(20) {
+        self.has_shut = random.one_in(20);
+        match self.has_shut {
             true => Action::Shut,
             false => Action::Wait,
         }
@@ -38,9 +42,17 @@ impl Script for Reader {
         self.came.extend(bytes);
         while let Some((number, rest)) = self.came.split_first_chunk() {
             let number = u64::from_be_bytes(*number);
-            assert!(number > self.last, "{number} after {}", self.last);
+            assert!(self.last == 0 || number == self.last + 1, "{number} after {}", self.last);
             self.last = number;
             self.came = rest.to_vec();
+        }
+    }
+
+    /// One that was content to wait has heard all in the end.
+    fn ended(&mut self, end: &End) {
+        let is_content = !self.has_shut && self.last > 0;
+        if matches!(end, End::Whole(_)) && is_content {
+            assert_eq!(self.last, self.published.load(Ordering::Relaxed), "news are missing");
         }
     }
 }
@@ -59,15 +71,21 @@ fn what_another_thread_publishes_is_heard_in_order() {
             output_high: 50,
             ..Limits::default()
         };
-        let count = Cell::new(0_u64);
+        let count = Arc::new(AtomicU64::new(0));
         let publish = |remote: &Remote, random: &mut Random| {
             for _ in 0..random.below(6) {
-                count.set(count.get() + 1);
-                let published = remote.publish(&Topic::new("news"), count.get().to_be_bytes());
+                let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+                let published = remote.publish(&Topic::new("news"), number.to_be_bytes());
                 assert_ne!(published, Err(RemoteError::Full));
             }
         };
+        let reader = |_: &mut Random| Reader {
+            came: Vec::new(),
+            last: 0,
+            has_shut: false,
+            published: Arc::clone(&count),
+        };
         let simulation = Simulation::new(seed).limits(limits).mode(mode).commands(publish);
-        simulation.run(|_: &Peer| Listener, |_: &mut Random| Reader::default());
+        simulation.run(|_: &Peer| Listener, reader);
     });
 }

@@ -40,8 +40,17 @@ impl<'w, 'a> Calm<'w, 'a> {
             datagrams::lock(queue).heal();
         }
         self.until_all_have_ended();
+        // What comes just before a stop is not forgotten.
+        if let Some(queue) = &self.world.server.datagrams {
+            datagrams::lock(queue).happen(0, 1, &mut self.world.random);
+        }
+        if self.world.random.one_in(4) && self.world.told == StopRequest::None {
+            self.world.to_come = 1;
+            self.world.arrive();
+        }
         self.world.tell(StopRequest::Drain);
         for _ in 0..ROUNDS {
+            self.everybody_goes_on();
             self.world.settle();
             if self.world.server.is_over() {
                 return;

@@ -23,7 +23,7 @@ use crate::handler::Service;
 use crate::limits::Limits;
 use crate::mode::Mode;
 use crate::net::peer::Peer;
-use crate::now::NANOS_PER_MS;
+use crate::now::{self, NANOS_PER_MS};
 use crate::reactor::StopRequest;
 use crate::testkit::random::Random;
 use crate::testkit::wire::Connecting;
@@ -47,6 +47,8 @@ pub(super) struct World<'a> {
     pub(super) is_calm: bool,
     /// What the server was told.
     pub(super) told: StopRequest,
+    /// When it was.
+    told_ms: u64,
     pub(super) trace: Trace,
 }
 
@@ -76,6 +78,7 @@ impl<'a> World<'a> {
             has_workers,
             is_calm: false,
             told: StopRequest::None,
+            told_ms: 0,
             trace: Trace::default(),
         }
     }
@@ -325,6 +328,10 @@ impl<'a> World<'a> {
     fn check_rest(&mut self) {
         self.server.check_rest();
         let now_ms = self.server.now_ms();
+        let until_ms = self.told_ms.saturating_add(now::millis(self.limits.drain));
+        if self.told != StopRequest::None && until_ms < now_ms && !self.server.is_over() {
+            self.fail(0, "the server was told to stop, and outlives its time for that");
+        }
         let waits = self.server.queues.iter().any(|queue| {
             let queue = listener::lock(queue);
             !queue.closed && !queue.waiting.is_empty()
@@ -349,6 +356,9 @@ impl<'a> World<'a> {
     pub(super) fn tell(&mut self, request: StopRequest) {
         if request <= self.told {
             return;
+        }
+        if self.told == StopRequest::None {
+            self.told_ms = self.server.now_ms();
         }
         self.told = request;
         match request {
