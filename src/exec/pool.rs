@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use super::Task;
 use super::crew::Crew;
+use super::job::Task;
 use super::queue::WorkQueue;
 use crate::clock::Elapsed;
 use crate::close::Close;

@@ -5,6 +5,7 @@ use std::{fmt, io};
 
 use crate::close::Close;
 use crate::handler::Handler;
+use crate::handler::callbacks::{callbacks, forward};
 use crate::handler::context::{Context, Note};
 
 /// A sans-IO decoder: bytes in; one message, or "need more", out.
@@ -178,10 +179,6 @@ impl<P: Protocol, H: MessageHandler<P>> Framed<P, H> {
 }
 
 impl<P: Protocol, H: MessageHandler<P>> Handler for Framed<P, H> {
-    fn on_open(&mut self, cx: &mut Context<'_>) {
-        self.handler.on_open(cx);
-    }
-
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         let mut used = 0;
         while used < input.len() && !cx.is_done() {
@@ -203,37 +200,7 @@ impl<P: Protocol, H: MessageHandler<P>> Handler for Framed<P, H> {
         Ok(used)
     }
 
-    fn on_eof(&mut self, cx: &mut Context<'_>) {
-        self.handler.on_eof(cx);
-    }
-
-    fn on_drain(&mut self, cx: &mut Context<'_>) {
-        self.handler.on_drain(cx);
-    }
-
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
-        self.handler.on_wake(cx);
-    }
-
-    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
-        self.handler.on_note(note, cx);
-    }
-
-    fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
-        self.handler.on_unreachable(error, cx);
-    }
-
-    fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
-        self.handler.on_reject(why, cx);
-    }
-
-    fn on_stop(&mut self, cx: &mut Context<'_>) {
-        self.handler.on_stop(cx);
-    }
-
-    fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
-        self.handler.on_close(why, cx);
-    }
+    callbacks!(forward![self => self.handler]);
 }
 
 impl<P, H> fmt::Debug for Framed<P, H> {

@@ -2,6 +2,7 @@
 //! socket, no clock and no table of connections.
 
 pub(crate) mod blocking;
+pub(crate) mod callbacks;
 pub(crate) mod context;
 pub(crate) mod datagram;
 pub(crate) mod framed;
@@ -10,6 +11,7 @@ pub(crate) mod stream;
 use std::io;
 
 use crate::close::Close;
+use crate::handler::callbacks::{callbacks, forward};
 use crate::handler::context::{Context, Note};
 use crate::net::peer::Peer;
 
@@ -172,34 +174,9 @@ impl<H: Handler + 'static> Admission for Option<H> {
 }
 
 impl<H: Handler + ?Sized> Handler for Box<H> {
-    fn on_open(&mut self, cx: &mut Context<'_>) {
-        (**self).on_open(cx);
-    }
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         (**self).on_data(input, cx)
     }
-    fn on_eof(&mut self, cx: &mut Context<'_>) {
-        (**self).on_eof(cx);
-    }
-    fn on_drain(&mut self, cx: &mut Context<'_>) {
-        (**self).on_drain(cx);
-    }
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
-        (**self).on_wake(cx);
-    }
-    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
-        (**self).on_note(note, cx);
-    }
-    fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
-        (**self).on_unreachable(error, cx);
-    }
-    fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
-        (**self).on_reject(why, cx);
-    }
-    fn on_stop(&mut self, cx: &mut Context<'_>) {
-        (**self).on_stop(cx);
-    }
-    fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
-        (**self).on_close(why, cx);
-    }
+
+    callbacks!(forward![self => (**self)]);
 }

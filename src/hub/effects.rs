@@ -11,6 +11,7 @@ use super::pubsub::log::Slice;
 use super::shards::{Posted, ShardMessage};
 use super::transport::Transport;
 use super::turn::Action;
+use crate::exec::Call;
 use crate::handler::Handler;
 use crate::handler::context::{Context, Effect, Note, Undelivered};
 use crate::id::Id;
@@ -154,16 +155,18 @@ impl<T: Transport> Hub<T> {
         &mut self,
         mut handler: Box<dyn Handler>,
         peer: &Peer,
-        error: &io::Error,
+        error: io::Error,
     ) {
         let turn = self.connections.turn_mut();
         let mut cx = Context::new(Id::NOBODY, peer, &mut turn.record);
-        let result = panics::catch(|| handler.on_unreachable(error, &mut cx));
+        let call = Call::Unreachable(error);
+        let name = call.name();
+        let result = call.make(&mut *handler, &mut cx);
         let counters = &turn.meter.counters;
         counters.unreachable.add(1);
         counters.calls.add(1);
         if let Some(slow) = turn.meter.stopwatch.lap(counters) {
-            log::warn!("{peer}: on_unreachable {slow}");
+            log::warn!("{peer}: {name} {slow}");
         }
         if let Err(said) = result {
             counters.panics.add(1);

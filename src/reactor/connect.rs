@@ -195,7 +195,7 @@ fn hand_over<S: System>(outcomes: Vec<Outcome<S::Socket>>, core: &mut Core<S>) {
             }
             Err(error) => {
                 log::debug!("{peer}: cannot be connected to: {error}");
-                core.hub.unreachable(handler, &peer, &error);
+                core.hub.unreachable(handler, &peer, error);
             }
         }
     }

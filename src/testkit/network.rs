@@ -273,7 +273,7 @@ impl Network {
     /// Lets the connection fail that was wanted first.
     pub fn deny(&mut self, error: io::Error) {
         let (reactor, dial) = self.dial();
-        self.hubs[reactor].unreachable(dial.handler, &Peer::Unresolved, &error);
+        self.hubs[reactor].unreachable(dial.handler, &Peer::Unresolved, error);
     }
 
     #[allow(clippy::expect_used, reason = "a test that is wrong fails by panicking")]

@@ -402,7 +402,7 @@ fn help_that_nobody_reads_is_no_panic() {
         drop(reader);
         let mut command = Command::new(example_path(name));
         let command = command.arg("--help").stdout(OwnedFd::from(out)).stderr(Stdio::piped());
-        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        let output = output_of(command.spawn().unwrap());
         assert!(is_well(&output), "{output:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! What programs say and how they end, waited for with an end. Knows no server.
 
 use std::io::{BufRead, BufReader, Read};
+use std::ops::{Deref, DerefMut};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -76,6 +77,37 @@ impl Lines {
             rest += &line;
         }
         rest
+    }
+}
+
+/// A program that is killed at the latest when the test ends.
+pub(crate) struct Program(Child);
+
+impl Program {
+    pub(crate) fn spawn(command: &mut Command) -> Program {
+        Program(command.spawn().unwrap())
+    }
+}
+
+impl Deref for Program {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Program {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // An error says that it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -48,7 +48,7 @@ fn limits() -> Limits {
 }
 
 /// A client from an address of this machine.
-fn client_from(from: [u8; 4], server: &Running) -> TcpStream {
+pub(crate) fn client_from(from: [u8; 4], server: &Running) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let from = SocketAddr::new(IpAddr::V4(Ipv4Addr::from(from)), 0);
     socket.bind(&from.into()).unwrap();

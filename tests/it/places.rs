@@ -6,6 +6,8 @@ use std::net::{Shutdown, TcpStream};
 
 use socketserver::{Close, Context, Handler, Limits, Mode, Peer, RequestHandler, Server, Stream};
 
+use crate::per_peer::client_from;
+use crate::queue_kit::{End, Stage};
 use crate::real_kit::{Running, read_to_end};
 
 /// Greets, and ends at any word.
@@ -76,4 +78,34 @@ fn who_comes_again_to_a_blocking_handler_is_let_in() {
     let server = Server::bind("127.0.0.1:0").unwrap().requests(|_: &Peer| OneWord);
     let server = Running::start(server.limits(limits()).mode(Mode::Threads(2)));
     comes_again(&server, 3_000, |_| {}, "blocking");
+}
+
+/// The newcomer is accepted in one look at the events, and the end of its last connection comes in
+/// the next one only: so many others have news that one look does not show all.
+#[test]
+fn who_comes_again_before_its_end_is_seen_is_let_in_when_it_has_been_seen() {
+    const MANY: usize = 300;
+    let stage = Stage::new(Mode::Multiplex, limits(), End::Drain, false);
+    let enter = |from: [u8; 4]| {
+        let mut client = client_from(from, &stage.server);
+        client.read_exact(&mut [0]).expect("a greeting");
+        client
+    };
+    let mut holder = enter([127, 0, 2, 1]);
+    let mut crowd: Vec<TcpStream> =
+        (0..MANY).map(|n| enter([127, 1, (n / 200) as u8, (n % 200) as u8 + 1])).collect();
+    let old = enter([127, 0, 0, 9]);
+    holder.write_all(b"b").unwrap();
+    stage.keeper.is_held_up();
+    // In the order in which the events are shown: somebody else comes, the many, and the end.
+    let _early = client_from([127, 0, 3, 1], &stage.server);
+    for client in &mut crowd {
+        client.write_all(b"x").unwrap();
+    }
+    old.shutdown(Shutdown::Both).unwrap();
+    let mut again = client_from([127, 0, 0, 9], &stage.server);
+    stage.keeper.let_go();
+    let greeted = again.read(&mut [0]);
+    assert!(matches!(greeted, Ok(1)), "it was not let in: {greeted:?}");
+    assert_eq!(stage.server.remote.metrics().refused_by_limit, 0);
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use socketserver::{Destination, Mode, Peer, RemoteError, Server, Topic};
 
-use crate::output_kit::{Lines, end_of};
+use crate::output_kit::{Lines, Program, end_of};
 use crate::process_kit::{halt, signal, supervise, uploading, workers};
 use crate::real_kit::{
     Echo, Example, example_path, finish_upload, get, read_answer, read_to_end, run_example, tcp,
@@ -43,8 +43,8 @@ fn every_worker_gives_the_same_answers() {
 fn where_it_listens_is_said_once() {
     let mut command = Command::new(example_path(WEB));
     command.args(["--mode", "processes", "--workers", "2", "--bind", "127.0.0.1:0"]);
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Program::spawn(&mut command);
     let mut log = Lines::of(child.stderr.take().unwrap());
     for _ in 0..2 {
         log.until("started");
@@ -226,14 +226,14 @@ fn a_worker_must_bind_what_its_supervisor_has_bound() {
     if std::env::var_os(CHILD).is_some() {
         return other_addresses();
     }
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "processes::a_worker_must_bind_what_its_supervisor_has_bound"])
         .args(["--nocapture"])
         .env(CHILD, "1")
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .stdout(Stdio::piped());
+    let mut child = Program::spawn(&mut command);
     let mut lines = Lines::of(child.stdout.take().unwrap());
     lines.until("127.0.0.2:0: the supervisor bound something else here");
     lines.until("127.0.0.1:0: the supervisor did not bind it");

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use socketserver::{Peer, Server};
 
 use crate::handlers::Echo;
-use crate::output_kit::{Lines, end_of};
+use crate::output_kit::{Lines, Program, end_of};
 
 const CHILD: &str = "SOCKETSERVER_TEST_CHILD";
 const SIGTERM: i32 = 15;
@@ -19,13 +19,13 @@ fn signals_do_again_what_they_do_by_default() {
     if std::env::var_os(CHILD).is_some() {
         return child();
     }
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "signals::signals_do_again_what_they_do_by_default", "--nocapture"])
         .env(CHILD, "1")
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .stdout(Stdio::piped());
+    let mut child = Program::spawn(&mut command);
     Lines::of(child.stdout.take().unwrap()).until("over");
     let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(kill.success());

@@ -221,7 +221,7 @@ impl<T: Transport> Exchange<T> {
         turn.record.out.clear();
         if self.state.note_close() {
             let why = self.io.why();
-            self.make(id, turn, Call::Close(&why));
+            self.make(id, turn, Call::Close(why));
             if !self.state.is_here() {
                 return false;
             }

@@ -355,12 +355,9 @@ impl<T: Transport> Exchange<T> {
             return false;
         }
         match state.life() {
-            Life::Closed | Life::Cut | Life::Ended => false,
+            // Queued output that the socket does not take waits for an event.
+            Life::Closing | Life::Closed | Life::Cut | Life::Ended => false,
             Life::Lingering => state.has(Flags::READABLE),
-            // A gated one is queued when its output may be written.
-            Life::Closing => {
-                self.io.output_len() > 0 && !state.has(Flags::BLOCKED) && !self.io.is_gated()
-            }
             Life::Open if state.is_new() => true,
             Life::Open if state.has(Flags::ABOVE_HIGH) => {
                 self.io.own_output_len() <= limits.output_low

@@ -3,10 +3,12 @@
 
 mod account;
 mod calm;
+mod cast;
 mod datagrams;
 mod events;
 mod guest;
 mod kernel;
+mod laws;
 mod listener;
 mod observer;
 mod script;
@@ -26,9 +28,10 @@ pub use self::script::{Action, End, Script};
 pub use self::trace::Trace;
 
 use self::calm::Calm;
+use self::cast::{Clients, Commands, Panics, Remotes};
 use self::server::Plan;
 use self::storm::Storm;
-use self::world::{Clients, Commands, Panics, Remotes, World};
+use self::world::World;
 use super::both_ways;
 use super::random::Random;
 use crate::handler::Service;

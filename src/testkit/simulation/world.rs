@@ -2,16 +2,17 @@
 //! and what must be true after each. Chooses what happens in a turn, as the dice fall; what happens
 //! between turns is chosen by [`storm`](super::storm) and [`calm`](super::calm).
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use super::cast::{Clients, Commands, Panics, Remotes};
 use super::datagrams;
 use super::events::Ears;
 use super::guest::{Farewell, Guest};
 use super::kernel::{self, Wanted};
+use super::laws;
 use super::listener;
-use super::script::{Action, End, Script};
+use super::script::{Action, End};
 use super::server::{Plan, Server};
 use super::share::Share;
 use super::threads::Threads;
@@ -21,28 +22,11 @@ use crate::close::Close;
 use crate::handler::Service;
 use crate::limits::Limits;
 use crate::mode::Mode;
-use crate::net::destination::Destination;
 use crate::net::peer::Peer;
 use crate::now::{self, NANOS_PER_MS};
-use crate::reactor::{Remote, StopRequest};
+use crate::reactor::StopRequest;
 use crate::testkit::random::Random;
 use crate::testkit::wire::Connecting;
-
-/// What makes the script of a client.
-pub(super) type Clients<'a> = Box<dyn FnMut(&mut Random) -> Box<dyn Script> + 'a>;
-/// What makes the script of the far end of a connection that a handler wants, or denies it.
-pub(super) type Remotes<'a> =
-    Box<dyn FnMut(&Destination, &mut Random) -> Option<Box<dyn Script>> + 'a>;
-
-/// What other threads do with the handle of the server, at any time.
-pub(super) type Commands<'a> = Box<dyn FnMut(&Remote, &mut Random) + 'a>;
-
-/// What a panic of a handler means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Panics {
-    Fail,
-    EndTheConnection,
-}
 
 pub(super) struct World<'a> {
     pub(super) random: Random,
@@ -239,29 +223,19 @@ impl<'a> World<'a> {
     /// What a server refuses, it has a reason to refuse.
     fn look_at_refusals(&mut self) {
         for who in 0..self.guests.len() {
-            if self.guests[who].is_refused() {
-                self.guests[who].is_refusal_seen = true;
-                self.check_refusal(who);
+            if !self.guests[who].is_refused() {
+                continue;
             }
-        }
-    }
-
-    fn check_refusal(&self, who: usize) {
-        let kernel = kernel::lock(&self.server.kernel);
-        // A blocking handler may have been done with it.
-        let is_blocking = kernel.loops.iter().any(|state| !state.blocking_workers.is_empty());
-        let is_cut = self.told != StopRequest::None;
-        let Some(peer) = &self.guests[who].peer else { return };
-        if is_cut || is_blocking || kernel.faults.have_failed || kernel.refused.contains(peer) {
-            return;
-        }
-        let is_of_peer = |other: &&Guest| {
-            let address = other.peer.as_ref().and_then(Peer::subscriber);
-            other.is_open() && address == peer.subscriber()
-        };
-        let count = self.guests.iter().filter(is_of_peer).count();
-        if self.limits.connections_per_peer.is_none_or(|max| count < max) {
-            self.fail(who, &format!("refused, and its peer has {count} other connections"));
+            self.guests[who].is_refusal_seen = true;
+            let may_refuse = match &self.guests[who].peer {
+                Some(peer) => kernel::lock(&self.server.kernel).may_refuse(peer),
+                None => true,
+            };
+            if self.told == StopRequest::None && !may_refuse {
+                if let Err(breach) = laws::may_be_refused(&self.guests, who, &self.limits) {
+                    self.fail(who, &breach);
+                }
+            }
         }
     }
 
@@ -425,41 +399,28 @@ impl<'a> World<'a> {
 
     /// The limits on connections hold, for all loops together.
     fn look_at_limits(&self) {
-        if self.told != StopRequest::None {
-            return;
-        }
-        let open = self.guests.iter().filter(|guest| guest.is_open()).count();
         let dialing = kernel::lock(&self.server.kernel).dialing();
-        let (len, limit) = (open + dialing, self.limits.connections);
-        if len > limit {
-            self.fail(0, &format!("there are {len} connections, and the limit is {limit}"));
-        }
-        let Some(limit) = self.limits.connections_per_peer else { return };
-        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
-        for guest in self.guests.iter().filter(|guest| guest.is_served()) {
-            let address = guest.peer.as_ref().and_then(Peer::subscriber);
-            *counts.entry(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))).or_default() += 1;
-        }
-        counts.remove(&IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        if let Some((address, count)) = counts.iter().find(|(_, count)| **count > limit) {
-            self.fail(0, &format!("{address} has {count} connections, and the limit is {limit}"));
+        if self.told == StopRequest::None {
+            if let Err(breach) = laws::limits_hold(&self.guests, dialing, &self.limits) {
+                self.fail(0, &breach);
+            }
         }
     }
 
     /// A server that stops in good order takes in all that have connected, and all datagrams.
     fn look_at_listeners(&self) {
-        let forgotten =
-            self.server.datagrams.as_ref().map_or(0, |queue| datagrams::lock(queue).left);
-        if forgotten > 0 && self.told == StopRequest::Drain {
-            self.fail(0, &format!("a stop has forgotten {forgotten} datagrams"));
+        if self.told != StopRequest::Drain {
+            return;
         }
-        for queue in &self.server.queues {
+        let datagrams = self.server.datagrams.as_ref();
+        let datagrams = datagrams.map_or(0, |queue| datagrams::lock(queue).left);
+        let waiting = self.server.queues.iter().map(|queue| {
             let queue = listener::lock(queue);
-            if queue.left > 0 && self.told == StopRequest::Drain && !queue.has_failed {
-                let left = queue.left;
-                drop(queue);
-                self.fail(0, &format!("a stop has forgotten {left} that had connected"));
-            }
+            if queue.has_failed { 0 } else { queue.left }
+        });
+        let waiting: usize = waiting.sum();
+        if datagrams + waiting > 0 {
+            self.fail(0, &format!("a stop has forgotten {datagrams} datagrams, {waiting} clients"));
         }
     }
 

@@ -1,0 +1,90 @@
+//! What workers do: a call of a handler that travels with the handler and comes back with what it
+//! recorded, or work that was offloaded.
+
+use std::time::Duration;
+
+use super::call::{Call, Returned};
+use super::errand::Errand;
+use crate::clock::Elapsed;
+use crate::handler::Handler;
+use crate::handler::context::{Context, Record};
+use crate::id::Id;
+use crate::net::peer::Peer;
+
+/// What a worker does.
+pub(crate) enum Task {
+    Job(Job),
+    Errand(Errand),
+}
+
+impl Task {
+    /// Does it. Whatever happens, it can go back.
+    pub(crate) fn run(&mut self) {
+        match self {
+            Task::Job(job) => job.run(),
+            Task::Errand(errand) => errand.run(),
+        }
+    }
+
+    /// The same, with a look at the clock before and after it.
+    pub(super) fn run_timed(&mut self, elapsed: Elapsed) {
+        let began = elapsed.nanos();
+        self.run();
+        if let Task::Job(job) = self {
+            job.took = Duration::from_nanos(elapsed.nanos().saturating_sub(began));
+        }
+    }
+}
+
+/// A handler and a call of it, on the way to a worker and back.
+pub(crate) struct Job {
+    pub(crate) id: Id,
+    pub(crate) handler: Box<dyn Handler>,
+    pub(crate) record: Record,
+    peer: Peer,
+    /// Until it has been made.
+    call: Option<Call<'static>>,
+    /// The input of the call, and what the handler has made of it.
+    pub(crate) input: Vec<u8>,
+    pub(crate) returned: Returned,
+    /// How long the call has kept a worker, if that is timed.
+    pub(crate) took: Duration,
+}
+
+impl Job {
+    pub(crate) fn new(
+        id: Id,
+        peer: Peer,
+        handler: Box<dyn Handler>,
+        call: Call<'_>,
+        record: Record,
+    ) -> Job {
+        let (call, input) = call.pack();
+        let (returned, took) = (None, Duration::ZERO);
+        Job { id, handler, record, peer, call: Some(call), input, returned, took }
+    }
+
+    /// Returns true if it is a call of `on_open` that has not been made.
+    pub(crate) fn is_to_open(&self) -> bool {
+        matches!(self.call, Some(Call::Open))
+    }
+
+    /// Returns true if it is a call of `on_close` that has not been made.
+    pub(crate) fn is_to_close(&self) -> bool {
+        matches!(self.call, Some(Call::Close(_)))
+    }
+
+    /// Makes the call.
+    fn run(&mut self) {
+        let call = match self.call.take() {
+            Some(Call::Data(_)) => Call::Data(&mut self.input),
+            Some(other) => other,
+            None => return,
+        };
+        let mut cx = Context::new(self.id, &self.peer, &mut self.record);
+        match call.make(&mut *self.handler, &mut cx) {
+            Ok(result) => self.returned = Some(result),
+            Err(said) => log::error!("{} {}: handler panicked: {said}", self.id, self.peer),
+        }
+    }
+}
