@@ -126,6 +126,13 @@ impl Kernel {
         self.dials.iter().any(|dial| !dial.is_silent && is_open(dial))
     }
 
+    /// Returns true if something else than a limit may have ended the connection of a peer before
+    /// it was served: its service, a fault, or a blocking handler that is done.
+    pub(super) fn may_refuse(&self, peer: &Peer) -> bool {
+        let is_blocking = self.loops.iter().any(|state| !state.blocking_workers.is_empty());
+        is_blocking || self.faults.have_failed || self.refused.contains(peer)
+    }
+
     /// Decides whether a connection is made, and takes it out.
     pub(super) fn decide(&mut self, at: usize, how: Connecting) -> PendingDial {
         let dial = self.dials.remove(at);

@@ -32,3 +32,19 @@ pub(super) fn limits_hold(guests: &[Guest], dialing: usize, limits: &Limits) -> 
         None => Ok(()),
     }
 }
+
+/// A connection is refused only if its peer has as many as it may have.
+///
+/// # Errors
+///
+/// The breach.
+pub(super) fn may_be_refused(guests: &[Guest], who: usize, limits: &Limits) -> Result<(), String> {
+    let address_of = |guest: &Guest| guest.peer.as_ref().and_then(Peer::subscriber);
+    let address = guests.get(who).and_then(address_of);
+    let is_of_peer = |guest: &&Guest| guest.is_open() && address_of(guest) == address;
+    let count = guests.iter().filter(is_of_peer).count();
+    match limits.connections_per_peer.is_none_or(|max| count < max) {
+        true => Err(format!("refused, and its peer has {count} other connections")),
+        false => Ok(()),
+    }
+}

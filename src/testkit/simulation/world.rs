@@ -223,29 +223,19 @@ impl<'a> World<'a> {
     /// What a server refuses, it has a reason to refuse.
     fn look_at_refusals(&mut self) {
         for who in 0..self.guests.len() {
-            if self.guests[who].is_refused() {
-                self.guests[who].is_refusal_seen = true;
-                self.check_refusal(who);
+            if !self.guests[who].is_refused() {
+                continue;
             }
-        }
-    }
-
-    fn check_refusal(&self, who: usize) {
-        let kernel = kernel::lock(&self.server.kernel);
-        // A blocking handler may have been done with it.
-        let is_blocking = kernel.loops.iter().any(|state| !state.blocking_workers.is_empty());
-        let is_cut = self.told != StopRequest::None;
-        let Some(peer) = &self.guests[who].peer else { return };
-        if is_cut || is_blocking || kernel.faults.have_failed || kernel.refused.contains(peer) {
-            return;
-        }
-        let is_of_peer = |other: &&Guest| {
-            let address = other.peer.as_ref().and_then(Peer::subscriber);
-            other.is_open() && address == peer.subscriber()
-        };
-        let count = self.guests.iter().filter(is_of_peer).count();
-        if self.limits.connections_per_peer.is_none_or(|max| count < max) {
-            self.fail(who, &format!("refused, and its peer has {count} other connections"));
+            self.guests[who].is_refusal_seen = true;
+            let may_refuse = match &self.guests[who].peer {
+                Some(peer) => kernel::lock(&self.server.kernel).may_refuse(peer),
+                None => true,
+            };
+            if self.told == StopRequest::None && !may_refuse {
+                if let Err(breach) = laws::may_be_refused(&self.guests, who, &self.limits) {
+                    self.fail(who, &breach);
+                }
+            }
         }
     }
 
