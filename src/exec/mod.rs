@@ -14,7 +14,7 @@ pub(crate) use self::call::{Call, Returned};
 pub(crate) use self::crew::no_thread;
 pub(crate) use self::errand::Errand;
 pub(crate) use self::job::{Job, Task};
-pub(crate) use self::pool::{Pool, Worker};
+pub(crate) use self::pool::{NO_THREAD, Pool, Worker};
 
 /// Where handlers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

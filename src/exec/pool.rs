@@ -14,6 +14,10 @@ use crate::mailbox::{Doorbell, Mailbox, Refused};
 use crate::now::Now;
 use crate::panics;
 
+/// Why work that was offloaded fails when the system has no thread for it, and has not had one for
+/// long.
+pub(crate) const NO_THREAD: &str = "no thread for offloaded work";
+
 /// Some workers. They end when it is dropped; one that is in the middle of a task ends after it,
 /// and nothing waits for that.
 pub(crate) struct Pool {
@@ -76,7 +80,7 @@ impl Pool {
         for task in self.shared.todo.take_back() {
             match task {
                 Task::Errand(errand) => {
-                    let why = Close::failed("no thread for offloaded work");
+                    let why = Close::failed(NO_THREAD);
                     given_up.push(Task::Errand(errand.give_up(why)));
                 }
                 Task::Job(job) => kept.push(Task::Job(job)),

@@ -9,6 +9,7 @@ use super::script::{End, Script};
 use super::socket::MemoryStream;
 use crate::close::Close;
 use crate::close::Timeout;
+use crate::exec::NO_THREAD;
 use crate::limits::Limits;
 use crate::net::peer::Peer;
 use crate::now;
@@ -41,6 +42,8 @@ pub(super) struct Farewell {
     pub(super) may_be_left: bool,
     /// An event of it waits to be taken by its loop.
     pub(super) is_queued: bool,
+    /// The system had no thread when one was wanted.
+    pub(super) threads_have_lacked: bool,
 }
 
 /// When something moved last, in milliseconds, and how much has.
@@ -180,7 +183,7 @@ impl Guest {
     ///
     /// Why it must not have ended like this.
     pub(super) fn end(&self, limits: &Limits, at: Farewell) -> Result<End, String> {
-        let Farewell { now_ms, is_cut, may_be_left, is_queued } = at;
+        let Farewell { now_ms, is_cut, may_be_left, is_queued, threads_have_lacked } = at;
         let is_unheard = is_queued || self.wire().edge;
         let (account, wire) = (self.account(), self.wire());
         if !account.opened {
@@ -207,7 +210,12 @@ impl Guest {
         if in_order && wire.reset_by_server && !is_unheard && !wire.broken && !is_cut {
             self.check_linger(limits, now_ms)?;
         }
-        let disturbed = is_cut || self.has_reset || wire.broken || wire.reset_by_server;
+        let lacks_thread = matches!(&why, Close::Failed(reason) if **reason == *NO_THREAD);
+        if lacks_thread && !threads_have_lacked {
+            return Err(format!("ended without reason: {why}"));
+        }
+        let disturbed =
+            is_cut || self.has_reset || wire.broken || wire.reset_by_server || lacks_thread;
         Ok(match in_order && !disturbed {
             true => End::Whole(why),
             false => End::Cut(why),

@@ -92,6 +92,8 @@ pub(super) struct PendingDial {
 pub(super) struct Faults {
     /// What the next calls of `connect` give instead.
     pub(super) connect: VecDeque<io::ErrorKind>,
+    /// A thread could not be started.
+    pub(super) threads_have_lacked: bool,
     /// How many of the next threads cannot be started.
     pub(super) threads: usize,
     /// How many of the next sockets cannot be watched.
@@ -180,11 +182,16 @@ impl LoopState {
 impl Faults {
     /// No more calls will fail.
     pub(super) fn cease(&mut self) {
-        *self = Faults { have_failed: self.have_failed, ..Faults::default() };
+        *self = Faults {
+            have_failed: self.have_failed,
+            threads_have_lacked: self.threads_have_lacked,
+            ..Faults::default()
+        };
     }
 
     /// The error of a thread that cannot be started, if it is to fail.
     pub(super) fn thread(&mut self) -> io::Result<()> {
+        self.threads_have_lacked |= self.threads > 0;
         fail_once(&mut self.threads)
     }
 

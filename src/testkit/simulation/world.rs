@@ -47,8 +47,8 @@ pub(super) struct World<'a> {
     pub(super) is_calm: bool,
     /// What the server was told.
     pub(super) told: StopRequest,
-    /// When it was.
-    told_ms: u64,
+    /// When it first came to rest after that: each of its loops knows.
+    known_ms: Option<u64>,
     pub(super) trace: Trace,
 }
 
@@ -78,7 +78,7 @@ impl<'a> World<'a> {
             has_workers,
             is_calm: false,
             told: StopRequest::None,
-            told_ms: 0,
+            known_ms: None,
             trace: Trace::default(),
         }
     }
@@ -318,9 +318,11 @@ impl<'a> World<'a> {
     fn check_rest(&mut self) {
         self.server.check_rest();
         let now_ms = self.server.now_ms();
-        let until_ms = self.told_ms.saturating_add(now::millis(self.limits.drain));
-        if self.told != StopRequest::None && until_ms < now_ms && !self.server.is_over() {
-            self.fail(0, "the server was told to stop, and outlives its time for that");
+        if self.told != StopRequest::None && !self.server.is_over() {
+            let known_ms = *self.known_ms.get_or_insert(now_ms);
+            if known_ms.saturating_add(now::millis(self.limits.drain)) < now_ms {
+                self.fail(0, "the server was told to stop, and outlives its time for that");
+            }
         }
         let waits = self.server.queues.iter().any(|queue| {
             let queue = listener::lock(queue);
@@ -346,9 +348,6 @@ impl<'a> World<'a> {
     pub(super) fn tell(&mut self, request: StopRequest) {
         if request <= self.told {
             return;
-        }
-        if self.told == StopRequest::None {
-            self.told_ms = self.server.now_ms();
         }
         self.told = request;
         match request {
@@ -426,12 +425,15 @@ impl<'a> World<'a> {
 
     fn bid_farewell(&mut self, who: usize) {
         let guest = &self.guests[who];
+        let kernel = kernel::lock(&self.server.kernel);
         let at = Farewell {
-            now_ms: self.server.now_ms(),
+            now_ms: kernel.nanos / NANOS_PER_MS,
             is_cut: self.told != StopRequest::None,
             may_be_left: self.has_workers,
-            is_queued: kernel::lock(&self.server.kernel).is_queued(&guest.wire()),
+            is_queued: kernel.is_queued(&guest.wire()),
+            threads_have_lacked: kernel.faults.threads_have_lacked,
         };
+        drop(kernel);
         match guest.end(&self.limits, at) {
             Ok(End::Cut(Close::Panicked)) if self.panics == Panics::Fail => {
                 self.fail(who, "a handler panicked, or work that it offloaded");
