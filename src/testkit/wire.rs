@@ -40,6 +40,10 @@ pub(super) struct Wire {
     pub(super) write_error: Option<io::ErrorKind>,
     /// Such an error was told: the server cannot go on.
     pub(super) broken: bool,
+    /// A read has failed so.
+    pub(super) read_failed: bool,
+    /// The first write that has failed so.
+    pub(super) failed_write: Option<FailedWrite>,
     /// A read stops before the byte of this number of `to_server`: urgent data was sent there.
     pub(super) mark: Option<usize>,
     /// Whether the connection is made, if the server has begun it.
@@ -56,6 +60,14 @@ pub(super) enum Connecting {
     Pending,
     Made,
     Failed(io::ErrorKind),
+}
+
+/// How far the input was when a write failed, in bytes.
+#[derive(Clone, Copy)]
+pub(super) struct FailedWrite {
+    pub(super) read: usize,
+    /// Those that were read, and those that waited to be.
+    pub(super) arrived: usize,
 }
 
 /// The boundaries of packets.
@@ -90,6 +102,8 @@ impl Wire {
             read_error: None,
             write_error: None,
             broken: false,
+            read_failed: false,
+            failed_write: None,
             mark: None,
             connecting: Connecting::Made,
             interrupted: false,
@@ -126,6 +140,12 @@ impl Wire {
             }
             None => Ok(()),
         }
+    }
+
+    fn note_failed_write(&mut self) {
+        let read = self.bytes_read;
+        let arrived = read + self.to_server.len();
+        self.failed_write.get_or_insert(FailedWrite { read, arrived });
     }
 
     /// A packet goes whole if there is any room, as the kernel has it.
@@ -203,6 +223,7 @@ impl Read for MemorySocket {
         let mut wire = self.wire();
         wire.reads += 1;
         let error = wire.read_error.take();
+        wire.read_failed |= error.is_some_and(|kind| kind != io::ErrorKind::Interrupted);
         wire.fail(error)?;
         if wire.client_reset {
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -233,6 +254,9 @@ impl Write for MemorySocket {
         let mut wire = self.wire();
         wire.writes += 1;
         let error = wire.write_error.take();
+        if error.is_some_and(|kind| kind != io::ErrorKind::Interrupted) {
+            wire.note_failed_write();
+        }
         wire.fail(error)?;
         if wire.client_reset || wire.server_shut {
             return Err(io::ErrorKind::BrokenPipe.into());

@@ -56,6 +56,8 @@ pub(super) struct Times {
     written_ms: u64,
     shut_ms: Option<u64>,
     read_before_shut: usize,
+    /// When a write was first seen to have failed.
+    failed_ms: Option<u64>,
 }
 
 impl Guest {
@@ -172,6 +174,9 @@ impl Guest {
         if wire.bytes_written != times.written {
             (times.written, times.written_ms) = (wire.bytes_written, now_ms);
         }
+        if wire.failed_write.is_some() {
+            times.failed_ms.get_or_insert(now_ms);
+        }
         if wire.server_shut && times.shut_ms.is_none() {
             (times.shut_ms, times.read_before_shut) = (Some(now_ms), wire.bytes_read);
         }
@@ -197,6 +202,9 @@ impl Guest {
             };
         };
         self.check_reason(&why, limits, now_ms, is_cut, &wire)?;
+        if !is_cut && !self.has_reset {
+            self.check_halves(&why, limits, now_ms, account.is_over(), &wire)?;
+        }
         // A worker may have had the handler meanwhile.
         if is_queued
             && !may_be_left
@@ -250,6 +258,33 @@ impl Guest {
         match fits {
             true => Ok(()),
             false => Err(format!("ended without reason: {why}")),
+        }
+    }
+
+    /// Its output has failed, or was given up: its client sees a reset. Input that had arrived before
+    /// was read all the same, for as long as it is lingered for.
+    fn check_halves(
+        &self,
+        why: &Close,
+        limits: &Limits,
+        now_ms: u64,
+        is_over: bool,
+        wire: &Wire,
+    ) -> Result<(), String> {
+        let times = &self.times;
+        let failed = wire.failed_write.filter(|_| matches!(why, Close::Io(_)) && !wire.read_failed);
+        let gives_up = matches!(why, Close::SlowConsumer | Close::Timeout(Timeout::WriteStall));
+        if (gives_up || failed.is_some()) && !wire.reset_by_server {
+            return Err(format!("{why}, and its end looks whole"));
+        }
+        let Some(failed) = failed else { return Ok(()) };
+        let lingered = times.failed_ms.is_some_and(|from_ms| {
+            now_ms - from_ms >= now::millis(limits.linger)
+                || wire.bytes_read - failed.read >= limits.linger_bytes.max(1)
+        });
+        match is_over || lingered || wire.bytes_read >= failed.arrived {
+            true => Ok(()),
+            false => Err("its output failed, and input that had arrived is lost".to_owned()),
         }
     }
 
