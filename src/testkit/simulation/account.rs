@@ -41,6 +41,12 @@ impl Account {
         self.over || self.called
     }
 
+    /// Its handler is called. One that has panicked in a call before asked for the end with that.
+    pub(super) fn call(&mut self) {
+        self.over |= self.called;
+        self.called = true;
+    }
+
     /// A handler is opened: nothing of the one before it counts.
     pub(super) fn open(&mut self) {
         self.opened = true;

@@ -72,7 +72,7 @@ impl Observed {
         call: impl FnOnce(&mut dyn Handler, &mut Context<'_>) -> R,
     ) -> R {
         let before = cx.record().effects.len();
-        lock(&self.account).called = true;
+        lock(&self.account).call();
         let result = call(&mut *self.handler, cx);
         let mut account = lock(&self.account);
         account.called = false;
