@@ -34,6 +34,7 @@ pub(super) struct Guest {
 }
 
 /// When the server closes a connection, and what it may not have known then.
+#[derive(Clone, Copy)]
 pub(super) struct Farewell {
     pub(super) now_ms: u64,
     /// The server was told to stop.
@@ -188,7 +189,7 @@ impl Guest {
     ///
     /// Why it must not have ended like this.
     pub(super) fn end(&self, limits: &Limits, at: Farewell) -> Result<End, String> {
-        let Farewell { now_ms, is_cut, may_be_left, is_queued, threads_have_lacked } = at;
+        let Farewell { now_ms, is_cut, may_be_left, is_queued, .. } = at;
         let is_unheard = is_queued || self.wire().edge;
         let (account, wire) = (self.account(), self.wire());
         if !account.opened {
@@ -201,7 +202,7 @@ impl Guest {
                 false => Err("on_close is not told".to_owned()),
             };
         };
-        self.check_reason(&why, limits, now_ms, is_cut, &wire)?;
+        self.check_reason(&why, limits, at, &wire)?;
         if !is_cut && !self.has_reset {
             self.check_halves(&why, limits, now_ms, account.is_over(), &wire)?;
         }
@@ -218,12 +219,8 @@ impl Guest {
         if in_order && wire.reset_by_server && !is_unheard && !wire.broken && !is_cut {
             self.check_linger(limits, now_ms)?;
         }
-        let lacks_thread = matches!(&why, Close::Failed(reason) if **reason == *NO_THREAD);
-        if lacks_thread && !threads_have_lacked {
-            return Err(format!("ended without reason: {why}"));
-        }
         let disturbed =
-            is_cut || self.has_reset || wire.broken || wire.reset_by_server || lacks_thread;
+            is_cut || self.has_reset || wire.broken || wire.reset_by_server || lacks_thread(&why);
         Ok(match in_order && !disturbed {
             true => End::Whole(why),
             false => End::Cut(why),
@@ -234,10 +231,10 @@ impl Guest {
         &self,
         why: &Close,
         limits: &Limits,
-        now_ms: u64,
-        is_cut: bool,
+        at: Farewell,
         wire: &Wire,
     ) -> Result<(), String> {
+        let Farewell { now_ms, is_cut, threads_have_lacked, .. } = at;
         let times = &self.times;
         let moved_ms = times.read_ms.max(times.written_ms);
         let since = |from_ms: u64, limit: Option<std::time::Duration>| {
@@ -246,6 +243,7 @@ impl Guest {
         let fits = match why {
             Close::Io(_) => wire.broken || wire.has_error(),
             Close::Stopping => is_cut,
+            why if lacks_thread(why) => threads_have_lacked,
             Close::Timeout(Timeout::FirstByte) => {
                 times.read == 0 && since(times.opened_ms, limits.first_byte)
             }
@@ -301,4 +299,9 @@ impl Guest {
             false => Err("closed with input unread: its answer may be lost".to_owned()),
         }
     }
+}
+
+/// Work that it offloaded has found no thread: a fault of the system, told as one of the work.
+fn lacks_thread(why: &Close) -> bool {
+    matches!(why, Close::Failed(reason) if **reason == *NO_THREAD)
 }
