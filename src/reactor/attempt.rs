@@ -108,10 +108,6 @@ impl<T> Attempt<T> {
         }
     }
 
-    pub(super) fn is_in_lookup(&self) -> bool {
-        matches!(self.stage, Stage::Lookup)
-    }
-
     /// Returns true if what it waits for has had its time.
     pub(super) fn is_late(&self, now: Now) -> bool {
         self.until_ms <= now.millis()

@@ -114,8 +114,8 @@ impl<T> Connector<T> {
 
     fn expire(&mut self, outbound: &impl Outbound<Socket = T>, now: Now) {
         for key in self.keys(|attempt| attempt.is_late(now)) {
-            let Some((serial, attempt)) = self.attempts.get(key) else { continue };
-            let had_no_thread = attempt.is_in_lookup() && self.resolver.forget((key, *serial));
+            let Some((serial, _)) = self.attempts.get(key) else { continue };
+            let had_no_thread = self.resolver.forget((key, *serial));
             self.advance(key, |attempt| attempt.expire(had_no_thread, outbound, now));
         }
     }

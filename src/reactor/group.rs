@@ -53,7 +53,7 @@ pub(crate) struct Member<T> {
     /// Its share of its load that is its own doing.
     counted: usize,
     /// Newcomers may still come from the first one.
-    expects_transfers: bool,
+    group_accepts: bool,
     /// How many of the others have not ended.
     others: usize,
     /// Who was given the last newcomer.
@@ -70,7 +70,7 @@ pub(crate) fn members<T>(remotes: Vec<Remote>, accepts: bool) -> Vec<Member<T>> 
         group: Arc::clone(&group),
         index,
         counted: 0,
-        expects_transfers: accepts && index > 0,
+        group_accepts: accepts,
         others: count - 1,
         last: 0,
     };
@@ -82,9 +82,9 @@ impl<T> Member<T> {
         Home::new(self.index, self.group.seats.len())
     }
 
-    /// Returns true if newcomers may still come from the first one.
-    pub(super) fn expects_transfers(&self) -> bool {
-        self.expects_transfers
+    /// Returns true if connections come to the group, and from the first reactor to the others.
+    pub(super) fn group_accepts(&self) -> bool {
+        self.group_accepts
     }
 
     fn others(&self) -> impl Iterator<Item = (usize, &Seat<T>)> {
@@ -180,7 +180,7 @@ impl<T> Member<T> {
     pub(super) fn must_stay(&self, is_serving: bool) -> bool {
         match self.index {
             0 => self.others > 0,
-            _ => self.expects_transfers && is_serving,
+            _ => self.group_accepts && is_serving,
         }
     }
 

@@ -105,7 +105,7 @@ impl<'s, S: System> Reactor<'s, S> {
         for dial in dials {
             hub.dial(dial);
         }
-        let is_fed = member.as_ref().is_some_and(Member::expects_transfers);
+        let is_fed = member.as_ref().is_some_and(Member::group_accepts);
         let is_serving = admission.listens() || !datagrams.is_empty() || is_fed;
         let commands = Commands::new(budgets.commands);
         Ok(Reactor {

@@ -345,6 +345,34 @@ fn the_files_of_all_unix_sockets_have_the_mode_that_was_asked_for() {
     }
 }
 
+/// Another process that looks all the time never sees the file of a socket with more permissions
+/// than were asked for: a socket of datagrams takes them from `bind` on.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_file_of_a_unix_socket_is_never_open_for_more_than_was_asked_for() {
+    let place = Place::new();
+    let path = place.path("socket");
+    let binds = std::sync::atomic::AtomicBool::new(true);
+    let widest = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut widest = 0;
+            while binds.load(std::sync::atomic::Ordering::Relaxed) {
+                if let Ok(metadata) = std::fs::metadata(&path) {
+                    widest |= metadata.permissions().mode() & 0o777;
+                }
+            }
+            widest
+        });
+        for _ in 0..500 {
+            let listen = Listen::on(Address::UnixGram(path.clone())).mode(0o600);
+            drop(Server::bind(listen).unwrap());
+        }
+        binds.store(false, std::sync::atomic::Ordering::Relaxed);
+        watcher.join().unwrap()
+    });
+    assert_eq!(format!("{:o}", widest & !0o600), "0");
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn every_ip_address_can_be_bound_to_a_device() {

@@ -79,15 +79,14 @@ impl Body {
             },
             Body::Trailers { before } => {
                 let room = limits.trailers.saturating_sub(before);
-                let Some(line) = chunk::trailer(input, room)? else {
+                let Some((line, n)) = chunk::trailer(input, room)? else {
                     return Ok(Step::NeedMore);
                 };
-                if line == b"\r\n" {
-                    let last = Message::Body { bytes: &[], is_last: true };
-                    return Ok(Step::Message(last, line.len()));
+                if line.is_empty() {
+                    return Ok(Step::Message(Message::Body { bytes: &[], is_last: true }, n));
                 }
-                *self = Body::Trailers { before: before + line.len() };
-                Ok(Step::Skip(line.len()))
+                *self = Body::Trailers { before: before + n };
+                Ok(Step::Skip(n))
             }
         }
     }

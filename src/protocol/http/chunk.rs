@@ -13,12 +13,8 @@ const SIZE_DIGITS_MAX: usize = 16;
 
 /// The size that `input` begins with and the length of its line; `None` if it is incomplete.
 pub(super) fn size(input: &[u8]) -> Parsed<Option<(u64, usize)>> {
-    let Some(line) =
-        line(input, SIZE_LINE_MAX, &Refusal { code: 400, why: "a chunk size line without end" })?
-    else {
-        return Ok(None);
-    };
-    let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+    let too_long = &Refusal { code: 400, why: "a chunk size line without end" };
+    let Some((text, len)) = line(input, SIZE_LINE_MAX, too_long)? else { return Ok(None) };
     let digits = text.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digits, extensions) = text.split_at(digits);
     if digits.is_empty() || digits.len() > SIZE_DIGITS_MAX {
@@ -30,23 +26,20 @@ pub(super) fn size(input: &[u8]) -> Parsed<Option<(u64, usize)>> {
         size = size << 4 | u64::from(value);
     }
     check_extensions(extensions)?;
-    Ok(Some((size, line.len())))
+    Ok(Some((size, len)))
 }
 
-/// A line of trailers, or the empty one that ends the body; `None` if it is incomplete. `room`
-/// bytes of trailers are still allowed.
-pub(super) fn trailer(input: &[u8], room: usize) -> Parsed<Option<&[u8]>> {
+/// A line of trailers, or the empty one that ends the body, and its length; `None` if it is
+/// incomplete. `room` bytes of trailers are still allowed.
+pub(super) fn trailer(input: &[u8], room: usize) -> Parsed<Option<(&[u8], usize)>> {
     // The line that ends them needs none of the room.
     match input {
-        [b'\r', b'\n', ..] => return Ok(input.get(..2)),
+        [b'\r', b'\n', ..] => return Ok(Some((b"", 2))),
         [b'\r'] => return Ok(None),
         _ => {}
     }
-    let Some(line) = line(input, room, &Refusal { code: 431, why: "trailers that are too long" })?
-    else {
-        return Ok(None);
-    };
-    let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+    let too_long = &Refusal { code: 431, why: "trailers that are too long" };
+    let Some((text, len)) = line(input, room, too_long)? else { return Ok(None) };
     let colon =
         memchr(b':', text).ok_or(&Refusal { code: 400, why: "a trailer without a colon" })?;
     let (name, value) = text.split_at(colon);
@@ -56,17 +49,21 @@ pub(super) fn trailer(input: &[u8], room: usize) -> Parsed<Option<&[u8]>> {
     if !is_field_value(value) {
         return Err(&Refusal { code: 400, why: "a malformed value of a trailer" });
     }
-    Ok(Some(line))
+    Ok(Some((text, len)))
 }
 
-/// The line that `input` begins with, its CR LF included. It may be `max` bytes long; a longer
-/// one is `too_long`, whether or not its end is in sight.
-fn line<'a>(input: &'a [u8], max: usize, too_long: &'static Refusal) -> Parsed<Option<&'a [u8]>> {
+/// The line that `input` begins with, without its CR LF, and its length with it. It may be `max`
+/// bytes long; a longer one is `too_long`, whether or not its end is in sight.
+fn line<'a>(
+    input: &'a [u8],
+    max: usize,
+    too_long: &'static Refusal,
+) -> Parsed<Option<(&'a [u8], usize)>> {
     let visible = input.get(..max).unwrap_or(input);
     match memchr(b'\n', visible) {
-        Some(at) => match visible.get(..=at) {
-            Some(line) if line.ends_with(b"\r\n") => Ok(Some(line)),
-            _ => Err(&Refusal { code: 400, why: "a line of the body does not end in CR LF" }),
+        Some(at) => match visible.get(..=at).and_then(|line| line.strip_suffix(b"\r\n")) {
+            Some(text) => Ok(Some((text, at + 1))),
+            None => Err(&Refusal { code: 400, why: "a line of the body does not end in CR LF" }),
         },
         None if input.len() >= max => Err(too_long),
         None => Ok(None),
