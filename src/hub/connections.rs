@@ -19,11 +19,6 @@ use crate::id::Id;
 use crate::net::peer::Peer;
 use crate::now::Now;
 
-/// Timers served in one turn; the rest come in the next, which follows at once.
-const WAKE_BURST: usize = 4096;
-/// Connections ended for their deadlines in one turn: closing a socket takes some 20 microseconds.
-const END_BURST: usize = 16;
-
 pub(super) struct Connections<T> {
     table: Table<T>,
     queue: RunQueue,
@@ -53,7 +48,7 @@ impl<T: Transport> Connections<T> {
     pub(super) fn new(turn: Turn) -> Connections<T> {
         Connections {
             table: Table::new(turn.config.home),
-            queue: RunQueue::default(),
+            queue: RunQueue::new(turn.config.budgets.news_for_one),
             sweep: Sweep::new(),
             timers: Timers::default(),
             ended: Vec::new(),
@@ -378,7 +373,7 @@ impl<T: Transport> Connections<T> {
     }
 
     fn ring_timers(&mut self) {
-        for _ in 0..WAKE_BURST {
+        for _ in 0..self.turn.config.budgets.timers {
             let Some(id) = self.timers.pop(self.turn.record.now.millis()) else { return };
             if let Some(connection) = self.table.get_mut(id) {
                 connection.state_mut().ring();
@@ -392,7 +387,7 @@ impl<T: Transport> Connections<T> {
         let mut ended = 0;
         for slot in slots {
             let Some((id, connection)) = self.table.at(slot) else { continue };
-            if ended == END_BURST {
+            if ended == self.turn.config.budgets.ends {
                 self.sweep.break_off(slot);
                 break;
             }

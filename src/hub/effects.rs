@@ -19,9 +19,6 @@ use crate::net::peer::Peer;
 use crate::panics;
 use crate::topic::Topic;
 
-/// Messages of other shards handled in one turn.
-const INBOX_BURST: usize = 1024;
-
 impl<T: Transport> Hub<T> {
     /// Settles all pending actions: a connection that ends may leave more.
     #[inline(always)]
@@ -271,7 +268,7 @@ impl<T: Transport> Hub<T> {
     /// waits, and so do all after it: messages are handled in the order of sending.
     #[cold]
     pub(super) fn handle_inbox(&mut self) {
-        for _ in 0..INBOX_BURST {
+        for _ in 0..self.connections.turn().config.budgets.inbox {
             match self.shards.peek() {
                 Some(ShardMessage::Publish { topic, .. }) if self.topics.is_congested(topic) => {
                     break;

@@ -2,6 +2,7 @@
 //! other. Pure: it is handed its transports, its events and the time, so it runs the same on
 //! sockets and in a test. Must not know mio, nor read a clock.
 
+mod budgets;
 #[cfg(debug_assertions)]
 mod check;
 mod connection;
@@ -16,6 +17,7 @@ mod time;
 mod transport;
 mod turn;
 
+pub(crate) use self::budgets::Budgets;
 pub(crate) use self::shards::ShardMessage;
 pub(crate) use self::transport::{Readiness, Transport};
 
@@ -54,16 +56,18 @@ pub(crate) struct Hub<T> {
 impl<T: Transport> Hub<T> {
     pub(crate) fn new(
         limits: Limits,
+        budgets: Budgets,
         executor: Executor,
         home: Home,
         counters: Counters,
         stopwatch: Stopwatch,
     ) -> Hub<T> {
+        let turn = Turn::new(limits, budgets, executor, home, counters, stopwatch);
         Hub {
-            connections: Connections::new(Turn::new(limits, executor, home, counters, stopwatch)),
-            topics: Topics::default(),
-            delivery: Delivery::new(),
-            shards: Shards::new(home),
+            connections: Connections::new(turn),
+            topics: Topics::new(budgets.topic_log),
+            delivery: Delivery::new(budgets.delivery),
+            shards: Shards::new(home, budgets.shard_window),
             offloads: Offloads::default(),
             completed: Vec::new(),
             dials: Vec::new(),

@@ -9,8 +9,10 @@ use crate::id::Id;
 
 /// The queue of connections with something to do. Each is in it once at most, and knows that
 /// by [`Flags::QUEUED`].
-#[derive(Default)]
 pub(super) struct RunQueue {
+    /// One of the yielded gets a pass each turn, and one more for so many that have news: long
+    /// turns must not starve them.
+    news_for_one: usize,
     /// Connections with news: all of them get a pass in the next turn.
     ready: Vec<Id>,
     /// Connections that have more to do than one turn allows: few of them get a pass each turn,
@@ -21,11 +23,12 @@ pub(super) struct RunQueue {
     spare: Vec<Id>,
 }
 
-/// One of the yielded gets a pass each turn, and one more for so many that have news: long turns
-/// must not starve them.
-const NEWS_FOR_ONE: usize = 64;
-
 impl RunQueue {
+    pub(super) fn new(news_for_one: usize) -> RunQueue {
+        let (ready, yielded, spare) = Default::default();
+        RunQueue { news_for_one, ready, yielded, spare }
+    }
+
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.yielded.is_empty()
@@ -62,7 +65,7 @@ impl RunQueue {
 
     #[cold]
     fn add_yielded(&mut self, batch: &mut Vec<Id>) {
-        let share = 1 + batch.len() / NEWS_FOR_ONE;
+        let share = 1 + batch.len() / self.news_for_one;
         batch.extend(self.yielded.drain(..share.min(self.yielded.len())));
     }
 

@@ -42,11 +42,6 @@ pub(crate) enum ShardMessage {
 
 /// The weight of a message besides its bytes.
 const MESSAGE_COST: usize = 64;
-/// A connection that sends something while more than this is in flight is not read until half of
-/// it has been handled.
-const WINDOW: usize = 1024 * 1024;
-/// Credit is given in steps of this: a message back for each would wake the sender for nothing.
-const CREDIT: usize = WINDOW / 4;
 
 impl ShardMessage {
     pub(super) fn weight(&self) -> usize {
@@ -78,6 +73,9 @@ pub(super) fn concerns_others(home: Home, effect: &Effect) -> bool {
 /// The other shards, as this one sees them.
 pub(super) struct Shards {
     home: Home,
+    /// A connection that sends something while more bytes than this are in flight is not read until
+    /// half of them have been handled. The same in all shards.
+    window: usize,
     /// One for each shard, with one that is not used for this one; none if it is alone.
     channels: Vec<Channel>,
     /// Messages to handle, each with the shard it came from.
@@ -118,10 +116,10 @@ impl Channel {
 }
 
 impl Shards {
-    pub(super) fn new(home: Home) -> Shards {
+    pub(super) fn new(home: Home, window: usize) -> Shards {
         let count = if home == Home::ALONE { 0 } else { home.count() };
         let channels = (0..count).map(|_| Channel::default()).collect();
-        Shards { home, channels, inbox: VecDeque::new(), interest: HashMap::new() }
+        Shards { home, window, channels, inbox: VecDeque::new(), interest: HashMap::new() }
     }
 
     /// Returns the shard of a connection, if it is another one.
@@ -144,7 +142,7 @@ impl Shards {
         };
         channel.in_flight += message.weight();
         channel.outbox.push(message);
-        if channel.in_flight > WINDOW && channel.throttled.last() != Some(&from) {
+        if channel.in_flight > self.window && channel.throttled.last() != Some(&from) {
             channel.throttled.push(from);
             return Posted::Congested;
         }
@@ -175,11 +173,11 @@ impl Shards {
 
     /// Returns true if more is in flight to a shard than its window.
     pub(super) fn is_congested(&self, to: usize) -> bool {
-        self.channels.get(to).is_some_and(|channel| channel.in_flight > WINDOW)
+        self.channels.get(to).is_some_and(|channel| channel.in_flight > self.window)
     }
 
     pub(super) fn is_any_congested(&self) -> bool {
-        self.channels.iter().any(|channel| channel.in_flight > WINDOW)
+        self.channels.iter().any(|channel| channel.in_flight > self.window)
     }
 
     /// Returns what is to be carried, each with the shard it goes to.
@@ -230,7 +228,8 @@ impl Shards {
         let (from, message) = self.inbox.pop_front()?;
         if let Some(channel) = self.channels.get_mut(from).filter(|channel| !channel.is_closed) {
             channel.handled += message.weight();
-            if channel.handled >= CREDIT {
+            // A message back for each would wake the sender for nothing.
+            if channel.handled >= self.window / 4 {
                 channel.outbox.push(ShardMessage::Credit(std::mem::take(&mut channel.handled)));
             }
         }
@@ -241,7 +240,7 @@ impl Shards {
     pub(super) fn credit(&mut self, from: usize, weight: usize) -> Vec<Id> {
         let Some(channel) = self.channels.get_mut(from) else { return Vec::new() };
         channel.in_flight = channel.in_flight.saturating_sub(weight);
-        match channel.in_flight <= WINDOW / 2 {
+        match channel.in_flight <= self.window / 2 {
             true => std::mem::take(&mut channel.throttled),
             false => Vec::new(),
         }

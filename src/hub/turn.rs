@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::budgets::Budgets;
 use super::time::sweep::Tick;
 use super::time::timeout::{Periods, Progress};
 use crate::exec::{Executor, Task};
@@ -36,6 +37,7 @@ pub(super) struct Turn {
 /// Settings that do not change while the server runs.
 pub(super) struct Config {
     pub(super) limits: Limits,
+    pub(super) budgets: Budgets,
     pub(super) periods: Periods,
     pub(super) executor: Executor,
     pub(super) home: Home,
@@ -47,6 +49,7 @@ pub(super) struct Config {
 impl Turn {
     pub(super) fn new(
         limits: Limits,
+        budgets: Budgets,
         executor: Executor,
         home: Home,
         counters: Counters,
@@ -58,6 +61,7 @@ impl Turn {
             config: Config {
                 periods: Periods::new(&limits),
                 limits,
+                budgets,
                 executor,
                 home,
                 takes_ordinary_path,

@@ -15,7 +15,7 @@ use super::system::System;
 use super::workers::Workers;
 use crate::exec::{BlockingPool, Executor};
 use crate::handler::context::Dial;
-use crate::hub::Hub;
+use crate::hub::{self, Hub};
 use crate::id::Home;
 use crate::limits::Limits;
 use crate::metrics::stopwatch::Stopwatch;
@@ -46,11 +46,12 @@ pub(crate) struct Budgets {
     pub(crate) events: usize,
     /// Commands of other threads.
     pub(crate) commands: usize,
+    pub(crate) hub: hub::Budgets,
 }
 
 impl Default for Budgets {
     fn default() -> Budgets {
-        Budgets { events: 256, commands: COMMANDS }
+        Budgets { events: 256, commands: COMMANDS, hub: hub::Budgets::default() }
     }
 }
 
@@ -96,7 +97,7 @@ impl<'s, S: System> Reactor<'s, S> {
         let home = member.as_ref().map_or(Home::ALONE, Member::home);
         let stopwatch = Stopwatch::new(system.elapsed(), limits.slow_call);
         let counters = system.remote().counters();
-        let mut hub = Hub::new(limits.clone(), executor, home, counters, stopwatch);
+        let mut hub = Hub::new(limits.clone(), budgets.hub, executor, home, counters, stopwatch);
         hub.set_ordinary_path(setup.takes_ordinary_path);
         hub.note_time(now);
         if limits.connections_per_peer.is_some() {

@@ -10,7 +10,7 @@ use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::exec::{Executor, Task};
 use crate::handler::Handler;
 use crate::handler::context::{Dial, Effect};
-use crate::hub::{Hub, Readiness};
+use crate::hub::{Budgets, Hub, Readiness};
 use crate::id::Home;
 use crate::id::Id;
 use crate::limits::Limits;
@@ -101,7 +101,8 @@ impl Network {
     fn make(limits: Limits, executor: Executor, reactors: usize) -> Network {
         let hub = |index, counters| {
             let home = Home::new(index, reactors);
-            Hub::new(limits.clone(), executor, home, counters, Stopwatch::default())
+            let budgets = Budgets::default();
+            Hub::new(limits.clone(), budgets, executor, home, counters, Stopwatch::default())
         };
         let counters: Vec<Counters> = (0..reactors).map(|_| Counters::new()).collect();
         Network {

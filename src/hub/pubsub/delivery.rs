@@ -11,15 +11,15 @@ use crate::hub::transport::Transport;
 use crate::hub::turn::OUT_KEPT;
 use crate::id::Id;
 
-/// The budget for the deliveries of one turn, in bytes. A room of 10,000 takes several turns, and
-/// other connections are served in between.
-const BUDGET: usize = 2 * 1024 * 1024;
 /// A write costs at least as much as copying so many bytes.
 const WRITE_COST: usize = 512;
 
 /// Serves the topics in turn, as far as the budget goes; the rest comes in the next turn.
 pub(in crate::hub) struct Delivery {
+    /// For one turn, in bytes.
     budget: usize,
+    /// The part of it that is left.
+    left: usize,
     /// Members of several topics that have something to send: one write each.
     collecting: Vec<Id>,
     /// Where the others' messages are gathered for an author.
@@ -27,8 +27,8 @@ pub(in crate::hub) struct Delivery {
 }
 
 impl Delivery {
-    pub(in crate::hub) fn new() -> Delivery {
-        Delivery { budget: 0, collecting: Vec::new(), scratch: Vec::new() }
+    pub(in crate::hub) fn new(budget: usize) -> Delivery {
+        Delivery { budget, left: 0, collecting: Vec::new(), scratch: Vec::new() }
     }
 
     pub(in crate::hub) fn run<T: Transport>(
@@ -36,9 +36,9 @@ impl Delivery {
         topics: &mut Topics,
         connections: &mut Connections<T>,
     ) {
-        self.budget = BUDGET;
+        self.left = self.budget;
         for _ in 0..topics.busy.len() {
-            if self.budget == 0 {
+            if self.left == 0 {
                 break;
             }
             if let Some(topic) = topics.next_busy() {
@@ -57,7 +57,7 @@ impl Delivery {
 
     /// Gives the members of one topic what they have not got of its pass.
     fn serve<T: Transport>(&mut self, topic: &mut Subscribers, connections: &mut Connections<T>) {
-        while self.budget > 0 {
+        while self.left > 0 {
             let Some((id, offsets)) = topic.next_member() else { return };
             let Some(connection) = connections.get_mut(id) else { continue };
             if offsets.is_empty() || !connection.state().accepts_output() {
@@ -80,7 +80,7 @@ impl Delivery {
             } else {
                 connections.receive(id, topic.log.slice(&offsets))
             };
-            self.budget = self.budget.saturating_sub(len + WRITE_COST);
+            self.left = self.left.saturating_sub(len + WRITE_COST);
         }
     }
 
@@ -94,11 +94,11 @@ impl Delivery {
         connections: &mut Connections<T>,
     ) {
         while let Some(slice) = topic.log.next_message(id, &mut offsets) {
-            self.budget = self.budget.saturating_sub(connections.receive(id, slice) + WRITE_COST);
+            self.left = self.left.saturating_sub(connections.receive(id, slice) + WRITE_COST);
             if !connections.get_mut(id).is_some_and(|c| c.state().accepts_output()) {
                 return;
             }
-            if self.budget == 0 {
+            if self.left == 0 {
                 topic.stay(offsets.start);
                 return;
             }

@@ -13,8 +13,9 @@ use self::log::TopicLog;
 use crate::id::Id;
 use crate::topic::Topic;
 
-#[derive(Default)]
 pub(super) struct Topics {
+    /// When the log of a topic weighs more, its publishers are throttled.
+    log_max: usize,
     table: Slab<Subscribers>,
     by_name: HashMap<Topic, usize>,
     /// The subscriptions of each member. Connections without a topic have no entry.
@@ -77,11 +78,20 @@ struct Member {
     cursor: u64,
 }
 
-/// When the log of a topic weighs more, its publishers are throttled.
-const CONGESTED: usize = 1024 * 1024;
-
 /// Membership.
 impl Topics {
+    pub(super) fn new(log_max: usize) -> Topics {
+        Topics {
+            log_max,
+            table: Slab::new(),
+            by_name: HashMap::new(),
+            subscriptions: HashMap::new(),
+            busy: VecDeque::new(),
+            serial: 0,
+            changes: Vec::new(),
+        }
+    }
+
     pub(super) fn join(&mut self, id: Id, name: &Topic) {
         let key = match self.by_name.get(name) {
             Some(key) => *key,
@@ -206,7 +216,7 @@ impl Topics {
             topic.is_busy = true;
             self.busy.push_back((key, topic.serial));
         }
-        topic.is_congested().then_some(&mut topic.throttled)
+        topic.is_congested(self.log_max).then_some(&mut topic.throttled)
     }
 
     #[inline(always)]
@@ -217,7 +227,7 @@ impl Topics {
     /// Returns true if publishers of that topic had better wait.
     pub(super) fn is_congested(&self, name: &Topic) -> bool {
         let key = self.by_name.get(name);
-        key.and_then(|key| self.table.get(*key)).is_some_and(Subscribers::is_congested)
+        key.and_then(|key| self.table.get(*key)).is_some_and(|topic| topic.is_congested(self.log_max))
     }
 
     /// Returns the next topic with something to deliver, its pass begun.
@@ -249,7 +259,7 @@ impl Topics {
         if topic.is_busy {
             self.busy.push_back((key, serial));
         }
-        if topic.is_congested() {
+        if topic.is_congested(self.log_max) {
             return Vec::new();
         }
         std::mem::take(&mut topic.throttled)
@@ -270,8 +280,8 @@ fn replace(
 }
 
 impl Subscribers {
-    fn is_congested(&self) -> bool {
-        self.log.weight() > CONGESTED
+    fn is_congested(&self, log_max: usize) -> bool {
+        self.log.weight() > log_max
     }
 
     /// Returns the next member of the pass, and what it has not got of it.

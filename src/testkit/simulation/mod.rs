@@ -35,6 +35,7 @@ use self::world::World;
 use super::both_ways;
 use super::random::Random;
 use crate::handler::Service;
+use crate::hub;
 use crate::limits::Limits;
 use crate::mode::Mode;
 use crate::net::destination::Destination;
@@ -262,10 +263,24 @@ impl fmt::Debug for Simulation<'_> {
 
 /// How much one turn does, mostly very little.
 fn budgets(random: &mut Random) -> Budgets {
-    match random.one_in(4) {
-        true => Budgets::default(),
-        false => Budgets { events: 1 + random.below(6), commands: 1 + random.below(3) },
-    }
+    let all = Budgets::default();
+    let (events, commands) = match random.one_in(4) {
+        true => (all.events, all.commands),
+        false => (1 + random.below(6), 1 + random.below(3)),
+    };
+    let hub = match random.one_in(2) {
+        true => all.hub,
+        false => hub::Budgets {
+            delivery: 1 + random.below(3000),
+            topic_log: random.below(500),
+            shard_window: 4 + random.below(500),
+            inbox: 1 + random.below(4),
+            timers: 1 + random.below(2),
+            ends: 1 + random.below(2),
+            news_for_one: 1 + random.below(3),
+        },
+    };
+    Budgets { events, commands, hub }
 }
 
 /// Limits that change when something happens, and not what.
