@@ -162,11 +162,7 @@ impl Network {
 
     /// Takes the next [packet](Network::packets) that the client has received.
     pub fn received_packet(&mut self, client: Client) -> Option<Vec<u8>> {
-        let mut wire = self.wire(client);
-        let len = wire.packets.as_mut()?.to_client.pop_front()?;
-        let packet = wire.to_client.drain(..len).collect();
-        wire.note_taken();
-        Some(packet)
+        self.wire(client).pop_packet()
     }
 
     /// The client sends no more, but still reads.
@@ -180,10 +176,7 @@ impl Network {
     pub fn reset(&mut self, client: Client) {
         let mut wire = self.wire(client);
         wire.client_reset = true;
-        wire.to_server.clear();
-        if let Some(packets) = &mut wire.packets {
-            packets.to_server.clear();
-        }
+        wire.clear_input();
         wire.edge = true;
     }
 
@@ -226,8 +219,7 @@ impl Network {
     /// assert_eq!(network.received_packet(client), None);
     /// ```
     pub fn packets(&mut self, client: Client, largest: usize) {
-        let (to_server, to_client) = (VecDeque::new(), VecDeque::new());
-        self.wire(client).packets = Some(Packets { largest, to_server, to_client });
+        self.wire(client).packets = Some(Packets::up_to(largest));
     }
 
     /// An event without a cause: pollers are allowed to.

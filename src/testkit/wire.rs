@@ -78,6 +78,13 @@ pub(super) struct Packets {
     pub(super) to_client: VecDeque<usize>,
 }
 
+impl Packets {
+    /// Boundaries of packets, none of which is longer.
+    pub(super) fn up_to(largest: usize) -> Packets {
+        Packets { largest, to_server: VecDeque::new(), to_client: VecDeque::new() }
+    }
+}
+
 impl Wire {
     /// A connection that has just been made, with all the room there is.
     pub(super) fn new() -> Arc<Mutex<Wire>> {
@@ -161,7 +168,43 @@ impl Wire {
         }
         packets.to_client.push_back(packet.len());
         self.to_client.extend(packet);
+        self.bytes_written += packet.len();
         Ok(packet.len())
+    }
+
+    /// Takes the next packet that the client has received.
+    pub(super) fn pop_packet(&mut self) -> Option<Vec<u8>> {
+        let len = self.packets.as_mut()?.to_client.pop_front()?;
+        let packet = self.to_client.drain(..len).collect();
+        self.note_taken();
+        Some(packet)
+    }
+
+    /// Takes at most `len` bytes that the client has received, in one piece; of packets, those that
+    /// begin there.
+    pub(super) fn take_output(&mut self, len: usize) -> Vec<Vec<u8>> {
+        let mut pieces = Vec::new();
+        if self.packets.is_some() {
+            let mut left = len;
+            while let Some(packet) = (left > 0).then(|| self.pop_packet()).flatten() {
+                left = left.saturating_sub(packet.len());
+                pieces.push(packet);
+            }
+        } else if len.min(self.to_client.len()) > 0 {
+            let len = len.min(self.to_client.len());
+            pieces.push(self.to_client.drain(..len).collect());
+        }
+        // The window may have been opened, too.
+        self.note_taken();
+        pieces
+    }
+
+    /// What the server has not read is lost.
+    pub(super) fn clear_input(&mut self) {
+        self.to_server.clear();
+        if let Some(packets) = &mut self.packets {
+            packets.to_server.clear();
+        }
     }
 
     /// The client has taken something: a server that waits for room is told.

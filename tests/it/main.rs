@@ -88,6 +88,7 @@ mod sim_dials;
 mod sim_echo;
 mod sim_frames;
 mod sim_others;
+mod sim_packets;
 mod sim_services;
 mod slow;
 mod slow_calls;

@@ -108,13 +108,17 @@ impl<T: Transport> Exchange<T> {
         if job.returned.is_none() {
             turn.meter.counters.panics.add(1);
         }
+        let stopped_at_full = job.record.out.len() >= job.record.room;
         if self.state.accepts_output() {
             turn.record.out.extend_from_slice(&job.record.out);
             // It may have stopped because its output was above the high watermark, though some has
             // been sent meanwhile: then it waits for `on_drain`, and for the input that it left.
-            if job.record.out.len() >= job.record.room {
+            if stopped_at_full {
                 self.state.set(Flags::ABOVE_HIGH);
             }
+        } else if stopped_at_full {
+            // The output has failed meanwhile: there is nothing to wait for.
+            self.state.set(Flags::RETRY_INPUT);
         }
         turn.record.room = self.room(&turn.config);
         if !self.state.was_close_noted() {

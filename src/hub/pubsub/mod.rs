@@ -227,7 +227,8 @@ impl Topics {
     /// Returns true if publishers of that topic had better wait.
     pub(super) fn is_congested(&self, name: &Topic) -> bool {
         let key = self.by_name.get(name);
-        key.and_then(|key| self.table.get(*key)).is_some_and(|topic| topic.is_congested(self.log_max))
+        key.and_then(|key| self.table.get(*key))
+            .is_some_and(|topic| topic.is_congested(self.log_max))
     }
 
     /// Returns the next topic with something to deliver, its pass begun.

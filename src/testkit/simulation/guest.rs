@@ -1,19 +1,19 @@
 //! One client of a simulation: its script, its end of the wire, and what is on the way between the
 //! two.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::account::{self, Account};
 use super::script::{End, Script};
 use super::socket::MemoryStream;
+use super::way::Way;
 use crate::close::Close;
 use crate::close::Timeout;
 use crate::exec::NO_THREAD;
 use crate::limits::Limits;
 use crate::net::peer::Peer;
 use crate::now;
-use crate::testkit::wire::{self, Connecting, Wire};
+use crate::testkit::wire::{self, Connecting, Packets, Wire};
 
 pub(super) struct Guest {
     pub(super) script: Box<dyn Script>,
@@ -25,8 +25,7 @@ pub(super) struct Guest {
     pub(super) is_refusal_seen: bool,
     /// A loop has taken it in.
     pub(super) is_taken_in: bool,
-    /// Sent, and still on its way to the server.
-    pub(super) way: VecDeque<u8>,
+    pub(super) way: Way,
     pub(super) has_shut: bool,
     pub(super) has_reset: bool,
     pub(super) has_ended: bool,
@@ -81,7 +80,7 @@ impl Guest {
             peer: None,
             is_refusal_seen: false,
             is_taken_in: false,
-            way: VecDeque::new(),
+            way: Way::default(),
             has_shut: false,
             has_reset: false,
             has_ended: false,
@@ -136,13 +135,22 @@ impl Guest {
         self.times.written_ms = now_ms;
     }
 
-    /// Brings `len` bytes to the server, and the end behind the last if `with_end`.
+    /// Its connection keeps the boundaries of packets.
+    pub(super) fn keep_boundaries(&mut self) {
+        self.way.keep_boundaries();
+        self.wire().packets = Some(Packets::up_to(usize::MAX));
+    }
+
+    /// Brings `len` bytes to the server, or the packets that begin there, and the end behind the last if `with_end`.
     pub(super) fn deliver(&mut self, len: usize, with_end: bool) {
-        let bytes: Vec<u8> = self.way.drain(..len).collect();
+        let arrival = self.way.pop(len);
         let mut account = account::lock(&self.account);
         let mut wire = wire::lock(&self.wire);
-        account.arrived.extend(&bytes);
-        wire.to_server.extend(&bytes);
+        account.arrived.extend(&arrival.bytes);
+        wire.to_server.extend(&arrival.bytes);
+        if let Some(packets) = &mut wire.packets {
+            packets.to_server.extend(arrival.packets);
+        }
         if with_end && self.way.is_empty() && self.has_shut {
             account.shut = true;
             wire.client_shut = true;
@@ -160,7 +168,7 @@ impl Guest {
         self.way.clear();
         let mut wire = self.wire();
         wire.client_reset = true;
-        wire.to_server.clear();
+        wire.clear_input();
         wire.mark = None;
         wire.edge = true;
     }

@@ -20,6 +20,7 @@ mod storm;
 mod system;
 mod threads;
 mod trace;
+mod way;
 mod world;
 
 use std::fmt;
@@ -148,6 +149,7 @@ pub struct Simulation<'a> {
     remotes: Remotes<'a>,
     commands: Commands<'a>,
     panics: Panics,
+    keeps_boundaries: bool,
 }
 
 impl<'a> Simulation<'a> {
@@ -160,6 +162,7 @@ impl<'a> Simulation<'a> {
             remotes: Box::new(|_, _| None),
             commands: Box::new(|_, _| {}),
             panics: Panics::Fail,
+            keeps_boundaries: false,
         }
     }
 
@@ -208,6 +211,14 @@ impl<'a> Simulation<'a> {
         self
     }
 
+    /// Clients connect as to `seqpacket:`: each [`Action::Send`] is a packet, and so is each call of
+    /// [`Script::received`]. Otherwise connections are streams.
+    #[must_use]
+    pub fn packets(mut self) -> Simulation<'a> {
+        self.keeps_boundaries = true;
+        self
+    }
+
     /// Runs a server of `service` with some clients, each with a script of its own.
     ///
     /// # Panics
@@ -243,6 +254,7 @@ impl<'a> Simulation<'a> {
         world.remotes = self.remotes;
         world.commands = self.commands;
         world.panics = self.panics;
+        world.keeps_boundaries = self.keeps_boundaries;
         Storm::new(&mut world).run();
         Calm::new(&mut world).run();
         let trace = world.finish();

@@ -119,7 +119,7 @@ impl<'w, 'a> Storm<'w, 'a> {
         let random = &mut self.world.random;
         let mut wire = self.world.guests[who].wire();
         let len = wire.to_server.len();
-        if len > 1 && wire.grain.is_none() && wire.mark.is_none() {
+        if len > 1 && wire.grain.is_none() && wire.packets.is_none() && wire.mark.is_none() {
             let at = 1 + random.below(len - 1);
             wire.mark = Some(at);
             wire.edge = true;
@@ -153,7 +153,7 @@ impl<'w, 'a> Storm<'w, 'a> {
         wire.note_taken();
         // A wire is of one kind: where short reads prove nothing, they never do.
         let is_watched = wire.watched.is_some();
-        let grain = grain.filter(|_| !is_watched);
+        let grain = grain.filter(|_| !is_watched && wire.packets.is_none());
         if grain.is_some() {
             wire.grain = grain;
         }

@@ -36,6 +36,8 @@ pub(super) struct World<'a> {
     pub(super) remotes: Remotes<'a>,
     pub(super) commands: Commands<'a>,
     pub(super) panics: Panics,
+    /// Clients send and receive packets.
+    pub(super) keeps_boundaries: bool,
     pub(super) guests: Vec<Guest>,
     /// How many more will come.
     pub(super) to_come: usize,
@@ -72,6 +74,7 @@ impl<'a> World<'a> {
             remotes: Box::new(|_, _| None),
             commands: Box::new(|_, _| {}),
             panics: Panics::Fail,
+            keeps_boundaries: false,
             guests: Vec::new(),
             limits,
             addresses,
@@ -101,7 +104,10 @@ impl<'a> World<'a> {
         let who = self.guests.len();
         let host = 1 + self.random.below(self.addresses) as u8;
         let address = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, host), 1024 + who as u16);
-        let guest = Guest::new(script, Peer::V4(address));
+        let mut guest = Guest::new(script, Peer::V4(address));
+        if self.keeps_boundaries {
+            guest.keep_boundaries();
+        }
         guest.wire().connecting = Connecting::Pending;
         let mut queue = listener::lock(&self.server.queues[at]);
         if !queue.closed {
@@ -120,7 +126,7 @@ impl<'a> World<'a> {
         };
         match guest.script.next(&mut self.random) {
             Action::Send(bytes) => {
-                guest.way.extend(&bytes);
+                guest.way.push(&bytes);
                 self.note(who, What::Sends, bytes.len());
             }
             Action::Shut => {
@@ -146,24 +152,20 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Lets a client take at most `len` bytes. Tells whether there were any.
+    /// Lets a client take at most `len` bytes, or the packets that begin there. Tells whether there were any.
     pub(super) fn take(&mut self, who: usize, len: usize) -> bool {
         let guest = &self.guests[who];
         if guest.has_reset || guest.has_ended {
             return false;
         }
-        let mut wire = guest.wire();
-        let len = len.min(wire.to_client.len());
-        let bytes: Vec<u8> = wire.to_client.drain(..len).collect();
-        wire.note_taken();
-        drop(wire);
-        if len > 0 {
+        let pieces = guest.wire().take_output(len);
+        for bytes in &pieces {
             // Noted first: a script that sees something else than its model panics.
-            self.trace.note_bytes(&bytes);
-            self.note(who, What::Takes, len);
-            self.guests[who].script.received(&bytes);
+            self.trace.note_bytes(bytes);
+            self.note(who, What::Takes, bytes.len());
+            self.guests[who].script.received(bytes);
         }
-        len > 0
+        !pieces.is_empty()
     }
 
     /// One turn of the world.
