@@ -172,6 +172,37 @@ impl Network {
         wire.edge = true;
     }
 
+    /// The client closes its socket: what it has sent still arrives, and its end behind it, but what
+    /// the server sends from now on fails.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    ///
+    /// struct Echo;
+    ///
+    /// impl Handler for Echo {
+    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    ///         cx.write(input);
+    ///         Ok(input.len())
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Echo);
+    /// network.send(client, b"last words");
+    /// network.close(client);
+    /// network.settle();
+    /// assert_eq!(network.unread(client), 0);
+    /// assert!(network.is_reset(client));
+    /// ```
+    pub fn close(&mut self, client: Client) {
+        let mut wire = self.wire(client);
+        wire.client_shut = true;
+        wire.client_closed = true;
+        wire.edge = true;
+    }
+
     /// The client vanishes; what it had sent and not been read is lost.
     pub fn reset(&mut self, client: Client) {
         let mut wire = self.wire(client);

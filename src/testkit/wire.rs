@@ -23,6 +23,8 @@ pub(super) struct Wire {
     pub(super) starved: bool,
     pub(super) client_shut: bool,
     pub(super) client_reset: bool,
+    /// The client has closed its socket: what the server sends finds no one.
+    pub(super) client_closed: bool,
     pub(super) server_shut: bool,
     pub(super) server_gone: bool,
     /// The server wants its close to be a reset.
@@ -98,6 +100,7 @@ impl Wire {
             starved: false,
             client_shut: false,
             client_reset: false,
+            client_closed: false,
             server_shut: false,
             server_gone: false,
             reset_on_close: false,
@@ -301,6 +304,10 @@ impl Write for MemorySocket {
             wire.note_failed_write();
         }
         wire.fail(error)?;
+        if wire.client_closed {
+            wire.note_failed_write();
+            wire.fail(Some(io::ErrorKind::BrokenPipe))?;
+        }
         if wire.client_reset || wire.server_shut {
             return Err(io::ErrorKind::BrokenPipe.into());
         }

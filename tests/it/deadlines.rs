@@ -99,6 +99,21 @@ fn every_message_has_its_own_time() {
     }
 }
 
+/// The end of a message that comes with its deadline is seen first, and a part of the next one that
+/// comes with it has its own time.
+#[test]
+fn a_message_that_ends_at_its_deadline_is_in_time() {
+    let limits = Limits { message: Some(T), ..patient() };
+    let (mut network, client, log) = start_on(Network::new(limits));
+    network.send(client, b"half a mess");
+    network.settle();
+    network.send(client, b"age\nand half of the n");
+    network.advance(T);
+    assert!(log.closes().is_empty());
+    network.advance(T);
+    assert_eq!(log.closes(), [Close::Timeout(Timeout::Message)]);
+}
+
 #[test]
 fn a_quiet_connection_ends() {
     for network in networks(&Limits { idle: Some(T), ..patient() }) {

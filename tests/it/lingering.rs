@@ -115,3 +115,27 @@ fn a_client_that_broke_the_rules_is_given_time_to_read_the_answer() {
     assert!(!network.is_reset(client));
     assert_eq!(network.connections(), 0);
 }
+
+/// Half a message was read and not used: its other half is on its way, and must not destroy the
+/// answer.
+#[test]
+fn closing_in_the_middle_of_a_message_lingers() {
+    let log = Log::default();
+    let mut network = Network::new(patient());
+    let handler = Probe::new(&log).open(|cx| cx.wake_after(Duration::from_secs(5)));
+    let client = network.connect(handler.data(|_, _| Ok(0)).wake(|cx| {
+        cx.write(b"enough");
+        cx.close(Close::Done);
+    }));
+    network.send(client, b"half a mess");
+    network.advance(Duration::from_secs(5));
+    assert_eq!(log.closes(), [Close::Done]);
+    network.send(client, b"age");
+    network.settle();
+    assert_eq!(network.unread(client), 0, "thrown away");
+    network.shut(client);
+    network.settle();
+    assert_eq!(network.received(client), b"enough");
+    assert!(!network.is_reset(client));
+    assert_eq!(network.connections(), 0);
+}

@@ -46,6 +46,7 @@ mod listening;
 mod listening_families;
 mod log_kit;
 mod log_lines;
+mod marks;
 mod memory;
 mod metrics;
 mod metrics_page;

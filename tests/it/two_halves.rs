@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Handler, Id, Topic};
+use socketserver::{Close, Context, Handler, Id, Limits, Topic};
 
 use crate::handlers::{Log, Probe, pattern, tight};
 use crate::network::take_all;
@@ -230,4 +230,48 @@ fn a_sender_is_held_up_by_the_one_it_forwards_to_and_by_no_other() {
         let came = take_at_last(&mut network, right);
         assert_eq!((came.len(), came.iter().all(|byte| *byte == b'l')), (500, true), "{what}");
     }
+}
+
+/// A client that has closed its socket, though its handler goes on when it is told of the end.
+fn closed_client(network: &mut Network, log: &Log, said: &[u8]) -> Client {
+    let handler = Probe::new(log).eof(|_| {}).data(|input, cx| {
+        cx.write(b"heard");
+        Ok(input.len())
+    });
+    let client = network.connect(handler);
+    network.settle();
+    network.send(client, said);
+    network.close(client);
+    client
+}
+
+#[test]
+fn a_connection_with_both_halves_ended_ends_at_once_though_its_handler_does_not_close() {
+    for (what, make) in networks() {
+        let (mut network, log) = (make(), Log::default());
+        let client = closed_client(&mut network, &log, &pattern(500));
+        network.settle();
+        assert!(log.data() == pattern(500), "{what}: heard though nothing can be sent");
+        assert_eq!(log.closes(), [Close::Io(std::io::ErrorKind::BrokenPipe)], "{what}");
+        assert!(network.is_reset(client), "{what}: the answer is lost");
+    }
+}
+
+#[test]
+fn a_client_that_has_closed_is_read_for_so_many_bytes_and_no_more() {
+    let limits = Limits { linger_bytes: 1000, ..tight() };
+    let (mut network, log) = (Network::new(limits), Log::default());
+    let client = network.connect(Probe::new(&log).data(|input, cx| {
+        // Above the high mark: it is sent before the next read.
+        cx.write(&[1; 200]);
+        Ok(input.len())
+    }));
+    network.grain(client, 100);
+    network.settle();
+    network.send(client, &pattern(5000));
+    network.close(client);
+    network.settle();
+    // The first read was before its output failed.
+    assert_eq!(log.data().len(), 1100);
+    assert_eq!(log.closes(), [Close::Io(std::io::ErrorKind::BrokenPipe)]);
 }

@@ -275,7 +275,6 @@ impl<T: Transport> Connection<T> {
         let is_free = self.exchange.state.is_open() && self.cold_mut().unthrottle();
         if is_free {
             self.exchange.state.clear(Flags::THROTTLED);
-            self.exchange.state.set(Flags::RETRY_INPUT);
         }
         is_free
     }
