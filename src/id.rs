@@ -51,17 +51,17 @@ impl Id {
 
 /// Which reactor of a server this is, of how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Home {
+pub(crate) struct Shard {
     index: u32,
     count: u32,
 }
 
-impl Home {
+impl Shard {
     /// The only one.
-    pub(crate) const ALONE: Home = Home { index: 0, count: 1 };
+    pub(crate) const ONLY: Shard = Shard { index: 0, count: 1 };
 
-    pub(crate) fn new(index: usize, count: usize) -> Home {
-        Home { index: index as u32, count: count.max(1) as u32 }
+    pub(crate) fn new(index: usize, count: usize) -> Shard {
+        Shard { index: index as u32, count: count.max(1) as u32 }
     }
 
     pub(crate) fn index(self) -> usize {
@@ -83,7 +83,7 @@ impl Home {
     }
 
     /// The reactor of a connection, if it is another one.
-    pub(crate) fn abroad(self, id: Id) -> Option<usize> {
+    pub(crate) fn other_shard_of(self, id: Id) -> Option<usize> {
         if self.count == 1 || id == Id::NOBODY {
             return None;
         }

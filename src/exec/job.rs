@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::call::{Call, Returned};
-use super::errand::Errand;
+use super::offloaded::Offloaded;
 use crate::clock::Elapsed;
 use crate::handler::Handler;
 use crate::handler::context::{Context, Record};
@@ -14,7 +14,7 @@ use crate::net::peer::Peer;
 /// What a worker does.
 pub(crate) enum Task {
     Job(Job),
-    Errand(Errand),
+    Offloaded(Offloaded),
 }
 
 impl Task {
@@ -22,7 +22,7 @@ impl Task {
     pub(crate) fn run(&mut self) {
         match self {
             Task::Job(job) => job.run(),
-            Task::Errand(errand) => errand.run(),
+            Task::Offloaded(offloaded) => offloaded.run(),
         }
     }
 

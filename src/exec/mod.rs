@@ -4,16 +4,16 @@
 mod blocking;
 mod call;
 mod crew;
-mod errand;
 mod job;
+mod offloaded;
 mod pool;
 mod queue;
 
 pub(crate) use self::blocking::{BlockingPool, BlockingSocket, BlockingWorker, Leaving, Request};
 pub(crate) use self::call::{Call, Returned};
 pub(crate) use self::crew::no_thread;
-pub(crate) use self::errand::Errand;
 pub(crate) use self::job::{Job, Task};
+pub(crate) use self::offloaded::Offloaded;
 pub(crate) use self::pool::{NO_THREAD, Pool, Worker};
 
 /// Where handlers run.

@@ -79,9 +79,9 @@ impl Pool {
         let (mut given_up, mut kept) = (Vec::new(), Vec::new());
         for task in self.shared.todo.take_back() {
             match task {
-                Task::Errand(errand) => {
+                Task::Offloaded(offloaded) => {
                     let why = Close::failed(NO_THREAD);
-                    given_up.push(Task::Errand(errand.give_up(why)));
+                    given_up.push(Task::Offloaded(offloaded.give_up(why)));
                 }
                 Task::Job(job) => kept.push(Task::Job(job)),
             }
@@ -96,7 +96,7 @@ impl Pool {
     }
 
     /// Hands tasks to the workers. There are never more than two for each connection: a job and
-    /// an errand.
+    /// offloaded work.
     pub(crate) fn submit(&self, tasks: Vec<Task>) {
         self.shared.todo.extend(tasks);
     }

@@ -47,7 +47,7 @@ enum Requeue {
 impl<T: Transport> Connections<T> {
     pub(super) fn new(turn: Turn) -> Connections<T> {
         Connections {
-            table: Table::new(turn.config.home),
+            table: Table::new(turn.config.shard),
             queue: RunQueue::new(turn.config.budgets.news_for_one),
             sweep: Sweep::new(),
             timers: Timers::default(),

@@ -43,7 +43,7 @@ impl<T: Transport> Hub<T> {
         match effect {
             Effect::WakeAt(at_ms) => self.connections.set_timer(from, at_ms),
             Effect::CancelWake => self.connections.cancel_timer(from),
-            Effect::Send(to, bytes) => match self.shards.remote_shard_of(to) {
+            Effect::Send(to, bytes) => match self.shards.other_shard_of(to) {
                 Some(shard) => self.post(shard, from, ShardMessage::Send(to, bytes)),
                 None => self.send(to, &bytes),
             },
@@ -78,7 +78,7 @@ impl<T: Transport> Hub<T> {
                 self.topics.is_congested(topic) || self.shards.is_any_congested()
             }
             Effect::Send(to, _) | Effect::Tell(to, _) => {
-                let shard = self.shards.remote_shard_of(*to);
+                let shard = self.shards.other_shard_of(*to);
                 shard.is_some_and(|shard| self.shards.is_congested(shard))
             }
             _ => false,
@@ -97,7 +97,7 @@ impl<T: Transport> Hub<T> {
     /// Hands on bytes, and throttles their sender while there are too many. That bounds them, so
     /// the hard watermark does not count.
     fn forward(&mut self, from: Id, to: Id, bytes: Box<[u8]>) {
-        let Some(shard) = self.shards.remote_shard_of(to) else {
+        let Some(shard) = self.shards.other_shard_of(to) else {
             if self.forward_here(from, to, &bytes) {
                 self.connections.throttle(from);
             }
@@ -118,7 +118,7 @@ impl<T: Transport> Hub<T> {
             return false;
         }
         let high = self.connections.turn().config.limits.output_high;
-        let is_remote = self.shards.remote_shard_of(from).is_some();
+        let is_remote = self.shards.other_shard_of(from).is_some();
         let receiver = self.connections.get_mut(to).filter(|c| c.output_len() >= high);
         receiver.is_some_and(|receiver| receiver.cold_mut().await_low(from, is_remote))
     }
@@ -126,7 +126,7 @@ impl<T: Transport> Hub<T> {
     /// Has a handler told something in the next turn. A note that cannot be delivered comes back,
     /// once.
     pub(super) fn tell(&mut self, from: Id, to: Id, note: Note) {
-        if let Some(shard) = self.shards.remote_shard_of(to) {
+        if let Some(shard) = self.shards.other_shard_of(to) {
             return self.post(shard, from, ShardMessage::Tell { from, to, note });
         }
         match self.connections.get_mut(to) {
@@ -141,7 +141,7 @@ impl<T: Transport> Hub<T> {
 
     /// Ends one of the reasons for which a connection is not read.
     fn unthrottle(&mut self, id: Id) {
-        match self.shards.remote_shard_of(id) {
+        match self.shards.other_shard_of(id) {
             Some(shard) => self.post(shard, Id::NOBODY, ShardMessage::Unthrottle(id)),
             None => self.connections.unthrottle(id),
         }
@@ -235,7 +235,7 @@ impl<T: Transport> Hub<T> {
 
     /// Returns true if the author must be throttled. An author of another shard is throttled there.
     fn publish_here(&mut self, author: Id, topic: &Topic, bytes: &[u8]) -> bool {
-        let is_here = self.shards.remote_shard_of(author).is_none();
+        let is_here = self.shards.other_shard_of(author).is_none();
         match self.topics.publish(author, topic, bytes) {
             Some(throttled) if is_here && throttled.last() != Some(&author) => {
                 throttled.push(author);
@@ -303,7 +303,7 @@ impl<T: Transport> Hub<T> {
     }
 
     /// A shard has ended: no connection waits for it any more, and messages to it come to nothing.
-    pub(crate) fn close_lane(&mut self, shard: usize) {
+    pub(crate) fn close_shard(&mut self, shard: usize) {
         let (released, messages) = self.shards.close(shard);
         for id in released {
             self.unthrottle(id);

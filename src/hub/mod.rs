@@ -31,7 +31,7 @@ use crate::close::Close;
 use crate::exec::{Executor, Job, Task};
 use crate::handler::Handler;
 use crate::handler::context::Dial;
-use crate::id::{Home, Id};
+use crate::id::{Id, Shard};
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
 use crate::metrics::stopwatch::Stopwatch;
@@ -58,16 +58,16 @@ impl<T: Transport> Hub<T> {
         limits: Limits,
         budgets: Budgets,
         executor: Executor,
-        home: Home,
+        shard: Shard,
         counters: Counters,
         stopwatch: Stopwatch,
     ) -> Hub<T> {
-        let turn = Turn::new(limits, budgets, executor, home, counters, stopwatch);
+        let turn = Turn::new(limits, budgets, executor, shard, counters, stopwatch);
         Hub {
             connections: Connections::new(turn),
             topics: Topics::new(budgets.topic_log),
             delivery: Delivery::new(budgets.delivery),
-            shards: Shards::new(home, budgets.shard_window),
+            shards: Shards::new(shard, budgets.shard_window),
             offloads: Offloads::default(),
             completed: Vec::new(),
             dials: Vec::new(),
@@ -133,8 +133,8 @@ impl<T: Transport> Hub<T> {
     pub(crate) fn take_back(&mut self, task: Task) {
         match task {
             Task::Job(job) => self.completed.push(job),
-            Task::Errand(errand) => {
-                if let Some((id, note)) = self.offloads.finish(errand, &mut self.connections) {
+            Task::Offloaded(offloaded) => {
+                if let Some((id, note)) = self.offloads.finish(offloaded, &mut self.connections) {
                     self.tell(Id::NOBODY, id, note);
                 }
             }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::connections::Connections;
 use super::transport::Transport;
 use crate::close::Close;
-use crate::exec::{Errand, Task};
+use crate::exec::{Offloaded, Task};
 use crate::handler::context::{Note, Work};
 use crate::id::Id;
 use crate::panics;
@@ -51,7 +51,7 @@ impl Offloads {
             let cold = connections.get_mut(id).and_then(|c| c.cold_if_any());
             if let Some(work) = cold.and_then(|cold| cold.pop_work()) {
                 self.at_work += 1;
-                let task = Task::Errand(Errand::new(id, work));
+                let task = Task::Offloaded(Offloaded::new(id, work));
                 connections.turn_mut().pending.push_task(task);
             }
         }
@@ -60,12 +60,12 @@ impl Offloads {
     /// A piece of work is done, and the next one begins. Returns the note for the handler.
     pub(super) fn finish<T: Transport>(
         &mut self,
-        errand: Errand,
+        offloaded: Offloaded,
         connections: &mut Connections<T>,
     ) -> Option<(Id, Note)> {
         self.at_work -= 1;
-        let id = errand.id;
-        let result = errand.result();
+        let id = offloaded.id;
+        let result = offloaded.result();
         if matches!(result, Err(Close::Panicked)) {
             connections.turn().meter.counters.panics.add(1);
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::pubsub::Change;
 use crate::handler::context::{Effect, Note};
-use crate::id::{Home, Id};
+use crate::id::{Id, Shard};
 use crate::topic::Topic;
 
 /// A message from one shard to another.
@@ -60,11 +60,11 @@ impl ShardMessage {
 
 /// Returns true if an effect may send a message to another shard: it has to be there before the
 /// peer of the connection hears of it.
-pub(super) fn concerns_others(home: Home, effect: &Effect) -> bool {
+pub(super) fn concerns_others(shard: Shard, effect: &Effect) -> bool {
     match effect {
         Effect::Publish(..) | Effect::Join(..) => true,
         Effect::Send(to, _) | Effect::Forward(to, _) | Effect::Tell(to, _) => {
-            home.abroad(*to).is_some()
+            shard.other_shard_of(*to).is_some()
         }
         _ => false,
     }
@@ -72,7 +72,7 @@ pub(super) fn concerns_others(home: Home, effect: &Effect) -> bool {
 
 /// The other shards, as this one sees them.
 pub(super) struct Shards {
-    home: Home,
+    shard: Shard,
     /// A connection that sends something while more bytes than this are in flight is not read until
     /// half of them have been handled. The same in all shards.
     window: usize,
@@ -116,19 +116,19 @@ impl Channel {
 }
 
 impl Shards {
-    pub(super) fn new(home: Home, window: usize) -> Shards {
-        let count = if home == Home::ALONE { 0 } else { home.count() };
+    pub(super) fn new(shard: Shard, window: usize) -> Shards {
+        let count = if shard == Shard::ONLY { 0 } else { shard.count() };
         let channels = (0..count).map(|_| Channel::default()).collect();
-        Shards { home, window, channels, inbox: VecDeque::new(), interest: HashMap::new() }
+        Shards { shard, window, channels, inbox: VecDeque::new(), interest: HashMap::new() }
     }
 
     /// Returns the shard of a connection, if it is another one.
-    pub(super) fn remote_shard_of(&self, id: Id) -> Option<usize> {
-        self.home.abroad(id)
+    pub(super) fn other_shard_of(&self, id: Id) -> Option<usize> {
+        self.shard.other_shard_of(id)
     }
 
     fn others(&self) -> impl Iterator<Item = usize> + use<> {
-        let own = self.home.index();
+        let own = self.shard.index();
         (0..self.channels.len()).filter(move |shard| *shard != own)
     }
 }

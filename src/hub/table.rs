@@ -4,18 +4,18 @@
 use slab::Slab;
 
 use super::connection::Connection;
-use crate::id::{Home, Id};
+use crate::id::{Id, Shard};
 
 pub(super) struct Table<T> {
     slots: Slab<Connection<T>>,
     /// The generation that was given last. 0 is never given: ids of it are the reactor's own.
     generation: u32,
-    home: Home,
+    shard: Shard,
 }
 
 impl<T> Table<T> {
-    pub(super) fn new(home: Home) -> Table<T> {
-        Table { slots: Slab::new(), generation: home.before_first(), home }
+    pub(super) fn new(shard: Shard) -> Table<T> {
+        Table { slots: Slab::new(), generation: shard.before_first(), shard }
     }
 
     #[inline(always)]
@@ -25,7 +25,7 @@ impl<T> Table<T> {
 
     /// Returns the id that the next connection will have.
     pub(super) fn next_id(&self) -> Id {
-        Id::new(self.slots.vacant_key() as u32, self.home.next_generation(self.generation))
+        Id::new(self.slots.vacant_key() as u32, self.shard.next_generation(self.generation))
     }
 
     /// Takes in a connection that was made for that id.

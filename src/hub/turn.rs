@@ -8,7 +8,7 @@ use super::time::sweep::Tick;
 use super::time::timeout::{Periods, Progress};
 use crate::exec::{Executor, Task};
 use crate::handler::context::{Effect, Record};
-use crate::id::{Home, Id};
+use crate::id::{Id, Shard};
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
 use crate::metrics::stopwatch::Stopwatch;
@@ -40,7 +40,7 @@ pub(super) struct Config {
     pub(super) budgets: Budgets,
     pub(super) periods: Periods,
     pub(super) executor: Executor,
-    pub(super) home: Home,
+    pub(super) shard: Shard,
     /// Connections with nothing unusual take the ordinary path through a pass. It changes nothing
     /// but the cost.
     pub(super) takes_ordinary_path: bool,
@@ -51,7 +51,7 @@ impl Turn {
         limits: Limits,
         budgets: Budgets,
         executor: Executor,
-        home: Home,
+        shard: Shard,
         counters: Counters,
         stopwatch: Stopwatch,
     ) -> Turn {
@@ -63,7 +63,7 @@ impl Turn {
                 limits,
                 budgets,
                 executor,
-                home,
+                shard,
                 takes_ordinary_path,
             },
             tick: Tick::at(Now::default()),

@@ -164,7 +164,7 @@ impl<S: System> Core<S> {
             match task {
                 Task::Job(job) => told.push(job),
                 // It may block, and nothing is left to hear of its result.
-                Task::Errand(errand) => panics::drop_quietly(errand),
+                Task::Offloaded(offloaded) => panics::drop_quietly(offloaded),
             }
         }
         self.hub.finish_abort(told);

@@ -12,7 +12,7 @@ use super::remote::{Remote, StopRequest};
 use crate::accept::PeerPermit;
 use crate::handler::Handler;
 use crate::hub::ShardMessage;
-use crate::id::Home;
+use crate::id::Shard;
 use crate::mailbox::{Mailbox, Refused};
 use crate::net::peer::Peer;
 use crate::panics;
@@ -78,8 +78,8 @@ pub(crate) fn members<T>(remotes: Vec<Remote>, accepts: bool) -> Vec<Member<T>> 
 }
 
 impl<T> Member<T> {
-    pub(super) fn home(&self) -> Home {
-        Home::new(self.index, self.group.seats.len())
+    pub(super) fn shard(&self) -> Shard {
+        Shard::new(self.index, self.group.seats.len())
     }
 
     /// Returns true if connections come to the group, and from the first reactor to the others.

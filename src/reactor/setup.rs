@@ -16,7 +16,7 @@ use super::workers::Workers;
 use crate::exec::{BlockingPool, Executor};
 use crate::handler::context::Dial;
 use crate::hub::{self, Hub};
-use crate::id::Home;
+use crate::id::Shard;
 use crate::limits::Limits;
 use crate::metrics::stopwatch::Stopwatch;
 use crate::mode::Mode;
@@ -94,10 +94,10 @@ impl<'s, S: System> Reactor<'s, S> {
         let admission =
             Admission::new(&system, &limits, services, listeners, setup.kernel_queue, blocking)?;
         let executor = if has_workers { Executor::Pool } else { Executor::Inline };
-        let home = member.as_ref().map_or(Home::ALONE, Member::home);
+        let shard = member.as_ref().map_or(Shard::ONLY, Member::shard);
         let stopwatch = Stopwatch::new(system.elapsed(), limits.slow_call);
         let counters = system.remote().counters();
-        let mut hub = Hub::new(limits.clone(), budgets.hub, executor, home, counters, stopwatch);
+        let mut hub = Hub::new(limits.clone(), budgets.hub, executor, shard, counters, stopwatch);
         hub.set_ordinary_path(setup.takes_ordinary_path);
         hub.note_time(now);
         if limits.connections_per_peer.is_some() {

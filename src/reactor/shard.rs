@@ -19,7 +19,7 @@ impl<S: System> Part<S> for ShardMail {
                 Mail::Parcels(from, parcels) => {
                     core.hub.receive(parcels.into_iter().map(|parcel| (from, parcel)));
                 }
-                Mail::Departed(shard) => core.hub.close_lane(shard),
+                Mail::Departed(shard) => core.hub.close_shard(shard),
             }
         }
     }

@@ -73,7 +73,7 @@ impl<S: System> Part<S> for Workers {
         for task in self.pool.take_back().into_iter().chain(done) {
             match task {
                 Task::Job(job) => core.hub.recover(job),
-                Task::Errand(errand) => panics::drop_quietly(errand),
+                Task::Offloaded(offloaded) => panics::drop_quietly(offloaded),
             }
         }
     }

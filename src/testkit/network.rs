@@ -11,8 +11,8 @@ use crate::exec::{Executor, Task};
 use crate::handler::Handler;
 use crate::handler::context::{Dial, Effect};
 use crate::hub::{Budgets, Hub, Readiness};
-use crate::id::Home;
 use crate::id::Id;
+use crate::id::Shard;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::metrics::counters::{Counters, CountersReader};
@@ -100,9 +100,9 @@ impl Network {
 
     fn make(limits: Limits, executor: Executor, reactors: usize) -> Network {
         let hub = |index, counters| {
-            let home = Home::new(index, reactors);
+            let shard = Shard::new(index, reactors);
             let budgets = Budgets::default();
-            Hub::new(limits.clone(), budgets, executor, home, counters, Stopwatch::default())
+            Hub::new(limits.clone(), budgets, executor, shard, counters, Stopwatch::default())
         };
         let counters: Vec<Counters> = (0..reactors).map(|_| Counters::new()).collect();
         Network {

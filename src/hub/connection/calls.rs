@@ -9,7 +9,7 @@ use crate::handler::context::{Effect, Undelivered};
 use crate::hub::shards;
 use crate::hub::transport::Transport;
 use crate::hub::turn::{Config, Turn};
-use crate::id::{Home, Id};
+use crate::id::{Id, Shard};
 use crate::panics;
 
 impl<T: Transport> Exchange<T> {
@@ -163,7 +163,8 @@ impl<T: Transport> Exchange<T> {
                     if matches!(other, Effect::WakeAt(_)) {
                         self.state.forget_ring();
                     }
-                    if config.home != Home::ALONE && shards::concerns_others(config.home, &other) {
+                    if config.shard != Shard::ONLY && shards::concerns_others(config.shard, &other)
+                    {
                         self.io.cold_mut().gate();
                         pending.gate(id);
                     }

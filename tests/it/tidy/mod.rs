@@ -4,7 +4,6 @@
 //! Rules that clippy knows stand in `Cargo.toml` and `clippy.toml`. The rules here work on the syntax
 //! tree and see no types: a call of a method is no use of the file that defines it, a path is one.
 
-mod breaches;
 mod cycles;
 mod documents;
 mod layers;

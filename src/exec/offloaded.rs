@@ -6,7 +6,7 @@ use crate::id::Id;
 use crate::panics;
 
 /// A piece of work, on the way to a worker and back.
-pub(crate) struct Errand {
+pub(crate) struct Offloaded {
     /// The connection whose work it is.
     pub(crate) id: Id,
     state: State,
@@ -18,9 +18,9 @@ enum State {
     Failed(Close),
 }
 
-impl Errand {
-    pub(crate) fn new(id: Id, work: Work) -> Errand {
-        Errand { id, state: State::Todo(work) }
+impl Offloaded {
+    pub(crate) fn new(id: Id, work: Work) -> Offloaded {
+        Offloaded { id, state: State::Todo(work) }
     }
 
     pub(super) fn run(&mut self) {
@@ -36,9 +36,9 @@ impl Errand {
     }
 
     /// The same piece of work, which is never done.
-    pub(super) fn give_up(self, why: Close) -> Errand {
+    pub(super) fn give_up(self, why: Close) -> Offloaded {
         panics::drop_quietly(self.state);
-        Errand { id: self.id, state: State::Failed(why) }
+        Offloaded { id: self.id, state: State::Failed(why) }
     }
 
     /// What came of it.
