@@ -58,7 +58,6 @@ mod others;
 mod output_kit;
 mod packets;
 mod packets_real;
-mod packets_seeds;
 mod passes;
 mod per_peer;
 mod ping;
