@@ -279,3 +279,48 @@ impl Shards {
         forwarders.chain(self.channels.iter().flat_map(|channel| channel.throttled.iter().copied()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: usize = 64 * MESSAGE_COST;
+
+    fn message() -> ShardMessage {
+        ShardMessage::Send(Id::new(1, 3), Box::default())
+    }
+
+    /// A sender that would be read again with each message handled would send one at a time.
+    #[test]
+    fn a_sender_is_throttled_above_the_window_and_released_at_half_of_it() {
+        let sender = Id::new(7, 2);
+        let mut shards = Shards::new(Shard::new(0, 2), WINDOW);
+        for _ in 0..64 {
+            assert!(matches!(shards.post(1, sender, message()), Posted::Sent));
+        }
+        assert!(!shards.is_congested(1));
+        assert!(matches!(shards.post(1, sender, message()), Posted::Congested));
+        assert!(shards.is_congested(1));
+        assert_eq!(shards.credit(1, 32 * MESSAGE_COST), []);
+        assert_eq!(shards.credit(1, MESSAGE_COST), [sender]);
+        assert_eq!(shards.credit(1, 32 * MESSAGE_COST), []);
+    }
+
+    /// A message back for each would wake the sender for nothing.
+    #[test]
+    fn credit_comes_in_quarters_of_the_window() {
+        let mut shards = Shards::new(Shard::new(0, 2), WINDOW);
+        shards.receive((0..32).map(|_| (1, message())));
+        let mut credited = Vec::new();
+        for handled in 1..=32 {
+            assert!(shards.pop().is_some());
+            for (_, outbox) in shards.outboxes() {
+                for message in outbox.drain(..) {
+                    let ShardMessage::Credit(weight) = message else { panic!("not asked for") };
+                    credited.push((handled, weight));
+                }
+            }
+        }
+        assert_eq!(credited, [(16, 16 * MESSAGE_COST), (32, 16 * MESSAGE_COST)]);
+    }
+}
