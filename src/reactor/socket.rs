@@ -182,3 +182,22 @@ impl Transport for Socket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, SockAddr, Type};
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn a_connection_that_reaches_itself_is_refused() -> io::Result<()> {
+        let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SockAddr::from(std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))?;
+        socket.connect(&socket.local_addr()?)?;
+        socket.set_nonblocking(true)?;
+        let socket = Socket::Tcp(TcpStream::from_std(socket.into()));
+        let error = socket.is_connected().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        Ok(())
+    }
+}
