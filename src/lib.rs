@@ -81,6 +81,7 @@ mod handler;
 mod hub;
 mod id;
 mod limits;
+mod log_throttle;
 mod mailbox;
 mod metrics;
 mod mode;

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// At most one line in this time about trouble that may come and go.
-pub(crate) const QUIET_MS: u64 = 10_000;
-
 /// Every bound of a server: its unit is in the type, its default beside it, and where the
 /// default comes from.
 ///

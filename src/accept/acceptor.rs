@@ -3,7 +3,7 @@
 use std::io;
 
 use super::socket::Accept;
-use crate::limits::QUIET_MS;
+use crate::log_throttle::LogThrottle;
 use crate::metrics::counters::Counters;
 use crate::net::peer::Peer;
 use crate::now::Now;
@@ -32,14 +32,14 @@ pub(super) struct Acceptor<L> {
     left: usize,
     /// Calls in this turn that found a connection aborted by its peer.
     aborted: usize,
-    /// Trouble is not logged again before this time: it may come and go with every connection.
-    quiet_until_ms: u64,
+    log_throttle: LogThrottle,
 }
 
 impl<L: Accept> Acceptor<L> {
     pub(super) fn new(listener: L, service: usize) -> Acceptor<L> {
         let state = State::Ready;
-        Acceptor { listener, service, state, left: 0, aborted: 0, quiet_until_ms: 0 }
+        let log_throttle = LogThrottle::default();
+        Acceptor { listener, service, state, left: 0, aborted: 0, log_throttle }
     }
 
     pub(super) fn begin(&mut self, burst: usize, now: Now) {
@@ -86,9 +86,8 @@ impl<L: Accept> Acceptor<L> {
 
     fn pause(&mut self, error: &io::Error, now: Now, counters: &Counters) {
         counters.accept_pauses.add(1);
-        if self.quiet_until_ms <= now.millis() {
+        if self.log_throttle.allows(now.millis()) {
             log::warn!("{}: cannot accept: {error}", self.listener.address());
-            self.quiet_until_ms = now.millis() + QUIET_MS;
         }
         self.state = State::Paused { until_ms: now.millis() + PAUSE_MS };
     }

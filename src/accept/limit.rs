@@ -2,7 +2,7 @@
 //! process had at the start.
 
 use crate::limits::Limits;
-use crate::limits::QUIET_MS;
+use crate::log_throttle::LogThrottle;
 use crate::metrics::counters::Counters;
 use crate::now::Now;
 
@@ -28,8 +28,7 @@ pub(crate) struct ConnectionLimit {
     low: usize,
     is_short: bool,
     limit: usize,
-    /// The lack of room is not logged again before this time.
-    quiet_until_ms: u64,
+    log_throttle: LogThrottle,
 }
 
 impl ConnectionLimit {
@@ -44,7 +43,8 @@ impl ConnectionLimit {
         if high < connections {
             log::info!("room for {high} connections with {limit} descriptors (ulimit -n)");
         }
-        ConnectionLimit { connections, high, low, is_short: false, limit, quiet_until_ms: 0 }
+        let log_throttle = LogThrottle::default();
+        ConnectionLimit { connections, high, low, is_short: false, limit, log_throttle }
     }
 
     /// Returns true if there is a descriptor for one more when there are `len`, besides the
@@ -71,9 +71,8 @@ impl ConnectionLimit {
     }
 
     fn warn(&mut self, len: usize, now: Now, why: impl FnOnce() -> String) {
-        if self.quiet_until_ms <= now.millis() {
+        if self.log_throttle.allows(now.millis()) {
             log::warn!("cannot accept more than {len} connections: {}", why());
-            self.quiet_until_ms = now.millis() + QUIET_MS;
         }
     }
 }

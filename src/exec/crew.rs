@@ -3,7 +3,7 @@
 
 use std::io;
 
-use crate::limits::QUIET_MS;
+use crate::log_throttle::LogThrottle;
 use crate::now::Now;
 
 /// How long to wait before the system is asked for a thread again.
@@ -18,15 +18,15 @@ pub(crate) struct Crew {
     started: usize,
     /// When the system is asked again.
     retry_ms: u64,
-    /// What the system lacks is not logged again before this time.
-    quiet_until_ms: u64,
+    log_throttle: LogThrottle,
     /// Since when there is no worker for work that waits.
     stranded_since_ms: Option<u64>,
 }
 
 impl Crew {
     pub(crate) fn new(wanted: usize) -> Crew {
-        Crew { wanted, started: 0, retry_ms: 0, quiet_until_ms: 0, stranded_since_ms: None }
+        let log_throttle = LogThrottle::default();
+        Crew { wanted, started: 0, retry_ms: 0, log_throttle, stranded_since_ms: None }
     }
 
     /// Starts the workers when a server does, by calling `start` with the number of each. A server
@@ -76,13 +76,12 @@ impl Crew {
     }
 
     fn pause(&mut self, now: Now, error: &io::Error) {
-        if self.quiet_until_ms <= now.millis() {
+        if self.log_throttle.allows(now.millis()) {
             let error = no_thread("worker", self.started + 1, self.wanted, error);
             match self.started {
                 0 => log::warn!("{error}; the work waits"),
                 started => log::warn!("{error}; {started} do all the work"),
             }
-            self.quiet_until_ms = now.millis() + QUIET_MS;
         }
         self.retry_ms = now.millis() + PAUSE_MS;
         if self.started == 0 {

@@ -189,3 +189,22 @@ pub(super) struct Meter {
     pub(super) counters: Counters,
     pub(super) stopwatch: Stopwatch,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_a_huge_answer_is_given_back_and_that_of_others_kept() {
+        let (budgets, stopwatch) = (Budgets::default(), Stopwatch::default());
+        let counters = Counters::new();
+        let limits = Limits::default();
+        let mut turn =
+            Turn::new(limits, budgets, Executor::Inline, Shard::ONLY, counters, stopwatch);
+        for (len, is_kept) in [(OUT_KEPT, true), (3 * OUT_KEPT, false)] {
+            turn.record.out = Vec::with_capacity(len);
+            turn.finish();
+            assert_eq!(turn.record.out.capacity() >= len, is_kept, "{len}");
+        }
+    }
+}

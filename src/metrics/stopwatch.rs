@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Elapsed;
-use crate::limits::QUIET_MS;
+use crate::log_throttle::LogThrottle;
 use crate::metrics::counters::Counters;
 use crate::now::NANOS_PER_MS;
 
@@ -26,8 +26,8 @@ pub(crate) struct Stopwatch {
     /// Each call is timed, until that time.
     is_alarmed: bool,
     alarmed_until: u64,
-    /// Nothing is told before this time: a handler may be slow with every call.
-    quiet_until: u64,
+    /// A handler may be slow with every call.
+    log_throttle: LogThrottle,
     untold: u64,
 }
 
@@ -87,12 +87,10 @@ impl Stopwatch {
         counters.slow_calls.add(1);
         self.alarmed_until = self.since + ALARM_NANOS;
         // The first line says that something is slow, the next one what it is.
-        if std::mem::replace(&mut self.is_alarmed, true) {
-            if self.since < self.quiet_until {
-                self.untold += 1;
-                return None;
-            }
-            self.quiet_until = self.since + QUIET_MS * NANOS_PER_MS;
+        let is_first = !std::mem::replace(&mut self.is_alarmed, true);
+        if !is_first && !self.log_throttle.allows(self.since / NANOS_PER_MS) {
+            self.untold += 1;
+            return None;
         }
         let held = Duration::from_nanos(held);
         Some(Slow { held, untold: std::mem::take(&mut self.untold) })

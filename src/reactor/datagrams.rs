@@ -14,7 +14,7 @@ use crate::handler::datagram::DatagramOut;
 use crate::handler::datagram::{DatagramContext, DatagramHandler};
 use crate::hub::Readiness;
 use crate::limits::Limits;
-use crate::limits::QUIET_MS;
+use crate::log_throttle::LogThrottle;
 use crate::metrics::counters::Counters;
 use crate::metrics::stopwatch::Stopwatch;
 use crate::now::Now;
@@ -48,8 +48,7 @@ struct DatagramEndpoint<D> {
     outgoing: Outgoing,
     /// Datagrams lost since it was last logged.
     lost: u64,
-    /// Trouble is not logged again before this time.
-    quiet_until_ms: u64,
+    log_throttle: LogThrottle,
 }
 
 impl<D: DatagramTransport> DatagramEndpoints<D> {
@@ -67,7 +66,7 @@ impl<D: DatagramTransport> DatagramEndpoints<D> {
             look_at_ms: Some(0),
             outgoing: Outgoing::new(limits.output_hard),
             lost: 0,
-            quiet_until_ms: 0,
+            log_throttle: LogThrottle::default(),
         });
         DatagramEndpoints {
             endpoints: endpoints.collect(),
@@ -264,9 +263,8 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
 
     /// The system will not receive: try again later.
     fn pause(&mut self, error: &io::Error, now: Now) {
-        if self.quiet_until_ms <= now.millis() {
+        if self.log_throttle.allows(now.millis()) {
             log::warn!("{}: cannot receive: {error}", self.socket.address());
-            self.quiet_until_ms = now.millis() + QUIET_MS;
         }
         self.look_at_ms = Some(now.millis() + PAUSE_MS);
     }
@@ -274,8 +272,7 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
     fn lose(&mut self, why: &dyn Display, now: Now, counters: &Counters) {
         self.lost += 1;
         counters.datagrams_lost.add(1);
-        if self.quiet_until_ms <= now.millis() {
-            self.quiet_until_ms = now.millis() + QUIET_MS;
+        if self.log_throttle.allows(now.millis()) {
             self.log_lost(why);
         }
     }

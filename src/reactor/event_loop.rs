@@ -180,7 +180,7 @@ impl<S: System> Reactor<'_, S> {
     #[cold]
     fn postpone_expiry(&mut self, is_blind: bool, is_late: bool) {
         let enough = match (is_blind, is_late) {
-            (true, _) => (self.core.len() + OTHER_SOURCES) / self.batch + 2,
+            (true, _) => turns_to_see_all(self.core.len(), self.batch),
             (false, true) => 1,
             (false, false) => 0,
         };
@@ -299,4 +299,22 @@ where
     core.in_parts -= part.len();
     call(part, core);
     core.in_parts += part.len();
+}
+
+/// Returns in how many turns each connection has had its event seen, and the other sources too, if
+/// a turn sees `batch` of them. The poller gives the ones that wait longest first.
+fn turns_to_see_all(connections: usize, batch: usize) -> usize {
+    (connections + OTHER_SOURCES) / batch + 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_put_off_for_as_many_turns_as_it_takes_to_see_all_events() {
+        let turns = [(0, 256), (192, 256), (1_000, 256), (100_000, 256), (3, 1)]
+            .map(|(connections, batch)| turns_to_see_all(connections, batch));
+        assert_eq!(turns, [2, 3, 6, 392, 69]);
+    }
 }

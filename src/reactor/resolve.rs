@@ -7,7 +7,7 @@ use super::lookup::{Answer, Lookup, Question, Ticket};
 use super::outbound::Outbound;
 use crate::accept::PAUSE_MS;
 use crate::exec::no_thread;
-use crate::limits::QUIET_MS;
+use crate::log_throttle::LogThrottle;
 use crate::mailbox::{Doorbell, Mailbox};
 use crate::now::Now;
 
@@ -19,8 +19,7 @@ pub(super) struct Resolver {
     waiting: VecDeque<Question>,
     /// When the system is asked for a thread again, if it had none.
     retry_ms: u64,
-    /// That it had none is not logged again before this time.
-    quiet_until_ms: u64,
+    log_throttle: LogThrottle,
 }
 
 /// Lookups at once; the others wait for one of them to end.
@@ -33,7 +32,7 @@ impl Resolver {
             running: 0,
             waiting: VecDeque::new(),
             retry_ms: 0,
-            quiet_until_ms: 0,
+            log_throttle: LogThrottle::default(),
         }
     }
 
@@ -85,10 +84,9 @@ impl Resolver {
     }
 
     fn pause(&mut self, error: &io::Error, now: Now) {
-        if self.quiet_until_ms <= now.millis() {
+        if self.log_throttle.allows(now.millis()) {
             let error = no_thread("lookup", self.running + 1, THREADS, error);
             log::warn!("{error}; {} names wait", self.waiting.len());
-            self.quiet_until_ms = now.millis() + QUIET_MS;
         }
         self.retry_ms = now.millis() + PAUSE_MS;
     }

@@ -10,6 +10,7 @@ const WORDS: &[&str] = &[
     "src/close.rs",
     "src/id.rs",
     "src/limits.rs",
+    "src/log_throttle.rs",
     "src/metrics/",
     "src/mode.rs",
     "src/net/",
