@@ -234,7 +234,7 @@ impl<'a> Simulation<'a> {
         let mut random = Random::new(self.seed);
         // Limits that were set are those of one address.
         let addresses = if self.limits.is_some() { 1 } else { 1 + random.below(3) };
-        let limits = self.limits.unwrap_or_else(|| pace(&mut random));
+        let limits = self.limits.unwrap_or_else(|| pace(self.keeps_boundaries, &mut random));
         let mode = self.mode.unwrap_or_else(|| match random.below(6) {
             0 => Mode::Reactors(2 + random.below(2)),
             1..=3 => Mode::Threads(1 + random.below(3)),
@@ -296,13 +296,15 @@ fn budgets(random: &mut Random) -> Budgets {
 }
 
 /// Limits that change when something happens, and not what.
-fn pace(random: &mut Random) -> Limits {
+fn pace(keeps_boundaries: bool, random: &mut Random) -> Limits {
     let output_low = random.below(300);
+    // A packet costs more than its bytes: with a small budget each would have a turn of its own.
+    let read_budget = if keeps_boundaries { 20_000 } else { 2000 };
     Limits {
         connections: 1 + random.below(8),
         connections_per_peer: random.one_in(4).then(|| 1 + random.below(3)),
         accept_burst: 1 + random.below(4),
-        read_budget: 1 + random.below(2000),
+        read_budget: 1 + random.below(read_budget),
         output_low,
         output_high: output_low + 1 + random.below(500),
         ..Limits::default()
