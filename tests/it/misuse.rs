@@ -6,7 +6,9 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Socket, Type};
 use socketserver::services::web::Web;
 use socketserver::testkit::Network;
-use socketserver::{Close, Context, Handler, Limits, Peer, Server, Service};
+use socketserver::{Close, Context, Handler, Limits, Peer, Server, Service, Topic};
+
+use crate::handlers::{Log, Probe, Told};
 
 fn web(network: &mut Network, mut web: Web) -> socketserver::testkit::Client {
     let handler = web.accept(&Peer::Unix).unwrap();
@@ -206,4 +208,27 @@ fn who_has_closed_hands_over_no_more() {
     network.settle();
     assert!(network.is_closed(client));
     assert_eq!(*seen.lock().unwrap(), ["first closed"]);
+}
+
+/// Its connection has ended already: what it asks for that is void, wherever it was called.
+#[test]
+fn a_handler_changes_nothing_about_its_own_end() {
+    type Make = fn(Limits) -> Network;
+    for make in [Network::new as Make, Network::with_workers] {
+        let (mut network, log) = (make(Limits::default()), Log::default());
+        let client = network.connect(Probe::new(&log).close(|cx| {
+            cx.write(b"never sent");
+            cx.join(&Topic::new("all"));
+            cx.wake_after(Duration::from_secs(1));
+            cx.upgrade(Second(Seen::default()));
+            cx.reset(Close::Done);
+        }));
+        network.settle();
+        network.shut(client);
+        network.advance(Duration::from_secs(5));
+        assert_eq!(log.told(), [Told::Open, Told::Eof, Told::Close(Close::Eof)]);
+        assert_eq!(network.received(client), b"");
+        assert!(network.is_closed(client) && !network.is_reset(client));
+        assert_eq!(network.connections(), 0);
+    }
 }
