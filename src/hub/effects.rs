@@ -227,9 +227,9 @@ impl<T: Transport> Hub<T> {
             return;
         }
         let shared: Arc<[u8]> = bytes.into();
-        for shard in shards {
+        for (shard, serial) in shards {
             let (topic, bytes) = (topic.clone(), Arc::clone(&shared));
-            self.post(shard, author, ShardMessage::Publish { author, topic, bytes });
+            self.post(shard, author, ShardMessage::Publish { author, topic, serial, bytes });
         }
     }
 
@@ -278,8 +278,11 @@ impl<T: Transport> Hub<T> {
             let Some((shard, message)) = self.shards.pop() else { break };
             match message {
                 ShardMessage::Send(to, bytes) => self.send(to, &bytes),
-                ShardMessage::Publish { author, topic, bytes } => {
-                    self.publish_here(author, &topic, &bytes);
+                ShardMessage::Publish { author, topic, serial, bytes } => {
+                    // Those it was published for may have left, and others joined.
+                    if self.topics.serial_of(&topic) == Some(serial) {
+                        self.publish_here(author, &topic, &bytes);
+                    }
                 }
                 ShardMessage::Tell { from, to, note } => self.tell(from, to, note),
                 ShardMessage::Forward { from, to, bytes } => {

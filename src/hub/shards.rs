@@ -16,6 +16,8 @@ pub(crate) enum ShardMessage {
     Publish {
         author: Id,
         topic: Topic,
+        /// The topic's serial number on the receiving shard, as far as the sender knows.
+        serial: u64,
         /// One allocation for all shards.
         bytes: Arc<[u8]>,
     },
@@ -33,10 +35,11 @@ pub(crate) enum ShardMessage {
     Unthrottle(Id),
     /// So much of what was sent has been handled.
     Credit(usize),
-    /// The topic has got its first member on the sending shard, or lost its last one.
+    /// The topic has got its first member on the sending shard, and that serial number; or it has
+    /// lost its last one.
     Interest {
         topic: Topic,
-        has_members: bool,
+        serial: Option<u64>,
     },
 }
 
@@ -80,8 +83,9 @@ pub(super) struct Shards {
     channels: Vec<Channel>,
     /// Messages to handle, each with the shard it came from.
     inbox: VecDeque<(usize, ShardMessage)>,
-    /// The shards that have members, for each topic that has some elsewhere.
-    interest: HashMap<Topic, Vec<usize>>,
+    /// The shards that have members, for each topic that has some elsewhere, each with the serial
+    /// number of the topic there.
+    interest: HashMap<Topic, Vec<(usize, u64)>>,
 }
 
 /// The way to one shard and back.
@@ -156,17 +160,17 @@ impl Shards {
         channel.map(|channel| *channel.forwarders.entry(from).or_default() += 1).is_some()
     }
 
-    /// Returns the shards that have members of a topic.
-    pub(super) fn interested_in(&self, topic: &Topic) -> Vec<usize> {
+    /// Returns the shards that have members of a topic, each with its serial number there.
+    pub(super) fn interested_in(&self, topic: &Topic) -> Vec<(usize, u64)> {
         self.interest.get(topic).cloned().unwrap_or_default()
     }
 
     /// Tells every shard which topics have members here.
     pub(super) fn announce(&mut self, changes: Vec<Change>) {
-        for Change { topic, has_members } in changes {
+        for Change { topic, serial } in changes {
             for shard in self.others() {
                 let topic = topic.clone();
-                self.post(shard, Id::NOBODY, ShardMessage::Interest { topic, has_members });
+                self.post(shard, Id::NOBODY, ShardMessage::Interest { topic, serial });
             }
         }
     }
@@ -194,15 +198,12 @@ impl Shards {
     pub(super) fn receive(&mut self, messages: impl IntoIterator<Item = (usize, ShardMessage)>) {
         for (from, message) in messages {
             match message {
-                ShardMessage::Interest { topic, has_members: true } => {
-                    let shards = self.interest.entry(topic).or_default();
-                    if !shards.contains(&from) {
-                        shards.push(from);
-                    }
+                ShardMessage::Interest { topic, serial: Some(serial) } => {
+                    self.interest.entry(topic).or_default().push((from, serial));
                 }
-                ShardMessage::Interest { topic, has_members: false } => {
+                ShardMessage::Interest { topic, serial: None } => {
                     if let Some(shards) = self.interest.get_mut(&topic) {
-                        shards.retain(|shard| *shard != from);
+                        shards.retain(|(shard, _)| *shard != from);
                         if shards.is_empty() {
                             self.interest.remove(&topic);
                         }
@@ -261,7 +262,7 @@ impl Shards {
     /// did not leave.
     pub(super) fn close(&mut self, shard: usize) -> (Vec<Id>, Vec<ShardMessage>) {
         self.interest.retain(|_, shards| {
-            shards.retain(|other| *other != shard);
+            shards.retain(|(other, _)| *other != shard);
             !shards.is_empty()
         });
         let Some(channel) = self.channels.get_mut(shard) else { return Default::default() };

@@ -260,3 +260,32 @@ fn stopping_stops_every_reactor() {
     network.advance(Duration::from_secs(5));
     assert_eq!(network.connections(), 0);
 }
+
+/// Publishes each byte of its input by itself.
+struct Bytewise;
+
+impl Handler for Bytewise {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        input.iter().for_each(|byte| cx.publish(&Topic::new("room"), [*byte]));
+        Ok(input.len())
+    }
+}
+
+/// More messages are on their way to another reactor than it takes in one turn. Their members leave,
+/// and others join in between: these hear none of them.
+#[test]
+fn a_member_hears_nothing_that_was_published_for_members_before_it() {
+    let mut network = Network::with_reactors(limits(), 2);
+    let herald = network.connect(Bytewise);
+    let early = network.connect(Member);
+    network.settle();
+    network.send(herald, &[b'x'; 5000]);
+    network.turn();
+    network.reset(early);
+    network.turn();
+    assert!(network.is_closed(early));
+    let _on_the_first = network.connect(Silent);
+    let late = network.connect(Member);
+    network.settle();
+    assert_eq!(network.received(late).len(), 0);
+}

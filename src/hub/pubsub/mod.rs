@@ -40,7 +40,8 @@ pub(in crate::hub) enum Memberships {
 /// A topic has got its first member here, or lost its last one.
 pub(super) struct Change {
     pub(super) topic: Topic,
-    pub(super) has_members: bool,
+    /// The [serial number](Topics::serial_of) of the topic; `None` if it has no member any more.
+    pub(super) serial: Option<u64>,
 }
 
 /// A place among the members of a topic.
@@ -119,8 +120,15 @@ impl Topics {
             throttled: Vec::new(),
         });
         self.by_name.insert(name.clone(), key);
-        self.changes.push(Change { topic: name.clone(), has_members: true });
+        self.changes.push(Change { topic: name.clone(), serial: Some(self.serial) });
         key
+    }
+
+    /// Returns the number of a topic, which is another one each time it gets its first member: what
+    /// was published for members that have left is not for those that join later.
+    pub(super) fn serial_of(&self, name: &Topic) -> Option<u64> {
+        let key = self.by_name.get(name)?;
+        self.table.get(*key).map(|topic| topic.serial)
     }
 
     pub(super) fn memberships(&self, id: Id) -> Memberships {
@@ -186,7 +194,7 @@ impl Topics {
     fn dissolve(&mut self, key: usize) -> Vec<Id> {
         let topic = self.table.remove(key);
         self.by_name.remove(&topic.name);
-        self.changes.push(Change { topic: topic.name, has_members: false });
+        self.changes.push(Change { topic: topic.name, serial: None });
         topic.throttled
     }
 
