@@ -43,7 +43,7 @@ impl Crew {
             match start(self.started) {
                 Ok(()) => self.started += 1,
                 Err(error) => {
-                    let error = no_thread("worker", self.started + 1, self.wanted, &error);
+                    let error = self.lack(&error);
                     if self.started == 0 {
                         return Err(error);
                     }
@@ -75,9 +75,14 @@ impl Crew {
         }
     }
 
+    /// Returns what to say when the system had no thread for the next worker.
+    fn lack(&self, error: &io::Error) -> io::Error {
+        no_thread("worker", self.started + 1, self.wanted, error)
+    }
+
     fn pause(&mut self, now: Now, error: &io::Error) {
         if self.log_throttle.allows(now.millis()) {
-            let error = no_thread("worker", self.started + 1, self.wanted, error);
+            let error = self.lack(error);
             match self.started {
                 0 => log::warn!("{error}; the work waits"),
                 started => log::warn!("{error}; {started} do all the work"),

@@ -132,6 +132,7 @@ impl<D: DatagramTransport> DatagramEndpoints<D> {
             match endpoint.socket.recv_from(&mut self.input) {
                 Ok((n, from)) if n > len_max => {
                     endpoint.lose(
+                        1,
                         &format_args!("{from}: longer than {len_max} bytes"),
                         now,
                         counters,
@@ -240,7 +241,7 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
         out.drain(|to, bytes| match self.outgoing.send(&self.socket, to, bytes, now) {
             Ok(Sent::Gone) => counters.datagrams_out.add(1),
             Ok(Sent::Waits) => {}
-            Err(error) => self.lose(&format_args!("{to}: {error}"), now, counters),
+            Err(error) => self.lose(1, &format_args!("{to}: {error}"), now, counters),
         });
     }
 
@@ -255,9 +256,7 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
             }
         });
         if let Some(error) = last {
-            self.lost += lost - 1;
-            counters.datagrams_lost.add(lost - 1);
-            self.lose(&error, now, counters);
+            self.lose(lost, &error, now, counters);
         }
     }
 
@@ -269,9 +268,10 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
         self.look_at_ms = Some(now.millis() + PAUSE_MS);
     }
 
-    fn lose(&mut self, why: &dyn Display, now: Now, counters: &Counters) {
-        self.lost += 1;
-        counters.datagrams_lost.add(1);
+    /// So many were lost, the last of them for this reason.
+    fn lose(&mut self, count: u64, why: &dyn Display, now: Now, counters: &Counters) {
+        self.lost += count;
+        counters.datagrams_lost.add(count);
         if self.log_throttle.allows(now.millis()) {
             self.log_lost(why);
         }

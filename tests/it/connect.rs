@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
-use socketserver::{Close, Context, Destination, Handler, Id, Limits, Peer, Server};
+use socketserver::{Address, Close, Context, Destination, Handler, Id, Limits, Peer, Server};
 
-use super::real_kit::{Echo, PATIENCE, Running, accept, accept_unix, read_to_end};
+use super::real_kit::{Echo, Running, accept, accept_unix, read_to_end};
 
 /// What became of a [`Caller`].
 #[derive(Debug, PartialEq, Eq)]
@@ -159,27 +159,38 @@ fn a_loop_without_anything_to_do_ends() {
     Server::unbound().unwrap().run().unwrap();
 }
 
-#[test]
-fn connections_wanted_above_the_limit_are_refused() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let to = listener.local_addr().unwrap();
+/// One more connection than there is room for: one is refused, the others are made.
+fn one_of_three_is_refused(to: impl Into<Destination>, mut answer_one: impl FnMut()) {
+    let to = to.into();
     let limits = Limits { connections: 2, ..Limits::default() };
     let (sender, receiver) = channel();
     let mut server = Server::unbound().unwrap().limits(limits);
     for _ in 0..3 {
-        server = server.connect(to, Caller(sender.clone()));
+        server = server.connect(to.clone(), Caller(sender.clone()));
     }
     let server = Running::start(server);
-    let refused = receiver.recv_timeout(PATIENCE).unwrap();
-    let Outcome::Failed { kind, text, .. } = refused else { panic!("{refused:?}") };
-    assert_eq!(kind, ErrorKind::Other);
-    assert_eq!(text, "no room for another connection (Limits::connections)");
-    for _ in 0..2 {
-        answer(accept(&listener));
-    }
+    (0..2).for_each(|_| answer_one());
     server.join();
     drop(sender);
-    assert_eq!(receiver.iter().filter(|o| *o == Outcome::Ended(Close::Eof)).count(), 2);
+    let outcomes: Vec<Outcome> = receiver.iter().collect();
+    assert_eq!(outcomes.iter().filter(|o| **o == Outcome::Ended(Close::Eof)).count(), 2);
+    let failed = outcomes.iter().filter_map(|outcome| match outcome {
+        Outcome::Failed { kind, text, .. } => Some((*kind, text.as_str())),
+        _ => None,
+    });
+    let refused = (ErrorKind::Other, "no room for another connection (Limits::connections)");
+    assert_eq!(failed.collect::<Vec<_>>(), [refused], "{to}");
+}
+
+#[test]
+fn connections_wanted_above_the_limit_are_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    one_of_three_is_refused(listener.local_addr().unwrap(), || answer(accept(&listener)));
+    // These are made at once, all in one turn.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    one_of_three_is_refused(Address::Unix(path), || answer(accept_unix(&listener)));
 }
 
 /// Connects to somebody for everyone who comes, and sends back what comes.

@@ -34,7 +34,7 @@ fn busy_each(example: &Example) -> Vec<TcpStream> {
 fn kill(example: &mut Example, id: u32, starts_in: &str) {
     signal(id, "KILL");
     let line = example.until_logged("another one starts");
-    assert!(line.contains(&format!("{id} ended")), "{line}, not {id}");
+    assert!(line.contains(&format!("{id} ended (signal: 9 (SIGKILL))")), "{line}, not {id}");
     assert!(line.contains(&format!(" in {starts_in}")), "{line}, not in {starts_in}");
     example.until_logged("started");
 }

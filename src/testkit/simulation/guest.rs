@@ -212,7 +212,9 @@ impl Guest {
         };
         self.check_reason(&why, limits, at, &wire)?;
         if !is_cut && !self.has_reset {
-            self.check_halves(&why, limits, now_ms, account.is_over(), &wire)?;
+            // Work that found no thread has ended it, though its output had failed before.
+            let is_over = account.is_over() || at.threads_have_lacked;
+            self.check_halves(&why, limits, now_ms, is_over, &wire)?;
         }
         // A worker may have had the handler meanwhile.
         if is_queued
