@@ -83,6 +83,7 @@ impl<T: Transport> Connection<T> {
         &mut self.exchange.state
     }
 
+    #[cfg(debug_assertions)]
     pub(super) fn cold(&self) -> Option<&Cold> {
         self.exchange.io.cold()
     }
