@@ -42,6 +42,10 @@ impl<L: Accept> Acceptor<L> {
         Acceptor { listener, service, state, left: 0, aborted: 0, log_throttle }
     }
 
+    pub(super) fn refuse_new(&self) {
+        self.listener.refuse_new();
+    }
+
     pub(super) fn begin(&mut self, burst: usize, now: Now) {
         (self.left, self.aborted) = (burst, 0);
         if let State::Paused { until_ms } = self.state {

@@ -115,6 +115,11 @@ impl<L: Accept> Acceptors<L> {
         }
     }
 
+    /// Lets no more peers connect, if the system can.
+    pub(crate) fn refuse_new(&self) {
+        self.acceptors.iter().for_each(Acceptor::refuse_new);
+    }
+
     /// Begins the last turn. The peers in a listener's queue have connected already: closing the
     /// listener would reset them.
     pub(crate) fn begin_last(&mut self, now: Now) {

@@ -14,6 +14,10 @@ pub(crate) trait Accept {
     /// come when there is.
     fn accept(&self) -> io::Result<(Self::Socket, Peer)>;
 
+    /// Lets no more peers connect, where the system can do so and keep the queue. Called before the
+    /// last look at the queue: peers that connect behind it would be reset.
+    fn refuse_new(&self);
+
     /// Returns the address that it listens on.
     fn address(&self) -> Address;
 }

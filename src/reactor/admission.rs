@@ -227,11 +227,15 @@ impl<S: System> Part<S> for Admission<'_, S> {
     }
 
     fn stop(&mut self, core: &mut Core<S>) {
+        self.acceptors.refuse_new();
         self.acceptors.begin_last(core.now);
         self.admit_all(core);
         self.fill_backlog(core);
         self.acceptors.recheck_over_limit();
         self.admit_over_limit(core);
+        // Once more: a handshake that had begun may have ended meanwhile.
+        self.acceptors.begin_last(core.now);
+        self.fill_backlog(core);
         self.acceptors.close(core.counters());
         if let Some(pool) = &self.blocking {
             pool.stop();

@@ -7,7 +7,7 @@ use mio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
 use socket2::{Socket as RawSocket, Type};
 
 use super::datagram_socket::DatagramSocket;
-use super::listen::Listener;
+use super::listen::{Listener, Ownership};
 use super::socket_file::SocketFile;
 use crate::net::address::Address;
 
@@ -30,7 +30,7 @@ impl Listener {
             _ => {
                 let listener = TcpListener::from_std(socket.into());
                 let address = listener.local_addr()?;
-                Listener::Tcp(listener, address)
+                Listener::Tcp(listener, address, Ownership::Shared)
             }
         })
     }
@@ -78,7 +78,7 @@ fn expect(socket: OwnedFd, address: &Address, ty: Type) -> io::Result<RawSocket>
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Listener::Tcp(listener, _) => listener.as_fd(),
+            Listener::Tcp(listener, ..) => listener.as_fd(),
             Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => listener.as_fd(),
         }
     }

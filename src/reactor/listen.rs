@@ -22,11 +22,18 @@ pub(crate) const QUEUE: u32 = 4096;
 
 /// A bound socket that peers may connect to. The file of a Unix socket goes with it.
 pub(crate) enum Listener {
-    Tcp(TcpListener, SocketAddr),
+    Tcp(TcpListener, SocketAddr, Ownership),
     Unix(UnixListener, SocketFile),
     /// What mio has for streams serves packets as well: the address is of the same family, and
     /// one `accept4` gives a socket that does not block.
     SeqPacket(UnixListener, SocketFile),
+}
+
+/// Whether other processes accept from the same socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    Sole,
+    Shared,
 }
 
 impl Listener {
@@ -52,7 +59,7 @@ impl Listener {
     pub(crate) fn set_queue(&self, queue: u32) -> io::Result<()> {
         let queue = i32::try_from(queue).unwrap_or(i32::MAX);
         match self {
-            Listener::Tcp(listener, _) => SockRef::from(listener).listen(queue),
+            Listener::Tcp(listener, ..) => SockRef::from(listener).listen(queue),
             Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => {
                 SockRef::from(listener).listen(queue)
             }
@@ -61,7 +68,7 @@ impl Listener {
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
-            Listener::Tcp(listener, _) => listener.register(registry, token, Interest::READABLE),
+            Listener::Tcp(listener, ..) => listener.register(registry, token, Interest::READABLE),
             Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => {
                 listener.register(registry, token, Interest::READABLE)
             }
@@ -74,7 +81,7 @@ impl Accept for Listener {
 
     fn accept(&self) -> io::Result<(Socket, Peer)> {
         match self {
-            Listener::Tcp(listener, _) => {
+            Listener::Tcp(listener, ..) => {
                 listener.accept().map(|(stream, peer)| (Socket::Tcp(stream), peer.into()))
             }
             Listener::Unix(listener, _) => {
@@ -86,22 +93,57 @@ impl Accept for Listener {
         }
     }
 
+    fn refuse_new(&self) {
+        match self {
+            Listener::Tcp(listener, address, Ownership::Sole) => drop_syns(listener, *address),
+            // The other processes go on.
+            Listener::Tcp(_, _, Ownership::Shared) => {}
+            Listener::Unix(..) | Listener::SeqPacket(..) => {}
+        }
+    }
+
     /// Where it listens, with the port that the system chose.
     fn address(&self) -> Address {
         match self {
-            Listener::Tcp(_, address) => Address::Tcp(*address),
+            Listener::Tcp(_, address, _) => Address::Tcp(*address),
             Listener::Unix(_, file) => Address::Unix(file.path().to_owned()),
             Listener::SeqPacket(_, file) => Address::SeqPacket(file.path().to_owned()),
         }
     }
 }
 
+/// Has the kernel drop what opens a connection, by a socket filter. Its peer tries again after a
+/// second, when nothing listens any more: it is refused, and not reset.
+#[cfg(target_os = "linux")]
+fn drop_syns(listener: &TcpListener, address: SocketAddr) {
+    use socket2::SockFilter;
+    // BPF of linux/filter.h. A TCP socket's filter sees the segment from its header on; the flags are
+    // the byte at 13 (RFC 9293, section 3.1). Connections that are accepted inherit it, and are sent
+    // no SYN.
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_IF_SET: u16 = 0x45;
+    const RETURN: u16 = 0x06;
+    const SYN: u32 = 0x02;
+    let filter = [
+        SockFilter::new(LOAD_BYTE, 0, 0, 13),
+        SockFilter::new(JUMP_IF_SET, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ];
+    if let Err(error) = SockRef::from(listener).attach_filter(&filter) {
+        log::debug!("{address}: peers that connect in the last moment may be reset: {error}");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn drop_syns(_: &TcpListener, _: SocketAddr) {}
+
 fn open_tcp(listen: &Listen, address: SocketAddr) -> io::Result<Listener> {
     let socket = bind_inet(listen, address, Type::STREAM)?;
     socket.listen(QUEUE as i32)?;
     let listener = TcpListener::from_std(socket.into());
     let address = listener.local_addr()?;
-    Ok(Listener::Tcp(listener, address))
+    Ok(Listener::Tcp(listener, address, Ownership::Sole))
 }
 
 fn open_unix(listen: &Listen, path: &Path, ty: Type) -> io::Result<(UnixListener, SocketFile)> {
@@ -119,5 +161,28 @@ fn seqpacket_error(error: io::Error) -> io::Error {
             "this system has no packets over Unix sockets (SOCK_SEQPACKET): use unix:",
         ),
         _ => error,
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    #[test]
+    fn a_peer_that_has_connected_stays_in_the_queue_and_no_other_comes() -> io::Result<()> {
+        let listen = Listen::on(Address::Tcp(([127, 0, 0, 1], 0).into()));
+        let listener = Listener::open(&listen)?;
+        let Address::Tcp(address) = listener.address() else { panic!("not TCP") };
+        let early = TcpStream::connect(address)?;
+        listener.refuse_new();
+        let late = TcpStream::connect_timeout(&address, Duration::from_millis(100));
+        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut, "dropped, and not reset");
+        let (_, peer) = listener.accept()?;
+        assert_eq!(peer.to_string(), early.local_addr()?.to_string());
+        let Err(error) = listener.accept() else { panic!("another one") };
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        Ok(())
     }
 }

@@ -52,6 +52,9 @@ impl Accept for MemoryListener {
         Ok(accepted)
     }
 
+    /// Nothing connects in the middle of a turn.
+    fn refuse_new(&self) {}
+
     fn address(&self) -> Address {
         Address::from(SocketAddr::from(([192, 0, 2, 200], 80)))
     }
