@@ -145,8 +145,8 @@ impl<S: System> Part<S> for Connector<S::Socket> {
     fn take_from_hub(&mut self, core: &mut Core<S>) {
         hand_over(std::mem::take(&mut self.outcomes), core);
         for dial in core.hub.take_dials() {
-            let made = self.outcomes.iter().filter(|outcome| outcome.socket.is_ok()).count();
-            let load = core.len() + self.attempts.len() + made + core.others_load();
+            // Only an event tells that one is made, so none of these has left the attempts.
+            let load = core.len() + self.attempts.len() + core.others_load();
             match load < core.limits.connections {
                 true => self.dial(dial, &core.system, core.now),
                 false => self.refuse(dial),

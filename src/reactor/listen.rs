@@ -33,6 +33,7 @@ pub(crate) enum Listener {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ownership {
     Sole,
+    #[cfg(feature = "processes")]
     Shared,
 }
 
@@ -97,6 +98,7 @@ impl Accept for Listener {
         match self {
             Listener::Tcp(listener, address, Ownership::Sole) => drop_syns(listener, *address),
             // The other processes go on.
+            #[cfg(feature = "processes")]
             Listener::Tcp(_, _, Ownership::Shared) => {}
             Listener::Unix(..) | Listener::SeqPacket(..) => {}
         }
