@@ -242,11 +242,12 @@ impl<T: Transport> Duplex<T> {
         if readiness.read_closed || readiness.error || readiness.urgent {
             state.note_unusual(readiness.error);
         }
-        if readiness.readable {
-            state.set(Flags::READABLE);
-        }
         if readiness.writable {
             state.clear(Flags::BLOCKED);
+        }
+        if readiness.readable {
+            state.set(Flags::READABLE);
+            return true;
         }
         // A newly registered socket is writable; that alone is no news for a connection that
         // has nothing to send.
