@@ -52,7 +52,7 @@ pub(crate) struct Member<T> {
     index: usize,
     /// Its share of its load that is its own doing.
     counted: usize,
-    /// Newcomers may still come from the first one.
+    /// Connections come to the group; the first reactor hands them on.
     group_accepts: bool,
     /// How many of the others have not ended.
     others: usize,

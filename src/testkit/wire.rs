@@ -23,7 +23,7 @@ pub(super) struct Wire {
     pub(super) starved: bool,
     pub(super) client_shut: bool,
     pub(super) client_reset: bool,
-    /// The client has closed its socket: what the server sends finds no one.
+    /// The client has closed its socket: writes of the server fail.
     pub(super) client_closed: bool,
     pub(super) server_shut: bool,
     pub(super) server_gone: bool,
@@ -193,7 +193,7 @@ impl Wire {
                 left = left.saturating_sub(packet.len());
                 pieces.push(packet);
             }
-        } else if len.min(self.to_client.len()) > 0 {
+        } else if len > 0 && !self.to_client.is_empty() {
             let len = len.min(self.to_client.len());
             pieces.push(self.to_client.drain(..len).collect());
         }
@@ -202,7 +202,7 @@ impl Wire {
         pieces
     }
 
-    /// What the server has not read is lost.
+    /// Drops the input that the server has not read.
     pub(super) fn clear_input(&mut self) {
         self.to_server.clear();
         if let Some(packets) = &mut self.packets {

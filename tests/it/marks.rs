@@ -8,7 +8,7 @@ use socketserver::{Close, Topic};
 
 use crate::handlers::{Log, Probe, relay, tight};
 
-/// What [`tight`] allows.
+/// The hard mark of [`tight`].
 const HARD: usize = 1000;
 
 /// A client that takes nothing, and whose handler writes what the test says.

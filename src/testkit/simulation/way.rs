@@ -1,5 +1,4 @@
-//! What a client has sent, and is still on its way to the server: bytes, or packets whose boundaries
-//! are kept.
+//! The bytes or packets in flight from a client to the server.
 
 use std::collections::VecDeque;
 
@@ -10,7 +9,7 @@ pub(super) struct Way {
     packets: Option<VecDeque<usize>>,
 }
 
-/// What has arrived of it.
+/// Bytes that arrive at the server.
 pub(super) struct Arrival {
     pub(super) bytes: Vec<u8>,
     /// The lengths of its packets; none if no boundaries are kept.

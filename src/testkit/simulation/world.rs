@@ -152,7 +152,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Lets a client take at most `len` bytes, or the packets that begin there. Tells whether there were any.
+    /// Lets a client take at most `len` bytes, or the packets that begin there. Returns true if there
+    /// were any.
     pub(super) fn take(&mut self, who: usize, len: usize) -> bool {
         let guest = &self.guests[who];
         if guest.has_reset || guest.has_ended {
