@@ -42,8 +42,8 @@ impl<L: Accept> Acceptor<L> {
         Acceptor { listener, service, state, left: 0, aborted: 0, log_throttle }
     }
 
-    pub(super) fn refuse_new(&self) {
-        self.listener.refuse_new();
+    pub(super) fn refuse_new(&self) -> bool {
+        self.listener.refuse_new()
     }
 
     pub(super) fn begin(&mut self, burst: usize, now: Now) {

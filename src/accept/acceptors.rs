@@ -115,9 +115,10 @@ impl<L: Accept> Acceptors<L> {
         }
     }
 
-    /// Lets no more peers connect, if the system can.
-    pub(crate) fn refuse_new(&self) {
-        self.acceptors.iter().for_each(Acceptor::refuse_new);
+    /// Lets no more peers connect, if the system can. Returns true if handshakes of some listener
+    /// that have begun still end.
+    pub(crate) fn refuse_new(&self) -> bool {
+        self.acceptors.iter().fold(false, |any, acceptor| acceptor.refuse_new() | any)
     }
 
     /// Begins the last turn. The peers in a listener's queue have connected already: closing the

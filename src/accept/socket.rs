@@ -15,8 +15,9 @@ pub(crate) trait Accept {
     fn accept(&self) -> io::Result<(Self::Socket, Peer)>;
 
     /// Lets no more peers connect, where the system can do so and keep the queue. Called before the
-    /// last look at the queue: peers that connect behind it would be reset.
-    fn refuse_new(&self);
+    /// last look at the queue: peers that connect behind it would be reset. Returns true if
+    /// handshakes that have begun still end.
+    fn refuse_new(&self) -> bool;
 
     /// Returns the address that it listens on.
     fn address(&self) -> Address;

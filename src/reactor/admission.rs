@@ -29,7 +29,13 @@ pub(super) struct Admission<'s, S: System> {
     backlog: VecDeque<Accepted<S::Socket>>,
     /// If there are blocking handlers.
     blocking: Option<Blocking<S>>,
+    /// When the listeners are closed, of a server that stops and lets handshakes end first.
+    closes_ms: Option<u64>,
 }
+
+/// How long handshakes may take to end when a server stops: well below the second after which a peer
+/// sends its SYN again (RFC 6298, section 2).
+const LAST_HANDSHAKES_MS: u64 = 300;
 
 impl<'s, S: System> Admission<'s, S> {
     /// Has the listeners watched, each of which comes with the index of its service;
@@ -55,6 +61,7 @@ impl<'s, S: System> Admission<'s, S> {
             acceptors: Acceptors::new(listeners, limits, kernel_queue),
             backlog: VecDeque::new(),
             blocking,
+            closes_ms: None,
         })
     }
 
@@ -168,6 +175,21 @@ impl<'s, S: System> Admission<'s, S> {
         core.open(transfer);
     }
 
+    /// Takes in all that has connected.
+    fn take_last(&mut self, core: &mut Core<S>) {
+        self.acceptors.begin_last(core.now);
+        self.admit_all(core);
+        self.fill_backlog(core);
+        self.acceptors.recheck_over_limit();
+        self.admit_over_limit(core);
+    }
+
+    fn close(&mut self, core: &mut Core<S>) {
+        self.closes_ms = None;
+        self.take_last(core);
+        self.acceptors.close(core.counters());
+    }
+
     /// Takes the connections in that a blocking handler has served and whose peers go on sending.
     fn take_leaving(&mut self, core: &mut Core<S>) {
         let Some(pool) = &mut self.blocking else { return };
@@ -191,6 +213,9 @@ impl<S: System> Part<S> for Admission<'_, S> {
         }
         self.acceptors.begin(core.now);
         self.admit_all(core);
+        if self.closes_ms.is_some_and(|closes_ms| closes_ms <= core.now.millis()) {
+            self.close(core);
+        }
     }
 
     /// Gives the places of connections that have ended to others, of the same peers first.
@@ -205,6 +230,12 @@ impl<S: System> Part<S> for Admission<'_, S> {
 
     /// If there is no room for the connections of other loops, they will tell when one ends.
     fn due_ms(&mut self, core: &mut Core<S>) -> Option<u64> {
+        if let Some(closes_ms) = self.closes_ms {
+            let has_room = self.has_room(core);
+            return Some(
+                self.acceptors.next_ms(has_room).map_or(closes_ms, |ms| ms.min(closes_ms)),
+            );
+        }
         // True unless something waits at a listener.
         let at_most = self.acceptors.next_ms(true)?;
         if self.has_room(core) && !self.acceptors.is_paused() {
@@ -227,22 +258,20 @@ impl<S: System> Part<S> for Admission<'_, S> {
     }
 
     fn stop(&mut self, core: &mut Core<S>) {
-        self.acceptors.refuse_new();
-        self.acceptors.begin_last(core.now);
-        self.admit_all(core);
-        self.fill_backlog(core);
-        self.acceptors.recheck_over_limit();
-        self.admit_over_limit(core);
-        // Once more: a handshake that had begun may have ended meanwhile.
-        self.acceptors.begin_last(core.now);
-        self.fill_backlog(core);
-        self.acceptors.close(core.counters());
+        match self.acceptors.refuse_new() {
+            true => {
+                self.take_last(core);
+                self.closes_ms = Some(core.now.millis() + LAST_HANDSHAKES_MS);
+            }
+            false => self.close(core),
+        }
         if let Some(pool) = &self.blocking {
             pool.stop();
         }
     }
 
     fn abort(&mut self, core: &mut Core<S>) {
+        self.closes_ms = None;
         self.acceptors.close(core.counters());
         // There was no room for them.
         core.counters().refused_by_limit.add(self.backlog.len() as u64);

@@ -94,13 +94,13 @@ impl Accept for Listener {
         }
     }
 
-    fn refuse_new(&self) {
+    fn refuse_new(&self) -> bool {
         match self {
             Listener::Tcp(listener, address, Ownership::Sole) => drop_syns(listener, *address),
             // The other processes go on.
             #[cfg(feature = "processes")]
-            Listener::Tcp(_, _, Ownership::Shared) => {}
-            Listener::Unix(..) | Listener::SeqPacket(..) => {}
+            Listener::Tcp(_, _, Ownership::Shared) => false,
+            Listener::Unix(..) | Listener::SeqPacket(..) => false,
         }
     }
 
@@ -117,7 +117,7 @@ impl Accept for Listener {
 /// Has the kernel drop what opens a connection, by a socket filter. Its peer tries again after a
 /// second, when nothing listens any more: it is refused, and not reset.
 #[cfg(target_os = "linux")]
-fn drop_syns(listener: &TcpListener, address: SocketAddr) {
+fn drop_syns(listener: &TcpListener, address: SocketAddr) -> bool {
     use socket2::SockFilter;
     // BPF of linux/filter.h. A TCP socket's filter sees the segment from its header on; the flags are
     // the byte at 13 (RFC 9293, section 3.1). Connections that are accepted inherit it, and are sent
@@ -132,13 +132,19 @@ fn drop_syns(listener: &TcpListener, address: SocketAddr) {
         SockFilter::new(RETURN, 0, 0, 0),
         SockFilter::new(RETURN, 0, 0, u32::MAX),
     ];
-    if let Err(error) = SockRef::from(listener).attach_filter(&filter) {
-        log::debug!("{address}: peers that connect in the last moment may be reset: {error}");
+    match SockRef::from(listener).attach_filter(&filter) {
+        Ok(()) => true,
+        Err(error) => {
+            log::debug!("{address}: peers that connect in the last moment may be reset: {error}");
+            false
+        }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn drop_syns(_: &TcpListener, _: SocketAddr) {}
+fn drop_syns(_: &TcpListener, _: SocketAddr) -> bool {
+    false
+}
 
 fn open_tcp(listen: &Listen, address: SocketAddr) -> io::Result<Listener> {
     let socket = bind_inet(listen, address, Type::STREAM)?;

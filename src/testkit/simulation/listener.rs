@@ -53,7 +53,9 @@ impl Accept for MemoryListener {
     }
 
     /// Nothing connects in the middle of a turn.
-    fn refuse_new(&self) {}
+    fn refuse_new(&self) -> bool {
+        false
+    }
 
     fn address(&self) -> Address {
         Address::from(SocketAddr::from(([192, 0, 2, 200], 80)))
