@@ -16,4 +16,4 @@ mod supervisor;
 mod worker;
 
 pub(crate) use self::inheritance::{channel, is_worker, next_socket};
-pub(crate) use self::supervisor::Supervisor;
+pub(crate) use self::supervisor::{SharedSocket, Supervisor};

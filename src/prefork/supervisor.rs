@@ -22,6 +22,12 @@ const BACK_OFF_MAX_MS: u64 = 8_000;
 /// later is killed.
 const GRACE_MS: u64 = 1_000;
 
+/// A bound socket that workers share.
+pub(crate) trait SharedSocket: AsFd {
+    /// Lets no more peers connect, if the system can: for all that share it.
+    fn refuse_new(&self);
+}
+
 pub(crate) struct Supervisor<S> {
     poller: Poller,
     clock: Clock,
@@ -75,7 +81,7 @@ impl BackOff {
     }
 }
 
-impl<S: AsFd> Supervisor<S> {
+impl<S: SharedSocket> Supervisor<S> {
     /// A supervisor of so many workers, which serve what comes to `sockets`.
     ///
     /// # Errors
@@ -137,8 +143,9 @@ impl<S: AsFd> Supervisor<S> {
             return;
         }
         self.told = wish;
-        // First of all: whoever connects is now let in by a worker or by nobody. A worker empties
-        // the queue of a listener before it closes its copy, and the last copy closes the queue.
+        // First of all: connections are now accepted by a worker or refused. A worker empties the
+        // queue of a listener before it closes its copy, and the last copy closes the queue.
+        self.sockets.iter().for_each(SharedSocket::refuse_new);
         self.sockets.clear();
         let wait_ms = match wish {
             StopRequest::None | StopRequest::Drain => millis(self.drain),

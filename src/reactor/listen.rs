@@ -97,9 +97,9 @@ impl Accept for Listener {
     fn refuse_new(&self) -> bool {
         match self {
             Listener::Tcp(listener, address, Ownership::Sole) => drop_syns(listener, *address),
-            // The other processes go on.
+            // The supervisor attaches the filter if all stop; if not, the other processes go on.
             #[cfg(feature = "processes")]
-            Listener::Tcp(_, _, Ownership::Shared) => false,
+            Listener::Tcp(_, _, Ownership::Shared) => cfg!(target_os = "linux"),
             Listener::Unix(..) | Listener::SeqPacket(..) => false,
         }
     }

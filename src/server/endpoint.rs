@@ -44,6 +44,15 @@ impl Place {
 }
 
 #[cfg(feature = "processes")]
+impl prefork::SharedSocket for Place {
+    fn refuse_new(&self) {
+        if let Place::Listener(listener) = self {
+            listener.refuse_new();
+        }
+    }
+}
+
+#[cfg(feature = "processes")]
 impl AsFd for Place {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
