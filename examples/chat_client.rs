@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::ValueExt;
-use socketserver::{Close, Context, Handler, Note};
+use socketserver::{Close, Context, Handler, Notification};
 
 use common::client::{self, Options, Report};
 use common::exit::{Exit, exit};
@@ -97,7 +97,7 @@ struct Talk {
 
 impl Talk {
     fn new(report: Report) -> Talk {
-        Talk { input: Input::new(report.remote.clone(), chunk), screen: Screen::new(), report }
+        Talk { input: Input::new(report.handle.clone(), chunk), screen: Screen::new(), report }
     }
 
     /// Sends what was typed, as long as there is room: the rest stays where it comes from.
@@ -141,7 +141,7 @@ impl Handler for Talk {
     }
 
     /// There is only one: input has come.
-    fn on_note(&mut self, _: Note, cx: &mut Context<'_>) {
+    fn on_notify(&mut self, _: Notification, cx: &mut Context<'_>) {
         self.pull(cx);
     }
 

@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Exit> {
-    let limits = Limits { first_byte: IDLE, idle: IDLE, message: MESSAGE, ..Limits::default() };
+    let limits = Limits::default().first_byte(IDLE).idle(IDLE).message(MESSAGE);
     let mut auto_reply = None;
     let mut slow_consumer = limits.slow_consumer;
     let options = Options::new("127.0.0.1:9999", limits).parse(HELP, |name, parser| {

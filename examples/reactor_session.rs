@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Exit> {
-    let limits = Limits { first_byte: IDLE, idle: IDLE, ..Limits::default() };
+    let limits = Limits::default().first_byte(IDLE).idle(IDLE);
     let mut is_blocking = false;
     let options = Options::new("127.0.0.1:8009", limits).parse(HELP, |name, _| {
         is_blocking |= name.0 == "blocking";

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use socketserver::services::web::{Answered, Reply, Request, StatusCode, Web};
-use socketserver::{Limits, Metrics, Remote};
+use socketserver::{Limits, Metrics, ServerHandle};
 
 use common::{Exit, Options};
 
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Exit> {
-    let limits = Limits { message: Some(Duration::from_secs(10)), ..Limits::default() };
+    let limits = Limits::default().message(Some(Duration::from_secs(10)));
     let mut faults = false;
     let mut head_timeout = limits.message;
     let options = Options::new("127.0.0.1:8080", limits).parse(HELP, |name, parser| {
@@ -72,12 +72,12 @@ fn run() -> Result<(), Exit> {
     };
     options.limits.message = head_timeout;
     common::serve(options, |server| {
-        let site = site(faults, server.remote());
+        let site = site(faults, server.handle());
         server.service(site)
     })
 }
 
-fn site(faults: bool, remote: Remote) -> Web {
+fn site(faults: bool, handle: ServerHandle) -> Web {
     let web = Web::new()
         .any("/", |_, reply| reply.html(include_str!("common/welcome.html")))
         .get("/plaintext", |_, reply| reply.bytes("text/plain", b"Hello, World!"))
@@ -85,7 +85,7 @@ fn site(faults: bool, remote: Remote) -> Web {
         .any("/echo", echo)
         .get("/slow", slow)
         .get("/metrics", move |_, reply| {
-            reply.bytes(Metrics::PROMETHEUS, remote.metrics().prometheus().as_bytes())
+            reply.bytes(Metrics::PROMETHEUS, handle.metrics().prometheus().as_bytes())
         });
     if !faults {
         return web;

@@ -16,7 +16,7 @@ mod common {
 use std::io::{self, BufRead, Read, StdinLock};
 use std::process::ExitCode;
 
-use socketserver::{Close, Context, Handler, Note};
+use socketserver::{Close, Context, Handler, Notification};
 
 use common::client::{self, Options, Report};
 use common::exit::{Exit, exit};
@@ -78,7 +78,7 @@ struct Asking {
 
 impl Asking {
     fn new(report: Report) -> Asking {
-        let input = Input::new(report.remote.clone(), line);
+        let input = Input::new(report.handle.clone(), line);
         Asking { turn: Turn::Receive, input, screen: Screen::new(), report }
     }
 
@@ -104,7 +104,7 @@ impl Asking {
             // may be no end of such lines.
             b"" => {
                 if self.print(PROMPT) {
-                    cx.tell(cx.id(), Came);
+                    cx.notify(cx.id(), Came);
                 }
             }
             command => {
@@ -165,7 +165,7 @@ impl Handler for Asking {
     }
 
     /// There is only one: input has come.
-    fn on_note(&mut self, _: Note, cx: &mut Context<'_>) {
+    fn on_notify(&mut self, _: Notification, cx: &mut Context<'_>) {
         if self.turn == Turn::Send {
             self.ask(cx);
         }

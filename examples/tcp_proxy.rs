@@ -12,7 +12,9 @@ use std::io;
 use std::process::ExitCode;
 
 use lexopt::ValueExt;
-use socketserver::{Close, Context, Destination, Handler, Id, Limits, Note, Peer, Undelivered};
+use socketserver::{
+    Close, Context, Destination, Handler, Id, Limits, Notification, Peer, Undelivered,
+};
 
 use common::{Exit, Options};
 
@@ -51,7 +53,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Exit> {
     // Whoever is carried may be silent for long; who is not read for it must not be cut.
     let idle = Some(std::time::Duration::from_secs(600));
-    let limits = Limits { idle, first_byte: idle, message: None, ..Limits::default() };
+    let limits = Limits::default().idle(idle).first_byte(idle).message(None);
     let mut to = None;
     let mut connect = limits.connect;
     let options = Options::new("127.0.0.1:8081", limits).parse(HELP, |name, parser| {
@@ -109,12 +111,12 @@ impl Handler for Front {
 
     fn on_eof(&mut self, cx: &mut Context<'_>) {
         match self.back {
-            Some(back) => cx.tell(back, Word::Ended),
+            Some(back) => cx.notify(back, Word::Ended),
             None => cx.close(Close::Eof),
         }
     }
 
-    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
         match note.downcast().map(|word| *word) {
             Ok(Word::Made(back)) => {
                 self.back = Some(back);
@@ -129,14 +131,14 @@ impl Handler for Front {
 
     fn on_close(&mut self, _: &Close, cx: &mut Context<'_>) {
         if let Some(back) = self.back {
-            cx.tell(back, Word::Gone);
+            cx.notify(back, Word::Gone);
         }
     }
 }
 
 impl Handler for Back {
     fn on_open(&mut self, cx: &mut Context<'_>) {
-        cx.tell(self.front, Word::Made(cx.id()));
+        cx.notify(self.front, Word::Made(cx.id()));
     }
 
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
@@ -145,10 +147,10 @@ impl Handler for Back {
     }
 
     fn on_eof(&mut self, cx: &mut Context<'_>) {
-        cx.tell(self.front, Word::Ended);
+        cx.notify(self.front, Word::Ended);
     }
 
-    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
         if note.is::<Undelivered>() {
             // The front had gone before it knew of this side.
             cx.close(Close::Done);
@@ -158,19 +160,19 @@ impl Handler for Back {
 
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
         log::warn!("cannot connect to {}: {error}", self.to);
-        cx.tell(self.front, Word::Gone);
+        cx.notify(self.front, Word::Gone);
     }
 
     fn on_stop(&mut self, _: &mut Context<'_>) {}
 
     fn on_close(&mut self, _: &Close, cx: &mut Context<'_>) {
-        cx.tell(self.front, Word::Gone);
+        cx.notify(self.front, Word::Gone);
     }
 }
 
 /// The other side has ended, in one direction or altogether: so does this one, behind what was
 /// carried.
-fn heed(word: Result<Word, Note>, cx: &mut Context<'_>) {
+fn heed(word: Result<Word, Notification>, cx: &mut Context<'_>) {
     match word {
         Ok(Word::Ended) => cx.finish(),
         Ok(Word::Gone) => cx.close(Close::Done),

@@ -36,11 +36,11 @@
 //! 2. If the bytes are messages, write a [`Protocol`] that finds them and a [`MessageHandler`]
 //!    that is fed them; [`Framed`] makes a handler of the two.
 //! 3. A [`Service`] makes a handler for each accepted peer, or refuses it. Closures are services.
-//! 4. [`Server`] listens, with the options of a [`Listen`], and runs; [`Remote`] stops it from another thread; [`Limits`] bounds
+//! 4. [`Server`] listens, with the options of a [`Listen`], and runs; [`ServerHandle`] stops it from another thread; [`Limits`] bounds
 //!    everything; [`Close`] says why a connection ended.
 //! 5. Test all of it without a socket, on [`testkit::Network`] or in a [`testkit::Simulation`].
 //!
-//! A [`RequestHandler`] may wait for its peer: it has a [`Stream`] to read and write, and a worker
+//! A [`BlockingHandler`] may wait for its peer: it has a [`Stream`] to read and write, and a worker
 //! of [`Mode::Threads`] for itself.
 //!
 //! Datagrams have no connection: a [`DatagramHandler`] behind the address is fed all of them.
@@ -67,7 +67,7 @@
 //!
 //! The library logs through the `log` crate and installs no logger: one record for each
 //! connection that ends, at level debug if nothing is wrong on this side, else warn. A record is one
-//! line, whatever peers send. [`Remote::metrics`] tells the same in numbers.
+//! line, whatever peers send. [`ServerHandle::metrics`] tells the same in numbers.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(unix))]
@@ -94,13 +94,14 @@ pub mod protocol;
 mod reactor;
 mod server;
 pub mod services;
+mod setters;
 mod sync;
 pub mod testkit;
 mod topic;
 
 pub use close::{Close, Timeout};
-pub use handler::blocking::{RequestAdmission, RequestHandler, RequestService};
-pub use handler::context::{Context, Note, Undelivered};
+pub use handler::blocking::{BlockingAdmission, BlockingHandler, BlockingService};
+pub use handler::context::{Context, Notification, Undelivered};
 pub use handler::datagram::{DatagramContext, DatagramHandler};
 pub use handler::framed::{Framed, MessageHandler, Protocol, Step};
 pub use handler::stream::Stream;
@@ -114,7 +115,7 @@ pub use net::destination::Destination;
 pub use net::listen::Listen;
 pub use net::peer::Peer;
 pub use now::Now;
-pub use reactor::{Remote, RemoteError};
+pub use reactor::{HandleError, ServerHandle};
 pub use server::Server;
 pub use topic::Topic;
 

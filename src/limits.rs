@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::setters::setters;
+
 /// Every bound of a server: its unit is in the type, its default beside it, and where the
 /// default comes from.
 ///
@@ -12,10 +14,11 @@ use std::time::Duration;
 /// use socketserver::Limits;
 /// use std::time::Duration;
 ///
-/// let limits = Limits { idle: Some(Duration::from_secs(5)), ..Limits::default() };
+/// let limits = Limits::default().idle(Some(Duration::from_secs(5)));
 /// assert!(limits.check().is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Connections open at once. Above it nobody is accepted: newcomers wait in the listen queue
     /// until somebody leaves. Default 65,536; fewer if the process may not have so many descriptors.
@@ -94,6 +97,30 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+setters!(Limits {
+    connections: usize,
+    connections_per_peer: Option<usize>,
+    listen_queue: u32,
+    accept_burst: usize,
+    read_budget: usize,
+    datagram: usize,
+    pending_input: usize,
+    output_low: usize,
+    output_high: usize,
+    output_hard: usize,
+    slow_consumer: SlowConsumer,
+    offload_workers: usize,
+    slow_call: Option<Duration>,
+    connect: Option<Duration>,
+    first_byte: Option<Duration>,
+    message: Option<Duration>,
+    idle: Option<Duration>,
+    write_stall: Option<Duration>,
+    linger: Duration,
+    linger_bytes: usize,
+    drain: Duration,
+});
+
 /// What becomes of a member of a topic that reads more slowly than others publish, once its
 /// output is above [`Limits::output_hard`].
 ///
@@ -150,7 +177,7 @@ impl Limits {
     /// ```
     /// use socketserver::Limits;
     ///
-    /// let limits = Limits { output_low: 2, output_high: 1, ..Limits::default() };
+    /// let limits = Limits::default().output_low(2).output_high(1);
     /// assert_eq!(limits.check(), Err("output_low must be less than output_high"));
     /// ```
     pub fn check(&self) -> Result<(), &'static str> {

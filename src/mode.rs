@@ -21,7 +21,7 @@ pub enum Mode {
     /// answers keep their order; while it is, or waits for a worker, the connection is not
     /// read. 0 workers are multiplexing.
     ///
-    /// A [`RequestHandler`](crate::RequestHandler) may wait for its peer too, and keeps its worker
+    /// A [`BlockingHandler`](crate::BlockingHandler) may wait for its peer too, and keeps its worker
     /// all the while. Those have workers of their own, as many.
     Threads(usize),
     /// In so many loops, each in a thread of its own: the first one in the thread that runs the
@@ -29,7 +29,7 @@ pub enum Mode {
     /// where it stays. 0 and 1 are multiplexing.
     ///
     /// It is one server: the [`Limits`] of connections, in all and of each peer, hold for all loops
-    /// together, topics and ids reach everybody, and so does its [`Remote`](crate::Remote). What one connection sends or publishes to another
+    /// together, topics and ids reach everybody, and so does its [`ServerHandle`](crate::ServerHandle). What one connection sends or publishes to another
     /// arrives in order; what two do, in any. A handler that blocks holds up the connections of its
     /// loop. Datagrams are served by the first one.
     ///

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Sender, channel};
 
 use lexopt::{Arg, Parser, ValueExt};
-use socketserver::{Close, Destination, Handler, Limits, Remote, Server};
+use socketserver::{Close, Destination, Handler, Limits, Server, ServerHandle};
 
 use super::exit::{Exit, failure, usage};
 use super::seconds::seconds;
@@ -28,7 +28,11 @@ impl Options {
         let mut to = None;
         // People think before they type, and servers before they answer.
         let (idle, first_byte, message, write_stall) = (None, None, None, None);
-        let mut limits = Limits { idle, first_byte, message, write_stall, ..Limits::default() };
+        let mut limits = Limits::default()
+            .idle(idle)
+            .first_byte(first_byte)
+            .message(message)
+            .write_stall(write_stall);
         while let Some(arg) = parser.next()? {
             match arg {
                 Arg::Long("help") | Arg::Short('h') => {
@@ -61,7 +65,7 @@ pub(crate) fn run<H: Handler + 'static>(
 ) -> Result<(), Exit> {
     let server = Server::unbound().map_err(failure)?.limits(options.limits);
     let (sender, receiver) = channel();
-    let report = Report { to: options.to.to_string(), remote: server.remote(), sender };
+    let report = Report { to: options.to.to_string(), handle: server.handle(), sender };
     server.connect(options.to, handler(report)).run().map_err(failure)?;
     // Whatever was reported first is what ended it.
     receiver.try_recv().unwrap_or(Ok(())).map_err(failure)
@@ -70,7 +74,7 @@ pub(crate) fn run<H: Handler + 'static>(
 /// Says how it went. The first word counts.
 pub(crate) struct Report {
     to: String,
-    pub(crate) remote: Remote,
+    pub(crate) handle: ServerHandle,
     sender: Sender<io::Result<()>>,
 }
 
@@ -96,7 +100,7 @@ impl Report {
     /// Ends the program, with `result`, whatever is still to be sent.
     pub(crate) fn give_up(&self, result: io::Result<()>) {
         self.say(result);
-        self.remote.abort();
+        self.handle.abort();
     }
 
     /// Ends the program because standard output has. That nobody reads it any more, as behind

@@ -5,7 +5,7 @@ use std::io::{self, StdinLock};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
-use socketserver::{Context, Id, Remote};
+use socketserver::{Context, Id, ServerHandle};
 
 /// Pieces read ahead: with them the thread works while the loop does, and what nobody takes yet
 /// stays in the pipe.
@@ -27,7 +27,7 @@ pub(crate) enum Piece {
 
 /// Standard input, piece by piece.
 pub(crate) struct Input {
-    remote: Remote,
+    handle: ServerHandle,
     read: Read,
     /// The thread's, once it runs.
     sender: Option<SyncSender<io::Result<Vec<u8>>>>,
@@ -35,18 +35,18 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    pub(crate) fn new(remote: Remote, read: Read) -> Input {
+    pub(crate) fn new(handle: ServerHandle, read: Read) -> Input {
         let (sender, receiver) = sync_channel(AHEAD);
-        Input { remote, read, sender: Some(sender), receiver }
+        Input { handle, read, sender: Some(sender), receiver }
     }
 
     /// Begins to read, and to tell the handler of this connection.
     pub(crate) fn start(&mut self, cx: &Context<'_>) -> io::Result<()> {
         let Some(sender) = self.sender.take() else { return Ok(()) };
-        let (remote, id, read) = (self.remote.clone(), cx.id(), self.read);
+        let (handle, id, read) = (self.handle.clone(), cx.id(), self.read);
         thread::Builder::new()
             .name("input".into())
-            .spawn(move || pass_on(read, sender, &remote, id))
+            .spawn(move || pass_on(read, sender, &handle, id))
             .map(drop)
     }
 
@@ -66,7 +66,7 @@ impl Input {
 
 /// Runs in the thread. If nobody listens any more, the connection has ended, and the program is
 /// about to.
-fn pass_on(read: Read, sender: SyncSender<io::Result<Vec<u8>>>, remote: &Remote, id: Id) {
+fn pass_on(read: Read, sender: SyncSender<io::Result<Vec<u8>>>, handle: &ServerHandle, id: Id) {
     let mut stdin = io::stdin().lock();
     let mut is_open = true;
     while is_open {
@@ -76,11 +76,11 @@ fn pass_on(read: Read, sender: SyncSender<io::Result<Vec<u8>>>, remote: &Remote,
             piece => piece,
         };
         is_open = piece.is_ok();
-        if sender.send(piece).is_err() || remote.tell(id, Came).is_err() {
+        if sender.send(piece).is_err() || handle.notify(id, Came).is_err() {
             return;
         }
     }
     // First the end, then the word of it.
     drop(sender);
-    let _ = remote.tell(id, Came);
+    let _ = handle.notify(id, Came);
 }

@@ -44,7 +44,7 @@ pub fn check(bytes: &[u8]) {
 
 /// Members listen for hours.
 fn patient() -> Limits {
-    Limits { first_byte: None, idle: None, ..limits() }
+    limits().first_byte(None).idle(None)
 }
 
 /// A chat of three, one of whom sends what is `sent` in the way of `send`.

@@ -19,7 +19,7 @@ pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
     let limits = Arc::new(match input.flavour {
         0 | 1 => HttpLimits::default(),
-        _ => HttpLimits { head: 120, body: 40, trailers: 30, ..HttpLimits::default() },
+        _ => HttpLimits::default().head(120).body(40).trailers(30),
     });
     let head = if input.flavour < 6 { CHUNKED } else { OF_20 };
     let parts = [&[head], &*input.parts()].concat();

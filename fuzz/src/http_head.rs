@@ -18,8 +18,8 @@ pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
     let limits = Arc::new(match input.flavour {
         0..4 => HttpLimits::default(),
-        4 | 5 => HttpLimits { request_line: 40, head: 100, fields: 3, ..HttpLimits::default() },
-        _ => HttpLimits { request_line: 20, head: 300, body: 30, ..HttpLimits::default() },
+        4 | 5 => HttpLimits::default().request_line(40).head(100).fields(3),
+        _ => HttpLimits::default().request_line(20).head(300).body(30),
     });
     let show = |message: Message<'_>, seen: &mut Vec<u8>| {
         if let Message::Head(head) = &message {

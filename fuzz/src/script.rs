@@ -10,7 +10,7 @@ use super::input::Input;
 
 /// Marks that a few answers reach, and so little input that a hub is made in no time.
 pub(crate) fn limits() -> Limits {
-    Limits { pending_input: 2048, output_low: 100, output_high: 300, ..Limits::default() }
+    Limits::default().pending_input(2048).output_low(100).output_high(300)
 }
 
 /// One thing that happens.

@@ -44,7 +44,7 @@ fn site() -> Web {
 
 fn http_limits() -> HttpLimits {
     let others = HttpLimits::default();
-    HttpLimits { request_line: 60, head: 200, fields: 8, body: 50, trailers: 40, ..others }
+    others.request_line(60).head(200).fields(8).body(50).trailers(40)
 }
 
 /// Has a conversation in one piece and without trouble, and the same as the script has it.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::crew::Crew;
 use super::queue::WorkQueue;
 use crate::close::Close;
-use crate::handler::blocking::RequestHandler;
+use crate::handler::blocking::BlockingHandler;
 use crate::handler::stream::Stream;
 use crate::handler::stream::{StdSocket, reason};
 use crate::limits::Limits;
@@ -58,7 +58,7 @@ pub(crate) struct Request<B, K> {
     number: u64,
     socket: Arc<B>,
     peer: Peer,
-    handler: Box<dyn RequestHandler>,
+    handler: Box<dyn BlockingHandler>,
     kept: K,
 }
 
@@ -122,7 +122,7 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
         &mut self,
         socket: B,
         peer: Peer,
-        handler: Box<dyn RequestHandler>,
+        handler: Box<dyn BlockingHandler>,
         kept: K,
     ) {
         if self.shared.is_stopping.load(Ordering::Relaxed) {
@@ -215,16 +215,16 @@ impl<B, K> BlockingWorker<B, K> {
         let Request { number, socket, peer, handler, kept } = request;
         panics::drop_quietly(handler);
         if lingers {
-            self.tell(Ended { number, leaving: Some((socket, peer, kept)) });
+            self.notify(Ended { number, leaving: Some((socket, peer, kept)) });
             return;
         }
         // In this order: the peer may come again as soon as it sees the end.
         drop(kept);
-        self.tell(Ended { number, leaving: None });
+        self.notify(Ended { number, leaving: None });
         drop(socket);
     }
 
-    fn tell(&self, ended: Ended<B, K>) {
+    fn notify(&self, ended: Ended<B, K>) {
         // A pool that was dropped cares for no end: then this one closes here.
         drop(self.shared.ended.send(ended));
     }
@@ -278,7 +278,7 @@ enum Failure {
 }
 
 /// Everything that a handler is called for.
-fn converse(handler: &mut dyn RequestHandler, stream: &mut Stream, counters: &Counters) -> Close {
+fn converse(handler: &mut dyn BlockingHandler, stream: &mut Stream, counters: &Counters) -> Close {
     let mut result = call(stream, counters, |stream| handler.setup(stream));
     if result.is_ok() {
         result = call(stream, counters, |stream| handler.handle(stream));

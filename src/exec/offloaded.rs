@@ -1,7 +1,7 @@
 //! Work that a handler hands over, and what comes of it. Knows no connection and no handler.
 
 use crate::close::Close;
-use crate::handler::context::{Note, Work};
+use crate::handler::context::{Notification, Work};
 use crate::id::Id;
 use crate::panics;
 
@@ -14,7 +14,7 @@ pub(crate) struct Offloaded {
 
 enum State {
     Todo(Work),
-    Done(Note),
+    Done(Notification),
     Failed(Close),
 }
 
@@ -46,7 +46,7 @@ impl Offloaded {
     /// # Errors
     ///
     /// Why nothing did, for which its connection ends.
-    pub(crate) fn result(self) -> Result<Note, Close> {
+    pub(crate) fn result(self) -> Result<Notification, Close> {
         match self.state {
             State::Done(note) => Ok(note),
             State::Failed(why) => Err(why),

@@ -8,14 +8,14 @@ use crate::net::peer::Peer;
 
 /// Your per-connection object that may wait: Python's `StreamRequestHandler`. A worker of
 /// [`Mode::Threads`](crate::Mode::Threads) serves one connection with it, from the first call to
-/// the last: [`setup`](RequestHandler::setup), [`handle`](RequestHandler::handle),
-/// [`finish`](RequestHandler::finish). Others wait for a worker in the order in which they came.
+/// the last: [`setup`](BlockingHandler::setup), [`handle`](BlockingHandler::handle),
+/// [`finish`](BlockingHandler::finish). Others wait for a worker in the order in which they came.
 ///
 /// An error or a panic ends this connection and nothing else, and the worker takes the next one.
 /// What was written before is sent. Then the connection is closed, and one record is logged that
 /// says why, at level debug if nothing is wrong on this side, else warn.
 ///
-/// When the server [stops](crate::Remote::stop), a read gives the end of the input as soon as all
+/// When the server [stops](crate::ServerHandle::stop), a read gives the end of the input as soon as all
 /// is read that has come; what is written is still sent. After
 /// [`Limits::drain`](crate::Limits::drain) every call on the stream fails, and
 /// [`Server::run`](crate::Server::run) returns though a handler may still be running: nobody can
@@ -23,13 +23,13 @@ use crate::net::peer::Peer;
 /// program, as Python's `daemon_threads` do.
 ///
 /// ```
-/// use socketserver::{Mode, Peer, RequestHandler, Server, Stream};
+/// use socketserver::{Mode, Peer, BlockingHandler, Server, Stream};
 /// use std::io::{self, BufRead, Read, Write};
 /// use std::net::TcpStream;
 ///
 /// struct Shout;
 ///
-/// impl RequestHandler for Shout {
+/// impl BlockingHandler for Shout {
 ///     fn handle(&mut self, stream: &mut Stream) -> io::Result<()> {
 ///         let mut line = String::new();
 ///         while stream.read_line(&mut line)? > 0 {
@@ -42,7 +42,7 @@ use crate::net::peer::Peer;
 ///
 /// let server = Server::bind("127.0.0.1:0")?.mode(Mode::Threads(4)).requests(|_: &Peer| Shout);
 /// let address = server.addresses()[0].to_string();
-/// let remote = server.remote();
+/// let handle = server.handle();
 /// let thread = std::thread::spawn(|| server.run());
 ///
 /// let mut client = TcpStream::connect(address)?;
@@ -51,17 +51,17 @@ use crate::net::peer::Peer;
 /// client.read_exact(&mut answer)?;
 /// assert_eq!(&answer, b"HELLO\n");
 ///
-/// remote.stop();
+/// handle.stop();
 /// thread.join().unwrap()?;
 /// # Ok::<(), io::Error>(())
 /// ```
-pub trait RequestHandler: Send {
-    /// Before [`handle`](RequestHandler::handle). Nothing by default.
+pub trait BlockingHandler: Send {
+    /// Before [`handle`](BlockingHandler::handle). Nothing by default.
     ///
     /// # Errors
     ///
-    /// The connection ends, and neither [`handle`](RequestHandler::handle) nor
-    /// [`finish`](RequestHandler::finish) is called.
+    /// The connection ends, and neither [`handle`](BlockingHandler::handle) nor
+    /// [`finish`](BlockingHandler::finish) is called.
     fn setup(&mut self, stream: &mut Stream) -> io::Result<()> {
         let _ = stream;
         Ok(())
@@ -74,12 +74,12 @@ pub trait RequestHandler: Send {
     /// What was written is sent; then the connection ends.
     fn handle(&mut self, stream: &mut Stream) -> io::Result<()>;
 
-    /// After [`handle`](RequestHandler::handle), and also if that has failed or panicked. Nothing
+    /// After [`handle`](BlockingHandler::handle), and also if that has failed or panicked. Nothing
     /// by default; what is left to send is sent behind it.
     ///
     /// # Errors
     ///
-    /// As for [`handle`](RequestHandler::handle), whose own error comes first.
+    /// As for [`handle`](BlockingHandler::handle), whose own error comes first.
     fn finish(&mut self, stream: &mut Stream) -> io::Result<()> {
         let _ = stream;
         Ok(())
@@ -92,46 +92,46 @@ pub trait RequestHandler: Send {
     }
 }
 
-/// Makes a [`RequestHandler`] for each accepted peer, or refuses it, as a
+/// Makes a [`BlockingHandler`] for each accepted peer, or refuses it, as a
 /// [`Service`](crate::Service) does for handlers of the loop. It is asked in the loop, so it must
 /// not wait.
 ///
 /// Closures are such services, whether they return a handler or an `Option` of one.
-pub trait RequestService: Send {
+pub trait BlockingService: Send {
     /// The handler for `peer`, or `None` to close the connection at once: Python's
     /// `verify_request`.
-    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn RequestHandler>>;
+    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn BlockingHandler>>;
 }
 
-impl<F, A> RequestService for F
+impl<F, A> BlockingService for F
 where
     F: FnMut(&Peer) -> A + Send,
-    A: RequestAdmission,
+    A: BlockingAdmission,
 {
-    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn RequestHandler>> {
+    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn BlockingHandler>> {
         self(peer).handler()
     }
 }
 
-/// What a closure that is a [`RequestService`] may return: a handler, or an `Option` of one.
-pub trait RequestAdmission {
+/// What a closure that is a [`BlockingService`] may return: a handler, or an `Option` of one.
+pub trait BlockingAdmission {
     /// The handler, boxed, if the peer is admitted.
-    fn handler(self) -> Option<Box<dyn RequestHandler>>;
+    fn handler(self) -> Option<Box<dyn BlockingHandler>>;
 }
 
-impl<H: RequestHandler + 'static> RequestAdmission for H {
-    fn handler(self) -> Option<Box<dyn RequestHandler>> {
+impl<H: BlockingHandler + 'static> BlockingAdmission for H {
+    fn handler(self) -> Option<Box<dyn BlockingHandler>> {
         Some(Box::new(self))
     }
 }
 
-impl<H: RequestHandler + 'static> RequestAdmission for Option<H> {
-    fn handler(self) -> Option<Box<dyn RequestHandler>> {
-        self.map(|handler| Box::new(handler) as Box<dyn RequestHandler>)
+impl<H: BlockingHandler + 'static> BlockingAdmission for Option<H> {
+    fn handler(self) -> Option<Box<dyn BlockingHandler>> {
+        self.map(|handler| Box::new(handler) as Box<dyn BlockingHandler>)
     }
 }
 
-impl<H: RequestHandler + ?Sized> RequestHandler for Box<H> {
+impl<H: BlockingHandler + ?Sized> BlockingHandler for Box<H> {
     fn setup(&mut self, stream: &mut Stream) -> io::Result<()> {
         (**self).setup(stream)
     }

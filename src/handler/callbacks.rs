@@ -14,7 +14,7 @@ macro_rules! callbacks {
             Eof => on_eof();
             Drain => on_drain();
             Wake => on_wake();
-            Note(note: Note) => on_note(note: Note = note);
+            Notify(notification: Notification) => on_notify(notification: Notification = notification);
             Unreachable(error: io::Error) => on_unreachable(error: &io::Error = &error);
             Reject(why: Close) => on_reject(why: &Close = &why);
             Stop => on_stop();

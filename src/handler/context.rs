@@ -16,9 +16,9 @@ use crate::topic::Topic;
 
 /// What one handler tells another: a value of any type, to be
 /// [downcast](Box::downcast) by who gets it.
-pub type Note = Box<dyn Any + Send>;
+pub type Notification = Box<dyn Any + Send>;
 
-/// The [note](Context::tell) that comes back when one could not be passed on, because its
+/// The [note](Context::notify) that comes back when one could not be passed on, because its
 /// receiver had ended or did so before it was told.
 ///
 /// Who forwards to, or waits for, another connection learns from it that there is nobody.
@@ -27,7 +27,7 @@ pub struct Undelivered {
     /// Who was to be told.
     pub to: Id,
     /// What.
-    pub note: Note,
+    pub note: Notification,
 }
 
 /// A recorded wish of a handler. It is applied after the handler has returned, so nothing a
@@ -49,13 +49,13 @@ pub(crate) enum Effect {
     Publish(Topic, Box<[u8]>),
     Finish,
     Forward(Id, Box<[u8]>),
-    Tell(Id, Note),
+    Notify(Id, Notification),
     Connect(Box<Dial>),
     Offload(Work),
 }
 
 /// A piece of work that is done off the loop, and what comes of it.
-pub(crate) type Work = Box<dyn FnOnce() -> Note + Send>;
+pub(crate) type Work = Box<dyn FnOnce() -> Notification + Send>;
 
 /// A connection that is wanted, and who is to serve it.
 pub(crate) struct Dial {
@@ -144,12 +144,12 @@ impl<'a> Context<'a> {
     }
 
     /// Tells another handler of this server something: its
-    /// [`on_note`](crate::Handler::on_note) is called in the next turn, with `note` boxed. If it
+    /// [`on_notify`](crate::Handler::on_notify) is called in the next turn, with `note` boxed. If it
     /// has gone by then, the note comes back as [`Undelivered`](crate::Undelivered).
     ///
     /// ```
     /// use socketserver::testkit::Network;
-    /// use socketserver::{Close, Context, Handler, Id, Limits, Note};
+    /// use socketserver::{Close, Context, Handler, Id, Limits, Notification};
     ///
     /// /// Tells the one before it how many bytes came.
     /// struct Counts(Option<Id>);
@@ -157,12 +157,12 @@ impl<'a> Context<'a> {
     /// impl Handler for Counts {
     ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
     ///         if let Some(other) = self.0 {
-    ///             cx.tell(other, input.len());
+    ///             cx.notify(other, input.len());
     ///         }
     ///         Ok(input.len())
     ///     }
     ///
-    ///     fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+    ///     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
     ///         if let Ok(count) = note.downcast::<usize>() {
     ///             cx.write(format!("{count} bytes").as_bytes());
     ///         }
@@ -176,12 +176,12 @@ impl<'a> Context<'a> {
     /// network.settle();
     /// assert_eq!(network.received(ann), b"5 bytes");
     /// ```
-    pub fn tell(&mut self, to: Id, note: impl Any + Send) {
-        self.record.effects.push(Effect::Tell(to, Box::new(note)));
+    pub fn notify(&mut self, to: Id, note: impl Any + Send) {
+        self.record.effects.push(Effect::Notify(to, Box::new(note)));
     }
 
     /// Has `work`, which may block, done by a worker; this handler's
-    /// [`on_note`](crate::Handler::on_note) gets what it returns. Works of one connection are
+    /// [`on_notify`](crate::Handler::on_notify) gets what it returns. Works of one connection are
     /// done one after the other, in order; if one panics, the connection ends. A handler that must
     /// not go on without the result [pauses](Context::pause) until it is there.
     ///
@@ -192,7 +192,7 @@ impl<'a> Context<'a> {
     ///
     /// ```
     /// use socketserver::testkit::Network;
-    /// use socketserver::{Close, Context, Handler, Limits, Note};
+    /// use socketserver::{Close, Context, Handler, Limits, Notification};
     ///
     /// /// Tells how many lines a file has.
     /// struct Lines;
@@ -205,7 +205,7 @@ impl<'a> Context<'a> {
     ///         Ok(input.len())
     ///     }
     ///
-    ///     fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+    ///     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
     ///         let answer = match note.downcast::<std::io::Result<usize>>().map(|count| *count) {
     ///             Ok(Ok(count)) => format!("{count} lines\n"),
     ///             _ => "no such file\n".to_owned(),

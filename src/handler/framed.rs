@@ -6,7 +6,7 @@ use std::{fmt, io};
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::callbacks::{callbacks, forward};
-use crate::handler::context::{Context, Note};
+use crate::handler::context::{Context, Notification};
 
 /// A sans-IO decoder: bytes in; one message, or "need more", out.
 ///
@@ -102,8 +102,8 @@ pub trait MessageHandler<P: Protocol>: Send {
         let _ = cx;
     }
 
-    /// See [`Handler::on_note`].
-    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+    /// See [`Handler::on_notify`].
+    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
         let _ = (note, cx);
     }
 

@@ -12,7 +12,7 @@ use std::io;
 
 use crate::close::Close;
 use crate::handler::callbacks::{callbacks, forward};
-use crate::handler::context::{Context, Note};
+use crate::handler::context::{Context, Notification};
 use crate::net::peer::Peer;
 
 /// Your per-connection object, fed raw bytes.
@@ -78,8 +78,8 @@ pub trait Handler: Send {
         let _ = cx;
     }
 
-    /// Another handler, or another thread, [told](Context::tell) this one something.
-    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+    /// Another handler, or another thread, [told](Context::notify) this one something.
+    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
         let _ = (note, cx);
     }
 

@@ -16,7 +16,7 @@ use crate::net::peer::Peer;
 const INPUT_BUFFER: usize = 64 * 1024;
 const OUTPUT_BUFFER: usize = 8 * 1024;
 
-/// The connection that a [`RequestHandler`](crate::RequestHandler) serves: Python's `rfile`,
+/// The connection that a [`BlockingHandler`](crate::BlockingHandler) serves: Python's `rfile`,
 /// `wfile` and `request` in one.
 ///
 /// Reading is buffered ([`BufRead`] has `read_line`), and so is writing. What was written is sent

@@ -129,8 +129,11 @@ fn check_progress<T: Transport>(id: Id, connection: &Connection<T>, output_low: 
         return;
     }
     // In other words than `wants_pass`, which decides it.
-    let has_notes = connection.cold().is_some_and(|cold| cold.has_notes());
-    assert!(!has_notes && state.timer() != Timer::Rang, "{id}: was told something, and not called");
+    let has_notifications = connection.cold().is_some_and(|cold| cold.has_notifications());
+    assert!(
+        !has_notifications && state.timer() != Timer::Rang,
+        "{id}: was told something, and not called"
+    );
     assert!(
         !state.has(Flags::ABOVE_HIGH) || connection.own_output_len() > output_low,
         "{id}: its output has drained, and it is not read"

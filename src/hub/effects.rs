@@ -13,7 +13,7 @@ use super::transport::Transport;
 use super::turn::Action;
 use crate::exec::Call;
 use crate::handler::Handler;
-use crate::handler::context::{Context, Effect, Note, Undelivered};
+use crate::handler::context::{Context, Effect, Notification, Undelivered};
 use crate::id::Id;
 use crate::net::peer::Peer;
 use crate::panics;
@@ -51,7 +51,7 @@ impl<T: Transport> Hub<T> {
             Effect::Leave(topic) => self.leave(from, &topic),
             Effect::Publish(topic, bytes) => self.publish(from, &topic, &bytes),
             Effect::Forward(to, bytes) => self.forward(from, to, bytes),
-            Effect::Tell(to, note) => self.tell(from, to, note),
+            Effect::Notify(to, note) => self.notify(from, to, note),
             Effect::Connect(dial) => self.dials.push(*dial),
             Effect::Offload(work) => self.offloads.add(from, work, &mut self.connections),
             // The connection has applied these itself.
@@ -77,7 +77,7 @@ impl<T: Transport> Hub<T> {
             Effect::Publish(topic, _) => {
                 self.topics.is_congested(topic) || self.shards.is_any_congested()
             }
-            Effect::Send(to, _) | Effect::Tell(to, _) => {
+            Effect::Send(to, _) | Effect::Notify(to, _) => {
                 let shard = self.shards.other_shard_of(*to);
                 shard.is_some_and(|shard| self.shards.is_congested(shard))
             }
@@ -125,17 +125,17 @@ impl<T: Transport> Hub<T> {
 
     /// Has a handler told something in the next turn. A note that cannot be delivered comes back,
     /// once.
-    pub(super) fn tell(&mut self, from: Id, to: Id, note: Note) {
+    pub(super) fn notify(&mut self, from: Id, to: Id, note: Notification) {
         if let Some(shard) = self.shards.other_shard_of(to) {
-            return self.post(shard, from, ShardMessage::Tell { from, to, note });
+            return self.post(shard, from, ShardMessage::Notify { from, to, note });
         }
         match self.connections.get_mut(to) {
             Some(connection) if connection.state().is_open() => {
-                connection.cold_mut().push_note(from, note);
+                connection.cold_mut().push_notification(from, note);
                 self.connections.queue(to);
             }
             _ if from == Id::NOBODY => panics::drop_quietly(note),
-            _ => self.tell(Id::NOBODY, from, Box::new(Undelivered { to, note })),
+            _ => self.notify(Id::NOBODY, from, Box::new(Undelivered { to, note })),
         }
     }
 
@@ -284,7 +284,7 @@ impl<T: Transport> Hub<T> {
                         self.publish_here(author, &topic, &bytes);
                     }
                 }
-                ShardMessage::Tell { from, to, note } => self.tell(from, to, note),
+                ShardMessage::Notify { from, to, note } => self.notify(from, to, note),
                 ShardMessage::Forward { from, to, bytes } => {
                     if !self.forward_here(from, to, &bytes) {
                         self.unthrottle(from);
@@ -319,8 +319,8 @@ impl<T: Transport> Hub<T> {
     /// A message cannot be delivered. The sender of a note hears of it.
     fn drop_undeliverable(&mut self, message: ShardMessage) {
         match message {
-            ShardMessage::Tell { from, to, note } if self.connections.get_mut(from).is_some() => {
-                self.tell(Id::NOBODY, from, Box::new(Undelivered { to, note }));
+            ShardMessage::Notify { from, to, note } if self.connections.get_mut(from).is_some() => {
+                self.notify(Id::NOBODY, from, Box::new(Undelivered { to, note }));
             }
             message => panics::drop_quietly(message),
         }

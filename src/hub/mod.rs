@@ -135,7 +135,7 @@ impl<T: Transport> Hub<T> {
             Task::Job(job) => self.completed.push(job),
             Task::Offloaded(offloaded) => {
                 if let Some((id, note)) = self.offloads.finish(offloaded, &mut self.connections) {
-                    self.tell(Id::NOBODY, id, note);
+                    self.notify(Id::NOBODY, id, note);
                 }
             }
         }

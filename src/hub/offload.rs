@@ -7,7 +7,7 @@ use super::connections::Connections;
 use super::transport::Transport;
 use crate::close::Close;
 use crate::exec::{Offloaded, Task};
-use crate::handler::context::{Note, Work};
+use crate::handler::context::{Notification, Work};
 use crate::id::Id;
 use crate::panics;
 
@@ -62,7 +62,7 @@ impl Offloads {
         &mut self,
         offloaded: Offloaded,
         connections: &mut Connections<T>,
-    ) -> Option<(Id, Note)> {
+    ) -> Option<(Id, Notification)> {
         self.at_work -= 1;
         let id = offloaded.id;
         let result = offloaded.result();

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::pubsub::Change;
-use crate::handler::context::{Effect, Note};
+use crate::handler::context::{Effect, Notification};
 use crate::id::{Id, Shard};
 use crate::topic::Topic;
 
@@ -21,10 +21,10 @@ pub(crate) enum ShardMessage {
         /// One allocation for all shards.
         bytes: Arc<[u8]>,
     },
-    Tell {
+    Notify {
         from: Id,
         to: Id,
-        note: Note,
+        note: Notification,
     },
     Forward {
         from: Id,
@@ -53,7 +53,7 @@ impl ShardMessage {
                 bytes.len() + MESSAGE_COST
             }
             ShardMessage::Publish { bytes, .. } => bytes.len() + MESSAGE_COST,
-            ShardMessage::Tell { .. } => MESSAGE_COST,
+            ShardMessage::Notify { .. } => MESSAGE_COST,
             ShardMessage::Unthrottle(_)
             | ShardMessage::Credit(_)
             | ShardMessage::Interest { .. } => 0,
@@ -66,7 +66,7 @@ impl ShardMessage {
 pub(super) fn concerns_others(shard: Shard, effect: &Effect) -> bool {
     match effect {
         Effect::Publish(..) | Effect::Join(..) => true,
-        Effect::Send(to, _) | Effect::Forward(to, _) | Effect::Tell(to, _) => {
+        Effect::Send(to, _) | Effect::Forward(to, _) | Effect::Notify(to, _) => {
             shard.other_shard_of(*to).is_some()
         }
         _ => false,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::close::{Close, Timeout};
 
 /// What a server has done since it was bound: a snapshot, as
-/// [`Remote::metrics`](crate::Remote::metrics) takes it.
+/// [`ServerHandle::metrics`](crate::ServerHandle::metrics) takes it.
 ///
 /// Everything is counted in every mode, and summed over all threads of the server; a worker process
 /// counts its own. All numbers but [`open`](Metrics::open) only grow. They are read one after the
@@ -60,7 +60,7 @@ pub struct Metrics {
     /// Connections that have got a handler: accepted and not refused, or made to others.
     pub opened: u64,
     pub(crate) closed: [u64; REASONS.len()],
-    /// Bytes read from connections, those of [`RequestHandler`](crate::RequestHandler)s included
+    /// Bytes read from connections, those of [`BlockingHandler`](crate::BlockingHandler)s included
     /// when they end.
     pub bytes_in: u64,
     /// Bytes that connections took, counted likewise.
@@ -71,7 +71,7 @@ pub struct Metrics {
     /// raw bytes has none.
     pub messages: u64,
     /// Calls of [`Context::publish`](crate::Context::publish) and
-    /// [`Remote::publish`](crate::Remote::publish) that were carried out.
+    /// [`ServerHandle::publish`](crate::ServerHandle::publish) that were carried out.
     pub published: u64,
     /// Panics of handlers, services and offloaded work. Each was caught, and logged as an error.
     pub panics: u64,

@@ -18,11 +18,11 @@ impl Metrics {
     /// use socketserver::{Metrics, Server, services::web::Web};
     ///
     /// let server = Server::bind("127.0.0.1:0")?;
-    /// let remote = server.remote();
+    /// let handle = server.handle();
     /// let web = Web::new().get("/metrics", move |_, reply| {
-    ///     reply.bytes(Metrics::PROMETHEUS, remote.metrics().prometheus().as_bytes())
+    ///     reply.bytes(Metrics::PROMETHEUS, handle.metrics().prometheus().as_bytes())
     /// });
-    /// # server.remote().stop();
+    /// # server.handle().stop();
     /// server.serve(web)?;
     /// # }
     /// # Ok::<(), std::io::Error>(())

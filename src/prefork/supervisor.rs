@@ -156,7 +156,7 @@ impl<S: SharedSocket> Supervisor<S> {
         for slot in &mut self.slots {
             match slot {
                 Slot::Runs(worker, _) => {
-                    worker.tell(wish);
+                    worker.notify(wish);
                     count += 1;
                 }
                 Slot::Waits { .. } | Slot::Empty => *slot = Slot::Empty,

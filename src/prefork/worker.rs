@@ -51,8 +51,8 @@ impl Worker {
         self.process.id()
     }
 
-    pub(super) fn tell(&mut self, wish: StopRequest) {
-        self.channel.tell(wish);
+    pub(super) fn notify(&mut self, wish: StopRequest) {
+        self.channel.notify(wish);
     }
 
     pub(super) fn kill(&mut self) {

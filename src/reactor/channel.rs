@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
-use super::remote::StopRequest;
+use super::handle::StopRequest;
 
 /// One end of it.
 pub(crate) struct Channel {
@@ -34,7 +34,7 @@ impl Channel {
 
     /// Gives the other end an order. An order is a byte, and there are two: the channel is never
     /// full.
-    pub(crate) fn tell(&mut self, order: StopRequest) {
+    pub(crate) fn notify(&mut self, order: StopRequest) {
         if let Err(error) = self.stream.write_all(&[order as u8]) {
             log::debug!("a worker process has ended before it was told to: {error}");
         }

@@ -38,7 +38,7 @@ impl Commands {
 impl<S: System> Part<S> for Commands {
     fn turn(&mut self, core: &mut Core<S>) {
         let wait = |command: &_| core.hub.must_wait(command);
-        let Taken { messages, has_more } = core.system.remote().take(self.budget, wait);
+        let Taken { messages, has_more } = core.system.handle().take(self.budget, wait);
         self.left = match (has_more, messages.is_empty()) {
             (false, _) => Left::None,
             (true, false) => Left::Some,
@@ -55,7 +55,7 @@ impl<S: System> Part<S> for Commands {
         let may_go_on = match self.left {
             Left::None => false,
             Left::Some => true,
-            Left::Stalled => !core.system.remote().must_wait(must_wait),
+            Left::Stalled => !core.system.handle().must_wait(must_wait),
         };
         may_go_on.then_some(0)
     }

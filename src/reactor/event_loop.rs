@@ -9,8 +9,8 @@ use super::commands::Commands;
 use super::connect::Connector;
 use super::core::{Core, Phase};
 use super::datagrams::DatagramEndpoints;
+use super::handle::StopRequest;
 use super::part::Part;
-use super::remote::StopRequest;
 use super::shard::ShardMail;
 use super::source::Source;
 use super::system::System;
@@ -92,7 +92,7 @@ impl<S: System> Reactor<'_, S> {
         // The bell does not wait for the event that it brings: what another loop has sent before a
         // client knew of it comes before what that client says here.
         let parts_have_news = self.parts_due_ms <= self.core.now.millis()
-            || self.core.system.remote().bell().is_rung();
+            || self.core.system.handle().bell().is_rung();
         if parts_have_news {
             self.turn_parts();
         }
@@ -196,9 +196,9 @@ impl<S: System> Reactor<'_, S> {
 
     fn turn_parts(&mut self) {
         // Before the look: what another thread does after it brings another event.
-        self.core.system.remote().bell().answer();
+        self.core.system.handle().bell().answer();
         // Before the mail: a loop that is told to stop has got all connections that are for it.
-        let request = self.core.system.remote().stop_request();
+        let request = self.core.system.handle().stop_request();
         self.each_part(|part, core| part.turn(core));
         match (request, self.core.phase) {
             (StopRequest::None, _) | (StopRequest::Drain, Phase::Draining { .. }) => {}

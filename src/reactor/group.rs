@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::handle::{ServerHandle, StopRequest};
 use super::load::Loads;
-use super::remote::{Remote, StopRequest};
 use crate::accept::PeerPermit;
 use crate::handler::Handler;
 use crate::hub::ShardMessage;
@@ -36,7 +36,7 @@ pub(super) enum Mail<T> {
 
 struct Seat<T> {
     /// To have it stop, and to wake it.
-    remote: Remote,
+    handle: ServerHandle,
     mailbox: Mailbox<Mail<T>>,
 }
 
@@ -61,10 +61,10 @@ pub(crate) struct Member<T> {
 }
 
 /// The members of a group with those reactors. Transfers come only if one of them `accepts`.
-pub(crate) fn members<T>(remotes: Vec<Remote>, accepts: bool) -> Vec<Member<T>> {
-    let count = remotes.len();
-    let seat = |remote: Remote| Seat { mailbox: Mailbox::new(remote.bell()), remote };
-    let seats = remotes.into_iter().map(seat).collect();
+pub(crate) fn members<T>(handles: Vec<ServerHandle>, accepts: bool) -> Vec<Member<T>> {
+    let count = handles.len();
+    let seat = |handle: ServerHandle| Seat { mailbox: Mailbox::new(handle.bell()), handle };
+    let seats = handles.into_iter().map(seat).collect();
     let group = Arc::new(Group { seats, loads: Loads::new(count) });
     let member = |index| Member {
         group: Arc::clone(&group),
@@ -155,7 +155,7 @@ impl<T> Member<T> {
 
     fn subtract(&self, index: usize, count: usize) {
         if self.group.loads.subtract(index, count) {
-            self.group.seats[0].remote.bell().ring();
+            self.group.seats[0].handle.bell().ring();
         }
     }
 
@@ -187,7 +187,7 @@ impl<T> Member<T> {
     /// Has the others stop too, if this is the first: signals and other threads tell only that one.
     pub(super) fn pass_on(&self, request: StopRequest) {
         if self.index == 0 {
-            self.others().for_each(|(_, seat)| seat.remote.ask(request));
+            self.others().for_each(|(_, seat)| seat.handle.ask(request));
         }
     }
 }

@@ -11,10 +11,10 @@ use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
 use super::datagram_socket::DatagramSocket;
 use super::descriptors::descriptors;
+use super::handle::ServerHandle;
 use super::listen::Listener;
 use super::lookup::Lookup;
 use super::poller::{Poller, token};
-use super::remote::Remote;
 use super::socket::Socket;
 use super::source::Source;
 use super::system::System;
@@ -70,8 +70,8 @@ impl System for Poller {
     }
 
     #[inline(always)]
-    fn remote(&self) -> &Remote {
-        &self.remote
+    fn handle(&self) -> &ServerHandle {
+        &self.handle
     }
 
     fn heed(&mut self, source: Source) {
@@ -117,9 +117,9 @@ impl System for Poller {
         number: usize,
         worker: BlockingWorker<StdSocket, Option<PeerPermit>>,
     ) -> io::Result<()> {
-        let remote = self.remote.clone();
+        let handle = self.handle.clone();
         // The counters are the thread's: one that does not start leaves none behind.
-        spawn(format!("requests-{number}"), move || worker.work(&remote.counters()))
+        spawn(format!("requests-{number}"), move || worker.work(&handle.counters()))
     }
 
     fn start_lookup(&self, lookup: Lookup) -> io::Result<()> {

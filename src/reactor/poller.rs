@@ -11,9 +11,9 @@ use mio::{Poll, Token, Waker};
 
 #[cfg(feature = "processes")]
 use super::channel::{Channel, Heard};
-use super::remote::Remote;
+use super::handle::ServerHandle;
 #[cfg(feature = "processes")]
-use super::remote::StopRequest;
+use super::handle::StopRequest;
 #[cfg(feature = "signals")]
 use super::signals::Signals;
 use super::source::Source;
@@ -23,7 +23,7 @@ use crate::mailbox::Doorbell;
 pub(crate) struct Poller {
     pub(super) poll: Poll,
     pub(super) clock: Clock,
-    pub(super) remote: Remote,
+    pub(super) handle: ServerHandle,
     #[cfg(feature = "signals")]
     signals: Option<Signals>,
     /// In a worker process.
@@ -38,18 +38,18 @@ pub(super) fn token(source: Source) -> Token {
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Poller> {
-        Poller::make(Remote::new)
+        Poller::make(ServerHandle::new)
     }
 
     /// Returns that of another reactor of the same server.
     pub(super) fn sibling(&self) -> io::Result<Poller> {
-        Poller::make(|bell| self.remote.sibling(bell))
+        Poller::make(|bell| self.handle.sibling(bell))
     }
 
-    fn make(remote: impl FnOnce(Doorbell) -> Remote) -> io::Result<Poller> {
+    fn make(handle: impl FnOnce(Doorbell) -> ServerHandle) -> io::Result<Poller> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), token(Source::Waker))?;
-        let remote = remote(Doorbell::new(move || {
+        let handle = handle(Doorbell::new(move || {
             if let Err(error) = waker.wake() {
                 // The poller is gone, and with it the server: then nothing is to be looked at.
                 log::debug!("a server could not be woken: {error}");
@@ -58,7 +58,7 @@ impl Poller {
         Ok(Poller {
             poll,
             clock: Clock::start(),
-            remote,
+            handle,
             #[cfg(feature = "signals")]
             signals: None,
             #[cfg(feature = "processes")]
@@ -66,8 +66,8 @@ impl Poller {
         })
     }
 
-    pub(crate) fn remote(&self) -> Remote {
-        self.remote.clone()
+    pub(crate) fn handle(&self) -> ServerHandle {
+        self.handle.clone()
     }
 
     /// From now on SIGTERM and SIGINT stop the server.
@@ -85,15 +85,15 @@ impl Poller {
             #[cfg(feature = "signals")]
             Source::Signals => match self.signals.as_mut().map_or(0, Signals::count) {
                 0 => {}
-                1 => self.remote.stop(),
-                _ => self.remote.abort(),
+                1 => self.handle.stop(),
+                _ => self.handle.abort(),
             },
             #[cfg(feature = "processes")]
             Source::Supervisor => {
                 if let Some(Heard { request, ended }) = self.supervisor.as_mut().map(Channel::heard)
                 {
                     let at_least = if ended { StopRequest::Drain } else { StopRequest::None };
-                    self.remote.ask(request.max(at_least));
+                    self.handle.ask(request.max(at_least));
                 }
             }
             _ => {}
@@ -127,23 +127,23 @@ impl Poller {
             self.obey(Source::decode(event.token().0));
         }
         // All that can have changed is the request to stop, at which the supervisor looks next.
-        self.remote.bell().answer();
+        self.handle.bell().answer();
         Ok(())
     }
 
     /// Returns what signals and other threads asked for.
     pub(crate) fn stop_request(&self) -> StopRequest {
-        self.remote.stop_request()
+        self.handle.stop_request()
     }
 
     /// Takes no commands for connections: there are none here.
     pub(crate) fn refuse_commands(&self) {
-        self.remote.close();
+        self.handle.close();
     }
 }
 
 impl Drop for Poller {
     fn drop(&mut self) {
-        self.remote.close();
+        self.handle.close();
     }
 }

@@ -1,7 +1,7 @@
 //! The services behind listeners, and asking them for handlers. Knows no poller.
 
 use crate::handler::Service;
-use crate::handler::blocking::RequestService;
+use crate::handler::blocking::BlockingService;
 use crate::metrics::counters::Counters;
 use crate::metrics::stopwatch::Stopwatch;
 use crate::net::peer::Peer;
@@ -10,7 +10,7 @@ use crate::panics;
 /// The service behind a listener, by the kind of handlers that it makes.
 pub(crate) enum ServiceKind<'s> {
     Handlers(Box<dyn Service + 's>),
-    Blocking(Box<dyn RequestService + 's>),
+    Blocking(Box<dyn BlockingService + 's>),
 }
 
 /// Asks a service for a handler. `H` is of either kind.

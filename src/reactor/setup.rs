@@ -88,7 +88,7 @@ impl<'s, S: System> Reactor<'s, S> {
             true => Some(start_blocking(count, &system, &limits)?),
             false => None,
         };
-        let bell = system.remote().bell();
+        let bell = system.handle().bell();
         let connector = Connector::new(bell, limits.connect);
         datagrams.register(&system)?;
         let admission =
@@ -96,7 +96,7 @@ impl<'s, S: System> Reactor<'s, S> {
         let executor = if has_workers { Executor::Pool } else { Executor::Inline };
         let shard = member.as_ref().map_or(Shard::ONLY, Member::shard);
         let stopwatch = Stopwatch::new(system.elapsed(), limits.slow_call);
-        let counters = system.remote().counters();
+        let counters = system.handle().counters();
         let mut hub = Hub::new(limits.clone(), budgets.hub, executor, shard, counters, stopwatch);
         hub.set_ordinary_path(setup.takes_ordinary_path);
         hub.note_time(now);
@@ -129,7 +129,7 @@ impl<'s, S: System> Reactor<'s, S> {
 }
 
 fn start_blocking<S: System>(count: usize, system: &S, limits: &Limits) -> io::Result<Blocking<S>> {
-    let mut pool = BlockingPool::new(count, limits, system.remote().bell());
+    let mut pool = BlockingPool::new(count, limits, system.handle().bell());
     pool.start(|number, worker| system.start_blocking_worker(number, worker))?;
     Ok(pool)
 }

@@ -6,8 +6,8 @@ use std::{io, iter, thread};
 use super::datagrams::DatagramEndpoints;
 use super::event_loop::Reactor;
 use super::group::{Member, members};
+use super::handle::StopRequest;
 use super::poller::Poller;
-use super::remote::StopRequest;
 use super::setup::Setup;
 use super::socket::Socket;
 use super::system::System;
@@ -25,10 +25,10 @@ pub(crate) fn run(
     mut setup: Setup<'static, Poller>,
 ) -> io::Result<()> {
     let pollers = (1..count).map(|_| poller.sibling()).collect::<io::Result<Vec<Poller>>>()?;
-    let remote = poller.remote();
-    let remotes = iter::once(remote.clone()).chain(pollers.iter().map(Poller::remote)).collect();
+    let handle = poller.handle();
+    let handles = iter::once(handle.clone()).chain(pollers.iter().map(Poller::handle)).collect();
     let mut members: std::vec::IntoIter<Member<Socket>> =
-        members(remotes, !setup.listeners.is_empty()).into_iter();
+        members(handles, !setup.listeners.is_empty()).into_iter();
     let shares = share(&mut setup, count);
     let first = Reactor::new(poller, setup, members.next())?;
     let reactors = pollers.into_iter().zip(shares).zip(members);
@@ -38,7 +38,7 @@ pub(crate) fn run(
     let mut result = Ok(());
     let mut threads = Vec::new();
     for (index, reactor) in (1..).zip(reactors) {
-        let of_first = remote.clone();
+        let of_first = handle.clone();
         let thread = thread::Builder::new().name(format!("reactor-{index}"));
         let started = thread.spawn(move || {
             let result =
@@ -51,7 +51,7 @@ pub(crate) fn run(
         match started {
             Ok(thread) => threads.push(thread),
             Err(error) => {
-                remote.ask(StopRequest::Abort);
+                handle.ask(StopRequest::Abort);
                 let error = no_thread("reactor", index + 1, count, &error);
                 result = result.and(Err(error));
             }

@@ -5,8 +5,8 @@
 use std::io;
 use std::time::Duration;
 
+use super::handle::ServerHandle;
 use super::lookup::Lookup;
-use super::remote::Remote;
 use super::source::Source;
 use crate::accept::{Accept, Descriptors, PeerPermit};
 use crate::clock::Elapsed;
@@ -46,7 +46,7 @@ pub(crate) trait System {
     fn elapsed(&self) -> Option<Elapsed>;
 
     /// Returns the handle by which other threads reach the loop.
-    fn remote(&self) -> &Remote;
+    fn handle(&self) -> &ServerHandle;
 
     /// Looks at a source of orders that has an event: signals, or the supervisor.
     fn heed(&mut self, source: Source);

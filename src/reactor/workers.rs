@@ -17,7 +17,7 @@ impl Workers {
     /// `count` workers for offloaded work, which are started when some comes.
     pub(super) fn on_demand<S: System>(count: usize, system: &S, timed: bool) -> Workers {
         let elapsed = if timed { system.elapsed() } else { None };
-        Workers { pool: Pool::new(count, elapsed, system.remote().bell()) }
+        Workers { pool: Pool::new(count, elapsed, system.handle().bell()) }
     }
 
     /// `count` workers for handlers as well.

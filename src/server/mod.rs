@@ -5,7 +5,7 @@ mod endpoint;
 use std::{fmt, io};
 
 use self::endpoint::Place;
-use crate::handler::blocking::RequestService;
+use crate::handler::blocking::BlockingService;
 use crate::handler::context::Dial;
 use crate::handler::datagram::DatagramHandler;
 use crate::handler::{Handler, Service};
@@ -19,7 +19,8 @@ use crate::prefork::{self, Supervisor};
 #[cfg(feature = "processes")]
 use crate::reactor::Channel;
 use crate::reactor::{
-    Budgets, DatagramEndpoints, Poller, QUEUE, Reactor, Remote, ServiceKind, Setup, run_several,
+    Budgets, DatagramEndpoints, Poller, QUEUE, Reactor, ServerHandle, ServiceKind, Setup,
+    run_several,
 };
 
 /// A server: some addresses, the services behind them, and the limits they live under.
@@ -40,8 +41,8 @@ use crate::reactor::{
 /// for address in server.addresses() {
 ///     println!("listening on {address}");
 /// }
-/// # server.remote().stop();
-/// server.serve(|_: &Peer| Echo)?; // until somebody calls `Remote::stop`
+/// # server.handle().stop();
+/// server.serve(|_: &Peer| Echo)?; // until somebody calls `ServerHandle::stop`
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
@@ -66,7 +67,7 @@ use crate::reactor::{
 ///     .service(|_: &Peer| Echo)
 ///     .and_bind("127.0.0.1:0")?
 ///     .service(|_: &Peer| Discard);
-/// # server.remote().stop();
+/// # server.handle().stop();
 /// server.run()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -219,9 +220,9 @@ impl Server {
     /// Whoever finds all workers busy waits, and counts as a connection of
     /// [`Limits::connections`]: above that nobody is accepted.
     ///
-    /// [`RequestHandler`](crate::RequestHandler) has an example.
+    /// [`BlockingHandler`](crate::BlockingHandler) has an example.
     #[must_use]
-    pub fn requests(self, service: impl RequestService + 'static) -> Server {
+    pub fn requests(self, service: impl BlockingService + 'static) -> Server {
         self.put(ServiceKind::Blocking(Box::new(service)))
     }
 
@@ -243,7 +244,7 @@ impl Server {
     ///
     /// let echo = |datagram: &[u8], cx: &mut DatagramContext<'_>| cx.reply(datagram);
     /// let server = Server::bind("udp:127.0.0.1:0")?.datagrams(echo);
-    /// # server.remote().stop();
+    /// # server.handle().stop();
     /// server.run()?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -265,11 +266,11 @@ impl Server {
     }
 
     /// A handle for other threads, to stop the server with.
-    pub fn remote(&self) -> Remote {
-        self.poller.remote()
+    pub fn handle(&self) -> ServerHandle {
+        self.poller.handle()
     }
 
-    /// Stops on SIGTERM and SIGINT (Ctrl-C): the first drains as [`Remote::stop`] does, the next
+    /// Stops on SIGTERM and SIGINT (Ctrl-C): the first drains as [`ServerHandle::stop`] does, the next
     /// one ends everything at once. A library installs no signal handler unasked; this asks.
     ///
     /// # Errors
@@ -289,7 +290,7 @@ impl Server {
     }
 
     /// Puts `service` behind the addresses and runs: Python's `serve_forever`. Returns when
-    /// [`Remote::stop`] was called and the last connection has ended.
+    /// [`ServerHandle::stop`] was called and the last connection has ended.
     ///
     /// # Errors
     ///
@@ -308,11 +309,11 @@ impl Server {
     /// blocking handlers have no workers or a `seqpacket:` address.
     ///
     /// ```
-    /// use socketserver::{Peer, RequestHandler, Server, Stream};
+    /// use socketserver::{Peer, BlockingHandler, Server, Stream};
     ///
     /// struct Silent;
     ///
-    /// impl RequestHandler for Silent {
+    /// impl BlockingHandler for Silent {
     ///     fn handle(&mut self, _: &mut Stream) -> std::io::Result<()> {
     ///         Ok(())
     ///     }
@@ -364,7 +365,7 @@ impl Server {
         }
     }
 
-    /// Runs in this thread until [`Remote::stop`] was called and the last connection has ended; in
+    /// Runs in this thread until [`ServerHandle::stop`] was called and the last connection has ended; in
     /// `Mode::Processes`, until the last worker has.
     ///
     /// # Errors

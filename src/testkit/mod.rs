@@ -20,7 +20,7 @@
 //!     }
 //! }
 //!
-//! let limits = Limits { idle: Some(Duration::from_secs(60)), ..Limits::default() };
+//! let limits = Limits::default().idle(Some(Duration::from_secs(60)));
 //! let mut network = Network::new(limits);
 //! let client = network.connect(Echo);
 //! network.send(client, b"ping");

@@ -305,15 +305,15 @@ impl Network {
         self.dials.pop_front().expect("no connection is wanted")
     }
 
-    /// Publishes from outside, as [`Remote::publish`](crate::Remote::publish) does.
+    /// Publishes from outside, as [`ServerHandle::publish`](crate::ServerHandle::publish) does.
     pub fn publish(&mut self, topic: &Topic, bytes: &[u8]) {
         self.hubs[0].obey(Effect::Publish(topic.clone(), bytes.into()));
     }
 
-    /// Tells a handler something from outside, as [`Remote::tell`](crate::Remote::tell) does.
-    pub fn tell(&mut self, to: Client, note: impl Any + Send) {
+    /// Tells a handler something from outside, as [`ServerHandle::notify`](crate::ServerHandle::notify) does.
+    pub fn notify(&mut self, to: Client, note: impl Any + Send) {
         let id = self.id(to);
-        self.hubs[0].obey(Effect::Tell(id, Box::new(note)));
+        self.hubs[0].obey(Effect::Notify(id, Box::new(note)));
     }
 
     /// Runs turns until there is nothing left to do at this moment.
@@ -346,7 +346,7 @@ impl Network {
         self.settle();
     }
 
-    /// Stops the server as [`Remote::stop`](crate::Remote::stop) does.
+    /// Stops the server as [`ServerHandle::stop`](crate::ServerHandle::stop) does.
     pub fn stop(&mut self) {
         self.hubs.iter_mut().for_each(Hub::stop);
     }
@@ -383,7 +383,7 @@ impl Network {
         self.hubs.iter().filter_map(Hub::next_ms).min()
     }
 
-    /// What the server has done so far, as [`Remote::metrics`](crate::Remote::metrics) tells it.
+    /// What the server has done so far, as [`ServerHandle::metrics`](crate::ServerHandle::metrics) tells it.
     /// Nobody listens, so nobody is accepted, and no call takes any time.
     pub fn metrics(&self) -> Metrics {
         let mut metrics = Metrics::default();

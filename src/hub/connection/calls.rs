@@ -27,12 +27,13 @@ impl<T: Transport> Exchange<T> {
     }
 
     /// Delivers the notes of other handlers and threads.
-    pub(super) fn deliver_notes(&mut self, id: Id, turn: &mut Turn) {
+    pub(super) fn deliver_notifications(&mut self, id: Id, turn: &mut Turn) {
         while self.state.is_open() && self.state.is_here() {
-            let Some((_, note)) = self.io.cold_if_any().and_then(|cold| cold.pop_note()) else {
+            let Some((_, note)) = self.io.cold_if_any().and_then(|cold| cold.pop_notification())
+            else {
                 return;
             };
-            self.call(id, turn, Call::Note(note));
+            self.call(id, turn, Call::Notify(note));
             // A handler that takes over has its `on_open` first.
             self.open_if_new(id, turn);
         }
@@ -239,16 +240,16 @@ impl<T: Transport> Exchange<T> {
                 Effect::Send(..)
                 | Effect::Publish(..)
                 | Effect::Forward(..)
-                | Effect::Tell(..)
+                | Effect::Notify(..)
                 | Effect::Connect(..) => turn.pending.push_effect(id, effect),
                 void => panics::drop_quietly(void),
             }
         }
         if let Some(cold) = self.io.cold_if_any() {
             panics::drop_quietly(cold.take_all_work());
-            while let Some((from, note)) = cold.pop_note() {
+            while let Some((from, note)) = cold.pop_notification() {
                 let undelivered = Box::new(Undelivered { to: id, note });
-                turn.pending.push_effect(Id::NOBODY, Effect::Tell(from, undelivered));
+                turn.pending.push_effect(Id::NOBODY, Effect::Notify(from, undelivered));
             }
         }
         true

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::write_queue::WriteQueue;
 use crate::close::Close;
-use crate::handler::context::{Note, Work};
+use crate::handler::context::{Notification, Work};
 use crate::id::Id;
 
 /// The cold part of a connection. An idle connection has none.
@@ -21,7 +21,7 @@ pub(in crate::hub) struct Cold {
     /// Bytes of input that are still read after the output has ended.
     linger_left: usize,
     /// Notes for the handler, each with its sender.
-    notes: VecDeque<(Id, Note)>,
+    notes: VecDeque<(Id, Notification)>,
     offload: Offload,
     /// Connections that forwarded to this one, and are not read until its output is low again.
     waiting_senders: Vec<Id>,
@@ -93,15 +93,15 @@ impl Cold {
 
 /// Notes for the handler.
 impl Cold {
-    pub(in crate::hub) fn push_note(&mut self, from: Id, note: Note) {
+    pub(in crate::hub) fn push_notification(&mut self, from: Id, note: Notification) {
         self.notes.push_back((from, note));
     }
 
-    pub(super) fn pop_note(&mut self) -> Option<(Id, Note)> {
+    pub(super) fn pop_notification(&mut self) -> Option<(Id, Notification)> {
         self.notes.pop_front()
     }
 
-    pub(in crate::hub) fn has_notes(&self) -> bool {
+    pub(in crate::hub) fn has_notifications(&self) -> bool {
         !self.notes.is_empty()
     }
 }

@@ -101,8 +101,8 @@ impl<T: Transport> Exchange<T> {
         }
         self.io.flush(&mut self.state, turn);
         self.open_if_new(id, turn);
-        if self.state.is_here() && self.io.cold().is_some_and(Cold::has_notes) {
-            self.deliver_notes(id, turn);
+        if self.state.is_here() && self.io.cold().is_some_and(Cold::has_notifications) {
+            self.deliver_notifications(id, turn);
         }
         // Input goes first: after a pause of the whole process it may be what the timer was set
         // for. But a handler that goes to a worker with each piece of input would never be woken.

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use crate::setters::setters;
+
 /// What HTTP limits for itself, besides the server's [`Limits`](crate::Limits).
 ///
 /// ```
 /// use socketserver::protocol::http::HttpLimits;
 ///
-/// let limits = HttpLimits { body: 10 * 1024 * 1024, ..HttpLimits::default() };
+/// let limits = HttpLimits::default().body(10 * 1024 * 1024);
 /// assert_eq!(limits.head, 16 * 1024);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HttpLimits {
     /// Bytes of the request line; a longer one gets 414. Default 8 KiB (RFC 9112 asks for at
     /// least 8,000).
@@ -40,6 +43,17 @@ pub struct HttpLimits {
     /// worker processes, or over servers behind a balancer. The web service holds clients to it.
     pub keep_alive_requests: Option<u32>,
 }
+
+setters!(HttpLimits {
+    request_line: usize,
+    head: usize,
+    fields: usize,
+    body: u64,
+    trailers: usize,
+    body_time: Option<Duration>,
+    body_rate: u32,
+    keep_alive_requests: Option<u32>,
+});
 
 impl Default for HttpLimits {
     fn default() -> HttpLimits {

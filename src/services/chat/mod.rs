@@ -5,7 +5,7 @@
 //! use socketserver::services::chat::Chat;
 //!
 //! let server = Server::bind("127.0.0.1:0")?;
-//! # server.remote().stop();
+//! # server.handle().stop();
 //! server.serve(Chat::new())?;
 //! # Ok::<(), std::io::Error>(())
 //! ```

@@ -3,12 +3,12 @@
 use std::io::{self, BufRead, ErrorKind, Write};
 
 use super::{GREETING, LINE_PATIENCE, Session, answer_to};
-use crate::handler::blocking::RequestHandler;
+use crate::handler::blocking::BlockingHandler;
 use crate::handler::stream::Stream;
 
 /// The `handle` of the tutorial, grown up: its `recv` is `fill_buf`, and a piece of a line waits
 /// with a timeout.
-impl RequestHandler for Session {
+impl BlockingHandler for Session {
     fn handle(&mut self, stream: &mut Stream) -> io::Result<()> {
         let idle = stream.read_timeout()?;
         let mut patience = idle;

@@ -45,7 +45,7 @@ const LINE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// One client's session; [the module](self) says what it answers. It is a [`Handler`] of raw
 /// bytes and no [`Protocol`](crate::Protocol), because how the input is cut matters to it. It is a
-/// [`RequestHandler`](crate::RequestHandler) as well: the same session, on a worker of its own.
+/// [`BlockingHandler`](crate::BlockingHandler) as well: the same session, on a worker of its own.
 ///
 /// It keeps a few bytes of a line, whatever its length, and no input. A client that does not take
 /// its answers is not read.

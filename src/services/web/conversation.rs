@@ -13,7 +13,7 @@ use super::request::Request;
 use super::site::Site;
 use super::upload::Upload;
 use crate::close::{Close, Timeout};
-use crate::handler::context::{Context, Note};
+use crate::handler::context::{Context, Notification};
 use crate::handler::framed::MessageHandler;
 use crate::panics;
 use crate::protocol::http::{Answer, Connection, Head, Http, Message, Verb, Version};
@@ -273,7 +273,7 @@ impl MessageHandler<Http> for Conversation {
     }
 
     /// The body of an answer has come from a worker.
-    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
+    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
         let Ok(result) = note.downcast::<Result<Vec<u8>, String>>() else { return };
         let Doing::Working(prepared) = &mut self.doing else { return };
         match *result {

@@ -13,7 +13,7 @@
 //!     .post("/length", |request, reply| reply.text(&request.body().len().to_string()));
 //!
 //! let server = Server::bind("127.0.0.1:0")?;
-//! # server.remote().stop();
+//! # server.handle().stop();
 //! server.serve(web)?;
 //! # Ok::<(), std::io::Error>(())
 //! ```

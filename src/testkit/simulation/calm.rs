@@ -48,7 +48,7 @@ impl<'w, 'a> Calm<'w, 'a> {
             self.world.to_come = 1;
             self.world.arrive();
         }
-        self.world.tell(StopRequest::Drain);
+        self.world.notify(StopRequest::Drain);
         for _ in 0..ROUNDS {
             self.everybody_goes_on();
             self.world.settle();

@@ -3,7 +3,7 @@
 
 use super::script::Script;
 use crate::net::destination::Destination;
-use crate::reactor::Remote;
+use crate::reactor::ServerHandle;
 use crate::testkit::random::Random;
 
 /// Makes the script of a client.
@@ -13,7 +13,7 @@ pub(super) type Remotes<'a> =
     Box<dyn FnMut(&Destination, &mut Random) -> Option<Box<dyn Script>> + 'a>;
 
 /// Acts as other threads do with the handle of the server, at any time.
-pub(super) type Commands<'a> = Box<dyn FnMut(&Remote, &mut Random) + 'a>;
+pub(super) type Commands<'a> = Box<dyn FnMut(&ServerHandle, &mut Random) + 'a>;
 
 /// The meaning of a handler's panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -40,7 +40,7 @@ use crate::hub;
 use crate::limits::Limits;
 use crate::mode::Mode;
 use crate::net::destination::Destination;
-use crate::reactor::{Budgets, Remote};
+use crate::reactor::{Budgets, ServerHandle};
 
 /// A whole server and its clients in memory, driven by one seed: listeners, handlers, timers, topics,
 /// workers, on a network and a clock that do what the seed says.
@@ -198,7 +198,10 @@ impl<'a> Simulation<'a> {
     /// What other threads do with the handle of the server: called at any time, again and again.
     /// Otherwise they do nothing but stop it.
     #[must_use]
-    pub fn commands(mut self, commands: impl FnMut(&Remote, &mut Random) + 'a) -> Simulation<'a> {
+    pub fn commands(
+        mut self,
+        commands: impl FnMut(&ServerHandle, &mut Random) + 'a,
+    ) -> Simulation<'a> {
         self.commands = Box::new(commands);
         self
     }
@@ -300,13 +303,11 @@ fn pace(keeps_boundaries: bool, random: &mut Random) -> Limits {
     let output_low = random.below(300);
     // A packet costs more than its bytes: with a small budget each would have a turn of its own.
     let read_budget = if keeps_boundaries { 20_000 } else { 2000 };
-    Limits {
-        connections: 1 + random.below(8),
-        connections_per_peer: random.one_in(4).then(|| 1 + random.below(3)),
-        accept_burst: 1 + random.below(4),
-        read_budget: 1 + random.below(read_budget),
-        output_low,
-        output_high: output_low + 1 + random.below(500),
-        ..Limits::default()
-    }
+    Limits::default()
+        .connections(1 + random.below(8))
+        .connections_per_peer(random.one_in(4).then(|| 1 + random.below(3)))
+        .accept_burst(1 + random.below(4))
+        .read_budget(1 + random.below(read_budget))
+        .output_low(output_low)
+        .output_high(output_low + 1 + random.below(500))
 }

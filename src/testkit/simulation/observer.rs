@@ -9,7 +9,7 @@ use super::kernel::{self, Shared, Wanted};
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::context::Effect;
-use crate::handler::context::{Context, Note};
+use crate::handler::context::{Context, Notification};
 
 /// A handler, and the account that its calls are held against.
 pub(super) struct Observed {
@@ -157,9 +157,9 @@ impl Handler for Observed {
         self.call(cx, |handler, cx| handler.on_wake(cx));
     }
 
-    fn on_note(&mut self, note: Note, cx: &mut Context<'_>) {
-        lock(&self.account).told("on_note");
-        self.call(cx, |handler, cx| handler.on_note(note, cx));
+    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
+        lock(&self.account).told("on_notify");
+        self.call(cx, |handler, cx| handler.on_notify(note, cx));
     }
 
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {

@@ -16,14 +16,15 @@ use crate::limits::Limits;
 use crate::mode::Mode;
 use crate::now::NANOS_PER_MS;
 use crate::reactor::{
-    Budgets, DatagramEndpoints, Member, Reactor, Remote, ServiceKind, Setup, System, members, share,
+    Budgets, DatagramEndpoints, Member, Reactor, ServerHandle, ServiceKind, Setup, System, members,
+    share,
 };
 
 pub(super) struct Server<'a> {
     pub(super) kernel: Shared,
     /// Those that have not ended, each with the events of its turn.
     loops: Vec<Option<(Reactor<'a, MemorySystem>, Events)>>,
-    pub(super) remote: Remote,
+    pub(super) handle: ServerHandle,
     /// One of connections, and one of those for handlers that block if there are workers.
     pub(super) queues: Vec<Arc<Mutex<ListenQueue>>>,
     pub(super) datagrams: Option<Arc<Mutex<DatagramQueue>>>,
@@ -77,12 +78,12 @@ impl<'a> Server<'a> {
             takes_ordinary_path: plan.takes_ordinary_path,
         };
         let first = MemorySystem::new(&kernel, 0, None);
-        let remote = first.remote().clone();
+        let handle = first.handle().clone();
         let others: Vec<MemorySystem> =
-            (1..count).map(|index| MemorySystem::new(&kernel, index, Some(&remote))).collect();
+            (1..count).map(|index| MemorySystem::new(&kernel, index, Some(&handle))).collect();
         let mut places: Vec<Option<Member<MemoryStream>>> = vec![None];
         if count > 1 {
-            let remotes = iter::once(&first).chain(&others).map(|system| system.remote().clone());
+            let remotes = iter::once(&first).chain(&others).map(|system| system.handle().clone());
             places = members(remotes.collect(), true).into_iter().map(Some).collect();
         }
         let shares = share(&mut setup, count);
@@ -93,7 +94,7 @@ impl<'a> Server<'a> {
             Some((reactor, MemorySystem::events(budgets.events)))
         });
         let loops = loops.collect();
-        Server { kernel, loops, remote, queues, datagrams }
+        Server { kernel, loops, handle, queues, datagrams }
     }
 
     pub(super) fn count(&self) -> usize {
@@ -158,7 +159,7 @@ impl<'a> Server<'a> {
     ///
     /// What does not add up.
     pub(super) fn check_counts(&self, may_leave_handlers: bool) -> Result<(), String> {
-        let metrics = self.remote.metrics();
+        let metrics = self.handle.metrics();
         let taken: u64 = self.queues.iter().map(|queue| listener::lock(queue).accepted).sum();
         let refused = metrics.refused_by_service
             + metrics.refused_by_limit

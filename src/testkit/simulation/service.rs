@@ -3,7 +3,7 @@
 
 use super::kernel::{self, Shared};
 use super::observer::Observed;
-use crate::handler::blocking::{RequestHandler, RequestService};
+use crate::handler::blocking::{BlockingHandler, BlockingService};
 use crate::handler::stream::Stream;
 use crate::handler::{Handler, Service};
 use crate::net::peer::Peer;
@@ -37,13 +37,13 @@ pub(super) struct Waiting;
 
 struct Waiter;
 
-impl RequestService for Waiting {
-    fn accept(&mut self, _: &Peer) -> Option<Box<dyn RequestHandler>> {
+impl BlockingService for Waiting {
+    fn accept(&mut self, _: &Peer) -> Option<Box<dyn BlockingHandler>> {
         Some(Box::new(Waiter))
     }
 }
 
-impl RequestHandler for Waiter {
+impl BlockingHandler for Waiter {
     fn handle(&mut self, _: &mut Stream) -> std::io::Result<()> {
         Ok(())
     }

@@ -94,7 +94,7 @@ impl<'w, 'a> Storm<'w, 'a> {
             true => StopRequest::Abort,
             false => StopRequest::Drain,
         };
-        self.world.tell(request);
+        self.world.notify(request);
     }
 
     fn bring(&mut self) {
@@ -171,7 +171,7 @@ impl<'w, 'a> Storm<'w, 'a> {
             let key = self.world.random.below(3);
             let readiness =
                 Readiness { readable: true, writable: true, error: true, ..Readiness::default() };
-            self.tell(index, Source::Dial(key), readiness);
+            self.notify(index, Source::Dial(key), readiness);
             return;
         }
         let Some(who) = self.somebody() else { return };
@@ -187,11 +187,11 @@ impl<'w, 'a> Storm<'w, 'a> {
             urgent: false,
         };
         drop(wire);
-        self.tell(index, source, readiness);
+        self.notify(index, source, readiness);
         self.world.note(who, if has_gone { What::StaleEvent } else { What::Event }, 0);
     }
 
-    fn tell(&mut self, index: usize, source: Source, readiness: Readiness) {
+    fn notify(&mut self, index: usize, source: Source, readiness: Readiness) {
         let kernel = &mut kernel::lock(&self.world.server.kernel);
         kernel.loops[index].add_event(source, readiness);
     }
@@ -277,6 +277,6 @@ impl<'w, 'a> Storm<'w, 'a> {
     /// Another thread asks for something.
     fn command(&mut self) {
         let World { commands, server, random, .. } = &mut *self.world;
-        commands(&server.remote, random);
+        commands(&server.handle, random);
     }
 }

@@ -19,7 +19,7 @@ use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
 use crate::now::Now;
-use crate::reactor::{Lookup, Remote, Source, System};
+use crate::reactor::{Lookup, ServerHandle, Source, System};
 use crate::testkit::wire::{self, Connecting, Wire};
 
 /// The wall clock at the start of a simulation.
@@ -30,7 +30,7 @@ pub(super) struct MemorySystem {
     kernel: Shared,
     /// Which loop.
     index: usize,
-    remote: Remote,
+    handle: ServerHandle,
 }
 
 /// The events of a turn.
@@ -42,14 +42,14 @@ pub(super) struct Events {
 impl MemorySystem {
     /// The system of the loop of that index; of the same server as the loop of `first`, if there
     /// is one.
-    pub(super) fn new(kernel: &Shared, index: usize, first: Option<&Remote>) -> MemorySystem {
+    pub(super) fn new(kernel: &Shared, index: usize, first: Option<&ServerHandle>) -> MemorySystem {
         let waker = Arc::clone(&kernel::lock(kernel).loops[index].waker);
         let bell = Doorbell::new(move || waker.store(true, Ordering::Release));
-        let remote = match first {
+        let handle = match first {
             Some(first) => first.sibling(bell),
-            None => Remote::new(bell),
+            None => ServerHandle::new(bell),
         };
-        MemorySystem { kernel: Arc::clone(kernel), index, remote }
+        MemorySystem { kernel: Arc::clone(kernel), index, handle }
     }
 }
 
@@ -88,8 +88,8 @@ impl System for MemorySystem {
         None
     }
 
-    fn remote(&self) -> &Remote {
-        &self.remote
+    fn handle(&self) -> &ServerHandle {
+        &self.handle
     }
 
     fn heed(&mut self, _: Source) {}
@@ -162,7 +162,7 @@ impl System for MemorySystem {
     }
 
     fn start_blocking_worker(&self, _: usize, worker: Blocking) -> io::Result<()> {
-        let counters = self.remote.counters();
+        let counters = self.handle.counters();
         kernel::lock(&self.kernel).loops[self.index].blocking_workers.push((worker, counters));
         Ok(())
     }
@@ -177,6 +177,6 @@ impl System for MemorySystem {
 
 impl Drop for MemorySystem {
     fn drop(&mut self) {
-        self.remote.close();
+        self.handle.close();
     }
 }

@@ -347,8 +347,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The server stops as `Remote::stop` has it, or ends as `Remote::abort` has it.
-    pub(super) fn tell(&mut self, request: StopRequest) {
+    /// The server stops as `ServerHandle::stop` has it, or ends as `ServerHandle::abort` has it.
+    pub(super) fn notify(&mut self, request: StopRequest) {
         if request <= self.told {
             return;
         }
@@ -357,11 +357,11 @@ impl<'a> World<'a> {
             StopRequest::None => {}
             StopRequest::Drain => {
                 self.note(0, What::Stop, 0);
-                self.server.remote.stop();
+                self.server.handle.stop();
             }
             StopRequest::Abort => {
                 self.note(0, What::Abort, 0);
-                self.server.remote.abort();
+                self.server.handle.abort();
             }
         }
     }

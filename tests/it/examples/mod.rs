@@ -1,0 +1,9 @@
+//! The examples as programs.
+
+pub(crate) mod chat;
+pub(crate) mod clients;
+pub(crate) mod echo;
+pub(crate) mod ping;
+pub(crate) mod proxy;
+pub(crate) mod session;
+pub(crate) mod web;

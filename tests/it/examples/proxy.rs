@@ -1,0 +1,278 @@
+//! The `tcp_proxy` example as people run it: both directions with ends of their own, sides that
+//! fail or vanish, and memory that does not grow with what is carried.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use crate::support::real::{
+    Example, PATIENCE, accept, connect, read_to_end, run_example, until_refused,
+};
+
+const NAME: &str = "tcp_proxy";
+
+/// A proxy in front of a listener.
+fn proxy() -> (Example, TcpListener) {
+    let back = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = back.local_addr().unwrap().to_string();
+    (Example::start(NAME, &["--to", &to, "--log", "debug"]), back)
+}
+
+/// A client of the proxy, and what it is connected to.
+fn pair(proxy: &Example, back: &TcpListener) -> (TcpStream, TcpStream) {
+    let front = proxy.client();
+    let back = accept(back);
+    (front, back)
+}
+
+/// Ends a connection so that the other side is told of an error, not of an end.
+fn reset(stream: TcpStream) {
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+#[test]
+fn each_direction_ends_by_itself() {
+    let (proxy, listener) = proxy();
+    for front_first in [true, false] {
+        let (front, back) = pair(&proxy, &listener);
+        let (mut first, mut second) = if front_first { (front, back) } else { (back, front) };
+        first.write_all(b"question").unwrap();
+        first.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_to_end(&mut second), b"question");
+        // The other direction is open, for as long as it likes.
+        for _ in 0..3 {
+            second.write_all(b"answer").unwrap();
+            let mut heard = [0; 6];
+            first.read_exact(&mut heard).unwrap();
+            assert_eq!(&heard, b"answer");
+        }
+        second.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_to_end(&mut first), b"");
+    }
+}
+
+#[test]
+fn what_was_sent_before_the_back_side_was_there_is_carried() {
+    let (proxy, listener) = proxy();
+    let mut front = proxy.client();
+    front.write_all(b"early").unwrap();
+    front.shutdown(Shutdown::Write).unwrap();
+    let mut back = accept(&listener);
+    assert_eq!(read_to_end(&mut back), b"early");
+}
+
+#[test]
+fn clients_of_a_server_that_refuses_are_closed_and_it_is_logged() {
+    let (mut proxy, listener) = proxy();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    assert_eq!(read_to_end(&mut proxy.client()), b"");
+    proxy.until_logged(&format!("cannot connect to {address}: "));
+    // It may come back.
+    let listener = TcpListener::bind(address).unwrap();
+    let (mut front, mut back) = pair(&proxy, &listener);
+    back.write_all(b"here again").unwrap();
+    drop(back);
+    assert_eq!(read_to_end(&mut front), b"here again");
+}
+
+/// Reads until the end, in whatever way it comes.
+fn until_over(stream: &mut TcpStream) {
+    let mut buffer = [0; 4096];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_side_that_vanishes_takes_the_other_along() {
+    let (proxy, listener) = proxy();
+    for front_vanishes in [true, false] {
+        let (mut front, mut back) = pair(&proxy, &listener);
+        front.write_all(b"hello").unwrap();
+        back.read_exact(&mut [0; 5]).unwrap();
+        let (gone, mut left) = if front_vanishes { (front, back) } else { (back, front) };
+        reset(gone);
+        until_over(&mut left);
+    }
+}
+
+#[test]
+fn a_front_that_has_gone_before_the_back_is_there_leaves_none() {
+    let (proxy, listener) = proxy();
+    for _ in 0..50 {
+        reset(proxy.client());
+    }
+    let mut front = proxy.client();
+    front.write_all(b"me").unwrap();
+    // What was connected for the others ends without a word.
+    let mut stays = loop {
+        let mut back = accept(&listener);
+        match back.read_exact(&mut [0; 2]) {
+            Ok(()) => break back,
+            Err(error) => assert!(
+                matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset),
+                "{error}"
+            ),
+        }
+    };
+    stays.write_all(b"and you").unwrap();
+    drop(stays);
+    assert_eq!(read_to_end(&mut front), b"and you");
+}
+
+/// What the process keeps in memory, in KiB.
+#[cfg(target_os = "linux")]
+fn resident_kib(proxy: &Example) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.child.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+const PIECE: usize = 64 * 1024;
+const PIECES: u64 = 512;
+
+/// A piece of what is carried: no two are alike.
+fn piece(number: u64) -> Vec<u8> {
+    number.to_be_bytes().repeat(PIECE / 8)
+}
+
+fn send_all(mut stream: TcpStream) {
+    for number in 0..PIECES {
+        stream.write_all(&piece(number)).unwrap();
+    }
+    stream.shutdown(Shutdown::Write).unwrap();
+}
+
+fn receive_all(mut stream: TcpStream) {
+    let mut buffer = vec![0; PIECE];
+    for number in 0..PIECES {
+        stream.read_exact(&mut buffer).unwrap();
+        assert!(buffer == piece(number), "piece {number}");
+    }
+    assert_eq!(read_to_end(&mut stream), b"");
+}
+
+/// 32 MiB each way at once; nobody reads until the writers are blocked.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_large_transfer_both_ways_waits_for_its_reader_and_not_in_memory() {
+    let (proxy, listener) = proxy();
+    let (front, back) = pair(&proxy, &listener);
+    let before = resident_kib(&proxy);
+    let (blocked, is_blocked) = std::sync::mpsc::channel();
+    let writers = [&front, &back].map(|stream| {
+        let (mut stream, blocked) = (stream.try_clone().unwrap(), blocked.clone());
+        std::thread::spawn(move || {
+            // Until the socket takes no more: then the proxy does not read either.
+            stream.set_nonblocking(true).unwrap();
+            let (all, mut sent) = ((0..PIECES).flat_map(piece).collect::<Vec<u8>>(), 0);
+            let mut refusals = 0;
+            while refusals < 1000 {
+                match stream.write(&all[sent..]) {
+                    Ok(n) => (sent, refusals) = (sent + n, 0),
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                        refusals += 1;
+                        std::thread::yield_now();
+                    }
+                }
+            }
+            // The reader of this socket has the same mode, and begins after the word.
+            stream.set_nonblocking(false).unwrap();
+            blocked.send(sent).unwrap();
+            stream.write_all(&all[sent..]).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+        })
+    });
+    for _ in 0..2 {
+        let sent = is_blocked.recv_timeout(PATIENCE).unwrap();
+        assert!(sent < PIECES as usize * PIECE, "nothing held it back");
+    }
+    // Half a megabyte each way is what may be pending; the rest is how memory is handed out.
+    let grown = resident_kib(&proxy).saturating_sub(before);
+    assert!(grown < 8 * 1024, "{grown} KiB more than before");
+    let readers = [front, back].map(|stream| std::thread::spawn(|| receive_all(stream)));
+    for thread in readers.into_iter().chain(writers) {
+        thread.join().unwrap();
+    }
+    let grown = resident_kib(&proxy).saturating_sub(before);
+    assert!(grown < 8 * 1024, "{grown} KiB more than before");
+}
+
+#[test]
+fn many_transfers_at_once_arrive_whole() {
+    let (proxy, listener) = proxy();
+    let threads: Vec<_> = (0..4)
+        .flat_map(|_| {
+            let (front, back) = pair(&proxy, &listener);
+            let sender = std::thread::spawn(move || send_all(front));
+            [sender, std::thread::spawn(move || receive_all(back))]
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn stopping_carries_on_what_is_being_carried() {
+    let (proxy, listener) = proxy();
+    let (mut front, mut back) = pair(&proxy, &listener);
+    front.write_all(b"hello").unwrap();
+    back.read_exact(&mut [0; 5]).unwrap();
+    proxy.signal("TERM");
+    until_refused(front.peer_addr().unwrap());
+    // Those who came meanwhile are carried to here, where nobody would ever answer them.
+    drop(listener);
+    back.write_all(b"to the end").unwrap();
+    drop(back);
+    assert_eq!(read_to_end(&mut front), b"to the end");
+    drop(front);
+    assert_eq!(proxy.join().0, Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let (proxy, listener) = proxy();
+    let (mut front, back) = pair(&proxy, &listener);
+    proxy.signal("TERM");
+    until_refused(front.peer_addr().unwrap());
+    proxy.signal("TERM");
+    assert_eq!(proxy.join().0, Some(0));
+    until_over(&mut front);
+    drop(back);
+}
+
+#[test]
+fn a_name_is_looked_up_for_every_connection() {
+    let back = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("localhost:{}", back.local_addr().unwrap().port());
+    let proxy = Example::start(NAME, &["--to", &to]);
+    for _ in 0..10 {
+        let (mut front, back) = pair(&proxy, &back);
+        drop(back);
+        assert_eq!(read_to_end(&mut front), b"");
+    }
+    let unknown = Example::start(NAME, &["--to", "nonexistent.invalid:1"]);
+    assert_eq!(read_to_end(&mut connect(unknown.client().peer_addr().unwrap())), b"");
+}
+
+#[test]
+fn bad_arguments_get_one_line_and_exit_2() {
+    for arguments in [&[][..], &["--to", "localhost"], &["--to"], &["--to", "a:1", "b:2"]] {
+        let output = run_example(NAME, arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+    }
+}

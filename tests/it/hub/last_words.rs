@@ -1,0 +1,239 @@
+//! The end of a server: who waits is served, who is told something hears it or its teller does, and
+//! everybody hears of the end.
+
+use std::io::{Read, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use socketserver::testkit::Network;
+use socketserver::{
+    BlockingHandler, Close, Context, Handler, Id, Limits, Mode, Notification, Peer, Server, Stream,
+    Undelivered,
+};
+
+use crate::support::handlers::{Log, Probe};
+use crate::support::real::{PATIENCE, Running, connect, read_to_end, soon, until_refused};
+use crate::support::waiting::until_equal;
+
+/// One waits in `on_close` until the other one has told it something.
+struct Teller {
+    ending: Receiver<()>,
+    to: Arc<Mutex<Option<Id>>>,
+    told: Sender<()>,
+    returned: Sender<bool>,
+}
+
+struct Ends {
+    ending: Sender<()>,
+    id: Arc<Mutex<Option<Id>>>,
+    told: Receiver<()>,
+    opened: Sender<()>,
+}
+
+impl Handler for Ends {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        *self.id.lock().unwrap() = Some(cx.id());
+        cx.write(b"!");
+        self.opened.send(()).unwrap();
+    }
+
+    fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+        Ok(input.len())
+    }
+
+    fn on_close(&mut self, _: &Close, _: &mut Context<'_>) {
+        self.ending.send(()).unwrap();
+        self.told.recv_timeout(PATIENCE).unwrap();
+    }
+}
+
+impl Handler for Teller {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        cx.write(b"!");
+    }
+
+    fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+        Ok(input.len())
+    }
+
+    fn on_stop(&mut self, cx: &mut Context<'_>) {
+        self.ending.recv_timeout(PATIENCE).unwrap();
+        cx.notify(self.to.lock().unwrap().unwrap(), "note");
+        cx.wake_after(Duration::from_millis(1));
+    }
+
+    fn on_wake(&mut self, _: &mut Context<'_>) {
+        // A turn later: it has been carried.
+        self.told.send(()).unwrap();
+    }
+
+    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
+        self.returned.send(note.downcast::<Undelivered>().is_ok()).unwrap();
+        cx.close(Close::Done);
+    }
+}
+
+#[test]
+fn a_note_to_a_reactor_that_ends_comes_back() {
+    let limits = Limits::default().drain(Duration::from_secs(5));
+    let id = Arc::new(Mutex::new(None));
+    let (told, tell) = channel();
+    let (returned, came_back) = channel();
+    let (opened, has_opened) = channel();
+    let (ending, ends) = channel();
+    let mut tell = Some(tell);
+    let mut ends = Some(ends);
+    let mut count = 0;
+    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Reactors(2)).limits(limits);
+    let server = server.service(move |_: &Peer| -> Box<dyn Handler> {
+        count += 1;
+        // The first newcomer goes to the second reactor.
+        match count {
+            1 => Box::new(Ends {
+                ending: ending.clone(),
+                id: Arc::clone(&id),
+                told: tell.take().unwrap(),
+                opened: opened.clone(),
+            }),
+            _ => Box::new(Teller {
+                ending: ends.take().unwrap(),
+                to: Arc::clone(&id),
+                told: told.clone(),
+                returned: returned.clone(),
+            }),
+        }
+    });
+    let server = Running::start(server);
+    let mut first = server.client();
+    soon(&has_opened);
+    let mut second = server.client();
+    for client in [&mut first, &mut second] {
+        client.read_exact(&mut [0]).unwrap();
+        client.write_all(b"x").unwrap();
+    }
+    until_equal("both have been read", 2, || server.handle.metrics().bytes_in);
+    server.handle.stop();
+    assert!(soon(&came_back));
+    server.join();
+}
+
+#[test]
+fn who_waits_for_room_when_the_server_stops_is_served() {
+    let limits = Limits::default().connections(1);
+    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
+    let server = server.service(|_: &Peer| {
+        Probe::new(&Log::default())
+            .data(|input, cx| {
+                cx.write(input);
+                Ok(input.len())
+            })
+            .stop(|cx| {
+                cx.write(b"bye");
+                cx.close(Close::Stopping);
+            })
+    });
+    let server = Running::start(server);
+    let mut first = server.client();
+    first.write_all(b"1").unwrap();
+    first.read_exact(&mut [0]).unwrap();
+    let mut second = connect(server.tcp(0));
+    second.write_all(b"2").unwrap();
+    server.handle.stop();
+    assert_eq!(read_to_end(&mut first), b"bye");
+    assert_eq!(read_to_end(&mut second), b"2bye");
+    server.join();
+}
+
+/// A blocking handler answers and leaves input unread, just as a stopping server looks whether it is
+/// over.
+struct Answers(Receiver<()>, Sender<()>);
+
+impl BlockingHandler for Answers {
+    fn handle(&mut self, stream: &mut Stream) -> std::io::Result<()> {
+        stream.read_exact(&mut [0])?;
+        self.1.send(()).unwrap();
+        self.0.recv_timeout(PATIENCE).unwrap();
+        stream.write_all(b"answer")
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        self.1.send(()).unwrap();
+    }
+}
+
+struct Blocks(Sender<()>, Receiver<()>);
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        self.0.send(()).unwrap();
+        self.1.recv_timeout(PATIENCE).unwrap();
+        // The last that the worker does is to take it out of the table.
+        for _ in 0..1000 {
+            thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn who_leaves_a_blocking_handler_while_the_server_stops_may_linger() {
+    let (go, gone) = channel();
+    let (tell, told) = channel();
+    let mut gone = Some(gone);
+    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1));
+    let server = server.requests(move |_: &Peer| Answers(gone.take().unwrap(), tell.clone()));
+    let server = Running::start(server);
+    let mut client = server.client();
+    // More than one read takes.
+    client.write_all(&vec![0; 200_000]).unwrap();
+    soon(&told);
+    server.handle.stop();
+    until_refused(server.tcp(0));
+    let nobody = {
+        let mut network = Network::new(Limits::default());
+        let client = network.connect(crate::support::handlers::Echo);
+        network.id(client)
+    };
+    server.handle.notify(nobody, Blocks(go, told)).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(read_to_end(&mut client), b"answer");
+    server.join();
+}
+
+/// Its work waits for a worker that never comes.
+#[test]
+fn whose_call_waits_for_a_worker_at_the_end_is_told_the_end() {
+    let limits = Limits::default().drain(Duration::from_millis(100));
+    let (blocked, is_blocked) = channel::<()>();
+    let (_never, let_go) = channel::<()>();
+    let let_go = Arc::new(Mutex::new(let_go));
+    let log = Log::default();
+    let of_service = log.clone();
+    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1)).limits(limits);
+    let server = server.service(move |_: &Peer| {
+        let (blocked, let_go) = (blocked.clone(), Arc::clone(&let_go));
+        Probe::new(&of_service).open(|cx| cx.write(b"!")).data(move |input, _| {
+            if input[0] == b'b' {
+                blocked.send(()).unwrap();
+                let _ = let_go.lock().unwrap().recv_timeout(Duration::from_secs(2));
+            }
+            Ok(input.len())
+        })
+    });
+    let server = Running::start(server);
+    let mut clients = [server.client(), server.client()];
+    for client in &mut clients {
+        client.read_exact(&mut [0]).unwrap();
+    }
+    clients[0].write_all(b"b").unwrap();
+    soon(&is_blocked);
+    clients[1].write_all(b"w").unwrap();
+    until_equal("both have been read", 2, || server.handle.metrics().bytes_in);
+    server.handle.stop();
+    server.join();
+    // One is with the worker that blocks; nobody waits for that.
+    assert_eq!(log.closes(), [Close::Stopping]);
+}

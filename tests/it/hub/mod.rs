@@ -1,0 +1,31 @@
+//! Connections on the network in memory: their bytes, ends, timers, limits and logs.
+
+pub(crate) mod cuts;
+pub(crate) mod deadlines;
+pub(crate) mod duplex;
+pub(crate) mod ends;
+pub(crate) mod flow;
+pub(crate) mod framing;
+pub(crate) mod holding;
+pub(crate) mod last_words;
+pub(crate) mod lingering;
+pub(crate) mod log_lines;
+pub(crate) mod marks;
+pub(crate) mod memory;
+pub(crate) mod metrics;
+pub(crate) mod misuse;
+pub(crate) mod network;
+pub(crate) mod offload;
+pub(crate) mod others;
+pub(crate) mod queues;
+pub(crate) mod queues_words;
+pub(crate) mod rejects;
+pub(crate) mod slow;
+pub(crate) mod slow_calls;
+pub(crate) mod stopped;
+pub(crate) mod stopping;
+pub(crate) mod timers;
+pub(crate) mod traps;
+pub(crate) mod two_halves;
+pub(crate) mod wake_ups;
+pub(crate) mod wishes;

@@ -1,0 +1,169 @@
+//! Work that handlers hand over: it is done elsewhere, in order, and its result comes back.
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use socketserver::services::web::Web;
+use socketserver::testkit::Network;
+use socketserver::{Close, Context, Handler, Limits, Notification, Peer, Server, Service};
+
+use crate::support::handlers::{Log, Probe};
+use crate::support::real::Running;
+
+/// Doubles each byte, on a worker; `!` makes it panic.
+struct Doubles;
+
+impl Handler for Doubles {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        for byte in input.iter().copied() {
+            cx.offload(move || match byte {
+                b'!' => panic!("asked to"),
+                byte => [byte, byte],
+            });
+        }
+        Ok(input.len())
+    }
+
+    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
+        cx.write(&*note.downcast::<[u8; 2]>().unwrap());
+    }
+}
+
+#[test]
+fn results_come_back_in_order() {
+    for mut network in [Network::new(Limits::default()), Network::with_workers(Limits::default())] {
+        let client = network.connect(Doubles);
+        network.send(client, b"abc");
+        network.settle();
+        network.send(client, b"de");
+        network.settle();
+        assert_eq!(network.received(client), b"aabbccddee");
+    }
+}
+
+#[test]
+fn work_that_panics_ends_its_connection_only() {
+    let mut network = Network::new(Limits::default());
+    let [ann, bob] = [(); 2].map(|()| network.connect(Doubles));
+    network.send(ann, b"a!b");
+    network.send(bob, b"c");
+    network.settle();
+    assert_eq!(network.received(ann), b"aa");
+    assert!(network.is_closed(ann));
+    assert_eq!(network.received(bob), b"cc");
+}
+
+#[test]
+fn the_result_for_somebody_gone_is_dropped() {
+    let mut network = Network::new(Limits::default());
+    let client = network.connect(Doubles);
+    network.send(client, b"abc");
+    network.turn();
+    network.reset(client);
+    // Whoever comes next may get its slot, and must not get its results.
+    network.turn();
+    let log = Log::default();
+    let next = network.connect(Probe::new(&log));
+    network.settle();
+    assert_eq!(network.received(next), b"");
+    assert_eq!(network.connections(), 1);
+}
+
+#[test]
+fn workers_have_only_so_much_to_do_at_once() {
+    let mut network = Network::new(Limits::default());
+    let clients: Vec<_> = (0..3000).map(|_| network.connect(Doubles)).collect();
+    for client in &clients {
+        network.send(*client, b"a");
+    }
+    // Handed over in the first turn, done before the second, told in it.
+    network.turn();
+    network.turn();
+    let served = clients.iter().filter(|client| !network.received(**client).is_empty()).count();
+    assert_eq!(served, 1024);
+    // Those who leave take along what they have asked for.
+    for client in &clients[1000..] {
+        network.reset(*client);
+    }
+    network.settle();
+    assert_eq!(network.connections(), 1000);
+    network.send(clients[0], b"b");
+    network.settle();
+    assert_eq!(network.received(clients[0]), b"bb");
+}
+
+fn site() -> Web {
+    Web::new()
+        .get("/sum", |_, reply| {
+            reply.offload("text/plain", || Ok((1..=100).sum::<u32>().to_string().into_bytes()))
+        })
+        .get("/fails", |_, reply| {
+            reply.offload("text/plain", || Ok(std::fs::read("/no/such/file")?))
+        })
+        .get("/panics", |_, reply| reply.offload("text/plain", || panic!("asked to")))
+        .get("/now", |_, reply| reply.text("now"))
+}
+
+#[test]
+fn a_route_may_answer_from_a_worker() {
+    let mut site = site();
+    for mut network in [Network::new(Limits::default()), Network::with_workers(Limits::default())] {
+        let client = network.connect(site.accept(&Peer::Unix).unwrap());
+        for path in ["/sum", "/now", "/fails", "/now", "/panics", "/sum"] {
+            network.send(client, format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+        }
+        network.settle();
+        let answers = String::from_utf8(network.received(client)).unwrap();
+        let told: Vec<&str> = answers
+            .split("HTTP/1.1 ")
+            .skip(1)
+            .map(|answer| {
+                if answer.starts_with("200") {
+                    answer.rsplit('\n').next().unwrap()
+                } else {
+                    &answer[..3]
+                }
+            })
+            .collect();
+        assert_eq!(told, ["5050", "now", "500", "now", "500", "5050"]);
+        assert!(!network.is_closed(client));
+    }
+}
+
+#[test]
+fn no_more_is_done_at_once_than_there_are_workers() {
+    /// Answers with how much was being done at once when its own work was.
+    struct Counts(Arc<AtomicUsize>);
+
+    impl Handler for Counts {
+        fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+            let at_once = Arc::clone(&self.0);
+            cx.offload(move || {
+                let count = at_once.fetch_add(1, Ordering::SeqCst) + 1;
+                // Whoever else may run, does.
+                (0..100).for_each(|_| std::thread::yield_now());
+                at_once.fetch_sub(1, Ordering::SeqCst);
+                count
+            });
+            Ok(input.len())
+        }
+
+        fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
+            cx.write(&[*note.downcast::<usize>().unwrap() as u8]);
+        }
+    }
+
+    let at_once = Arc::new(AtomicUsize::new(0));
+    let limits = Limits::default().offload_workers(1);
+    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
+    let service = move |_: &Peer| Counts(Arc::clone(&at_once));
+    let server = Running::start(server.service(service));
+    let mut clients: Vec<_> = (0..20).map(|_| server.client()).collect();
+    clients.iter_mut().for_each(|client| client.write_all(b"x").unwrap());
+    for client in &mut clients {
+        let mut count = [0];
+        client.read_exact(&mut count).unwrap();
+        assert_eq!(count, [1]);
+    }
+}

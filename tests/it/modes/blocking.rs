@@ -1,0 +1,374 @@
+//! Blocking handlers on real sockets: what is called in which order, and how connections end.
+
+use std::io::{self, BufRead, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use socketserver::{Address, BlockingHandler, Limits, Mode, Peer, Server, Stream};
+
+use crate::support::real::{Echo, PATIENCE, Running, connect, read_to_end};
+
+type Part = Box<dyn FnMut(&mut Stream) -> io::Result<()> + Send>;
+
+/// A handler made of closures that tells what it is called for.
+pub(crate) struct Probe {
+    told: Sender<String>,
+    setup: Part,
+    handle: Part,
+    finish: Part,
+}
+
+fn nothing() -> Part {
+    Box::new(|_| Ok(()))
+}
+
+impl Probe {
+    pub(crate) fn new(
+        told: &Sender<String>,
+        handle: impl FnMut(&mut Stream) -> io::Result<()> + Send + 'static,
+    ) -> Probe {
+        let handle = Box::new(handle);
+        Probe { told: told.clone(), setup: nothing(), handle, finish: nothing() }
+    }
+
+    fn notify(&self, what: &str) {
+        let _ = self.told.send(what.to_owned());
+    }
+}
+
+impl BlockingHandler for Probe {
+    fn setup(&mut self, stream: &mut Stream) -> io::Result<()> {
+        self.notify("setup");
+        (self.setup)(stream)
+    }
+
+    fn handle(&mut self, stream: &mut Stream) -> io::Result<()> {
+        self.notify("handle");
+        (self.handle)(stream)
+    }
+
+    fn finish(&mut self, stream: &mut Stream) -> io::Result<()> {
+        self.notify("finish");
+        (self.finish)(stream)
+    }
+
+    fn handle_error(&mut self, error: &io::Error) {
+        self.notify(&format!("error: {error}"));
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.notify("dropped");
+    }
+}
+
+/// What is told until the handler is dropped, that included.
+pub(crate) fn until_dropped(told: &Receiver<String>) -> Vec<String> {
+    let mut all = Vec::new();
+    while all.last().is_none_or(|last| last != "dropped") {
+        all.push(told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            panic!("it was not dropped; it was told {all:?}");
+        }));
+    }
+    all
+}
+
+pub(crate) fn server(workers: usize) -> Server {
+    Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(workers))
+}
+
+/// Sends lines back until the end of the input.
+pub(crate) fn echo_lines(stream: &mut Stream) -> io::Result<()> {
+    let mut line = String::new();
+    while stream.read_line(&mut line)? > 0 {
+        stream.write_all(line.as_bytes())?;
+        line.clear();
+    }
+    Ok(())
+}
+
+fn send(client: &mut (impl Read + Write), line: &str) -> String {
+    client.write_all(line.as_bytes()).unwrap();
+    let mut answer = vec![0; line.len()];
+    client.read_exact(&mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// A client that has been served a line.
+pub(crate) fn busy(running: &Running) -> TcpStream {
+    let mut client = running.client();
+    assert_eq!(send(&mut client, "hello\n"), "hello\n");
+    client
+}
+
+#[test]
+fn setup_handle_and_finish_come_in_this_order() {
+    let (tell, told) = channel();
+    let server = server(1).requests(move |_: &Peer| {
+        let mut probe = Probe::new(&tell, |stream| {
+            stream.write_all(b"handle ")?;
+            echo_lines(stream)
+        });
+        probe.setup = Box::new(|stream| stream.write_all(b"setup "));
+        probe.finish = Box::new(|stream| stream.write_all(b"finish"));
+        probe
+    });
+    let running = Running::start(server);
+    let mut client = running.client();
+    client.write_all(b"one\ntwo\n").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_to_end(&mut client), b"setup handle one\ntwo\nfinish");
+    assert_eq!(until_dropped(&told), ["setup", "handle", "finish", "dropped"]);
+}
+
+#[test]
+fn a_question_is_sent_before_the_answer_is_waited_for() {
+    let server = server(1).requests(|_: &Peer| {
+        Probe::new(&channel().0, |stream| {
+            write!(stream, "name? ")?;
+            let mut name = String::new();
+            stream.read_line(&mut name)?;
+            write!(stream, "hello {name}")
+        })
+    });
+    let running = Running::start(server);
+    let mut client = running.client();
+    let mut question = [0; 6];
+    client.read_exact(&mut question).unwrap();
+    assert_eq!(&question, b"name? ");
+    client.write_all(b"you\n").unwrap();
+    assert_eq!(read_to_end(&mut client), b"hello you\n");
+}
+
+#[test]
+fn a_stream_knows_both_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let ends = |stream: &mut Stream| {
+        let here = stream.local_address().unwrap();
+        write!(stream, "{} {here}", stream.peer().clone())
+    };
+    let unix = Address::Unix(path.clone());
+    let server = server(2)
+        .and_bind(unix.clone())
+        .unwrap()
+        .requests(move |_: &Peer| Probe::new(&channel().0, ends));
+    let running = Running::start(server);
+    let mut client = running.client();
+    let expected = format!("{} {}", client.local_addr().unwrap(), running.addresses[0]);
+    assert_eq!(String::from_utf8(read_to_end(&mut client)).unwrap(), expected);
+    let mut client = UnixStream::connect(&path).unwrap();
+    let expected = format!("unix {unix}");
+    assert_eq!(String::from_utf8(read_to_end(&mut client)).unwrap(), expected);
+}
+
+#[test]
+fn finish_comes_after_an_error_and_a_panic_too() {
+    let (tell, told) = channel();
+    let mut count = 0;
+    let server = server(1).requests(move |_: &Peer| {
+        count += 1;
+        let place = count;
+        let fail = move |number: i32, stream: &mut Stream| {
+            write!(stream, "{number}")?;
+            assert!(place != 10 * number, "asked to");
+            if place == number { Err(io::Error::other(format!("no {number}"))) } else { Ok(()) }
+        };
+        let mut probe = Probe::new(&tell, move |stream| fail(2, stream));
+        probe.setup = Box::new(move |stream| fail(1, stream));
+        probe.finish = Box::new(move |stream| fail(3, stream));
+        probe
+    });
+    let running = Running::start(server);
+    for place in 1..=30 {
+        let (said, expected): (&[u8], &[&str]) = match place {
+            1 => (b"1", &["setup", "error: no 1"]),
+            2 => (b"123", &["setup", "handle", "finish", "error: no 2"]),
+            3 => (b"123", &["setup", "handle", "finish", "error: no 3"]),
+            10 => (b"1", &["setup"]),
+            _ => (b"123", &["setup", "handle", "finish"]),
+        };
+        assert_eq!(read_to_end(&mut running.client()), said, "{place}");
+        assert_eq!(until_dropped(&told), [expected, &["dropped"]].concat(), "{place}");
+    }
+}
+
+#[test]
+fn a_panic_of_what_comes_last_costs_no_worker() {
+    /// Panics wherever nobody looks any more.
+    struct Late;
+    impl BlockingHandler for Late {
+        fn handle(&mut self, stream: &mut Stream) -> io::Result<()> {
+            stream.write_all(b"late")?;
+            Err(io::Error::other("gave up"))
+        }
+        fn handle_error(&mut self, _: &io::Error) {
+            panic!("asked to, when told of an error");
+        }
+    }
+    impl Drop for Late {
+        fn drop(&mut self) {
+            panic!("asked to, when dropped");
+        }
+    }
+    let running = Running::start(server(1).requests(|_: &Peer| Late));
+    for _ in 0..3 {
+        assert_eq!(read_to_end(&mut running.client()), b"late");
+    }
+}
+
+#[test]
+fn who_is_refused_is_closed_and_a_panic_of_the_service_is_survived() {
+    let mut count = 0;
+    let server = server(1).requests(move |_: &Peer| {
+        count += 1;
+        assert!(count != 2, "asked to");
+        (count == 3).then(|| Probe::new(&channel().0, |stream| stream.write_all(b"come in")))
+    });
+    let running = Running::start(server);
+    for expected in [&b""[..], b"", b"come in"] {
+        assert_eq!(read_to_end(&mut running.client()), expected);
+    }
+}
+
+#[test]
+fn a_wait_for_input_has_an_end() {
+    let (tell, told) = channel();
+    let limits = Limits::default().idle(Some(Duration::from_millis(20)));
+    let server = server(1).limits(limits).requests(move |_: &Peer| {
+        Probe::new(&tell, |stream| {
+            assert_eq!(stream.read_timeout()?, Some(Duration::from_millis(20)));
+            let error = stream.read(&mut [0; 8]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+            // Nothing is broken by that.
+            stream.set_read_timeout(None)?;
+            stream.write_all(b"?")?;
+            let mut byte = [0];
+            stream.read_exact(&mut byte)?;
+            stream.write_all(&byte)?;
+            stream.set_read_timeout(Some(Duration::from_millis(10)))?;
+            stream.read_exact(&mut byte)
+        })
+    });
+    let running = Running::start(server);
+    let mut client = running.client();
+    client.read_exact(&mut [0]).unwrap();
+    client.write_all(b"!").unwrap();
+    assert_eq!(read_to_end(&mut client), b"!");
+    let told = until_dropped(&told);
+    assert_eq!(told[..3], ["setup", "handle", "finish"]);
+    assert!(told[3].contains("timed out"), "{told:?}");
+}
+
+#[test]
+fn a_wait_for_a_peer_that_takes_nothing_has_an_end() {
+    let (tell, told) = channel();
+    let limits = Limits::default().write_stall(Some(Duration::from_millis(50)));
+    let server = server(1).limits(limits).requests(move |_: &Peer| {
+        let mut probe = Probe::new(&tell, |stream| {
+            loop {
+                stream.write_all(&[b'x'; 100_000])?;
+            }
+        });
+        // What failed once is not waited for again.
+        probe.finish = Box::new(|stream| {
+            assert_eq!(stream.write(&[b'x'; 100_000]).unwrap_err().kind(), ErrorKind::BrokenPipe);
+            Ok(())
+        });
+        probe
+    });
+    let running = Running::start(server);
+    let _client = running.client();
+    let told = until_dropped(&told);
+    assert_eq!(told[..3], ["setup", "handle", "finish"]);
+    assert!(told[3].contains("timed out"), "{told:?}");
+}
+
+#[test]
+fn an_answer_survives_input_that_nobody_reads() {
+    let server = server(1).requests(|_: &Peer| {
+        Probe::new(&channel().0, |stream| {
+            stream.read_exact(&mut [0])?;
+            stream.write_all(b"enough")
+        })
+    });
+    let running = Running::start(server);
+    for len in [2, 100_000, 200_000] {
+        let mut client = running.client();
+        client.write_all(&vec![b'x'; len]).unwrap();
+        assert_eq!(read_to_end(&mut client), b"enough");
+    }
+}
+
+#[test]
+fn who_goes_on_sending_holds_no_worker() {
+    let server = server(1).requests(|_: &Peer| {
+        Probe::new(&channel().0, |stream| {
+            stream.read_exact(&mut [0])?;
+            stream.write_all(b"enough")
+        })
+    });
+    let limits = Limits::default().linger(Duration::from_secs(3600));
+    let running = Running::start(server.limits(limits));
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut client = running.client();
+        client.write_all(b"xx").unwrap();
+        assert_eq!(read_to_end(&mut client), b"enough");
+        held.push(client);
+    }
+}
+
+#[test]
+fn events_and_requests_are_served_side_by_side() {
+    let server = server(1)
+        .requests(|_: &Peer| Probe::new(&channel().0, echo_lines))
+        .and_bind("127.0.0.1:0")
+        .unwrap()
+        .service(|_: &Peer| Echo);
+    let running = Running::start(server);
+    let (mut waits, mut turns) = (running.client(), connect(running.tcp(1)));
+    for _ in 0..3 {
+        assert_eq!(send(&mut waits, "hello\n"), "hello\n");
+        assert_eq!(send(&mut turns, "hello\n"), "hello\n");
+    }
+    running.handle.stop();
+    assert_eq!(read_to_end(&mut waits), b"");
+    assert_eq!(read_to_end(&mut turns), b"");
+    running.join();
+}
+
+#[test]
+fn without_workers_or_behind_packets_it_does_not_start() {
+    for mode in [Mode::Multiplex, Mode::Threads(0)] {
+        let server = server(1).mode(mode).requests(|_: &Peer| Probe::new(&channel().0, echo_lines));
+        let error = server.run().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("Mode::Threads"), "{error}");
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Address::SeqPacket(folder.path().join("socket"));
+        let server = Server::bind(path).unwrap().mode(Mode::Threads(1));
+        let server = server.requests(|_: &Peer| Probe::new(&channel().0, echo_lines));
+        assert!(server.run().unwrap_err().to_string().contains("packets"));
+    }
+    let server = Server::bind("udp:127.0.0.1:0").unwrap().mode(Mode::Threads(1));
+    let error = server.requests(|_: &Peer| Probe::new(&channel().0, echo_lines)).run().unwrap_err();
+    assert!(error.to_string().contains("has no datagram handler"), "{error}");
+}
+
+#[test]
+fn a_peer_that_vanishes_frees_its_worker() {
+    let running =
+        Running::start(server(1).requests(|_: &Peer| Probe::new(&channel().0, echo_lines)));
+    for _ in 0..20 {
+        let client = busy(&running);
+        socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+    busy(&running);
+}

@@ -1,0 +1,265 @@
+//! Worker processes as people run them: the supervisor and its workers are told apart by their
+//! ids, stopped in the middle of things, and killed.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+
+use socketserver::{Destination, HandleError, Mode, Peer, Server, Topic};
+
+use crate::support::output::{Lines, Program, end_of};
+use crate::support::process::{halt, signal, supervise, uploading, workers};
+use crate::support::real::{
+    Echo, Example, example_path, finish_upload, get, read_answer, read_to_end, run_example, tcp,
+    until_refused,
+};
+
+const WEB: &str = "reactor_web";
+
+fn web(workers: usize) -> Example {
+    supervise(&example_path(WEB), workers, None, &[])
+}
+
+#[test]
+fn every_worker_gives_the_same_answers() {
+    let example = web(3);
+    let ids = workers(&example);
+    assert_eq!(ids.len(), 3);
+    let welcome = get(&mut example.client(), "/").body;
+    for only in &ids {
+        for id in ids.iter().filter(|id| *id != only) {
+            halt(*id);
+        }
+        assert_eq!(get(&mut example.client(), "/").body, welcome);
+        ids.iter().for_each(|id| signal(*id, "CONT"));
+    }
+    example.signal("TERM");
+    assert_eq!(example.join().0, Some(0));
+}
+
+#[test]
+fn where_it_listens_is_said_once() {
+    let mut command = Command::new(example_path(WEB));
+    command.args(["--mode", "processes", "--workers", "2", "--bind", "127.0.0.1:0"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Program::spawn(&mut command);
+    let mut log = Lines::of(child.stderr.take().unwrap());
+    for _ in 0..2 {
+        log.until("started");
+    }
+    signal(child.id(), "TERM");
+    let said = Lines::of(child.stdout.take().unwrap()).rest();
+    assert_eq!(said.matches("listening on 127.0.0.1:").count(), 1, "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(end_of(&mut child).code(), Some(0));
+}
+
+#[test]
+fn a_killed_worker_is_replaced_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.sock");
+    let mut example = supervise(&example_path(WEB), 2, Some(&path), &[]);
+    let ids = workers(&example);
+    let [killed, other] = ids[..] else { panic!("{ids:?}") };
+    // While it is stopped, whoever connects is served by the other one.
+    halt(killed);
+    let busy = uploading(&example);
+    signal(killed, "KILL");
+    example.until_logged("another one starts in 0 ms");
+    example.until_logged("started");
+    let ids = workers(&example);
+    assert_eq!(ids.len(), 2);
+    assert!(ids.contains(&other) && !ids.contains(&killed), "{ids:?}");
+    assert_eq!(get(&mut UnixStream::connect(&path).unwrap(), "/plaintext").status, 200);
+    assert!(path.exists(), "the file is the supervisor's");
+    // The new one serves as well.
+    halt(other);
+    assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
+    signal(other, "CONT");
+    example.signal("TERM");
+    until_refused(tcp(&example.addresses[0]));
+    finish_upload(busy);
+    assert_eq!(example.join().0, Some(0));
+    assert!(!path.exists());
+}
+
+#[test]
+fn workers_whose_supervisor_was_killed_finish_and_end() {
+    let example = web(2);
+    let busy = uploading(&example);
+    example.signal("KILL");
+    until_refused(tcp(&example.addresses[0]));
+    finish_upload(busy);
+    // The log ends when everybody has closed it.
+    assert_eq!(example.join().0, None);
+}
+
+#[test]
+fn stopping_loses_nobody_who_has_connected() {
+    let mut example = web(2);
+    let mut kept: Vec<TcpStream> = (0..20).map(|_| uploading(&example)).collect();
+    let ids = workers(&example);
+    ids.iter().for_each(|id| halt(*id));
+    // These wait in the queue that all workers have in common.
+    let mut queued: Vec<TcpStream> = (0..20).map(|_| example.client()).collect();
+    for client in &mut queued {
+        client.write_all(b"GET /plaintext HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    }
+    example.signal("TERM");
+    example.until_logged("stopping: 2 worker processes");
+    ids.iter().for_each(|id| signal(*id, "CONT"));
+    for client in &mut queued {
+        assert_eq!(read_answer(client, "GET").status, 200);
+        assert_eq!(read_to_end(client), b"");
+    }
+    until_refused(tcp(&example.addresses[0]));
+    kept.drain(..).for_each(finish_upload);
+    assert_eq!(example.join().0, Some(0));
+}
+
+#[test]
+fn a_signal_to_all_processes_is_one_signal() {
+    let mut example = supervise(&example_path(WEB), 2, None, &["--drain-timeout", "3600"]);
+    let busy: Vec<TcpStream> = (0..10).map(|_| uploading(&example)).collect();
+    let ids = workers(&example);
+    // As Ctrl-C does it. The workers have heard of it by their supervisor before theirs comes.
+    example.signal("TERM");
+    example.until_logged("stopping: 2 worker processes");
+    until_refused(tcp(&example.addresses[0]));
+    for id in ids {
+        // One that had nobody to serve may have ended.
+        let _ = Command::new("kill").arg(id.to_string()).stderr(Stdio::null()).status().unwrap();
+    }
+    busy.into_iter().for_each(finish_upload);
+    assert_eq!(example.join().0, Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_all_processes_at_once() {
+    let mut example = supervise(&example_path(WEB), 2, None, &["--drain-timeout", "3600"]);
+    let _busy = uploading(&example);
+    example.signal("TERM");
+    until_refused(tcp(&example.addresses[0]));
+    assert_eq!(example.child.try_wait().unwrap(), None);
+    example.signal("TERM");
+    assert_eq!(example.join().0, Some(0));
+}
+
+#[test]
+fn a_worker_that_does_not_end_in_time_is_killed() {
+    let example = supervise(&example_path(WEB), 2, None, &["--drain-timeout", "0"]);
+    let stuck = workers(&example)[0];
+    halt(stuck);
+    example.signal("TERM");
+    let (code, log) = example.join();
+    assert_eq!(code, Some(0));
+    assert!(log.contains(&format!("{stuck} did not end in time: killed")), "{log}");
+}
+
+#[test]
+fn a_worker_that_dies_at_once_every_time_is_started_more_and_more_slowly() {
+    let web = example_path(WEB);
+    // A program that can be replaced. (A copy could be busy: it is written to.)
+    let folder = tempfile::tempdir_in(web.parent().unwrap()).unwrap();
+    let program = folder.path().join(WEB);
+    fs::hard_link(web, &program).unwrap();
+    let mut example = supervise(&program, 1, None, &[]);
+    fs::remove_file(&program).unwrap();
+    std::os::unix::fs::symlink("/bin/false", &program).unwrap();
+    signal(workers(&example)[0], "KILL");
+    for delay in ["0 ms", "125 ms", "250 ms", "500 ms"] {
+        let line = example.until_logged("another one starts");
+        assert!(line.contains(&format!(" in {delay}")), "{line}, not {delay}");
+    }
+    example.signal("TERM");
+    assert_eq!(example.join().0, Some(0));
+}
+
+#[test]
+fn a_program_that_has_gone_is_tried_again() {
+    let web = example_path(WEB);
+    let folder = tempfile::tempdir_in(web.parent().unwrap()).unwrap();
+    let program = folder.path().join(WEB);
+    fs::hard_link(&web, &program).unwrap();
+    let mut example = supervise(&program, 1, None, &[]);
+    fs::remove_file(&program).unwrap();
+    signal(workers(&example)[0], "KILL");
+    example.until_logged("no worker process");
+    fs::hard_link(&web, &program).unwrap();
+    example.until_logged("started");
+    assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
+}
+
+#[test]
+fn what_processes_cannot_share_is_refused() {
+    let output = run_example("reactor_chat", &["--mode", "processes"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout), (Some(2), Vec::new()));
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("would not hear each other"), "{said}");
+
+    let mode = Mode::Processes(2);
+    let error = Server::unbound().unwrap().mode(mode).run().unwrap_err();
+    assert!(error.to_string().contains("bind an address"), "{error}");
+    let to: Destination = "127.0.0.1:1".parse().unwrap();
+    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).connect(to, Echo);
+    let error = server.serve(|_: &Peer| Echo).unwrap_err();
+    assert!(error.to_string().contains("Server::connect"), "{error}");
+}
+
+#[test]
+fn no_processes_are_multiplexing() {
+    let mut example = supervise(&example_path(WEB), 0, None, &[]);
+    assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
+    assert!(workers(&example).is_empty());
+    example.signal("TERM");
+    example.until_logged("stopping");
+}
+
+const CHILD: &str = "SOCKETSERVER_TEST_PROCESSES";
+
+/// The test runs itself again, as a supervisor whose worker wants other addresses.
+#[test]
+fn a_worker_must_bind_what_its_supervisor_has_bound() {
+    if std::env::var_os(CHILD).is_some() {
+        return other_addresses();
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "modes::processes::a_worker_must_bind_what_its_supervisor_has_bound"])
+        .args(["--nocapture"])
+        .env(CHILD, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = Program::spawn(&mut command);
+    let mut lines = Lines::of(child.stdout.take().unwrap());
+    lines.until("127.0.0.2:0: the supervisor bound something else here");
+    lines.until("127.0.0.1:0: the supervisor did not bind it");
+    drop(child.stdin.take());
+    lines.until("over");
+    assert!(end_of(&mut child).success());
+}
+
+fn other_addresses() {
+    if Server::is_worker() {
+        for address in ["127.0.0.2:0", "127.0.0.1:0"] {
+            println!("{}", Server::bind(address).unwrap_err());
+        }
+        return;
+    }
+    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Processes(1));
+    let handle = server.handle();
+    let stopper = std::thread::spawn(move || {
+        // Until the parent closes it.
+        let _ = std::io::stdin().read(&mut [0]);
+        // A supervisor has no connections.
+        let published = handle.publish(&Topic::new("news"), *b"rain");
+        assert_eq!(published, Err(HandleError::Gone));
+        handle.stop();
+    });
+    server.serve(|_: &Peer| Echo).unwrap();
+    stopper.join().unwrap();
+    println!("over");
+}

@@ -1,0 +1,303 @@
+//! Datagrams over IP, on real sockets: whole, in order of nothing, and nobody's loss is another's.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::mpsc;
+
+use socketserver::{Address, DatagramContext, Limits, Listen, Peer, Server, testkit};
+
+use crate::net::listening::has_ipv6;
+use crate::support::real::{Echo, PATIENCE, Running, soon};
+
+pub(crate) fn echo(datagram: &[u8], cx: &mut DatagramContext<'_>) {
+    cx.reply(datagram);
+}
+
+fn udp() -> Server {
+    Server::bind("udp:127.0.0.1:0").unwrap()
+}
+
+pub(crate) fn inet(address: &Address) -> SocketAddr {
+    match address {
+        Address::Udp(address) => *address,
+        other => panic!("{other} is no UDP address"),
+    }
+}
+
+/// A client of the server's first address.
+pub(crate) fn client(addresses: &[Address]) -> UdpSocket {
+    let server = inet(&addresses[0]);
+    let from = if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
+    let client = UdpSocket::bind(from).unwrap();
+    client.connect(server).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client
+}
+
+pub(crate) fn receive(client: &UdpSocket) -> Vec<u8> {
+    let mut buffer = vec![0; 70_000];
+    let n = client.recv(&mut buffer).unwrap();
+    buffer.truncate(n);
+    buffer
+}
+
+pub(crate) fn ping(client: &UdpSocket, text: &[u8]) {
+    assert_eq!(client.send(text).unwrap(), text.len());
+    assert!(receive(client) == text, "{} bytes", text.len());
+}
+
+/// Sizes at which something happens: nothing, one, a jumbo frame, the most UDP carries over IPv4.
+const SIZES: [usize; 4] = [0, 1, 9_000, 65_507];
+
+#[test]
+fn datagrams_of_any_size_come_back_whole() {
+    let mut families = vec!["udp:127.0.0.1:0"];
+    if has_ipv6() {
+        families.push("udp:[::1]:0");
+    }
+    for address in families {
+        let server = Running::start(Server::bind(address).unwrap().datagrams(echo));
+        let client = client(&server.addresses);
+        for size in SIZES {
+            let sent: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
+            ping(&client, &sent);
+        }
+    }
+}
+
+#[test]
+fn a_dual_stack_answers_both_families() {
+    if !has_ipv6() {
+        return;
+    }
+    let (tell, told) = mpsc::channel();
+    let listen = Listen::try_from("udp:[::]:0").unwrap().dual_stack();
+    let handler = move |datagram: &[u8], cx: &mut DatagramContext<'_>| {
+        tell.send(cx.peer().clone()).unwrap();
+        cx.reply(datagram);
+    };
+    let server = Running::start(Server::bind(listen).unwrap().datagrams(handler));
+    let port = inet(&server.addresses[0]).port();
+    for address in
+        [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), format!("[::1]:{port}").parse().unwrap()]
+    {
+        let client = client(&[Address::Udp(address)]);
+        ping(&client, b"hello");
+        assert_eq!(soon(&told), Peer::from(client.local_addr().unwrap()));
+    }
+}
+
+#[test]
+fn one_that_is_too_long_is_lost_and_not_cut() {
+    let limits = Limits::default().datagram(100);
+    let server = Running::start(udp().datagrams(echo).limits(limits));
+    let client = client(&server.addresses);
+    client.send(&[b'x'; 101]).unwrap();
+    client.send(&[b'x'; 9_000]).unwrap();
+    ping(&client, &[b'y'; 100]);
+}
+
+#[test]
+fn a_senseless_limit_of_datagrams_is_refused() {
+    for datagram in [0, (1 << 30) + 1] {
+        let limits = Limits::default().datagram(datagram);
+        let error = udp().datagrams(echo).limits(limits).run().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().starts_with("datagram must be "), "{error}");
+    }
+}
+
+#[test]
+fn a_panic_loses_its_datagram_and_what_it_wrote_and_nothing_else() {
+    let mut count = 0;
+    let handler = move |datagram: &[u8], cx: &mut DatagramContext<'_>| {
+        cx.reply(datagram);
+        count += 1;
+        assert!(datagram != b"break", "on purpose");
+        cx.reply(format!("{count}").as_bytes());
+    };
+    let server = Running::start(udp().datagrams(handler));
+    let client = client(&server.addresses);
+    for (text, answer) in [(b"one", "1"), (b"two", "2")] {
+        ping(&client, text);
+        assert_eq!(receive(&client), answer.as_bytes());
+    }
+    client.send(b"break").unwrap();
+    ping(&client, b"end");
+    assert_eq!(receive(&client), b"4");
+}
+
+#[test]
+fn a_handler_serves_all_addresses_bound_before_it_and_the_next_the_rest() {
+    let named = |name: &'static str| {
+        let mut count = 0;
+        move |_: &[u8], cx: &mut DatagramContext<'_>| {
+            count += 1;
+            cx.reply(format!("{name} {count}").as_bytes());
+        }
+    };
+    let server = udp().and_bind("udp:127.0.0.1:0").unwrap().datagrams(named("first"));
+    let server = server.and_bind("udp:127.0.0.1:0").unwrap().datagrams(named("second"));
+    let server = Running::start(server);
+    let ask = |index: usize| {
+        let client = client(&server.addresses[index..]);
+        client.send(b"").unwrap();
+        String::from_utf8(receive(&client)).unwrap()
+    };
+    assert_eq!([ask(0), ask(1), ask(2), ask(0)], ["first 1", "first 2", "second 1", "first 3"]);
+}
+
+#[test]
+fn connections_and_datagrams_share_one_loop() {
+    let server = udp().and_bind("127.0.0.1:0").unwrap();
+    let server = Running::start(server.service(|_: &Peer| Echo).datagrams(echo));
+    let datagrams = client(&server.addresses);
+    let mut stream = crate::support::real::connect(server.tcp(1));
+    for _ in 0..3 {
+        ping(&datagrams, b"hello");
+        std::io::Write::write_all(&mut stream, b"hello").unwrap();
+        let mut back = [0; 5];
+        std::io::Read::read_exact(&mut stream, &mut back).unwrap();
+        assert_eq!(&back, b"hello");
+    }
+    server.handle.stop();
+    server.join();
+}
+
+#[test]
+fn an_address_without_the_handler_it_needs_is_one_clear_error() {
+    let said = |server: Server, result: fn(Server) -> std::io::Result<()>| {
+        let address = server.addresses()[0].to_string();
+        let error = result(server).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        error.to_string().strip_prefix(&address).expect("the address").to_owned()
+    };
+    let missing = " has no datagram handler";
+    assert_eq!(said(udp(), |server| server.serve(|_: &Peer| Echo)), missing);
+    assert_eq!(said(udp(), Server::run), missing);
+    let tcp = Server::bind("127.0.0.1:0").unwrap();
+    assert_eq!(said(tcp, |server| server.datagrams(echo).run()), " has no service");
+}
+
+/// Sends before the server looks, so that no event comes for each of them.
+fn sent_before(count: usize, addresses: &[Address]) -> UdpSocket {
+    let client = client(addresses);
+    for n in 0..count {
+        client.send(format!("{n}").as_bytes()).unwrap();
+    }
+    client
+}
+
+fn expect_answers(client: &UdpSocket, count: usize) {
+    for n in 0..count {
+        assert_eq!(receive(client), format!("{n}").as_bytes());
+    }
+}
+
+#[test]
+fn more_than_a_burst_are_all_answered() {
+    let server = udp().datagrams(echo);
+    let client = sent_before(200, &server.addresses());
+    let _server = Running::start(server);
+    expect_answers(&client, 200);
+}
+
+#[test]
+fn a_small_read_budget_delays_and_loses_nothing() {
+    let limits = Limits::default().read_budget(1);
+    let server = udp().datagrams(echo).limits(limits);
+    let client = sent_before(200, &server.addresses());
+    let _server = Running::start(server);
+    expect_answers(&client, 200);
+}
+
+#[test]
+fn what_has_come_when_the_server_stops_is_still_answered() {
+    let server = udp().datagrams(echo);
+    let client = sent_before(200, &server.addresses());
+    let handle = server.handle();
+    handle.stop();
+    server.run().unwrap();
+    expect_answers(&client, 200);
+    // Nobody is there any more, and the system says so.
+    client.send(b"late").unwrap();
+    assert_eq!(client.recv(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn aborting_answers_nothing_more() {
+    let server = udp().datagrams(|_: &[u8], _: &mut DatagramContext<'_>| panic!("not called"));
+    let handle = server.handle();
+    handle.abort();
+    server.run().unwrap();
+}
+
+#[test]
+fn a_peer_that_has_gone_or_cannot_be_is_not_the_end() {
+    let handler = |datagram: &[u8], cx: &mut DatagramContext<'_>| {
+        // Nobody can be sent anything there: port 0, another family, a file.
+        for nowhere in ["127.0.0.1:0", "[::1]:9"] {
+            cx.send_to(Peer::from(nowhere.parse::<SocketAddr>().unwrap()), b"lost");
+        }
+        cx.send_to(Peer::unix_named("/nowhere"), b"lost");
+        cx.send_to(cx.peer().clone(), &[b'x'; 70_000]);
+        cx.reply(datagram);
+    };
+    let server = udp().datagrams(handler);
+    let addresses = server.addresses();
+    for _ in 0..100 {
+        client(&addresses).send(b"nobody waits for the answer").unwrap();
+    }
+    let _server = Running::start(server);
+    for _ in 0..100 {
+        ping(&client(&addresses), b"still here");
+    }
+}
+
+#[test]
+fn a_datagram_can_be_sent_to_somebody_else() {
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    other.set_read_timeout(Some(PATIENCE)).unwrap();
+    let to = Peer::from(other.local_addr().unwrap());
+    let server =
+        Running::start(udp().datagrams(move |datagram: &[u8], cx: &mut DatagramContext<'_>| {
+            cx.send_to(to.clone(), datagram)
+        }));
+    client(&server.addresses).send(b"pass it on").unwrap();
+    let mut buffer = [0; 100];
+    let (n, from) = other.recv_from(&mut buffer).unwrap();
+    assert_eq!((&buffer[..n], from), (b"pass it on".as_slice(), inet(&server.addresses[0])));
+}
+
+#[test]
+fn a_receive_buffer_holds_what_was_asked_for() {
+    let count = |listen: Listen| {
+        let server = Server::bind(listen).unwrap().datagrams(echo);
+        let client = client(&server.addresses());
+        for _ in 0..50 {
+            client.send(&[b'x'; 1_000]).unwrap();
+        }
+        server.handle().stop();
+        server.run().unwrap();
+        client.set_nonblocking(true).unwrap();
+        std::iter::from_fn(|| client.recv(&mut [0; 1_000]).ok()).count()
+    };
+    let address = || Listen::try_from("udp:127.0.0.1:0").unwrap();
+    let (small, large) =
+        (count(address().recv_buffer(8_000)), count(address().recv_buffer(200_000)));
+    assert!(small > 0 && small < large && large == 50, "{small}, {large}");
+}
+
+#[test]
+fn a_handler_is_tested_without_a_socket() {
+    let mut handler = |datagram: &[u8], cx: &mut DatagramContext<'_>| {
+        cx.reply(datagram);
+        cx.send_to(Peer::unix_named("/b"), b"");
+        cx.send_to(Peer::Unix, b"to nobody");
+        cx.reply(b"again");
+    };
+    let (a, b) = (Peer::unix_named("/a"), Peer::unix_named("/b"));
+    let sent = testkit::datagram(&mut handler, a.clone(), b"x");
+    assert_eq!(sent, [(a.clone(), b"x".to_vec()), (b.clone(), vec![]), (a, b"again".to_vec())]);
+    assert_eq!(testkit::datagram(&mut handler, Peer::Unix, b"x"), [(b, vec![])]);
+}

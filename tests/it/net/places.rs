@@ -1,0 +1,111 @@
+//! A peer that may have one connection and comes again as soon as the last one has ended is let in:
+//! its place is given back before it can see the end.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use socketserver::{BlockingHandler, Close, Context, Handler, Limits, Mode, Peer, Server, Stream};
+
+use crate::net::per_peer::client_from;
+use crate::support::queue::{End, Stage};
+use crate::support::real::{Running, read_to_end};
+
+/// Greets, and ends at any word.
+struct OneWord;
+
+impl Handler for OneWord {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        cx.write(b"!");
+    }
+
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        cx.close(Close::Done);
+        Ok(input.len())
+    }
+}
+
+impl BlockingHandler for OneWord {
+    fn handle(&mut self, stream: &mut Stream) -> std::io::Result<()> {
+        stream.write_all(b"!")?;
+        stream.flush()?;
+        stream.read_exact(&mut [0])
+    }
+}
+
+fn limits() -> Limits {
+    Limits::default().connections_per_peer(Some(1))
+}
+
+/// Comes again and again; `leave` is what a client does once it has seen the end.
+fn comes_again(server: &Running, times: usize, leave: fn(&TcpStream), what: &str) {
+    let mut left = Vec::new();
+    for n in 0..times {
+        let mut client = server.client();
+        let mut greeting = [0];
+        let greeted = client.read(&mut greeting);
+        assert!(matches!(greeted, Ok(1)), "{what}: the {n}th was not let in: {greeted:?}");
+        client.write_all(b"x").unwrap();
+        assert_eq!(read_to_end(&mut client), b"", "{what}");
+        leave(&client);
+        left.push(client);
+        left.drain(..left.len().saturating_sub(50));
+    }
+    assert_eq!(server.handle.metrics().refused_by_limit, 0, "{what}");
+}
+
+#[test]
+fn who_comes_again_after_its_end_is_let_in() {
+    for mode in [Mode::Multiplex, Mode::Threads(2)] {
+        let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| OneWord);
+        let server = Running::start(server.limits(limits()).mode(mode));
+        // The server has closed, or waits for the client to do so.
+        let leave = |client: &TcpStream| drop(client.shutdown(Shutdown::Both));
+        comes_again(&server, 300, leave, &format!("{mode:?}"));
+    }
+}
+
+/// The end is another reactor's, and the place is the whole server's.
+#[test]
+fn who_comes_again_after_its_end_is_let_in_by_several_reactors() {
+    let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| OneWord);
+    let server = Running::start(server.limits(limits()).mode(Mode::Reactors(3)));
+    comes_again(&server, 2_000, |client| drop(client.shutdown(Shutdown::Both)), "reactors");
+}
+
+/// Many times, because what is seen in between is a matter of microseconds.
+#[test]
+fn who_comes_again_to_a_blocking_handler_is_let_in() {
+    let server = Server::bind("127.0.0.1:0").unwrap().requests(|_: &Peer| OneWord);
+    let server = Running::start(server.limits(limits()).mode(Mode::Threads(2)));
+    comes_again(&server, 3_000, |_| {}, "blocking");
+}
+
+/// The newcomer is accepted in one look at the events, and the end of its last connection comes in
+/// the next one only: so many others have news that one look does not show all.
+#[test]
+fn who_comes_again_before_its_end_is_seen_is_let_in_when_it_has_been_seen() {
+    const MANY: usize = 300;
+    let stage = Stage::new(Mode::Multiplex, limits(), End::Drain, false);
+    let enter = |from: [u8; 4]| {
+        let mut client = client_from(from, &stage.server);
+        client.read_exact(&mut [0]).expect("a greeting");
+        client
+    };
+    let mut holder = enter([127, 0, 2, 1]);
+    let mut crowd: Vec<TcpStream> =
+        (0..MANY).map(|n| enter([127, 1, (n / 200) as u8, (n % 200) as u8 + 1])).collect();
+    let old = enter([127, 0, 0, 9]);
+    holder.write_all(b"b").unwrap();
+    stage.keeper.is_held_up();
+    // In the order in which the events are shown: somebody else comes, the many, and the end.
+    let _early = client_from([127, 0, 3, 1], &stage.server);
+    for client in &mut crowd {
+        client.write_all(b"x").unwrap();
+    }
+    old.shutdown(Shutdown::Both).unwrap();
+    let mut again = client_from([127, 0, 0, 9], &stage.server);
+    stage.keeper.let_go();
+    let greeted = again.read(&mut [0]);
+    assert!(matches!(greeted, Ok(1)), "it was not let in: {greeted:?}");
+    assert_eq!(stage.server.handle.metrics().refused_by_limit, 0);
+}

@@ -1,0 +1,6 @@
+//! Topics.
+
+pub(crate) mod passes;
+pub(crate) mod releases;
+pub(crate) mod topics;
+pub(crate) mod watches;

@@ -1,0 +1,7 @@
+//! The chat and session services, and the protocol of lines.
+
+pub(crate) mod chat;
+pub(crate) mod chat_seeds;
+pub(crate) mod chat_text;
+pub(crate) mod lines;
+pub(crate) mod session;

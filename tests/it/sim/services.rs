@@ -1,0 +1,191 @@
+//! The simulation of the services: web, chat and session, whatever network they are on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use socketserver::Peer;
+use socketserver::services::chat::Chat;
+use socketserver::services::session::Session;
+use socketserver::services::web::Web;
+use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
+
+use crate::sim::echo::Talker;
+
+/// Sends requests one behind the other without waiting, and checks each answer.
+struct Browser {
+    requests: Vec<Vec<u8>>,
+    /// The bodies of the answers that are to come.
+    bodies: Vec<Vec<u8>>,
+    came: Vec<u8>,
+    answers: usize,
+    was_late: bool,
+}
+
+impl Browser {
+    fn new(random: &mut Random) -> Browser {
+        let (mut requests, mut bodies) = (Vec::new(), Vec::new());
+        for n in 0..random.below(8) {
+            let text = "x".repeat(random.below(600));
+            let (request, body) = match random.below(6) {
+                0 => (format!("GET /n/{n} HTTP/1.1\r\nHost: a\r\n\r\n"), n.to_string()),
+                1 => (format!("GET /late/{n} HTTP/1.1\r\nHost: a\r\n\r\n"), n.to_string()),
+                2 => (format!("GET /offload/{n} HTTP/1.1\r\nHost: a\r\n\r\n"), n.to_string()),
+                3 => ("GET /large HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "y".repeat(3000)),
+                4 => (
+                    format!(
+                        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{text}",
+                        text.len()
+                    ),
+                    text,
+                ),
+                _ => (
+                    format!(
+                        "PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+                         {}{:x}\r\n{text}!\r\n0\r\n\r\n",
+                        "1\r\n-\r\n",
+                        text.len() + 1,
+                    ),
+                    format!("-{text}!"),
+                ),
+            };
+            requests.push(request.into_bytes());
+            bodies.push(body.into_bytes());
+        }
+        Browser { requests, bodies, came: Vec::new(), answers: 0, was_late: false }
+    }
+}
+
+impl Script for Browser {
+    fn next(&mut self, random: &mut Random) -> Action {
+        match self.requests.is_empty() {
+            _ if random.one_in(200) => Action::Reset,
+            false => Action::Send(self.requests.remove(0)),
+            // Who shuts before the answers have come gets them all the same.
+            true if self.answers == self.bodies.len() || random.one_in(10) => Action::Shut,
+            true => Action::Wait,
+        }
+    }
+
+    fn received(&mut self, bytes: &[u8]) {
+        self.came.extend(bytes);
+        while let Some(end) = self.came.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = std::str::from_utf8(&self.came[..end]).unwrap();
+            let field = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+            let field = field.or(head.lines().find_map(|l| l.strip_prefix("content-length: ")));
+            let len: usize = field.expect("a length").parse().unwrap();
+            let Some(body) = self.came.get(end + 4..end + 4 + len) else { return };
+            assert!(!self.was_late, "an answer behind the last one");
+            // Whose request takes longer than it may is told so, and closed.
+            self.was_late = head.starts_with("HTTP/1.1 408 ");
+            assert!(self.was_late || head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+            if !self.was_late {
+                assert!(
+                    self.bodies.get(self.answers).is_some_and(|wanted| wanted == body),
+                    "{head}"
+                );
+                self.answers += 1;
+            }
+            self.came.drain(..end + 4 + len);
+        }
+    }
+
+    fn ended(&mut self, end: &End) {
+        if let End::Whole(why) = end {
+            let is_complete = self.answers == self.bodies.len();
+            assert!(is_complete || self.was_late, "answers are missing: {why}");
+            assert!(self.came.is_empty(), "half an answer");
+        }
+    }
+}
+
+fn web() -> Web {
+    Web::new()
+        .get("/n/{n}", |request, reply| reply.text(request.param("n").unwrap_or_default()))
+        .get("/late/{n}", |request, reply| {
+            let n = request.param("n").unwrap_or_default();
+            reply.after(Duration::from_millis(30)).text(n)
+        })
+        .get("/offload/{n}", |request, reply| {
+            let n = request.param("n").unwrap_or_default().to_owned();
+            reply.offload("text/plain", move || Ok(n.into_bytes()))
+        })
+        .get("/large", |_, reply| reply.text(&"y".repeat(3000)))
+        .any("/echo", |request, reply| reply.bytes("text/plain", request.body()))
+}
+
+#[test]
+fn each_request_has_its_answer() {
+    seeds(0..200, |seed| drop(Simulation::new(seed).run(web(), Browser::new)));
+}
+
+#[test]
+fn a_session_answers_each_line() {
+    // A line that takes longer than half a second counts without its end, which then belongs to it:
+    // only commands of one byte mean the same however late the rest of them comes.
+    let client = |random: &mut Random| {
+        let mut to_say = vec![b"\n".to_vec()];
+        let mut expected = "我是多线程请重新输入.".to_owned();
+        for _ in 0..random.below(30) {
+            let zero = random.one_in(2);
+            to_say.push(if zero { b"0\n" } else { b"1\n" }.to_vec());
+            expected += if zero { "您输入的是0" } else { "请重新输入." };
+        }
+        Talker::new(to_say, expected.into_bytes())
+    };
+    seeds(0..200, |seed| drop(Simulation::new(seed).run(|_: &Peer| Session::new(), client)));
+}
+
+/// Says numbered lines, and hears those of others in their order.
+struct Member {
+    to_say: usize,
+    said: usize,
+    came: Vec<u8>,
+    /// What each of the others said last.
+    heard: BTreeMap<String, usize>,
+}
+
+impl Member {
+    fn new(random: &mut Random) -> Member {
+        Member { to_say: random.below(12), said: 0, came: Vec::new(), heard: BTreeMap::new() }
+    }
+
+    fn hear(&mut self, line: &str) {
+        if line.starts_with("* ") {
+            return;
+        }
+        let (who, what) = line.split_once(": ").expect("nothing else is said");
+        let number: usize = what.strip_prefix("第").expect("that was never said").parse().unwrap();
+        let last = self.heard.insert(who.to_owned(), number);
+        assert!(last.is_none_or(|last| last + 1 == number), "{who}: {last:?}, then {number}");
+    }
+}
+
+impl Script for Member {
+    fn next(&mut self, random: &mut Random) -> Action {
+        if random.one_in(3) {
+            return Action::Wait;
+        }
+        if self.said == self.to_say {
+            return if random.one_in(30) { Action::Shut } else { Action::Wait };
+        }
+        if random.one_in(8) {
+            return Action::Send(b"/who\n".to_vec());
+        }
+        self.said += 1;
+        Action::Send(format!("第{}\r\n", self.said).into_bytes())
+    }
+
+    fn received(&mut self, bytes: &[u8]) {
+        self.came.extend(bytes);
+        while let Some(end) = self.came.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.came.drain(..=end).collect();
+            let line = String::from_utf8(line).expect("whole characters");
+            self.hear(line.trim_end_matches(['\n', '\r']));
+        }
+    }
+}
+
+#[test]
+fn everybody_in_a_room_hears_the_others_in_order() {
+    seeds(0..200, |seed| drop(Simulation::new(seed).run(Chat::new(), Member::new)));
+}

@@ -1,0 +1,133 @@
+//! For the tests of HTTP: requests and answers, read whole and held against the laws.
+
+use std::sync::Arc;
+
+use socketserver::protocol::http::{Http, HttpLimits, Message, Version};
+use socketserver::testkit::{Client, Network, laws};
+use socketserver::{Close, Limits, Peer, Protocol, Service, Step};
+
+pub(crate) use crate::support::corpus::oracles::answers::{Answer, answer, answers};
+
+/// What a request came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) is_old: bool,
+    pub(crate) path: String,
+    pub(crate) query: Option<String>,
+    pub(crate) host: String,
+    pub(crate) fields: Vec<(String, Vec<u8>)>,
+    pub(crate) keep_alive: bool,
+    pub(crate) has_body: bool,
+    pub(crate) content_length: Option<u64>,
+    pub(crate) expects_continue: bool,
+    pub(crate) body: Vec<u8>,
+    pub(crate) is_complete: bool,
+}
+
+/// The requests of an input, and how it ended: with so many bytes left over, or refused.
+pub(crate) type Outcome = (Vec<Request>, Result<usize, Close>);
+
+/// Reads `input` after it was held against the laws.
+pub(crate) fn read(input: &[u8]) -> Outcome {
+    read_within(&HttpLimits::default(), input)
+}
+
+pub(crate) fn read_within(limits: &HttpLimits, input: &[u8]) -> Outcome {
+    let shared = Arc::new(limits.clone());
+    laws(|| Http::new(Arc::clone(&shared)), show, input);
+    decode_all(limits, input)
+}
+
+/// The same without a look at the laws: `input` is read once.
+pub(crate) fn decode_all(limits: &HttpLimits, input: &[u8]) -> Outcome {
+    let mut http = Http::new(Arc::new(limits.clone()));
+    let mut input = input.to_vec();
+    let mut requests = Vec::new();
+    let mut used = 0;
+    while used < input.len() {
+        match http.decode(&mut input[used..]) {
+            Ok(Step::Message(message, n)) => {
+                note(message, &mut requests);
+                used += n;
+            }
+            Ok(Step::Skip(n)) => used += n,
+            Ok(Step::NeedMore) => break,
+            Err(why) => return (requests, Err(why)),
+        }
+    }
+    (requests, Ok(input.len() - used))
+}
+
+/// The one request that `input` must be, all of it.
+pub(crate) fn only(input: &[u8]) -> Request {
+    let (mut requests, end) = read(input);
+    assert_eq!((requests.len(), end), (1, Ok(0)), "{}", input.escape_ascii());
+    requests.remove(0)
+}
+
+/// The status an input was refused with.
+pub(crate) fn refusal(outcome: &Outcome) -> Option<u16> {
+    match outcome.1 {
+        Err(Close::Malformed { code, .. }) => Some(code),
+        Err(ref other) => panic!("ended for another reason than malformed input: {other}"),
+        Ok(_) => None,
+    }
+}
+
+fn show(message: Message<'_>, seen: &mut Vec<u8>) {
+    match message {
+        Message::Body { bytes, is_last } => {
+            seen.extend_from_slice(bytes);
+            if is_last {
+                seen.extend_from_slice(b"<end of body>");
+            }
+        }
+        head => {
+            let mut requests = Vec::new();
+            note(head, &mut requests);
+            seen.extend_from_slice(format!("{requests:?}").as_bytes());
+        }
+    }
+}
+
+fn note(message: Message<'_>, requests: &mut Vec<Request>) {
+    match message {
+        Message::Head(head) => requests.push(Request {
+            method: head.method().to_string(),
+            is_old: head.version() == Version::Http10,
+            path: head.path().to_owned(),
+            query: head.query().map(str::to_owned),
+            host: String::from_utf8(head.host().to_vec()).unwrap(),
+            fields: head.fields().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+            keep_alive: head.keep_alive(),
+            has_body: head.has_body(),
+            content_length: head.content_length(),
+            expects_continue: head.expects_continue(),
+            body: Vec::new(),
+            is_complete: !head.has_body(),
+        }),
+        Message::Body { bytes, is_last } => {
+            let request = requests.last_mut().expect("a body follows a head");
+            assert!(!request.is_complete, "a body goes on after its last piece");
+            request.body.extend_from_slice(bytes);
+            request.is_complete = is_last;
+        }
+    }
+}
+
+/// A client in memory of a service.
+pub(crate) fn connect(network: &mut Network, service: &mut impl Service) -> Client {
+    let handler = service.accept(&Peer::Unix).expect("admitted");
+    network.connect(handler)
+}
+
+/// Everything that a service says to `input`, and whether it closed.
+pub(crate) fn ask(mut service: impl Service, input: &[u8]) -> (Vec<u8>, bool) {
+    let mut network = Network::new(Limits::default());
+    let client = connect(&mut network, &mut service);
+    network.send(client, input);
+    network.settle();
+    let is_closed = network.is_closed(client);
+    (network.received(client), is_closed)
+}

@@ -1,0 +1,13 @@
+//! What the tests share: handlers, clients, processes, and ways to wait.
+
+pub(crate) mod chat;
+pub(crate) mod corpus;
+pub(crate) mod handlers;
+pub(crate) mod http;
+pub(crate) mod log;
+pub(crate) mod output;
+pub(crate) mod process;
+pub(crate) mod queue;
+pub(crate) mod real;
+pub(crate) mod waiting;
+pub(crate) mod wish_model;

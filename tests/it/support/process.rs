@@ -1,0 +1,86 @@
+//! Examples as processes: who belongs to one, and how to stop and continue them where they are.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::real::{Example, exchange};
+use crate::support::waiting::until;
+
+/// Starts `program` with so many workers, on a port and on `path` if there is one, and waits until
+/// the workers run.
+pub(crate) fn supervise(
+    program: &Path,
+    workers: usize,
+    path: Option<&Path>,
+    arguments: &[&str],
+) -> Example {
+    let mut command = Command::new(program);
+    command.args(["--mode", "processes", "--workers", &workers.to_string()]);
+    command.args(["--bind", "127.0.0.1:0"]).args(arguments);
+    if let Some(path) = path {
+        command.arg("--bind").arg(format!("unix:{}", path.display()));
+    }
+    let mut example = Example::spawn(command, 1 + usize::from(path.is_some()));
+    (0..workers).for_each(|_| drop(example.until_logged("started")));
+    example
+}
+
+/// The ids of its workers.
+pub(crate) fn workers(example: &Example) -> Vec<u32> {
+    children(example.child.id())
+}
+
+fn children(id: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    children.split_whitespace().map(|id| id.parse().unwrap()).collect()
+}
+
+pub(crate) fn signal(id: u32, name: &str) {
+    let status = Command::new("kill").args(["-s", name, &id.to_string()]).status().unwrap();
+    assert!(status.success(), "no process {id} to send {name} to");
+}
+
+/// How a process is (proc_pid_stat(5)): `R`, `S`, `T`, `Z` and others.
+pub(crate) fn state(id: u32) -> char {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+}
+
+/// Stops a process where it is, and waits until it has: a signal takes effect some time after it
+/// was sent.
+pub(crate) fn halt(id: u32) {
+    signal(id, "STOP");
+    until("the process is stopped", || match state(id) {
+        'T' => Ok(()),
+        other => Err(other),
+    });
+}
+
+/// A process and its workers, stopped where they are until this is dropped.
+pub(crate) struct Halted(Vec<u32>);
+
+impl Halted {
+    pub(crate) fn all_of(own: u32) -> Halted {
+        halt(own);
+        let workers = children(own);
+        workers.iter().for_each(|id| halt(*id));
+        Halted(workers.into_iter().chain([own]).collect())
+    }
+}
+
+impl Drop for Halted {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|id| signal(*id, "CONT"));
+    }
+}
+
+/// A client in the middle of a request that a worker has begun to read.
+pub(crate) fn uploading(example: &Example) -> TcpStream {
+    let mut client = example.client();
+    let head =
+        "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    assert_eq!(exchange(&mut client, head).status, 100);
+    client
+}

@@ -1,0 +1,159 @@
+//! Answers that are made piece by piece: how they are framed, and that they wait for their reader.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::StatusCode;
+use socketserver::Limits;
+use socketserver::services::web::Web;
+use socketserver::testkit::Network;
+
+use crate::support::http::{answer, answers, ask, connect};
+
+fn request(target: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n")
+}
+
+/// A site with one answer of `count` pieces of `size` bytes, and how many were made.
+fn pieces(count: usize, size: usize) -> (Web, Arc<AtomicUsize>) {
+    let made = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&made);
+    let web = Web::new()
+        .get("/", move |_, reply| {
+            let counter = Arc::clone(&counter);
+            reply.pieces(
+                "text/x",
+                (0..count).map(move |n| {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    vec![b'a' + (n % 26) as u8; size]
+                }),
+            )
+        })
+        .get("/next", |_, reply| reply.text("next"));
+    (web, made)
+}
+
+#[test]
+fn pieces_are_not_sent_where_the_status_allows_no_body() {
+    for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
+        let web = Web::new()
+            .get("/", move |_, reply| {
+                reply.status(status).pieces("text/x", [b"nobody may see this".to_vec()])
+            })
+            .get("/next", |_, reply| reply.text("next"));
+        let (said, _) = ask(web, [request("/"), request("/next")].concat().as_bytes());
+        let answers = answers(&["GET"; 2], &said);
+        assert_eq!(answers[0].status, status.as_u16());
+        // RFC 9112, section 6.1: none with 204; and with 304 there is no need.
+        assert_eq!(answers[0].field("transfer-encoding"), None);
+        assert_eq!(answers[1].text(), "next");
+    }
+}
+
+#[test]
+fn pieces_are_chunks_and_an_empty_one_does_not_end_them() {
+    let web = Web::new().get("/", |_, reply| {
+        reply.pieces("text/x", [b"a".to_vec(), Vec::new(), vec![b'b'; 17], Vec::new()])
+    });
+    let (said, is_closed) = ask(web, request("/").as_bytes());
+    assert!(said.ends_with(b"\r\n\r\n1\r\na\r\n11\r\nbbbbbbbbbbbbbbbbb\r\n0\r\n\r\n"));
+    assert!(!is_closed);
+    assert_eq!(answers(&["GET"], &said)[0].field("transfer-encoding"), Some("chunked"));
+}
+
+#[test]
+fn pieces_for_an_old_client_end_with_the_connection() {
+    for fields in ["", "Connection: keep-alive\r\n"] {
+        let (web, _) = pieces(3, 2);
+        let (said, is_closed) = ask(web, format!("GET / HTTP/1.0\r\n{fields}\r\n").as_bytes());
+        let answer = answers(&["GET"], &said).remove(0);
+        assert_eq!(answer.text(), "aabbcc");
+        assert_eq!(answer.field("transfer-encoding"), None);
+        assert!(answer.says_close() && is_closed);
+    }
+}
+
+#[test]
+fn pieces_are_not_made_for_head() {
+    let (web, made) = pieces(3, 2);
+    let (said, is_closed) = ask(web, request("/").replace("GET", "HEAD").as_bytes());
+    assert_eq!(answers(&["HEAD"], &said)[0].field("transfer-encoding"), Some("chunked"));
+    assert!(!is_closed);
+    assert_eq!(made.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn the_answer_to_the_head_of_an_old_client_says_what_becomes_of_the_connection() {
+    for fields in ["", "Connection: keep-alive\r\n"] {
+        let (web, _) = pieces(3, 2);
+        let (said, is_closed) = ask(web, format!("HEAD / HTTP/1.0\r\n{fields}\r\n").as_bytes());
+        let answer = answers(&["HEAD"], &said).remove(0);
+        assert_eq!(answer.says_close(), is_closed, "{answer:?}");
+    }
+}
+
+#[test]
+fn pieces_wait_for_a_slow_reader() {
+    const SIZE: usize = 10_000;
+    let (mut web, made) = pieces(1_000, SIZE);
+    let limits = Limits::default().output_low(20_000).output_high(40_000);
+    let mut network = Network::new(limits);
+    let client = connect(&mut network, &mut web);
+    network.window(client, 100_000);
+    network.send(client, [request("/"), request("/next")].concat().as_bytes());
+    let mut said = Vec::new();
+    let mut rounds = 0;
+    loop {
+        network.settle();
+        let more = network.received(client);
+        if more.is_empty() {
+            break;
+        }
+        rounds += 1;
+        said.extend_from_slice(&more);
+        // The mark, and the piece and the head that go beyond it.
+        let ahead = made.load(Ordering::Relaxed) * SIZE;
+        assert!(ahead <= said.len() + 40_000 + 2 * SIZE, "{ahead} made, {} taken", said.len());
+    }
+    assert!(rounds >= 100, "the reader was not slow");
+    let answers = answers(&["GET"; 2], &said);
+    assert_eq!(answers[0].body.len(), 1_000 * SIZE);
+    let letters = answers[0].body.chunks(SIZE).enumerate();
+    assert!(
+        letters.into_iter().all(|(n, piece)| piece.iter().all(|b| *b == b'a' + (n % 26) as u8))
+    );
+    assert_eq!(answers[1].text(), "next");
+}
+
+#[test]
+fn pieces_whose_maker_panics_are_cut_off_and_not_ended() {
+    let web = Web::new().get("/", |_, reply| {
+        let first = std::iter::once(b"first".to_vec());
+        reply.pieces("text/x", first.chain(std::iter::once_with(|| panic!("on purpose"))))
+    });
+    let (said, is_closed) = ask(web, request("/").as_bytes());
+    // A client must be able to tell that this is not all.
+    assert!(said.ends_with(b"5\r\nfirst\r\n"), "{}", said.escape_ascii());
+    assert!(answer("GET", &said).is_none() && is_closed);
+}
+
+#[test]
+fn an_endless_answer_holds_nobody_up() {
+    let mut web = Web::new()
+        .get("/", |_, reply| reply.pieces("text/x", std::iter::repeat(vec![b'x'; 1000])))
+        .get("/next", |_, reply| reply.text("next"));
+    let mut network = Network::new(Limits::default());
+    let endless = connect(&mut network, &mut web);
+    let other = connect(&mut network, &mut web);
+    network.send(endless, request("/").as_bytes());
+    network.turn();
+    network.send(other, request("/next").as_bytes());
+    for _ in 0..3 {
+        network.turn();
+        assert!(!network.received(endless).is_empty());
+    }
+    assert_eq!(answers(&["GET"], &network.received(other))[0].text(), "next");
+    network.reset(endless);
+    network.settle();
+    assert_eq!(network.connections(), 1);
+}
