@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::close::Close;
 use crate::handler::Handler;
+use crate::handler::notifier::Notifier;
 use crate::id::Id;
 use crate::net::destination::Destination;
 use crate::net::peer::Peer;
@@ -78,6 +79,8 @@ pub(crate) struct Record {
     pub(crate) halted: bool,
     /// Whole messages that a protocol has found, until they are counted.
     pub(crate) messages: u64,
+    /// Reaches the handlers of this loop from any thread.
+    pub(crate) notifier: Notifier,
 }
 
 /// All a handler may act on. It records and never fails: no method touches a socket, none
@@ -359,6 +362,12 @@ impl<'a> Context<'a> {
     /// too. What is written, sent or published to it after this goes nowhere.
     pub fn finish(&mut self) {
         self.record.effects.push(Effect::Finish);
+    }
+
+    /// Returns what reaches this handler, with its [`id`](Context::id), from any thread.
+    #[cfg(feature = "http")]
+    pub(crate) fn notifier(&self) -> Notifier {
+        self.record.notifier.clone()
     }
 
     /// A protocol has found a message.

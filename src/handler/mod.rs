@@ -6,6 +6,7 @@ pub(crate) mod callbacks;
 pub(crate) mod context;
 pub(crate) mod datagram;
 pub(crate) mod framed;
+pub(crate) mod notifier;
 pub(crate) mod stream;
 
 use std::io;
