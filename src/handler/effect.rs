@@ -4,6 +4,7 @@
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::notification::{Message, Ticket};
+use crate::handler::notifier::Notifier;
 use crate::id::Id;
 use crate::net::destination::Destination;
 use crate::now::Now;
@@ -71,4 +72,6 @@ pub(crate) struct Record {
     pub(crate) halted: bool,
     /// Whole messages that a protocol has found, until they are counted.
     pub(crate) messages: u64,
+    /// Reaches the handlers of this loop from any thread.
+    pub(crate) notifier: Notifier,
 }

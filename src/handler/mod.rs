@@ -8,6 +8,7 @@ pub(crate) mod datagram;
 pub(crate) mod effect;
 pub(crate) mod framed;
 pub(crate) mod notification;
+pub(crate) mod notifier;
 pub(crate) mod output;
 pub(crate) mod payload;
 pub(crate) mod stream;

@@ -31,6 +31,7 @@ use crate::close::Close;
 use crate::exec::{Executor, Job, Task};
 use crate::handler::Handler;
 use crate::handler::effect::Dial;
+use crate::handler::notifier::Notifier;
 use crate::id::{Id, Shard};
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
@@ -79,6 +80,12 @@ impl<T: Transport> Hub<T> {
     /// the general one. It changes nothing but the cost.
     pub(crate) fn set_ordinary_path(&mut self, is_taken: bool) {
         self.connections.turn_mut().set_ordinary_path(is_taken);
+    }
+
+    /// Has handlers told from other threads by `notifier`, whose notifications come back by
+    /// [`obey`](Hub::obey).
+    pub(crate) fn set_notifier(&mut self, notifier: Notifier) {
+        self.connections.turn_mut().record.notifier = notifier;
     }
 
     pub(crate) fn len(&self) -> usize {

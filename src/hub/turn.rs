@@ -77,7 +77,8 @@ impl Turn {
 
     /// Returns an empty record for a handler that goes to a worker.
     pub(super) fn spare_record(&mut self) -> Record {
-        let mut record = self.spare.pop().unwrap_or_default();
+        let fresh = || Record { notifier: self.record.notifier.clone(), ..Record::default() };
+        let mut record = self.spare.pop().unwrap_or_else(fresh);
         (record.now, record.stopping) = (self.record.now, self.record.stopping);
         record.room = self.record.room;
         record

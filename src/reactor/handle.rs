@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{error, fmt};
 
 use crate::handler::effect::Effect;
+use crate::handler::notifier::Notifier;
 use crate::id::Id;
 use crate::mailbox::{Doorbell, Mailbox, Refused, Taken};
 use crate::metrics::Metrics;
@@ -249,6 +250,17 @@ impl ServerHandle {
         self.shared.commands.send(command).map_err(|refused| match refused {
             Refused::Full(_) => HandleError::Full,
             Refused::Closed(_) => HandleError::Gone,
+        })
+    }
+
+    /// What reaches the handlers of the loop from any thread. It is not refused for what other
+    /// commands wait.
+    pub(crate) fn notifier(&self) -> Notifier {
+        let handle = self.clone();
+        Notifier::new(move |to, note| {
+            let sent = handle.shared.commands.send_beyond(Effect::Notify(to, note));
+            // The server has ended.
+            panics::drop_quietly(sent.map_err(Refused::into_message));
         })
     }
 

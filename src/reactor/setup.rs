@@ -99,6 +99,7 @@ impl<'s, S: System> Reactor<'s, S> {
         let counters = system.handle().counters();
         let mut hub = Hub::new(limits.clone(), budgets.hub, executor, shard, counters, stopwatch);
         hub.set_ordinary_path(setup.takes_ordinary_path);
+        hub.set_notifier(system.handle().notifier());
         hub.note_time(now);
         if limits.connections_per_peer.is_some() {
             hub.note_departures();

@@ -10,15 +10,19 @@ use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::exec::{Executor, Task};
 use crate::handler::Handler;
 use crate::handler::effect::{Dial, Effect};
+use crate::handler::notification::Message;
+use crate::handler::notifier::Notifier;
 use crate::hub::{Budgets, Hub, Readiness};
 use crate::id::Id;
 use crate::id::Shard;
 use crate::limits::Limits;
+use crate::mailbox::{Doorbell, Mailbox, Refused};
 use crate::metrics::Metrics;
 use crate::metrics::counters::{Counters, CountersReader};
 use crate::metrics::stopwatch::Stopwatch;
 use crate::net::destination::Destination;
 use crate::net::peer::Peer;
+use crate::panics;
 use crate::topic::Topic;
 
 /// The client's end of a connection of a [`Network`].
@@ -40,6 +44,8 @@ pub struct Network {
     /// What workers are doing: handlers that travel, and work that was offloaded; each with its
     /// reactor.
     pub(super) tasks: Vec<(usize, Task)>,
+    /// What other threads tell handlers.
+    pub(super) mail: Mailbox<(Id, Message)>,
 }
 
 pub(super) struct End {
@@ -99,10 +105,15 @@ impl Network {
     }
 
     fn make(limits: Limits, executor: Executor, reactors: usize) -> Network {
+        // Every turn looks into it.
+        let mail = Mailbox::new(&Doorbell::new(|| {}));
         let hub = |index, counters| {
             let shard = Shard::new(index, reactors);
             let budgets = Budgets::default();
-            Hub::new(limits.clone(), budgets, executor, shard, counters, Stopwatch::default())
+            let stopwatch = Stopwatch::default();
+            let mut hub = Hub::new(limits.clone(), budgets, executor, shard, counters, stopwatch);
+            hub.set_notifier(notifier(&mail));
+            hub
         };
         let counters: Vec<Counters> = (0..reactors).map(|_| Counters::new()).collect();
         Network {
@@ -113,6 +124,7 @@ impl Network {
             stray: Vec::new(),
             dials: VecDeque::new(),
             tasks: Vec::new(),
+            mail,
         }
     }
 
@@ -270,6 +282,7 @@ impl Network {
             self.deliver(Client(at));
         }
         self.deliver_stray();
+        self.deliver_mail();
         for _ in 0..self.tasks.len() {
             self.work(0);
         }
@@ -396,6 +409,14 @@ impl Network {
     fn wire(&self, client: Client) -> MutexGuard<'_, Wire> {
         lock(&self.ends[client.0].wire)
     }
+}
+
+fn notifier(mail: &Mailbox<(Id, Message)>) -> Notifier {
+    let mail = mail.clone();
+    Notifier::new(move |to, note| {
+        let sent = mail.send((to, note));
+        panics::drop_quietly(sent.map_err(Refused::into_message));
+    })
 }
 
 impl fmt::Debug for Network {

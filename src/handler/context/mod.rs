@@ -11,6 +11,8 @@ use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::effect::{Effect, Record};
 use crate::handler::notification::Ticket;
+#[cfg(feature = "http")]
+use crate::handler::notifier::Notifier;
 use crate::handler::output::Output;
 use crate::id::Id;
 use crate::net::peer::Peer;
@@ -81,6 +83,12 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.record.halted || self.record.out.len() >= self.record.room
+    }
+
+    /// Returns a notifier that reaches this handler, by its [`id`](Context::id), from any thread.
+    #[cfg(feature = "http")]
+    pub(crate) fn notifier(&self) -> Notifier {
+        self.record.notifier.clone()
     }
 
     /// A protocol has found a message.
