@@ -95,6 +95,7 @@ impl<'a> Context<'a> {
     }
 
     /// What has been recorded so far, for who looks over a handler's shoulder.
+    #[cfg(feature = "testkit")]
     pub(crate) fn record(&mut self) -> &mut Record {
         self.record
     }
