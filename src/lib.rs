@@ -58,6 +58,9 @@
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
 //! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
 //! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
+//! * `testkit`: the module `testkit`, a network in memory and whole servers simulated from a seed. It is
+//!   for tests, so it belongs to the development dependencies:
+//!   `cargo add --dev socketserver --features testkit`.
 //!
 //! # Platforms
 //!
@@ -69,6 +72,11 @@
 //! connection that ends, at level debug if nothing is wrong on this side, else warn. A record is one
 //! line, whatever peers send. [`ServerHandle::metrics`] tells the same in numbers.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The documents are those of all features: what a feature adds is linked to without asking.
+#![cfg_attr(
+    not(all(feature = "http", feature = "processes", feature = "signals", feature = "testkit")),
+    allow(rustdoc::broken_intra_doc_links, reason = "the target may be of a feature that is off")
+)]
 
 #[cfg(not(unix))]
 compile_error!("socketserver runs on Unix only");
@@ -96,6 +104,7 @@ mod server;
 pub mod services;
 mod setters;
 mod sync;
+#[cfg(feature = "testkit")]
 pub mod testkit;
 mod topic;
 
@@ -123,7 +132,7 @@ pub use server::Server;
 pub use topic::Topic;
 
 // The code in the documents is compiled, and run where it can end.
-#[cfg(all(doctest, feature = "http", feature = "signals"))]
+#[cfg(all(doctest, feature = "testkit"))]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/clients.md")]
 #[doc = include_str!("../docs/from-python.md")]

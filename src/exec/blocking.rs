@@ -201,11 +201,13 @@ impl<B, K> Clone for BlockingWorker<B, K> {
 
 impl<B, K> BlockingWorker<B, K> {
     /// Returns true if a connection waits.
+    #[cfg(feature = "testkit")]
     pub(crate) fn has_work(&self) -> bool {
         self.shared.waiting.has_work()
     }
 
     /// Takes the next connection, if one waits.
+    #[cfg(feature = "testkit")]
     pub(crate) fn begin(&self) -> Option<Request<B, K>> {
         self.shared.waiting.try_next()
     }

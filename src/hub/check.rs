@@ -54,6 +54,7 @@ pub(super) fn invariants<T: Transport>(
 
 /// No connection is forgotten: what could be read or written, by what its transport says, is.
 /// Holds whenever all events have been noted and nothing is due.
+#[cfg(feature = "testkit")]
 pub(super) fn rest<T: Transport>(
     connections: &Connections<T>,
     is_readable: impl Fn(&T) -> bool,

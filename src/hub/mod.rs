@@ -250,7 +250,7 @@ impl<T: Transport> Hub<T> {
 
     /// Checks that no connection is forgotten: what could be read or written, by what its transport
     /// says, is. Holds whenever all events have been noted and nothing is due.
-    #[cfg(debug_assertions)]
+    #[cfg(all(debug_assertions, feature = "testkit"))]
     pub(crate) fn check_rest(
         &self,
         is_readable: impl Fn(&T) -> bool,

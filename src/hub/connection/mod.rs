@@ -320,6 +320,7 @@ impl<T: Transport> Connection<T> {
 /// For the checks of debug builds.
 #[cfg(debug_assertions)]
 impl<T: Transport> Connection<T> {
+    #[cfg(feature = "testkit")]
     pub(super) fn transport(&self) -> &T {
         self.exchange.io.transport()
     }
