@@ -167,7 +167,8 @@ impl Metrics {
     /// ```
     /// use socketserver::Metrics;
     ///
-    /// assert!(Metrics::default().closes().any(|(why, count)| why == "timeout_idle" && count == 0));
+    /// let metrics = Metrics::default();
+    /// assert!(metrics.closes().any(|(why, count)| why == "timeout_idle" && count == 0));
     /// ```
     pub fn closes(&self) -> impl Iterator<Item = (&'static str, u64)> {
         REASONS.into_iter().zip(self.closed)
