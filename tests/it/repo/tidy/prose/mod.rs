@@ -272,7 +272,7 @@ const GOOD: &[&str] = &[
     "The timeout to arm when only the peer can make progress. There is none for a closed one.",
     "Comments say why, never what. What follows? `who` is code, and so is `what is sent`.",
     "Explains what happens if the limit is no longer enough, and what to do: see \"What is left\".",
-    "Users who print depend on what they know. Returns true whether or not there was no reader.",
+    "Users who type /who depend on what they know. Returns true whether or not there was no reader.",
     "```text\nWho is there: nobody\n```\n\n    who is code\n\nSee [the end](https://a.b/what-is-it).",
 ];
 

@@ -33,7 +33,7 @@ impl Word {
 /// Returns the words of a passage.
 pub(super) fn split(passage: &Passage) -> Vec<Word> {
     let chars = shown(passage);
-    let is_space = |(c, _): &(char, usize)| c.is_whitespace() || "/–—".contains(*c);
+    let is_space = |(c, _): &(char, usize)| c.is_whitespace() || "–—".contains(*c);
     chars.split(is_space).filter_map(word).collect()
 }
 
@@ -42,8 +42,11 @@ fn word(chars: &[(char, usize)]) -> Option<Word> {
     let first = chars.iter().position(is_letter)?;
     let end = chars.iter().rposition(is_letter)? + 1;
     let text: String = chars[first..end].iter().map(|(c, _)| *c).collect();
+    // A path or a command.
+    let is_path = chars.iter().find(|(c, _)| !"('".contains(*c)).is_some_and(|(c, _)| *c == '/');
+    let text = if is_path { OPAQUE.to_string() } else { text.to_lowercase() };
     let tail = chars[end..].iter().map(|(c, _)| *c).collect();
-    Some(Word { text: text.to_lowercase(), line: chars[first].1, tail })
+    Some(Word { text, line: chars[first].1, tail })
 }
 
 /// The characters of a passage with their lines; one `OPAQUE` for each piece of code, quotation,
