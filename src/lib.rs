@@ -22,36 +22,37 @@
 //! ```
 //!
 //! ```text
-//!             bytes                     messages                  effects
-//!  socket ──────────▶ input ──▶ Protocol ──────▶ MessageHandler ──────────▶ hub ──▶ other connections,
-//!    ▲                          (sans-IO)             │ cx.write()            topics, timers, close
-//!    └────────────── output ◀─────────────────────────┘
-//!  [reactor: mio]   [─────────── hub, handler, protocols: no mio, no clock ───────────]
+//!           bytes                   messages                effects
+//!  socket ───────▶ input ──▶ Protocol ─────▶ MessageHandler ────────▶ hub ──▶ other connections,
+//!    ▲                       (sans-IO)             │ cx.write()         topics, timers, close
+//!    └─────────── output ◀─────────────────────────┘
+//!  [reactor: mio]   [───────── hub, handler, protocols: no mio, no clock ─────────]
 //! ```
 //!
 //! # The paved path
 //!
-//! 1. Write a [`Handler`]: your per-connection object, fed raw bytes. All it may act on is the
-//!    [`Context`] it is handed, which records and never fails.
+//! 1. Write a [`Handler`]: your per-connection object, fed raw bytes. It acts through the
+//!    [`Context`] of each call, which records its effects and never fails.
 //! 2. If the bytes are messages, write a [`Protocol`] that finds them and a [`MessageHandler`]
-//!    that is fed them; [`Framed`] makes a handler of the two.
+//!    that receives them; [`Framed`] makes a handler of the two.
 //! 3. A [`Service`] makes a handler for each accepted peer, or refuses it. Closures are services.
-//! 4. [`Server`] listens, with the options of a [`Listen`], and runs; [`ServerHandle`] stops it from another thread; [`Limits`] bounds
-//!    everything; [`Close`] says why a connection ended.
+//! 4. [`Server`] listens, with the options of a [`Listen`], and runs; [`ServerHandle`] stops it
+//!    from another thread; [`Limits`] bounds everything; [`Close`] is the reason why a connection
+//!    ended.
 //! 5. Test all of it without a socket, on [`testkit::Network`] or in a [`testkit::Simulation`].
 //!
 //! A [`BlockingHandler`] may wait for its peer: it has a [`Stream`] to read and write, and a worker
 //! of [`Mode::Threads`] for itself.
 //!
-//! Datagrams have no connection: a [`DatagramHandler`] behind the address is fed all of them.
+//! Datagrams have no connection: the [`DatagramHandler`] of an address receives all of them.
 //!
-//! Some have all of this ready: `services::web`, routes in, answers out; [`services::chat`], rooms
-//! of people who type lines. The service to read first is the smallest, [`services::session`]: a
-//! handler of raw bytes.
+//! Ready-made services: `services::web`, which maps routes to answers, and [`services::chat`],
+//! rooms of people who type lines. The smallest one, [`services::session`], a handler of raw bytes,
+//! is the best to read first.
 //!
-//! A call of a handler should return soon: one thread serves all connections, so all others wait
-//! for it. What must wait is [offloaded](Context::offload), or runs on workers in another
-//! [`Mode`]. A handler that panics ends its own connection and nothing else.
+//! A call of a handler should return soon: one thread serves all connections, so the others wait
+//! for it. Work that blocks is [offloaded](Context::offload), or runs on workers in another
+//! [`Mode`]. A handler that panics ends its own connection and no other.
 //!
 //! # Features
 //!
@@ -68,9 +69,9 @@
 //!
 //! # Logging
 //!
-//! The library logs through the `log` crate and installs no logger: one record for each
-//! connection that ends, at level debug if nothing is wrong on this side, else warn. A record is one
-//! line, whatever peers send. [`ServerHandle::metrics`] tells the same in numbers.
+//! The library logs through the `log` crate and installs no logger. Each connection that ends logs
+//! one record, at level debug if the end is not a fault of this server, else warn. A record is one
+//! line, whatever bytes peers send. [`ServerHandle::metrics`] reports the same as numbers.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The documents are those of all features: what a feature adds is linked to without asking.
 #![cfg_attr(

@@ -209,8 +209,8 @@ fn a_supervisor_without_a_process_for_a_worker_tries_again() {
     let Some(mut command) = limited(user(4), 1, &copy.path()) else { return };
     command.args(["--mode", "processes", "--workers", "1", "--bind", "127.0.0.1:0"]);
     let mut example = Example::spawn(command, 1);
-    example.until_logged("no worker process");
-    example.until_logged("no worker process");
+    example.until_logged("cannot start a worker process");
+    example.until_logged("cannot start a worker process");
     raise(user(4), example.child.id(), 100);
     example.until_logged("started");
     assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
