@@ -1,9 +1,17 @@
 //! What is known of one connection by both of its sides, and what must be true of it. Knows the
 //! contract of handlers; no wire and no hub.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::close::Close;
+
+/// A timer that a handler has set.
+#[derive(Clone, Copy)]
+pub(super) struct Timer {
+    pub(super) at_ms: u64,
+    pub(super) period_ms: Option<u64>,
+}
 
 /// What is known of one connection by both of its sides.
 #[derive(Default)]
@@ -25,7 +33,7 @@ pub(super) struct Account {
     /// Its handler is being called. One that panics never returns.
     pub(super) called: bool,
     /// When its timer will ring, in milliseconds.
-    pub(super) timer_ms: Option<u64>,
+    pub(super) timers: HashMap<u64, Timer>,
     /// What should never have happened.
     pub(super) breach: Option<String>,
 }
@@ -51,7 +59,8 @@ impl Account {
     pub(super) fn open(&mut self) {
         self.opened = true;
         self.handed_over = false;
-        (self.eof, self.paused, self.timer_ms) = (false, false, None);
+        (self.eof, self.paused) = (false, false);
+        self.timers.clear();
     }
 
     pub(super) fn breach(&mut self, what: impl Into<String>) {
@@ -94,12 +103,17 @@ impl Account {
         }
     }
 
-    pub(super) fn woken(&mut self, now_ms: u64) {
-        self.told("on_wake");
-        match self.timer_ms.take() {
-            Some(at_ms) if at_ms > now_ms => self.breach("on_wake too early"),
+    pub(super) fn rang(&mut self, key: u64, now_ms: u64) {
+        self.told("on_timer");
+        let timer = self.timers.remove(&key);
+        if let Some(Timer { at_ms, period_ms: Some(period_ms) }) = timer {
+            let next = Timer { at_ms: at_ms + period_ms, period_ms: Some(period_ms) };
+            self.timers.insert(key, next);
+        }
+        match timer {
+            Some(timer) if timer.at_ms > now_ms => self.breach("on_timer too early"),
             Some(_) => {}
-            None => self.breach("on_wake without a timer"),
+            None => self.breach("on_timer without a timer"),
         }
     }
 }

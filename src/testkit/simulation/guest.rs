@@ -313,5 +313,5 @@ impl Guest {
 
 /// Work that it offloaded has found no thread: a fault of the system, told as one of the work.
 fn lacks_thread(why: &Close) -> bool {
-    matches!(why, Close::Failed(reason) if **reason == *NO_THREAD)
+    matches!(why, Close::Failed(reason) if reason.to_string() == NO_THREAD)
 }
