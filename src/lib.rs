@@ -99,11 +99,14 @@ mod sync;
 pub mod testkit;
 mod topic;
 
-pub use close::{Close, Timeout};
+pub use close::{Close, HandlerError, Timeout};
 pub use handler::blocking::{BlockingAdmission, BlockingHandler, BlockingService};
-pub use handler::context::{Context, Notification, Undelivered};
+pub use handler::context::Context;
 pub use handler::datagram::{DatagramContext, DatagramHandler};
 pub use handler::framed::{Framed, MessageHandler, Protocol, Step};
+pub use handler::notification::{Message, Notification, Ticket};
+pub use handler::output::Output;
+pub use handler::payload::Payload;
 pub use handler::stream::Stream;
 pub use handler::{Admission, Handler, Service};
 pub use id::Id;

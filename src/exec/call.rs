@@ -6,7 +6,8 @@ use std::io;
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::callbacks::callbacks;
-use crate::handler::context::{Context, Notification};
+use crate::handler::context::Context;
+use crate::handler::notification::Notification;
 use crate::panics;
 
 /// What a handler returned: how much input it used, or why it gives up. `None` if it panicked, or

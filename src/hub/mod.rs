@@ -24,13 +24,13 @@ pub(crate) use self::transport::{Readiness, Transport};
 use self::connections::Connections;
 use self::offload::Offloads;
 use self::pubsub::Topics;
-use self::pubsub::delivery::Delivery;
+use self::pubsub::delivery::Courier;
 use self::shards::Shards;
 use self::turn::Turn;
 use crate::close::Close;
 use crate::exec::{Executor, Job, Task};
 use crate::handler::Handler;
-use crate::handler::context::Dial;
+use crate::handler::effect::Dial;
 use crate::id::{Id, Shard};
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
@@ -42,7 +42,7 @@ use crate::panics;
 pub(crate) struct Hub<T> {
     connections: Connections<T>,
     topics: Topics,
-    delivery: Delivery,
+    courier: Courier,
     shards: Shards,
     offloads: Offloads,
     /// Handlers that have come back from workers.
@@ -66,7 +66,7 @@ impl<T: Transport> Hub<T> {
         Hub {
             connections: Connections::new(turn),
             topics: Topics::new(budgets.topic_log),
-            delivery: Delivery::new(budgets.delivery),
+            courier: Courier::new(budgets.delivery),
             shards: Shards::new(shard, budgets.shard_window),
             offloads: Offloads::default(),
             completed: Vec::new(),
@@ -134,8 +134,9 @@ impl<T: Transport> Hub<T> {
         match task {
             Task::Job(job) => self.completed.push(job),
             Task::Offloaded(offloaded) => {
-                if let Some((id, note)) = self.offloads.finish(offloaded, &mut self.connections) {
-                    self.notify(Id::NOBODY, id, note);
+                let finished = self.offloads.finish(offloaded, &mut self.connections);
+                if let Some((id, notification)) = finished {
+                    self.notify(Id::NOBODY, id, notification);
                 }
             }
         }
@@ -227,7 +228,7 @@ impl<T: Transport> Hub<T> {
             self.settle_pending();
         }
         if self.topics.is_busy() {
-            self.delivery.run(&mut self.topics, &mut self.connections);
+            self.courier.run(&mut self.topics, &mut self.connections);
             self.settle_pending();
         }
         if let Some(first) = batch.first() {

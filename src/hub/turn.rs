@@ -7,7 +7,8 @@ use super::budgets::Budgets;
 use super::time::sweep::Tick;
 use super::time::timeout::{Periods, Progress};
 use crate::exec::{Executor, Task};
-use crate::handler::context::{Effect, Record};
+use crate::handler::effect::{Effect, Record};
+use crate::handler::notification::Notification;
 use crate::id::{Id, Shard};
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
@@ -134,6 +135,11 @@ pub(super) enum Action {
     Effect(Effect),
     /// A list lets the connection go that was throttled.
     Unthrottle,
+    /// A notification of the connection could not be delivered: a message returns to it.
+    Return {
+        to: Id,
+        notification: Notification,
+    },
     /// The connection has ended: so do its memberships.
     LeaveTopics,
 }

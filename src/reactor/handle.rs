@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{error, fmt};
 
-use crate::handler::context::Effect;
+use crate::handler::effect::Effect;
 use crate::id::Id;
 use crate::mailbox::{Doorbell, Mailbox, Refused, Taken};
 use crate::metrics::Metrics;

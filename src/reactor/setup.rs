@@ -14,7 +14,7 @@ use super::shard::ShardMail;
 use super::system::System;
 use super::workers::Workers;
 use crate::exec::{BlockingPool, Executor};
-use crate::handler::context::Dial;
+use crate::handler::effect::Dial;
 use crate::hub::{self, Hub};
 use crate::id::Shard;
 use crate::limits::Limits;

@@ -9,7 +9,7 @@ use std::{fmt, io};
 use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::exec::{Executor, Task};
 use crate::handler::Handler;
-use crate::handler::context::{Dial, Effect};
+use crate::handler::effect::{Dial, Effect};
 use crate::hub::{Budgets, Hub, Readiness};
 use crate::id::Id;
 use crate::id::Shard;

@@ -42,6 +42,7 @@ const ANSWER_TO_OTHERS: &str = "请重新输入.";
 
 /// How long a piece of a line waits for the rest.
 const LINE_PATIENCE: Duration = Duration::from_millis(500);
+const LINE_TIMER: u64 = 0;
 
 /// One client's session; [the module](self) says what it answers. It is a [`Handler`] of raw
 /// bytes and no [`Protocol`](crate::Protocol), because how the input is cut matters to it. It is a
@@ -138,12 +139,12 @@ impl Handler for Session {
             }
         }
         if self.commands.is_within_line() {
-            cx.wake_after(LINE_PATIENCE);
+            cx.set_timer(LINE_TIMER, LINE_PATIENCE);
         }
         Ok(used)
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         self.end_line(cx);
     }
 

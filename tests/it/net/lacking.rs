@@ -31,7 +31,9 @@ impl Handler for Asks {
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         for byte in input.iter() {
             match byte {
-                b'?' => cx.offload(|| b"!"),
+                b'?' => {
+                    cx.offload(|| b"!");
+                }
                 byte => cx.write(&[*byte]),
             }
         }
@@ -39,7 +41,7 @@ impl Handler for Asks {
     }
 
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        cx.write(*note.downcast::<&[u8; 1]>().unwrap());
+        cx.write(note.downcast::<&[u8; 1]>().unwrap());
     }
 }
 
