@@ -1,5 +1,5 @@
-//! A proxy: every connection is carried to another address by the same loop, at the pace of the
-//! slower side, each direction with an end of its own.
+//! A proxy: one loop carries every connection to another address, at the pace of the slower side.
+//! Each direction ends by itself.
 //!
 //! ```text
 //! cargo run --release --example tcp_proxy -- --to 127.0.0.1:8080
@@ -19,26 +19,25 @@ use common::{Exit, Options};
 const HELP: &str = "\
 tcp_proxy: carries every connection to another address
 
-  --to ADDR               where to: 127.0.0.1:8080, [::1]:8080, unix:/path or HOST:PORT,
+  --to ADDR               target: 127.0.0.1:8080, [::1]:8080, unix:/path or HOST:PORT,
                           which is looked up for every connection
 
 options
-  --bind ADDR             where to listen, repeatable: 127.0.0.1:8081, [::1]:8081, unix:/path
-                          (default 127.0.0.1:8081; port 0 takes a free one)
-  --connect-timeout SECS  how long connecting to ADDR may take (default 10, 0: for ever)
+  --bind ADDR             listen address, repeatable: 127.0.0.1:8081, [::1]:8081, unix:/path
+                          (default 127.0.0.1:8081; port 0 chooses a free port)
+  --connect-timeout SECS  timeout for connecting to ADDR (default 10, 0: none)
   --mode MODE             multiplex (default), threads, processes, reactors
-  --workers N             how many threads, processes or reactors (default: the number of
-                          cores)
-  --max-connections N     connections open at once, both sides counted (default 65536)
+  --workers N             number of threads, processes or reactors (default: the
+                          number of cores)
+  --max-connections N     connections open at once, counting both sides (default 65536)
   --max-connections-per-peer N
-                          of them from one address (default: no limit of its own)
-  --idle-timeout SECS     how long nothing may happen on a connection (default 600, 0: for ever)
-  --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
-                          at all)
+                          connections open at once from one address (default: no limit)
+  --idle-timeout SECS     timeout of an inactive connection (default 600, 0: none)
+  --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
   --log LEVEL             off, error, warn, info (default), debug, trace
-  --help                  this text
+  --help                  print this text
 
-SIGTERM or SIGINT (Ctrl-C) lets connections end and exits; a second one exits at once.
+SIGTERM or SIGINT (Ctrl-C) waits for connections to end and exits; a second one exits at once.
 
 try it
   curl http://127.0.0.1:8081/
@@ -49,7 +48,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Exit> {
-    // Whoever is carried may be silent for long; who is not read for it must not be cut.
+    // Proxied connections may be silent for long, and a side that is paused must not time out.
     let idle = Some(std::time::Duration::from_secs(600));
     let limits = Limits::default().idle(idle).first_byte(idle).message(None);
     let mut to = None;
@@ -66,28 +65,28 @@ fn run() -> Result<(), Exit> {
         return Ok(());
     };
     options.limits.connect = connect;
-    let to = to.ok_or_else(|| common::usage("say where to: --to 127.0.0.1:8080"))?;
+    let to = to.ok_or_else(|| common::usage("--to is missing: --to 127.0.0.1:8080"))?;
     let service = move |_: &Peer| Front { to: to.clone(), back: None };
     common::serve(options, |server| server.service(service))
 }
 
-/// What the two sides tell each other.
+/// A notification between the two sides.
 enum Word {
-    /// The other side is there.
+    /// The other side is connected.
     Made(Id),
     /// It sends no more.
     Ended,
-    /// It has gone, or was never reached.
+    /// It has closed, or was not reachable.
     Gone,
 }
 
-/// The side that was accepted. It is not read until there is another one.
+/// The accepted side. It is paused until the other side is connected.
 struct Front {
     to: Destination,
     back: Option<Id>,
 }
 
-/// The side that was connected to.
+/// The connecting side.
 struct Back {
     front: Id,
     to: Destination,
@@ -124,7 +123,7 @@ impl Handler for Front {
         }
     }
 
-    /// What is being carried is carried to its end.
+    /// Data in flight is still delivered.
     fn on_stop(&mut self, _: &mut Context<'_>) {}
 
     fn on_close(&mut self, _: &Close, cx: &mut Context<'_>) {
@@ -150,7 +149,7 @@ impl Handler for Back {
 
     fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
         if let Notification::Undelivered { .. } = notification {
-            // The front had gone before it knew of this side.
+            // The front has closed before it was notified of this side.
             cx.close(Close::Done);
         }
         heed(notification.downcast(), cx);
@@ -168,8 +167,8 @@ impl Handler for Back {
     }
 }
 
-/// The other side has ended, in one direction or altogether: so does this one, behind what was
-/// carried.
+/// The other side has ended, in one or both directions: this one ends, too, after the data in
+/// flight.
 fn heed(word: Result<Word, Notification>, cx: &mut Context<'_>) {
     match word {
         Ok(Word::Ended) => cx.finish(),

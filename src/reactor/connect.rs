@@ -1,5 +1,5 @@
-//! The connections in the making of a loop: names are looked up, addresses tried one after the
-//! other, each with its share of the time.
+//! The connection attempts of a loop: names are looked up, and addresses are tried one after
+//! another, each for its share of the time.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,12 +23,12 @@ use crate::net::peer::Peer;
 use crate::now::Now;
 use crate::{now, panics};
 
-/// All attempts, over sockets of type `T`.
+/// The attempts of a loop, over sockets of type `T`.
 pub(super) struct Connector<T> {
-    /// Each with its serial number, which tells it from others that had its key: a lookup may end
-    /// long after it was given up.
+    /// Each with a serial number, because a key may be reused before the answer of an abandoned
+    /// lookup arrives.
     attempts: Slab<(u64, Attempt<T>)>,
-    /// Attempts begun so far.
+    /// The number of attempts begun.
     count: u64,
     resolver: Resolver,
     timeout: Option<Duration>,
@@ -46,7 +46,7 @@ impl<T> Connector<T> {
         }
     }
 
-    /// Begins to connect.
+    /// Begins an attempt.
     fn dial(&mut self, dial: Dial, outbound: &impl Outbound<Socket = T>, now: Now) {
         let end_ms = match self.timeout {
             Some(timeout) => now.millis().saturating_add(now::millis(timeout)),
@@ -68,14 +68,14 @@ impl<T> Connector<T> {
         }
     }
 
-    /// Refuses to: there is no room for another connection.
+    /// Fails a request: there is no room for another connection.
     fn refuse(&mut self, dial: Dial) {
         let what = "no room for another connection (Limits::connections)";
         let (handler, peer) = (dial.handler, Peer::Unresolved);
         self.outcomes.push(Outcome { handler, peer, socket: Err(io::Error::other(what)) });
     }
 
-    /// Lets an attempt go on, and takes it out when it has ended.
+    /// Advances an attempt, and removes it if it has ended.
     fn advance(&mut self, key: usize, step: impl FnOnce(&mut Attempt<T>) -> Progress) {
         let Some((_, attempt)) = self.attempts.get_mut(key) else { return };
         if step(attempt) == Progress::Ended {
@@ -89,8 +89,8 @@ impl<T> Connector<T> {
         self.advance(key, |attempt| attempt.note(&core.system, core.now));
     }
 
-    /// Takes the answers of the resolver, tries again what was lacking something, and gives up what
-    /// has had its time unless nothing `may_expire`.
+    /// Takes the answers of the resolver, retries attempts that lacked a resource, and expires late
+    /// ones if `may_expire` is true.
     fn step(&mut self, may_expire: bool, outbound: &impl Outbound<Socket = T>, now: Now) {
         self.take_answers(outbound, now);
         if may_expire {
@@ -125,7 +125,7 @@ impl<T> Connector<T> {
         attempts.map(|(key, _)| key).collect()
     }
 
-    /// Returns when something expires or is tried again.
+    /// Returns the time of the next expiry or retry.
     fn next_ms(&self) -> Option<u64> {
         if !self.outcomes.is_empty() {
             return Some(0);
@@ -140,12 +140,12 @@ impl<S: System> Part<S> for Connector<S::Socket> {
         self.step(!core.has_unseen_events, &core.system, core.now);
     }
 
-    /// Hands over what has come of attempts, behind the calls that workers have made before, and
-    /// begins to make the connections that handlers want.
+    /// Hands over the outcomes, after earlier calls made by workers, and begins the connections
+    /// requested by handlers.
     fn take_from_hub(&mut self, core: &mut Core<S>) {
         hand_over(std::mem::take(&mut self.outcomes), core);
         for dial in core.hub.take_dials() {
-            // Only an event tells that one is made, so none of these has left the attempts.
+            // Only an event ends a successful attempt, so all of these still count as attempts.
             let load = core.len() + self.attempts.len() + core.others_load();
             match load < core.limits.connections {
                 true => self.dial(dial, &core.system, core.now),
@@ -158,8 +158,8 @@ impl<S: System> Part<S> for Connector<S::Socket> {
         self.next_ms()
     }
 
-    /// Attempts, and outcomes that were not handed over: a handler that tries again whenever it
-    /// cannot connect is cut off with the rest when the server has to end.
+    /// Counts attempts and pending outcomes: a handler that retries whenever a connection fails is
+    /// cut with the rest when the drain ends.
     fn len(&self) -> usize {
         self.attempts.len() + self.outcomes.len()
     }
@@ -179,11 +179,10 @@ impl<S: System> Part<S> for Connector<S::Socket> {
     }
 }
 
-/// Hands over the connections that have been made, and tells the handlers of those that cannot
-/// be.
+/// Opens the established connections, and notifies the handlers of the failed ones.
 fn hand_over<S: System>(outcomes: Vec<Outcome<S::Socket>>, core: &mut Core<S>) {
     for Outcome { handler, peer, socket } in outcomes {
-        // The socket was watched as an attempt.
+        // The socket is registered as an attempt.
         let renamed = socket.and_then(|mut socket| {
             core.system.rename(&mut socket, Source::Connection(core.hub.next_id()))?;
             Ok(socket)
@@ -194,7 +193,7 @@ fn hand_over<S: System>(outcomes: Vec<Outcome<S::Socket>>, core: &mut Core<S>) {
                 core.hub.open(socket, peer, handler);
             }
             Err(error) => {
-                log::debug!("{peer}: cannot be connected to: {error}");
+                log::debug!("{peer}: cannot connect: {error}");
                 core.hub.unreachable(handler, &peer, error);
             }
         }

@@ -17,15 +17,15 @@ use crate::net::address::Address;
 use crate::net::listen::Listen;
 use crate::net::peer::Peer;
 
-/// A bound socket that peers may send datagrams to. The file of a Unix socket goes with it.
+/// A bound datagram socket. The file of a Unix socket is removed with it.
 pub(crate) enum DatagramSocket {
-    /// With its address and the port that the system chose.
+    /// With its address, including the port chosen by the system.
     Udp(UdpSocket, SocketAddr),
     Unix(UnixDatagram, SocketFile),
 }
 
 impl DatagramSocket {
-    /// Binds: from here on the kernel takes datagrams.
+    /// Binds. From here on the kernel receives datagrams.
     pub(crate) fn open(listen: &Listen) -> io::Result<DatagramSocket> {
         match &listen.address {
             Address::UnixGram(path) => {
@@ -38,11 +38,11 @@ impl DatagramSocket {
                 let address = socket.local_addr()?;
                 Ok(DatagramSocket::Udp(socket, address))
             }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "no address of datagrams")),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a datagram address")),
         }
     }
 
-    /// Registers both directions, once and for ever, as for connections.
+    /// Registers both directions, once, as for connections.
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let both = Interest::READABLE.add(Interest::WRITABLE);
         match self {
@@ -74,7 +74,7 @@ impl DatagramTransport for DatagramSocket {
     fn send_to(&self, to: &Peer, bytes: &[u8]) -> io::Result<()> {
         let sent = match (self, to) {
             (DatagramSocket::Udp(socket, address), Peer::V4(to)) => match address.is_ipv6() {
-                // The only form in which an IPv6 socket of both families takes it.
+                // An IPv6 socket of both families accepts IPv4 addresses only in this form.
                 true => {
                     let to = SocketAddrV6::new(to.ip().to_ipv6_mapped(), to.port(), 0, 0);
                     socket.send_to(bytes, to.into())
@@ -88,7 +88,7 @@ impl DatagramTransport for DatagramSocket {
                 let to = SockAddr::unix(path.as_path())?;
                 socket.try_io(|| SockRef::from(socket).send_to(bytes, &to))
             }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "a peer of another family")),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "wrong address family")),
         };
         sent.map(|_| ())
     }
@@ -101,7 +101,7 @@ fn unix_peer(address: &UnixAddr) -> Peer {
     }
 }
 
-/// A name in Linux' abstract namespace, in the form that `SockAddr::unix` takes.
+/// Returns a name in Linux' abstract namespace in the form that `SockAddr::unix` takes.
 #[cfg(target_os = "linux")]
 fn abstract_name(address: &UnixAddr) -> Option<PathBuf> {
     use std::ffi::OsString;

@@ -1,5 +1,5 @@
-//! Datagrams in the loop: receive a bounded share, run the handler, send what it wants. Knows no
-//! connection.
+//! Datagrams in the loop: receives a bounded number, calls the handler, sends its replies. Must not
+//! know connections.
 
 use std::fmt::Display;
 use std::io;
@@ -20,45 +20,45 @@ use crate::metrics::stopwatch::Stopwatch;
 use crate::now::Now;
 use crate::panics;
 
-/// Datagrams received from one socket in one turn; the rest comes in the next.
+/// The most datagrams received from one socket in one turn.
 const BURST: usize = 64;
-/// Datagrams that are still answered when the server stops: those in the socket's queue.
+/// The most datagrams answered from the socket's queue at a stop.
 const LAST_BURST: usize = 4096;
 
-/// What the calls of handlers are counted and timed with.
+/// The counters and the stopwatch for calls of handlers.
 type Instruments<'a> = (&'a Counters, &'a mut Stopwatch);
 
-/// The datagram sockets of a server and what they share.
+/// The datagram sockets of a server and their shared state.
 pub(crate) struct DatagramEndpoints<D> {
     endpoints: Vec<DatagramEndpoint<D>>,
     handlers: Vec<Box<dyn DatagramHandler>>,
-    /// One byte longer than the longest datagram: what fills it was longer.
+    /// One byte longer than the longest datagram: a full buffer means a longer one.
     input: Vec<u8>,
     out: DatagramOut,
-    /// Bytes received from one socket in one turn.
+    /// The most bytes received from one socket in one turn.
     budget: usize,
 }
 
-/// A datagram socket, the handler behind it, and when to look at it.
+/// A datagram socket, the index of its handler, and the time of its next read.
 struct DatagramEndpoint<D> {
     socket: D,
     handler: usize,
-    /// When to look for datagrams: 0 for at once, `None` if an event will tell.
+    /// When to receive next: 0 for at once, `None` after the next event.
     look_at_ms: Option<u64>,
     outgoing: Outgoing,
-    /// Datagrams lost since it was last logged.
+    /// The number of datagrams lost since the last log line.
     lost: u64,
     log_throttle: LogThrottle,
 }
 
 impl<D: DatagramTransport> DatagramEndpoints<D> {
-    /// Sockets, each with the index of its handler.
+    /// Creates the endpoints from sockets, each with the index of its handler.
     pub(crate) fn new(
         limits: &Limits,
         handlers: Vec<Box<dyn DatagramHandler>>,
         sockets: Vec<(D, usize)>,
     ) -> DatagramEndpoints<D> {
-        // A server without them needs no memory for them.
+        // No memory without sockets.
         let input_len = if sockets.is_empty() { 0 } else { limits.datagram + 1 };
         let endpoints = sockets.into_iter().map(|(socket, handler)| DatagramEndpoint {
             socket,
@@ -87,7 +87,7 @@ impl<D: DatagramTransport> DatagramEndpoints<D> {
         Ok(())
     }
 
-    /// Notes an event of the endpoint of that index. One that has been closed may still have one.
+    /// Notes an event of the endpoint at this index, which may have been closed.
     pub(super) fn note(&mut self, index: usize, readiness: Readiness) {
         let Some(endpoint) = self.endpoints.get_mut(index) else { return };
         if readiness.readable || readiness.error {
@@ -102,7 +102,7 @@ impl<D: DatagramTransport> DatagramEndpoints<D> {
         self.endpoints.is_empty()
     }
 
-    /// Closes at once; what waits to be sent is lost.
+    /// Closes at once; queued datagrams are lost.
     fn close(&mut self, why: &str, counters: &Counters) {
         for endpoint in &mut self.endpoints {
             let left = endpoint.outgoing.count() as u64;
@@ -155,7 +155,7 @@ impl<D: DatagramTransport> DatagramEndpoints<D> {
                     endpoint.look_at_ms = None;
                     return;
                 }
-                // An ICMP error about a datagram that was sent before: the socket is all right.
+                // An ICMP error about a datagram sent earlier: the socket is usable.
                 Err(error) if concerns_one_peer(&error) => errors += 1,
                 Err(error) => return endpoint.pause(&error, now),
             }
@@ -163,7 +163,7 @@ impl<D: DatagramTransport> DatagramEndpoints<D> {
                 return;
             }
         }
-        // One that comes every time must not make the loop spin.
+        // A repeated error must not make the loop spin.
         if errors == burst {
             endpoint.pause(&io::ErrorKind::ConnectionRefused.into(), now);
         }
@@ -171,7 +171,7 @@ impl<D: DatagramTransport> DatagramEndpoints<D> {
 }
 
 impl<S: System> Part<S> for DatagramEndpoints<S::DatagramSocket> {
-    /// Serves a bounded share from each socket.
+    /// Receives a bounded number of datagrams from each socket.
     fn turn(&mut self, core: &mut Core<S>) {
         let (now, budget) = (core.now, self.budget);
         let (counters, stopwatch) = core.hub.instruments();
@@ -195,7 +195,7 @@ impl<S: System> Part<S> for DatagramEndpoints<S::DatagramSocket> {
         self.is_empty()
     }
 
-    /// Answers what has come already, and closes.
+    /// Answers the datagrams that have arrived, and closes.
     fn stop(&mut self, core: &mut Core<S>) {
         let now = core.now;
         let (counters, stopwatch) = core.hub.instruments();
@@ -205,16 +205,16 @@ impl<S: System> Part<S> for DatagramEndpoints<S::DatagramSocket> {
             endpoint.outgoing.note_writable();
             endpoint.send_waiting(now, counters);
         }
-        self.close("the server stops", counters);
+        self.close("server stop", counters);
     }
 
     fn abort(&mut self, core: &mut Core<S>) {
-        self.close("the server was aborted", core.counters());
+        self.close("server abort", core.counters());
     }
 }
 
 impl<D: DatagramTransport> DatagramEndpoint<D> {
-    /// Runs the handler. A panic loses this datagram only, and what it wanted sent.
+    /// Calls the handler. A panic loses this datagram and its replies only.
     fn hand_over(
         &mut self,
         handler: &mut dyn DatagramHandler,
@@ -236,7 +236,7 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
         result.is_ok()
     }
 
-    /// Sends what the handler wants.
+    /// Sends the handler's replies.
     fn send_out(&mut self, out: &mut DatagramOut, now: Now, counters: &Counters) {
         out.drain(|to, bytes| match self.outgoing.send(&self.socket, to, bytes, now) {
             Ok(Sent::Gone) => counters.datagrams_out.add(1),
@@ -260,7 +260,7 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
         }
     }
 
-    /// The system will not receive: try again later.
+    /// Tries again later, after an error of the system.
     fn pause(&mut self, error: &io::Error, now: Now) {
         if self.log_throttle.allows(now.millis()) {
             log::warn!("{}: cannot receive: {error}", self.socket.address());
@@ -268,7 +268,7 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
         self.look_at_ms = Some(now.millis() + PAUSE_MS);
     }
 
-    /// So many were lost, the last of them for this reason.
+    /// Counts lost datagrams, with the reason for the last of them.
     fn lose(&mut self, count: u64, why: &dyn Display, now: Now, counters: &Counters) {
         self.lost += count;
         counters.datagrams_lost.add(count);
@@ -278,7 +278,7 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
     }
 
     fn log_lost(&mut self, why: &dyn Display) {
-        log::warn!("{}: {} datagrams lost; the last: {why}", self.socket.address(), self.lost);
+        log::warn!("{}: {} datagrams lost; last reason: {why}", self.socket.address(), self.lost);
         self.lost = 0;
     }
 }

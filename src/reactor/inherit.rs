@@ -1,4 +1,4 @@
-//! Sockets that another process has bound: lent to a worker, and taken over in it.
+//! Sockets bound by another process: lent to a worker, and adopted in it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,11 +12,11 @@ use super::socket_file::SocketFile;
 use crate::net::address::Address;
 
 impl Listener {
-    /// The one that another process has bound to `address`, and listens.
+    /// Adopts a listening socket that another process has bound to `address`.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if it is bound to something else; else the system's.
+    /// `InvalidInput` if it is bound to another address; else the system's error.
     pub(crate) fn inherit(address: &Address, socket: OwnedFd) -> io::Result<Listener> {
         let is_packets = matches!(address, Address::SeqPacket(_));
         let ty = if is_packets { Type::SEQPACKET } else { Type::STREAM };
@@ -37,7 +37,7 @@ impl Listener {
 }
 
 impl DatagramSocket {
-    /// The one that another process has bound to `address`.
+    /// Adopts a socket that another process has bound to `address`.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl DatagramSocket {
     }
 }
 
-/// Makes sure that `socket` is what binding `address` would have given.
+/// Checks that `socket` is equal to the result of binding `address`.
 fn expect(socket: OwnedFd, address: &Address, ty: Type) -> io::Result<RawSocket> {
     let socket = RawSocket::from(socket);
     let bound = socket.local_addr()?;

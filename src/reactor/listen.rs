@@ -17,19 +17,19 @@ use crate::net::address::Address;
 use crate::net::listen::Listen;
 use crate::net::peer::Peer;
 
-/// Until the server's limits are known.
+/// The queue length before the server's limits are known.
 pub(crate) const QUEUE: u32 = 4096;
 
-/// A bound socket that peers may connect to. The file of a Unix socket goes with it.
+/// A listening socket. The file of a Unix socket is removed with it.
 pub(crate) enum Listener {
     Tcp(TcpListener, SocketAddr, Ownership),
     Unix(UnixListener, SocketFile),
-    /// What mio has for streams serves packets as well: the address is of the same family, and
-    /// one `accept4` gives a socket that does not block.
+    /// The stream types of mio serve packets as well: the address family is the same, and one
+    /// `accept4` returns a non-blocking socket.
     SeqPacket(UnixListener, SocketFile),
 }
 
-/// Whether other processes accept from the same socket.
+/// The use of a listening socket by other processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ownership {
     Sole,
@@ -38,7 +38,7 @@ pub(crate) enum Ownership {
 }
 
 impl Listener {
-    /// Binds and listens: from here on the kernel lets peers in.
+    /// Binds and listens. From here on the kernel accepts connections into the queue.
     pub(crate) fn open(listen: &Listen) -> io::Result<Listener> {
         match &listen.address {
             Address::Tcp(address) => open_tcp(listen, *address),
@@ -51,12 +51,12 @@ impl Listener {
                     open_unix(listen, path, Type::SEQPACKET).map_err(seqpacket_error)?;
                 Ok(Listener::SeqPacket(listener, file))
             }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "no address of connections")),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a stream address")),
         }
     }
 
-    /// How many peers the kernel lets in before they are accepted. Listening again on a socket
-    /// that listens changes just that.
+    /// Sets the length of the listen queue. Calling `listen` again on a listening socket changes
+    /// just that.
     pub(crate) fn set_queue(&self, queue: u32) -> io::Result<()> {
         let queue = i32::try_from(queue).unwrap_or(i32::MAX);
         match self {
@@ -97,14 +97,15 @@ impl Accept for Listener {
     fn refuse_new(&self) -> bool {
         match self {
             Listener::Tcp(listener, address, Ownership::Sole) => drop_syns(listener, *address),
-            // The supervisor attaches the filter if all stop; if not, the other processes go on.
+            // A stop of all processes: the supervisor attaches the filter. Otherwise the others go
+            // on.
             #[cfg(feature = "processes")]
             Listener::Tcp(_, _, Ownership::Shared) => cfg!(target_os = "linux"),
             Listener::Unix(..) | Listener::SeqPacket(..) => false,
         }
     }
 
-    /// Where it listens, with the port that the system chose.
+    /// Returns the address, with the port chosen by the system.
     fn address(&self) -> Address {
         match self {
             Listener::Tcp(_, address, _) => Address::Tcp(*address),
@@ -114,14 +115,14 @@ impl Accept for Listener {
     }
 }
 
-/// Has the kernel drop what opens a connection, by a socket filter. Its peer tries again after a
-/// second, when nothing listens any more: it is refused, and not reset.
+/// Makes the kernel drop new connection attempts, by a socket filter. The peer retries after a
+/// second, when the listener is closed: it is refused instead of reset.
 #[cfg(target_os = "linux")]
 fn drop_syns(listener: &TcpListener, address: SocketAddr) -> bool {
     use socket2::SockFilter;
-    // BPF of linux/filter.h. A TCP socket's filter sees the segment from its header on; the flags are
-    // the byte at 13 (RFC 9293, section 3.1). Connections that are accepted inherit it, and are sent
-    // no SYN.
+    // BPF of linux/filter.h. The filter of a TCP socket sees a segment from its header on; the
+    // flags are byte 13 (RFC 9293, section 3.1). Accepted connections inherit the filter, and
+    // receive no SYN.
     const LOAD_BYTE: u16 = 0x30;
     const JUMP_IF_SET: u16 = 0x45;
     const RETURN: u16 = 0x06;
@@ -135,7 +136,7 @@ fn drop_syns(listener: &TcpListener, address: SocketAddr) -> bool {
     match SockRef::from(listener).attach_filter(&filter) {
         Ok(()) => true,
         Err(error) => {
-            log::debug!("{address}: peers that connect in the last moment may be reset: {error}");
+            log::debug!("{address}: peers that connect during the stop may be reset: {error}");
             false
         }
     }
@@ -160,13 +161,13 @@ fn open_unix(listen: &Listen, path: &Path, ty: Type) -> io::Result<(UnixListener
     Ok((UnixListener::from_std(socket.into()), file))
 }
 
-/// EPROTONOSUPPORT, which has no kind of its own in `std`: macOS has no such sockets.
+/// EPROTONOSUPPORT has no kind in `std`. macOS has no such sockets.
 fn seqpacket_error(error: io::Error) -> io::Error {
     const UNKNOWN: i32 = if cfg!(target_os = "linux") { 93 } else { 43 };
     match error.raw_os_error() {
         Some(UNKNOWN) => io::Error::new(
             io::ErrorKind::Unsupported,
-            "this system has no packets over Unix sockets (SOCK_SEQPACKET): use unix:",
+            "this system does not support SOCK_SEQPACKET: use unix:",
         ),
         _ => error,
     }
@@ -186,10 +187,10 @@ mod tests {
         let early = TcpStream::connect(address)?;
         listener.refuse_new();
         let late = TcpStream::connect_timeout(&address, Duration::from_millis(100));
-        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut, "dropped, and not reset");
+        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut, "dropped, not reset");
         let (_, peer) = listener.accept()?;
         assert_eq!(peer.to_string(), early.local_addr()?.to_string());
-        let Err(error) = listener.accept() else { panic!("another one") };
+        let Err(error) = listener.accept() else { panic!("unexpected connection") };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The system that servers run on: mio's poller, the sockets of the system, and threads.
+//! The system that servers run on: mio's poller, the system's sockets, and threads.
 
 use std::io;
 use std::path::Path;
@@ -118,7 +118,7 @@ impl System for Poller {
         worker: BlockingWorker<StdSocket, Option<PeerPermit>>,
     ) -> io::Result<()> {
         let handle = self.handle.clone();
-        // The counters are the thread's: one that does not start leaves none behind.
+        // Counters are created in the thread, so that a thread that does not start leaves none.
         spawn(format!("requests-{number}"), move || worker.work(&handle.counters()))
     }
 
@@ -141,13 +141,13 @@ fn begin_to_connect(to: &Address) -> io::Result<Socket> {
         Address::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path)?)),
         Address::SeqPacket(path) => Ok(Socket::SeqPacket(connect_packets(path)?)),
         address => {
-            let what = format!("cannot connect to {address}: what is sent there are datagrams");
+            let what = format!("cannot connect to {address}: not a stream address");
             Err(io::Error::new(io::ErrorKind::InvalidInput, what))
         }
     }
 }
 
-/// Connects at once or not at all, as all Unix sockets do.
+/// Connects at once or fails, as all Unix sockets do.
 fn connect_packets(path: &Path) -> io::Result<UnixStream> {
     let socket = RawSocket::new(Domain::UNIX, Type::SEQPACKET, None)?;
     socket.set_nonblocking(true)?;

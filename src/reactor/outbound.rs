@@ -1,4 +1,4 @@
-//! What connections in the making ask of the system: all that a test of them must supply.
+//! The calls of a system that connection attempts use, which a test of them must supply.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use super::source::Source;
 use super::system::System;
 use crate::net::address::Address;
 
-/// The part of a [`System`] that makes connections. Each system is one.
+/// The part of a [`System`] that establishes connections. Every system implements it.
 pub(super) trait Outbound {
     type Socket;
 

@@ -1,4 +1,4 @@
-//! The services behind listeners, and asking them for handlers. Knows no poller.
+//! The services of listeners, and calls to them. Must not know the poller.
 
 use crate::handler::Service;
 use crate::handler::blocking::BlockingService;
@@ -7,13 +7,13 @@ use crate::metrics::stopwatch::Stopwatch;
 use crate::net::peer::Peer;
 use crate::panics;
 
-/// The service behind a listener, by the kind of handlers that it makes.
+/// The service of a listener, by the kind of its handlers.
 pub(crate) enum ServiceKind<'s> {
     Handlers(Box<dyn Service + 's>),
     Blocking(Box<dyn BlockingService + 's>),
 }
 
-/// Asks a service for a handler. `H` is of either kind.
+/// Requests a handler from a service. `H` is of either kind.
 pub(super) fn ask<H>(
     peer: &Peer,
     (counters, stopwatch): (&Counters, &mut Stopwatch),

@@ -1,4 +1,4 @@
-//! How a loop comes into being: what it runs, and how many at a time.
+//! The construction of a loop: its components, and their budgets.
 
 use std::io;
 
@@ -21,28 +21,28 @@ use crate::limits::Limits;
 use crate::metrics::stopwatch::Stopwatch;
 use crate::mode::Mode;
 
-/// What a reactor runs.
+/// The components of a reactor.
 pub(crate) struct Setup<'s, S: System> {
     pub(crate) limits: Limits,
     pub(crate) mode: Mode,
     pub(crate) services: Vec<ServiceKind<'s>>,
     /// Listeners, each with the index of its service.
     pub(crate) listeners: Vec<(S::Listener, usize)>,
-    /// The length of the queue that a listener may have had before the limits were known.
+    /// The length of the listen queue before the limits were known.
     pub(crate) kernel_queue: u32,
     pub(crate) dials: Vec<Dial>,
     pub(crate) datagrams: DatagramEndpoints<S::DatagramSocket>,
     pub(crate) budgets: Budgets,
-    /// Connections with nothing unusual take the hub's ordinary path. It changes nothing but the
-    /// cost, which simulations prove by runs without it.
+    /// Lets ordinary connections take the hub's ordinary path. It changes only the cost, which
+    /// simulations verify by runs without it.
     pub(crate) takes_ordinary_path: bool,
 }
 
-/// How much is done in one turn.
+/// Limits on the work of one turn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budgets {
-    /// Events taken from the system. An `epoll_event` is 12 bytes; more of them make the second
-    /// look at a connection come later, fewer make more system calls.
+    /// Events taken from the system. An `epoll_event` is 12 bytes; with more of them a connection
+    /// waits longer for its next turn, with fewer there are more system calls.
     pub(crate) events: usize,
     /// Commands of other threads.
     pub(crate) commands: usize,
@@ -56,11 +56,11 @@ impl Default for Budgets {
 }
 
 impl<'s, S: System> Reactor<'s, S> {
-    /// A reactor on `system`; one of several if it is a `member` of a group.
+    /// Creates a reactor on `system`, as a `member` of a group if there are several.
     ///
     /// # Errors
     ///
-    /// The system's, if it has no threads for the workers or cannot watch the sockets.
+    /// The system's error, if it cannot start the workers or watch the sockets.
     pub(crate) fn new(
         mut system: S,
         setup: Setup<'s, S>,
@@ -70,12 +70,12 @@ impl<'s, S: System> Reactor<'s, S> {
         let now = system.now();
         let count = match mode {
             Mode::Multiplex | Mode::Reactors(_) => 0,
-            // This is one of them.
+            // This process is one of them.
             #[cfg(feature = "processes")]
             Mode::Processes(_) => 0,
             Mode::Threads(workers) => workers,
         };
-        // No threads for handlers of a kind that is not there.
+        // No threads for a kind of handlers that is not used.
         let blocks = |service: &ServiceKind<'_>| matches!(service, ServiceKind::Blocking(_));
         let has_workers = count > 0 && (!services.iter().all(blocks) || !dials.is_empty());
         let workers = match has_workers {

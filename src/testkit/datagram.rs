@@ -1,12 +1,12 @@
-//! One datagram for a handler of them, without a socket.
+//! Passes single datagrams to a handler, without a socket.
 
 use crate::handler::datagram::DatagramOut;
 use crate::handler::datagram::{DatagramContext, DatagramHandler};
 use crate::net::peer::Peer;
 use crate::now::Now;
 
-/// Feeds `handler` one datagram that came `from` a peer, and gives what it sends: to whom, and the
-/// bytes, in order. See [`DatagramHandler`] for an example.
+/// Passes `handler` one datagram from a peer. Returns the datagrams that the handler sends, in
+/// order, each with its destination. See [`DatagramHandler`] for an example.
 pub fn datagram(
     handler: &mut dyn DatagramHandler,
     from: Peer,

@@ -1,5 +1,5 @@
-//! A turn of a network in its single steps, for those who choose which of them happen, and when.
-//! The second part of [`Network`].
+//! The single steps of a turn, for callers that choose which steps run, and when. The second part
+//! of [`Network`].
 
 use super::network::{Client, Network};
 use super::wire::lock;
@@ -7,7 +7,7 @@ use crate::handler::effect::Effect;
 use crate::now::Now;
 
 impl Network {
-    /// Delivers the event of a connection, if there is one. Tells whether there was.
+    /// Delivers the pending event of a connection. Returns true if there was one.
     pub(super) fn deliver(&mut self, client: Client) -> bool {
         let Some(end) = self.ends.get(client.0) else { return false };
         let mut wire = lock(&end.wire);
@@ -15,13 +15,13 @@ impl Network {
             return false;
         }
         let readiness = wire.readiness();
-        // The room may be gone again; then it is told another time.
+        // If the room is gone again, a later event reports it.
         wire.starved &= !readiness.writable;
         self.hubs[end.reactor].note(end.id, readiness);
         true
     }
 
-    /// Delivers the events that no wire has caused.
+    /// Delivers the events that were added by the test.
     pub(super) fn deliver_stray(&mut self) {
         for (client, readiness) in self.stray.drain(..) {
             let end = &self.ends[client.0];
@@ -43,7 +43,7 @@ impl Network {
         self.hubs[reactor].take_back(task);
     }
 
-    /// Runs the turn of one reactor itself.
+    /// Runs one turn of one reactor.
     pub(super) fn run(&mut self, reactor: usize) {
         let now = self.now();
         self.hubs[reactor].note_time(now);
@@ -57,7 +57,7 @@ impl Network {
         self.dials.extend(hub.take_dials().into_iter().map(|dial| (reactor, dial)));
     }
 
-    /// Carries what the reactors have for one another. Tells whether there was anything.
+    /// Moves messages between the reactors. Returns true if there were any.
     pub(super) fn carry(&mut self) -> bool {
         let mut has_mail = false;
         for from in 0..self.hubs.len() {
@@ -79,7 +79,7 @@ impl Network {
         u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whether nothing is left to do at this moment, once everything has been carried.
+    /// Returns true if no work is left at the current time, apart from messages between reactors.
     pub(super) fn is_quiet(&self) -> bool {
         let has_news = self.ends.iter().any(|end| {
             let wire = lock(&end.wire);
@@ -89,8 +89,8 @@ impl Network {
         !has_news && !self.mail.must_wait(|_| true) && self.tasks.is_empty() && !is_due
     }
 
-    /// Checks, in debug builds, that nobody has been forgotten now that nothing is left to do: no
-    /// input that could be read, no output that could be written.
+    /// In debug builds, checks that no connection was forgotten: none has readable input or
+    /// writable output.
     pub(super) fn check_rest(&self) {
         #[cfg(debug_assertions)]
         for hub in &self.hubs {

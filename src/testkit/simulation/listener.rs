@@ -1,5 +1,4 @@
-//! A listener in memory: the connections that wait at it, and the errors of the system. Knows no
-//! service.
+//! A listener in memory: its queue of connections, and its errors. Must not know services.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,21 +11,21 @@ use crate::net::address::Address;
 use crate::net::peer::Peer;
 use crate::testkit::wire::Connecting;
 
-/// What both sides of a listener share: the part of the kernel.
+/// The state shared by both sides of a listener, in place of the kernel's.
 #[derive(Default)]
 pub(super) struct ListenQueue {
-    /// Connections that have been made and not been accepted.
+    /// Established connections that have not been accepted.
     pub(super) waiting: VecDeque<(MemoryStream, Peer)>,
-    /// What the next calls of `accept` give instead: errors by their numbers.
+    /// `errno` values for the next calls of `accept`.
     pub(super) codes: VecDeque<i32>,
-    /// A connection came since the last event: an edge.
+    /// A connection arrived since the last event: an edge.
     pub(super) edge: bool,
     pub(super) closed: bool,
-    /// How many have been accepted.
+    /// The number of accepted connections.
     pub(super) accepted: u64,
-    /// How many were waiting when it was closed.
+    /// The length of the queue when it was closed.
     pub(super) left: usize,
-    /// A call has failed for another reason than that none waits.
+    /// A call has failed for another reason than an empty queue.
     pub(super) has_failed: bool,
 }
 
@@ -52,7 +51,7 @@ impl Accept for MemoryListener {
         Ok(accepted)
     }
 
-    /// Nothing connects in the middle of a turn.
+    /// No connection arrives during a turn.
     fn refuse_new(&self) -> bool {
         false
     }

@@ -1,5 +1,5 @@
-//! The services of a simulation: that of the user, whose handlers are observed, and one of handlers
-//! that block, which no thread ever calls.
+//! The services of a simulation: the user's, with observed handlers, and one of blocking handlers,
+//! which no thread calls.
 
 use super::kernel::{self, Shared};
 use super::observer::Observed;
@@ -8,7 +8,7 @@ use crate::handler::stream::Stream;
 use crate::handler::{Handler, Service};
 use crate::net::peer::Peer;
 
-/// A service whose handlers are observed.
+/// A service with observed handlers.
 pub(super) struct ObservedService<'a> {
     service: Box<dyn Service + 'a>,
     kernel: Shared,
@@ -32,7 +32,7 @@ impl Service for ObservedService<'_> {
     }
 }
 
-/// A service of blocking handlers: how long each takes, the seed chooses.
+/// A service of blocking handlers. The seed chooses the time that each takes.
 pub(super) struct Waiting;
 
 struct Waiter;

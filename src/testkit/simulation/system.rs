@@ -1,4 +1,4 @@
-//! The system of a simulated loop: in memory, with a clock that moves when told, and no thread.
+//! The system of a simulated loop: in memory, with a simulated clock, and without threads.
 
 use std::collections::VecDeque;
 use std::io;
@@ -28,7 +28,7 @@ const UNIX_START: u64 = 784_111_777;
 /// The system of one loop.
 pub(super) struct MemorySystem {
     kernel: Shared,
-    /// Which loop.
+    /// The index of the loop.
     index: usize,
     handle: ServerHandle,
 }
@@ -40,8 +40,8 @@ pub(super) struct Events {
 }
 
 impl MemorySystem {
-    /// The system of the loop of that index; of the same server as the loop of `first`, if there
-    /// is one.
+    /// Creates the system of the loop at `index`; `first` is the handle of the first loop, for the
+    /// other loops.
     pub(super) fn new(kernel: &Shared, index: usize, first: Option<&ServerHandle>) -> MemorySystem {
         let waker = Arc::clone(&kernel::lock(kernel).loops[index].waker);
         let bell = Doorbell::new(move || waker.store(true, Ordering::Release));
@@ -102,7 +102,7 @@ impl System for MemorySystem {
         }
         let mut wire = socket.wire();
         wire.watched = Some((self.index, source));
-        // What holds already is told.
+        // A condition that already holds is reported.
         wire.edge = true;
         Ok(())
     }
