@@ -23,6 +23,7 @@ mod channel;
 mod commands;
 mod connect;
 mod core;
+mod datagram_endpoint;
 mod datagram_socket;
 mod datagrams;
 mod descriptors;

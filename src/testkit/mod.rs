@@ -43,7 +43,7 @@ mod simulation;
 mod steps;
 mod wire;
 
-pub use self::datagram::datagram;
+pub use self::datagram::{Datagrams, datagram};
 pub use self::laws::{laws, laws_in_parts};
 pub use self::network::{Client, Network};
 pub use self::random::Random;
