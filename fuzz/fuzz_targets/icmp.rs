@@ -1,4 +1,4 @@
-//! Hands what the fuzzer makes up to the oracle `icmp`.
+//! Passes generated inputs to the oracle `icmp`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| socketserver_fuzz::icmp::check(bytes));

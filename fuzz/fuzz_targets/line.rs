@@ -1,4 +1,4 @@
-//! Hands what the fuzzer makes up to the oracle `line`.
+//! Passes generated inputs to the oracle `line`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| socketserver_fuzz::line::check(bytes));

@@ -1,10 +1,10 @@
-//! Addresses: what is understood means what it says, and what is not is told in one line.
+//! Addresses: a parsed address prints as it was read, and an error is one line.
 
 use std::str;
 
 use socketserver::{Address, AddressError, Destination, Listen};
 
-/// Parses an input as an address, a destination, and a place to listen.
+/// Parses an input as an address, as a destination, and as an address to listen on.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let address = text.parse::<Address>();

@@ -1,18 +1,18 @@
-//! Answers of HTTP as a client reads them.
+//! HTTP answers as a client reads them.
 
-/// What a client reads.
+/// An answer, as a client reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Of the first line.
+    /// From the first line.
     pub status: u16,
-    /// In their order.
+    /// In order.
     pub fields: Vec<(String, String)>,
-    /// Without what tells its end.
+    /// Without chunk sizes.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// The value of a field; it must not be there twice.
+    /// Returns the value of a field, which must not occur twice.
     pub fn field(&self, name: &str) -> Option<&str> {
         let mut found = self.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         let value = found.next().map(|(_, value)| value.as_str());
@@ -29,7 +29,7 @@ impl Answer {
     }
 }
 
-/// The answers to requests of these methods; nothing may be left over.
+/// Returns the answers to requests with these methods; no bytes may be left over.
 pub fn answers(methods: &[&str], bytes: &[u8]) -> Vec<Answer> {
     let mut rest = bytes;
     let mut found = Vec::new();
@@ -44,8 +44,8 @@ pub fn answers(methods: &[&str], bytes: &[u8]) -> Vec<Answer> {
     found
 }
 
-/// The answer at the front of `bytes` and its length; `None` if it is incomplete. One whose
-/// length is not told is taken to end with the bytes.
+/// Returns the answer at the front of `bytes` and its length; `None` if it is incomplete. An answer
+/// without a length ends with the bytes.
 pub fn answer(method: &str, bytes: &[u8]) -> Option<(Answer, usize)> {
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Response::new(&mut fields);
@@ -67,7 +67,7 @@ pub fn answer(method: &str, bytes: &[u8]) -> Option<(Answer, usize)> {
             answer.body.extend_from_slice(piece);
             rest = after;
         }
-        // The size of the last chunk, and no trailers.
+        // The size line of the last chunk, and no trailers.
         return Some((answer, bytes.len() - rest.len() + "0\r\n\r\n".len()));
     }
     answer.body = rest.get(..length.unwrap_or(rest.len()))?.to_vec();
@@ -75,7 +75,7 @@ pub fn answer(method: &str, bytes: &[u8]) -> Option<(Answer, usize)> {
     Some((answer, len))
 }
 
-/// One chunk and what follows it, or `Some(None)` for the last.
+/// Returns one chunk and the bytes after it, or `Some(None)` for the last.
 fn chunk(bytes: &[u8]) -> Option<Option<(&[u8], &[u8])>> {
     let httparse::Status::Complete((at, size)) = httparse::parse_chunk_size(bytes).unwrap() else {
         return None;

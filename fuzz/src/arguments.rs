@@ -1,5 +1,5 @@
-//! What a route is told of a request's target: the parameters of its path and of its query, as
-//! another reader decodes them.
+//! The parameters of a request's path and query as a route gets them, compared with those of a
+//! second decoder.
 
 use std::cell::RefCell;
 
@@ -13,7 +13,7 @@ use super::input::Input;
 use super::script::{Sender, limits};
 
 thread_local! {
-    // Routes have no state, and making them takes longer than most inputs.
+    // Routes have no state, and building them takes longer than most inputs.
     static SITE: RefCell<Web> = RefCell::new(
         Web::new()
             .get("/a/{one}", |request, reply| tell("one", request, reply))
@@ -23,13 +23,13 @@ thread_local! {
     );
 }
 
-/// Which route it is, and its arguments.
+/// Answers with the name of the route and its arguments.
 fn tell<'r>(route: &str, request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
     let (one, two) = (request.param("one"), request.param("two"));
     reply.text(&format!("{:?}", (route, one, two, request.query_param("q"))))
 }
 
-/// Asks for a target, in one piece and in several, and works out what the answer must be.
+/// Requests a target in one piece and in several, and computes the right answer.
 pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
     let request = [b"GET /a/", input.sent, b" HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
@@ -48,7 +48,7 @@ pub fn check(bytes: &[u8]) {
     }
     let cut = network.received(client);
 
-    // The time is another one.
+    // The time of day differs.
     let (whole, _) = answer("GET", &whole).expect("an answer");
     let (cut, _) = answer("GET", &cut).expect("an answer");
     assert_eq!((cut.status, &cut.body), (whole.status, &whole.body));
@@ -59,7 +59,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// What a route tells of this target, if there is one for it.
+/// Returns the answer of the route for this target, if there is one.
 fn expected(path: &str, query: Option<&str>) -> Option<String> {
     let raw: Vec<&str> = path.split('/').skip(1).collect();
     let segments: Vec<Vec<u8>> = raw.iter().map(|segment| decode(segment)).collect();
@@ -92,7 +92,7 @@ fn value_of_q(pair: &str) -> Option<String> {
     (text(key) == "q").then(|| text(value))
 }
 
-/// What `%` and two digits stand for; a `%` without them is itself.
+/// Decodes `%` and two digits; a `%` without digits stands for itself.
 fn decode(text: &str) -> Vec<u8> {
     let mut decoded = Vec::new();
     let mut rest = text.as_bytes();

@@ -1,5 +1,5 @@
-//! A member of a chat who sends an input: the others hear the same however it comes, as text that
-//! is safe to show, and when everybody has gone nothing is left of them.
+//! A member of a chat that sends an input. The other members receive the same text however the
+//! input is cut; it is safe to show, and no state remains after all members have left.
 
 use std::str;
 
@@ -10,10 +10,10 @@ use socketserver::{Limits, Peer, Service};
 use super::input::Input;
 use super::script::{Heard, Sender, limits};
 
-/// Short, so that an input has lines that are too long.
+/// Short, so that some lines of the input are too long.
 const LINE_MAX: usize = 40;
 
-/// What was heard by the one who sends, in the lobby, and in another room.
+/// The output for the sender, for the lobby, and for another room.
 #[derive(PartialEq, Eq)]
 struct Said {
     sender: Heard,
@@ -21,7 +21,7 @@ struct Said {
     side: Vec<u8>,
 }
 
-/// Sends the input at once, and as the script has it.
+/// Sends the input at once, and as the script divides it.
 pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
     let (whole, _) = talk(
@@ -42,12 +42,12 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// Members listen for hours.
+/// Limits for members that are silent for hours.
 fn patient() -> Limits {
     limits().first_byte(None).idle(None)
 }
 
-/// A chat of three, one of whom sends what is `sent` in the way of `send`.
+/// Runs a chat of three members, one of which sends `sent` by the function `send`.
 fn talk<'a>(
     network: &mut Network,
     send: impl FnOnce(Sender<'a>, &mut Network) -> (Heard, bool),
@@ -65,7 +65,7 @@ fn talk<'a>(
     let (sender, must_be_same) = send(Sender::new(third, sent), network);
     let said = Said { sender, lobby: network.received(lobby), side: network.received(side) };
 
-    // Only these two are still there, and then nobody.
+    // Only these two are still there, and later no member.
     for (member, room) in [(lobby, "1 in lobby: guest-1"), (side, "1 in side: guest-2")] {
         let who = ask(network, member, b"/who\n");
         assert!(network.is_closed(member) || who == format!("* {room}\n"), "{who}");
@@ -74,7 +74,7 @@ fn talk<'a>(
     network.settle();
     assert_eq!(network.connections(), 0);
     let newcomer = enter(network);
-    // What the sender was called is free again.
+    // The name of the sender is free again.
     let who = ask(network, newcomer, b"/nick guest-3\n/who\n");
     assert!(network.is_closed(newcomer) || who.ends_with("* 1 in lobby: guest-3\n"), "{who}");
     (said, must_be_same)
@@ -87,7 +87,7 @@ fn ask(network: &mut Network, member: Client, lines: &[u8]) -> String {
 }
 
 impl Said {
-    /// What the server says begins with a star, what members say with their names.
+    /// Lines of the server begin with a star, lines of members with their names.
     fn check(&self) {
         for heard in [&self.lobby, &self.side, &self.sender.bytes] {
             let text = match str::from_utf8(heard) {
@@ -111,7 +111,7 @@ impl Said {
     }
 }
 
-/// Turns the direction of text round.
+/// Returns true if the character changes the direction of text.
 fn is_turning(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,5 +1,5 @@
-//! Bodies of requests, by length and in chunks: the same however they are cut, and another parser
-//! finds the same bytes in them and the same end.
+//! Bodies of requests, by length and in chunks: decoded alike however they are cut, and with the
+//! same bytes and end as by a second parser.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use super::watched::{Watched, show};
 const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
 const OF_20: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\n";
 
-/// Puts a head before the input, and holds the decoder against the laws of a protocol, and the
-/// first body against what others find in it. Whatever follows is the next request.
+/// Puts a head before the input, and checks the decoder against the laws of a protocol, and the
+/// first body against a second parser. Bytes after the body are the next request.
 pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
     let limits = Arc::new(match input.flavour {
@@ -24,7 +24,7 @@ pub fn check(bytes: &[u8]) {
     let head = if input.flavour < 6 { CHUNKED } else { OF_20 };
     let parts = [&[head], &*input.parts()].concat();
 
-    // Where the first body is in what was shown.
+    // The position of the first body in the output.
     let first = Cell::new((0, None));
     let show = |message: Message<'_>, seen: &mut Vec<u8>| {
         let (is_head, is_last) = match message {
@@ -48,7 +48,7 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(seen[start..end], expected, "{}", input.sent.escape_ascii());
 }
 
-/// The bytes of a chunked body that `rest` begins with, if it ends there.
+/// Decodes the chunked body at the start of `rest`, if it is complete.
 fn dechunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {

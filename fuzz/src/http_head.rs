@@ -1,5 +1,5 @@
-//! Heads of requests: the same however they are cut and whatever came before, and another parser
-//! reads those that are accepted in the same way.
+//! Heads of requests: parsed alike however they are cut and after any earlier head. A second parser
+//! reads accepted heads in the same way.
 
 use std::str;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use socketserver::testkit::laws_in_parts;
 use super::input::Input;
 use super::watched::{Watched, show, show_head};
 
-/// Fields of a head, here: more than the limits allow that are not at their defaults.
+/// The most fields of a head in these tests, with limits above the defaults.
 const FIELDS_MAX: usize = 128;
 
-/// Holds the decoder against the laws of a protocol, and each head against `httparse`.
+/// Checks the decoder against the laws of a protocol, and each head against `httparse`.
 pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
     let limits = Arc::new(match input.flavour {
@@ -32,9 +32,9 @@ pub fn check(bytes: &[u8]) {
     let _ = laws_in_parts(|| Watched::new(&limits), show, &input.parts());
 }
 
-/// The parser remembers a Host line; a head is the same if it was another one.
+/// Parses a head after another one: the parser caches a Host line, which must not matter.
 fn read_again(head: &Head<'_>, limits: &HttpLimits) {
-    Head::parse(b"GET / HTTP/1.1\r\nHost: somebody.else\r\n\r\n", limits).unwrap();
+    Head::parse(b"GET / HTTP/1.1\r\nHost: another.example\r\n\r\n", limits).unwrap();
     let again = Head::parse(head.as_bytes(), limits).expect("accepted before");
     let [mut once, mut twice] = [Vec::new(), Vec::new()];
     show_head(head, &mut once);
@@ -42,7 +42,7 @@ fn read_again(head: &Head<'_>, limits: &HttpLimits) {
     assert!(once == twice, "{} depends on what was before", head.as_bytes().escape_ascii());
 }
 
-/// Whatever is in front of us sees the same end of the body: it is told once, and plainly.
+/// Checks that the end of the body is declared once and clearly, so that a proxy sees the same end.
 fn check_framing(head: &Head<'_>) {
     let all = |name: &str| {
         let fields = head.fields().filter(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -62,7 +62,7 @@ fn check_framing(head: &Head<'_>) {
     assert!(hosts == 1 || hosts == 0 && head.version() == Version::Http10, "{shown}");
 }
 
-/// Checks that `httparse` makes the same of `input`, of which `head` was made.
+/// Checks that `httparse` parses `input`, the bytes of `head`, in the same way.
 pub fn same_to_both(head: &Head<'_>, input: &[u8]) {
     let shown = input.escape_ascii();
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
@@ -79,14 +79,14 @@ pub fn same_to_both(head: &Head<'_>, input: &[u8]) {
     assert!(head.fields().eq(theirs), "{shown}");
 }
 
-/// The target of the request line, put together again.
+/// Rebuilds the target of the request line.
 fn target(head: &Head<'_>) -> String {
     let line = head.as_bytes().split(|byte| *byte == b'\r').next().unwrap();
     let sent = str::from_utf8(line).unwrap().split(' ').nth(1).unwrap();
     let query = head.query().map(|query| format!("?{query}")).unwrap_or_default();
     let (path, host) = (head.path(), str::from_utf8(head.host()).unwrap());
     match sent.split_once("://").filter(|_| !sent.starts_with('/')) {
-        // A URI without a path means the root, or to OPTIONS the whole server.
+        // A URI without a path stands for the root, or for the whole server with OPTIONS.
         Some((scheme, rest)) if rest == host => {
             assert!(matches!(path, "/" | "*"), "{sent} is taken for {path}");
             format!("{scheme}://{host}")

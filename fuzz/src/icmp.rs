@@ -7,7 +7,8 @@ pub(crate) mod example;
 
 use example::{Echo, Version};
 
-/// Takes a packet for an answer only if its data are those of a request, and it is long enough.
+/// Checks that a packet counts as an answer only if it is long enough and its data are those of a
+/// request.
 pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
     let version = if input.flavour % 2 == 0 { Version::V4 } else { Version::V6 };
@@ -15,7 +16,7 @@ pub fn check(bytes: &[u8]) {
     let Some(answer) = echo.answer(input.sent) else { return };
     let request = echo.request(answer.sequence);
     assert_eq!(answer.len, request.len());
-    // Behind type and checksum it is the request.
+    // After the type and the checksum it equals the request.
     assert!(input.sent.ends_with(&request[4..]));
     let header = input.sent.len() - answer.len;
     match version {

@@ -1,8 +1,8 @@
-//! How an input is read: what is sent, and how. What is sent stands in front, so that a file of
-//! the corpus can be written and read as text.
+//! The format of an input: bytes to send, and instructions for sending them. The bytes come first,
+//! so that a file of the corpus can be written and read as text.
 
-/// An input: what is sent, then up to 31 controls, then a byte that tells in its low five bits
-/// how many those are, and in the others which of eight flavours of the oracle this is for.
+/// An input: the bytes to send, then up to 31 controls, then one byte. Its low five bits are the
+/// number of controls, the others select one of eight variants of the oracle.
 pub(crate) struct Input<'a> {
     pub(crate) sent: &'a [u8],
     pub(crate) controls: &'a [u8],
@@ -17,7 +17,8 @@ impl<'a> Input<'a> {
         Input { sent, controls, flavour: last >> 5 }
     }
 
-    /// What is sent, cut where the controls say, over and over again; without any, byte by byte.
+    /// Returns the bytes to send, cut as the controls tell, over and over again; without controls,
+    /// byte by byte.
     pub(crate) fn parts(&self) -> Vec<&'a [u8]> {
         let mut sizes = self.controls.iter().cycle();
         let mut parts = Vec::with_capacity(self.sent.len());

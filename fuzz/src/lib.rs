@@ -1,5 +1,6 @@
-//! What must hold whatever a peer sends: an oracle for each kind of bytes. Knows no fuzzer: the
-//! targets hand them what it makes up, and a test of the crate hands them what it has found.
+//! Properties that hold for any bytes of a peer, as one oracle for each kind of bytes. Knows no
+//! fuzzer: the targets call the oracles with generated inputs, and a test of the crate with those
+//! of the corpus.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,10 +24,10 @@ mod input;
 mod script;
 mod watched;
 
-/// Panics if something is wrong with what an input leads to.
+/// Panics if the processing of an input violates a property.
 pub type Oracle = fn(&[u8]);
 
-/// Every oracle, by the name of its target and of the folder of its inputs.
+/// Every oracle, by the name of its target and of its folder in the corpus.
 pub const ORACLES: &[(&str, Oracle)] = &[
     ("address", address::check),
     ("arguments", arguments::check),

@@ -1,14 +1,14 @@
-//! Lines: the same as a reader finds that has all of them before it.
+//! Lines, compared with a decoder that has all input at once.
 
 use socketserver::protocol::line::{Line, Lines};
 use socketserver::testkit::laws_in_parts;
 
 use super::input::Input;
 
-/// Lengths of lines, one for each flavour.
+/// The longest lines, one for each variant.
 const LIMITS: [usize; 8] = [0, 1, 2, 3, 7, 16, 40, Lines::LIMIT];
 
-/// Holds a decoder of lines against the laws of a protocol, and against another reader.
+/// Checks a decoder of lines against the laws of a protocol and against another decoder.
 pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
     let limit = LIMITS[usize::from(input.flavour)];
@@ -38,7 +38,7 @@ fn show(line: Line<'_>, seen: &mut Vec<u8>) {
             seen.extend_from_slice(text);
             seen.push(b'\n');
         }
-        // No line has an LF in it.
+        // No line contains an LF.
         Line::TooLong => seen.extend_from_slice(b"?\n\n"),
     }
 }

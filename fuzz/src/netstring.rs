@@ -1,4 +1,4 @@
-//! Netstrings, as the example of a protocol of one's own reads them.
+//! Netstrings, as the example of a custom protocol decodes them.
 
 use socketserver::Close;
 use socketserver::testkit::laws_in_parts;
@@ -9,8 +9,8 @@ use super::input::Input;
 #[allow(dead_code, reason = "its server is not run here")]
 pub(crate) mod example;
 
-/// Holds the decoder against the laws of a protocol: each netstring can be written in one way
-/// only, so messages that are written again are what was sent.
+/// Checks the decoder against the laws of a protocol. Each netstring has a single encoding, so
+/// encoding the messages again must give the input.
 pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
     let show = |message: &[u8], seen: &mut Vec<u8>| {

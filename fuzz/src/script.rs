@@ -1,5 +1,5 @@
-//! What happens on a connection in memory while its client sends an input: in which parts it
-//! comes, what the client takes, how time passes, how it ends. Knows no service.
+//! The events of a connection in memory while its client sends an input: the cuts between its
+//! parts, the reads of the client, the passage of time, and the end. Knows no service.
 
 use std::time::Duration;
 
@@ -8,32 +8,33 @@ use socketserver::testkit::{Client, Network};
 
 use super::input::Input;
 
-/// Marks that a few answers reach, and so little input that a hub is made in no time.
+/// Limits that a few answers reach, and so small that a hub is created quickly.
 pub(crate) fn limits() -> Limits {
     Limits::default().pending_input(2048).output_low(100).output_high(300)
 }
 
-/// One thing that happens.
+/// One event.
 #[derive(Clone, Copy)]
 enum Act {
     Send(usize),
-    /// The same, with one turn for it and no more.
+    /// Sends, and lets the server run a single turn.
     SendAndTurn(usize),
     Window(usize),
     Grain(usize),
     Take,
     Stray,
     Wait(Duration),
-    /// Every deadline passes.
+    /// All deadlines pass.
     Stall,
     Reset,
     Shut,
     Stop,
 }
 
-/// However long the script is, no second passes in which nothing is lost: answers have a date.
+/// However long the script is, all its time stays within one second unless a deadline passes:
+/// answers have a date.
 const WAIT_AT_LAST: Duration = Duration::from_millis(480);
-/// More than any deadline of the defaults.
+/// Longer than any default deadline.
 pub(crate) const STALL: Duration = Duration::from_secs(200);
 
 impl Act {
@@ -55,19 +56,19 @@ impl Act {
         }
     }
 
-    /// Whether it cannot change what the client gets in the end.
+    /// Returns true if the event cannot change the final output.
     fn is_harmless(self) -> bool {
         !matches!(self, Act::Reset | Act::Shut | Act::Stop | Act::Stall)
     }
 }
 
-/// What a client got.
+/// The output for a client, and its end.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Heard {
     pub(crate) bytes: Vec<u8>,
-    /// Whether the server had closed before the client said that it would send no more.
+    /// True if the server closed before the client ended its input.
     pub(crate) was_closed: bool,
-    /// Whether it closed with input unread, which on a real network can destroy what it sent.
+    /// True if the server closed with unread input, which on a real network can destroy its output.
     was_reset: bool,
 }
 
@@ -84,15 +85,15 @@ impl<'a> Sender<'a> {
         Sender { client, rest: sent, may_send: true, bytes: Vec::new() }
     }
 
-    /// Sends all of it at once, and takes what comes.
+    /// Sends all of it at once, and reads the output.
     pub(crate) fn send_whole(mut self, network: &mut Network) -> Heard {
         let heard = self.finish(network);
         assert!(!heard.was_reset, "the server closes with input unread");
         heard
     }
 
-    /// Sends it as the script has it, and takes what comes. Also tells whether it must be the
-    /// same as if all had been sent at once.
+    /// Sends it as the script divides it, and reads the output. Also returns true if the output
+    /// must equal that of `send_whole`.
     pub(crate) fn send_by(mut self, network: &mut Network, input: &Input<'_>) -> (Heard, bool) {
         let mut is_harmless = true;
         for act in input.controls.iter().map(|control| Act::of(*control)) {

@@ -1,5 +1,5 @@
-//! A whole connection of the session service: an answer for each command, and nothing after
-//! `exit`. Who ends every command with a newline may cut them anywhere.
+//! A whole connection of the session service: one answer for each command, and none after `exit`.
+//! Commands that all end with a newline may be cut anywhere.
 
 use socketserver::services::session::Session;
 use socketserver::testkit::Network;
@@ -10,7 +10,7 @@ use super::script::{STALL, Sender, limits};
 const GREETING: &str = "我是多线程";
 const ANSWERS: [&str; 2] = ["您输入的是0", "请重新输入."];
 
-/// Holds a session in lines against the same in one piece, one in chunks against the rules.
+/// Compares a session in cut lines with one in a single piece, and one in chunks with the rules.
 pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
     let in_lines = [b"\n", input.sent, b"\n"].concat();
@@ -25,7 +25,7 @@ pub fn check(bytes: &[u8]) {
         let commands =
             sent.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let mut commands = commands.take_while(|command| command != b"exit");
-        // What is behind the last newline is no command.
+        // Bytes after the last newline form no command.
         let expected = commands.by_ref().count();
         assert_eq!(answers, expected - usize::from(!whole.was_closed));
     }
@@ -46,7 +46,7 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(network.connections(), 0);
 }
 
-/// How many answers there are; `None` if the last one is not whole.
+/// Counts the answers; `None` if the last one is incomplete.
 fn count_answers(heard: &[u8]) -> Option<usize> {
     let mut rest = heard.strip_prefix(GREETING.as_bytes())?;
     let mut count = 0;

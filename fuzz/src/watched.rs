@@ -1,17 +1,17 @@
-//! The decoder of HTTP with somebody who watches it: messages come in order, bodies and what has
-//! to wait for more keep their limits, refusals have a status. Knows no input and no answer.
+//! The HTTP decoder with checks around it: messages come in order, bodies and waiting input stay
+//! within their limits, and refusals have a status. Knows no input and no answer.
 
 use std::sync::Arc;
 
 use socketserver::protocol::http::{Head, Http, HttpLimits, Message};
 use socketserver::{Close, Protocol, Step};
 
-/// The longest line in front of a chunk; the one limit that is not in `HttpLimits`.
+/// The longest line before a chunk; the only limit that is not in `HttpLimits`.
 const SIZE_LINE_MAX: usize = 256;
-/// What the decoder answers with.
+/// The status codes of the decoder's refusals.
 const STATUSES: &[u16] = &[400, 411, 413, 414, 417, 431, 501, 505];
 
-/// A decoder, and how much it has told of the body that it is in.
+/// A decoder, and the length of the current body so far.
 pub(crate) struct Watched {
     http: Http,
     limits: Arc<HttpLimits>,
@@ -61,7 +61,7 @@ impl Protocol for Watched {
     }
 }
 
-/// What a message looks like: heads with all that is known of them, bodies however they are cut.
+/// Appends a text form of a message: heads with all their parts, bodies regardless of cuts.
 pub(crate) fn show(message: Message<'_>, seen: &mut Vec<u8>) {
     match message {
         Message::Head(head) => show_head(&head, seen),

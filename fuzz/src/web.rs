@@ -1,5 +1,5 @@
-//! A whole connection of the web service: an answer for each request, in order, the same however
-//! the requests come and whoever runs the routes.
+//! A whole connection of the web service: one answer for each request, in order, and the same
+//! however the requests are cut and in any mode.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use super::input::Input;
 use super::script::{Heard, STALL, Sender, limits};
 
 thread_local! {
-    // Routes have no state, and making them takes longer than most inputs.
+    // Routes have no state, and building them takes longer than most inputs.
     static SITE: RefCell<Web> = RefCell::new(site());
 }
 
-/// Every way to answer.
+/// Routes for every kind of answer.
 fn site() -> Web {
     Web::new()
         .limits(http_limits())
@@ -47,7 +47,7 @@ fn http_limits() -> HttpLimits {
     others.request_line(60).head(200).fields(8).body(50).trailers(40)
 }
 
-/// Has a conversation in one piece and without trouble, and the same as the script has it.
+/// Runs a connection undisturbed with the input in one piece, and another one as the script tells.
 pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
     let mut network = Network::new(limits());
@@ -75,13 +75,13 @@ fn sender<'a>(network: &mut Network, input: &Input<'a>) -> Sender<'a> {
     Sender::new(network.connect(handler), input.sent)
 }
 
-/// What the client asked for.
+/// The requests of the client.
 #[derive(Default)]
 struct Asked {
     requests: Vec<Request>,
-    /// How many of them came with all of their bodies.
+    /// The number of requests whose bodies are complete.
     complete: usize,
-    /// The status that whatever follows these is refused with.
+    /// The status that refuses the bytes after these requests.
     refused: Option<u16>,
 }
 
@@ -131,14 +131,14 @@ impl Asked {
         }
     }
 
-    /// Each request is answered, and whoever says to be the last is.
+    /// Checks that each request is answered, and that the last answer says so if the server closes.
     fn check(&self, heard: &Heard) {
         let mut rest = &heard.bytes[..];
         for (at, request) in self.requests.iter().enumerate() {
             if request.expects_continue {
                 let (first, len) = answer(&request.method, rest).expect("an answer in time");
                 if first.status != 100 {
-                    // Nobody wants the body, which may come all the same.
+                    // The body is not read, though it may arrive all the same.
                     assert!(first.says_close() && heard.was_closed);
                     assert_eq!(rest.len(), len, "more than was asked for");
                     return;
@@ -161,7 +161,7 @@ impl Asked {
         }
         assert_eq!(heard.was_closed, self.refused.is_some());
         if let Some(status) = self.refused {
-            // It answers the request whose body it is about, if it is about a body.
+            // A refusal of a body answers the request of that body.
             let method = self.requests.get(self.complete).map_or("GET", |request| &request.method);
             let (answer, len) = answer(method, rest).expect("a refusal");
             assert!(answer.says_close() && answer.status == status, "{answer:?}");
@@ -170,15 +170,15 @@ impl Asked {
         assert!(rest.is_empty(), "more than was asked for: {}", rest.escape_ascii());
     }
 
-    /// There are no more answers than requests, all but the last are whole, and one that tells
-    /// the client that it is late is the last.
+    /// Checks that there are no more answers than requests, that all but the last are complete, and
+    /// that an answer that reports a timeout is the last one.
     fn check_disturbed(&self, mut heard: &[u8]) {
         let more = "more than was asked for";
         for request in &self.requests {
             loop {
                 let Some((status, len)) = first_answer(&request.method, heard) else { return };
                 if status == 408 {
-                    // As long as the server has not read all of a HEAD, it knows of none.
+                    // Until the server has read all of a HEAD, it does not know the method.
                     let with_body = first_answer("GET", heard).map_or(heard.len(), |(_, len)| len);
                     let is_last = [len, with_body].contains(&heard.len());
                     assert!(is_last, "{more}: {}", heard.escape_ascii());
@@ -190,7 +190,7 @@ impl Asked {
                 }
             }
         }
-        // Whatever follows these is refused, or late, because the script lets time pass.
+        // The bytes after these requests are refused or late, because the script lets time pass.
         match first_answer("GET", heard) {
             Some((status, len)) if status == 408 || self.refused.is_some() => {
                 heard = &heard[len..];
@@ -201,7 +201,7 @@ impl Asked {
     }
 }
 
-/// The status and the length of the answer that `heard` begins with, if it is all there.
+/// Returns the status and the length of the answer at the start of `heard`, if it is complete.
 fn first_answer(method: &str, heard: &[u8]) -> Option<(u16, usize)> {
     match heard {
         b"" => None,

@@ -1,4 +1,4 @@
-"""A minute of clients that reset, half-close, drip, scan and talk rubbish leaves nothing behind."""
+"""A minute of clients that reset, half-close, drip, scan or send garbage leaks nothing."""
 
 import itertools
 import random
@@ -9,13 +9,13 @@ import time
 import common
 
 THREADS = 4
-# Until the allocator has what it needs when as many things happen at once as ever do. After 20 s it
-# may not have: a series of the resident set rises by steps of some 50 KiB that become rarer.
+# Until the allocator has the memory for the peak load. 20 s may be too short: the resident set grows
+# by steps of some 50 KiB that become rarer.
 WARM_UP_SECONDS = 60
-# Ports of one source address run out within a minute: TIME_WAIT lasts as long.
+# The ports of one source address run out within a minute, because TIME_WAIT lasts that long.
 SOURCES = [f"127.0.0.{n}" for n in range(1, 33)]
-# Whatever is leaked for each connection is more than this, even if one of its ways does so only;
-# allocators and the records that workers pass round take what they ever need by and by.
+# A leak in each connection is larger than this, even if only one kind of client causes it. The memory
+# of allocators and of the records that workers reuse grows slowly to its maximum.
 MEMORY_PERCENT = 1
 LEAK_BYTES = 1
 SEED = 1
@@ -34,7 +34,7 @@ def answered(client, _):
 
 
 def scanned(client, _):
-    """Connects and leaves."""
+    """Connects and closes."""
 
 
 def scanned_and_reset(client, _):
@@ -53,7 +53,7 @@ def reset_while_answered(client, _):
 
 
 def half_closed(client, chance):
-    """Every answer that is owed still comes."""
+    """All requests are still answered."""
     count = chance.randrange(1, 4)
     client.sendall(common.request() * count)
     client.shutdown(socket.SHUT_WR)
@@ -89,7 +89,7 @@ def reset_while_waiting(client, _):
 
 
 def gone_while_waiting(client, _):
-    # It may as well have shut one side only: the answer is made.
+    # The server cannot tell this from a half-close: it computes the answer.
     client.sendall(common.request("/slow?ms=100"))
 
 
@@ -122,7 +122,7 @@ class Worker(threading.Thread):
                 try:
                     way(client, self.chance)
                 except ConnectionError:
-                    # Who misbehaves may be reset; who does not is in the right.
+                    # Only a client that misbehaves may be reset.
                     if way in (answered, half_closed, dripping):
                         self.errors.append(f"{way.__name__}: reset")
                 except (AssertionError, OSError, common.Ended) as error:

@@ -1,5 +1,5 @@
-"""What the scripts of this folder share: servers in processes of their own, clients that count what
-they are owed, and the rows of the table. Knows no fault."""
+"""Shared by the scripts of this folder: servers as separate processes, clients that check their
+answers, and the rows of the table. Knows no fault."""
 
 import argparse
 import contextlib
@@ -18,20 +18,20 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# How handlers may run. A new mode is one word here.
+# The modes of the examples.
 MODES = ["multiplex", "threads", "processes", "reactors"]
 WORKERS = 2
-# Turns a hang into a failure; longer than anything here takes on a busy machine.
+# Turns a hang into a failure. Longer than any operation here on a busy machine.
 PATIENCE = 20
 ATTACK_NICENESS = 10
 # Closing with this option set is a reset (socket(7), SO_LINGER).
 RESET = struct.pack("ii", 1, 0)
-# Linux: a port is chosen when the socket connects, so each source address has all of them.
+# Linux: choose the port when the socket connects, so that each source address has all ports.
 IP_BIND_ADDRESS_NO_PORT = 24
 
 
 def main(doc, run):
-    """Runs a script: `run(options)` prints its rows. Ends with 1 if one of them has failed."""
+    """Runs a script: `run(options)` prints its rows. Exits with 1 if a row has failed."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawTextHelpFormatter)
     add_options(parser)
     options = parser.parse_args()
@@ -43,13 +43,13 @@ def main(doc, run):
 
 
 def add_options(parser):
-    parser.add_argument("--seconds", type=float, default=60, help="of churn in each mode (60)")
-    parser.add_argument("--times", type=int, default=20, help="stops of each kind of drain, restarts of each kind (20)")
-    parser.add_argument("--heads", type=int, default=18000, help="slow heads at once (18000)")
+    parser.add_argument("--seconds", type=float, default=60, help="seconds of churn in each mode (60)")
+    parser.add_argument("--times", type=int, default=20, help="number of stops and restarts of each kind (20)")
+    parser.add_argument("--heads", type=int, default=18000, help="number of slow heads at once (18000)")
 
 
 def row(name, figure, limit, passed):
-    """One row of the table."""
+    """Prints one row of the table."""
     row.failed = row.failed or not passed
     print("\t".join(["PASS" if passed else "FAIL", name, figure, limit]), flush=True)
 
@@ -58,7 +58,7 @@ row.failed = False
 
 
 def note(text):
-    """Progress, for who watches."""
+    """Prints a line of progress."""
     print("   " + text, file=sys.stderr, flush=True)
 
 
@@ -73,7 +73,7 @@ def need(tool):
 
 
 def until(condition, seconds=PATIENCE):
-    """Waits for `condition()` to hold and tells whether it did."""
+    """Waits for `condition()` to hold. Returns False if it did not in time."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -83,7 +83,7 @@ def until(condition, seconds=PATIENCE):
 
 
 def raise_descriptors(wanted):
-    """As many descriptors as this process may have, but no more than `wanted`; tells how many."""
+    """Raises the limit of descriptors as far as allowed, at most to `wanted`. Returns the limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
@@ -92,14 +92,14 @@ def raise_descriptors(wanted):
 
 @functools.cache
 def examples():
-    """Where cargo puts the release examples: asked once, because it may wait for another cargo."""
+    """The folder of the release examples. Asked for once, because cargo may wait for a lock."""
     command = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--offline"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
     return os.path.join(json.loads(told)["target_directory"], "release", "examples")
 
 
 class Server:
-    """An example in a process of its own, and the workers it has started."""
+    """An example as a separate process, and the workers that it has started."""
 
     def __init__(self, example, *arguments, mode="multiplex", bind="127.0.0.1:0", prefix=(),
                  descriptors=None, log=None):
@@ -133,27 +133,27 @@ class Server:
 
     @property
     def address(self):
-        """As `socket` wants it: a host and a port, or a path."""
+        """The address for `socket`: a host and a port, or a path."""
         if self.bound.startswith("unix:"):
             return self.bound.removeprefix("unix:")
         host, port = self.bound.rsplit(":", 1)
         return host, int(port)
 
     def pids(self):
-        """The process that was started and those below it."""
+        """The started process and its descendants."""
         found = [self.process.pid]
         for pid in found:
             found += children(pid)
         return found
 
     def stop(self):
-        """SIGTERM, and then its exit code; None if it does not end."""
+        """Sends SIGTERM and returns the exit code; None if the server does not end."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
         return self.exit_code()
 
     def exit_code(self):
-        """What it ends with by itself; None if it does not end."""
+        """Waits for the exit code; None if the server does not end."""
         try:
             return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -167,7 +167,7 @@ class Server:
         return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.pids())
 
     def descriptors_at_rest(self):
-        """The same once all clients that have gone are noticed."""
+        """The number of descriptors once the server has noticed all closed connections."""
         counts = [-1]
 
         def is_steady():
@@ -179,7 +179,7 @@ class Server:
         return counts[-1]
 
     def memory_kib(self, what="VmRSS"):
-        """`VmRSS` is what it uses, `VmHWM` the most it has used since `forget_peak`."""
+        """`VmRSS` is the current memory, `VmHWM` the peak since `forget_peak`."""
         return sum(status_of(pid, what) for pid in self.pids())
 
     def forget_peak(self):
@@ -194,7 +194,7 @@ class Server:
         return connect(self.address, source, receive_buffer)
 
     def serves(self):
-        """Whether a newcomer is served, and an error if not."""
+        """Checks that a new connection is served; may raise."""
         with self.connect() as client:
             return exchange(client)[0] == 200
 
@@ -204,7 +204,7 @@ def connect(address, source=None, receive_buffer=None):
     client = socket.socket(socket.AF_UNIX if is_path else socket.AF_INET)
     client.settimeout(PATIENCE)
     if not is_path:
-        # Small pieces leave at once, as the server's do.
+        # Send small pieces at once, as the server does.
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if receive_buffer:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -220,8 +220,8 @@ def connect(address, source=None, receive_buffer=None):
 
 
 class Attack(threading.Thread):
-    """Does `attack()` in a thread that leaves the processors to servers and good clients: what is
-    measured is the server, not who wins a core."""
+    """Runs `attack()` in a thread of low priority, so that the measurement shows the server and not
+    the competition for a core."""
 
     def __init__(self, attack):
         super().__init__()
@@ -261,16 +261,16 @@ def request(path="/plaintext", keep=True):
 
 
 class Ended(Exception):
-    """The connection ended before its answer was whole; with what had come of it."""
+    """The connection ended before its answer was complete. The argument is the incomplete part."""
 
 
 def read_answer(client):
-    """Status, whether the connection stays, and the body of one answer."""
+    """Reads one answer: status, True if the connection stays open, and body."""
     return next(read_answers(client, 1))
 
 
 def read_answers(client, count):
-    """The same of several that come one behind the other."""
+    """Reads `count` consecutive answers, like `read_answer`."""
     said = bytearray()
     for _ in range(count):
         while b"\r\n\r\n" not in said:

@@ -1,4 +1,4 @@
-"""A server out of descriptors rests, serves whom it has, and recovers when they leave."""
+"""A server out of descriptors idles, serves its open connections, and recovers when they close."""
 
 import socket
 import time
@@ -23,7 +23,7 @@ def newcomers(address):
 
 
 def served(clients):
-    """Those who are answered; the others wait to be accepted."""
+    """The clients that are answered; the others wait to be accepted."""
     for client in clients:
         client.setblocking(True)
         client.settimeout(common.PATIENCE)
@@ -47,7 +47,7 @@ def load_percent(server):
 
 
 def recovery(server):
-    """Seconds until a newcomer is served."""
+    """The seconds until a new connection is served."""
     began = time.monotonic()
     assert server.serves()
     return time.monotonic() - began
@@ -73,7 +73,7 @@ def run_out(mode):
         after = server.descriptors()
         assert server.serves()
     name = f"descriptors {mode}"
-    least = LIMIT - 30  # its own are far fewer
+    least = LIMIT - 30  # the server itself needs far fewer
     common.row(f"{name}, full", f"CPU {cpu:.1f} %", f"< {CPU_PERCENT} %", full and cpu < CPU_PERCENT)
     common.row(f"{name}, held", f"{len(held)} served twice", f">= {least}", len(held) >= least)
     common.row(f"{name}, recovery", f"{seconds:.3f} s", f"< {RECOVERY_SECONDS} s",

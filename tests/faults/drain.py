@@ -1,9 +1,8 @@
 """SIGTERM under load, many times in every mode: no request is lost, and the server ends soon.
 
-Lost is a request whose connection was made and which was sent, and whose connection then ended
-without the whole answer; but a kept connection that has been answered before may end without a
-byte of the next answer, if that request was sent after the signal: the server took it for idle
-(RFC 9112, section 9.5).
+A request is lost if it was sent and its connection then ended without the complete answer. Except: a
+keep-alive connection with an earlier answer may end without a byte of the next one if that request was
+sent after the signal, because the server considered the connection idle (RFC 9112, section 9.5).
 """
 
 import os
@@ -19,14 +18,14 @@ END_SECONDS = 3
 
 
 class Tally:
-    """What all clients of one stop have seen."""
+    """The results of all clients during one stop."""
 
     def __init__(self):
         self.lock = threading.Lock()
         self.answered = 0
         self.idle = 0
         self.lost = []
-        # When the signal was sent: for ever away until it is.
+        # The time of the signal; infinite until it is sent.
         self.signalled_at = float("inf")
 
     def add(self, answered, idle, lost):
@@ -48,12 +47,12 @@ class Client:
                 try:
                     connection = self.server.connect()
                 except OSError:
-                    # Nobody listens any more, or somebody who was just leaving.
+                    # The listener is closed, or was closing.
                     break
                 with connection:
                     self.use(connection)
         except Exception as error:
-            self.lost.append(f"not understood: {error!r}")
+            self.lost.append(f"unexpected: {error!r}")
         finally:
             self.tally.add(self.answered, self.idle, self.lost)
 
@@ -61,7 +60,7 @@ class Client:
         earlier = 0
         keeps = True
         while keeps:
-            # Sent before the signal means: in the server's hands before the signal.
+            # A request counts as sent once the system has taken all of it.
             sent_at = float("inf")
             try:
                 connection.sendall(self.request)
@@ -84,10 +83,10 @@ class Client:
 
 
 def stop_under_load(mode, keep):
-    """One stop; its tally, and how long the end took."""
+    """Performs one stop. Returns its tally, the exit code, and the seconds until the end."""
     tally = Tally()
     with common.Server("reactor_web", mode=mode) as server:
-        # Half of the answers are owed at any moment.
+        # At any moment half of the requests wait for their answer.
         paths = ["/plaintext", "/slow?ms=20"]
         clients = [Client(server, tally, paths[n % 2], keep) for n in range(CLIENTS)]
         threads = [threading.Thread(target=client.run) for client in clients]

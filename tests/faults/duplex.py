@@ -1,4 +1,4 @@
-"""Proxies whose two sides talk at once through small buffers: neither direction waits for the other."""
+"""Proxies with traffic in both directions and small buffers: neither direction blocks the other."""
 
 import contextlib
 import os
@@ -9,16 +9,16 @@ import threading
 import common
 
 PROXIES = 40
-# How many of them at once: more would measure who gets a core.
+# The number of proxies at once: more would measure the competition for a core.
 AT_ONCE = 4
 BYTES = 5_000_000
 BUFFER = 16 * 1024
-# No byte in this time is a proxy that is stuck.
+# A proxy that passes no byte for this long is stuck.
 STUCK_SECONDS = 15
 
 
 class Upstream:
-    """An echo server with small buffers that stops reading while its answer is not taken."""
+    """An echo server with small buffers that stops reading while its output is not read."""
 
     def __init__(self, path=None):
         family = socket.AF_UNIX if path else socket.AF_INET
@@ -49,7 +49,7 @@ def echo(client):
 
 
 def talk(server):
-    """Sends in one thread and reads in another; how it went, if not well."""
+    """Sends in one thread and reads in another. Returns the fault, if there is one."""
     sent = os.urandom(BYTES)
     received = bytearray()
     with server.connect() as client:

@@ -1,4 +1,4 @@
-"""Clients that send without end or never read cost a bounded amount of memory and hold up nobody."""
+"""Clients that send without end or never read take bounded memory and delay no other client."""
 
 import contextlib
 import time
@@ -12,18 +12,17 @@ PIPELINED = 100_000
 LINE_BYTES = 1 << 30
 HEAD_BYTES = 64 * 1024
 TRAILERS = 20_000
-# What a server may use beyond what it used before: for each attacker its pending input
-# (`Limits::pending_input`, 64 KiB), its output (`output_high`, and one write beyond it) and what
-# is copied on the way; and 1 MiB for the allocator.
+# The allowed growth of a server: for each attacker its pending input (`Limits::pending_input`, 64 KiB),
+# its output (`output_high`, and one write beyond it) and copies in transit; 1 MiB for the allocator.
 WEB_KIB = 1024 + ATTACKERS * 256
-# A stalled member may have `output_hard` (1 MiB) waiting, and its topic as much; twice that for
-# buffers that grow by doubling.
+# A stalled member may have `output_hard` (1 MiB) of output, and its topic the same; twice that because
+# buffers grow by doubling.
 CHAT_KIB = 4 * 1024
 ATTACK_SECONDS = 6
 
 
 def send_while_taken(client, data):
-    """Sends until nothing more is taken, or the server has closed."""
+    """Sends until the socket accepts no more bytes or the server has closed."""
     view = memoryview(data)
     client.settimeout(1)
     with contextlib.suppress(OSError):
@@ -32,7 +31,7 @@ def send_while_taken(client, data):
 
 
 def pipelined_and_never_read(server):
-    """100,000 requests in one go; not one answer is taken."""
+    """100,000 pipelined requests; no answer is read."""
     client = server.connect(receive_buffer=4096)
     send_while_taken(client, common.request() * PIPELINED)
     time.sleep(1)
@@ -40,7 +39,7 @@ def pipelined_and_never_read(server):
 
 
 def long_heads(server):
-    """Heads of 64 KiB, one connection after the other."""
+    """Heads of 64 KiB on consecutive connections."""
     head = b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"x" * HEAD_BYTES
     for _ in range(10):
         with server.connect() as client:
@@ -50,7 +49,7 @@ def long_heads(server):
 
 
 def trailers(server):
-    """20,000 fields behind a body in chunks."""
+    """20,000 trailers after a chunked body."""
     opening = b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
     rest = b"".join(b"x-%d: y\r\n" % number for number in range(TRAILERS)) + b"\r\n"
     for _ in range(10):
@@ -61,7 +60,7 @@ def trailers(server):
 
 
 def endless_line(server):
-    """A line of 1 GiB: the sender is told once, nobody else hears of it."""
+    """A line of 1 GiB: the sender gets one notice, the other members get nothing."""
     client = server.connect()
     part = b"x" * MIB
     for _ in range(LINE_BYTES // MIB):
@@ -71,7 +70,7 @@ def endless_line(server):
 
 
 def stalled_member(server):
-    """A member who never reads, while somebody says 2 MB a second."""
+    """A member that never reads, while another one sends 2 MB a second."""
     stalled = server.connect(receive_buffer=4096)
     speaker = server.connect()
     line = b"x" * 999 + b"\n"
@@ -97,7 +96,7 @@ ATTACKS = [
 
 
 def kept_up(attack, server):
-    """Attacks until there has been time to see what it does to others; the last one stays open."""
+    """Repeats the attack until its effect on other clients is measured; the last one stays open."""
     end = time.monotonic() + ATTACK_SECONDS
     client = None
     while time.monotonic() < end:
@@ -140,7 +139,7 @@ def attacked(mode, name, example, attack, count, limit_kib, kind):
 def run(_):
     for name, example, attack, *rest in ATTACKS:
         for mode in common.MODES:
-            # Rooms do not reach across processes: there is no such chat.
+            # A chat does not extend over processes.
             if example == "reactor_chat" and mode == "processes":
                 continue
             common.note(f"{mode}: {attack.__doc__}")

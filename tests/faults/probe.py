@@ -1,5 +1,5 @@
-"""How long good clients wait, of a server under attack and, at the same time and in the same way, of
-one that is left alone: what the machine is busy with holds up both. Knows no attack."""
+"""Measures the latency of good clients of a server under attack and, at the same time, of an idle
+second one: other load of the machine delays both. Knows no attack."""
 
 import contextlib
 import multiprocessing
@@ -16,7 +16,7 @@ ROUNDS = 3
 
 
 class Web:
-    """Asks again and again on one connection."""
+    """Repeats a request on one connection."""
 
     def __init__(self, address):
         self.connection = common.connect(address)
@@ -26,16 +26,16 @@ class Web:
 
 
 class Chat:
-    """Says something and hears it at the other end."""
+    """Sends a line from one member to another."""
 
     def __init__(self, address):
         self.speaker, self.listener = common.connect(address), common.connect(address)
-        # Who has not been welcomed hears nothing yet.
+        # A member receives lines only after its welcome.
         self.hear(self.speaker, b"welcome")
         self.hear(self.listener, b"welcome")
 
     def ask(self, number):
-        # A member who does not listen is not listened to for long.
+        # A member that does not read is paused or closed.
         self.speaker.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while self.speaker.recv(MIB):
@@ -56,7 +56,7 @@ class Chat:
 
 
 def measure(kind, address, stop, told):
-    """Runs in a process of its own, so that no other client is in its way."""
+    """Runs in a separate process, so that no other client delays it."""
     waited = []
     client = kind(address)
     while not stop.is_set():
@@ -68,7 +68,7 @@ def measure(kind, address, stop, told):
 
 
 class Pair:
-    """Measures both while the block runs."""
+    """Measures both servers while the block runs."""
 
     def __init__(self, attacked, quiet, kind=Web):
         self.kind, self.servers = kind, (attacked, quiet)
@@ -93,7 +93,7 @@ class Pair:
             try:
                 waited = sorted(told.recv())
             except EOFError:
-                # It has said on standard error what was wrong.
+                # The process has printed the error.
                 waited = []
             process.join()
             self.counts.append(len(waited))
@@ -106,14 +106,14 @@ class Pair:
 
     def row(self, name):
         attacked, quiet = self.p99_ms
-        common.note(f"{self.counts[0]} and {self.counts[1]} questions of good clients")
+        common.note(f"{self.counts[0]} and {self.counts[1]} requests of good clients")
         common.row(name + ", good clients", f"p99 {attacked:.2f} ms, quiet {quiet:.2f} ms",
                    f"< {FACTOR} x quiet or {NOISE_MS} ms", self.is_unchanged())
 
 
 def rounds(measured):
-    """Up to three pairs of `measured()`, until one is unchanged: a server that holds up its good
-    clients does so each time, a machine that is busy with something else does not."""
+    """Measures up to three pairs, until one is unchanged: a server that delays its good clients does
+    so each time, a machine with other load does not."""
     for _ in range(ROUNDS):
         pair = measured()
         if pair.is_unchanged():

@@ -1,4 +1,4 @@
-"""A server that was killed starts again at once at the same address; its log may be full or gone."""
+"""A killed server restarts at once at the same address, and a server runs on without its log."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ START_SECONDS = 1
 
 
 def kill_and_start(mode, bind):
-    """Kills a server with open connections and starts another; how long until it serves."""
+    """Kills a server with open connections and starts another. Returns the time until it serves."""
     with common.Server("reactor_web", mode=mode, bind=bind) as server:
         address = server.bound
         clients = busy(server)
@@ -28,7 +28,7 @@ def kill_and_start(mode, bind):
 
 
 def busy(server):
-    """Idle ones, and some in the middle of a request: all are cut off."""
+    """Opens connections that are idle or within a request."""
     clients = [server.connect() for _ in range(CLIENTS)]
     for client in clients[::2]:
         assert common.exchange(client)[0] == 200
@@ -52,7 +52,7 @@ def restarts(mode, kind, bind, times):
 
 
 def unwritable_log(name, log):
-    """What cannot be logged is lost, and nothing else."""
+    """Log lines that cannot be written are lost; the server runs on."""
     with common.Server("reactor_web", "--log", "debug", log=log) as server:
         served = all(server.serves() for _ in range(100))
         code = server.stop()

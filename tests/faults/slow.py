@@ -1,4 +1,4 @@
-"""Thousands of slow heads each end at their deadline, and good clients do not notice them."""
+"""Thousands of slow heads each end at their deadline and do not delay good clients."""
 
 import select
 import socket
@@ -8,7 +8,7 @@ import common
 import probe
 
 HEAD_SECONDS = 10
-# A byte of each head comes this often: no head may live longer for it.
+# The interval between bytes of a head; they must not extend its deadline.
 DRIP_SECONDS = 4
 TOLERANCE_SECONDS = 1
 BATCH = 200
@@ -25,7 +25,7 @@ class Heads:
         self.server, self.count = server, count
         self.poll = select.epoll()
         self.clients, self.begun, self.due = {}, {}, []
-        # Seconds that each lived, and what it was told at its end.
+        # For each head its duration in seconds, and the answer at its end.
         self.lived, self.told = [], []
 
     def run(self):
@@ -96,7 +96,7 @@ def run(options):
             clean = common.until(lambda: server.descriptors() <= before, 5)
             after = server.descriptors_at_rest()
         name = f"slow heads {mode}"
-        # Of all rounds: only what the good clients wait may be repeated.
+        # Of all rounds: only the latency of good clients may be measured again.
         lived = [seconds for heads in all_heads for seconds in heads.lived]
         told = [said for heads in all_heads for said in heads.told]
         begun = count * len(all_heads)
@@ -106,7 +106,7 @@ def run(options):
         common.row(name, f"{len(lived)} of {begun} ended after {first:.2f} to {last:.2f} s",
                    f"{HEAD_SECONDS} +- {TOLERANCE_SECONDS} s", len(lived) == begun and punctual)
         late = told.count(b"HTTP/1.1 408")
-        common.row(name + ", told", f"{late} of {begun} told 408", "all", late == begun)
+        common.row(name + ", answers", f"{late} of {begun} answered 408", "all", late == begun)
         pair.row(name)
         common.row(name + ", descriptors", f"{before} -> {after}", "no more", clean)
 

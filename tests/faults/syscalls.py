@@ -1,7 +1,7 @@
-"""Every call that the system may fail fails: that connection ends or nothing does, nothing spins.
+"""System calls fail one by one: at most the connection concerned ends, and the loop never spins.
 
-`strace -e inject` has the n-th call of a kind return an error without being made. A case says what
-that may cost, and the calls that are made meanwhile are counted.
+`strace -e inject` makes the n-th call of a kind return an error. A case states the number of
+connections that may end, and limits the number of calls.
 """
 
 import os
@@ -12,12 +12,12 @@ import common
 
 CLIENTS = 5
 WATCH_SECONDS = 2
-# Calls of the kind that are made while nothing happens: a pause of 100 ms between two tries, of at
-# most 64 each where an error is meant for one peer (`accept_burst`), and twice that to be safe.
+# The most calls while the error lasts: one attempt each 100 ms, of at most 64 calls where an error
+# concerns one peer (`accept_burst`), and twice that to be safe.
 SPIN_CALLS = WATCH_SECONDS * 10 * 64 * 2
-# As many events and calls as all clients together can cause.
+# The most calls that all clients together can cause.
 BUSY_CALLS = 200
-# What may happen after everybody has gone: an end is noticed, a deadline is looked at.
+# The most calls after all clients have closed, for an end or a deadline.
 IDLE_CALLS = 5
 BODY = os.urandom(1_000_000)
 BODIES = 8
@@ -41,14 +41,14 @@ class Traced(common.Server):
 
 
 def before_clients(call):
-    """How many such calls a server makes before its first client."""
+    """The number of such calls that a server makes before its first client."""
     with Traced(call, None) as server:
         time.sleep(0.3)
         return server.calls()
 
 
 def visit(server):
-    """Clients, one after the other, each with two requests; how many were cut off."""
+    """Runs consecutive clients with two requests each. Returns how many were cut off."""
     cut = 0
     for _ in range(CLIENTS):
         try:
@@ -61,7 +61,7 @@ def visit(server):
 
 
 def case(call, error, when, may_cut):
-    """`when` is the number of the call, as strace counts, or `+` behind it: from then on."""
+    """`when` is the number of the call, as strace counts; with `+`, all calls from there on fail."""
     with Traced(call, f"error={error}:when={when}") as server:
         begun = server.calls()
         cut = visit(server)
@@ -78,8 +78,8 @@ def case(call, error, when, may_cut):
 
 
 def lasting(error):
-    """accept4 that fails for good, as long as somebody waits."""
-    # One look before anybody has come, and two for the one who is let in.
+    """accept4 fails permanently while a connection waits."""
+    # One call before the first connection, and two for the one that is accepted.
     with Traced("accept4", f"error={error}:when=4+") as server:
         common.until(lambda: server.calls() == 1)
         with server.connect() as held:
@@ -96,8 +96,8 @@ def lasting(error):
 
 
 def short_writes():
-    """More than the kernel keeps for a client that reads late: writes come up short, and the second,
-    fourth and sixth are interrupted."""
+    """More output than the kernel buffers, for a client that reads late: writes are short, and the
+    second, fourth and sixth are interrupted."""
     with Traced("sendto,writev", "error=EINTR:when=2..6+2") as server:
         with server.connect(receive_buffer=4096) as client:
             head = f"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {len(BODY)}\r\n\r\n"
@@ -116,19 +116,19 @@ def short_writes():
 
 def run(_):
     common.need("strace")
-    common.note("accept4: the newcomer waits in the queue and is let in later")
+    common.note("accept4: the connection waits in the queue and is accepted later")
     for error in ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED", "EPROTO", "EPERM",
                   "EINTR", "ENETDOWN", "EHOSTUNREACH"):
         case("accept4", error, 2, may_cut=0)
     for error in ("EMFILE", "ENFILE", "ENOMEM", "ECONNABORTED", "EPERM"):
         lasting(error)
-    common.note("epoll_wait: interrupted, every time but every third")
+    common.note("epoll_wait: two of three calls are interrupted")
     case("epoll_wait", "EINTR", "2+3", may_cut=0)
     first = before_clients("epoll_ctl") + 1
-    common.note("epoll_ctl: the connection that cannot be watched ends")
+    common.note("epoll_ctl: a connection that cannot be watched is closed")
     for error in ("ENOSPC", "ENOMEM"):
         case("epoll_ctl", error, first + 2, may_cut=1)
-    common.note("reads and writes: the connection ends, unless it was only interrupted")
+    common.note("reads and writes: the connection is closed, unless the call was only interrupted")
     for error, may_cut in (("ECONNRESET", 1), ("ENOBUFS", 1), ("ENOMEM", 1), ("ETIMEDOUT", 1),
                            ("EINTR", 0)):
         case("recvfrom", error, 4, may_cut)

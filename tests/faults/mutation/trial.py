@@ -12,9 +12,9 @@ import threading
 import time
 from dataclasses import dataclass
 
-# Of address space: a mutant that grows without bound ends itself and not the machine.
+# The limit of address space, so that a mutant that grows without bound ends and the machine does not.
 MEMORY_BYTES = 16 << 30
-# What fails once is run so often more, alone: then it is the mutant and not the machine.
+# A test that fails is repeated alone this many times, to exclude load of the machine as the cause.
 CONFIRMATIONS = 3
 DONE = re.compile(r"test (\S+)(?: - should panic)? \.\.\. (ok|ignored|FAILED)")
 SLOW = re.compile(r"test (\S+) has been running for over")
@@ -22,13 +22,13 @@ SLOW = re.compile(r"test (\S+) has been running for over")
 
 @dataclass
 class Outcome:
-    """How a run of tests ended: `passed`, `failed`, `hung` or `crashed`, and the test by which."""
+    """The outcome of a run: `passed`, `failed`, `hung` or `crashed`, and the test that decided it."""
     how: str
     test: str = ""
 
 
 def names(program, folder, skipped):
-    """The tests of a program but those of the modules that are skipped."""
+    """The tests of a program, without those of skipped modules."""
     command = [program, "--list", "--format", "terse"]
     told = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
     found = [line.removesuffix(": test") for line in told.splitlines() if line.endswith(": test")]
@@ -41,14 +41,14 @@ class Trial:
         self.environment = {**os.environ, "RUST_BACKTRACE": "0"}
 
     def times(self, tests, limit):
-        """Runs tests one after the other: how long each takes, and which fail."""
+        """Runs tests one by one. Returns the duration of each, and the failed ones."""
         times, failed, left = {}, [], list(tests)
         while left:
             outcome = self.run(left, limit, threads=1, times=times)
             if outcome.how == "passed":
                 break
             if outcome.how == "crashed" or not outcome.test:
-                raise RuntimeError(f"the tests break off without a mutant: {outcome}")
+                raise RuntimeError(f"the tests do not complete without a mutant: {outcome}")
             failed.append(outcome.test)
             left = [name for name in left if name not in times and name != outcome.test]
         return times, failed
@@ -99,7 +99,7 @@ class Trial:
                 end(process, reader)
 
     def is_caught(self, test, limit, environment):
-        """Whether a test that has failed fails again by itself, and does not without the mutant."""
+        """Returns True if a failed test fails again alone, and passes without the mutant."""
         again = (self.run([test], limit, environment) for _ in range(CONFIRMATIONS))
         return any(outcome.how != "passed" for outcome in again) and (
             not environment or self.run([test], limit).how == "passed")
@@ -112,7 +112,7 @@ def read(stream, lines):
 
 
 def end(process, reader):
-    """Ends a program with all that it has started. One that has said all it had to say ends itself."""
+    """Kills a program and its descendants. One that has closed its output ends by itself."""
     if not reader.is_alive():
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(10)

@@ -1,10 +1,10 @@
 """Weaves many mutants into one source text: each function that is mutated has its body once for each
-mutant and once as it was, and asks at run time which of them is wanted. Knows text, not cargo."""
+mutant and once unchanged, and one of them is selected at run time. Knows text, not cargo."""
 
 import bisect
 from dataclasses import dataclass
 
-# The module of the crate that knows which mutant is wanted.
+# The module of the crate that selects the mutant.
 SWITCH = """
 pub(crate) mod mutant_switch {
     static WANTED: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
@@ -19,8 +19,8 @@ VARIABLE = "WANTED_MUTANT"
 
 @dataclass
 class Region:
-    """Where something of a mutant stands in the woven text, in bytes. `is_own` is false for what it
-    shares with the other mutants of its function."""
+    """A range of the woven text that belongs to a mutant, in bytes. `is_own` is false for a range
+    shared with the other mutants of its function."""
     number: int
     begin: int
     end: int
@@ -28,7 +28,7 @@ class Region:
 
 
 class Text:
-    """A source text whose places are told by line and column, both from 1."""
+    """A source text addressed by line and column, both from 1."""
 
     def __init__(self, text):
         self.text = text
@@ -48,14 +48,14 @@ class Text:
 
 
 def mutated(text, mutant):
-    """The whole text with one mutant in the place of what it replaces."""
+    """The whole text with one mutant applied."""
     begin, end = Text(text).span(mutant["span"])
     return text[:begin] + replacement(text, begin, end, mutant) + text[end:]
 
 
 def replacement(text, begin, end, mutant):
-    """The mutant's own text. That of a function stands in place of the statements, and may or may
-    not have the braces with it."""
+    """The text of the mutant. That of a function replaces the statements, and may include the
+    braces or not."""
     new = mutant["replacement"]
     if mutant["genre"] == "FnValue" and text[begin] == "{" and text[end - 1] == "}":
         return "{ " + new + " }"
@@ -63,7 +63,7 @@ def replacement(text, begin, end, mutant):
 
 
 def weave(text, mutants):
-    """Gives the woven text, the regions of the mutants in it, and the numbers of those that could
+    """Returns the woven text, the regions of the mutants in it, and the numbers of those that could
     not be woven in. `mutants` is pairs of a number and a mutant."""
     source, code = Text(text), code_of(text)
     functions, left_out = {}, []
@@ -103,7 +103,7 @@ def weave(text, mutants):
 
 
 def body_of(code, source, mutant):
-    """From the brace that opens the body of the mutant's function to behind the one that closes it."""
+    """The range of the body of the mutant's function, including its braces."""
     if not mutant.get("function"):
         return None
     begin, end = source.span(mutant["function"]["span"])
@@ -117,7 +117,7 @@ def body_of(code, source, mutant):
 
 
 def code_of(text):
-    """The text with comments, strings and characters blanked out, so that each brace is one."""
+    """The text with comments, strings and characters blanked out, so that all braces are code."""
     out, at = list(text), 0
 
     def blank(end):
@@ -149,7 +149,7 @@ def code_of(text):
 
 
 def is_word(text, at):
-    """Whether what stands before belongs to the same word; `b` and `c` begin a literal as well."""
+    """Returns True if the character before is of the same word. `b` and `c` may begin a literal."""
     before = text[max(0, at - 2):at]
     return before[-1:].isalnum() and not (before[-1:] in "bc" and not before[:-1].isalnum())
 

@@ -23,7 +23,7 @@ fn a_body_by_length_is_read_to_its_last_byte() {
 }
 
 #[test]
-fn a_length_of_zero_is_no_body() {
+fn a_length_of_zero_means_no_body() {
     let request = only(by_length("").as_bytes());
     assert_eq!((request.has_body, request.content_length), (false, Some(0)));
 }
@@ -58,7 +58,7 @@ fn the_pieces_of_a_body_come_as_they_are_sent() {
         [(by_length("0123456789"), 10), (chunked("a\r\n0123456789\r\n0\r\n\r\n"), 17)]
     {
         let mut http = Http::new(Arc::new(HttpLimits::default()));
-        // All but the last seven bytes of the data are there.
+        // All but the last seven bytes of the data have arrived.
         let mut input = head.into_bytes();
         let len = input.len();
         input.truncate(len - tail + 3);
@@ -162,10 +162,10 @@ fn a_client_may_wait_for_the_go_ahead() {
     let expects = |input: String| read(input.as_bytes()).0[0].expects_continue;
     assert!(expects(input("1.1", "100-continue", "Content-Length: 1\r\n")));
     assert!(expects(input("1.1", "100-Continue", "Transfer-Encoding: chunked\r\n")));
-    // Nothing is to come, so there is nothing to wait for.
+    // There is no body, so there is nothing to wait for.
     assert!(!expects(input("1.1", "100-continue", "")));
     assert!(!expects(input("1.1", "100-continue", "Content-Length: 0\r\n")));
-    // An old client does not know what it says (RFC 9110, section 10.1.1).
+    // HTTP/1.0 does not define the expectation (RFC 9110, section 10.1.1).
     assert!(!expects(input("1.0", "100-continue", "Content-Length: 1\r\n")));
 }
 
@@ -197,7 +197,7 @@ fn chunks_up_to_the_limit_pass_and_one_byte_more_gets_413() {
 }
 
 #[test]
-fn sizes_of_chunks_that_add_up_beyond_all_numbers_get_413() {
+fn sizes_of_chunks_whose_sum_overflows_get_413() {
     assert_eq!(refusal(&within(&chunked("ffffffffffffffff\r\n"))), Some(413));
     assert_eq!(refusal(&within(&chunked("1\r\nx\r\nffffffffffffffff\r\n"))), Some(413));
     let limits = HttpLimits::default().body(u64::MAX);
@@ -212,7 +212,7 @@ fn trailers_at_the_limit_pass_and_one_byte_more_gets_431() {
         ("A: 3456789 123\r\n", None),
         ("A: 45\r\nB: 3456\r\n", None),
         ("A: 45\r\nB: 34567\r\n", Some(431)),
-        // The limit is passed already; that no line end is in sight changes nothing.
+        // The limit is exceeded already; the missing line end changes nothing.
         ("A: 3456789 12345", Some(431)),
     ] {
         let outcome = within(&chunked(&format!("2\r\nok\r\n0\r\n{trailers}\r\n")));

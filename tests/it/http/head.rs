@@ -1,4 +1,4 @@
-//! Heads of requests: what is read from those that are in order, and where they get too long.
+//! Heads of requests: the values parsed from valid ones, and the limits of their length.
 
 use socketserver::protocol::http::HttpLimits;
 
@@ -42,7 +42,7 @@ fn values_may_be_empty_and_beyond_ascii() {
     assert_eq!(values, [b"".as_slice(), b"", b"\xff\xc3\xa4 x\tx"]);
 }
 
-/// Field lines of a request, and whether the connection goes on in HTTP/1.1 and in HTTP/1.0.
+/// Field lines of a request, and whether the connection stays open in HTTP/1.1 and in HTTP/1.0.
 const CONNECTION: &[(&str, bool, bool)] = &[
     ("", true, false),
     ("Connection: close\r\n", false, false),
@@ -105,7 +105,7 @@ fn a_host_that_was_seen_before_is_held_to_the_same_rules() {
     }
 }
 
-/// Target; then path, query and host of it.
+/// A target; then its path, query and host.
 const ABSOLUTE: &[(&str, &str, Option<&str>, &str)] = &[
     ("http://a.example/x/y?q=1", "/x/y", Some("q=1"), "a.example"),
     ("HTTP://a.example:81/", "/", None, "a.example:81"),
@@ -131,7 +131,7 @@ fn options_may_ask_about_the_whole_server() {
         let input = format!("OPTIONS {target} HTTP/1.1\r\nHost: h.example\r\n\r\n");
         assert_eq!(only(input.as_bytes()).path, "*", "{target}");
     }
-    // With a path it is about that path.
+    // With a path, the request is about that path.
     let input = b"OPTIONS http://h.example/ HTTP/1.1\r\nHost: h.example\r\n\r\n";
     assert_eq!(only(input).path, "/");
 }
@@ -198,7 +198,7 @@ fn a_request_line_at_its_limit_passes_and_one_above_gets_414() {
 #[test]
 fn a_request_line_without_end_gets_414_as_soon_as_it_is_too_long() {
     let unfinished = |len: usize| "x".repeat(len);
-    // It may still be 60 bytes and the CR of its end.
+    // These may still be 60 bytes and the CR of the line end.
     assert_eq!(read_within(&small(), unfinished(61).as_bytes()).1, Ok(61));
     assert_eq!(refusal(&read_within(&small(), unfinished(62).as_bytes())), Some(414));
 }
@@ -211,7 +211,7 @@ fn a_head_at_its_limit_passes_and_one_above_gets_431() {
     };
     assert_eq!(read_within(&small(), head(120).as_bytes()).1, Ok(0));
     assert_eq!(refusal(&read_within(&small(), head(121).as_bytes())), Some(431));
-    // What follows a head does not count towards it.
+    // Bytes after a head do not count.
     let two = [head(120), head(120)].concat();
     assert_eq!(read_within(&small(), two.as_bytes()).0.len(), 2);
 }

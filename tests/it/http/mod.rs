@@ -1,4 +1,4 @@
-//! HTTP: heads, bodies, and what must be refused.
+//! HTTP: heads, bodies, and refusals.
 
 pub(crate) mod body;
 pub(crate) mod head;

@@ -1,4 +1,4 @@
-//! Our parser of heads against another one: what we accept, `httparse` reads the same way.
+//! Our parser of heads against another one: `httparse` reads all accepted heads in the same way.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ const GOOD: &[&str] = &[
     "BREW https://[::2] HTTP/1.1\r\nHost: h\r\nX-!#$%&'*+-.^_`|~: \u{fc}\"\\()<>@\r\n\r\n",
 ];
 
-/// Bytes that mean something to some rule, and some that no rule allows.
+/// Bytes with a meaning in some rule, and some that no rule allows.
 const BYTES: &[u8] = b"\0\t\n\x0b\r !\"#%&*+,-./059:;=?@AZ[\\]_az|~\x7f\x80\xff";
 
-/// `good` with one thing wrong, in every way, or not wrong at all but different.
+/// `good` with one edit, in every way, most of which make it invalid.
 fn mutants(good: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     let edit =
         |at: usize, removed: usize, new: &[u8]| [&good[..at], new, &good[at + removed..]].concat();
@@ -35,7 +35,7 @@ fn mutants(good: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
 }
 
 #[test]
-fn what_we_accept_another_parser_reads_the_same_way() {
+fn accepted_heads_are_read_in_the_same_way_by_another_parser() {
     let limits = HttpLimits::default();
     let (mut accepted, mut refused) = (0, 0);
     for good in GOOD {
@@ -50,7 +50,7 @@ fn what_we_accept_another_parser_reads_the_same_way() {
             }
         }
     }
-    // Neither is there by accident: most mutants are still requests.
+    // Neither is rare by accident: most mutants are still requests.
     assert!(accepted > 5_000 && refused > 5_000, "{accepted} accepted, {refused} refused");
 }
 
@@ -73,7 +73,7 @@ fn requests_that_are_nearly_right_keep_the_laws() {
 }
 
 #[test]
-fn a_decoder_takes_what_the_parser_of_heads_takes() {
+fn the_decoder_accepts_the_heads_that_the_parser_accepts() {
     for good in GOOD {
         let mut input = good.as_bytes().to_vec();
         let mut http = Http::new(Arc::new(HttpLimits::default()));

@@ -1,4 +1,4 @@
-//! What HTTP refuses, and how: the status, one answer, and an end in good order.
+//! Requests that HTTP refuses: the status, a single answer, and an orderly end.
 
 use std::collections::BTreeSet;
 use std::str;
@@ -19,13 +19,13 @@ fn limits() -> HttpLimits {
     others.request_line(60).head(200).fields(8).body(20).trailers(16)
 }
 
-/// Everything in the table, and what is made here.
+/// The requests of the table, and generated ones.
 pub(crate) fn refused() -> Vec<(u16, Vec<u8>)> {
     let mut refused: Vec<_> = TABLE.lines().filter_map(entry).collect();
     let bad_hosts = BAD_HOSTS.iter().flat_map(|host| {
         let field = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let target = format!("GET http://{host}/ HTTP/1.1\r\nHost: h\r\n\r\n");
-        // With a path of its own it is a host and a path.
+        // With a path it would be a host and a path.
         let is_host = !host.contains(['/', '?']);
         [Some(field), is_host.then_some(target)].into_iter().flatten()
     });
@@ -74,8 +74,8 @@ fn unescaped(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Every byte that no value may have, at the front, in the middle and at the end of values that
-/// are looked at by different rules.
+/// Every byte that no value may have, at the front, in the middle and at the end of values that are
+/// checked by different rules.
 fn controls_in_values() -> Vec<Vec<u8>> {
     let bytes = (0..=0x1f).chain([0x7f]).filter(|byte| !matches!(byte, b'\t' | b'\r' | b'\n'));
     let mut inputs = Vec::new();
@@ -179,12 +179,12 @@ fn every_status_of_a_refusal_occurs() {
 }
 
 #[test]
-fn what_is_refused_is_refused_however_it_is_cut() {
+fn bad_requests_are_refused_however_they_are_cut() {
     let mut wrong = Vec::new();
     for (status, input) in refused() {
         let outcome = read_within(&limits(), &input);
         let got = refusal(&outcome);
-        // A body may be refused after its head was fine; nothing else may come of it.
+        // A body may be refused after its head was accepted; nothing else may be accepted.
         let complete = outcome.0.iter().filter(|request| request.is_complete).count();
         if got != Some(status) || complete > 0 {
             wrong.push(format!("{status} expected, {got:?}: {}", input.escape_ascii()));
@@ -194,7 +194,7 @@ fn what_is_refused_is_refused_however_it_is_cut() {
 }
 
 #[test]
-fn what_is_refused_gets_one_answer_and_nothing_behind_it_is_looked_at() {
+fn a_refusal_gets_one_answer_and_later_input_is_ignored() {
     let mut web = Web::new()
         .limits(limits())
         .any("/", |_, reply| reply.text("answered"))
@@ -224,7 +224,7 @@ fn refused_by(web: &mut Web, status: u16, input: &[u8]) -> Result<(), String> {
     if !answer.says_close() || !network.is_closed(client) {
         return Err("the connection goes on".to_owned());
     }
-    // Whatever was on its way already is read, so that no reset destroys the answer.
+    // Bytes that are on their way are read, so that no reset destroys the answer.
     network.send(client, NEXT);
     network.settle();
     if !network.received(client).is_empty() {

@@ -1,5 +1,5 @@
-//! A connection ends in good order or is cut, and its peer can tell: an end in good order comes
-//! behind all bytes, a cut is a reset (RFC 9293, section 3.10.7).
+//! A connection ends orderly or is cut off, and its peer can tell the difference: an orderly end
+//! comes after all bytes, a cut is a reset (RFC 9293, section 3.10.7).
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -14,10 +14,10 @@ use crate::support::handlers::{Log, Probe, patient, tight};
 use crate::support::real::{Running, soon};
 use crate::support::waiting::until;
 
-/// More than any socket takes.
+/// More than any socket accepts.
 const MUCH: usize = 16 * 1024 * 1024;
 
-/// How a client sees its connection end, and behind how many bytes.
+/// The end of a connection as its client sees it, and the number of bytes before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Good(usize),
@@ -40,7 +40,7 @@ pub(crate) fn modes() -> [Mode; 3] {
     [Mode::Multiplex, Mode::Threads(2), Mode::Reactors(2)]
 }
 
-/// Writes much at a word, ends at another, and tells of its end.
+/// Writes much output at one word, ends at another, and reports its end.
 struct Writer {
     id: Sender<Id>,
     ended: Sender<Close>,
@@ -62,7 +62,7 @@ impl Handler for Writer {
     }
 
     fn on_close(&mut self, why: &Close, _: &mut Context<'_>) {
-        // A test that has ended listens no longer.
+        // The test may have ended.
         let _ = self.ended.send(why.clone());
     }
 }
@@ -80,7 +80,7 @@ fn writing(mode: Mode, limits: Limits) -> Writing {
     Writing { server: Running::start(server), ids, ends }
 }
 
-/// A client that reads nothing, for which there is more than its socket takes.
+/// A client that reads nothing, with more output than its socket accepts.
 fn full(writing: &Writing) -> TcpStream {
     let mut client = writing.server.client();
     client.write_all(b"w").unwrap();
@@ -93,12 +93,12 @@ fn full(writing: &Writing) -> TcpStream {
 }
 
 #[test]
-fn an_end_in_good_order_comes_behind_all_bytes() {
+fn an_orderly_end_comes_after_all_bytes() {
     for mode in modes() {
         for (said, why) in [
             ("wc", Close::Done),
             ("wm", Close::Malformed { code: 0, why: "asked for" }),
-            // It lingers: there is more than was read.
+            // It lingers, because it has unread input.
             ("wc and words that are not read", Close::Done),
         ] {
             let writing = writing(mode, Limits::default());
@@ -111,7 +111,7 @@ fn an_end_in_good_order_comes_behind_all_bytes() {
 }
 
 #[test]
-fn a_deadline_with_nothing_unsent_is_an_end_in_good_order() {
+fn a_deadline_without_pending_output_is_an_orderly_end() {
     for mode in modes() {
         let soon_over = Some(Duration::from_millis(50));
         let silent = writing(mode, Limits::default().first_byte(soon_over));
@@ -126,7 +126,7 @@ fn a_deadline_with_nothing_unsent_is_an_end_in_good_order() {
 }
 
 #[test]
-fn stopping_is_an_end_in_good_order() {
+fn stopping_is_an_orderly_end() {
     for mode in modes() {
         let writing = writing(mode, Limits::default());
         let full = full(&writing);
@@ -153,7 +153,7 @@ fn a_slow_consumer_is_cut() {
 }
 
 #[test]
-fn one_who_takes_nothing_for_too_long_is_cut() {
+fn a_client_that_reads_nothing_for_too_long_is_cut() {
     for mode in modes() {
         let write_stall = Some(Duration::from_millis(100));
         let writing = writing(mode, Limits::default().write_stall(write_stall));
@@ -164,7 +164,7 @@ fn one_who_takes_nothing_for_too_long_is_cut() {
 }
 
 #[test]
-fn an_abort_cuts_those_for_whom_there_is_something_left() {
+fn an_abort_cuts_connections_with_pending_output() {
     for mode in modes() {
         let writing = writing(mode, Limits::default());
         let client = full(&writing);
@@ -176,7 +176,7 @@ fn an_abort_cuts_those_for_whom_there_is_something_left() {
 }
 
 #[test]
-fn so_does_a_stop_whose_time_has_passed() {
+fn an_overdue_stop_cuts_connections_with_pending_output() {
     for mode in modes() {
         let drain = Duration::from_millis(100);
         let writing = writing(mode, Limits::default().drain(drain));
@@ -198,7 +198,7 @@ pub(crate) fn networks() -> [(&'static str, Make); 3] {
     ]
 }
 
-/// A client that takes nothing, with output of 600 bytes waiting for it.
+/// A client that reads nothing, with 600 bytes of pending output.
 fn stuck(network: &mut Network, log: &Log) -> Client {
     let client = network.connect(Probe::new(log).open(|cx| cx.write(&[b'x'; 600])));
     network.window(client, 10);
@@ -224,7 +224,7 @@ fn cuts_look_like_cuts_on_a_network_in_memory() {
         assert_eq!(log.closes(), [Close::SlowConsumer], "{what}");
         assert!(network.is_closed(client) && network.is_reset(client), "{what}");
 
-        // One who takes nothing for too long.
+        // A client that reads nothing for too long.
         let write_stall = Some(Duration::from_secs(60));
         let (log, mut network) = (Log::default(), make(patient().write_stall(write_stall)));
         let client = stuck(&mut network, &log);
@@ -235,7 +235,7 @@ fn cuts_look_like_cuts_on_a_network_in_memory() {
 }
 
 #[test]
-fn ends_in_good_order_are_no_cuts_on_a_network_in_memory() {
+fn orderly_ends_look_orderly_on_a_network_in_memory() {
     for (what, make) in networks() {
         let (log, mut network) = (Log::default(), make(tight()));
         let client = network.connect(Probe::new(&log).data(|input, cx| {

@@ -1,4 +1,4 @@
-//! Deadlines: each fires in time, for its own reason, and only then.
+//! Deadlines: each fires in time, for its own reason, and never otherwise.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::support::real::{PATIENCE, Running, connect, read_to_end, soon, tcp};
 const T: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_millis(1100);
 
-/// The connection ended for `which`, `T` after `from`.
+/// Checks that the connection ended for `which`, `T` after `from`.
 fn assert_fired(log: &Log, which: Timeout, from: Duration) {
     assert_eq!(log.closes(), [Close::Timeout(which)]);
     let after = log.closed_at() - from;
@@ -26,12 +26,12 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A server whose handlers run in the loop, and one whose handlers travel to workers.
+/// A server with handlers in the loop, and one with handlers on workers.
 fn networks(limits: &Limits) -> [Network; 2] {
     [Network::new(limits.clone()), Network::with_workers(limits.clone())]
 }
 
-/// A client of a probe that uses nothing up to a newline, at a crooked time.
+/// A client of a probe that uses complete lines only, connected at an odd time.
 fn start(limits: Limits) -> (Network, Client, Log) {
     start_on(Network::new(limits))
 }
@@ -72,7 +72,7 @@ fn events_without_a_cause_do_not_make_a_silent_one_live_longer() {
 }
 
 #[test]
-fn a_message_must_be_whole_in_time_however_many_bytes_of_it_come() {
+fn a_message_must_be_complete_in_time_however_many_bytes_of_it_come() {
     let limits = patient().message(Some(T)).idle(Some(T));
     for network in networks(&limits) {
         let (mut network, client, log) = start_on(network);
@@ -99,8 +99,8 @@ fn every_message_has_its_own_time() {
     }
 }
 
-/// The end of a message that comes with its deadline is seen first, and a part of the next one that
-/// comes with it has its own time.
+/// The end of a message that arrives together with its deadline is handled first, and a part of the
+/// next message that arrives with it has its own time.
 #[test]
 fn a_message_that_ends_at_its_deadline_is_in_time() {
     let limits = patient().message(Some(T));
@@ -165,7 +165,7 @@ fn output_counts_as_activity() {
 }
 
 #[test]
-fn who_refuses_to_take_output_is_closed() {
+fn a_client_that_reads_nothing_is_closed() {
     for network in networks(&patient().write_stall(Some(T))) {
         let (mut network, client, log) = start_on(network);
         network.window(client, 3);
@@ -180,7 +180,7 @@ fn who_refuses_to_take_output_is_closed() {
 }
 
 #[test]
-fn who_takes_output_slowly_is_not_closed_until_it_stops() {
+fn a_client_that_reads_slowly_is_not_closed_until_it_stops() {
     let (mut network, client, log) = start(patient().write_stall(Some(T)));
     network.window(client, 1);
     network.send(client, b"a long line\n");
@@ -237,7 +237,7 @@ fn a_deadline_of_each_of_many_is_kept() {
 
 #[test]
 fn many_that_end_at_once_do_not_hold_up_the_others() {
-    /// Hears of the first end, and tells how many there were by then.
+    /// Records the number of ends when the first one happens.
     struct Bystander(Arc<AtomicUsize>, Sender<usize>);
     impl Handler for Bystander {
         fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
@@ -293,7 +293,7 @@ fn a_timer_does_not_shield_its_connection_from_a_deadline() {
 }
 
 #[test]
-fn a_timer_that_says_nothing_is_no_activity() {
+fn a_timer_without_output_does_not_count_as_activity() {
     for mut network in networks(&patient().idle(Some(T))) {
         let log = Log::default();
         let tick = |cx: &mut Context<'_>| cx.set_timer(0, ms(100));
@@ -304,7 +304,7 @@ fn a_timer_that_says_nothing_is_no_activity() {
     }
 }
 
-/// Sends back what comes; but over `work` it blocks until it is told to go on.
+/// Sends its input back, but at `work` blocks until told to go on.
 struct Blocks {
     began: Sender<()>,
     go_on: Receiver<()>,
@@ -321,8 +321,8 @@ impl Handler for Blocks {
     }
 }
 
-/// Tells whether it came to the point: on a busy machine the deadline may pass before.
-fn outlives_its_deadline_with_a_worker() -> bool {
+/// Returns false if the deadline passed too early, as it may on a busy machine.
+fn outlives_its_deadline_on_a_worker() -> bool {
     let ((began, has_begun), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());
     let mut first = Some(Blocks { began, go_on: may_go_on });
     let limits = patient().first_byte(Some(ms(1))).idle(Some(ms(200)));
@@ -339,7 +339,7 @@ fn outlives_its_deadline_with_a_worker() -> bool {
     if sent.is_err() || has_begun.recv_timeout(PATIENCE).is_err() {
         return false;
     }
-    // Somebody who is idle as long has had their time twice over.
+    // Others that were idle all this time would have been closed twice over.
     for _ in 0..2 {
         let mut idle = server.client();
         idle.write_all(b"hello").unwrap();
@@ -352,12 +352,12 @@ fn outlives_its_deadline_with_a_worker() -> bool {
 }
 
 #[test]
-fn no_deadline_passes_while_the_handler_is_with_a_worker() {
-    let came_to_the_point = (0..100).any(|_| outlives_its_deadline_with_a_worker());
+fn no_deadline_passes_while_the_handler_is_on_a_worker() {
+    let came_to_the_point = (0..100).any(|_| outlives_its_deadline_on_a_worker());
     assert!(came_to_the_point, "100 times the deadline passed before the worker had begun");
 }
 
-/// Counts turns from `T` and a tick on, by notes to itself: each is told in the next turn.
+/// Counts the turns after `T` and a tick, by notes to itself, one per turn.
 struct Ticker(Arc<AtomicUsize>, usize);
 
 impl Handler for Ticker {
@@ -381,10 +381,10 @@ impl Handler for Ticker {
     }
 }
 
-/// Connections ended for their deadlines in one turn.
+/// The number of connections closed for deadlines in one turn.
 const SLICE: usize = 16;
 
-/// So many connections that have all said the same, and whose deadline passes in one instant.
+/// `many` connections that have sent the same bytes, and whose deadlines pass at the same time.
 fn all_at_once(limits: Limits, many: usize, said: &[u8], why: Timeout) {
     let slices = many.div_ceil(SLICE);
     let (turns, ends) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(vec![0; slices + 9])));
@@ -403,7 +403,7 @@ fn all_at_once(limits: Limits, many: usize, said: &[u8], why: Timeout) {
     assert_eq!(network.connections(), many + 1);
     network.advance(ms(100));
     let ends = ends.lock().unwrap();
-    // A bounded part of them in each turn, with everybody else served between, and no turn idle.
+    // Each turn ends a bounded number of them and serves the others, and no turn is idle.
     assert_eq!(ends.iter().sum::<usize>(), many, "{why}");
     assert!(ends.iter().all(|count| *count <= SLICE), "{why}: {ends:?}");
 }
@@ -415,7 +415,7 @@ fn ten_thousand_deadlines_in_one_instant_do_not_hold_up_the_loop() {
 }
 
 #[test]
-fn nor_do_those_of_quiet_ones_and_of_messages() {
+fn ten_thousand_deadlines_of_messages_do_not_hold_up_the_loop() {
     let limits = patient().idle(Some(T));
     all_at_once(limits, 2_000, b"line\n", Timeout::Idle);
     let limits = patient().message(Some(T));

@@ -1,5 +1,5 @@
-//! A proxy whose two sides talk at once through small buffers: neither direction waits for the
-//! other. `tests/faults/duplex.py` does the same with more proxies.
+//! A proxy with traffic in both directions and small buffers: neither direction blocks the other.
+//! `tests/faults/duplex.py` does the same with more proxies.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,18 +13,18 @@ use socket2::SockRef;
 use crate::modes::all::ONE_OF_EACH;
 use crate::support::real::{Example, wait_no_longer_than_patience};
 
-/// Of the upstream server's sockets.
+/// The size of the socket buffers of the upstream server.
 const BUFFER: usize = 16 * 1024;
-/// Several times what all buffers on the way hold.
+/// Several times the capacity of all buffers on the way.
 const BYTES: usize = 5_000_000;
 const CLIENTS: usize = 5;
-/// No byte in this time, on either side, is a client that is stuck.
+/// A client with no byte on either side for this long is stuck.
 const STUCK: Duration = Duration::from_secs(30);
 
-/// What a stream and a way to end half of it have in common over TCP and Unix sockets.
+/// Sends the input back and ends the output after it, on TCP and Unix sockets alike.
 fn echo_until_the_end(mut from: impl Read, mut to: impl Write) {
     let mut buffer = [0; 64 * 1024];
-    // Not read while the answer is not taken: one thing after the other.
+    // Does not read until the answer is written.
     while let Ok(n @ 1..) = from.read(&mut buffer) {
         if to.write_all(&buffer[..n]).is_err() {
             return;
@@ -32,7 +32,7 @@ fn echo_until_the_end(mut from: impl Read, mut to: impl Write) {
     }
 }
 
-/// An echo server with small buffers; it ends with the test.
+/// Starts an echo server with small buffers, which ends with the test.
 fn tcp_upstream() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -67,7 +67,7 @@ fn byte_at(at: usize) -> u8 {
     (at.wrapping_mul(0x9e37_79b1) >> 13) as u8
 }
 
-/// Sends in one thread and reads in another. How it went, if not well.
+/// Sends in one thread and reads in another. Returns the fault, if there is one.
 fn talk(stream: TcpStream) -> Result<(), String> {
     stream.set_read_timeout(Some(STUCK)).unwrap();
     stream.set_write_timeout(Some(STUCK)).unwrap();

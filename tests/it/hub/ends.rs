@@ -12,7 +12,7 @@ use crate::support::handlers::{Echo, Log, Probe, Told, patient, pattern, tight};
 
 const RESET: Close = Close::Io(ErrorKind::ConnectionReset);
 
-/// A probe that answers with what it is sent.
+/// A probe that sends its input back.
 fn echo(log: &Log) -> Probe {
     Probe::new(log).data(|input, cx| {
         cx.write(input);
@@ -112,7 +112,7 @@ fn a_reset_is_told_once() {
 }
 
 #[test]
-fn a_reset_before_the_first_turn_ends_what_was_opened() {
+fn a_reset_before_the_first_turn_closes_the_opened_handler() {
     let log = Log::default();
     let mut network = Network::new(patient());
     let client = network.connect(Probe::new(&log));
@@ -150,7 +150,7 @@ fn a_reset_is_noticed_after_the_end_of_the_input() {
 }
 
 #[test]
-fn a_reset_of_one_that_was_greeted_by_others_first_closes_nothing_unopened() {
+fn a_reset_does_not_close_a_handler_that_was_never_opened() {
     let (log, to) = (Log::default(), Arc::new(Mutex::new(None)));
     let whom = Arc::clone(&to);
     let mut network = Network::new(patient());
@@ -168,7 +168,7 @@ fn a_reset_of_one_that_was_greeted_by_others_first_closes_nothing_unopened() {
 }
 
 #[test]
-fn what_was_written_before_an_error_is_sent_first() {
+fn output_before_an_error_is_sent_first() {
     let log = Log::default();
     let bad = Close::Malformed { code: 400, why: "no" };
     let why = bad.clone();
@@ -200,7 +200,7 @@ fn the_first_reason_to_close_stays() {
 }
 
 #[test]
-fn what_on_close_writes_reaches_others_but_not_the_peer() {
+fn output_of_on_close_reaches_others_but_not_the_peer() {
     let mut network = Network::new(patient());
     let other = network.connect(Echo);
     let to = network.id(other);

@@ -1,4 +1,4 @@
-//! How bytes flow: leftovers, budgets, marks of the output, streams.
+//! The flow of bytes: unused input, budgets, watermarks of the output, streams.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use crate::support::handlers::{Echo, Lines, Log, Probe, Told, patient, pattern, 
 use crate::support::waiting::Rounds;
 
 #[test]
-fn leftover_input_is_offered_again_with_more_behind_it() {
+fn unused_input_is_offered_again_with_more_after_it() {
     let log = Log::default();
     let mut network = Network::new(Limits::default());
     let wants_four = |input: &mut [u8], _: &mut Context<'_>| Ok(input.len() / 4 * 4);
@@ -57,7 +57,7 @@ fn as_much_input_as_the_limit_may_pend_and_no_more() {
 }
 
 #[test]
-fn one_who_sends_much_does_not_hold_up_the_others() {
+fn a_greedy_sender_does_not_hold_up_the_others() {
     let limits = Limits::default().read_budget(100_000);
     let (log, sent) = (Log::default(), pattern(2_000_000));
     let mut network = Network::new(limits);
@@ -69,14 +69,14 @@ fn one_who_sends_much_does_not_hold_up_the_others() {
     network.turn();
     assert_eq!(network.received(modest), b"me too");
     assert!(network.unread(greedy) > 1_500_000, "the budget bounds a turn");
-    // No second event comes: what is left is for the server to remember.
+    // No second event comes: the server must remember the rest itself.
     network.settle();
     assert_eq!(network.unread(greedy), 0);
     assert!(log.data() == sent);
 }
 
 #[test]
-fn many_who_send_much_hold_up_the_others_no_more_than_one_does() {
+fn many_greedy_senders_hold_up_the_others_no_more_than_one() {
     const BUDGET: usize = 100_000;
     // One more read may begin before the budget is used up.
     const ONES_TURN: usize = BUDGET + 64 * 1024;
@@ -86,7 +86,7 @@ fn many_who_send_much_hold_up_the_others_no_more_than_one_does() {
     let modest = network.connect(Echo);
     let sent = vec![1; 2_000_000];
     greedy.iter().for_each(|client| network.send(*client, &sent));
-    // News each; after that there is none.
+    // Each has one event, and none after it.
     network.turn();
     let unread = |network: &Network| greedy.map(|client| network.unread(client));
     let mut turns = vec![unread(&network)];
@@ -107,7 +107,7 @@ fn many_who_send_much_hold_up_the_others_no_more_than_one_does() {
 }
 
 #[test]
-fn above_the_high_mark_nothing_is_read() {
+fn above_the_high_watermark_nothing_is_read() {
     let mut network = Network::new(tight());
     let client = network.connect(Echo);
     network.window(client, 1);
@@ -126,7 +126,7 @@ fn above_the_high_mark_nothing_is_read() {
 }
 
 #[test]
-fn a_handler_is_done_at_the_high_mark_and_goes_on_when_output_has_drained() {
+fn a_handler_is_done_at_the_high_watermark_and_continues_after_a_drain() {
     let mut network = Network::new(tight());
     let sent: Vec<u8> = (0..100).flat_map(|n| format!("line {n:03}\n").into_bytes()).collect();
     let client = network.connect(Lines);
@@ -148,7 +148,7 @@ fn a_handler_is_done_at_the_high_mark_and_goes_on_when_output_has_drained() {
 }
 
 #[test]
-fn pending_output_counts_towards_the_mark() {
+fn pending_output_counts_towards_the_watermark() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let done = Arc::clone(&seen);
     let mut network = Network::new(tight());
@@ -166,7 +166,7 @@ fn pending_output_counts_towards_the_mark() {
 }
 
 #[test]
-fn drain_is_told_once_output_has_fallen_to_the_low_mark() {
+fn on_drain_is_called_once_output_has_fallen_to_the_low_watermark() {
     let log = Log::default();
     let mut network = Network::new(tight());
     let client = network.connect(Probe::new(&log).open(|cx| cx.write(&[0; 250])));
@@ -214,7 +214,7 @@ impl Handler for Stream {
 }
 
 #[test]
-fn a_stream_keeps_no_more_pending_than_the_high_mark_and_one_write() {
+fn a_stream_keeps_no_more_pending_than_the_high_watermark_and_one_write() {
     const LEN: usize = 10_000_000;
     let (limits, written) = (Limits::default(), Arc::default());
     let most = limits.output_high + 1000;

@@ -9,7 +9,7 @@ use socketserver::{Close, Context, Framed, Limits, MessageHandler, Protocol, Ste
 use crate::hub::network::take_all;
 use crate::support::handlers::tight;
 
-/// `5:hello,` as D. J. Bernstein has it, up to 999,999 bytes; newlines between are skipped.
+/// `5:hello,` as D. J. Bernstein defines it, up to 999,999 bytes; newlines in between are skipped.
 struct Netstring;
 
 fn bad(why: &'static str) -> Close {
@@ -64,7 +64,7 @@ fn netstrings_keep_the_laws() {
     }
 }
 
-/// A protocol made of a function of what it is given and of how often it was asked.
+/// A protocol made of a function of its input and of the number of calls so far.
 struct Made<F>(usize, F);
 
 impl<F> Protocol for Made<F>
@@ -79,7 +79,7 @@ where
     }
 }
 
-/// Whether `laws` finds nothing wrong with it.
+/// Returns true if `laws` accepts the protocol.
 fn is_lawful<F>(decode: F) -> bool
 where
     F: Fn(usize, &mut [u8]) -> Result<Step<Vec<u8>>, Close> + Send + Copy,
@@ -89,7 +89,7 @@ where
 }
 
 #[test]
-fn the_laws_accept_what_keeps_them() {
+fn the_laws_accept_a_lawful_protocol() {
     assert!(is_lawful(|_, input| Ok(Step::Message(vec![input[0]], 1))));
     assert!(is_lawful(|_, _| Ok(Step::NeedMore)));
     assert!(is_lawful(|_, _| Ok(Step::Skip(1))));
@@ -154,7 +154,7 @@ fn the_laws_catch_panics() {
     }));
 }
 
-/// Answers each message with itself; `quit` ends, and `fail` fails.
+/// Sends each message back; `quit` closes, and `fail` fails.
 #[derive(Default)]
 struct Answer {
     closes: Arc<Mutex<Vec<Close>>>,
@@ -186,7 +186,7 @@ impl MessageHandler<Netstring> for Answer {
     }
 }
 
-/// Sends `parts`, each by itself, then the end; what comes back, and how it was closed.
+/// Sends each of `parts` separately, then the end. Returns the output and the reason of the end.
 fn talk<'a>(limits: Limits, parts: impl IntoIterator<Item = &'a [u8]>) -> (String, Close) {
     let closes = Arc::default();
     let handler = Answer { closes: Arc::clone(&closes) };

@@ -1,12 +1,12 @@
-//! Who is held for others, and who is called slow: that nobody is held for ever, let go too early,
-//! or ended for what others did.
+//! Throttled senders and slow consumers: no sender is throttled for ever or released too early, and
+//! none is closed for the output of others.
 
 use std::time::Duration;
 
 use socketserver::testkit::{Client, Network};
 use socketserver::{Close, Context, Handler, Id, Limits, Notification, SlowConsumer, Topic};
 
-/// Passes what comes to all the others, and says goodbye to them. A `!` in it is an error.
+/// Forwards its input to all the others, and their end as well. A `!` in it is an error.
 struct Tee(Vec<Id>);
 
 impl Handler for Tee {
@@ -34,7 +34,7 @@ fn limits() -> Limits {
 }
 
 #[test]
-fn who_forwards_to_two_goes_at_the_pace_of_the_slower() {
+fn forwarding_to_two_goes_at_the_pace_of_the_slower() {
     let mut network = Network::new(limits());
     let [fast, slow] = [(); 2].map(|()| network.connect(Tee(Vec::new())));
     let sender = network.connect(Tee([slow, fast].map(|to| network.id(to)).into()));
@@ -43,7 +43,7 @@ fn who_forwards_to_two_goes_at_the_pace_of_the_slower() {
     for _ in 0..100 {
         network.send(sender, &[b'x'; 2000]);
         network.settle();
-        // The fast one takes all it can get.
+        // The fast one reads everything.
         while !network.received(fast).is_empty() {
             network.settle();
         }
@@ -58,7 +58,7 @@ fn who_forwards_to_two_goes_at_the_pace_of_the_slower() {
 }
 
 #[test]
-fn who_lingers_is_not_held() {
+fn a_lingering_connection_is_not_throttled() {
     let mut network = Network::new(limits());
     let slow = network.connect(Tee(Vec::new()));
     network.window(slow, 0);
@@ -71,7 +71,7 @@ fn who_lingers_is_not_held() {
     assert_eq!(network.connections(), 1, "it lingers for ever");
 }
 
-/// A member of topics. A line `T text` is published to T.
+/// A member of topics. It publishes the line `T text` to T.
 struct Member(Vec<Topic>);
 
 impl Handler for Member {
@@ -88,7 +88,7 @@ impl Handler for Member {
         Ok(input.len())
     }
 
-    /// Publishes though it is not read.
+    /// Publishes although its input is not read.
     fn on_notify(&mut self, _: Notification, cx: &mut Context<'_>) {
         for topic in &self.0 {
             cx.publish(topic, *b"note\n");
@@ -109,7 +109,7 @@ fn member(network: &mut Network, topics: &[&str]) -> Client {
     client
 }
 
-/// Lines of 1,000 bytes, all at once.
+/// Sends lines of 1,000 bytes, all at once.
 fn flood(network: &mut Network, from: Client, topic: &str, count: usize) {
     for _ in 0..count {
         network.send(from, format!("{topic} {}\n", "x".repeat(997)).as_bytes());
@@ -144,7 +144,7 @@ fn a_member_of_two_topics_ends_once() {
 }
 
 #[test]
-fn what_somebody_published_alone_does_not_make_it_slow() {
+fn its_own_messages_do_not_make_a_member_slow() {
     for slow_consumer in [SlowConsumer::Close, SlowConsumer::DropOldest] {
         let mut network = Network::new(limits().slow_consumer(slow_consumer));
         let ann = member(&mut network, &["a"]);

@@ -1,5 +1,5 @@
-//! The end of a server: who waits is served, who is told something hears it or its teller does, and
-//! everybody hears of the end.
+//! The end of a server: waiting connections are served, each note is received or returned, and
+//! every handler is told of the end.
 
 use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -16,7 +16,7 @@ use crate::support::handlers::{Log, Probe};
 use crate::support::real::{PATIENCE, Running, connect, read_to_end, soon, until_refused};
 use crate::support::waiting::until_equal;
 
-/// One waits in `on_close` until the other one has told it something.
+/// One handler waits in `on_close` until the other one has sent it a note.
 struct Teller {
     ending: Receiver<()>,
     to: Arc<Mutex<Option<Id>>>,
@@ -88,7 +88,7 @@ fn a_note_to_a_reactor_that_ends_comes_back() {
     let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Reactors(2)).limits(limits);
     let server = server.service(move |_: &Peer| -> Box<dyn Handler> {
         count += 1;
-        // The first newcomer goes to the second reactor.
+        // The first connection goes to the second reactor.
         match count {
             1 => Box::new(Ends {
                 ending: ending.clone(),
@@ -119,7 +119,7 @@ fn a_note_to_a_reactor_that_ends_comes_back() {
 }
 
 #[test]
-fn who_waits_for_room_when_the_server_stops_is_served() {
+fn a_connection_that_waits_for_room_is_served_when_the_server_stops() {
     let limits = Limits::default().connections(1);
     let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
     let server = server.service(|_: &Peer| {
@@ -145,8 +145,8 @@ fn who_waits_for_room_when_the_server_stops_is_served() {
     server.join();
 }
 
-/// A blocking handler answers and leaves input unread, just as a stopping server looks whether it is
-/// over.
+/// A blocking handler answers and leaves input unread, just as a stopping server checks if it can
+/// end.
 struct Answers(Receiver<()>, Sender<()>);
 
 impl BlockingHandler for Answers {
@@ -170,7 +170,7 @@ impl Drop for Blocks {
     fn drop(&mut self) {
         self.0.send(()).unwrap();
         self.1.recv_timeout(PATIENCE).unwrap();
-        // The last that the worker does is to take it out of the table.
+        // The last action of the worker is to remove it from the table.
         for _ in 0..1000 {
             thread::yield_now();
         }
@@ -178,7 +178,7 @@ impl Drop for Blocks {
 }
 
 #[test]
-fn who_leaves_a_blocking_handler_while_the_server_stops_may_linger() {
+fn a_blocking_connection_may_linger_while_the_server_stops() {
     let (go, gone) = channel();
     let (tell, told) = channel();
     let mut gone = Some(gone);
@@ -186,7 +186,7 @@ fn who_leaves_a_blocking_handler_while_the_server_stops_may_linger() {
     let server = server.requests(move |_: &Peer| Answers(gone.take().unwrap(), tell.clone()));
     let server = Running::start(server);
     let mut client = server.client();
-    // More than one read takes.
+    // More than one read returns.
     client.write_all(&vec![0; 200_000]).unwrap();
     soon(&told);
     server.handle.stop();
@@ -202,9 +202,9 @@ fn who_leaves_a_blocking_handler_while_the_server_stops_may_linger() {
     server.join();
 }
 
-/// Its work waits for a worker that never comes.
+/// Its work waits for a worker that is never free.
 #[test]
-fn whose_call_waits_for_a_worker_at_the_end_is_told_the_end() {
+fn a_handler_that_waits_for_a_worker_is_told_of_the_end() {
     let limits = Limits::default().drain(Duration::from_millis(100));
     let (blocked, is_blocked) = channel::<()>();
     let (_never, let_go) = channel::<()>();
@@ -233,6 +233,6 @@ fn whose_call_waits_for_a_worker_at_the_end_is_told_the_end() {
     until_equal("both have been read", 2, || server.handle.metrics().bytes_in);
     server.handle.stop();
     server.join();
-    // One is with the worker that blocks; nobody waits for that.
+    // One is on the blocked worker, and is not waited for.
     assert_eq!(log.closes(), [Close::Stopping]);
 }

@@ -1,4 +1,4 @@
-//! Closing with input unread, which must not destroy the answer, and must not last.
+//! Closing with unread input, which must not destroy the answer, and must not last.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use socketserver::{Close, Limits};
 
 use crate::support::handlers::{Log, Probe, patient, relay};
 
-/// A client whose handler used one byte and closed, and left the rest unread.
+/// A client whose handler used one byte and closed, with more input unread.
 fn closed_with_unread_input(limits: Limits) -> (Network, Client, Log) {
     let log = Log::default();
     let mut network = Network::new(limits);
@@ -53,7 +53,7 @@ fn lingering_ends_after_its_time_whatever_the_client_sends() {
 }
 
 #[test]
-fn lingering_ends_after_so_many_bytes() {
+fn lingering_ends_after_a_number_of_bytes() {
     let limits = patient().linger_bytes(1000);
     let (mut network, client, _) = closed_with_unread_input(limits);
     network.send(client, &[0; 999]);
@@ -88,7 +88,7 @@ fn closing_with_everything_read_does_not_linger() {
 }
 
 #[test]
-fn nothing_is_sent_to_one_that_is_closing() {
+fn nothing_is_sent_to_a_closing_connection() {
     let (mut network, client, _) = closed_with_unread_input(patient());
     let relay = network.connect(relay(network.id(client)));
     network.send(relay, b"psst");
@@ -116,7 +116,7 @@ fn a_client_that_broke_the_rules_is_given_time_to_read_the_answer() {
     assert_eq!(network.connections(), 0);
 }
 
-/// Half a message was read and not used: its other half is on its way, and must not destroy the
+/// Half a message was read and not used. The other half is on its way and must not destroy the
 /// answer.
 #[test]
 fn closing_in_the_middle_of_a_message_lingers() {

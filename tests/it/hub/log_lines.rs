@@ -1,5 +1,5 @@
-//! What peers send into the log: one record stays one line, whatever they choose for paths, names
-//! and texts.
+//! Input of peers in the log: one record stays one line, whatever bytes they choose for paths,
+//! names and texts.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixDatagram;
@@ -17,16 +17,16 @@ use socketserver::{
 use crate::support::log::listen;
 use crate::support::real::{Running, read_to_end, soon};
 
-/// Ends of lines, what moves a terminal's cursor, what turns the direction of the text, and what
-/// looks like the end of a quotation.
+/// Line ends, sequences that move the cursor of a terminal, characters that change the direction of
+/// text, and quotation marks.
 const HOSTILE: &str = "\r\nWARN forged\n\u{1b}[2K\u{1b}]0;t\u{7}\u{8}\u{7f}\u{9b}1A\u{85}\u{202e}\u{2066}\u{2028}\u{2029}\u{feff}\u{200b}'\"";
 
-/// What may not stand in a line of a log, raw.
+/// Returns true for characters that must not occur unescaped in a line of the log.
 fn is_hostile(c: char) -> bool {
     c.is_control() || (HOSTILE.contains(c) && !c.is_ascii())
 }
 
-/// The records with `mark` in them; each must be safe to show.
+/// Returns the records that contain `mark`, after checking that each is safe to show.
 fn records(log: &Receiver<String>, mark: &str) -> Vec<String> {
     let found: Vec<String> = log.try_iter().filter(|line| line.contains(mark)).collect();
     for line in &found {
@@ -35,7 +35,7 @@ fn records(log: &Receiver<String>, mark: &str) -> Vec<String> {
     found
 }
 
-/// Gives up, or panics, with what it was sent.
+/// Fails, or panics, with its input as the text.
 struct Repeats;
 
 impl Handler for Repeats {
@@ -49,7 +49,7 @@ impl Handler for Repeats {
                 Ok(input.len())
             }
             _ => {
-                // Its destructor gets it, too.
+                // Its destructor panics with the text as well.
                 cx.upgrade(Falls(said));
                 Ok(input.len())
             }
@@ -76,7 +76,7 @@ impl Drop for Falls {
 }
 
 #[test]
-fn what_handlers_repeat_of_their_peers_is_escaped() {
+fn text_that_handlers_repeat_from_peers_is_escaped() {
     let log = listen();
     let mut network = Network::new(Limits::default());
     for kind in ["f", "p", "o", "u"] {
@@ -90,7 +90,7 @@ fn what_handlers_repeat_of_their_peers_is_escaped() {
     }
 }
 
-/// A web service whose routes fail with what they were asked for.
+/// A web service whose routes fail with the text of the request.
 fn web() -> impl Service {
     Web::new()
         .any("/fail/{text}", |request, _| Err(request.param("text").unwrap_or_default().into()))
@@ -129,7 +129,7 @@ fn paths_methods_fields_and_bodies_are_escaped() {
                 "POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\nm-body{HOSTILE}"
             ),
         ),
-        // Line ends and control characters in a field are refused before any route sees them.
+        // Line ends and control characters in a field are refused before a route sees them.
         ("m-header", "GET /header HTTP/1.1\r\nHost: h\r\nX-Text: m-header\t\"'\r\n\r\n".to_owned()),
     ] {
         assert!(ask(request), "{mark}");
@@ -149,7 +149,7 @@ fn paths_methods_fields_and_bodies_are_escaped() {
 }
 
 #[test]
-fn what_is_said_in_a_chat_does_not_get_into_the_log() {
+fn lines_of_a_chat_do_not_get_into_the_log() {
     let log = listen();
     let mut network = Network::new(Limits::default());
     let client = network.connect(Chat::new().accept(&Peer::Unix).unwrap());
@@ -162,7 +162,7 @@ fn what_is_said_in_a_chat_does_not_get_into_the_log() {
     assert_eq!(records(&log, "c-"), [""; 0]);
 }
 
-/// What the log tells of a datagram from the socket that `bind` makes, whose name has `mark` in it.
+/// Checks the log line of a datagram from a socket of `bind`, which has `mark` in its name.
 fn check_name(mark: &str, bind: impl FnOnce() -> UnixDatagram) {
     let log = listen();
     let folder = tempfile::tempdir().unwrap();
@@ -190,7 +190,7 @@ fn the_names_of_unix_sockets_are_escaped() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn names_that_are_no_paths_are_escaped() {
+fn names_that_are_not_paths_are_escaped() {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::SocketAddr;
 
@@ -199,7 +199,7 @@ fn names_that_are_no_paths_are_escaped() {
     check_name(&mark, || UnixDatagram::bind_addr(&name).unwrap());
 }
 
-/// Fails with what it was sent.
+/// Fails with its input as the text.
 struct RepeatsSlowly;
 
 impl BlockingHandler for RepeatsSlowly {
@@ -214,7 +214,7 @@ impl BlockingHandler for RepeatsSlowly {
 }
 
 #[test]
-fn what_handlers_that_wait_repeat_is_escaped() {
+fn text_that_blocking_handlers_repeat_is_escaped() {
     let log = listen();
     let (sender, ended) = channel();
     let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1));

@@ -1,5 +1,5 @@
-//! The hard mark of the output, to the byte: a connection ends when more output comes while more than
-//! this waits for a client that takes nothing.
+//! The hard limit of the output, to the byte: a connection ends when output is added while more
+//! than this is pending.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use socketserver::{Close, Topic};
 
 use crate::support::handlers::{Log, Probe, relay, tight};
 
-/// The hard mark of [`tight`].
+/// The hard limit of [`tight`].
 const HARD: usize = 1000;
 
-/// A client that takes nothing, and whose handler writes what the test says.
+/// A client that reads nothing, and whose handler writes as the test tells.
 fn stalled(network: &mut Network, log: &Log) -> Client {
     let handler = Probe::new(log).open(|cx| cx.join(&Topic::new("all")));
     let client = network.connect(handler);
@@ -20,8 +20,9 @@ fn stalled(network: &mut Network, log: &Log) -> Client {
     client
 }
 
-/// `queue` brings so many bytes to the client: the mark is reached, then passed, and that is enough.
-fn ends_behind_the_mark(mut queue: impl FnMut(&mut Network, Client, usize)) {
+/// `queue` adds output of a given size for the client: up to the limit, then beyond it, which ends
+/// it.
+fn ends_above_the_hard_limit(mut queue: impl FnMut(&mut Network, Client, usize)) {
     let log = Log::default();
     let mut network = Network::new(tight());
     let client = stalled(&mut network, &log);
@@ -34,9 +35,9 @@ fn ends_behind_the_mark(mut queue: impl FnMut(&mut Network, Client, usize)) {
 }
 
 #[test]
-fn output_that_others_send_ends_a_connection_behind_the_mark() {
+fn output_from_others_ends_a_connection_above_the_hard_limit() {
     let mut sender = None;
-    ends_behind_the_mark(|network, client, len| {
+    ends_above_the_hard_limit(|network, client, len| {
         let to = network.id(client);
         let sender = *sender.get_or_insert_with(|| network.connect(relay(to)));
         network.send(sender, &vec![1; len]);
@@ -44,12 +45,12 @@ fn output_that_others_send_ends_a_connection_behind_the_mark() {
 }
 
 #[test]
-fn output_that_is_published_ends_a_connection_behind_the_mark() {
-    ends_behind_the_mark(|network, _, len| network.publish(&Topic::new("all"), &vec![1; len]));
+fn published_output_ends_a_connection_above_the_hard_limit() {
+    ends_above_the_hard_limit(|network, _, len| network.publish(&Topic::new("all"), &vec![1; len]));
 }
 
 #[test]
-fn output_of_its_own_ends_a_connection_behind_the_mark() {
+fn its_own_output_ends_a_connection_above_the_hard_limit() {
     const SECOND: Duration = Duration::from_secs(1);
     let log = Log::default();
     let mut network = Network::new(tight());

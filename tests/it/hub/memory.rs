@@ -1,5 +1,5 @@
-//! What came before changes nothing: parsers and encoders that remember their last result give what
-//! they give to one who comes first, whatever they have seen on their thread or connection.
+//! History makes no difference: parsers and encoders with a cache give the same results whatever
+//! their thread or connection has handled before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,12 +13,13 @@ use socketserver::testkit::{Random, seeds};
 use crate::http::strict;
 use crate::support::http::{Outcome, ask, decode_all};
 
-/// What `work` gives on a thread that has done nothing before.
+/// The result of `work` on a new thread.
 fn at_first<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     thread::spawn(work).join().unwrap()
 }
 
-/// Each input in random order, twice in a row: what comes of it, and what came of it at first.
+/// Runs each input twice in a row, in random order, and compares the results with those on a new
+/// thread.
 fn same_in_any_order<I, T>(inputs: &BTreeSet<I>, run: fn(&I) -> T)
 where
     I: Clone + Ord + Send + std::fmt::Debug + 'static,
@@ -48,13 +49,13 @@ where
     });
 }
 
-/// Everything in a folder of the fuzzer's corpus, as it is sent.
+/// All inputs in a folder of the fuzzer's corpus.
 fn corpus(name: &str) -> BTreeSet<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
     fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
 }
 
-/// Host lines that may be taken for one another.
+/// Host lines that resemble each other.
 fn host_lines() -> BTreeSet<String> {
     let mut lines: BTreeSet<String> = [
         "Host: a",
@@ -98,7 +99,7 @@ fn host_lines() -> BTreeSet<String> {
     ]
     .map(str::to_owned)
     .into();
-    // Around every length that is remembered: the next longer line begins like this one.
+    // Around every length that is cached: the next longer line begins with the same bytes.
     for len in 1..140 {
         lines.insert(format!("Host: {}", "h".repeat(len)));
         lines.insert(format!("Host: {}!", "h".repeat(len)));
@@ -129,7 +130,7 @@ fn a_request_is_read_the_same_whatever_was_read_before() {
     same_in_any_order(&requests(), |input| decode(input));
 }
 
-/// Those in which one may be taken for the other, in pairs.
+/// Lines that resemble each other, in pairs.
 #[test]
 fn a_host_line_is_read_the_same_after_any_other() {
     let lines: Vec<Vec<u8>> = host_lines()
@@ -158,7 +159,7 @@ fn a_host_line_is_read_the_same_after_any_other() {
     }
 }
 
-/// Status, content type and second of an answer.
+/// Status, content type and time of an answer in seconds.
 type Opening = (u16, String, u64);
 
 fn open((status, content_type, unix_seconds): &Opening) -> String {
@@ -184,7 +185,7 @@ fn an_answer_begins_the_same_whatever_was_answered_before() {
             openings.insert((status, byte.repeat(len), second));
         }
     }
-    // Each is what it says, however long it is.
+    // Each answer carries its own values, however long.
     for (status, content_type, second) in &openings {
         let said = open(&(*status, content_type.clone(), *second));
         let line = format!("\r\nContent-Type: {content_type}\r\n");
@@ -211,7 +212,7 @@ fn site() -> Web {
         .post("/echo", |request, reply| reply.bytes("application/x", request.body()))
 }
 
-/// Requests after which the connection goes on.
+/// Requests that keep the connection open.
 const REQUESTS: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
     "GET /json HTTP/1.1\r\nHost: other\r\nX: y\r\n\r\n",
@@ -232,7 +233,7 @@ const REQUESTS: &[&str] = &[
     "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
 ];
 
-/// A sequence of requests comes to what its parts come to, one after the other.
+/// Checks that a sequence of requests gets the answers of its parts, in order.
 fn sums_up(parts: &[&str], is_last: fn(&str) -> bool) {
     let said = |input: &str| String::from_utf8(ask(site(), input.as_bytes()).0).unwrap();
     let alone: BTreeMap<&str, String> = parts.iter().map(|part| (*part, said(part))).collect();

@@ -1,4 +1,4 @@
-//! What a server counts: exact on a network in memory, and in every mode on real sockets.
+//! The counters of a server: exact on a network in memory, and in every mode on real sockets.
 
 use std::io::{Read, Write};
 use std::net::UdpSocket;
@@ -40,7 +40,7 @@ fn bytes_calls_and_open_connections_are_counted_exactly() {
 }
 
 #[test]
-fn what_a_slow_peer_has_not_taken_is_not_counted_as_sent() {
+fn output_that_a_slow_peer_has_not_read_is_not_counted_as_sent() {
     let mut network = network();
     let client = network.connect(Echo);
     network.window(client, 3);
@@ -52,7 +52,7 @@ fn what_a_slow_peer_has_not_taken_is_not_counted_as_sent() {
     assert_eq!(network.metrics().bytes_out, 5);
 }
 
-/// Forgets what it is told.
+/// Ignores its messages.
 struct Deaf;
 
 impl MessageHandler<Lines> for Deaf {
@@ -74,7 +74,7 @@ fn messages_are_counted_when_they_are_whole() {
     }
 }
 
-/// Does what it is told in one byte.
+/// Does as one byte of input tells.
 struct Obedient(Topic);
 
 impl Handler for Obedient {
@@ -96,7 +96,7 @@ impl Handler for Obedient {
                 cx.offload(|| -> i32 { panic!("at work") });
             }
             b's' => cx.write(&[0; 100]),
-            // Not used: it waits for more.
+            // Unused: it waits for more.
             _ => return Ok(0),
         }
         Ok(input.len())
@@ -194,7 +194,7 @@ fn work_is_counted_and_so_are_its_panics() {
     let metrics = network.metrics();
     assert_eq!((metrics.jobs, metrics.panics, metrics.closed(&Close::Panicked)), (2, 1, 1));
 
-    // Where handlers travel, every call is one.
+    // In modes with workers, every call is a job.
     let mut network = Network::with_workers(Limits::default());
     let client = network.connect(Obedient(Topic::new("t")));
     network.send(client, b"P");
@@ -203,7 +203,7 @@ fn work_is_counted_and_so_are_its_panics() {
     assert_eq!((metrics.calls, metrics.jobs, metrics.panics), (3, 3, 1));
 }
 
-/// Panics whenever it may.
+/// Panics in every callback.
 struct Fragile;
 
 impl Handler for Fragile {
@@ -224,7 +224,7 @@ impl Handler for Fragile {
     }
 }
 
-/// Wants a connection to somebody.
+/// Makes an outgoing connection.
 struct Caller;
 
 impl Handler for Caller {
@@ -273,7 +273,7 @@ fn visit(server: &Running) {
 }
 
 #[test]
-fn every_mode_tells_the_same_for_all_its_threads_together() {
+fn every_mode_counts_the_same_over_all_its_threads() {
     for mode in [Mode::Multiplex, Mode::Threads(2), Mode::Reactors(3)] {
         let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo).mode(mode);
         let server = Running::start(server);
@@ -292,7 +292,7 @@ fn every_mode_tells_the_same_for_all_its_threads_together() {
     }
 }
 
-/// Echoes five bytes and leaves one unread.
+/// Sends five bytes back and leaves one unread.
 struct Waits;
 
 impl BlockingHandler for Waits {
@@ -304,7 +304,7 @@ impl BlockingHandler for Waits {
 }
 
 #[test]
-fn handlers_that_wait_are_counted_when_they_are_done_and_once_though_their_peers_go_on() {
+fn blocking_handlers_are_counted_once_when_they_are_done() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let server = Running::start(server.requests(|_: &Peer| Waits).mode(Mode::Threads(2)));
     for _ in 0..4 {
@@ -322,7 +322,7 @@ fn handlers_that_wait_are_counted_when_they_are_done_and_once_though_their_peers
 }
 
 #[test]
-fn who_was_refused_is_counted_by_who_refused() {
+fn refused_connections_are_counted_by_cause() {
     let mut count = 0;
     let server = Server::bind("127.0.0.1:0").unwrap().service(move |_: &Peer| {
         count += 1;
@@ -340,7 +340,7 @@ fn who_was_refused_is_counted_by_who_refused() {
 }
 
 #[test]
-fn connections_to_others_are_counted() {
+fn outgoing_connections_are_counted() {
     let other = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo));
     let (there, nowhere) = (other.addresses[0].clone(), "unix:/nowhere/at/all");
     let nowhere: socketserver::Address = nowhere.parse().unwrap();
@@ -352,7 +352,7 @@ fn connections_to_others_are_counted() {
     assert_eq!((metrics.opened, metrics.closed(&Close::Done)), (1, 1));
 }
 
-/// Has nothing to do.
+/// Finishes at once.
 struct Done;
 
 impl Handler for Done {

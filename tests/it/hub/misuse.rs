@@ -1,4 +1,4 @@
-//! Misuse and accidents: failed answers, late upgrades, files that are not ours, absurd limits.
+//! Misuse and accidents: failed answers, late upgrades, files of other programs, extreme limits.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -169,7 +169,7 @@ fn a_server_that_is_busy_does_not_hold_up_the_next() {
     assert_eq!(error, Some(std::io::ErrorKind::AddrInUse));
 }
 
-/// Asks for a timer and hands over, in the order given; or closes and hands over.
+/// Sets a timer and upgrades, in the order given; or closes and upgrades.
 struct HandsOver {
     seen: Seen,
     closes_first: bool,
@@ -200,7 +200,7 @@ fn a_timer_is_not_inherited() {
 }
 
 #[test]
-fn who_has_closed_hands_over_no_more() {
+fn a_closed_connection_is_not_upgraded() {
     let seen = Seen::default();
     let mut network = Network::new(Limits::default());
     let client = network.connect(HandsOver { seen: Arc::clone(&seen), closes_first: true });
@@ -210,7 +210,7 @@ fn who_has_closed_hands_over_no_more() {
     assert_eq!(*seen.lock().unwrap(), ["first closed"]);
 }
 
-/// Its connection has ended already: what it asks for that is void, wherever it was called.
+/// Its connection has ended already: its requests have no effect, in any callback.
 #[test]
 fn a_handler_changes_nothing_about_its_own_end() {
     type Make = fn(Limits) -> Network;

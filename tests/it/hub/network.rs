@@ -6,7 +6,7 @@ use socketserver::{Close, Limits};
 use crate::support::handlers::{Echo, Lines, Log, Probe, Told, pattern, relay};
 use crate::support::waiting::Rounds;
 
-/// Takes what comes until nothing does.
+/// Reads until no more output comes.
 pub(crate) fn take_all(network: &mut Network, client: Client) -> Vec<u8> {
     let mut all = Vec::new();
     let mut rounds = Rounds::at_most(1_000_000, "the client has taken everything");
@@ -31,7 +31,7 @@ fn the_greeting_comes_before_the_client_speaks() {
 }
 
 #[test]
-fn bytes_that_came_before_the_first_turn_are_answered_behind_the_greeting() {
+fn bytes_before_the_first_turn_are_answered_after_the_greeting() {
     let log = Log::default();
     let mut network = Network::new(Limits::default());
     let handler = Probe::new(&log).open(|cx| cx.write(b"hello ")).data(|input, cx| {
@@ -185,7 +185,7 @@ fn an_event_without_a_cause_does_not_write_twice() {
 }
 
 #[test]
-fn an_event_of_one_that_has_gone_never_reaches_the_next_in_its_slot() {
+fn an_event_of_a_closed_connection_never_reaches_the_next_in_its_slot() {
     let mut network = Network::new(Limits::default());
     let first = network.connect(Echo);
     network.shut(first);
@@ -203,7 +203,7 @@ fn an_event_of_one_that_has_gone_never_reaches_the_next_in_its_slot() {
 }
 
 #[test]
-fn what_is_sent_to_one_who_has_gone_reaches_nobody() {
+fn output_for_a_closed_connection_is_dropped() {
     let mut network = Network::new(Limits::default());
     let gone = network.connect(Echo);
     let relay = network.connect(relay(network.id(gone)));
@@ -219,7 +219,7 @@ fn what_is_sent_to_one_who_has_gone_reaches_nobody() {
 }
 
 #[test]
-fn nothing_is_left_of_those_who_have_gone() {
+fn nothing_is_left_of_closed_connections() {
     let mut network = Network::new(Limits::default());
     let clients: Vec<Client> = (0..100).map(|_| network.connect(Echo)).collect();
     network.settle();
@@ -254,7 +254,7 @@ fn a_handler_that_claims_more_than_it_was_given_gets_no_farther_than_the_end() {
 }
 
 #[test]
-fn who_takes_what_came_while_nothing_fits_still_hears_of_room_later() {
+fn a_client_that_reads_while_its_socket_is_full_still_gets_the_rest() {
     let mut network = Network::new(Limits::default());
     let client = network.connect(Probe::new(&Log::default()).open(|cx| cx.write(b"hello")));
     network.window(client, 0);

@@ -1,4 +1,4 @@
-//! Work that handlers hand over: it is done elsewhere, in order, and its result comes back.
+//! Offloaded work: it runs elsewhere, in order, and its result comes back.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -55,13 +55,13 @@ fn work_that_panics_ends_its_connection_only() {
 }
 
 #[test]
-fn the_result_for_somebody_gone_is_dropped() {
+fn the_result_for_a_closed_connection_is_dropped() {
     let mut network = Network::new(Limits::default());
     let client = network.connect(Doubles);
     network.send(client, b"abc");
     network.turn();
     network.reset(client);
-    // Whoever comes next may get its slot, and must not get its results.
+    // The next connection may get the slot, and must not get the results.
     network.turn();
     let log = Log::default();
     let next = network.connect(Probe::new(&log));
@@ -71,18 +71,18 @@ fn the_result_for_somebody_gone_is_dropped() {
 }
 
 #[test]
-fn workers_have_only_so_much_to_do_at_once() {
+fn workers_have_a_bounded_amount_of_work_at_once() {
     let mut network = Network::new(Limits::default());
     let clients: Vec<_> = (0..3000).map(|_| network.connect(Doubles)).collect();
     for client in &clients {
         network.send(*client, b"a");
     }
-    // Handed over in the first turn, done before the second, told in it.
+    // Offloaded in the first turn, done before the second, reported in it.
     network.turn();
     network.turn();
     let served = clients.iter().filter(|client| !network.received(**client).is_empty()).count();
     assert_eq!(served, 1024);
-    // Those who leave take along what they have asked for.
+    // Ending connections drop their offloaded work.
     for client in &clients[1000..] {
         network.reset(*client);
     }
@@ -133,7 +133,7 @@ fn a_route_may_answer_from_a_worker() {
 
 #[test]
 fn no_more_is_done_at_once_than_there_are_workers() {
-    /// Answers with how much was being done at once when its own work was.
+    /// Answers with the number of pieces of work in progress while its own ran.
     struct Counts(Arc<AtomicUsize>);
 
     impl Handler for Counts {
@@ -141,7 +141,7 @@ fn no_more_is_done_at_once_than_there_are_workers() {
             let at_once = Arc::clone(&self.0);
             cx.offload(move || {
                 let count = at_once.fetch_add(1, Ordering::SeqCst) + 1;
-                // Whoever else may run, does.
+                // Lets all other threads run.
                 (0..100).for_each(|_| std::thread::yield_now());
                 at_once.fetch_sub(1, Ordering::SeqCst);
                 count

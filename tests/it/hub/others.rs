@@ -1,5 +1,5 @@
-//! What a handler may do to others: forward at their pace, tell them something, end one direction,
-//! and have connections made.
+//! Effects on other connections: forwarding at their pace, notes, half-closes, and outgoing
+//! connections.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use socketserver::testkit::{Client, Network};
 use socketserver::{Close, Context, Handler, Id, Limits, Notification};
 
-/// One side of a proxy: what comes goes to the other side, and so does the end.
+/// One side of a proxy: forwards its input to the other side, and the end as well.
 struct Side(Option<Id>);
 
 struct Ended;
@@ -92,7 +92,7 @@ fn both_ways_at_once() {
 }
 
 #[test]
-fn who_forwards_to_somebody_gone_is_read_on() {
+fn forwarding_to_a_closed_connection_does_not_pause_the_sender() {
     let mut network = network();
     let (left, right) = pair(&mut network);
     network.window(right, 0);
@@ -107,7 +107,7 @@ fn who_forwards_to_somebody_gone_is_read_on() {
 }
 
 #[test]
-fn a_stalled_receiver_ends_and_lets_its_sender_go() {
+fn a_stalled_receiver_ends_and_releases_its_sender() {
     let mut network = network();
     let (left, right) = pair(&mut network);
     network.window(right, 0);
@@ -122,7 +122,7 @@ fn a_stalled_receiver_ends_and_lets_its_sender_go() {
 }
 
 #[test]
-fn a_half_close_passes_through_behind_the_bytes() {
+fn a_half_close_passes_through_after_the_bytes() {
     let mut network = network();
     let (left, right) = pair(&mut network);
     network.window(right, 10);
@@ -147,7 +147,7 @@ fn a_half_close_passes_through_behind_the_bytes() {
     assert!(!network.is_reset(left) && !network.is_reset(right));
 }
 
-/// Finishes, and goes on writing and reading.
+/// Ends its output, and goes on writing and reading.
 struct Finisher;
 
 impl Handler for Finisher {
@@ -176,7 +176,7 @@ fn nothing_is_sent_after_finishing() {
     assert_eq!(network.connections(), 1);
 }
 
-/// Has a connection made for each byte that comes; the new one says what became of it.
+/// Makes a connection for each byte of input; the new one reports its outcome.
 struct Caller;
 
 struct Callee(Id);
@@ -237,7 +237,7 @@ fn a_connection_that_is_wanted_is_made_or_not() {
     assert_eq!(network.connections(), 1);
 }
 
-/// Ends when what it told comes back.
+/// Closes when its note comes back.
 struct Teller(Id);
 
 impl Handler for Teller {
@@ -256,12 +256,12 @@ impl Handler for Teller {
 }
 
 #[test]
-fn a_note_for_somebody_gone_comes_back_once() {
+fn a_note_to_a_closed_connection_comes_back_once() {
     let mut network = network();
     let gone = network.connect(Side(None));
     let teller = network.connect(Teller(network.id(gone)));
     network.settle();
-    // The first note ends its receiver, which is never told the second.
+    // The first note closes its receiver, which never gets the second.
     network.send(teller, b"12");
     network.settle();
     assert_eq!(network.received(teller), b"2");
@@ -274,7 +274,7 @@ fn a_note_for_somebody_gone_comes_back_once() {
 }
 
 #[test]
-fn who_is_held_is_not_called_silent() {
+fn a_throttled_connection_does_not_count_as_idle() {
     let mut limits = Limits::default().idle(Some(Duration::from_secs(5)));
     (limits.output_low, limits.output_high) = (500, 1000);
     let mut network = Network::new(limits);
@@ -284,7 +284,7 @@ fn who_is_held_is_not_called_silent() {
     network.settle();
     network.send(left, &[b'y'; 3000]);
     let mut got = 0;
-    // The receiver takes 100 bytes every two seconds: it is alive, and so is who sends to it.
+    // The receiver reads 100 bytes every two seconds: it is alive, and so is its sender.
     while got < 5400 {
         network.advance(Duration::from_secs(2));
         let more = network.received(right).len();
@@ -294,10 +294,10 @@ fn who_is_held_is_not_called_silent() {
     assert!(!network.is_closed(left));
 }
 
-/// Hands over at the first note.
+/// Upgrades at the first note.
 struct First;
 
-/// Tells its peer what it is told.
+/// Writes each note to its peer.
 struct Second;
 
 impl Handler for First {
@@ -325,7 +325,7 @@ impl Handler for Second {
 }
 
 #[test]
-fn notes_wait_for_who_takes_over() {
+fn notes_wait_for_the_new_handler() {
     let mut network = network();
     let client = network.connect(First);
     network.settle();

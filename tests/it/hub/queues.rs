@@ -1,6 +1,6 @@
-//! A server that ends while something waits, in each queue and for each way to end: what waits is
-//! served if there is time, and otherwise dropped and told so; nothing is forgotten, and nothing
-//! keeps the server from ending.
+//! A server that ends while requests wait, in each queue and for each way to end. They are served
+//! if there is time, and otherwise dropped and told so. None is forgotten, and none keeps the
+//! server from ending.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -25,15 +25,15 @@ cells! {
     blocking_handlers_that_wait_for_a_worker: Drain Overdue Abort;
 }
 
-/// How many wait.
+/// The number of waiting requests.
 const COUNT: usize = 5;
 
-/// They are held since the turn before when the server is told to end.
+/// They have been waiting since the previous turn when the server is told to end.
 fn peers_above_their_limit(end: End) {
     let limits = Limits::default().connections_per_peer(Some(1));
     let stage = Stage::new(Mode::Multiplex, limits, end, false);
     let mut first = stage.holding_up();
-    // The next turn accepts these and is held up again.
+    // The next turn accepts these and blocks again.
     let mut held: Vec<TcpStream> = (0..COUNT).map(|_| stage.server.client()).collect();
     first.write_all(b"b").unwrap();
     stage.keeper.let_go();
@@ -77,7 +77,7 @@ fn without_room(mode: Mode, end: End) {
     match end {
         End::Drain => {
             for client in &mut waiting {
-                // One goes, and one of those who wait comes in.
+                // One closes, and one of the waiting connections is accepted.
                 let mut leaving = inside.remove(0);
                 leaving.write_all(b"q").unwrap();
                 assert_eq!(last_heard(&mut leaving), b"");
@@ -97,7 +97,7 @@ fn without_room(mode: Mode, end: End) {
     for client in &mut waiting {
         assert_eq!(last_heard(client), b"", "{end:?}");
     }
-    // Those who came to see whether the listener is closed may have come in, too.
+    // The connections that check if the listener is closed may have been accepted as well.
     let (metrics, begins) = (handle.metrics(), begins.load(Ordering::SeqCst));
     assert_eq!(ends.load(Ordering::SeqCst), begins, "told the beginning and the end: {metrics:?}");
     let served = if end == End::Drain { ROOM + COUNT } else { ROOM };
@@ -122,7 +122,7 @@ fn calls_that_wait_for_a_worker(end: End) {
         stage.keeper.let_go();
     }
     let (handle, ends) = (stage.server.handle.clone(), stage.ends());
-    // Otherwise nobody waits for the worker.
+    // Otherwise the server does not wait for the worker.
     stage.server.join();
     let heard: &[u8] = if end == End::Drain { b"x" } else { b"" };
     for client in &mut clients {
@@ -134,7 +134,7 @@ fn calls_that_wait_for_a_worker(end: End) {
     assert_eq!(handle.metrics().open(), 0, "{:?}", handle.metrics());
 }
 
-/// Has something done by a thread, and ends with its result.
+/// Offloads work to a thread, and ends with its result.
 struct Offloads {
     gate: Arc<Gate>,
     done: Arc<AtomicUsize>,
@@ -198,12 +198,12 @@ fn work_that_waits_for_a_thread(end: End) {
     }
     assert_eq!(done.load(Ordering::SeqCst), work);
     assert_eq!(ends.load(Ordering::SeqCst), COUNT + 1);
-    // Work that nobody begins is dropped; the one that was begun goes on by itself.
+    // Work that was never begun is dropped; the piece in progress continues by itself.
     let none_left = if end == End::Drain { COUNT + 1 } else { COUNT };
     until_equal("what waits is dropped", none_left, || dropped.load(Ordering::SeqCst));
 }
 
-/// Serves a line, at its turn.
+/// Serves a line when it gets a worker.
 struct Waits {
     gate: Arc<Gate>,
     served: Arc<AtomicUsize>,
@@ -254,10 +254,11 @@ fn blocking_handlers_that_wait_for_a_worker(end: End) {
         assert_eq!(handle.metrics().open(), 0);
         return;
     }
-    // Those who waited are told nothing, for nothing has begun; they are dropped and counted.
-    until_equal("who waits is dropped", COUNT, || dropped.load(Ordering::SeqCst));
+    // Handlers that waited get no callback, because they were never opened; they are dropped and
+    // counted.
+    until_equal("the waiting handlers are dropped", COUNT, || dropped.load(Ordering::SeqCst));
     assert_eq!(handle.metrics().closed(&Close::Stopping), COUNT as u64);
-    // And the one that was begun finds its connection gone.
+    // The handler in progress finds its connection closed.
     keeper.let_go();
     until_equal("the last is dropped", COUNT + 1, || dropped.load(Ordering::SeqCst));
     until_equal("nothing is open", 0, || handle.metrics().open());

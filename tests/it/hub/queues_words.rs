@@ -1,5 +1,5 @@
-//! The rest of the table of [`queues`](crate::hub::queues): a server that ends while words wait, of other
-//! threads, between reactors, and as datagrams; and connections that are being made.
+//! The rest of the table of [`queues`](crate::hub::queues): a server that ends while messages wait,
+//! from other threads, between reactors, and as datagrams; and while connections are being made.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -31,8 +31,8 @@ cells! {
 
 const COUNT: usize = 5;
 
-/// Tells its id, is held up at `b`, writes what notes say, and passes all else on to the next in
-/// `to`, in all ways.
+/// Reports its id, blocks at `b`, writes the text of notes, and passes all other input on to the
+/// next member of `to`, in all ways.
 struct Member {
     ids: Sender<Id>,
     gate: Arc<Gate>,
@@ -41,7 +41,7 @@ struct Member {
     dropped: Arc<AtomicUsize>,
 }
 
-/// A note that counts when it is dropped.
+/// A note that counts its drop.
 struct Word(&'static [u8], Counted);
 
 impl Handler for Member {
@@ -114,8 +114,8 @@ impl Members {
         (client, soon(&self.ids))
     }
 
-    /// One of the first reactor, which accepts, and one of the second. (Newcomers are given to the
-    /// reactors in turn.)
+    /// Connects one member to the first reactor, which accepts, and one to the second. (Reactors
+    /// get new connections in turn.)
     fn enter_both(&self) -> [(TcpStream, Id); 2] {
         let mut both = [(); 2].map(|()| {
             let mut client = self.server.client();
@@ -147,12 +147,12 @@ fn commands_of_other_threads(end: End) {
         all.server.join();
         let heard = String::from_utf8(last_heard(&mut client)).unwrap();
         if end == End::Drain {
-            // What was published comes at the end of a turn.
+            // Published messages come at the end of a turn.
             for word in ["sent ", "published ", "told "] {
                 assert_eq!(heard.matches(word).count(), COUNT, "{mode:?}: {heard}");
             }
         }
-        // But for one that a worker was with: nobody waits for that one.
+        // Except for one that is on a worker, which is not waited for.
         let with_a_worker = usize::from(end == End::Abort && mode == Mode::Threads(2));
         let told = all.ends.load(Ordering::SeqCst);
         assert!((2 - with_a_worker..=2).contains(&told), "{mode:?}: {told} were told the end");
@@ -175,7 +175,7 @@ fn words_for_another_reactor(end: End) {
     all.server.join();
     let heard = String::from_utf8(last_heard(&mut other)).unwrap();
     if end == End::Drain {
-        // What was published comes at the end of a turn; the member may have said goodbye in it.
+        // Published messages come at the end of a turn, in which the member may have closed.
         for word in ["sent ", "told ", "forwarded "] {
             assert_eq!(heard.matches(word).count(), 1, "{heard}");
         }
@@ -201,7 +201,7 @@ fn newcomers_for_another_reactor(end: End) {
     if end == End::Drain {
         assert_eq!(greeted, 2 * COUNT, "{:?}", handle.metrics());
     }
-    // Who was told the beginning was told the end.
+    // Each opened handler was closed.
     let (begun, ended) = (all.ids.try_iter().count() + 2, all.ends.load(Ordering::SeqCst));
     assert_eq!(begun, ended, "{:?}", handle.metrics());
     assert_eq!(handle.metrics().open(), 0, "{:?}", handle.metrics());
@@ -239,7 +239,7 @@ fn datagrams_that_have_come(end: End) {
     assert_eq!(metrics.datagrams_in, metrics.datagrams_out + metrics.datagrams_lost);
 }
 
-/// How many answers are in the socket of a client whose server has ended.
+/// The number of answers in the socket of a client whose server has ended.
 fn answers(client: &UdpSocket) -> usize {
     client.set_nonblocking(true).unwrap();
     (0..).take_while(|_| client.recv(&mut [0; 16]).is_ok()).count()
@@ -272,7 +272,7 @@ fn datagrams_to_be_sent(end: End) {
     }
 }
 
-/// Wants a connection, and ends when there is none.
+/// Makes an outgoing connection, and ends if that fails.
 struct Wants {
     to: Destination,
     told: Sender<&'static str>,
@@ -319,7 +319,7 @@ impl Handler for Wanted {
     }
 }
 
-/// A listener whose queue is full: who connects gets no answer, but no refusal either.
+/// A listener with a full queue: a connection to it gets neither an answer nor a refusal.
 pub(crate) fn silent() -> (Socket, SocketAddr, Vec<TcpStream>) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -358,7 +358,7 @@ fn connections_in_the_making(end: End) {
     assert_eq!(last_heard(&mut client), b"");
     let told: Vec<&str> = told.try_iter().collect();
     match end {
-        // There is time for it to come to nothing.
+        // There is time for the attempt to fail.
         End::Drain => assert_eq!(told, ["unreachable", "close"]),
         End::Overdue | End::Abort => assert_eq!(told.last(), Some(&"close"), "{told:?}"),
     }

@@ -1,4 +1,4 @@
-//! Input that is given up: the handler has the last word, once, and the peer gets to read it.
+//! Rejected input: the handler writes a last answer, once, and the peer gets to read it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::handlers::{Log, Probe, patient};
 
 const LATE: Close = Close::Timeout(Timeout::Message);
 
-/// A probe that leaves everything unused and answers when its input is given up.
+/// A probe that leaves all input unused and answers when it is rejected.
 struct Last(Probe, &'static str);
 
 impl Handler for Last {
@@ -28,7 +28,7 @@ impl Handler for Last {
     }
 }
 
-/// A client whose handler says `word` at the end, inline and on a worker.
+/// A client whose handler writes `word` at the end, in the loop and on a worker.
 fn start(limits: &Limits, word: &'static str) -> [(Network, Client, Log); 2] {
     [Network::new(limits.clone()), Network::with_workers(limits.clone())].map(|mut network| {
         let log = Log::default();
@@ -48,7 +48,7 @@ fn a_message_that_is_late_may_be_answered() {
         network.advance(Duration::from_millis(2100));
         assert_eq!(network.received(client), b"sorry: timeout: message");
         assert_eq!(log.closes(), [LATE]);
-        // It is probably still sending, and must be able to read the answer.
+        // The client is probably still sending, and must be able to read the answer.
         network.send(client, b"age");
         network.settle();
         assert_eq!((network.connections(), network.is_closed(client)), (1, true));
@@ -59,7 +59,7 @@ fn a_message_that_is_late_may_be_answered() {
 }
 
 #[test]
-fn a_late_message_nobody_answers_ends_at_once() {
+fn a_late_message_without_an_answer_ends_at_once() {
     let limits = patient().message(Some(Duration::from_secs(10)));
     for (mut network, client, log) in start(&limits, "") {
         network.send(client, b"half a mess");
@@ -70,7 +70,7 @@ fn a_late_message_nobody_answers_ends_at_once() {
 }
 
 #[test]
-fn what_is_complete_when_its_time_has_come_is_not_late() {
+fn a_message_that_completes_at_its_deadline_is_not_late() {
     let limits = patient().message(Some(Duration::from_secs(10)));
     for mut network in [Network::new(limits.clone()), Network::with_workers(limits)] {
         let log = Log::default();

@@ -1,4 +1,4 @@
-//! Who takes its output slowly: output from others, the hard mark, and what follows from it.
+//! Slow consumers: output from others, the hard limit, and its consequences.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use socketserver::{Close, Context, Id};
 use crate::hub::network::take_all;
 use crate::support::handlers::{Log, Probe, Told, pattern, relay, tight};
 
-/// A client that takes nothing, with its log, and one whose input goes to it.
+/// A client that reads nothing, with its log, and a second one whose input is forwarded to it.
 fn slow_and_relay(network: &mut Network) -> (Client, Log, Client) {
     let log = Log::default();
     let slow = network.connect(Probe::new(&log));
@@ -20,7 +20,7 @@ fn slow_and_relay(network: &mut Network) -> (Client, Log, Client) {
 }
 
 #[test]
-fn who_takes_nothing_is_closed_when_more_comes_above_the_hard_mark() {
+fn a_client_that_reads_nothing_is_closed_above_the_hard_limit() {
     let mut network = Network::new(tight());
     let (slow, log, relay) = slow_and_relay(&mut network);
     for (more, closed) in [(1000, false), (1, false), (1, true), (1, true)] {
@@ -51,7 +51,7 @@ fn output_from_others_does_not_pause_the_input() {
 }
 
 #[test]
-fn a_handler_that_writes_on_above_the_hard_mark_is_closed() {
+fn a_handler_that_goes_on_writing_above_the_hard_limit_is_closed() {
     let log = Log::default();
     let mut network = Network::new(tight());
     let tick = |cx: &mut Context<'_>| {
@@ -78,7 +78,7 @@ fn one_write_of_any_size_passes() {
 }
 
 #[test]
-fn who_reads_is_no_slow_consumer_however_much_comes_in_one_turn() {
+fn a_client_that_reads_is_not_a_slow_consumer_however_much_comes_in_one_turn() {
     let log = Log::default();
     let mut network = Network::new(tight());
     let fast = network.connect(Probe::new(&log));
@@ -96,14 +96,14 @@ fn who_reads_is_no_slow_consumer_however_much_comes_in_one_turn() {
     assert_eq!(network.received(fast).len(), 2400);
 }
 
-/// Where the stack is now, more or less.
+/// The approximate address of the top of the stack.
 fn stack_height() -> usize {
     let here = 0;
     std::ptr::from_ref(&here) as usize
 }
 
 #[test]
-fn slow_consumers_that_fall_over_one_another_do_not_fall_through_the_stack() {
+fn a_chain_of_slow_consumers_does_not_overflow_the_stack() {
     const MANY: usize = 300;
     let ids: Arc<Mutex<Vec<Id>>> = Arc::default();
     let heights: Arc<Mutex<Vec<usize>>> = Arc::default();

@@ -1,5 +1,5 @@
-//! Calls that hold the loop: which are told, to whom, and how often. With a limit of nothing every
-//! call is slow, so no test has to be.
+//! Calls that hold the loop: which of them are logged, with which connection, and how often. With a
+//! limit of zero every call is slow, so no test has to be.
 
 use std::io::{Read, Write};
 use std::net::UdpSocket;
@@ -11,14 +11,14 @@ use socketserver::{Close, Context, DatagramContext, Handler, Limits, Mode, Peer,
 use crate::support::log::listen;
 use crate::support::real::{Echo, PATIENCE, Running};
 
-/// A server of echoes for which a call longer than `slow_call` is slow.
+/// An echo server for which a call longer than `slow_call` is slow.
 fn start(mode: Mode, slow_call: Option<Duration>) -> Running {
     let limits = Limits::default().slow_call(slow_call);
     let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo);
     Running::start(server.mode(mode).limits(limits))
 }
 
-/// Waits for a record with all of this in it.
+/// Waits for a record that contains all of `texts`.
 fn until(log: &Receiver<String>, texts: &[&str]) -> String {
     let mut logged = Vec::new();
     loop {
@@ -42,7 +42,7 @@ fn a_slow_call_is_logged_with_its_connection_and_counted() {
     client.read_exact(&mut [0; 5]).unwrap();
     let line = until(&log, &["WARN ", &peer, ": the service held the loop for "]);
     assert!(line.ends_with(" ms"), "{line}");
-    // From the first slow one on, each call is timed by itself.
+    // After the first slow call, each call is timed separately.
     until(&log, &["WARN 0.1 ", &peer, ": on_open held the loop for "]);
     let metrics = server.handle.metrics();
     assert!(metrics.slow_calls > metrics.calls, "that of the service, too: {metrics:?}");
@@ -51,7 +51,7 @@ fn a_slow_call_is_logged_with_its_connection_and_counted() {
 }
 
 #[test]
-fn the_record_names_who_was_served() {
+fn the_record_names_the_connection() {
     let log = listen();
     let slow = |_: &[u8], cx: &mut DatagramContext<'_>| cx.reply(b"!");
     let limits = Limits::default().slow_call(Some(Duration::ZERO));
@@ -64,7 +64,7 @@ fn the_record_names_who_was_served() {
     let peer = client.local_addr().unwrap().to_string();
     until(&log, &["WARN ", &peer, ": on_datagram held the loop for "]);
 
-    // A connection that nobody has accepted: it is alone in its turn.
+    // A connection that was made, not accepted: it is alone in its turn.
     let there = start(Mode::Multiplex, None);
     let client = Server::unbound().unwrap().connect(there.addresses[0].clone(), Leaves);
     let limits = Limits::default().slow_call(Some(Duration::ZERO));
@@ -73,7 +73,7 @@ fn the_record_names_who_was_served() {
     until(&log, &["WARN 0.1 ", &peer, ": held the loop for "]);
 }
 
-/// Ends at once.
+/// Closes at once.
 struct Leaves;
 
 impl Handler for Leaves {
@@ -86,7 +86,7 @@ impl Handler for Leaves {
     }
 }
 
-/// So many echoes on one connection; gives its name.
+/// Makes `count` exchanges on one connection; returns its address.
 fn echoes(server: &Running, count: usize) -> String {
     let mut client = server.client();
     for _ in 0..count {
@@ -116,7 +116,7 @@ fn a_slow_call_on_a_worker_is_counted_and_not_logged() {
     let handle = server.handle.clone();
     drop(server);
     let metrics = handle.metrics();
-    // The last ones may still have been with a worker.
+    // The last calls may still be on a worker.
     assert!(metrics.slow_jobs >= 3 && metrics.slow_jobs <= metrics.calls, "{metrics:?}");
     let told: Vec<_> = log.try_iter().filter(|line| line.contains(&peer)).collect();
     assert!(told.iter().all(|line| !line.contains(": on_")), "{told:?}");

@@ -1,4 +1,4 @@
-//! A process that was stopped for a while and goes on (SIGSTOP, SIGCONT; a machine that slept):
+//! A process that was stopped for a while and continues (SIGSTOP, SIGCONT; a machine in standby):
 //! clients sent in time, so they are answered, however late it is by the server's clock.
 
 use std::io::{ErrorKind, Read, Write};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::real::{Example, PATIENCE};
 
-/// More than the events of one turn, so that no single look shows all that has come.
+/// More than the events of one turn, so that a single wait does not return all of them.
 const CLIENTS: usize = 300;
 
 #[test]
@@ -22,7 +22,7 @@ fn clients_that_sent_while_the_server_was_stopped_are_answered() {
     for client in &mut clients {
         client.write_all(b"2").unwrap();
     }
-    // The time that passes is what this is about.
+    // The passage of time is the subject of this test.
     clients[0].set_read_timeout(Some(idle * 3 / 2)).unwrap();
     let error = clients[0].read(&mut [0]).expect_err("a stopped server has answered");
     assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");

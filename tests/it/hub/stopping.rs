@@ -1,4 +1,4 @@
-//! How a server stops: who is asked when, and how long everybody has.
+//! How a server stops: the order of the `on_stop` calls, and the time for each connection.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +15,7 @@ fn stop(network: &mut Network) {
     network.settle();
 }
 
-/// Uses nothing but whole lines, and says with each whether the server is stopping.
+/// Uses complete lines only, and answers each with the state of the server.
 fn lines(log: &Log) -> Probe {
     Probe::new(log).data(|input, cx| {
         let used = input.iter().rposition(|byte| *byte == b'\n').map_or(0, |n| n + 1);
@@ -27,7 +27,7 @@ fn lines(log: &Log) -> Probe {
 }
 
 #[test]
-fn who_has_spoken_and_is_idle_is_asked_at_once() {
+fn an_idle_connection_is_told_to_stop_at_once() {
     let log = Log::default();
     let mut network = Network::new(Limits::default());
     let client = network.connect(lines(&log));
@@ -41,7 +41,7 @@ fn who_has_spoken_and_is_idle_is_asked_at_once() {
 }
 
 #[test]
-fn what_has_come_already_is_answered_first() {
+fn input_that_has_arrived_is_answered_first() {
     let log = Log::default();
     let mut network = Network::new(Limits::default());
     let client = network.connect(lines(&log));
@@ -93,7 +93,7 @@ fn a_message_that_does_not_end_holds_up_nothing() {
 }
 
 #[test]
-fn who_paused_with_input_left_over_is_not_asked() {
+fn a_paused_connection_with_unused_input_is_not_told_to_stop() {
     let log = Log::default();
     let mut network = Network::new(patient());
     let wait = |input: &mut [u8], cx: &mut Context<'_>| {
@@ -119,7 +119,7 @@ fn who_paused_with_input_left_over_is_not_asked() {
 }
 
 #[test]
-fn who_was_silent_has_a_second_for_a_first_message() {
+fn a_silent_connection_has_a_second_for_a_first_message() {
     let (late, punctual) = (Log::default(), Log::default());
     let mut network = Network::new(Limits::default());
     network.connect(lines(&late));
@@ -138,7 +138,7 @@ fn who_was_silent_has_a_second_for_a_first_message() {
 }
 
 #[test]
-fn who_comes_while_the_server_stops_has_that_second_too() {
+fn a_new_connection_has_a_second_while_the_server_stops() {
     let log = Log::default();
     let mut network = Network::new(patient());
     stop(&mut network);
@@ -150,7 +150,7 @@ fn who_comes_while_the_server_stops_has_that_second_too() {
 }
 
 #[test]
-fn who_still_owes_an_answer_may_give_it() {
+fn a_pending_answer_is_still_given() {
     let log = Log::default();
     let mut network = Network::new(Limits::default());
     let wait = |_: &mut [u8], cx: &mut Context<'_>| {
@@ -191,7 +191,7 @@ fn pending_output_is_delivered_before_the_end() {
 }
 
 #[test]
-fn a_paused_one_that_was_silent_is_asked_too() {
+fn a_paused_silent_connection_is_told_to_stop() {
     let log = Log::default();
     let mut network = Network::new(patient());
     network.connect(Probe::new(&log).open(|cx| cx.pause()));
@@ -203,7 +203,7 @@ fn a_paused_one_that_was_silent_is_asked_too() {
 }
 
 #[test]
-fn a_silent_one_with_output_pending_is_asked_too() {
+fn a_silent_connection_with_pending_output_is_told_to_stop() {
     let log = Log::default();
     let mut network = Network::new(patient());
     let client = network.connect(Probe::new(&log).open(|cx| cx.write(b"greeting")));
@@ -220,7 +220,7 @@ fn a_silent_one_with_output_pending_is_asked_too() {
 }
 
 #[test]
-fn a_lingering_one_does_not_linger_longer_because_the_server_stops() {
+fn a_lingering_connection_does_not_linger_longer_because_the_server_stops() {
     let limits = patient().linger(Duration::from_secs(2));
     let log = Log::default();
     let mut network = Network::new(limits);

@@ -1,4 +1,4 @@
-//! The timers that handlers ask for: exact, one a connection, gone with it.
+//! The timers of handlers: exact, one per connection, dropped with it.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ fn more_timers_than_a_turn_serves_all_ring_at_their_time() {
 }
 
 #[test]
-fn the_timer_of_one_who_has_gone_does_not_ring_for_the_next_in_its_slot() {
+fn the_timer_of_a_closed_connection_does_not_fire_for_the_next_in_its_slot() {
     let (log, heir_log) = (Log::default(), Log::default());
     let mut network = Network::new(patient());
     let second = Duration::from_secs(1);
@@ -72,7 +72,7 @@ fn the_timer_of_one_who_has_gone_does_not_ring_for_the_next_in_its_slot() {
 }
 
 #[test]
-fn a_timer_set_with_the_last_breath_never_rings() {
+fn a_timer_set_in_on_close_never_fires() {
     let log = Log::default();
     let set = |cx: &mut Context<'_>| cx.set_timer(0, Duration::from_secs(1));
     let mut network = Network::new(patient());
@@ -101,7 +101,7 @@ fn a_timer_is_never_early_not_by_a_part_of_a_millisecond() {
     assert_eq!(log.count(&Told::Wake), 1);
 }
 
-/// Asks for a timer with each byte: so many milliseconds from now.
+/// Sets a timer with each byte: that many milliseconds from now.
 struct Restless;
 
 impl Handler for Restless {
@@ -117,7 +117,7 @@ impl Handler for Restless {
     }
 }
 
-/// Asks for timers, a few at a time.
+/// Sets timers, a few at a time.
 struct Fidget {
     left: usize,
 }
@@ -137,7 +137,7 @@ impl Script for Fidget {
     fn received(&mut self, _: &[u8]) {}
 }
 
-/// That it rings in time, and not before, the simulation sees to.
+/// The simulation checks that it fires in time, and not before.
 #[test]
 fn a_new_timer_takes_the_place_of_one_that_rang_while_its_handler_was_away() {
     seeds(0..300, |seed| {

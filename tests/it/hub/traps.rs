@@ -1,4 +1,4 @@
-//! Where a reactor falls on its face: panics, slots used again, ends in the middle of things.
+//! Pitfalls of reactors: panics, reused slots, ends in the middle of other events.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use socketserver::{Close, Context, Handler, Limits};
 
 use crate::support::handlers::{Echo, Log, Probe, Told, patient, tight};
 
-/// Lets `handler` panic through what `provoke` does, next to somebody who must not notice.
+/// Makes `handler` panic by `provoke`, beside another connection that must not be affected.
 fn panics(handler: Probe, log: &Log, provoke: impl FnOnce(&mut Network, Client)) {
     let mut network = Network::new(tight());
     let bystander = network.connect(Echo);
@@ -104,7 +104,7 @@ fn a_panic_in_on_close_changes_nothing() {
     assert_eq!(network.connections(), 1);
 }
 
-/// Its destructor panics, and so does the destructor of what that panic throws.
+/// Its destructor panics, and so does the destructor of the payload of that panic.
 struct Grenade;
 
 impl Drop for Grenade {
@@ -129,7 +129,7 @@ impl Handler for Grenade {
 }
 
 #[test]
-fn a_destructor_that_panics_takes_nobody_along() {
+fn a_destructor_that_panics_ends_no_other_connection() {
     let mut network = Network::new(patient());
     let (closed, upgraded) = (network.connect(Grenade), network.connect(Grenade));
     network.send(upgraded, b"hand over");
@@ -142,7 +142,7 @@ fn a_destructor_that_panics_takes_nobody_along() {
 }
 
 #[test]
-fn a_handler_that_never_came_to_be_takes_nobody_along() {
+fn a_handler_that_was_never_made_ends_no_other_connection() {
     struct Dud(Echo);
     impl Drop for Dud {
         fn drop(&mut self) {
@@ -185,7 +185,7 @@ fn a_handler_that_was_never_opened_is_not_told_of_its_end() {
 }
 
 #[test]
-fn resuming_what_is_not_paused_is_no_new_input() {
+fn resuming_without_a_pause_offers_no_input() {
     let log = Log::default();
     let offers = log.clone();
     let mut network = Network::new(Limits::default());

@@ -1,5 +1,5 @@
-//! The two directions of a connection are independent (RFC 9293, section 3.6): what others queue on
-//! it never stops its input, and no ring of connections can deadlock.
+//! The two directions of a connection are independent (RFC 9293, section 3.6): output from others
+//! never stops its input, and no ring of connections can deadlock.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ fn networks() -> [(&'static str, Make); 3] {
     ]
 }
 
-/// Forwards its input to a connection that is known later.
+/// Forwards its input to a connection that is set later.
 struct Carrier(Arc<Mutex<Option<Id>>>);
 
 impl Handler for Carrier {
@@ -31,7 +31,7 @@ impl Handler for Carrier {
     }
 }
 
-/// Connections, each of which is forwarded to the next, and the last to the first.
+/// Connections, each of which forwards to the next, and the last to the first.
 fn ring(network: &mut Network, len: usize) -> Vec<Client> {
     let to: Vec<Arc<Mutex<Option<Id>>>> = (0..len).map(|_| Arc::default()).collect();
     let ring: Vec<Client> = to.iter().map(|to| network.connect(Carrier(Arc::clone(to)))).collect();
@@ -42,17 +42,17 @@ fn ring(network: &mut Network, len: usize) -> Vec<Client> {
     ring
 }
 
-/// What fits on the way from a client to the server.
+/// The capacity of the way from a client to the server.
 const WAY: usize = 8;
 
-/// Sends back what it is sent; takes nothing while it has something to send.
+/// Sends its input back; reads nothing while it has output.
 struct EchoPeer {
     client: Client,
     held: VecDeque<u8>,
 }
 
 impl EchoPeer {
-    /// One step; how many bytes it moved.
+    /// Makes one step, and returns the number of bytes moved.
     fn step(&mut self, network: &mut Network) -> usize {
         let room = WAY.saturating_sub(network.unread(self.client)).min(self.held.len());
         if room > 0 {
@@ -67,7 +67,7 @@ impl EchoPeer {
     }
 }
 
-/// The first client of a ring sends and reads; all others echo. Everything comes round.
+/// The first client of a ring sends and reads, and all others echo. All bytes come back.
 fn comes_round(what: &str, mut network: Network, len: usize) {
     const BYTES: usize = 5_000;
     let ring = ring(&mut network, len);
@@ -107,7 +107,7 @@ fn two_connections_that_forward_to_each_other_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn what_goes_round_a_ring_of_connections_comes_round() {
+fn bytes_that_go_round_a_ring_of_connections_arrive() {
     for len in [3, 4, 7] {
         networks().iter().for_each(|(what, make)| comes_round(what, make(), len));
     }
@@ -118,16 +118,16 @@ fn a_connection_that_forwards_to_itself_goes_on() {
     networks().iter().for_each(|(what, make)| comes_round(what, make(), 1));
 }
 
-/// Everything that waits for a client that took nothing so far.
+/// Reads all pending output of a client that has read nothing so far.
 fn take_at_last(network: &mut Network, client: Client) -> Vec<u8> {
     network.window(client, usize::MAX);
-    // That it takes something is what its system tells of.
+    // The system reports room only after a read.
     let mut came = network.received(client);
     came.extend(take_all(network, client));
     came
 }
 
-/// More than the high mark and less than the hard one.
+/// More than the high watermark and less than the hard limit.
 const MUCH: usize = 250;
 
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +138,7 @@ enum Way {
     PublishedFromOutside,
 }
 
-/// Fills the output of a member that takes nothing.
+/// Fills the output of a member that reads nothing.
 fn fill(network: &mut Network, member: Client, way: Way) {
     let (to, room) = (network.id(member), Topic::new("room"));
     let other = network.connect(Probe::new(&Log::default()).data(move |input, cx| {
@@ -159,7 +159,7 @@ fn fill(network: &mut Network, member: Client, way: Way) {
 }
 
 #[test]
-fn what_others_queue_on_a_connection_does_not_stop_its_input() {
+fn output_from_others_does_not_stop_the_input() {
     for (what, make) in networks() {
         for way in [Way::Sent, Way::Forwarded, Way::Published, Way::PublishedFromOutside] {
             let log = Log::default();
@@ -176,7 +176,7 @@ fn what_others_queue_on_a_connection_does_not_stop_its_input() {
             assert_eq!(log.data(), b"one two three", "{what}, {way:?}");
             assert_eq!(network.unread(member), 0, "{what}, {way:?}");
             assert_eq!(log.closes(), [], "{what}, {way:?}");
-            // And what was queued arrives.
+            // The queued output arrives as well.
             let came = take_at_last(&mut network, member);
             assert_eq!(
                 (came.len(), came.iter().all(|byte| *byte == b'o')),
@@ -209,7 +209,7 @@ fn its_own_output_stops_its_input_until_it_has_drained() {
 }
 
 #[test]
-fn a_sender_is_held_up_by_the_one_it_forwards_to_and_by_no_other() {
+fn a_sender_is_held_up_only_by_the_connection_it_forwards_to() {
     for (what, make) in networks() {
         let mut network = make();
         let ring = ring(&mut network, 2);
@@ -220,7 +220,7 @@ fn a_sender_is_held_up_by_the_one_it_forwards_to_and_by_no_other() {
             network.settle();
         }
         assert!(network.unread(left) > 0, "{what}: nothing holds it up");
-        // The other direction is free.
+        // The other direction is not paused.
         for _ in 0..5 {
             network.send(right, &[b'r'; 100]);
             network.settle();
@@ -232,7 +232,7 @@ fn a_sender_is_held_up_by_the_one_it_forwards_to_and_by_no_other() {
     }
 }
 
-/// A client that has closed its socket, though its handler goes on when it is told of the end.
+/// A client that has closed its socket, though its handler continues after the end of the input.
 fn closed_client(network: &mut Network, log: &Log, said: &[u8]) -> Client {
     let handler = Probe::new(log).eof(|_| {}).data(|input, cx| {
         cx.write(b"heard");
@@ -258,11 +258,11 @@ fn a_connection_with_both_halves_ended_ends_at_once_though_its_handler_does_not_
 }
 
 #[test]
-fn a_client_that_has_closed_is_read_for_so_many_bytes_and_no_more() {
+fn a_closed_client_is_read_for_a_bounded_number_of_bytes() {
     let limits = tight().linger_bytes(1000);
     let (mut network, log) = (Network::new(limits), Log::default());
     let client = network.connect(Probe::new(&log).data(|input, cx| {
-        // Above the high mark: it is sent before the next read.
+        // Above the high watermark: it is sent before the next read.
         cx.write(&[1; 200]);
         Ok(input.len())
     }));
@@ -271,7 +271,7 @@ fn a_client_that_has_closed_is_read_for_so_many_bytes_and_no_more() {
     network.send(client, &pattern(5000));
     network.close(client);
     network.settle();
-    // The first read was before its output failed.
+    // The first read was before the output failed.
     assert_eq!(log.data().len(), 1100);
     assert_eq!(log.closes(), [Close::Io(std::io::ErrorKind::BrokenPipe)]);
 }

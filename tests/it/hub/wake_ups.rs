@@ -1,4 +1,4 @@
-//! Nobody is forgotten: what had to wait goes on, whatever comes with it.
+//! No connection is forgotten: waiting work continues whatever other events come with it.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +16,8 @@ use crate::support::handlers::{Log, Probe, Told, patient, tight};
 use crate::support::real::{Running, soon};
 use crate::support::waiting::until;
 
-/// A member of a topic; with a `remote`, its first input has 1.5 MiB published there through it,
-/// then a word, and then the input sent back.
+/// A member of a topic. With a `remote`, its first input publishes 1.5 MiB to the topic through it,
+/// then a word, and then sends the input back.
 struct Publisher {
     handle: Option<Arc<Mutex<Option<ServerHandle>>>>,
     joined: Sender<()>,
@@ -61,7 +61,7 @@ fn remote_goes_on(mode: Mode, members: usize, messages: usize, size: usize) {
     });
     *handle.lock().unwrap() = Some(server.handle());
     let server = Running::start(server);
-    // They take what fits into their sockets, and then no event comes of them.
+    // Their sockets fill up, and then there are no more events of them.
     let mut clients = Vec::new();
     for _ in 0..members + 1 {
         clients.push(server.client());
@@ -77,7 +77,8 @@ fn remote_goes_on(mode: Mode, members: usize, messages: usize, size: usize) {
 
 #[test]
 fn commands_that_waited_for_a_topic_go_on() {
-    // 256 are taken in a turn: 1.5 MiB, to three members of whom two fill the turn's budget.
+    // A turn takes 256 of them: 1.5 MiB to three members, two of which use up the budget of the
+    // turn.
     remote_goes_on(Mode::Multiplex, 3, 256, 6 * 1024);
 }
 
@@ -86,7 +87,7 @@ fn commands_that_waited_for_a_sibling_go_on() {
     remote_goes_on(Mode::Reactors(2), 1, 256, 6 * 1024);
 }
 
-/// Writes much, and goes on when that has drained.
+/// Writes much output, and continues when that has drained.
 struct Streams(Arc<AtomicUsize>);
 
 impl Handler for Streams {
@@ -150,12 +151,12 @@ fn the_end_of_a_full_output_is_told_though_a_timer_rings_with_it() {
 }
 
 #[test]
-fn the_last_wishes_of_who_is_too_slow_for_a_sibling_are_heard() {
+fn the_last_effects_of_a_slow_consumer_of_another_reactor_are_applied() {
     let mut network = Network::with_reactors(tight(), 2);
     let log = Log::default();
     let slow_id = Arc::new(Mutex::new(None::<Id>));
     let to = Arc::clone(&slow_id);
-    // Clients are shared out in turn: the sender is on the first reactor.
+    // Clients are distributed in turn: the sender is on the first reactor.
     let sender = network.connect(Probe::new(&log).data(move |input, cx| {
         let to = to.lock().unwrap().unwrap();
         cx.send(to, vec![b'a'; 2000]);
@@ -204,7 +205,7 @@ impl Handler for Slow {
 }
 
 #[test]
-fn the_last_wishes_of_who_is_too_slow_for_a_thread_are_heard() {
+fn the_last_effects_of_a_slow_consumer_of_a_thread_are_applied() {
     let (id, ids) = channel();
     let ended = Arc::new(Mutex::new(None));
     let of_service = Arc::clone(&ended);
@@ -217,7 +218,7 @@ fn the_last_wishes_of_who_is_too_slow_for_a_thread_are_heard() {
     let slow_id = soon(&ids);
     let mut heir = server.client();
     *ended.lock().unwrap() = Some(soon(&ids));
-    // The first one fills the socket, the second one finds it full.
+    // The first message fills the socket, the second finds it full.
     for _ in 0..3 {
         until("there is room for a command", || {
             server.handle.send(slow_id, vec![0; 8 * 1024 * 1024])
@@ -228,9 +229,9 @@ fn the_last_wishes_of_who_is_too_slow_for_a_thread_are_heard() {
     assert_eq!(&said, b"gone");
 }
 
-/// Says goodbye to a topic and to its peer while others send without a pause.
+/// Closes with a message to a topic and one to its peer, while others send without a pause.
 #[test]
-fn who_ends_with_a_word_to_siblings_does_not_wait_behind_the_greedy() {
+fn a_close_with_a_message_to_other_reactors_does_not_wait_for_greedy_senders() {
     let mut network = Network::with_reactors(patient(), 2);
     let quits = Probe::new(&Log::default()).data(|input, cx| {
         cx.publish(&Topic::new("room"), *b"left");
@@ -253,7 +254,7 @@ fn who_ends_with_a_word_to_siblings_does_not_wait_behind_the_greedy() {
     assert!(network.is_closed(quitter), "not within 3 turns");
 }
 
-/// Uses whole lines.
+/// Uses complete lines.
 struct Endless(Sender<()>);
 
 impl Handler for Endless {
@@ -268,7 +269,7 @@ impl Handler for Endless {
 }
 
 #[test]
-fn those_who_send_without_a_pause_are_asked_to_stop() {
+fn connections_that_send_without_a_pause_are_told_to_stop() {
     const COUNT: usize = 6;
     let (tell, told) = channel();
     // Longer than the test waits.
@@ -278,7 +279,7 @@ fn those_who_send_without_a_pause_are_asked_to_stop() {
     let writers: Vec<_> = (0..COUNT)
         .map(|_| {
             let mut client = server.client();
-            // There is nearly always a line that is not whole.
+            // There is nearly always an incomplete line.
             let lines = [vec![b'x'; 40_000], b"\n".to_vec()].concat().repeat(25);
             thread::spawn(move || while client.write_all(&lines).is_ok() {})
         })

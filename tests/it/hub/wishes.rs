@@ -1,4 +1,4 @@
-//! What a handler may ask for: pauses, upgrades, bytes for others.
+//! The effects that a handler can request: pauses, upgrades, output for others.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -39,7 +39,7 @@ fn a_paused_connection_is_not_read() {
 }
 
 #[test]
-fn resuming_offers_what_was_left_over_at_once() {
+fn resuming_offers_unused_input_at_once() {
     let log = Log::default();
     let mut network = Network::new(patient());
     let client = network.connect(one_byte_a_second(&log));
@@ -53,7 +53,7 @@ fn resuming_offers_what_was_left_over_at_once() {
 }
 
 #[test]
-fn an_end_that_came_during_a_pause_is_told_behind_the_data() {
+fn an_end_during_a_pause_is_told_after_the_data() {
     let log = Log::default();
     let mut network = Network::new(patient());
     let client = network.connect(one_byte_a_second(&log));
@@ -106,7 +106,7 @@ fn a_reset_ends_a_pause() {
 }
 
 #[test]
-fn a_reset_is_not_forgotten_by_one_that_pauses_again() {
+fn a_reset_is_not_forgotten_after_another_pause() {
     let log = Log::default();
     let mut network = Network::new(patient());
     let mut wakes = vec![Duration::ZERO];
@@ -118,7 +118,7 @@ fn a_reset_is_not_forgotten_by_one_that_pauses_again() {
     let client = network.connect(handler);
     network.send(client, b"abc");
     network.turn();
-    // The same turn resumes it and brings the reset, and it pauses with input left over.
+    // The same turn resumes it and brings the reset, and it pauses again with unused input.
     network.reset(client);
     network.settle();
     assert_eq!(log.closes(), [], "input that has arrived waits for its handler");
@@ -143,7 +143,7 @@ fn output_flows_and_drains_during_a_pause() {
 }
 
 #[test]
-fn an_upgrade_hands_over_what_the_old_handler_left() {
+fn an_upgrade_hands_over_unused_input() {
     let (old, new) = (Log::default(), Log::default());
     let heir = new.clone();
     let mut network = Network::new(patient());
@@ -223,7 +223,7 @@ fn an_upgrade_ends_the_pause_of_the_old_handler() {
 }
 
 #[test]
-fn what_one_sends_to_another_arrives_in_order_and_with_few_writes() {
+fn output_to_another_connection_arrives_in_order_and_with_few_writes() {
     let mut network = Network::new(patient());
     let target = network.connect(Echo);
     let senders = [1, 2, 3].map(|_| network.connect(relay(network.id(target))));
@@ -237,7 +237,7 @@ fn what_one_sends_to_another_arrives_in_order_and_with_few_writes() {
 }
 
 #[test]
-fn what_is_sent_behind_blocked_output_arrives_behind_it() {
+fn output_added_to_blocked_output_arrives_after_it() {
     let mut network = Network::new(patient());
     let target = network.connect(Echo);
     let sender = network.connect(relay(network.id(target)));
@@ -249,7 +249,7 @@ fn what_is_sent_behind_blocked_output_arrives_behind_it() {
 }
 
 #[test]
-fn one_may_send_to_itself() {
+fn a_connection_may_send_to_itself() {
     let mut network = Network::new(patient());
     let client = network.connect(Probe::new(&Log::default()).data(|input, cx| {
         cx.send(cx.id(), &*input);

@@ -1,5 +1,5 @@
-//! One suite for all modes: the same programs, asked the same, give the same answers wherever
-//! their handlers run.
+//! One suite for all modes: the same programs give the same answers to the same input in every
+//! mode.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -10,7 +10,7 @@ use socketserver::{Limits, Mode};
 use crate::support::queue::{End, Stage};
 use crate::support::real::{Example, exchange, get, read_to_end};
 
-/// How the examples are told where handlers run.
+/// The options of the examples that select a mode.
 pub(crate) const MODES: [&[&str]; 6] = [
     &["--mode", "multiplex"],
     &["--mode", "threads", "--workers", "1"],
@@ -20,14 +20,14 @@ pub(crate) const MODES: [&[&str]; 6] = [
     &["--mode", "processes", "--workers", "2"],
 ];
 
-/// One of each, for tests that take longer.
+/// One option of each mode, for tests that take longer.
 pub(crate) const ONE_OF_EACH: [&[&str]; 4] = [MODES[0], MODES[2], MODES[3], MODES[5]];
 
 fn start(name: &str, mode: &[&str], more: &[&str]) -> Example {
     Example::start(name, &[&["--log", "off"], mode, more].concat())
 }
 
-/// What a client gets who says `said` and then no more, but for the time of day.
+/// The output for a client that sends `said` and then ends its input, without the time of day.
 fn all_answers(example: &Example, said: &[u8]) -> String {
     let mut stream = example.client();
     stream.write_all(said).unwrap();
@@ -81,13 +81,13 @@ fn a_panic_ends_one_connection_and_nothing_else_in_every_mode() {
 }
 
 #[test]
-fn who_blocks_holds_up_nobody_where_there_are_workers() {
+fn a_blocked_worker_does_not_hold_up_the_others() {
     let example = start("reactor_web", &["--mode", "threads", "--workers", "4"], &["--faults"]);
     let mut blocked: Vec<TcpStream> = (0..3).map(|_| example.client()).collect();
     for stream in &mut blocked {
         stream.write_all(b"GET /work?ms=60000 HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
     }
-    // Answered though three of four workers are at work for a minute.
+    // Answered although three of four workers are busy for a minute.
     for _ in 0..20 {
         assert_eq!(get(&mut example.client(), "/plaintext").body, b"Hello, World!");
     }
@@ -109,7 +109,7 @@ fn sessions_are_the_same_in_every_mode() {
     }
 }
 
-/// Reads until `last` has come.
+/// Reads until `last` has arrived.
 fn hear(stream: &mut TcpStream, last: &str) -> String {
     let mut heard = Vec::new();
     while !heard.ends_with(last.as_bytes()) {
@@ -173,7 +173,8 @@ fn a_handler_that_blocks_does_not_hold_up_the_end() {
     assert!(log.len() < 10_000, "it says so once");
 }
 
-/// How many of 20 are told the end when the server ends at once, while one may be with a worker.
+/// The number of 20 handlers that are told of the end of an aborted server, with one on a worker if
+/// it `blocks`.
 fn ends_of(mode: Mode, blocks: bool) -> usize {
     let stage = Stage::new(mode, Limits::default(), End::Abort, true);
     let mut clients: Vec<TcpStream> = (0..20).map(|_| stage.greeted()).collect();
@@ -188,10 +189,10 @@ fn ends_of(mode: Mode, blocks: bool) -> usize {
 }
 
 #[test]
-fn everybody_is_told_the_end_when_the_server_ends_at_once() {
+fn every_handler_is_told_of_the_end_of_an_aborted_server() {
     for mode in [Mode::Multiplex, Mode::Threads(2), Mode::Reactors(3)] {
         assert_eq!(ends_of(mode, false), 20, "{mode:?}");
     }
-    // But for the one that the only worker is with.
+    // Except for the one on the only worker.
     assert_eq!(ends_of(Mode::Threads(1), true), 19);
 }

@@ -1,4 +1,4 @@
-//! Blocking handlers on real sockets: what is called in which order, and how connections end.
+//! Blocking handlers on real sockets: the order of the calls, and the ends of connections.
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,7 +12,7 @@ use crate::support::real::{Echo, PATIENCE, Running, connect, read_to_end};
 
 type Part = Box<dyn FnMut(&mut Stream) -> io::Result<()> + Send>;
 
-/// A handler made of closures that tells what it is called for.
+/// A handler made of closures that reports its calls.
 pub(crate) struct Probe {
     told: Sender<String>,
     setup: Part,
@@ -65,7 +65,7 @@ impl Drop for Probe {
     }
 }
 
-/// What is told until the handler is dropped, that included.
+/// The reports up to and including the drop of the handler.
 pub(crate) fn until_dropped(told: &Receiver<String>) -> Vec<String> {
     let mut all = Vec::new();
     while all.last().is_none_or(|last| last != "dropped") {
@@ -97,7 +97,7 @@ fn send(client: &mut (impl Read + Write), line: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// A client that has been served a line.
+/// A client that has exchanged a line.
 pub(crate) fn busy(running: &Running) -> TcpStream {
     let mut client = running.client();
     assert_eq!(send(&mut client, "hello\n"), "hello\n");
@@ -197,8 +197,8 @@ fn finish_comes_after_an_error_and_a_panic_too() {
 }
 
 #[test]
-fn a_panic_of_what_comes_last_costs_no_worker() {
-    /// Panics wherever nobody looks any more.
+fn a_panic_in_the_last_calls_costs_no_worker() {
+    /// Panics in the calls whose results are not used.
     struct Late;
     impl BlockingHandler for Late {
         fn handle(&mut self, stream: &mut Stream) -> io::Result<()> {
@@ -221,7 +221,7 @@ fn a_panic_of_what_comes_last_costs_no_worker() {
 }
 
 #[test]
-fn who_is_refused_is_closed_and_a_panic_of_the_service_is_survived() {
+fn a_refused_connection_is_closed_and_a_panic_of_the_service_is_survived() {
     let mut count = 0;
     let server = server(1).requests(move |_: &Peer| {
         count += 1;
@@ -243,7 +243,7 @@ fn a_wait_for_input_has_an_end() {
             assert_eq!(stream.read_timeout()?, Some(Duration::from_millis(20)));
             let error = stream.read(&mut [0; 8]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::TimedOut);
-            // Nothing is broken by that.
+            // The stream stays usable.
             stream.set_read_timeout(None)?;
             stream.write_all(b"?")?;
             let mut byte = [0];
@@ -264,7 +264,7 @@ fn a_wait_for_input_has_an_end() {
 }
 
 #[test]
-fn a_wait_for_a_peer_that_takes_nothing_has_an_end() {
+fn a_wait_for_a_peer_that_reads_nothing_has_an_end() {
     let (tell, told) = channel();
     let limits = Limits::default().write_stall(Some(Duration::from_millis(50)));
     let server = server(1).limits(limits).requests(move |_: &Peer| {
@@ -273,7 +273,7 @@ fn a_wait_for_a_peer_that_takes_nothing_has_an_end() {
                 stream.write_all(&[b'x'; 100_000])?;
             }
         });
-        // What failed once is not waited for again.
+        // After one failure, the stream does not wait again.
         probe.finish = Box::new(|stream| {
             assert_eq!(stream.write(&[b'x'; 100_000]).unwrap_err().kind(), ErrorKind::BrokenPipe);
             Ok(())
@@ -288,7 +288,7 @@ fn a_wait_for_a_peer_that_takes_nothing_has_an_end() {
 }
 
 #[test]
-fn an_answer_survives_input_that_nobody_reads() {
+fn an_answer_survives_unread_input() {
     let server = server(1).requests(|_: &Peer| {
         Probe::new(&channel().0, |stream| {
             stream.read_exact(&mut [0])?;
@@ -304,7 +304,7 @@ fn an_answer_survives_input_that_nobody_reads() {
 }
 
 #[test]
-fn who_goes_on_sending_holds_no_worker() {
+fn a_client_that_goes_on_sending_occupies_no_worker() {
     let server = server(1).requests(|_: &Peer| {
         Probe::new(&channel().0, |stream| {
             stream.read_exact(&mut [0])?;
@@ -342,7 +342,7 @@ fn events_and_requests_are_served_side_by_side() {
 }
 
 #[test]
-fn without_workers_or_behind_packets_it_does_not_start() {
+fn without_workers_or_with_packets_it_does_not_start() {
     for mode in [Mode::Multiplex, Mode::Threads(0)] {
         let server = server(1).mode(mode).requests(|_: &Peer| Probe::new(&channel().0, echo_lines));
         let error = server.run().unwrap_err();

@@ -1,4 +1,4 @@
-//! How many blocking handlers run at once, who waits, and how a server with them stops.
+//! The number of concurrent blocking handlers, waiting connections, and the stop of their server.
 
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use socketserver::{BlockingHandler, Limits, Peer, Stream};
 use crate::modes::blocking::{Probe, busy, echo_lines, server, until_dropped};
 use crate::support::real::{PATIENCE, Running, read_to_end, until_refused};
 
-/// Counts itself while it lives.
+/// Counts itself while it exists.
 struct Counted {
     open: Arc<AtomicUsize>,
     together: Arc<Barrier>,
@@ -36,7 +36,7 @@ fn hundreds_wait_for_four_workers_and_all_are_served() {
     let (open, together) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(4)));
     let (tell, told) = channel();
     let server = server(4).limits(limits).requests(move |_: &Peer| {
-        // Admitted are no more than may be.
+        // No more are accepted than the limit allows.
         tell.send(open.fetch_add(1, Ordering::SeqCst)).unwrap();
         Counted { open: Arc::clone(&open), together: Arc::clone(&together) }
     });
@@ -74,7 +74,7 @@ fn stopping_ends_reads_and_not_writes() {
 }
 
 #[test]
-fn who_waits_for_a_worker_when_the_server_stops_is_served_still() {
+fn a_connection_that_waits_for_a_worker_is_served_when_the_server_stops() {
     let (go, gone) = channel::<()>();
     let mut first = Some(gone);
     let server = server(1).requests(move |_: &Peer| {
@@ -106,12 +106,12 @@ fn who_waits_for_a_worker_when_the_server_stops_is_served_still() {
 }
 
 #[test]
-fn at_the_deadline_nobody_is_waited_for() {
+fn at_the_deadline_no_handler_is_waited_for() {
     let (go, gone) = channel::<()>();
     let (tell, told) = channel();
     let mut first = Some(gone);
     let server = server(2).requests(move |_: &Peer| match first.take() {
-        // Waits for something that no server can interrupt.
+        // Waits for an event that no server can interrupt.
         Some(gate) => Probe::new(&tell, move |stream| {
             stream.write_all(b"!")?;
             stream.flush()?;
@@ -137,14 +137,14 @@ fn at_the_deadline_nobody_is_waited_for() {
     running.join();
     assert_eq!(read_to_end(&mut stuck), b"");
     assert_eq!(read_to_end(&mut waiting), b"");
-    // Its thread goes on by itself, with a stream that fails.
+    // Its thread continues by itself, with a stream that fails.
     go.send(()).unwrap();
     let told = until_dropped(&told);
     assert!(told.iter().any(|it| it.starts_with("error: ")), "{told:?}");
 }
 
 #[test]
-fn aborting_waits_for_nobody() {
+fn aborting_waits_for_no_handler() {
     let (go, gone) = channel::<()>();
     let mut first = Some(gone);
     let server = server(1).requests(move |_: &Peer| {
@@ -163,7 +163,7 @@ fn aborting_waits_for_nobody() {
     running.handle.abort();
     running.join();
     assert_eq!(read_to_end(&mut client), b"");
-    // It may have been in the listener's queue.
+    // It may have been in the queue of the listener.
     let _ = waiting.read_to_end(&mut Vec::new());
     go.send(()).unwrap();
 }

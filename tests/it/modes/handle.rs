@@ -1,4 +1,5 @@
-//! What other threads have a running server do: in order, bounded, and harmless once it has gone.
+//! Commands of other threads for a running server: in order, bounded, and harmless once it has
+//! ended.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,11 +14,11 @@ use socketserver::{
 use crate::support::real::{Echo, PATIENCE, Running, read_to_end};
 use crate::support::waiting::until;
 
-/// How much the threads say.
+/// The number of threads, and of messages of each.
 const THREADS: usize = 4;
 const MESSAGES: usize = 10_000;
 
-/// Tells its id, joins a topic, and writes what it is told.
+/// Reports its id, joins a topic, and writes its notes.
 struct Listener(Sender<Id>);
 
 impl Handler for Listener {
@@ -37,7 +38,7 @@ impl Handler for Listener {
     }
 }
 
-/// Does it until there is room.
+/// Repeats a command until there is room for it.
 fn insist(what: impl Fn() -> Result<(), HandleError>) {
     until("there is room for a command", || match what() {
         Err(HandleError::Gone) => panic!("the server has gone"),
@@ -45,11 +46,11 @@ fn insist(what: impl Fn() -> Result<(), HandleError>) {
     });
 }
 
-/// Threads say lines to one connection in the way of `say`; each thread's arrive in its order, and
-/// none is missing.
+/// Threads send lines to one connection by `say`; those of each thread arrive in order and
+/// completely.
 fn all_arrive_in_order(say: fn(&ServerHandle, Id, String) -> Result<(), HandleError>) {
     let (sender, ids) = channel();
-    // Lines are all there is; their reader may be slower than four writers.
+    // All output consists of these lines; their reader may be slower than four writers.
     let limits = Limits::default().output_hard(16 * 1024 * 1024);
     let service = move |_: &Peer| Listener(sender.clone());
     let server = Server::bind("127.0.0.1:0").unwrap().limits(limits).service(service);
@@ -81,21 +82,21 @@ fn all_arrive_in_order(say: fn(&ServerHandle, Id, String) -> Result<(), HandleEr
 }
 
 #[test]
-fn what_threads_publish_arrives_in_order() {
+fn messages_that_threads_publish_arrive_in_order() {
     all_arrive_in_order(|handle, _, line| handle.publish(&Topic::new("news"), line.into_bytes()));
 }
 
 #[test]
-fn what_threads_send_arrives_in_order() {
+fn bytes_that_threads_send_arrive_in_order() {
     all_arrive_in_order(|handle, id, line| handle.send(id, line.into_bytes()));
 }
 
 #[test]
-fn what_threads_tell_arrives_in_order() {
+fn notes_that_threads_send_arrive_in_order() {
     all_arrive_in_order(|handle, id, line| handle.notify(id, line));
 }
 
-/// Blocks the loop from its first byte until it is let go.
+/// Blocks the loop from its first byte until it is released.
 struct Blocking {
     blocked: Sender<Id>,
     let_go: Receiver<()>,
@@ -110,7 +111,7 @@ impl Handler for Blocking {
 }
 
 #[test]
-fn a_loop_that_is_held_up_takes_so_much_and_no_more() {
+fn a_blocked_loop_accepts_a_bounded_number_of_commands() {
     let ((blocked, ids), (letting_go, let_go)) = (channel(), channel());
     let mut blocking = Some(Blocking { blocked, let_go });
     let limits = Limits::default().output_hard(64 * 1024 * 1024);
@@ -147,7 +148,7 @@ fn one_huge_message_passes() {
     assert!(said == huge);
 }
 
-/// The id of a third connection: there are no three in the servers here.
+/// The id of a third connection, which does not exist in these servers.
 fn some_id() -> Id {
     let mut network = Network::new(Limits::default());
     let [_, _, third] = [(); 3].map(|()| network.connect(Echo));
@@ -169,7 +170,7 @@ fn a_server_that_has_gone_says_so() {
 }
 
 #[test]
-fn ids_that_name_nobody_do_no_harm() {
+fn ids_of_closed_connections_do_no_harm() {
     let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo));
     let id = some_id();
     server.handle.send(id, *b"x").unwrap();
@@ -198,7 +199,7 @@ fn a_note_that_is_dropped_with_its_server_may_use_the_handle() {
     assert_eq!(said.recv_timeout(PATIENCE), Ok(Err(HandleError::Gone)));
 }
 
-/// Says the number it is told to the thread that told it.
+/// Sends the number in a note to the thread with that number.
 struct Ponger(Sender<Id>, Sender<usize>);
 
 impl Handler for Ponger {
@@ -215,7 +216,7 @@ impl Handler for Ponger {
     }
 }
 
-/// The loop and the thread sleep in turns: a wake-up that is lost leaves both asleep.
+/// The loop and the thread sleep in turn: a lost wake-up leaves both asleep.
 fn ping_pong(mode: Mode, clients: usize, rounds: usize) {
     let ((sender, ids), (ponging, pongs)) = (channel(), channel());
     let service = move |_: &Peer| Ponger(sender.clone(), ponging.clone());

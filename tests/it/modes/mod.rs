@@ -1,4 +1,4 @@
-//! Where handlers run: threads, reactors, processes; commands of other threads, signals.
+//! Modes: threads, reactors, processes; commands of other threads, and signals.
 
 pub(crate) mod all;
 pub(crate) mod blocking;

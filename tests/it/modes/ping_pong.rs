@@ -1,5 +1,5 @@
-//! Wake-ups between threads, one word at a time: a wake-up that gets lost leaves both sides waiting
-//! for ever, so each round needs one.
+//! Wake-ups between threads, one message at a time: a lost wake-up leaves both sides waiting for
+//! ever, so each round depends on one.
 
 use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -14,13 +14,13 @@ fn modes() -> [Mode; 4] {
     [Mode::Multiplex, Mode::Threads(1), Mode::Threads(3), Mode::Reactors(3)]
 }
 
-/// Says back what it is told: numbers of notes to the test, and everything else to its client.
+/// Sends the numbers of notes to the test, and all other messages to its client.
 struct Echoes {
     ids: Sender<Id>,
     numbers: Sender<usize>,
 }
 
-/// What to pass on from one connection to the next.
+/// A message to pass on from one connection to the next.
 struct Ball {
     number: usize,
     left: usize,
@@ -77,7 +77,7 @@ fn scene(mode: Mode) -> Scene {
     Scene { server: Running::start(server.service(service)), ids, numbers }
 }
 
-/// What must come back in a round, or says in which it did not.
+/// Waits for the message of a round; a failure names the round.
 #[track_caller]
 fn comes_back<T>(receiver: &Receiver<T>, what: &str, round: usize) -> T {
     match receiver.recv_timeout(PATIENCE) {
@@ -88,7 +88,7 @@ fn comes_back<T>(receiver: &Receiver<T>, what: &str, round: usize) -> T {
 }
 
 #[test]
-fn no_command_of_another_thread_is_slept_through() {
+fn no_command_of_another_thread_is_missed() {
     const ROUNDS: usize = 5_000;
     for mode in modes() {
         let scene = scene(mode);
@@ -103,7 +103,7 @@ fn no_command_of_another_thread_is_slept_through() {
 }
 
 #[test]
-fn no_word_between_reactors_is_slept_through() {
+fn no_message_between_reactors_is_missed() {
     const ROUNDS: usize = 50_000;
     let scene = scene(Mode::Reactors(2));
     let _clients: Vec<_> = (0..2).map(|_| scene.server.client()).collect();
@@ -113,7 +113,7 @@ fn no_word_between_reactors_is_slept_through() {
     assert_eq!(comes_back(&scene.numbers, "a ball", 0), ROUNDS);
 }
 
-/// One byte there and back, so many times.
+/// Sends one byte there and back, `rounds` times.
 fn to_and_fro(client: &mut (impl Read + Write), byte: u8, rounds: usize, what: &str) {
     let mut back = [0];
     for round in 0..rounds {
@@ -126,7 +126,7 @@ fn to_and_fro(client: &mut (impl Read + Write), byte: u8, rounds: usize, what: &
 }
 
 #[test]
-fn no_result_of_a_worker_is_slept_through() {
+fn no_result_of_a_worker_is_missed() {
     for mode in modes() {
         let scene = scene(mode);
         to_and_fro(&mut scene.server.client(), b'o', 2_000, &format!("{mode:?}, offloaded"));
@@ -134,7 +134,7 @@ fn no_result_of_a_worker_is_slept_through() {
     }
 }
 
-/// Echoes a byte, and ends.
+/// Sends a byte back, and closes.
 struct OneByte;
 
 impl BlockingHandler for OneByte {
@@ -146,8 +146,8 @@ impl BlockingHandler for OneByte {
 }
 
 #[test]
-fn no_end_of_a_blocking_handler_is_slept_through() {
-    // Room for one only: who comes next waits for the end of the last.
+fn no_end_of_a_blocking_handler_is_missed() {
+    // Room for one connection only: the next one waits for the end of the previous one.
     let limits = Limits::default().connections(1);
     let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(2)).limits(limits);
     let server = Running::start(server.requests(|_: &Peer| OneByte));

@@ -1,5 +1,5 @@
-//! Worker processes as people run them: the supervisor and its workers are told apart by their
-//! ids, stopped in the middle of things, and killed.
+//! Worker processes as users run them: the supervisor and its workers are identified by process id,
+//! stopped at any point, and killed.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -40,7 +40,7 @@ fn every_worker_gives_the_same_answers() {
 }
 
 #[test]
-fn where_it_listens_is_said_once() {
+fn its_address_is_printed_once() {
     let mut command = Command::new(example_path(WEB));
     command.args(["--mode", "processes", "--workers", "2", "--bind", "127.0.0.1:0"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -63,7 +63,7 @@ fn a_killed_worker_is_replaced_and_the_others_go_on() {
     let mut example = supervise(&example_path(WEB), 2, Some(&path), &[]);
     let ids = workers(&example);
     let [killed, other] = ids[..] else { panic!("{ids:?}") };
-    // While it is stopped, whoever connects is served by the other one.
+    // While it is stopped, the other one serves all new connections.
     halt(killed);
     let busy = uploading(&example);
     signal(killed, "KILL");
@@ -92,17 +92,17 @@ fn workers_whose_supervisor_was_killed_finish_and_end() {
     example.signal("KILL");
     until_refused(tcp(&example.addresses[0]));
     finish_upload(busy);
-    // The log ends when everybody has closed it.
+    // The log ends when all processes have closed it.
     assert_eq!(example.join().0, None);
 }
 
 #[test]
-fn stopping_loses_nobody_who_has_connected() {
+fn stopping_loses_no_established_connection() {
     let mut example = web(2);
     let mut kept: Vec<TcpStream> = (0..20).map(|_| uploading(&example)).collect();
     let ids = workers(&example);
     ids.iter().for_each(|id| halt(*id));
-    // These wait in the queue that all workers have in common.
+    // These wait in the queue that all workers share.
     let mut queued: Vec<TcpStream> = (0..20).map(|_| example.client()).collect();
     for client in &mut queued {
         client.write_all(b"GET /plaintext HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
@@ -124,12 +124,12 @@ fn a_signal_to_all_processes_is_one_signal() {
     let mut example = supervise(&example_path(WEB), 2, None, &["--drain-timeout", "3600"]);
     let busy: Vec<TcpStream> = (0..10).map(|_| uploading(&example)).collect();
     let ids = workers(&example);
-    // As Ctrl-C does it. The workers have heard of it by their supervisor before theirs comes.
+    // As Ctrl-C does. The workers learn of it from their supervisor before their own signal comes.
     example.signal("TERM");
     example.until_logged("stopping: 2 worker processes");
     until_refused(tcp(&example.addresses[0]));
     for id in ids {
-        // One that had nobody to serve may have ended.
+        // A worker without connections may have ended.
         let _ = Command::new("kill").arg(id.to_string()).stderr(Stdio::null()).status().unwrap();
     }
     busy.into_iter().for_each(finish_upload);
@@ -161,7 +161,7 @@ fn a_worker_that_does_not_end_in_time_is_killed() {
 #[test]
 fn a_worker_that_dies_at_once_every_time_is_started_more_and_more_slowly() {
     let web = example_path(WEB);
-    // A program that can be replaced. (A copy could be busy: it is written to.)
+    // A program that can be replaced. (A copy could be busy, because it is written to.)
     let folder = tempfile::tempdir_in(web.parent().unwrap()).unwrap();
     let program = folder.path().join(WEB);
     fs::hard_link(web, &program).unwrap();
@@ -193,7 +193,7 @@ fn a_program_that_has_gone_is_tried_again() {
 }
 
 #[test]
-fn what_processes_cannot_share_is_refused() {
+fn options_that_processes_cannot_share_are_refused() {
     let output = run_example("reactor_chat", &["--mode", "processes"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout), (Some(2), Vec::new()));
@@ -220,15 +220,15 @@ fn no_processes_are_multiplexing() {
 
 const CHILD: &str = "SOCKETSERVER_TEST_PROCESSES";
 
-/// The test runs itself again, as a supervisor whose worker wants other addresses.
+/// The test runs itself again, as a supervisor whose worker binds other addresses.
 #[test]
-fn a_worker_must_bind_what_its_supervisor_has_bound() {
+fn a_worker_must_bind_the_addresses_of_its_supervisor() {
     if std::env::var_os(CHILD).is_some() {
         return other_addresses();
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "modes::processes::a_worker_must_bind_what_its_supervisor_has_bound"])
+        .args(["--exact", "modes::processes::a_worker_must_bind_the_addresses_of_its_supervisor"])
         .args(["--nocapture"])
         .env(CHILD, "1")
         .stdin(Stdio::piped())

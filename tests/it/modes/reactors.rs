@@ -1,5 +1,5 @@
-//! Several reactors as one server, in memory: who is on which makes no difference but in the order
-//! of what comes from different people.
+//! Several reactors as one server, in memory: the reactor of a connection makes no difference
+//! except to the order of messages from different senders.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ fn limits() -> Limits {
     Limits::default().idle(None).first_byte(None)
 }
 
-/// Says to the others in the room what it is told, line by line.
+/// Publishes its input to the others in the room, line by line.
 struct Member;
 
 impl Handler for Member {
@@ -31,7 +31,8 @@ impl Handler for Member {
     }
 }
 
-/// Each line is `SPEAKER NUMBER`: how many of each speaker came, if each one's came in order.
+/// Each line is `SPEAKER NUMBER`. Counts the lines of each speaker, and checks that each one's are
+/// in order.
 fn in_order(heard: &[u8]) -> BTreeMap<String, usize> {
     let mut count = BTreeMap::new();
     for line in std::str::from_utf8(heard).unwrap().lines() {
@@ -44,7 +45,7 @@ fn in_order(heard: &[u8]) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn all_others_hear_everything_whatever_reactor_they_are_on() {
+fn all_members_get_everything_whatever_their_reactor() {
     for seed in 0..50 {
         let mut random = Random::new(seed + 1);
         let reactors = 1 + random.below(4);
@@ -74,7 +75,8 @@ fn all_others_hear_everything_whatever_reactor_they_are_on() {
     }
 }
 
-/// Sends to and tells whoever it is told: `s` or `t`, and the index in the list.
+/// Sends to and notifies the connection that its input names: `s` or `t`, and the index in the
+/// list.
 struct Caller(Arc<Mutex<Vec<Id>>>);
 
 impl Handler for Caller {
@@ -98,7 +100,7 @@ impl Handler for Caller {
 }
 
 #[test]
-fn ids_name_connections_of_every_reactor_and_never_a_stranger() {
+fn ids_name_connections_of_every_reactor_and_never_another_one() {
     let ids = Arc::new(Mutex::new(Vec::new()));
     let mut network = Network::with_reactors(limits(), REACTORS);
     let clients: Vec<Client> = (0..6).map(|_| network.connect(Caller(ids.clone()))).collect();
@@ -110,10 +112,10 @@ fn ids_name_connections_of_every_reactor_and_never_a_stranger() {
     for to in 0..6 {
         network.send(clients[0], &[b's', to, b't', to]);
         network.settle();
-        // A note is told in the next turn, and what was sent is there at once.
+        // A note is delivered in the next turn, and sent bytes are there at once.
         assert_eq!(network.received(clients[usize::from(to)]), b"sent told ");
     }
-    // The second connection of the second reactor, and another one takes its slot.
+    // The second connection of the second reactor ends, and another one gets its slot.
     network.reset(clients[4]);
     network.settle();
     let slots: Vec<Client> = (0..3).map(|_| network.connect(Caller(ids.clone()))).collect();
@@ -126,7 +128,7 @@ fn ids_name_connections_of_every_reactor_and_never_a_stranger() {
     assert_eq!(network.received(clients[0]), gone.as_bytes());
 }
 
-/// Passes everything to another one.
+/// Forwards its input to another connection.
 struct Pipe(Id);
 
 impl Handler for Pipe {
@@ -153,7 +155,7 @@ fn pipe() -> (Network, Client, Client) {
 }
 
 #[test]
-fn who_forwards_to_another_reactor_goes_at_its_readers_pace() {
+fn forwarding_to_another_reactor_goes_at_the_pace_of_the_reader() {
     let (mut network, writer, reader) = pipe();
     network.window(reader, 1000);
     let sent: Vec<u8> = (0..4_000_000_u32).map(|n| (n / 7) as u8).collect();
@@ -171,7 +173,7 @@ fn who_forwards_to_another_reactor_goes_at_its_readers_pace() {
 }
 
 #[test]
-fn nobody_is_held_for_a_reader_that_has_gone() {
+fn no_sender_is_throttled_for_a_closed_reader() {
     let (mut network, writer, reader) = pipe();
     network.window(reader, 0);
     network.send(writer, &[b'x'; 1_000_000]);
@@ -183,11 +185,11 @@ fn nobody_is_held_for_a_reader_that_has_gone() {
 }
 
 #[test]
-fn who_publishes_faster_than_another_reactor_delivers_is_held() {
+fn a_publisher_faster_than_another_reactor_is_throttled() {
     let limits = limits().read_budget(1024 * 1024);
     let mut network = Network::with_reactors(limits, 2);
     let publisher = network.connect(Member);
-    // Every second one is on the other reactor, and the rest hear nothing.
+    // Every second one is on the other reactor, and the rest get nothing.
     let clients: Vec<Client> = (0..32)
         .map(|n| match n % 2 {
             0 => network.connect(Member),
@@ -214,7 +216,7 @@ fn who_publishes_faster_than_another_reactor_delivers_is_held() {
     assert_eq!(got, 8 * 1024 * 1024);
 }
 
-/// Publishes what it is told, and says so.
+/// Publishes its input, and answers.
 struct Herald;
 
 impl Handler for Herald {
@@ -226,8 +228,8 @@ impl Handler for Herald {
 }
 
 #[test]
-fn an_answer_leaves_after_what_was_published_with_it() {
-    // Whoever hears the answer may join, and must not hear what was published before.
+fn an_answer_leaves_after_messages_published_with_it() {
+    // A client that gets the answer may join, and must not get messages published before.
     let mut network = Network::with_reactors(limits(), 2);
     let herald = network.connect(Herald);
     network.settle();
@@ -241,7 +243,7 @@ fn an_answer_leaves_after_what_was_published_with_it() {
     for member in late {
         assert_eq!(network.received(member), b"");
     }
-    // One reactor has nobody to wait for.
+    // A single reactor has no other one to wait for.
     let mut network = Network::new(limits());
     let herald = network.connect(Herald);
     network.send(herald, b"news");
@@ -261,7 +263,7 @@ fn stopping_stops_every_reactor() {
     assert_eq!(network.connections(), 0);
 }
 
-/// Publishes each byte of its input by itself.
+/// Publishes each byte of its input separately.
 struct Bytewise;
 
 impl Handler for Bytewise {
@@ -271,10 +273,10 @@ impl Handler for Bytewise {
     }
 }
 
-/// More messages are on their way to another reactor than it takes in one turn. Their members leave,
-/// and others join in between: these hear none of them.
+/// More messages are in transit to another reactor than it receives in one turn. Meanwhile its
+/// members leave, and others join: these get none of the messages.
 #[test]
-fn a_member_hears_nothing_that_was_published_for_members_before_it() {
+fn a_member_gets_no_message_for_earlier_members() {
     let mut network = Network::with_reactors(limits(), 2);
     let herald = network.connect(Bytewise);
     let early = network.connect(Member);

@@ -1,5 +1,5 @@
-//! Several reactors in one process on real sockets: who is served where, and that it is one server
-//! to everybody outside.
+//! Several reactors in one process on real sockets: the distribution of connections, and the
+//! appearance of a single server from outside.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -14,7 +14,7 @@ use socketserver::{
 
 use crate::support::real::{PATIENCE, Running, accept, read_to_end};
 
-/// Says which thread it is on, joins the news, and answers with what it is told.
+/// Reports its thread, joins the news, and sends its input back.
 struct Where(Sender<Id>);
 
 impl Handler for Where {
@@ -35,7 +35,7 @@ impl Handler for Where {
     }
 }
 
-/// Reads a byte at a time: what follows stays where it is.
+/// Reads byte by byte, so that later bytes stay in the socket.
 fn read_line(mut stream: &TcpStream) -> String {
     let (mut line, mut byte) = (String::new(), [0]);
     while !line.ends_with('\n') && stream.read(&mut byte).unwrap() > 0 {
@@ -52,7 +52,7 @@ fn start(reactors: usize, limits: Limits) -> (Running, std::sync::mpsc::Receiver
 }
 
 #[test]
-fn newcomers_are_shared_out_evenly_and_so_are_those_who_come_later() {
+fn connections_are_distributed_evenly_also_after_some_have_closed() {
     let (server, _ids) = start(4, Limits::default());
     let mut clients: Vec<(String, TcpStream)> = Vec::new();
     let enter = |clients: &mut Vec<(String, TcpStream)>| {
@@ -70,14 +70,14 @@ fn newcomers_are_shared_out_evenly_and_so_are_those_who_come_later() {
     };
     let evenly = count(&clients);
     assert!(evenly.len() == 4 && evenly.values().all(|n| *n == 10), "{evenly:?}");
-    // All of one reactor leave, and it gets the next ones.
+    // All connections of one reactor close, and it gets the next ones.
     let (left, mut stay): (Vec<_>, Vec<_>) =
         clients.into_iter().partition(|(thread, _)| thread == "reactor-2\n");
     for (_, mut client) in left {
         client.shutdown(std::net::Shutdown::Write).unwrap();
         read_to_end(&mut client);
     }
-    // Their places are free no later than when the last ones of another turn have been served.
+    // The places are free at the latest when the last connections of another turn have been served.
     let mut before = stay.len();
     while count(&stay).get("reactor-2\n").copied().unwrap_or(0) < 10 && before < 60 {
         enter(&mut stay);
@@ -94,7 +94,7 @@ fn the_limit_of_connections_is_that_of_the_whole_server() {
     for client in &inside {
         read_line(client);
     }
-    // The sixth is in the queue only; whoever leaves, from whichever reactor, makes room for it.
+    // The sixth is only in the queue; a close on either reactor makes room for it.
     let mut waiting = server.client();
     let mut admitted = Vec::new();
     for mut leaving in inside {
@@ -138,7 +138,7 @@ fn other_threads_reach_connections_of_every_reactor() {
 }
 
 #[test]
-fn no_word_in_a_room_is_lost_between_reactors() {
+fn no_line_in_a_room_is_lost_between_reactors() {
     const MEMBERS: usize = 48;
     const LINES: usize = 50;
     let (server, _ids) = start(4, Limits::default());
@@ -146,7 +146,7 @@ fn no_word_in_a_room_is_lost_between_reactors() {
     for client in &clients {
         read_line(client);
     }
-    // Nobody speaks before all have joined: who was greeted has.
+    // No client speaks before all have joined, which their welcome shows.
     let threads: Vec<_> = clients
         .into_iter()
         .enumerate()
@@ -179,7 +179,7 @@ fn no_word_in_a_room_is_lost_between_reactors() {
 }
 
 #[test]
-fn stopping_serves_whoever_has_connected_on_whichever_reactor() {
+fn stopping_serves_established_connections_on_every_reactor() {
     let (server, _ids) = start(3, Limits::default());
     for _ in 0..10 {
         let clients: Vec<TcpStream> = (0..20).map(|_| server.client()).collect();
@@ -195,8 +195,8 @@ fn stopping_serves_whoever_has_connected_on_whichever_reactor() {
 }
 
 #[test]
-fn connections_of_a_server_without_listeners_are_shared_out() {
-    /// Sends the name of its thread, and ends.
+fn connections_of_a_server_without_listeners_are_distributed() {
+    /// Sends the name of its thread, and closes.
     struct Name;
 
     impl Handler for Name {

@@ -1,4 +1,4 @@
-//! Signals after the last server that heeded them has gone.
+//! Signals after the end of the last server that handles them.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -12,20 +12,15 @@ use crate::support::output::{Lines, Program, end_of};
 const CHILD: &str = "SOCKETSERVER_TEST_CHILD";
 const SIGTERM: i32 = 15;
 
-/// The test runs itself again as a child, because a signal that does what it does by default
-/// ends the process.
+/// The test runs itself again as a child, because the default action of a signal ends the process.
 #[test]
-fn signals_do_again_what_they_do_by_default() {
+fn signals_have_their_default_action_again() {
     if std::env::var_os(CHILD).is_some() {
         return child();
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args([
-            "--exact",
-            "modes::signals::signals_do_again_what_they_do_by_default",
-            "--nocapture",
-        ])
+        .args(["--exact", "modes::signals::signals_have_their_default_action_again", "--nocapture"])
         .env(CHILD, "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
@@ -42,6 +37,6 @@ fn child() {
     server.handle().stop();
     server.serve(|_: &Peer| Echo).unwrap();
     println!("over");
-    // Until the signal comes, or the parent has gone.
+    // Until the signal comes, or the parent has ended.
     let _ = std::io::stdin().read(&mut [0]);
 }

@@ -1,5 +1,5 @@
-//! The supervisor of worker processes: whom it starts again and when, and what it tells whom when
-//! it stops.
+//! The supervisor of worker processes: which workers it restarts and when, and its orders when it
+//! stops.
 
 use std::fs;
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ fn web(workers: usize, arguments: &[&str]) -> Example {
     supervise(&example_path(WEB), workers, None, arguments)
 }
 
-/// One request under way for each worker, in the order of their ids.
+/// One request in progress for each worker, in the order of their ids.
 fn busy_each(example: &Example) -> Vec<TcpStream> {
     let ids = workers(example);
     let of_one = |only: &u32| {
@@ -30,7 +30,7 @@ fn busy_each(example: &Example) -> Vec<TcpStream> {
     ids.iter().map(of_one).collect()
 }
 
-/// Kills a worker, and waits for the word on when the next one starts, and for its start.
+/// Kills a worker, and waits for the announcement of the next one and for its start.
 fn kill(example: &mut Example, id: u32, starts_in: &str) {
     signal(id, "KILL");
     let line = example.until_logged("another one starts");
@@ -39,7 +39,7 @@ fn kill(example: &mut Example, id: u32, starts_in: &str) {
     example.until_logged("started");
 }
 
-/// The one that is not among those.
+/// The worker that is not among `others`.
 fn newest(example: &Example, others: &[u32]) -> u32 {
     let all = workers(example);
     let mut new = all.iter().filter(|id| !others.contains(id));
@@ -47,13 +47,13 @@ fn newest(example: &Example, others: &[u32]) -> u32 {
 }
 
 #[test]
-fn a_worker_that_lived_long_is_followed_at_once() {
+fn a_worker_that_lived_long_is_replaced_at_once() {
     let mut example = web(1, &["--log", "info"]);
     let first = workers(&example)[0];
     kill(&mut example, first, "0 ms");
     let second = workers(&example)[0];
     kill(&mut example, second, "125 ms");
-    // Longer than a life that is called young.
+    // Longer than an early failure.
     lapse(Duration::from_millis(5_300));
     let third = workers(&example)[0];
     kill(&mut example, third, "0 ms");
@@ -62,7 +62,7 @@ fn a_worker_that_lived_long_is_followed_at_once() {
 }
 
 #[test]
-fn who_follows_whom_has_nothing_to_do_with_the_other_workers() {
+fn the_delay_of_one_worker_does_not_depend_on_the_others() {
     let mut example = web(2, &[]);
     let [mut dying, other] = workers(&example)[..] else { panic!("two workers") };
     for starts_in in ["0 ms", "125 ms", "250 ms"] {
@@ -97,15 +97,15 @@ fn finish_kept(client: TcpStream) {
     assert_eq!(answer.text(), "hello");
 }
 
-/// A program in a folder of its own, which can be replaced. (A copy could be busy: it is written
-/// to.)
+/// A program in a separate folder, which can be replaced. (A copy could be busy, because it is
+/// written to.)
 fn replaceable(folder: &Path) -> PathBuf {
     let program = folder.join(WEB);
     fs::hard_link(example_path(WEB), &program).unwrap();
     program
 }
 
-/// A supervisor whose first worker has died and cannot be followed for some time.
+/// A supervisor whose first worker has died and is not restarted for some time.
 fn in_back_off(program: &Path, workers_count: usize) -> Example {
     let mut example = supervise(program, workers_count, None, &["--drain-timeout", "3600"]);
     fs::remove_file(program).unwrap();
@@ -159,12 +159,12 @@ fn a_worker_that_dies_while_the_server_stops_is_not_replaced_and_the_others_fini
 }
 
 #[test]
-fn every_worker_is_told_to_stop_and_so_lets_its_requests_finish() {
+fn every_worker_is_told_to_stop_and_finishes_its_requests() {
     let mut example = web(3, &["--drain-timeout", "3600"]);
     let busy = busy_each(&example);
     example.signal("TERM");
     example.until_logged("stopping: 3 worker processes to end");
-    // No copy of the listener is left, in no worker.
+    // No worker has a copy of the listener left.
     until_refused(tcp(&example.addresses[0]));
     busy.into_iter().for_each(finish_upload);
     assert_eq!(example.join().0, Some(0));

@@ -1,5 +1,5 @@
-//! A topic whose members cannot all be served in one turn: who joins, leaves, ends and publishes in
-//! the middle of a pass, and what everybody hears then.
+//! A topic whose members cannot all be served in one turn: members join, leave, end and publish in
+//! the middle of a pass, and every member gets the right messages.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use socketserver::{Close, Context, Handler, Topic};
 use crate::support::handlers::patient;
 use crate::support::waiting::Rounds;
 
-/// Of each message: a turn serves some members and no more.
+/// The size of each message: a turn serves only some members.
 const SIZE: usize = 600_000;
-/// Members that a turn serves, and one more.
+/// The number of members that a turn serves, and one more.
 const SERVED: usize = 4;
 
-/// Does what it is told: two bytes for each, what and which.
+/// Does as its peer tells: two bytes for each action, the kind and the object.
 struct Member;
 
 fn topic(number: u8) -> Topic {
@@ -35,7 +35,7 @@ impl Handler for Member {
     }
 }
 
-/// Members of "even", and one who is none.
+/// Members of "even", and a client that is not a member.
 fn crowd(network: &mut Network, count: usize) -> (Vec<Client>, Client) {
     let crowd: Vec<Client> = (0..count).map(|_| network.connect(Member)).collect();
     crowd.iter().for_each(|client| network.send(*client, b"j\0"));
@@ -44,7 +44,8 @@ fn crowd(network: &mut Network, count: usize) -> (Vec<Client>, Client) {
     (crowd, speaker)
 }
 
-/// The numbers of the messages that a client has heard since the last time; each must be whole.
+/// The numbers of the messages that a client has received since the last call; each must be
+/// complete.
 fn heard(network: &mut Network, client: Client) -> Vec<u8> {
     let bytes = network.received(client);
     assert_eq!(bytes.len() % SIZE, 0, "only whole messages");
@@ -55,7 +56,7 @@ fn heard(network: &mut Network, client: Client) -> Vec<u8> {
     bytes.chunks(SIZE).map(of_one).collect()
 }
 
-/// Publishes a message, and has the first members served.
+/// Publishes a message, and serves the first members.
 fn begin(network: &mut Network, speaker: Client, number: u8) {
     network.send(speaker, &[b'p', number]);
     network.turn();
@@ -71,7 +72,7 @@ fn a_turn_serves_some_members_and_no_more() {
 }
 
 #[test]
-fn who_joins_in_the_middle_of_a_pass_hears_what_is_published_from_then_on() {
+fn a_member_that_joins_during_a_pass_gets_messages_from_then_on() {
     let mut network = Network::new(patient());
     let (crowd, speaker) = crowd(&mut network, 9);
     begin(&mut network, speaker, 2);
@@ -87,7 +88,7 @@ fn who_joins_in_the_middle_of_a_pass_hears_what_is_published_from_then_on() {
 }
 
 #[test]
-fn who_joins_in_the_middle_of_a_pass_hears_nothing_that_waits_for_the_next_one() {
+fn a_member_that_joins_during_a_pass_gets_no_earlier_message_of_the_next_one() {
     let mut network = Network::new(patient());
     let (crowd, speaker) = crowd(&mut network, 16);
     begin(&mut network, speaker, 2);
@@ -108,7 +109,7 @@ fn who_joins_in_the_middle_of_a_pass_hears_nothing_that_waits_for_the_next_one()
 }
 
 #[test]
-fn who_leaves_in_the_middle_of_a_pass_has_heard_everything_once() {
+fn a_member_that_leaves_during_a_pass_has_got_everything_once() {
     for leaving in [0, 1, 3, 4, 8] {
         let mut network = Network::new(patient());
         let (crowd, speaker) = crowd(&mut network, 9);
@@ -125,7 +126,7 @@ fn who_leaves_in_the_middle_of_a_pass_has_heard_everything_once() {
 }
 
 #[test]
-fn who_ends_in_the_middle_of_a_pass_costs_the_others_nothing() {
+fn a_member_that_ends_during_a_pass_costs_the_others_nothing() {
     for ending in [0, 1, 3, 4, 8] {
         for by_reset in [true, false] {
             let mut network = Network::new(patient());
@@ -150,7 +151,7 @@ fn a_topic_that_loses_all_members_in_the_middle_of_a_pass_begins_anew() {
     for by_leaving in [true, false] {
         let mut network = Network::new(patient());
         let (crowd, speaker) = crowd(&mut network, 8);
-        // More than a topic may have to deliver: the speaker is held.
+        // More than a topic may have pending: the speaker is throttled.
         network.send(speaker, b"p\x02p\x04p\x06");
         network.turn();
         network.send(speaker, b"p\x08");
@@ -161,7 +162,7 @@ fn a_topic_that_loses_all_members_in_the_middle_of_a_pass_begins_anew() {
         }
         network.turn();
         crowd.iter().for_each(|client| drop(network.received(*client)));
-        // Nobody is there; the speaker goes on, and is heard by those who come now.
+        // There are no members; the speaker is released, and new members get its messages.
         network.settle();
         assert_eq!(network.unread(speaker), 0, "held for a topic that is no more");
         let late = network.connect(Member);
@@ -175,7 +176,7 @@ fn a_topic_that_loses_all_members_in_the_middle_of_a_pass_begins_anew() {
 }
 
 #[test]
-fn a_publisher_that_is_held_goes_on_in_its_order() {
+fn a_throttled_publisher_continues_in_order() {
     let mut network = Network::new(patient());
     let (crowd, speaker) = crowd(&mut network, 6);
     for number in 1..=20 {
@@ -194,16 +195,17 @@ fn a_publisher_that_is_held_goes_on_in_its_order() {
 struct Person {
     client: Client,
     joined: [bool; 2],
-    /// By topic, what it must hear.
+    /// The messages that it must get, by topic.
     want: [Vec<u8>; 2],
     got: [Vec<u8>; 2],
     gone: bool,
 }
 
-/// Random members do all of that, one after the other, while passes go on. Each hears what others
-/// publish while it is a member, once and in order; one that ends may hear less, but no other.
+/// Random members do all of this, one after the other, in the middle of passes. Each gets the
+/// messages that others publish while it is a member, once and in order; a member that ends may get
+/// fewer, but no other one.
 #[test]
-fn random_members_in_the_middle_of_passes_hear_what_the_model_says() {
+fn random_members_during_passes_get_the_messages_of_the_model() {
     seeds(0..12, |seed| {
         let mut random = Random::new(seed);
         let mut network = Network::new(patient());
@@ -270,7 +272,7 @@ fn take(network: &mut Network, person: &mut Person) {
     }
 }
 
-/// The last of the people does something: turns run until it has been done.
+/// The last of `people` acts: turns run until it is done.
 fn act(network: &mut Network, people: &mut [Person], seed: u64, (what, which): (u8, u8)) {
     let client = people.last().unwrap().client;
     network.send(client, &[what, which]);

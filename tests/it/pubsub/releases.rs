@@ -1,5 +1,5 @@
-//! Who is held for a connection that takes nothing is let go in time and in order: when it takes
-//! something, when it ends, whatever becomes of those who are held meanwhile.
+//! Senders that are throttled for a stalled connection are released in time and in order: when it
+//! reads, or when it ends, and whatever happens to the senders meanwhile.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -27,7 +27,7 @@ fn networks() -> [(&'static str, Make); 4] {
     ]
 }
 
-/// Forwards what comes to each of `to`.
+/// A probe that forwards its input to each of `to`.
 fn forwarder(to: Vec<Id>) -> Probe {
     Probe::new(&Log::default()).data(move |input, cx| {
         for id in &to {
@@ -37,7 +37,7 @@ fn forwarder(to: Vec<Id>) -> Probe {
     })
 }
 
-/// A client that takes nothing, and so many that forward to it, each held.
+/// A client that reads nothing, and `count` senders that forward to it, each throttled.
 fn held(network: &mut Network, log: &Log, count: usize) -> (Client, Vec<Client>) {
     let target = network.connect(Probe::new(log));
     network.window(target, 0);
@@ -65,7 +65,7 @@ fn all_are_read(network: &Network, senders: &[Client], what: &str) {
 }
 
 #[test]
-fn all_who_are_held_go_on_when_their_target_takes_something() {
+fn all_throttled_senders_are_released_when_their_target_reads() {
     for (what, make) in networks() {
         let mut network = make(tight());
         let (target, senders) = held(&mut network, &Log::default(), 3);
@@ -79,7 +79,7 @@ fn all_who_are_held_go_on_when_their_target_takes_something() {
 }
 
 #[test]
-fn those_who_were_held_first_go_on_first() {
+fn senders_are_released_in_the_order_of_throttling() {
     let mut network = Network::new(tight());
     let target = network.connect(Probe::new(&Log::default()));
     let to = network.id(target);
@@ -109,7 +109,7 @@ fn those_who_were_held_first_go_on_first() {
 }
 
 #[test]
-fn all_who_are_held_go_on_when_their_target_ends() {
+fn all_throttled_senders_are_released_when_their_target_ends() {
     type End = fn(&mut Network, Client);
     let ends: [(&str, End); 4] = [
         ("reset", Network::reset),
@@ -147,7 +147,7 @@ fn all_who_are_held_go_on_when_their_target_ends() {
             }
             end(&mut network, target);
             network.settle();
-            // Who closes in good order is still written to, until its time has passed.
+            // A connection that closes orderly is still written to, until its time is over.
             network.advance(Duration::from_secs(80));
             assert_eq!(log.closes().len(), 1, "{what}, {how}: {:?}", log.closes());
             all_are_read(&network, &senders, &format!("{what}, {how}"));
@@ -155,7 +155,7 @@ fn all_who_are_held_go_on_when_their_target_ends() {
     }
 }
 
-/// Ends when it is told something.
+/// Closes when it gets a note.
 struct Noted(Probe);
 
 impl Handler for Noted {
@@ -172,9 +172,9 @@ impl Handler for Noted {
     }
 }
 
-/// A slot that is used again: who is let go is the one who was held, and not its heir.
+/// A slot is reused: the release is for the throttled sender, and not for the new connection.
 #[test]
-fn the_heir_of_one_who_was_held_is_not_let_go_with_it() {
+fn a_release_does_not_reach_the_next_connection_in_a_slot() {
     for (what, make) in networks() {
         let reactors = match what {
             "two reactors" => 2,
@@ -182,7 +182,7 @@ fn the_heir_of_one_who_was_held_is_not_let_go_with_it() {
             _ => 1,
         };
         let mut network = make(tight());
-        // All of them on one reactor: others come in between.
+        // All of them on one reactor: others are connected in between.
         let enter = |network: &mut Network, handler: Probe| {
             let client = network.connect(handler);
             for _ in 1..reactors {
@@ -220,7 +220,7 @@ fn the_heir_of_one_who_was_held_is_not_let_go_with_it() {
 }
 
 #[test]
-fn one_who_is_held_by_several_goes_on_with_the_last_of_them() {
+fn a_sender_throttled_for_several_targets_is_released_by_the_last() {
     for (what, make) in networks() {
         for last in 0..3 {
             let mut network = make(tight());
@@ -252,7 +252,7 @@ fn one_who_is_held_by_several_goes_on_with_the_last_of_them() {
 }
 
 #[test]
-fn one_who_was_held_has_its_deadlines_again() {
+fn a_released_sender_has_its_deadlines_again() {
     for (what, make) in networks() {
         let (log, idle) = (Log::default(), Duration::from_secs(10));
         let mut network = make(tight().idle(Some(idle)));
@@ -278,7 +278,7 @@ fn one_who_was_held_has_its_deadlines_again() {
     }
 }
 
-/// Tells its id, and forwards to the next one in a ring.
+/// Reports its id, and forwards to the next one in a ring.
 struct Ring {
     ids: Arc<Mutex<Vec<Id>>>,
     at: usize,
@@ -302,14 +302,14 @@ impl Handler for Ring {
         Ok(input.len())
     }
 
-    /// What is being forwarded is forwarded to its end.
+    /// Forwarding continues to the end of the input.
     fn on_stop(&mut self, _: &mut Context<'_>) {}
 }
 
-/// Every second one takes nothing, and vanishes when the server stops: whole reactors end while
-/// others hold for them. Those are let go, and see the end of their input.
+/// Every second one reads nothing, and resets when the server stops: whole reactors end while
+/// others are throttled for them. These are released, and see the end of their input.
 #[test]
-fn all_who_are_held_go_on_when_the_reactor_of_their_target_ends() {
+fn all_throttled_senders_are_released_when_the_reactor_of_their_target_ends() {
     const MEMBERS: usize = 8;
     for round in 0..10 {
         let ids: Arc<Mutex<Vec<Id>>> = Arc::default();
@@ -348,7 +348,7 @@ fn all_who_are_held_go_on_when_the_reactor_of_their_target_ends() {
     }
 }
 
-/// Sends until nothing more is taken: the server reads no more.
+/// Sends until the socket accepts no more, because the server does not read.
 fn fill(mut client: &TcpStream) {
     client.set_nonblocking(true).unwrap();
     let piece = vec![b'x'; 256 * 1024];

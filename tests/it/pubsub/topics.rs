@@ -1,4 +1,4 @@
-//! Topics: who gets what, once and in order, whatever else happens meanwhile.
+//! Topics: each member gets each message once and in order, whatever else happens meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use socketserver::testkit::{Client, Network, Random, seeds};
 use socketserver::{Close, Context, Handler, Limits, Notification, SlowConsumer, Topic};
 
-/// A member that does what its peer says, a line at a time: `+T` joins T, `-T` leaves it, `T text`
-/// publishes the line to T, `=text` writes it back, `.` ends. Says `T bye` to its first
-/// topic when it ends.
+/// A member that does as its peer tells, a line at a time: `+T` joins T, `-T` leaves it, `T text`
+/// publishes the line to T, `=text` writes it back, `.` closes. Publishes `T bye` to its first
+/// topic when it closes.
 #[derive(Default)]
 struct Member {
     last: Option<Topic>,
@@ -63,7 +63,7 @@ fn network() -> Network {
 }
 
 #[test]
-fn everybody_else_gets_a_message_once() {
+fn every_other_member_gets_a_message_once() {
     let mut network = network();
     let [ann, bob, cid] = members(&mut network, "+a\n");
     let [stranger] = members(&mut network, "+b\n");
@@ -102,7 +102,7 @@ fn all_that_a_turn_published_leaves_in_one_write() {
 }
 
 #[test]
-fn what_comes_before_joining_and_after_leaving_is_missed() {
+fn messages_before_joining_and_after_leaving_are_missed() {
     let mut network = network();
     let [ann, bob] = members(&mut network, "+a\n");
     let [late] = members(&mut network, "=\n");
@@ -130,7 +130,7 @@ fn the_end_of_a_member_may_be_published() {
 }
 
 #[test]
-fn what_is_written_goes_before_what_is_published() {
+fn written_output_goes_before_published_output() {
     let mut network = network();
     let [ann, bob] = members(&mut network, "+a\n");
     network.window(bob, 3);
@@ -191,19 +191,20 @@ fn a_slow_consumer_loses_the_oldest() {
     network.window(cid, usize::MAX);
     let got = hear_out(&mut network, cid);
     let numbers: Vec<u32> = got.lines().map(|line| line[2..].parse().unwrap()).collect();
-    // The first had begun to be sent.
+    // The first one was already being sent.
     assert_eq!(numbers[0], 0);
     assert_eq!(numbers[numbers.len() - 1], 49);
     assert!(numbers.len() <= 12 && numbers.is_sorted(), "{numbers:?}");
 }
 
 #[test]
-fn who_leaves_in_time_meets_the_policy_too() {
+fn the_policy_applies_to_a_member_that_leaves_as_well() {
     let mut network = slow(SlowConsumer::DropNewest);
     let [ann, cid] = members(&mut network, "+a\n");
     network.window(cid, 0);
     flood(&mut network, ann, 20);
-    // A message and the leaving in one turn: the message is for it, and there is no room.
+    // A message, and leaving the topic, in one turn: the member must get the message, and has no
+    // room.
     network.send(ann, b"a late\n");
     network.send(cid, b"-a\n");
     network.settle();
@@ -212,7 +213,7 @@ fn who_leaves_in_time_meets_the_policy_too() {
     assert!(!hear_out(&mut network, cid).contains("late"));
 }
 
-/// Leaves its topic when it is told anything.
+/// Leaves its topic at any note.
 struct Leaver {
     drained: Arc<AtomicUsize>,
 }
@@ -245,11 +246,11 @@ fn a_member_that_leaves_gets_the_newest_when_the_oldest_is_dropped() {
     let topic = Topic::new("a");
     network.publish(&topic, &[1; 12_000]);
     network.settle();
-    // One turn: the short message takes the place of the long one, and its socket is still full.
+    // One turn: the short message replaces the long one, and the socket is still full.
     network.publish(&topic, &[2; 100]);
     network.notify(cid, ());
     network.settle();
-    // Only output of its own handler is drained.
+    // Only output of the own handler counts for `on_drain`.
     assert_eq!(drained.load(Ordering::Relaxed), 0);
     network.window(cid, usize::MAX);
     assert_eq!(hear_out(&mut network, cid).into_bytes(), [2; 100]);
@@ -270,7 +271,8 @@ fn a_large_room_does_not_hold_up_the_turn() {
     network.turn();
     let served = |network: &Network| crowd.iter().filter(|c| network.calls(**c).1 > 0).count();
     assert!((1..10_000).contains(&served(&network)), "{}", served(&network));
-    // In the middle of it: somebody else is served, members leave on both sides of the border.
+    // In the middle of the pass: another client is served, and members before and after the current
+    // position leave.
     network.send(other, b"=x\n");
     for at in [0, 1, 9_998, 9_999, 5_000] {
         network.send(crowd[at], b"-a\n");
@@ -286,7 +288,7 @@ fn a_large_room_does_not_hold_up_the_turn() {
 }
 
 #[test]
-fn a_publisher_is_held_until_a_large_room_has_been_served() {
+fn a_publisher_is_throttled_until_a_large_room_has_been_served() {
     let mut network = network();
     let [ann] = members(&mut network, "+a\n");
     let crowd: Vec<Client> = (0..100).map(|_| network.connect(Member::default())).collect();
@@ -316,12 +318,12 @@ fn a_publisher_is_held_until_a_large_room_has_been_served() {
 }
 
 #[test]
-fn random_members_get_what_the_model_says() {
+fn random_members_get_the_messages_of_the_model() {
     seeds(0..300, run_model);
 }
 
-/// Random clients join, leave, publish, stall and vanish, several in one turn. Each must get what
-/// was published by others while it was a member, in each topic's order.
+/// Random clients join, leave, publish, stall and vanish, several in one turn. Each must get the
+/// messages of others published while it was a member, in the order of each topic.
 fn run_model(seed: u64) {
     let mut random = Random::new(seed);
     let mut network = network();
@@ -331,7 +333,7 @@ fn run_model(seed: u64) {
     let mut want: Vec<BTreeMap<String, String>> = vec![BTreeMap::new(); count];
     let mut gone = vec![false; count];
     for n in 0..100 {
-        // Connections that are at rest are pumped in the order in which they hear something.
+        // Idle connections are pumped in the order of their events.
         network.settle();
         for at in 0..count {
             let topic = random.below(3);
@@ -386,7 +388,7 @@ fn run_model(seed: u64) {
     }
 }
 
-/// Takes what has come and what still comes.
+/// Reads all output of a client, present and future.
 fn hear_out(network: &mut Network, client: Client) -> String {
     let mut all = heard(network, client);
     loop {

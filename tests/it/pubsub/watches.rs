@@ -1,5 +1,5 @@
-//! The right deadline, and not only some deadline: it is always the one for what the connection
-//! waits for now, and counts from when that began.
+//! The right deadline, and not just some deadline: always the one for the current state of the
+//! connection, counted from the start of that state.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use socketserver::{Close, Context, Handler, Limits, Notification, Timeout};
 
 use crate::support::handlers::{Log, Probe};
 
-/// In seconds; no two are alike.
+/// In seconds; all different.
 const FIRST_BYTE: u64 = 10;
 const MESSAGE: u64 = 20;
 const IDLE: u64 = 40;
 const WRITE_STALL: u64 = 70;
-/// A deadline may be met so much later.
+/// The tolerance for a deadline.
 const LATE: Duration = Duration::from_millis(1100);
 
 fn limits() -> Limits {
@@ -33,10 +33,10 @@ fn networks() -> [(&'static str, Network); 3] {
     ]
 }
 
-/// What a handler is told to do.
+/// The instruction of a note.
 type Do = fn(&mut Context<'_>);
 
-/// Sends whole lines back, and does what notes say.
+/// Sends complete lines back, and does as notes tell.
 struct Lines(Probe);
 
 impl Handler for Lines {
@@ -57,17 +57,17 @@ impl Handler for Lines {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Step {
-    /// A whole line comes; it ends what has begun.
+    /// A complete line arrives, perhaps the rest of one.
     Line,
-    /// A piece of a line comes.
+    /// Part of a line arrives.
     Piece,
-    /// A whole line and a piece of the next one come at once.
+    /// A complete line and part of the next one arrive together.
     Both,
-    /// The handler writes something of its own.
+    /// The handler writes output on its own.
     Write,
     Pause,
     Resume,
-    /// The client takes nothing any more; and all again.
+    /// The client stops reading; and reads everything again.
     Shut,
     Open,
     /// An event without a cause.
@@ -98,7 +98,8 @@ fn take(network: &mut Network, client: Client, step: Step) {
     }
 }
 
-/// Takes the steps, each at its second, and then waits: how the connection ends and when.
+/// Performs the steps, each at its second, and then waits. Returns the reason and the time of the
+/// end.
 fn run(network: &mut Network, steps: &[(u64, Step)]) -> Option<(Close, Duration)> {
     let log = Log::default();
     let client = network.connect(Lines(Probe::new(&log)));
@@ -130,16 +131,16 @@ fn check(what: &str, network: &mut Network, steps: &[(u64, Step)], end: Option<(
 type Case = (&'static [(u64, Step)], Option<(Timeout, u64)>);
 
 const CASES: &[Case] = &[
-    // Silence, whatever else happens.
+    // Silence, with events that do not matter.
     (&[], Some((Timeout::FirstByte, 10))),
     (&[(5, Nothing)], Some((Timeout::FirstByte, 10))),
     (&[(5, Write)], Some((Timeout::FirstByte, 10))),
-    // Whole messages.
+    // Complete messages.
     (&[(3, Line)], Some((Timeout::Idle, 43))),
     (&[(3, Line), (30, Line)], Some((Timeout::Idle, 70))),
     (&[(3, Line), (30, Nothing)], Some((Timeout::Idle, 43))),
     (&[(3, Line), (30, Write)], Some((Timeout::Idle, 70))),
-    // Pieces: the first byte counts.
+    // Parts: the first byte counts.
     (&[(3, Piece)], Some((Timeout::Message, 23))),
     (&[(3, Piece), (15, Piece)], Some((Timeout::Message, 23))),
     (&[(3, Piece), (15, Write)], Some((Timeout::Message, 23))),
@@ -149,7 +150,7 @@ const CASES: &[Case] = &[
     (&[(3, Both)], Some((Timeout::Message, 23))),
     (&[(3, Piece), (15, Both)], Some((Timeout::Message, 35))),
     (&[(3, Both), (15, Both), (30, Piece)], Some((Timeout::Message, 35))),
-    // Output that is not taken.
+    // Output that is not read.
     (&[(1, Shut), (3, Line)], Some((Timeout::WriteStall, 73))),
     (&[(1, Shut), (3, Line), (60, Nothing)], Some((Timeout::WriteStall, 73))),
     (&[(1, Shut), (3, Line), (60, Line)], Some((Timeout::WriteStall, 73))),
@@ -168,14 +169,14 @@ const CASES: &[Case] = &[
     (&[(3, Piece), (5, Pause)], None),
     (&[(3, Piece), (5, Pause), (25, Resume)], Some((Timeout::Message, 45))),
     (&[(3, Line), (5, Pause), (10, Write)], None),
-    // But for output that is not taken.
+    // Except for output that is not read.
     (&[(1, Shut), (3, Line), (5, Pause)], Some((Timeout::WriteStall, 73))),
     (&[(1, Shut), (3, Line), (5, Pause), (30, Open)], None),
     (&[(3, Line), (5, Pause), (6, Shut), (10, Write)], Some((Timeout::WriteStall, 80))),
 ];
 
 #[test]
-fn the_deadline_is_the_one_for_what_is_waited_for_now() {
+fn the_deadline_is_the_one_for_the_current_state() {
     for (steps, end) in CASES {
         for (what, mut network) in networks() {
             check(what, &mut network, steps, *end);
@@ -183,7 +184,7 @@ fn the_deadline_is_the_one_for_what_is_waited_for_now() {
     }
 }
 
-/// What is known of a connection, and the deadline that follows from it.
+/// The state of a connection, and the deadline that follows from it.
 #[derive(Default)]
 struct Model {
     spoke: bool,
@@ -248,13 +249,13 @@ impl Model {
 }
 
 #[test]
-fn whatever_happened_before_the_deadline_is_the_one_that_would_be_chosen_now() {
+fn the_deadline_does_not_depend_on_earlier_events() {
     seeds(0..1000, |seed| {
         let mut random = Random::new(seed);
         let mut model = Model { watch: Some(Timeout::FirstByte), ..Model::default() };
         let (mut steps, mut now) = (Vec::new(), 0);
         for _ in 0..random.below(15) {
-            // Less than any deadline, or until shortly before the one that there is.
+            // Less than any deadline, or until shortly before the current one.
             let soon = 1 + random.below(8) as u64;
             now = match model.end() {
                 Some((_, due)) if random.below(3) == 0 => (due - 1).max(now + 1),

@@ -1,4 +1,4 @@
-//! The chat: who is called how, who is where, and who hears what.
+//! The chat: the names of members, their rooms, and the lines that they receive.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::handlers::{Log, Probe, patient};
 const GREETING: &str = "* welcome: you are guest-1 in lobby, and /help tells what you can do\n";
 
 #[test]
-fn who_connects_is_greeted_and_the_room_is_told() {
+fn a_new_member_is_welcomed_and_the_room_is_told() {
     let mut party = Party::new();
     let one = party.connect();
     assert_eq!(party.hear(one), GREETING);
@@ -22,7 +22,7 @@ fn who_connects_is_greeted_and_the_room_is_told() {
 }
 
 #[test]
-fn a_line_goes_to_everybody_else_and_to_nobody_twice() {
+fn a_line_goes_to_each_other_member_once() {
     let (mut party, [one, two, three]) = Party::guests();
     assert_eq!(party.say(one, "hello, you"), "");
     assert_eq!(party.hear(two), "guest-1: hello, you\n");
@@ -72,7 +72,7 @@ fn a_name_has_one_owner_whatever_its_case() {
         assert_eq!(answer, format!("* {taken} is taken: choose another name\n"));
     }
     assert_eq!(party.hear(one), "");
-    // Their own they may spell as they like.
+    // A member may respell the own name.
     assert_eq!(party.say(one, "/nick STRASSE"), "* you are now STRASSE\n");
     assert_eq!(party.hear(two), "* Straße is now STRASSE\n");
     assert_eq!(party.say(two, "/nick guest-1"), "* you are now guest-1\n");
@@ -97,7 +97,7 @@ fn a_name_is_free_as_soon_as_its_owner_has_gone() {
 }
 
 #[test]
-fn newcomers_get_names_that_nobody_has_taken() {
+fn new_members_get_unused_names() {
     let (mut party, [one]) = Party::guests();
     assert_eq!(party.say(one, "/nick GUEST-2"), "* you are now GUEST-2\n");
     party.guest(&[one]);
@@ -167,7 +167,7 @@ fn rooms_do_not_hear_each_other() {
     assert_eq!(party.hear(one), "");
     assert_eq!(party.hear(two), "guest-1: tea\n");
     assert_eq!(party.hear(three), "");
-    // What is done in one room is not told in another.
+    // Changes in one room are not reported in another.
     party.say(one, "/nick tea");
     party.say(one, "/quit");
     assert_eq!(party.hear(two), "* guest-1 is now tea\n* tea left\n");
@@ -185,7 +185,7 @@ fn a_room_is_the_same_whatever_its_case() {
     assert_eq!(party.hear(one), "* guest-2 joined\n");
     party.say(two, "sugar?");
     assert_eq!(party.hear(one), "guest-2: sugar?\n");
-    // Nobody is left to remember how it was written.
+    // The room is empty, so its spelling is forgotten.
     party.say(one, "/join lobby");
     party.say(two, "/join lobby");
     party.hear(one);
@@ -193,7 +193,7 @@ fn a_room_is_the_same_whatever_its_case() {
 }
 
 #[test]
-fn who_tells_who_is_in_this_room() {
+fn the_members_of_a_room_can_be_listed() {
     let (mut party, [one, two, _]) = Party::guests();
     assert_eq!(party.say(one, "/who"), "* 3 in lobby: guest-1, guest-2, guest-3\n");
     party.say(two, "/nick Bob");
@@ -204,7 +204,7 @@ fn who_tells_who_is_in_this_room() {
 }
 
 #[test]
-fn who_stays_short_however_many_there_are() {
+fn the_list_of_a_large_room_is_short() {
     let (mut party, [one]) = Party::guests();
     for _ in 1..2_000 {
         party.connect();
@@ -238,7 +238,7 @@ fn help_tells_every_command_in_notices() {
 }
 
 #[test]
-fn who_quits_is_let_go_and_what_follows_is_dropped() {
+fn quit_closes_and_later_input_is_dropped() {
     let (mut party, [one, two]) = Party::guests();
     party.send(one, "bye, all\n/quit\none more thing\n");
     assert_eq!(party.hear(one), "* bye\n");
@@ -249,7 +249,7 @@ fn who_quits_is_let_go_and_what_follows_is_dropped() {
 }
 
 #[test]
-fn what_a_pipe_said_arrives_though_it_ends_at_once() {
+fn the_lines_of_a_pipe_arrive_though_it_ends_at_once() {
     let (mut party, [one]) = Party::guests();
     let pipe = party.connect();
     party.network.send(pipe, b"/nick pipe\nhello\n/who\nunfinished");
@@ -264,7 +264,7 @@ fn what_a_pipe_said_arrives_though_it_ends_at_once() {
 }
 
 #[test]
-fn who_never_was_greeted_leaves_nothing_behind() {
+fn a_client_that_was_never_welcomed_leaves_nothing_behind() {
     let mut party = Party::new();
     let early = party.connect();
     party.network.reset(early);
@@ -281,14 +281,15 @@ fn a_timeout_is_a_way_to_leave() {
     let two = party.guest(&[one]);
     party.say(one, "then silence");
     party.hear(two);
-    // Its own silence does not count while it has not spoken; what it hears is no silence.
+    // Silence does not count while the other client has sent nothing; incoming lines are not
+    // silence.
     party.network.advance(Duration::from_secs(62));
     assert_eq!(party.hear(two), "* guest-1 left\n");
     assert!(party.network.is_closed(one));
 }
 
 #[test]
-fn who_has_typed_half_a_line_hears_of_the_stop_too() {
+fn a_member_with_half_a_line_is_told_of_the_stop_too() {
     let (mut party, [typing]) = Party::guests();
     party.send(typing, "half a l");
     party.network.stop();
@@ -300,7 +301,7 @@ fn who_has_typed_half_a_line_hears_of_the_stop_too() {
 }
 
 #[test]
-fn a_stopping_server_says_so_to_everybody() {
+fn a_stopping_server_tells_all_members() {
     let (mut party, [one, two, silent]) = Party::guests();
     party.say(one, "hello");
     party.say(two, "hello");
@@ -308,7 +309,7 @@ fn a_stopping_server_says_so_to_everybody() {
         party.hear(client);
     }
     party.network.stop();
-    // Those who never spoke may be about to.
+    // Clients that have sent nothing may be about to.
     party.network.advance(Duration::from_secs(3));
     for client in [one, two, silent] {
         assert_eq!(party.hear(client), "* the server is stopping\n");

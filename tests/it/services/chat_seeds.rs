@@ -1,15 +1,15 @@
-//! Whatever members do, in whatever order: everybody hears what a model of the chat says they
-//! must, and nothing else.
+//! Random actions of members in any order: each member gets the lines of a model of the chat, and
+//! nothing else.
 
 use socketserver::testkit::{Client, Random, seeds};
 
 use crate::support::chat::Party;
 
-/// Names and rooms to choose from, as they are written, with the key they are the same by.
+/// Names and rooms to choose from, with their keys: spellings with the same key are the same name.
 const NAMES: &[(&str, &str)] =
     &[("bob", "bob"), ("Bob", "bob"), ("小明", "小明"), ("guest-3", "guest-3"), ("🙂", "🙂")];
 const ROOMS: &[(&str, &str)] = &[("lobby", "lobby"), ("Lobby", "lobby"), ("茶馆", "茶馆")];
-/// What is said, and how it arrives.
+/// Texts as they are sent, and as they arrive.
 const TEXTS: &[(&[u8], &str)] = &[
     (b"hello", "hello"),
     (b"* bob left\r", "* bob left"),
@@ -17,19 +17,19 @@ const TEXTS: &[(&[u8], &str)] = &[
     (b"a\x1b[0m\rb\xff", "a\u{fffd}[0m\u{fffd}b\u{fffd}"),
 ];
 
-/// The model of a member: what they are called, where they are, what they must have heard.
+/// The model of a member: the name, the room, and the lines to receive.
 struct Person {
     client: Client,
     nick: (String, String),
     room: usize,
-    /// Sent without its end so far.
+    /// Input without a line end so far.
     unsent: Vec<u8>,
     expected: String,
     heard: String,
     is_gone: bool,
 }
 
-/// Rooms by their keys, each with the spelling of whoever came first.
+/// Rooms by key, each with the spelling of its first member.
 struct Model {
     party: Party,
     random: Random,
@@ -99,7 +99,7 @@ impl Model {
         self.notify(self.people.len() - 1, &format!("* {key} joined\n"));
     }
 
-    /// The room of that key: the one that somebody is in, or a new one.
+    /// Returns the room with this key: an existing one, or a new one.
     fn room(&mut self, shown: &str, key: &str) -> usize {
         let is_open = |room: usize| self.people.iter().any(|p| !p.is_gone && p.room == room);
         let known = (0..self.rooms.len()).find(|r| self.rooms[*r].1 == key && is_open(*r));
@@ -109,7 +109,7 @@ impl Model {
         })
     }
 
-    /// Everybody else in the room of `who` must hear it.
+    /// All other members in the room of `who` must receive it.
     fn notify(&mut self, who: usize, text: &str) {
         let room = self.people[who].room;
         for (other, person) in self.people.iter_mut().enumerate() {
@@ -130,8 +130,8 @@ impl Model {
         }
     }
 
-    /// Sends the end of a line that may have begun already; `false` if it had, and so means
-    /// something else than `line` by itself.
+    /// Ends a line that may have begun already. Returns `false` if it had, because the line then
+    /// differs from `line`.
     fn line(&mut self, who: usize, line: &[u8]) -> bool {
         let person = &mut self.people[who];
         let begun = std::mem::take(&mut person.unsent);
@@ -144,7 +144,7 @@ impl Model {
         if begun.is_empty() {
             return true;
         }
-        // What has begun is text, so no command is one any more.
+        // The beginning of the line is text, so it is not a command.
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let said = [&begun[..], line].concat();
         let said = String::from_utf8_lossy(&said).replace(['\u{1b}', '\r'], "\u{fffd}");
@@ -237,12 +237,12 @@ impl Model {
 }
 
 #[test]
-fn everybody_hears_what_the_model_says() {
+fn all_members_get_the_lines_of_the_model() {
     seeds(0..100, |seed| Model::new(seed).run(200));
 }
 
-/// Lets `people` say `lines` lines each, all at the same time and in pieces, and checks that
-/// each gets to everybody else once, whole, and in its sender's order.
+/// Each of `people` sends `lines` lines, all at the same time and in pieces. Checks that each line
+/// reaches all others once, complete, and in the order of its sender.
 fn babel(seed: u64, people: usize, lines: usize, network_is_rough: bool) {
     let mut random = Random::new(seed);
     let mut party = Party::new();
@@ -277,7 +277,7 @@ fn babel(seed: u64, people: usize, lines: usize, network_is_rough: bool) {
             heard[who] += &party.hear(clients[who]);
         }
     }
-    // Who is full waits for the others to read, so it takes some rounds.
+    // Members with full output wait for the others to read, so it takes several rounds.
     let due = (people - 1) * lines;
     for _ in 0..1_000 {
         let counts = clients.iter().zip(&mut heard).map(|(client, heard)| {
@@ -307,6 +307,6 @@ fn all_talk_at_once_on_a_rough_network_and_nothing_is_lost_or_doubled() {
 }
 
 #[test]
-fn five_hundred_say_twenty_lines_each_and_everybody_hears_all_of_the_others() {
+fn five_hundred_members_get_twenty_lines_of_each_other() {
     babel(1, 500, 20, false);
 }

@@ -1,12 +1,12 @@
-//! What the chat makes of the bytes of strangers: whole characters, nothing that could do harm
-//! in a terminal, and lines that are too long.
+//! The treatment of input from strangers by the chat: complete characters, no characters that a
+//! terminal would act on, and lines that are too long.
 
 use socketserver::services::chat::Chat;
 
 use crate::support::chat::Party;
 use crate::support::handlers::patient;
 
-/// What everybody else hears when somebody sends `bytes`, without the name in front.
+/// The text that other members get when a member sends `bytes`, without the name at the front.
 fn relayed(bytes: &[u8]) -> String {
     let (mut party, [one, two]) = Party::guests();
     party.send(one, bytes);
@@ -56,13 +56,13 @@ fn control_characters_are_replaced_but_for_tabs() {
 }
 
 #[test]
-fn what_could_fake_a_line_or_turn_one_round_is_replaced() {
+fn characters_that_fake_or_reverse_a_line_are_replaced() {
     assert_eq!(relayed(b"hi\r* bob left\n"), "hi\u{fffd}* bob left");
     assert_eq!(relayed(b"hi\r\r\n"), "hi\u{fffd}");
     for c in "\u{85}\u{2028}\u{2029}\u{202a}\u{202d}\u{202e}\u{2066}\u{2069}\u{b}\u{c}".chars() {
         assert_eq!(relayed(format!("a{c}b{c}\n").as_bytes()), "a\u{fffd}b\u{fffd}", "{c:?}");
     }
-    // These turn nothing round, and people need them.
+    // These do not change the direction of text, and languages need them.
     for text in ["שלום \u{200f}!", "مرحبا", "👩\u{200d}🚀", "❤\u{fe0f}", "e\u{301}"]
     {
         assert_eq!(relayed(format!("{text}\n").as_bytes()), text);
@@ -72,7 +72,7 @@ fn what_could_fake_a_line_or_turn_one_round_is_replaced() {
 }
 
 #[test]
-fn what_is_not_utf_8_is_replaced() {
+fn bytes_that_are_not_utf_8_are_replaced() {
     for (bytes, text) in [
         (&b"\xff\n"[..], "\u{fffd}"),
         (b"a\xffb\xfec\n", "a\u{fffd}b\u{fffd}c"),
@@ -90,8 +90,8 @@ fn what_is_not_utf_8_is_replaced() {
     }
 }
 
-/// What a line of so many bytes comes to, sent in parts of `size` with the end `end`: what its
-/// sender hears, and what the others do.
+/// Sends a line of `len` bytes with the end `end`, in parts of `size`. Returns the output for the
+/// sender, and for the others.
 fn long_line(len: usize, end: &str, size: usize) -> (String, String) {
     let chat = Chat::new().line_limit(100);
     let mut party = Party::with(patient(), chat);
@@ -103,7 +103,7 @@ fn long_line(len: usize, end: &str, size: usize) -> (String, String) {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_told_to_its_sender_and_to_nobody_else() {
+fn a_line_that_is_too_long_is_reported_to_its_sender_only() {
     let notice = "* that line was too long and was not sent\n";
     for end in ["\n", "\r\n"] {
         for size in 1..=210 {
@@ -129,7 +129,7 @@ fn the_longest_line_may_be_all_stand_ins() {
 
 #[test]
 fn a_flood_without_an_end_costs_no_memory_and_does_not_end_the_connection() {
-    // If more than a line was kept, the connection would end.
+    // If more than a line was buffered, the connection would end.
     let limits = patient().pending_input(4097);
     let mut party = Party::with(limits, Chat::new());
     let one = party.guest(&[]);
@@ -145,7 +145,7 @@ fn a_flood_without_an_end_costs_no_memory_and_does_not_end_the_connection() {
 }
 
 #[test]
-fn a_flood_of_lines_arrives_in_order_at_who_takes_it() {
+fn a_flood_of_lines_arrives_in_order_at_a_client_that_reads() {
     let (mut party, [one, two]) = Party::guests();
     let lines = 100_000;
     let said: String = (0..lines).map(|n| format!("{n}\n")).collect();

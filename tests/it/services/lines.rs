@@ -1,4 +1,4 @@
-//! The protocol of lines: their ends, their limit, and what they cost.
+//! The protocol of lines: their ends, their limit, and their cost.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ fn show(line: Line<'_>, seen: &mut Vec<u8>) {
     seen.push(b'|');
 }
 
-/// What comes of `input` as a whole, and how much is left.
+/// Decodes `input` at once. Returns the lines and the number of unused bytes.
 fn decode(limit: usize, input: &[u8]) -> (String, usize) {
     let mut lines = Lines::with_limit(limit);
     let mut input = input.to_vec();
@@ -35,7 +35,7 @@ fn decode(limit: usize, input: &[u8]) -> (String, usize) {
 }
 
 #[test]
-fn lf_or_crlf_ends_a_line_and_is_no_part_of_it() {
+fn lf_or_crlf_ends_a_line_and_does_not_belong_to_it() {
     for (input, lines, left) in [
         ("", "", 0),
         ("one\ntwo\n", "one|two|", 0),
@@ -71,7 +71,7 @@ fn a_line_may_be_as_long_as_the_limit_and_no_longer() {
         ("123456\n123456\n", "<too long>|<too long>|", 0),
         ("12345", "", 5),
         ("12345\r", "", 6),
-        // It is certain before the line has ended.
+        // It is known to be too long before it ends.
         ("123456", "<too long>|", 0),
         ("12345\r6", "<too long>|", 0),
         ("123456123456123456", "<too long>|", 0),
@@ -109,7 +109,7 @@ fn lines_keep_the_laws() {
     }
 }
 
-/// Counts what it is told.
+/// Counts its messages.
 #[derive(Clone, Default)]
 struct Count(Arc<Mutex<(usize, usize)>>);
 
@@ -127,7 +127,7 @@ impl MessageHandler<Lines> for Count {
 #[test]
 fn a_line_without_an_end_is_told_once_and_takes_no_memory() {
     let count = Count::default();
-    // If more than the limit was ever kept, the connection would end.
+    // If more than the limit was ever buffered, the connection would end.
     let limits = patient().pending_input(101);
     let mut network = Network::new(limits);
     let client = network.connect(Framed::new(Lines::with_limit(100), count.clone()));
@@ -149,7 +149,7 @@ fn no_byte_is_looked_at_twice_for_the_end_of_its_line() {
     let mut lines = Lines::new();
     let mut input = vec![b'x'; 1000];
     assert_eq!(lines.decode(&mut input).unwrap(), Step::NeedMore);
-    // A server would not change what it offered; so it shows whether it is read again.
+    // A server would not change offered input; here the change shows if it is read again.
     input[500] = b'\n';
     assert_eq!(lines.decode(&mut input).unwrap(), Step::NeedMore);
     input.push(b'\n');

@@ -1,4 +1,4 @@
-//! The session service: where commands end, what is answered, and what it keeps.
+//! The session service: where commands end, the answers, and the state it keeps.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ pub(crate) const GREETING: &str = "我是多线程";
 pub(crate) const ZERO: &str = "您输入的是0";
 pub(crate) const OTHER: &str = "请重新输入.";
 
-/// A session that was greeted.
+/// A session that has sent its greeting.
 fn greeted(limits: Limits) -> (Network, Client) {
     let mut network = Network::new(limits);
     let client = network.connect(Session::new());
@@ -27,7 +27,7 @@ fn take_text(network: &mut Network, client: Client) -> String {
     String::from_utf8(take_all(network, client)).unwrap()
 }
 
-/// What comes back for chunks that come one after the other, and whether the session ended.
+/// Sends the chunks one after the other. Returns the output, and true if the session ended.
 fn talk<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (String, bool) {
     let (mut network, client) = greeted(Limits::default());
     let mut came = String::new();
@@ -44,7 +44,7 @@ fn answers(letters: &str) -> String {
 }
 
 #[test]
-fn everybody_is_greeted_before_they_speak() {
+fn each_client_is_greeted_before_it_speaks() {
     let (network, client) = greeted(Limits::default());
     assert_eq!(network.calls(client), (0, 1));
     assert!(!network.is_closed(client));
@@ -65,9 +65,9 @@ fn each_command_without_line_end_gets_one_answer_at_once() {
     assert_eq!(network.connections(), 0);
 }
 
-/// Chunks, what is answered to them, and whether the session ends.
+/// Chunks, the answers to them, and true if the session ends.
 const CHUNKS: &[(&[&str], &str, bool)] = &[
-    // One line end is ignored, and nothing else is.
+    // One line end is ignored, and no other byte.
     (&["0\n", "0\r\n", "hello\n", "exit\n"], "00?", true),
     (&["0\r", "exit\r"], "0", true),
     (&["0\r\r\n"], "?", false),
@@ -77,7 +77,7 @@ const CHUNKS: &[(&[&str], &str, bool)] = &[
     (&["EXIT\n"], "?", false),
     (&["exit0\n", "exitt\n", "exit\rt\n"], "???", false),
     (&["0\0\n"], "?", false),
-    // A line end that comes late belongs to what was answered already.
+    // A late line end belongs to the command that was answered already.
     (&["0", "\n", "0"], "0", false),
     (&["0", "\r\n", "0\n"], "00", false),
     (&["0", "\r", "\n", "0\n"], "00", false),
@@ -88,12 +88,12 @@ const CHUNKS: &[(&[&str], &str, bool)] = &[
     (&["\n", "\r\n", "0\n", "\n"], "??0?", false),
     (&["\r", "\n", "\r", "\n"], "??", false),
     (&["0", "\n\n"], "0?", false),
-    // Many lines in one chunk; what follows `exit` is dropped.
+    // Many lines in one chunk; bytes after `exit` are dropped.
     (&["0\nhello\r\n\n0\n"], "0??0", false),
     (&["0\nexit\n0\n"], "0", true),
     (&["exit\n0\n"], "", true),
     (&["0\n0", "\n"], "00", false),
-    // Without a line end yet, pieces are commands.
+    // Without a line end so far, pieces are commands.
     (&["ex", "it"], "??", false),
     (&["ex", "it\n", "ex", "it\n"], "??", true),
     // With one, they wait for the rest.
@@ -111,7 +111,7 @@ fn a_command_ends_with_its_line_or_its_chunk() {
 }
 
 #[test]
-fn from_who_sends_lines_it_does_not_matter_where_they_are_cut() {
+fn lines_may_be_cut_anywhere() {
     let lines = "0\n你好\r\n\n00\r\nexit 0\r\n\r\n0\nexitexit\nexit\r\n0\r\n".as_bytes();
     let expected = (answers("?0?????0?"), true);
     for cut in 0..=lines.len() {
@@ -152,7 +152,7 @@ fn a_piece_of_a_line_waits_half_a_second_for_the_rest() {
     assert_eq!(take_text(&mut network, client), "");
     network.advance(Duration::from_millis(1));
     assert_eq!(take_text(&mut network, client), ZERO);
-    // The line end was late, and the next line waits again.
+    // That line end was late, and the next line waits again.
     network.send(client, b"\nex");
     network.advance(Duration::from_millis(400));
     network.send(client, b"i");
@@ -163,7 +163,7 @@ fn a_piece_of_a_line_waits_half_a_second_for_the_rest() {
 }
 
 #[test]
-fn who_stops_sending_line_ends_waits_once() {
+fn a_client_that_stops_sending_line_ends_waits_once() {
     let (mut network, client) = greeted(Limits::default());
     network.send(client, b"0\r\nhello");
     network.advance(Duration::from_millis(500));
@@ -201,7 +201,7 @@ fn the_end_of_the_input_ends_the_last_line_and_the_session() {
 }
 
 #[test]
-fn what_came_before_the_server_stops_is_answered() {
+fn input_before_the_server_stops_is_answered() {
     let (mut network, client) = greeted(Limits::default());
     network.send(client, b"hello\n0");
     network.stop();
@@ -225,7 +225,7 @@ fn sessions_do_not_know_each_other() {
     assert!(network.is_closed(first) && !network.is_closed(second));
 }
 
-/// A session, and what it does.
+/// A session, and a record of its actions.
 struct Counted {
     session: Session,
     counts: Arc<Counts>,
@@ -297,7 +297,7 @@ fn a_text_without_end_is_kept_nowhere() {
     let expected = GREETING.len() + chunks * OTHER.len();
     assert_eq!(network.received(client).len(), expected, "an answer for each chunk");
 
-    // A line without end is one command, and not kept either.
+    // A line without end is one command, and not buffered either.
     network.send(client, b"\n0\n");
     assert_eq!(take_text(&mut network, client), ZERO, "the line end was late");
     network.send(client, &vec![b'x'; MEGABYTES]);
@@ -309,7 +309,7 @@ fn a_text_without_end_is_kept_nowhere() {
 }
 
 #[test]
-fn who_takes_no_answers_is_not_read() {
+fn a_client_that_reads_no_answers_is_not_read() {
     let limits = patient();
     let most = limits.output_high + OTHER.len();
     for line in ["x\n", "0\n", "\n"] {

@@ -1,4 +1,4 @@
-//! For the tests of the chat: a chat on the network in memory, and what its members hear.
+//! A chat on the network in memory, and the lines that its members receive.
 
 use socketserver::services::chat::Chat;
 use socketserver::testkit::{Client, Network};
@@ -7,7 +7,7 @@ use socketserver::{Limits, Peer, Service};
 use crate::hub::network::take_all;
 use crate::support::handlers::patient;
 
-/// A chat and the network it is on.
+/// A chat and its network.
 pub(crate) struct Party {
     pub(crate) network: Network,
     chat: Chat,
@@ -22,13 +22,13 @@ impl Party {
         Party { network: Network::new(limits), chat }
     }
 
-    /// Somebody connects; nobody has been greeted yet.
+    /// Connects a client, which is not welcomed yet.
     pub(crate) fn connect(&mut self) -> Client {
         let handler = self.chat.accept(&Peer::Unix).expect("a chat takes everybody");
         self.network.connect(handler)
     }
 
-    /// Somebody comes, and says nothing; what is said about that nobody has to read.
+    /// Connects a client and reads its welcome; `others` discard the notice about it.
     pub(crate) fn guest(&mut self, others: &[Client]) -> Client {
         let guest = self.connect();
         self.hear(guest);
@@ -38,7 +38,7 @@ impl Party {
         guest
     }
 
-    /// So many guests, `guest-1` to `guest-N`, who have been greeted.
+    /// Creates a chat with guests `guest-1` to `guest-N`, all of them welcomed.
     pub(crate) fn guests<const N: usize>() -> (Party, [Client; N]) {
         let mut party = Party::new();
         let guests = [(); N].map(|()| {
@@ -52,19 +52,19 @@ impl Party {
         (party, guests)
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub(crate) fn send(&mut self, client: Client, bytes: impl AsRef<[u8]>) {
         self.network.send(client, bytes.as_ref());
         self.network.settle();
     }
 
-    /// Says one line, and takes what is answered to it.
+    /// Sends one line, and returns the answer to it.
     pub(crate) fn say(&mut self, client: Client, line: &str) -> String {
         self.send(client, format!("{line}\n"));
         self.hear(client)
     }
 
-    /// Takes all that somebody has heard since the last time.
+    /// Returns the output for a member since the last call.
     pub(crate) fn hear(&mut self, client: Client) -> String {
         String::from_utf8(take_all(&mut self.network, client)).expect("a chat speaks UTF-8")
     }

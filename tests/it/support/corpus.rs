@@ -1,5 +1,5 @@
-//! What fuzzing has found, held against the oracles of the fuzzer: `fuzz/corpus/` has a folder of
-//! inputs for each of them.
+//! The inputs found by fuzzing, checked by the oracles of the fuzzer. `fuzz/corpus/` has a folder
+//! of inputs for each oracle.
 
 use std::path::{Path, PathBuf};
 use std::{fs, panic};
@@ -12,7 +12,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
 }
 
-/// The files of a folder, in the order of their names.
+/// Returns the files of a folder, ordered by name.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();

@@ -1,11 +1,11 @@
-//! Small handlers that the tests share.
+//! Small handlers shared by tests.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketserver::{Close, Context, Handler, Id, Limits};
 
-/// Bytes back.
+/// Sends its input back.
 pub(crate) struct Echo;
 
 impl Handler for Echo {
@@ -15,7 +15,7 @@ impl Handler for Echo {
     }
 }
 
-/// Whole lines back; a line that has not ended is left over.
+/// Sends complete lines back; an incomplete line stays unused.
 pub(crate) struct Lines;
 
 impl Handler for Lines {
@@ -32,7 +32,7 @@ impl Handler for Lines {
     }
 }
 
-/// What a [`Probe`] was told.
+/// A call of a [`Probe`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Open,
@@ -44,7 +44,7 @@ pub(crate) enum Told {
     Close(Close),
 }
 
-/// All that a [`Probe`] was told, in order and with its time.
+/// All calls of a [`Probe`], in order and with their times.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<(Duration, Told)>>>);
 
@@ -68,7 +68,7 @@ impl Log {
         self.times(what).len()
     }
 
-    /// Every reason it was closed for; one, if all is well.
+    /// The reasons of all `on_close` calls; a single one in a correct run.
     pub(crate) fn closes(&self) -> Vec<Close> {
         let why = |told| match told {
             Told::Close(why) => Some(why),
@@ -77,14 +77,15 @@ impl Log {
         self.told().into_iter().filter_map(why).collect()
     }
 
-    /// When it was told of its end.
+    /// The time of the `on_close` call.
     pub(crate) fn closed_at(&self) -> Duration {
         let told = self.0.lock().unwrap();
         let end = told.iter().find(|(_, t)| matches!(t, Told::Close(_)));
         end.expect("it was not closed").0
     }
 
-    /// All the input it was offered; without what was offered twice if it uses all at once.
+    /// All the input of the `on_data` calls, without bytes offered twice if all input is used at
+    /// once.
     pub(crate) fn data(&self) -> Vec<u8> {
         let bytes = |told| match told {
             Told::Data(bytes) => bytes,
@@ -97,8 +98,8 @@ impl Log {
 type Act = Box<dyn FnMut(&mut Context<'_>) + Send>;
 type Use = Box<dyn FnMut(&mut [u8], &mut Context<'_>) -> Result<usize, Close> + Send>;
 
-/// Logs every call, and does in each what the test says. Otherwise it uses all input, writes
-/// nothing, and closes when it is told of the end of the input or to stop.
+/// Logs every call, and does in each one as the test tells. By default it uses all input, writes
+/// nothing, and closes at the end of the input and when the server stops.
 pub(crate) struct Probe {
     log: Log,
     open: Act,
@@ -200,7 +201,7 @@ impl Handler for Probe {
     }
 }
 
-/// Whatever it is sent goes to another connection.
+/// A probe that forwards its input to another connection.
 pub(crate) fn relay(to: Id) -> Probe {
     Probe::new(&Log::default()).data(move |input, cx| {
         cx.send(to, &*input);
@@ -213,12 +214,12 @@ pub(crate) fn patient() -> Limits {
     Limits::default().first_byte(None).message(None).idle(None).write_stall(None)
 }
 
-/// Limits with marks that a few bytes reach: low 100, high 200, hard 1,000.
+/// Limits that a few bytes reach: low watermark 100, high 200, hard limit 1,000.
 pub(crate) fn tight() -> Limits {
     patient().output_low(100).output_high(200).output_hard(1000)
 }
 
-/// Bytes that are different everywhere, so that a lost or doubled one shows.
+/// Bytes without repetitions, so that a lost or doubled one shows.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     let byte = |n: usize| (n.wrapping_mul(0x9e37_79b1) >> 13) as u8;
     (0..len).map(byte).collect()

@@ -1,4 +1,4 @@
-//! For the tests of HTTP: requests and answers, read whole and held against the laws.
+//! HTTP requests and answers, read completely and checked against the laws of protocols.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use socketserver::{Close, Limits, Peer, Protocol, Service, Step};
 
 pub(crate) use crate::support::corpus::oracles::answers::{Answer, answer, answers};
 
-/// What a request came to.
+/// A decoded request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -25,10 +25,10 @@ pub(crate) struct Request {
     pub(crate) is_complete: bool,
 }
 
-/// The requests of an input, and how it ended: with so many bytes left over, or refused.
+/// The requests of an input, and its end: the number of unused bytes, or the refusal.
 pub(crate) type Outcome = (Vec<Request>, Result<usize, Close>);
 
-/// Reads `input` after it was held against the laws.
+/// Decodes `input` after checking it against the laws.
 pub(crate) fn read(input: &[u8]) -> Outcome {
     read_within(&HttpLimits::default(), input)
 }
@@ -39,7 +39,7 @@ pub(crate) fn read_within(limits: &HttpLimits, input: &[u8]) -> Outcome {
     decode_all(limits, input)
 }
 
-/// The same without a look at the laws: `input` is read once.
+/// Decodes `input` once, without checking the laws.
 pub(crate) fn decode_all(limits: &HttpLimits, input: &[u8]) -> Outcome {
     let mut http = Http::new(Arc::new(limits.clone()));
     let mut input = input.to_vec();
@@ -59,14 +59,14 @@ pub(crate) fn decode_all(limits: &HttpLimits, input: &[u8]) -> Outcome {
     (requests, Ok(input.len() - used))
 }
 
-/// The one request that `input` must be, all of it.
+/// Decodes `input`, which must be exactly one request.
 pub(crate) fn only(input: &[u8]) -> Request {
     let (mut requests, end) = read(input);
     assert_eq!((requests.len(), end), (1, Ok(0)), "{}", input.escape_ascii());
     requests.remove(0)
 }
 
-/// The status an input was refused with.
+/// The status of a refusal.
 pub(crate) fn refusal(outcome: &Outcome) -> Option<u16> {
     match outcome.1 {
         Err(Close::Malformed { code, .. }) => Some(code),
@@ -116,13 +116,13 @@ fn note(message: Message<'_>, requests: &mut Vec<Request>) {
     }
 }
 
-/// A client in memory of a service.
+/// Connects a client in memory to a service.
 pub(crate) fn connect(network: &mut Network, service: &mut impl Service) -> Client {
     let handler = service.accept(&Peer::Unix).expect("admitted");
     network.connect(handler)
 }
 
-/// Everything that a service says to `input`, and whether it closed.
+/// Returns the output of a service for `input`, and true if it closed the connection.
 pub(crate) fn ask(mut service: impl Service, input: &[u8]) -> (Vec<u8>, bool) {
     let mut network = Network::new(Limits::default());
     let client = connect(&mut network, &mut service);

@@ -1,5 +1,5 @@
-//! Listening to the log. One logger serves all tests of the crate, so each must know its own
-//! records by what is in them.
+//! Access to the log. One logger serves all tests of the crate, so a test must recognize its
+//! records by their content.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{LazyLock, Mutex};
@@ -28,7 +28,7 @@ impl Log for Ears {
     fn flush(&self) {}
 }
 
-/// Everything that is logged from now on, by all threads.
+/// Returns the records of all threads from now on.
 pub(crate) fn listen() -> Receiver<String> {
     let (sender, receiver) = channel();
     LISTENERS.lock().unwrap().push(sender);

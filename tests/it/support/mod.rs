@@ -1,4 +1,4 @@
-//! What the tests share: handlers, clients, processes, and ways to wait.
+//! Shared by tests: handlers, clients, processes, and ways to wait.
 
 pub(crate) mod chat;
 pub(crate) mod corpus;

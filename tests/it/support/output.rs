@@ -1,4 +1,4 @@
-//! What programs say and how they end, waited for with an end. Knows no server.
+//! The output and the end of programs, waited for with a deadline. Knows no server.
 
 use std::io::{BufRead, BufReader, Read};
 use std::ops::{Deref, DerefMut};
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use crate::support::waiting::{PATIENCE, Stopwatch, until};
 
-/// The lines of a pipe or a socket, read by a thread of its own.
+/// The lines of a pipe or a socket, read by a separate thread.
 pub(crate) struct Lines {
     lines: Receiver<String>,
-    /// Those that have been taken, for the message of a failure.
+    /// The lines taken so far, for the message of a failure.
     taken: Vec<String>,
 }
 
@@ -23,7 +23,7 @@ impl Lines {
             let mut source = BufReader::new(source);
             let mut line = Vec::new();
             while source.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-                // A test that has heard enough listens no longer, and yet the pipe must stay open.
+                // A test may stop reading early, but the pipe must stay open.
                 let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
                 line.clear();
             }
@@ -31,14 +31,14 @@ impl Lines {
         Lines { lines, taken: Vec::new() }
     }
 
-    /// The next line with its end, or `None` if there is none. `awaited` is what it should be.
+    /// Returns the next line with its end, or `None` at the end. `awaited` names it in a failure.
     pub(crate) fn next(&mut self, awaited: &str) -> Option<String> {
         self.next_within(PATIENCE, awaited)
     }
 
     fn next_within(&mut self, patience: Duration, awaited: &str) -> Option<String> {
         match self.lines.recv_timeout(patience) {
-            // Lines that wait already come without any patience, too.
+            // Queued lines are returned even when no patience is left.
             Ok(line) if !patience.is_zero() => {
                 self.taken.push(line.clone());
                 Some(line)
@@ -50,8 +50,7 @@ impl Lines {
         }
     }
 
-    /// Waits for a line with `text` in it. That others come without an end is no reason to wait for
-    /// ever.
+    /// Waits for a line that contains `text`, with a deadline even if other lines keep coming.
     pub(crate) fn until(&mut self, text: &str) -> String {
         let watch = Stopwatch::start();
         loop {
@@ -69,7 +68,7 @@ impl Lines {
         self.taken[self.taken.len().saturating_sub(50)..].concat()
     }
 
-    /// Everything that comes until the end.
+    /// Returns all output up to the end.
     pub(crate) fn rest(&mut self) -> String {
         let (watch, mut rest) = (Stopwatch::start(), String::new());
         let left = || PATIENCE.saturating_sub(watch.elapsed());
@@ -80,7 +79,7 @@ impl Lines {
     }
 }
 
-/// A program that is killed at the latest when the test ends.
+/// A program that is killed at the end of the test.
 pub(crate) struct Program(Child);
 
 impl Program {
@@ -105,7 +104,7 @@ impl DerefMut for Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // An error says that it has ended already.
+        // An error means that it has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -121,18 +120,18 @@ fn whole(mut source: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         let _ = source.read_to_end(&mut bytes);
-        // A test that has failed listens no longer.
+        // A failed test no longer receives.
         let _ = sender.send(bytes);
     });
     all
 }
 
-/// Runs a program to its end, which must come, and collects what it says.
+/// Runs a program to its end, within a deadline, and collects its output.
 pub(crate) fn run_to_end(command: &mut Command) -> Output {
     output_of(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
 }
 
-/// The same of a program that runs, and of what nobody has read yet.
+/// Waits for the end of a running program, and collects its unread output.
 pub(crate) fn output_of(mut child: Child) -> Output {
     let out = child.stdout.take().map(whole);
     let err = child.stderr.take().map(whole);

@@ -1,4 +1,4 @@
-//! Examples as processes: who belongs to one, and how to stop and continue them where they are.
+//! Examples as processes: their workers, and means to stop and continue them.
 
 use std::fs;
 use std::net::TcpStream;
@@ -8,8 +8,8 @@ use std::process::Command;
 use crate::support::real::{Example, exchange};
 use crate::support::waiting::until;
 
-/// Starts `program` with so many workers, on a port and on `path` if there is one, and waits until
-/// the workers run.
+/// Starts `program` with `count` workers, on a port and on `path` if given, and waits until the
+/// workers run.
 pub(crate) fn supervise(
     program: &Path,
     workers: usize,
@@ -27,7 +27,7 @@ pub(crate) fn supervise(
     example
 }
 
-/// The ids of its workers.
+/// The process ids of the workers.
 pub(crate) fn workers(example: &Example) -> Vec<u32> {
     children(example.child.id())
 }
@@ -42,14 +42,14 @@ pub(crate) fn signal(id: u32, name: &str) {
     assert!(status.success(), "no process {id} to send {name} to");
 }
 
-/// How a process is (proc_pid_stat(5)): `R`, `S`, `T`, `Z` and others.
+/// The state of a process (proc_pid_stat(5)): `R`, `S`, `T`, `Z` and others.
 pub(crate) fn state(id: u32) -> char {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
     stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
 }
 
-/// Stops a process where it is, and waits until it has: a signal takes effect some time after it
-/// was sent.
+/// Stops a process, and waits until it has stopped: a signal takes effect some time after it was
+/// sent.
 pub(crate) fn halt(id: u32) {
     signal(id, "STOP");
     until("the process is stopped", || match state(id) {
@@ -58,7 +58,7 @@ pub(crate) fn halt(id: u32) {
     });
 }
 
-/// A process and its workers, stopped where they are until this is dropped.
+/// A process and its workers, stopped until this value is dropped.
 pub(crate) struct Halted(Vec<u32>);
 
 impl Halted {

@@ -1,5 +1,5 @@
-//! For the tests on what waits when a server ends: a handler that can be held up, and clients that
-//! tell how they were treated.
+//! Support for tests on requests that wait when a server ends: a handler that can be blocked, and
+//! clients that report their results.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -13,24 +13,24 @@ use socketserver::{Close, Context, Handler, Limits, Mode, Peer, Server};
 use crate::support::real::{Running, soon};
 use crate::support::waiting::PATIENCE;
 
-/// How a server ends.
+/// The way in which a server ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// In good order: there is time for everything.
+    /// It drains with enough time.
     Drain,
-    /// In good order, but its time passes.
+    /// It drains, but its time runs out.
     Overdue,
     Abort,
 }
 
-/// One test for each way to end, of each function named.
+/// Defines one test for each way to end, of each function named.
 macro_rules! cells {
     ($($name:ident: $($end:ident)*;)*) => {
         $(
             mod $name {
                 $(
                     #[test]
-                    #[allow(non_snake_case, reason = "the way to end is named as it is")]
+                    #[allow(non_snake_case, reason = "the name contains that of a variant")]
                     fn $end() {
                         super::$name($crate::support::queue::End::$end);
                     }
@@ -41,13 +41,13 @@ macro_rules! cells {
 }
 pub(crate) use cells;
 
-/// Holds up whoever passes it until it is let go.
+/// Blocks each thread that passes it until it is opened.
 pub(crate) struct Gate {
     entered: Sender<()>,
     tickets: Mutex<Receiver<()>>,
 }
 
-/// The test's end of a [`Gate`].
+/// The test's side of a [`Gate`].
 pub(crate) struct Keeper {
     entered: Receiver<()>,
     tickets: Sender<()>,
@@ -61,14 +61,14 @@ pub(crate) fn gate() -> (Arc<Gate>, Keeper) {
 
 impl Gate {
     pub(crate) fn pass(&self) {
-        // A test that has ended neither listens nor waits.
+        // The test may have ended.
         let _ = self.entered.send(());
         let _ = self.tickets.lock().unwrap().recv_timeout(PATIENCE);
     }
 }
 
 impl Keeper {
-    /// Waits until somebody is held up.
+    /// Waits until a thread is blocked.
     #[track_caller]
     pub(crate) fn is_held_up(&self) {
         soon(&self.entered);
@@ -79,7 +79,7 @@ impl Keeper {
     }
 }
 
-/// Counts itself when it is dropped.
+/// Counts its drops.
 pub(crate) struct Counted(pub(crate) Arc<AtomicUsize>);
 
 impl Drop for Counted {
@@ -88,12 +88,12 @@ impl Drop for Counted {
     }
 }
 
-/// Greets with `!`, is held up at `b`, ends at `q`, and answers what else comes with itself.
+/// Greets with `!`, blocks at `b`, ends at `q`, and sends any other input back.
 pub(crate) struct Actor {
     gate: Arc<Gate>,
     begins: Arc<AtomicUsize>,
     ends: Arc<AtomicUsize>,
-    /// Does not end because the server stops.
+    /// Does not end when the server stops.
     stays: bool,
 }
 
@@ -146,14 +146,14 @@ impl Stage {
         Stage { server: Running::start(server.service(service)), keeper, begins, ends }
     }
 
-    /// A client that has been greeted.
+    /// A client that has received its greeting.
     pub(crate) fn greeted(&self) -> TcpStream {
         let mut client = self.server.client();
         client.read_exact(&mut [0]).expect("a greeting");
         client
     }
 
-    /// A client that has been greeted and holds its thread up.
+    /// A client that has received its greeting and blocks its thread.
     pub(crate) fn holding_up(&self) -> TcpStream {
         let mut client = self.greeted();
         client.write_all(b"b").unwrap();
@@ -161,18 +161,18 @@ impl Stage {
         client
     }
 
-    /// How many handlers have been told their beginning.
+    /// The number of `on_open` calls of handlers.
     pub(crate) fn begins(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.begins)
     }
 
-    /// How many handlers have been told their end.
+    /// The number of `on_close` calls of handlers.
     pub(crate) fn ends(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.ends)
     }
 }
 
-/// The limits, with as much time to stop as the end asks for.
+/// The limits, with the time to stop that the way to end needs.
 pub(crate) fn in_time(limits: Limits, end: End) -> Limits {
     let drain = match end {
         End::Drain | End::Abort => Duration::from_secs(3600),
@@ -182,7 +182,7 @@ pub(crate) fn in_time(limits: Limits, end: End) -> Limits {
 }
 
 impl Running {
-    /// Begins to end.
+    /// Begins the end of the server.
     pub(crate) fn end_by(&self, end: End) {
         match end {
             End::Drain | End::Overdue => self.handle.stop(),
@@ -191,7 +191,7 @@ impl Running {
     }
 }
 
-/// What a client hears until its connection ends, however it does; it must.
+/// Returns the output for a client until its connection ends, in any way.
 #[track_caller]
 pub(crate) fn last_heard(client: &mut impl Read) -> Vec<u8> {
     let mut heard = Vec::new();

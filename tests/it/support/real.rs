@@ -1,5 +1,5 @@
-//! For the tests on real sockets: a server in a thread, a program in a process, and clients that
-//! wait for events and never for time to pass.
+//! Support for tests on real sockets: a server in a thread, a program in a process, and clients
+//! that wait for events and never for time to pass.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -19,7 +19,7 @@ use crate::support::output::{Lines, end_of, run_to_end};
 pub(crate) use crate::support::waiting::PATIENCE;
 use crate::support::waiting::until;
 
-/// A server that runs in a thread. Dropping it ends it, whatever it is doing.
+/// A server that runs in a thread. Dropping it aborts it.
 pub(crate) struct Running {
     pub(crate) addresses: Vec<Address>,
     pub(crate) handle: ServerHandle,
@@ -33,7 +33,7 @@ impl Running {
         let handle = server.handle();
         let (ended, end) = channel();
         let thread = std::thread::spawn(move || {
-            // A test that has failed listens no longer.
+            // A failed test no longer receives.
             let _ = ended.send(server.run());
         });
         Running { addresses, handle, thread: Some(thread), end }
@@ -47,7 +47,7 @@ impl Running {
         connect(self.tcp(0))
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the server has ended by itself.
     pub(crate) fn join(mut self) {
         self.end().expect("the server fails");
     }
@@ -87,13 +87,13 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// What another thread says next.
+/// Returns the next message of another thread.
 #[track_caller]
 pub(crate) fn soon<T>(receiver: &Receiver<T>) -> T {
     receiver.recv_timeout(PATIENCE).expect("another thread says something")
 }
 
-/// The next connection of a listener.
+/// Returns the next connection of a listener.
 #[track_caller]
 pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
     wait_no_longer_than_patience(listener);
@@ -102,7 +102,7 @@ pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
     stream
 }
 
-/// The same of a Unix socket.
+/// Returns the next connection of a Unix listener.
 #[track_caller]
 pub(crate) fn accept_unix(listener: &UnixListener) -> UnixStream {
     wait_no_longer_than_patience(listener);
@@ -111,14 +111,14 @@ pub(crate) fn accept_unix(listener: &UnixListener) -> UnixStream {
     stream
 }
 
-/// Gives each read, write and accept on a socket an end (socket(7)).
+/// Sets a timeout for each read, write and accept on a socket (socket(7)).
 pub(crate) fn wait_no_longer_than_patience(socket: &impl AsFd) {
     let socket = SockRef::from(socket);
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.set_write_timeout(Some(PATIENCE)).unwrap();
 }
 
-/// The last bytes of what was heard, for the message of a failure.
+/// The last bytes received, for the message of a failure.
 fn shown(said: &[u8]) -> String {
     said[said.len().saturating_sub(200)..].escape_ascii().to_string()
 }
@@ -130,7 +130,7 @@ pub(crate) fn exchange(stream: &mut (impl Read + Write), request: &str) -> Answe
     read_answer(stream, request.split(' ').next().unwrap())
 }
 
-/// A `GET` that keeps the connection.
+/// A `GET` that keeps the connection open.
 #[track_caller]
 pub(crate) fn get(stream: &mut (impl Read + Write), target: &str) -> Answer {
     exchange(stream, &format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"))
@@ -152,7 +152,7 @@ pub(crate) fn read_answer(stream: &mut impl Read, method: &str) -> Answer {
     }
 }
 
-/// Waits until the server has closed; a reset would be an error.
+/// Waits until the server has closed; a reset is an error.
 #[track_caller]
 pub(crate) fn read_to_end(stream: &mut impl Read) -> Vec<u8> {
     let mut said = Vec::new();
@@ -162,11 +162,11 @@ pub(crate) fn read_to_end(stream: &mut impl Read) -> Vec<u8> {
     said
 }
 
-/// Waits until nobody listens there any more: a stopping server has begun to drain.
+/// Waits until connections are refused: a stopping server has begun to drain.
 pub(crate) fn until_refused(address: SocketAddr) {
     until("the listener is closed", || match TcpStream::connect(address) {
         Ok(_) => Err("connected"),
-        // It was in the queue of a listener that was just being closed.
+        // The connection was in the queue of a listener that was being closed.
         Err(error) if error.kind() == ErrorKind::ConnectionReset => Err("reset"),
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
@@ -175,7 +175,7 @@ pub(crate) fn until_refused(address: SocketAddr) {
     });
 }
 
-/// Sends back what comes.
+/// Sends its input back.
 pub(crate) struct Echo;
 
 impl Handler for Echo {
@@ -185,14 +185,14 @@ impl Handler for Echo {
     }
 }
 
-/// An example in a process of its own, killed at the end at the latest.
+/// An example as a process, killed at the end of the test.
 pub(crate) struct Example {
     pub(crate) child: Child,
     pub(crate) addresses: Vec<Address>,
     pub(crate) log: Lines,
 }
 
-/// Where cargo puts it: `cargo test` builds the examples as well.
+/// The path of an example: `cargo test` builds the examples as well.
 pub(crate) fn example_path(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
@@ -208,7 +208,7 @@ impl Example {
         Example::spawn(command, 1)
     }
 
-    /// Starts `command` and waits until it listens on so many addresses.
+    /// Starts `command` and waits until it listens on `listeners` addresses.
     pub(crate) fn spawn(mut command: Command, listeners: usize) -> Example {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -233,12 +233,12 @@ impl Example {
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
-    /// Waits for a line of the log with `text` in it.
+    /// Waits for a line of the log that contains `text`.
     pub(crate) fn until_logged(&mut self, text: &str) -> String {
         self.log.until(text)
     }
 
-    /// Waits until it ends by itself, and gives its exit code and the rest of its log.
+    /// Waits until it ends by itself, and returns its exit code and the rest of its log.
     pub(crate) fn join(mut self) -> (Option<i32>, String) {
         let log = self.log.rest();
         (end_of(&mut self.child).code(), log)
@@ -259,7 +259,7 @@ pub(crate) fn run_example(name: &str, arguments: &[&str]) -> Output {
     run_to_end(&mut command)
 }
 
-/// Sends the body that was announced, and reads the last answer of a server that is stopping.
+/// Sends the announced body, and reads the last answer of a server that is stopping.
 pub(crate) fn finish_upload(mut busy: TcpStream) {
     busy.write_all(b"hello").unwrap();
     let answer = read_answer(&mut busy, "POST");

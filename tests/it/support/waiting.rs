@@ -1,18 +1,18 @@
-//! Waits that end: each says what it waited for and what had come instead. Knows no server.
+//! Waits with a deadline: a failure shows the awaited event and the state instead. Knows no server.
 #![allow(clippy::disallowed_types, reason = "a wait that may hang needs an end in real time")]
 
 use std::fmt::Debug;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes on the busiest machine: it turns a hang into a failure.
+/// Longer than any step of the tests on a busy machine: it turns a hang into a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 fn now() -> Instant {
     Instant::now()
 }
 
-/// Measures how long something takes in real time.
+/// Measures real time.
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
@@ -25,8 +25,7 @@ impl Stopwatch {
     }
 }
 
-/// Looks again and again until `look` gives something. Until then it gives what there is instead,
-/// which the failure tells.
+/// Calls `look` again and again until it succeeds. Its last error is shown in the failure.
 pub(crate) fn until<T, E: Debug>(awaited: &str, mut look: impl FnMut() -> Result<T, E>) -> T {
     let watch = Stopwatch::start();
     loop {
@@ -40,7 +39,7 @@ pub(crate) fn until<T, E: Debug>(awaited: &str, mut look: impl FnMut() -> Result
     }
 }
 
-/// Waits until `value` gives `wanted`.
+/// Waits until `value` returns `wanted`.
 pub(crate) fn until_equal<T: Debug + PartialEq>(awaited: &str, wanted: T, value: impl Fn() -> T) {
     until(awaited, || match value() {
         is if is == wanted => Ok(()),
@@ -48,7 +47,8 @@ pub(crate) fn until_equal<T: Debug + PartialEq>(awaited: &str, wanted: T, value:
     });
 }
 
-/// Bounds a loop that makes progress by itself: each round is counted, and one too many fails.
+/// Bounds a loop that makes progress by itself: it counts the rounds and fails if there are too
+/// many.
 pub(crate) struct Rounds {
     awaited: &'static str,
     left: usize,
@@ -59,7 +59,7 @@ impl Rounds {
         Rounds { awaited, left: rounds }
     }
 
-    /// Counts a round; `state` is told if there have been too many.
+    /// Counts a round; `state` is shown if there have been too many.
     pub(crate) fn count(&mut self, state: impl Debug) {
         assert!(
             self.left > 0,
@@ -70,7 +70,7 @@ impl Rounds {
     }
 }
 
-/// Lets real time pass, where that is what a test is about.
+/// Lets real time pass, in tests about just that.
 pub(crate) fn lapse(time: Duration) {
     let (_sender, never) = std::sync::mpsc::channel::<()>();
     let _ = never.recv_timeout(time);

@@ -1,4 +1,5 @@
-//! What handlers wish for each other in [`sim_others`](crate::sim::others), and what must come of it.
+//! The effects that handlers request in [`sim::others`](crate::sim::others), and their required
+//! results.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -6,40 +7,40 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use socketserver::Id;
 
 pub(crate) const TOPICS: u8 = 4;
-/// The channel of what is forwarded.
+/// The channel of forwarded messages.
 pub(crate) const DIRECT: u8 = TOPICS;
-/// The channel of what comes of offloaded work.
+/// The channel of results of offloaded work.
 pub(crate) const WORK: u8 = TOPICS + 1;
-/// What somebody is told first: their number.
+/// The first message to each handler: its number.
 pub(crate) const GREETING: u8 = TOPICS + 2;
 
-/// Messages by their channel, and by their sender if the order of each sender is all there is.
+/// Messages by channel, and by sender if order is guaranteed per sender only.
 pub(crate) type Messages = BTreeMap<(u8, u16), Vec<u32>>;
 
-/// What was wished for, in the order of the wishes: what everybody must get.
+/// The requested effects, in order, and with them the messages that each handler must get.
 pub(crate) struct Model {
     reactors: usize,
-    /// Who can be told and sent to, by number.
+    /// The ids of connections that can be notified and sent to, by number.
     pub(crate) ids: Vec<Id>,
     /// The members of each topic.
     members: [BTreeSet<usize>; TOPICS as usize],
-    /// How many messages and notes there were.
+    /// The number of messages and notes so far.
     pub(crate) count: u32,
-    /// What each must get.
+    /// The messages that each handler must get.
     wanted: Vec<Messages>,
-    /// All that was published.
+    /// All published messages.
     published: Messages,
-    /// What was told.
+    /// All notes.
     notes: Vec<Told>,
-    /// Who said goodbye, or sends no more.
+    /// The handlers that are closing, or have ended their output.
     over: BTreeSet<usize>,
-    /// What must have happened for those who were told the end of their input before anything else.
+    /// The required results for handlers whose input had ended before all other events.
     due: BTreeMap<usize, Due>,
 }
 
-/// A note, and how far it is.
+/// A note and its state.
 struct Told {
-    /// `None` if it has nobody to come back to.
+    /// The sender, or `None` if the note cannot come back.
     by: Option<usize>,
     count: u32,
     fate: Fate,
@@ -49,19 +50,19 @@ struct Told {
 pub(crate) enum Fate {
     Underway,
     Heard,
-    /// There was nobody to hear it.
+    /// Returned as undelivered.
     Back,
 }
 
 #[derive(Default)]
 struct Due {
     messages: Messages,
-    /// Notes of its own that had neither been heard nor come back.
+    /// Its own notes that had neither been received nor returned.
     underway: Vec<u32>,
 }
 
 impl Model {
-    /// Somebody new: their number.
+    /// Adds a handler and returns its number.
     pub(crate) fn admit(&mut self, id: Id) -> usize {
         self.ids.push(id);
         self.wanted.push(Messages::new());
@@ -75,17 +76,17 @@ impl Model {
     pub(crate) fn leave(&mut self, me: usize, topic: u8) {
         self.members[usize::from(topic)].remove(&me);
         if self.reactors > 1 {
-            // What other reactors have on their way may come too late for it.
+            // Messages still in transit from other reactors may arrive too late.
             self.wanted[me].retain(|(channel, _), _| *channel != topic);
         }
     }
 
-    /// Whom something published by `by` is for.
+    /// The members that must receive a message that `by` publishes.
     pub(crate) fn audience(&self, by: usize, topic: u8) -> Vec<usize> {
         self.members[usize::from(topic)].iter().copied().filter(|to| *to != by).collect()
     }
 
-    /// Says goodbye, or that it sends no more.
+    /// Marks `me` as closing, or as having ended its output.
     pub(crate) fn end(&mut self, me: usize) {
         self.over.insert(me);
         for members in &mut self.members {
@@ -93,7 +94,7 @@ impl Model {
         }
     }
 
-    /// The input of `me` has ended.
+    /// Marks the input of `me` as ended.
     pub(crate) fn hang_up(&mut self, me: usize) {
         if !self.over.contains(&me) {
             let is_lost = |told: &&Told| told.by == Some(me) && told.fate == Fate::Underway;
@@ -107,12 +108,12 @@ impl Model {
         self.over.contains(&me)
     }
 
-    /// Whether `got` is all that there is for `me`.
+    /// Returns true if `got` is all that `me` must get.
     pub(crate) fn is_all(&self, me: usize, got: &Messages) -> bool {
         self.wanted[me] == *got
     }
 
-    /// A note was heard, or came back: one of these, and once.
+    /// Records that a note was received or came back. Exactly one of these happens, once.
     pub(crate) fn note_fate(&mut self, note: usize, fate: Fate) {
         let told = &mut self.notes[note];
         assert_eq!(told.fate, Fate::Underway, "a note is {fate:?} that was {:?}", told.fate);
@@ -123,12 +124,12 @@ impl Model {
         self.notes[note].by
     }
 
-    /// Nothing came to `me` that was not for it, and nothing in between is missing but what was
+    /// Checks that `me` got only messages for it, and without gaps except for messages that were
     /// `dropped`.
     pub(crate) fn check(&self, me: usize, got: &Messages, dropped: bool) {
         for (channel, got) in got {
             let is_published = channel.0 < TOPICS;
-            // Who was a member when is known to each reactor at another time.
+            // Each reactor learns at a different time when a handler was a member.
             let all =
                 if is_published && self.reactors > 1 { &self.published } else { &self.wanted[me] };
             let all = all.get(channel);
@@ -141,8 +142,8 @@ impl Model {
         }
     }
 
-    /// Who was hung up when nothing happened any more has got everything that there was when it was
-    /// last `asked` what it does, and so have those whom it told something.
+    /// Checks that a handler whose input ended while all else was idle has got all messages that
+    /// existed when it was last `asked` to act, and that the receivers of its notes have got those.
     pub(crate) fn check_due(&self, me: usize, got: &Messages, asked: u32) {
         let Some(due) = self.due.get(&me) else { return };
         for (channel, due) in &due.messages {
@@ -155,12 +156,12 @@ impl Model {
     }
 }
 
-/// A handler, a note: whatever must not be left over holds one.
+/// Held by handlers and notes, so that a leak of either shows.
 #[derive(Clone)]
 pub(crate) struct Shared(Arc<Mutex<Model>>);
 
 impl Shared {
-    /// Nothing has happened yet.
+    /// Creates the initial state.
     pub(crate) fn new(reactors: usize) -> Shared {
         Shared(Arc::new(Mutex::new(Model {
             reactors,
@@ -179,17 +180,17 @@ impl Shared {
         self.0.lock().unwrap()
     }
 
-    /// How many hold one.
+    /// The number of clones.
     pub(crate) fn holders(&self) -> usize {
         Arc::strong_count(&self.0)
     }
 
-    /// A message from `from` for all in `to`, entered as wanted.
+    /// Records a message from `from` to all in `to`, and returns its bytes.
     pub(crate) fn message(&self, channel: u8, from: usize, to: &[usize], len: usize) -> Vec<u8> {
         let mut model = self.model();
         model.count += 1;
         let count = model.count;
-        // One reactor has one order for all that is published to a topic.
+        // A single reactor has one order of all messages to a topic.
         let is_ordered = channel < TOPICS && model.reactors == 1;
         let sender = if is_ordered { 0 } else { from as u16 };
         for to in to {
@@ -206,13 +207,13 @@ impl Shared {
         bytes
     }
 
-    /// A message for all members of a topic but its author.
+    /// Records a message to all members of a topic except its author.
     pub(crate) fn news(&self, topic: u8, by: usize, len: usize) -> Vec<u8> {
         let to = self.model().audience(by, topic);
         self.message(topic, by, &to, len)
     }
 
-    /// Enters a note; gives its number.
+    /// Records a note, and returns its number.
     pub(crate) fn note(&self, by: Option<usize>) -> usize {
         let mut model = self.model();
         model.count += 1;

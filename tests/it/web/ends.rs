@@ -1,5 +1,5 @@
-//! The web service and the life of a connection: bodies that are too long or not wanted, clients
-//! that half-close or wait for the go-ahead, the date, and stopping.
+//! The web service and the life of a connection: bodies that are too long or unused, clients that
+//! half-close or wait for the go-ahead, the date, and stopping.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn heard(network: &mut Network, client: Client) -> Answer {
     answers(&["GET"], &network.received(client)).remove(0)
 }
 
-/// Version and fields, and whether the answer says `close`, `keep-alive` or nothing.
+/// Version and fields of a request, and the Connection field of the answer, if there is one.
 const CONNECTION: &[(&str, &str, Option<&str>)] = &[
     ("1.1", "", None),
     ("1.1", "Connection: close\r\n", Some("close")),
@@ -45,7 +45,7 @@ const CONNECTION: &[(&str, &str, Option<&str>)] = &[
 ];
 
 #[test]
-fn an_answer_says_what_becomes_of_the_connection() {
+fn an_answer_says_whether_the_connection_stays_open() {
     for (version, fields, connection) in CONNECTION {
         for path in ["/", "/nothing", "/later"] {
             let (mut network, client) = client(Limits::default());
@@ -125,7 +125,7 @@ fn a_body_at_the_limit_of_the_site_reaches_its_route() {
 }
 
 #[test]
-fn a_body_that_nobody_wants_is_read_over() {
+fn an_unused_body_is_skipped() {
     for (method, path, status) in
         [("POST", "/nothing", 404), ("PUT", "/echo", 405), ("GET", "/", 200)]
     {
@@ -180,15 +180,15 @@ fn the_go_ahead_is_not_given_where_there_is_no_route() {
         network.send(client, waiting(method, path).as_bytes());
         let answer = heard(&mut network, client);
         assert_eq!(answer.status, status);
-        // The body may come or not, so nothing can follow on this connection, and a client that
-        // keeps connections must know.
+        // The body may come or not, so no request can follow on this connection, and a client that
+        // keeps connections open must know.
         assert!(network.is_closed(client));
         assert!(answer.says_close(), "{answer:?}");
     }
 }
 
 #[test]
-fn who_did_not_wait_for_the_go_ahead_can_read_that_there_is_no_route() {
+fn a_client_that_sent_its_body_early_can_read_the_404() {
     let (mut network, client) = client(Limits::default());
     network.send(client, waiting("POST", "/nothing").as_bytes());
     assert_eq!(heard(&mut network, client).status, 404);
@@ -224,7 +224,7 @@ fn a_delayed_answer_is_dated_when_it_is_given() {
 }
 
 #[test]
-fn stopping_closes_who_is_idle_and_answers_who_is_not() {
+fn stopping_closes_idle_clients_and_answers_the_others() {
     let mut network = Network::new(Limits::default());
     let mut web = site();
     let [idle, uploading, waiting, typing] = [(); 4].map(|()| connect(&mut network, &mut web));

@@ -44,7 +44,7 @@ fn a_content_type_of_its_own_replaces_that_of_the_method() {
 }
 
 #[test]
-fn an_interim_status_is_no_answer() {
+fn an_interim_status_is_not_an_answer() {
     let web = Web::new().get("/", |_, reply| reply.status(StatusCode::CONTINUE).text("go on"));
     let (said, _) = ask(web, REQUEST);
     assert!(said.starts_with(b"HTTP/1.1 500 "));

@@ -1,4 +1,4 @@
-//! The web service and those who are slow, or never done: what they are answered, and when.
+//! The web service and clients that are slow or never done: their answers, and the times of these.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn client(web: &mut Web, limits: Limits) -> (Network, Client) {
     (network, client)
 }
 
-/// The one answer, after which the connection ends.
+/// The only answer, after which the connection is closed.
 fn last_answer(network: &mut Network, client: Client) -> Answer {
     let answer = answers(&["GET"], &network.received(client)).remove(0);
     assert!(answer.says_close() && network.is_closed(client), "{answer:?}");
@@ -46,7 +46,7 @@ fn a_head_that_comes_too_slowly_is_answered_with_408() {
 }
 
 #[test]
-fn who_never_said_a_byte_gets_no_answer() {
+fn a_client_that_sent_no_byte_gets_no_answer() {
     let (mut network, client) = client(&mut site(), Limits::default());
     network.advance(Duration::from_secs(62));
     assert_eq!((network.received(client), network.connections()), (Vec::new(), 0));
@@ -64,8 +64,8 @@ fn a_head_that_does_not_fit_into_the_input_is_answered_with_431() {
 
 const POST: &[u8] = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
 
-/// Sends `bytes` of a body every second until the server closes, or for so many seconds; how many
-/// it took.
+/// Sends `bytes` of a body every second until the server closes, or for a number of `seconds`.
+/// Returns the seconds that passed.
 fn trickle(network: &mut Network, client: Client, bytes: usize, seconds: usize) -> usize {
     for second in 0..seconds {
         if network.is_closed(client) {
@@ -79,8 +79,8 @@ fn trickle(network: &mut Network, client: Client, bytes: usize, seconds: usize) 
 
 #[test]
 fn a_body_that_comes_too_slowly_is_answered_with_408() {
-    // A byte earns 2 ms. A body at 400 of 500 bytes a second earns 0.8 s in each, so that 20 s
-    // become 100 s.
+    // A byte earns 2 ms. A body at 400 of 500 bytes a second earns 0.8 s in each, which extends 20
+    // s to 100 s.
     for (path, bytes, seconds) in [("/echo", 0, 20), ("/echo", 1, 21), ("/nothing", 400, 100)] {
         let (mut network, client) = client(&mut site(), Limits::default().idle(None));
         let head = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
@@ -109,7 +109,7 @@ fn a_body_that_keeps_the_rate_may_take_its_time() {
     assert_eq!(trickle(&mut network, client, 500, 200), 200);
     let answer = answers(&["POST"], &network.received(client)).remove(0);
     assert_eq!((answer.status, answer.body.len()), (200, 100_000));
-    // Nor does its timer end what comes after it.
+    // Its timer does not end the next request either.
     network.send(client, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     network.advance(Duration::from_secs(60));
     assert_eq!(answers(&["GET"], &network.received(client))[0].text(), "root");
@@ -175,7 +175,7 @@ fn the_last_request_of_a_connection_is_told_so() {
 }
 
 #[test]
-fn what_one_body_has_earned_does_not_help_the_next() {
+fn the_time_earned_by_one_body_does_not_help_the_next() {
     let (mut network, client) = client(&mut site(), Limits::default());
     let head = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
     network.send(client, head.as_bytes());

@@ -1,4 +1,4 @@
-//! `/metrics` of `reactor_web`, read the way Prometheus reads it.
+//! `/metrics` of `reactor_web`, read as Prometheus reads it.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -7,10 +7,10 @@ use socketserver::Metrics;
 
 use crate::support::real::{Example, get, read_to_end};
 
-/// A page in the text format: each sample, by its name and labels.
+/// Parses a page in the text format: each sample, by its name and labels.
 ///
-/// The rules are those of the format's description: one HELP and one TYPE line for each name, before
-/// its samples, which stand together; the last line ends, too.
+/// Enforces the rules of the format: one HELP and one TYPE line for each name, before its samples,
+/// which are consecutive; the last line has an end as well.
 fn parse(page: &str) -> HashMap<String, f64> {
     let mut samples = HashMap::new();
     let mut kinds: HashMap<&str, &str> = HashMap::new();
@@ -80,7 +80,7 @@ fn the_page_tells_what_has_happened() {
         let mut panicking = example.client();
         assert_eq!(get(&mut panicking, "/panic").status, 500);
         assert_eq!(read_to_end(&mut panicking), b"");
-        // A connection leaves the table a little after its peer has seen it end.
+        // A connection leaves the table a little after its peer has seen its end.
         let samples = std::iter::repeat_with(|| fetch(&example))
             .take(10_000)
             .find(|samples| {

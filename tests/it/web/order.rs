@@ -1,5 +1,5 @@
-//! The web service and many requests at once: answers in the order of their requests, however
-//! these come and whatever they wait for.
+//! The web service and many requests at once: answers in the order of the requests, however these
+//! are cut and however long each answer takes.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ fn requests_may_be_cut_anywhere() {
     for cut in 0..input.len() {
         let mut network = Network::new(Limits::default());
         let client = connect(&mut network, &mut mixed());
-        // Time passes in between, so that either part may meet an answer that waits.
+        // Time passes in between, so that either part may meet a delayed answer.
         network.send(client, &input[..cut]);
         network.advance(Duration::from_secs(3));
         network.send(client, &input[cut..]);

@@ -1,4 +1,4 @@
-//! Answers that are made piece by piece: how they are framed, and that they wait for their reader.
+//! Answers that are produced piece by piece: their framing, and how they wait for their reader.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ fn request(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n")
 }
 
-/// A site with one answer of `count` pieces of `size` bytes, and how many were made.
+/// A site with one answer of `count` pieces of `size` bytes, and the number of pieces produced.
 fn pieces(count: usize, size: usize) -> (Web, Arc<AtomicUsize>) {
     let made = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&made);
@@ -83,7 +83,7 @@ fn pieces_are_not_made_for_head() {
 }
 
 #[test]
-fn the_answer_to_the_head_of_an_old_client_says_what_becomes_of_the_connection() {
+fn the_answer_to_head_of_http_1_0_says_whether_the_connection_stays_open() {
     for fields in ["", "Connection: keep-alive\r\n"] {
         let (web, _) = pieces(3, 2);
         let (said, is_closed) = ask(web, format!("HEAD / HTTP/1.0\r\n{fields}\r\n").as_bytes());
@@ -111,7 +111,7 @@ fn pieces_wait_for_a_slow_reader() {
         }
         rounds += 1;
         said.extend_from_slice(&more);
-        // The mark, and the piece and the head that go beyond it.
+        // The watermark, and the piece and the head beyond it.
         let ahead = made.load(Ordering::Relaxed) * SIZE;
         assert!(ahead <= said.len() + 40_000 + 2 * SIZE, "{ahead} made, {} taken", said.len());
     }
@@ -132,13 +132,13 @@ fn pieces_whose_maker_panics_are_cut_off_and_not_ended() {
         reply.pieces("text/x", first.chain(std::iter::once_with(|| panic!("on purpose"))))
     });
     let (said, is_closed) = ask(web, request("/").as_bytes());
-    // A client must be able to tell that this is not all.
+    // A client must be able to tell that the body is incomplete.
     assert!(said.ends_with(b"5\r\nfirst\r\n"), "{}", said.escape_ascii());
     assert!(answer("GET", &said).is_none() && is_closed);
 }
 
 #[test]
-fn an_endless_answer_holds_nobody_up() {
+fn an_endless_answer_does_not_hold_up_other_clients() {
     let mut web = Web::new()
         .get("/", |_, reply| reply.pieces("text/x", std::iter::repeat(vec![b'x'; 1000])))
         .get("/next", |_, reply| reply.text("next"));

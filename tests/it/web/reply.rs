@@ -1,4 +1,4 @@
-//! The answers of the web service: what is in them, and what becomes of those that fail.
+//! The answers of the web service: their content, and the answers of routes that fail.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn request(target: &str) -> String {
 }
 
 #[test]
-fn an_answer_has_what_was_put_into_it() {
+fn an_answer_has_the_given_parts() {
     let web = Web::new().get("/", |_, reply| {
         reply
             .status(StatusCode::CREATED)
@@ -55,7 +55,7 @@ fn every_kind_of_body_has_its_type() {
 }
 
 #[test]
-fn what_one_answer_says_is_not_said_by_the_next() {
+fn parts_of_one_answer_are_not_in_the_next() {
     let mut web = Web::new()
         .get("/text", |_, reply| reply.text("a"))
         .get("/json", |_, reply| reply.json("1"))

@@ -1,4 +1,4 @@
-//! The web service: which route answers, and what routes are told.
+//! The routes of the web service: which one answers, and the values passed to it.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use socketserver::services::web::Web;
 
 use crate::support::http::{Answer, answers, ask};
 
-/// A request without a body, of a client that goes on.
+/// A request without a body that keeps the connection open.
 fn request(method: &str, target: &str) -> String {
     format!("{method} {target} HTTP/1.1\r\nHost: h\r\n\r\n")
 }
 
-/// The answer of `web` to one request, after which the connection must go on.
+/// The answer of `web` to one request, after which the connection must stay open.
 fn one(web: Web, method: &str, target: &str) -> Answer {
     let (said, is_closed) = ask(web, request(method, target).as_bytes());
     assert!(!is_closed, "{method} {target}");
@@ -38,7 +38,7 @@ fn routes() -> Web {
         })
 }
 
-/// Path, and what comes of it; `None` for 404.
+/// A path, and the text of its answer; `None` for 404.
 const FOUND: &[(&str, Option<&str>)] = &[
     ("/users/me", Some("fixed")),
     ("/users/you", Some("user you")),
@@ -95,7 +95,7 @@ fn methods() -> Web {
         .route(Method::from_bytes(b"BREW").unwrap(), "/brewed", |_, reply| reply.text("a pot"))
 }
 
-/// The methods of an Allow field, whose order means nothing.
+/// The methods of an Allow field, whose order has no meaning.
 fn allowed(answer: &Answer) -> BTreeSet<&str> {
     let names = answer.field("allow").expect("an Allow field").split(", ");
     let count = names.clone().count();
@@ -105,7 +105,7 @@ fn allowed(answer: &Answer) -> BTreeSet<&str> {
 }
 
 #[test]
-fn a_method_without_route_gets_405_and_is_told_which_have_one() {
+fn a_method_without_route_gets_405_with_the_allowed_methods() {
     for (method, target, known) in [
         ("DELETE", "/page", &["GET", "HEAD", "OPTIONS", "POST"][..]),
         ("get", "/page", &["GET", "HEAD", "OPTIONS", "POST"]),
@@ -150,7 +150,7 @@ fn head_is_answered_as_get_but_for_the_body() {
     assert_eq!((head.text(), get.text()), ("", "a page"));
     let own = one(methods(), "HEAD", "/head");
     assert_eq!(own.field("content-length"), Some("18"));
-    // Where there is nothing, that is said without a body as well.
+    // An answer 404 has no body either.
     let nothing = one(methods(), "HEAD", "/nothing");
     assert_eq!((nothing.status, nothing.text()), (404, ""));
 }
@@ -176,7 +176,7 @@ fn a_service_without_routes_finds_nothing() {
     assert_eq!(one(Web::new(), "GET", "/").status, 404);
 }
 
-/// Query, and what is the parameter `a` of it.
+/// A query, and the parameter `a` of it.
 const QUERIES: &[(&str, Option<&str>)] = &[
     ("", None),
     ("?", None),
@@ -232,7 +232,7 @@ fn a_route_is_told_everything_about_the_request() {
 }
 
 #[test]
-fn a_status_is_what_the_route_says() {
+fn a_status_is_that_of_the_route() {
     let web = Web::new().get("/", |_, reply| reply.status(StatusCode::IM_A_TEAPOT).text("short"));
     assert_eq!(one(web, "GET", "/").status, 418);
 }

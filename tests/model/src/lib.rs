@@ -1,8 +1,9 @@
-//! Models of the ways in which threads wake each other: `loom` runs every interleaving that the
-//! memory model allows. The files of the crate are included as they are; `sync` has `loom`'s
-//! primitives under the names of std's.
+//! Models of the wake-ups between threads: `loom` runs every interleaving that the memory model
+//! allows. The files of the crate are included unchanged; `sync` provides the primitives of `loom`
+//! under the names of std's.
 //!
-//! `cargo test` in this folder runs them. A lost wake-up is a deadlock to `loom`, and a failure.
+//! `cargo test` in this folder runs them. `loom` reports a lost wake-up as a deadlock, which fails
+//! the test.
 #![cfg(test)]
 
 mod sync {
@@ -25,11 +26,11 @@ mod of_mailboxes;
 mod of_work;
 mod poller;
 
-/// Threads are preempted so often in one run at most, where they could go on. `loom` advises 2 or
-/// 3: nearly all faults show with 2, and without a bound three threads take hours.
+/// The most preemptions in one run. `loom` advises 2 or 3: nearly all faults show with 2, and
+/// without a bound three threads take hours.
 const PREEMPTIONS: usize = 3;
 
-/// Runs it in every order.
+/// Runs `run` in every interleaving.
 fn model(run: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(PREEMPTIONS);

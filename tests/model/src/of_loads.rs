@@ -1,9 +1,9 @@
-//! The numbers of connections of a group of reactors: the first reactor, which waits for room,
-//! learns of every end.
+//! The numbers of connections of a group of reactors: the first reactor, which waits for room, is
+//! woken by every end.
 //!
-//! These changes of `src/reactor/load.rs` were tried, and each was seen:
+//! These changes of `src/reactor/load.rs` were tried, and each made a test fail:
 //!
-//! | planted | seen by |
+//! | change | failed test |
 //! |---|---|
 //! | `await_room` stores instead of swapping, or does nothing | `a_reactor_that_waits_for_room…` |
 //! | `subtract` reads the flag first, or relaxed | the same |

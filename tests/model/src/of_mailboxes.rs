@@ -1,8 +1,8 @@
-//! Mailboxes and their doorbell: nothing is lost, no order changes, no wake-up is missed.
+//! Mailboxes and their doorbell: no message is lost, no order changes, no wake-up is missed.
 //!
-//! These changes of `src/mailbox.rs` were tried, and each was seen:
+//! These changes of `src/mailbox.rs` were tried, and each made a test fail:
 //!
-//! | planted | seen by |
+//! | change | failed test |
 //! |---|---|
 //! | rings before the message is queued | `every_message_is_taken…` and six others |
 //! | the loop takes first and answers then | `every_message_is_taken…` |
@@ -12,10 +12,10 @@
 //! | `answer` stores instead of swapping | `every_message_is_taken…` and two others |
 //! | `answer` does not clear the ring | `a_look_without_a_wake_up…` |
 //! | the newest message comes first | `every_message_is_taken…` and four others |
-//! | `close` takes first and closes then | `what_a_closed_mailbox…` |
+//! | `close` takes first and closes then | `a_closed_mailbox…` |
 //! | `close_if_empty` locks twice | `a_mailbox_that_closes_when_it_is_empty…` |
 //! | `take`, or `take_all`, leaves the weight | `a_bounded_mailbox…` |
-//! | `take` passes over one that must wait, or denies that more is left | `a_message_that_must_wait…` |
+//! | `take` skips one that must wait, or denies that more is left | `a_message_that_must_wait…` |
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ use crate::poller::Poller;
 /// A message: its sender, and its number among those of the sender.
 type Message = (usize, usize);
 
-/// Takes from the mailbox until `count` messages have come.
+/// Takes from the mailbox until `count` messages have arrived.
 fn take(
     poller: &Poller,
     bell: &Doorbell,
@@ -72,7 +72,7 @@ fn a_look_without_a_wake_up_loses_nothing() {
         let mailbox = Mailbox::new(&bell);
         let thread = sender(&mailbox, 0, 2);
         let mut taken = Vec::new();
-        // A turn for the sake of a connection.
+        // A turn for a connection, not for the doorbell.
         if bell.answer() {
             taken.extend(mailbox.take_all());
         }
@@ -102,7 +102,7 @@ fn mailboxes_share_a_bell() {
 }
 
 #[test]
-fn what_is_left_for_another_turn_is_taken_without_a_ring() {
+fn messages_left_for_another_turn_are_taken_without_a_ring() {
     model(|| {
         let poller = Poller::new();
         let bell = poller.bell();
@@ -125,7 +125,7 @@ fn what_is_left_for_another_turn_is_taken_without_a_ring() {
 }
 
 #[test]
-fn a_message_that_must_wait_keeps_the_others_behind_it() {
+fn a_message_that_must_wait_keeps_later_ones_waiting() {
     model(|| {
         let poller = Poller::new();
         let bell = poller.bell();
@@ -146,7 +146,7 @@ fn a_message_that_must_wait_keeps_the_others_behind_it() {
 
 #[test]
 fn a_change_is_seen_by_the_turn_that_its_ring_begins() {
-    // Like the wish to stop: whatever its thread sent before it is seen with it.
+    // As for a stop: the turn also sees all that the thread sent before.
     model(|| {
         let poller = Poller::new();
         let bell = poller.bell();
@@ -177,7 +177,7 @@ fn a_change_is_seen_by_the_turn_that_its_ring_begins() {
 }
 
 #[test]
-fn what_a_closed_mailbox_does_not_return_is_refused() {
+fn a_closed_mailbox_refuses_all_it_does_not_return() {
     model(|| {
         let poller = Poller::new();
         let mailbox = Mailbox::new(&poller.bell());
@@ -185,7 +185,7 @@ fn what_a_closed_mailbox_does_not_return_is_refused() {
             let mailbox = mailbox.clone();
             thread::spawn(move || {
                 let sent = [(0, 0), (0, 1)].map(|message| mailbox.send(message));
-                // Once refused, always refused.
+                // Once closed, always closed.
                 assert!(sent[0].is_ok() || sent[1].is_err());
                 sent.iter().filter(|sent| sent.is_ok()).count()
             })
@@ -226,7 +226,7 @@ fn a_bounded_mailbox_is_full_by_weight() {
     model(|| {
         let poller = Poller::new();
         let bell = poller.bell();
-        // Two of these have room, and one that is too heavy for it if it is alone.
+        // Room for two of these, or for one that is too heavy while the mailbox is empty.
         let mailbox = Mailbox::bounded(&bell, 2, |message: &Message| 1 + message.1);
         let senders = [0, 1].map(|number| {
             let mailbox = mailbox.clone();
@@ -238,7 +238,7 @@ fn a_bounded_mailbox_is_full_by_weight() {
         let sent = usize::from(first) + sent.iter().filter(|sent| **sent).count();
         assert!(sent >= 2 && taken == 1);
         assert_eq!(mailbox.take_all().len() + taken, sent);
-        // It is as light as at first: what was taken weighs nothing.
+        // Taken messages weigh nothing, so it is as light as at first.
         assert!([(2, 0), (2, 0)].into_iter().all(|message| mailbox.send(message).is_ok()));
         assert_eq!(mailbox.take(2, |_| false).messages.len(), 2);
         assert!([(2, 0), (2, 0)].into_iter().all(|message| mailbox.send(message).is_ok()));

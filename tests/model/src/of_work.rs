@@ -1,8 +1,8 @@
-//! The queue that workers sleep at: work is done once, and no worker sleeps through it.
+//! The queue that workers wait for: work is done once, and no worker sleeps while there is work.
 //!
-//! These changes of `src/exec/queue.rs` were tried, and each was seen:
+//! These changes of `src/exec/queue.rs` were tried, and each made a test fail:
 //!
-//! | planted | seen by |
+//! | change | failed test |
 //! |---|---|
 //! | `close` wakes no thread, or one | `work_is_done_once…` |
 //! | `extend` wakes one thread however much work comes | `every_piece_of_work…` |
@@ -29,7 +29,7 @@ fn worker(queue: &Arc<WorkQueue<usize>>, done: &Arc<AtomicUsize>) -> thread::Joi
     })
 }
 
-/// Each of so many pieces was done once.
+/// The state after 0, 1, 2 and 3 pieces of work, each done once.
 const DONE: [usize; 4] = [0, 0x10, 0x110, 0x1110];
 
 #[test]
@@ -50,7 +50,7 @@ fn work_is_done_once_and_workers_end() {
 fn every_piece_of_work_finds_a_worker() {
     model(|| {
         let (queue, done) = (Arc::new(WorkQueue::new()), Arc::new(AtomicUsize::new(0)));
-        // Two that wait for each other: both must be awake.
+        // Two pieces of work that wait for each other: both workers must be awake.
         let meeting = Arc::new((loom::sync::Mutex::new(0), loom::sync::Condvar::new()));
         let workers = [(), ()].map(|()| {
             let (queue, done, meeting) =
@@ -79,7 +79,7 @@ fn work_that_comes_one_by_one_finds_a_worker_each() {
         let queue = Arc::new(WorkQueue::new());
         let workers = [(), ()].map(|()| {
             let queue = Arc::clone(&queue);
-            // Each takes one and no more.
+            // Each thread takes a single piece.
             thread::spawn(move || queue.next())
         });
         queue.extend([1]);
@@ -91,7 +91,7 @@ fn work_that_comes_one_by_one_finds_a_worker_each() {
 }
 
 #[test]
-fn what_is_taken_back_is_not_done() {
+fn work_that_is_taken_back_is_not_done() {
     model(|| {
         let (queue, done) = (Arc::new(WorkQueue::new()), Arc::new(AtomicUsize::new(0)));
         let worker = worker(&queue, &done);

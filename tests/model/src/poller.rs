@@ -1,4 +1,4 @@
-//! What a loop waits in, as far as other threads end the wait: an `eventfd` in an `epoll`.
+//! The poller of a loop, as far as other threads wake it: an `eventfd` in an `epoll`.
 
 use loom::sync::{Arc, Condvar, Mutex};
 
@@ -14,7 +14,7 @@ impl Poller {
         Poller { shared: Arc::new((Mutex::new(false), Condvar::new())) }
     }
 
-    /// A doorbell that wakes it.
+    /// Returns a doorbell that wakes the poller.
     pub(crate) fn bell(&self) -> Doorbell {
         let poller = self.clone();
         Doorbell::new(move || {
@@ -24,7 +24,7 @@ impl Poller {
         })
     }
 
-    /// Waits to be woken.
+    /// Waits until woken.
     pub(crate) fn wait(&self) {
         let (is_woken, changed) = &*self.shared;
         let mut is_woken = is_woken.lock().unwrap();
