@@ -179,7 +179,7 @@ impl Once {
 
     fn wait_for_more(&self, cx: &mut Context<'_>) {
         if let (Some(wait), Some(until)) = (self.wait, self.until) {
-            cx.wake_after(wait.min(until.saturating_sub(cx.now().elapsed())));
+            cx.set_timer(0, wait.min(until.saturating_sub(cx.now().elapsed())));
         }
     }
 
@@ -205,7 +205,7 @@ impl Handler for Once {
         }
     }
 
-    fn on_wake(&mut self, _: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, _: &mut Context<'_>) {
         let rest = self.screen.rest();
         show(&rest, &mut self.screen, &self.report);
         // A server that does not read the text must not keep the client running.

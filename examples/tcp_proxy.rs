@@ -12,9 +12,7 @@ use std::io;
 use std::process::ExitCode;
 
 use lexopt::ValueExt;
-use socketserver::{
-    Close, Context, Destination, Handler, Id, Limits, Notification, Peer, Undelivered,
-};
+use socketserver::{Close, Context, Destination, Handler, Id, Limits, Notification, Peer};
 
 use common::{Exit, Options};
 
@@ -115,8 +113,8 @@ impl Handler for Front {
         }
     }
 
-    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        match note.downcast().map(|word| *word) {
+    fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
+        match notification.downcast() {
             Ok(Word::Made(back)) => {
                 self.back = Some(back);
                 cx.resume();
@@ -149,12 +147,12 @@ impl Handler for Back {
         cx.notify(self.front, Word::Ended);
     }
 
-    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        if note.is::<Undelivered>() {
+    fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
+        if let Notification::Undelivered { .. } = notification {
             // The front has closed before it was notified of this side.
             cx.close(Close::Done);
         }
-        heed(note.downcast().map(|word| *word), cx);
+        heed(notification.downcast(), cx);
     }
 
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {

@@ -5,24 +5,24 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::now::Now;
 
-/// Time as a server sees it: read once a turn, and to time calls.
+/// The time of a server: read once a turn, and to time calls.
 pub(crate) struct Clock {
     elapsed: Elapsed,
-    /// The wall clock is read only when its second is over. It serves the `Date` of answers and
+    /// The wall clock is read only after its last second is over. It sets the `Date` of answers but
     /// no deadline, so it may jump.
     unix_seconds: u64,
     unix_until_nanos: u64,
 }
 
-/// The time since the start of a clock, for those who time calls.
+/// The time since the start of a clock, used to time calls.
 #[derive(Clone, Copy)]
 pub(crate) struct Elapsed(Instant);
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 impl Elapsed {
-    /// Returns the nanoseconds since the start, with no more arithmetic than it takes: a loop does
-    /// this twice a turn.
+    /// Returns the nanoseconds since the start with as little arithmetic as possible: a loop calls
+    /// it twice a turn.
     #[inline]
     pub(crate) fn nanos(self) -> u64 {
         nanos(self.0.elapsed())

@@ -1,13 +1,15 @@
-//! Why a connection ended. Knows no protocol and no socket.
+//! The reasons why connections end. Knows no protocol and no socket.
 
-use std::{fmt, io};
+use std::error::Error;
+use std::sync::Arc;
+use std::{fmt, io, num, str, string};
 
-/// Why a connection ended: what [`Handler::on_close`](crate::Handler::on_close) is told and what
-/// the one log line of the connection prints.
+/// The reason why a connection ended: passed to [`Handler::on_close`](crate::Handler::on_close),
+/// and printed in the log line of the connection.
 ///
 /// A handler ends its connection by returning one of these from
 /// [`on_data`](crate::Handler::on_data) or by [`Context::close`](crate::Context::close). Either
-/// way what it has written before is sent first.
+/// way, output written before is sent first.
 ///
 /// ```
 /// use socketserver::Close;
@@ -21,44 +23,45 @@ use std::{fmt, io};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Close {
-    /// The handler had nothing more to do.
+    /// The handler has finished.
     Done,
-    /// The peer said that it will send no more, and everything it asked for was answered.
+    /// The peer has ended its input, and all of its requests were answered.
     Eof,
     /// The server is stopping.
     Stopping,
-    /// A deadline passed, of [`Limits`](crate::Limits) or of a protocol.
+    /// A deadline of [`Limits`](crate::Limits) or of a protocol has passed.
     Timeout(Timeout),
-    /// The peer broke the rules of the protocol.
+    /// The peer violated the protocol.
     Malformed {
-        /// The protocol's own number for it (an HTTP status, a WebSocket close code), 0 if it
-        /// has none.
+        /// The error code of the protocol (an HTTP status, a WebSocket close code), or 0 without
+        /// one.
         code: u16,
-        /// What was wrong, for the log.
+        /// The fault, for the log.
         why: &'static str,
     },
     /// The handler left more input unused than
     /// [`Limits::pending_input`](crate::Limits::pending_input) allows, or a packet was longer than
     /// 64 KiB.
     InputLimit,
-    /// The peer reads too slowly: its output was above
-    /// [`Limits::output_hard`](crate::Limits::output_hard) and more came.
+    /// The peer reads too slowly: its output exceeded
+    /// [`Limits::output_hard`](crate::Limits::output_hard) when more was added.
     SlowConsumer,
-    /// The handler wrote a packet that is longer than its socket takes at once (EMSGSIZE), which
-    /// on Linux is what the send buffer holds: about 208 KiB (`net.core.wmem_default`, socket(7)).
+    /// The handler wrote a packet longer than its socket accepts (EMSGSIZE). On Linux that is the
+    /// size of the send buffer, about 208 KiB (`net.core.wmem_default`, socket(7)).
     PacketTooLong {
-        /// How long it was.
+        /// The length of the packet.
         bytes: usize,
     },
     /// The socket failed.
     Io(io::ErrorKind),
     /// The handler panicked.
     Panicked,
-    /// The handler gave up; the text is its own and goes into the log.
-    Failed(Box<str>),
+    /// The handler gave up, for a reason of its own, which goes into the log: see
+    /// [`Close::failed`].
+    Failed(HandlerError),
 }
 
-/// Which deadline passed; each but the last is a field of [`Limits`](crate::Limits).
+/// The deadline that passed. Each but the last is a field of [`Limits`](crate::Limits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Timeout {
@@ -70,20 +73,20 @@ pub enum Timeout {
     Idle,
     /// [`Limits::write_stall`](crate::Limits::write_stall)
     WriteStall,
-    /// A message that is handed on in pieces came more slowly than its protocol allows: the body of
-    /// an HTTP request, say (`HttpLimits::body_rate`).
+    /// A message in pieces arrived more slowly than its protocol allows, such as the body of an
+    /// HTTP request (`HttpLimits::body_rate`).
     Rate,
 }
 
 impl Close {
-    /// Whether nothing is wrong here when a connection ends like this, whatever may be wrong with
-    /// its peer. Such ends are logged at level debug, others as warnings: what strangers send must
+    /// Returns true if an end like this is not a fault of this server, though it may be one of the
+    /// peer. These ends are logged at level debug, others as warnings: input from strangers must
     /// not fill a log.
     pub fn is_expected(&self) -> bool {
         match self {
             Close::Done | Close::Eof | Close::Stopping | Close::Timeout(_) => true,
             Close::Malformed { .. } | Close::InputLimit => true,
-            // Peers vanish all the time; nothing is wrong here when they do.
+            // Peers vanish all the time, which is not an error here.
             Close::Io(kind) => matches!(
                 kind,
                 io::ErrorKind::ConnectionReset
@@ -96,16 +99,92 @@ impl Close {
         }
     }
 
-    /// The handler gave up for a reason of its own.
-    pub fn failed(reason: impl fmt::Display) -> Close {
-        Close::Failed(reason.to_string().into())
+    /// The handler gave up for a reason of its own: a text, or any error.
+    ///
+    /// `?` does the same for errors of `std` that handlers meet: an [`io::Error`] of a file is the
+    /// handler's, not the socket's.
+    ///
+    /// ```
+    /// use socketserver::Close;
+    /// use std::error::Error;
+    ///
+    /// fn parse(text: &str) -> Result<u32, Close> {
+    ///     let number = text.parse()?;
+    ///     if number > 100 {
+    ///         return Err(Close::failed(format!("{number} is above 100")));
+    ///     }
+    ///     Ok(number)
+    /// }
+    ///
+    /// assert_eq!(parse("101"), Err(Close::failed("101 is above 100")));
+    /// let why = parse("x").unwrap_err();
+    /// assert_eq!(why.to_string(), "handler failed: invalid digit found in string");
+    /// assert!(why.source().is_some());
+    /// ```
+    pub fn failed(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Close {
+        Close::Failed(HandlerError(Arc::from(reason.into())))
     }
 }
 
-impl From<io::Error> for Close {
-    fn from(error: io::Error) -> Close {
-        Close::Io(error.kind())
+/// The error for which a handler gave up.
+#[derive(Clone, Debug)]
+pub struct HandlerError(Arc<dyn Error + Send + Sync>);
+
+impl HandlerError {
+    /// Returns the error itself, to be downcast.
+    #[must_use]
+    pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
     }
+}
+
+/// By their texts.
+impl PartialEq for HandlerError {
+    fn eq(&self, other: &HandlerError) -> bool {
+        self.0.to_string() == other.0.to_string()
+    }
+}
+
+impl Eq for HandlerError {}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It may contain bytes of a peer: a log record stays one line.
+        self.0.to_string().escape_debug().fmt(f)
+    }
+}
+
+impl Error for Close {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Close::Failed(error) => Some(error.get_ref()),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! from_errors {
+    ($($error:ty,)*) => {
+        $(
+            impl From<$error> for Close {
+                fn from(error: $error) -> Close {
+                    Close::failed(error)
+                }
+            }
+        )*
+    };
+}
+
+from_errors! {
+    io::Error,
+    fmt::Error,
+    num::ParseIntError,
+    num::ParseFloatError,
+    num::TryFromIntError,
+    str::ParseBoolError,
+    str::Utf8Error,
+    string::FromUtf8Error,
+    Box<dyn Error + Send + Sync>,
 }
 
 impl fmt::Display for Close {
@@ -124,8 +203,7 @@ impl fmt::Display for Close {
             }
             Close::Io(kind) => write!(f, "socket: {kind}"),
             Close::Panicked => f.write_str("handler panicked"),
-            // The handler may have put a peer's bytes into it: one record stays one line.
-            Close::Failed(reason) => write!(f, "handler failed: {}", reason.escape_debug()),
+            Close::Failed(error) => write!(f, "handler failed: {error}"),
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The name of a connection. Knows nothing of what it names.
+//! The identifier of a connection. Knows nothing of connections.
 
 use std::fmt;
 
-/// Names one connection of one server, for as long as that connection lives.
+/// Identifies one connection of one server while it exists.
 ///
-/// The upper half counts connections, the lower half is a slot of the connection table. Slots
-/// are reused at once, counts only after 2^32 more connections, so an id that outlives its
-/// connection names none: messages to it go nowhere, and never to another connection. With n
-/// [reactors](crate::Mode::Reactors) each counts in steps of n, so an id tells its reactor.
+/// The upper half counts connections, the lower half is a slot of the connection table. A slot is
+/// reused at once, a count only after 2^32 more connections. An id that outlives its connection is
+/// therefore unused: messages to it are dropped, and never reach another connection. With n
+/// [reactors](crate::Mode::Reactors) each counts in steps of n, so the id determines the reactor.
 ///
 /// ```
 /// use socketserver::Id;
@@ -19,7 +19,7 @@ use std::fmt;
 pub struct Id(u64);
 
 impl Id {
-    /// Names no connection: what does not come from one comes from here.
+    /// The id of no connection, used for messages that do not come from one.
     pub(crate) const NOBODY: Id = Id(0);
 
     #[inline(always)]
@@ -37,8 +37,8 @@ impl Id {
         (self.0 >> 32) as u32
     }
 
-    /// The id as the poller carries it. Needs a 64-bit `usize`, which the reactor checks when
-    /// it is compiled.
+    /// Returns the id as a token of the poller. Needs a 64-bit `usize`, which the reactor checks at
+    /// compile time.
     pub(crate) fn to_token(self) -> usize {
         self.0 as usize
     }
@@ -49,7 +49,7 @@ impl Id {
     }
 }
 
-/// Which reactor of a server this is, of how many.
+/// The index of a reactor among those of its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shard {
     index: u32,
@@ -57,7 +57,7 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    /// The only one.
+    /// The only reactor of a server.
     pub(crate) const ONLY: Shard = Shard { index: 0, count: 1 };
 
     pub(crate) fn new(index: usize, count: usize) -> Shard {
@@ -72,17 +72,18 @@ impl Shard {
         self.count as usize
     }
 
-    /// What the first connection's generation comes after.
+    /// Returns the generation before that of the first connection.
     pub(crate) fn before_first(self) -> u32 {
         self.index
     }
 
-    /// The generation after that one; never 0, which is the reactor's own.
+    /// Returns the generation that follows `generation`. Never 0, which is reserved for the
+    /// reactor.
     pub(crate) fn next_generation(self, generation: u32) -> u32 {
         generation.checked_add(self.count).unwrap_or(self.index + self.count)
     }
 
-    /// The reactor of a connection, if it is another one.
+    /// Returns the reactor of a connection unless it is this one.
     pub(crate) fn other_shard_of(self, id: Id) -> Option<usize> {
         if self.count == 1 || id == Id::NOBODY {
             return None;

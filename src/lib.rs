@@ -22,42 +22,46 @@
 //! ```
 //!
 //! ```text
-//!             bytes                     messages                  effects
-//!  socket ──────────▶ input ──▶ Protocol ──────▶ MessageHandler ──────────▶ hub ──▶ other connections,
-//!    ▲                          (sans-IO)             │ cx.write()            topics, timers, close
-//!    └────────────── output ◀─────────────────────────┘
-//!  [reactor: mio]   [─────────── hub, handler, protocols: no mio, no clock ───────────]
+//!           bytes                   messages                effects
+//!  socket ───────▶ input ──▶ Protocol ─────▶ MessageHandler ────────▶ hub ──▶ other connections,
+//!    ▲                       (sans-IO)             │ cx.write()         topics, timers, close
+//!    └─────────── output ◀─────────────────────────┘
+//!  [reactor: mio]   [───────── hub, handler, protocols: no mio, no clock ─────────]
 //! ```
 //!
 //! # The paved path
 //!
-//! 1. Write a [`Handler`]: your per-connection object, fed raw bytes. All it may act on is the
-//!    [`Context`] it is handed, which records and never fails.
+//! 1. Write a [`Handler`]: your per-connection object, fed raw bytes. It acts through the
+//!    [`Context`] of each call, which records its effects and never fails.
 //! 2. If the bytes are messages, write a [`Protocol`] that finds them and a [`MessageHandler`]
-//!    that is fed them; [`Framed`] makes a handler of the two.
+//!    that receives them; [`Framed`] makes a handler of the two.
 //! 3. A [`Service`] makes a handler for each accepted peer, or refuses it. Closures are services.
-//! 4. [`Server`] listens, with the options of a [`Listen`], and runs; [`ServerHandle`] stops it from another thread; [`Limits`] bounds
-//!    everything; [`Close`] says why a connection ended.
+//! 4. [`Server`] listens, with the options of a [`Listen`], and runs; [`ServerHandle`] stops it
+//!    from another thread; [`Limits`] bounds everything; [`Close`] is the reason why a connection
+//!    ended.
 //! 5. Test all of it without a socket, on [`testkit::Network`] or in a [`testkit::Simulation`].
 //!
 //! A [`BlockingHandler`] may wait for its peer: it has a [`Stream`] to read and write, and a worker
 //! of [`Mode::Threads`] for itself.
 //!
-//! Datagrams have no connection: a [`DatagramHandler`] behind the address is fed all of them.
+//! Datagrams have no connection: the [`DatagramHandler`] of an address receives all of them.
 //!
-//! Some have all of this ready: `services::web`, routes in, answers out; [`services::chat`], rooms
-//! of people who type lines. The service to read first is the smallest, [`services::session`]: a
-//! handler of raw bytes.
+//! Ready-made services: `services::web`, which maps routes to answers, and [`services::chat`],
+//! rooms of people who type lines. The smallest one, [`services::session`], a handler of raw bytes,
+//! is the best to read first.
 //!
-//! A call of a handler should return soon: one thread serves all connections, so all others wait
-//! for it. What must wait is [offloaded](Context::offload), or runs on workers in another
-//! [`Mode`]. A handler that panics ends its own connection and nothing else.
+//! A call of a handler should return soon: one thread serves all connections, so the others wait
+//! for it. Work that blocks is [offloaded](Context::offload), or runs on workers in another
+//! [`Mode`]. A handler that panics ends its own connection and no other.
 //!
 //! # Features
 //!
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
 //! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
 //! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
+//! * `testkit`: the module `testkit`, a network in memory and whole servers simulated from a seed. It is
+//!   for tests, so it belongs to the development dependencies:
+//!   `cargo add --dev socketserver --features testkit`.
 //!
 //! # Platforms
 //!
@@ -65,10 +69,15 @@
 //!
 //! # Logging
 //!
-//! The library logs through the `log` crate and installs no logger: one record for each
-//! connection that ends, at level debug if nothing is wrong on this side, else warn. A record is one
-//! line, whatever peers send. [`ServerHandle::metrics`] tells the same in numbers.
+//! The library logs through the `log` crate and installs no logger. Each connection that ends logs
+//! one record, at level debug if the end is not a fault of this server, else warn. A record is one
+//! line, whatever bytes peers send. [`ServerHandle::metrics`] reports the same as numbers.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The documents are those of all features: what a feature adds is linked to without asking.
+#![cfg_attr(
+    not(all(feature = "http", feature = "processes", feature = "signals", feature = "testkit")),
+    allow(rustdoc::broken_intra_doc_links, reason = "the target may be of a feature that is off")
+)]
 
 #[cfg(not(unix))]
 compile_error!("socketserver runs on Unix only");
@@ -96,14 +105,18 @@ mod server;
 pub mod services;
 mod setters;
 mod sync;
+#[cfg(feature = "testkit")]
 pub mod testkit;
 mod topic;
 
-pub use close::{Close, Timeout};
+pub use close::{Close, HandlerError, Timeout};
 pub use handler::blocking::{BlockingAdmission, BlockingHandler, BlockingService};
-pub use handler::context::{Context, Notification, Undelivered};
+pub use handler::context::Context;
 pub use handler::datagram::{DatagramContext, DatagramHandler};
 pub use handler::framed::{Framed, MessageHandler, Protocol, Step};
+pub use handler::notification::{Message, Notification, Ticket};
+pub use handler::output::Output;
+pub use handler::payload::Payload;
 pub use handler::stream::Stream;
 pub use handler::{Admission, Handler, Service};
 pub use id::Id;
@@ -120,7 +133,7 @@ pub use server::Server;
 pub use topic::Topic;
 
 // The code in the documents is compiled, and run where it can end.
-#[cfg(all(doctest, feature = "http", feature = "signals"))]
+#[cfg(all(doctest, feature = "testkit"))]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/clients.md")]
 #[doc = include_str!("../docs/from-python.md")]

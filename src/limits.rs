@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use crate::setters::setters;
 
-/// Every bound of a server: its unit is in the type, its default beside it, and where the
-/// default comes from.
+/// Every bound of a server, with its unit, its default, and the origin of the default.
 ///
-/// What a protocol limits for itself (the head and body of an HTTP request, say) lives with that
-/// protocol.
+/// Limits of a single protocol, such as those of the head and body of an HTTP request, belong to
+/// that protocol.
 ///
 /// ```
 /// use socketserver::Limits;
@@ -20,80 +19,87 @@ use crate::setters::setters;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Connections open at once. Above it nobody is accepted: newcomers wait in the listen queue
-    /// until somebody leaves. Default 65,536; fewer if the process may not have so many descriptors.
+    /// The most connections open at once. At this number the server stops accepting: new
+    /// connections wait in the listen queue until others end. Default 65,536; fewer if the process
+    /// may not have that many descriptors.
     pub connections: usize,
-    /// Connections from one peer open at once; newcomers above it are accepted and closed. A peer is
-    /// what [`Peer::subscriber`](crate::Peer::subscriber) says, whichever listener it comes to;
-    /// connections over Unix sockets are not counted. `None`: as many as it likes, the default, because many people
+    /// The most connections of one peer open at once; further ones are accepted and closed. A peer
+    /// is identified by [`Peer::subscriber`](crate::Peer::subscriber), for all listeners together;
+    /// connections over Unix sockets are not counted. Default `None`, no limit, because many people
     /// may share an address (nginx `limit_conn`, off as well).
     pub connections_per_peer: Option<usize>,
-    /// Connections that may wait in the kernel for being accepted, per listener; the kernel cuts
-    /// it to its own maximum (`net.core.somaxconn`). Default 4,096, Linux' own maximum; Python's
-    /// 5 resets clients under any load.
+    /// The most connections that wait in the kernel to be accepted, per listener. The kernel
+    /// reduces it to its own maximum (`net.core.somaxconn`). Default 4,096, the maximum of Linux;
+    /// Python's 5 resets clients under any load.
     pub listen_queue: u32,
-    /// Connections accepted from one listener in one turn, so that a flood of newcomers does not
-    /// starve the connected. Default 64 (nginx 1 or all, HAProxy 4, Redis 10 to 1,000).
+    /// The most connections accepted from one listener in one turn, so that a flood of new
+    /// connections does not starve the existing ones. Default 64 (nginx 1 or all, HAProxy 4, Redis
+    /// 10 to 1,000).
     pub accept_burst: usize,
-    /// Bytes read from one connection, or received by one datagram socket, in one turn. The rest waits
-    /// behind everybody who has news, and of those who wait so one is served each turn (one more for
-    /// each 64 that have news): however many send without a pause, they hold up others by the budget
-    /// of one. Default 64 KiB, one read.
+    /// The most bytes read from one connection, or received by one datagram socket, in one turn. A
+    /// connection with more input then waits until all others with events were served. One such
+    /// connection is served each turn, and one more for each 64 with events: however many peers
+    /// send without a pause, they delay others by the budget of one. Default 64 KiB, one read.
     pub read_budget: usize,
-    /// Bytes of the longest datagram; a longer one is lost, never cut short. Default 256 KiB: more
-    /// than UDP can carry, and than Unix senders send by default (`net.core.wmem_default`).
+    /// The longest datagram, in bytes; a longer one is dropped, never truncated. Default 256 KiB:
+    /// more than UDP can carry, and more than Unix senders send by default
+    /// (`net.core.wmem_default`).
     pub datagram: usize,
-    /// Bytes of input kept for a handler that has not used them yet. Above it
-    /// [`on_reject`](crate::Handler::on_reject) is called, and the connection ends. Default 64 KiB
+    /// The most bytes of input kept for a handler that has not used them yet. With more,
+    /// [`on_reject`](crate::Handler::on_reject) is called and the connection ends. Default 64 KiB
     /// (asyncio's stream limit).
     pub pending_input: usize,
-    /// The low watermark, in bytes. A connection whose handler's own output fell to this is read
-    /// again, and the handler is told by [`on_drain`](crate::Handler::on_drain); one that
-    /// [forwards](crate::Context::forward) to a connection is read again when all output of that
-    /// one fell to this. Default 32 KiB (Netty).
+    /// The low watermark, in bytes. When the output of a connection's own handler has fallen to it,
+    /// the connection is read again, and [`on_drain`](crate::Handler::on_drain) tells the handler.
+    /// A connection that [forwards](crate::Context::forward) to another one is read again when the
+    /// total output of that one has fallen to it. Default 32 KiB (Netty).
     pub output_low: usize,
     /// The high watermark, in bytes. A connection with this much unsent output of its own handler
-    /// is not read, and its handler sees [`is_done`](crate::Context::is_done). Output that others
-    /// send, forward or publish to it never pauses its input: forwarding to a connection with this
-    /// much output pauses the sender. Default 64 KiB (Netty, asyncio).
+    /// is not read, and its handler sees [`is_done`](crate::Context::is_done). Output that other
+    /// connections send, forward or publish to it never pauses its input. A connection that
+    /// forwards to one with this much output is paused. Default 64 KiB (Netty, asyncio).
     pub output_high: usize,
-    /// A connection with more unsent output of its own handler than this is closed as a slow
-    /// consumer when the handler writes more, and one with more output of any origin when others
-    /// send more. One write of any size passes as long as its predecessors have gone. Datagrams
-    /// are lost instead that come when more wait for the socket. Default 1 MiB.
+    /// The hard limit of output, in bytes. A connection with more unsent output of its own handler
+    /// is closed as a slow consumer when the handler writes more. One with more output of any
+    /// origin is closed when other connections send more. A single write may have any size if the
+    /// output before it is below the limit. Datagrams are dropped when more output waits for their
+    /// socket. Default 1 MiB.
     pub output_hard: usize,
-    /// What happens instead if what comes was published to a topic. Default: the same.
+    /// The policy that replaces closing if the additional output was published to a topic. Default:
+    /// close as well.
     pub slow_consumer: SlowConsumer,
-    /// Threads that do what handlers [offload](crate::Context::offload), in modes without
-    /// workers of their own. They are started when the first work comes. Default 4 (libuv).
+    /// The number of threads that do the work that handlers [offload](crate::Context::offload), in
+    /// modes without workers of their own. They start with the first work. Default 4 (libuv).
     pub offload_workers: usize,
-    /// How long a call of a handler or a service may hold the loop. What holds it longer is counted
-    /// and logged: at first with the connection if there was only one in the turn; for 60 s from
-    /// then on, each call is timed by itself. `None` saves the look at the clock at the end of each
+    /// How long a call of a handler or a service may hold the loop. Longer calls are counted and
+    /// logged: at first with the connection only if the turn served just one; for 60 s from then
+    /// on, each call is timed separately. `None` saves the reading of the clock at the end of each
     /// turn. Default 100 ms (asyncio's `slow_callback_duration`; Redis' `slowlog` 10 ms).
     pub slow_call: Option<Duration>,
-    /// How long it may take to make a connection to somebody else, over all addresses of a name.
-    /// Default 10 s (curl 300 s, HAProxy's examples 5 s).
+    /// The time to make an outgoing connection, over all addresses of a name. Default 10 s (curl
+    /// 300 s, HAProxy's examples 5 s).
     pub connect: Option<Duration>,
-    /// How long a new connection may stay silent. Default 60 s (nginx `client_header_timeout`).
+    /// The time in which a new connection must send its first byte. Default 60 s (nginx
+    /// `client_header_timeout`).
     pub first_byte: Option<Duration>,
-    /// How long a message may stay incomplete, counted from its first byte and not extended by
-    /// further ones. What a protocol hands on in pieces, as HTTP does with bodies, is complete
-    /// with each piece. When it has passed, [`on_reject`](crate::Handler::on_reject) is called, and
-    /// the connection ends. Default 30 s (Apache `RequestReadTimeout` 20 to 40 s).
+    /// The time in which a message must become complete, counted from its first byte and not
+    /// extended by further ones. Of a message that a protocol delivers in pieces, as HTTP does with
+    /// bodies, each piece counts. After this time, [`on_reject`](crate::Handler::on_reject) is
+    /// called, and the connection ends. Default 30 s (Apache `RequestReadTimeout` 20 to 40 s).
     pub message: Option<Duration>,
-    /// How long nothing may happen on a connection. Default 75 s (nginx `keepalive_timeout`).
+    /// How long a connection may be idle. Default 75 s (nginx `keepalive_timeout`).
     pub idle: Option<Duration>,
-    /// How long a peer may refuse to take any output. Default 60 s (nginx `send_timeout`).
+    /// How long a peer may accept no output. Default 60 s (nginx `send_timeout`).
     pub write_stall: Option<Duration>,
-    /// How long a connection that we ended may linger, so that its last answer is not destroyed
-    /// by a reset (RFC 9112, section 9.6); and how long input that has arrived is still offered to
-    /// the handler after a write has failed. Default 2 s (nginx 5 s per wait, 30 s in all).
+    /// How long a connection that the server has closed may linger, so that a reset does not
+    /// destroy its last answer (RFC 9112, section 9.6); and how long input that has arrived is
+    /// still offered to the handler after a write has failed. Default 2 s (nginx 5 s per wait, 30 s
+    /// in all).
     pub linger: Duration,
-    /// Bytes that are read and discarded while lingering, or offered after a write has failed.
+    /// The most bytes read and discarded while lingering, or offered after a write has failed.
     /// Default 256 KiB.
     pub linger_bytes: usize,
-    /// How long a stopping server waits for its connections. Default 30 s.
+    /// How long a stopping server waits for its connections to end. Default 30 s.
     pub drain: Duration,
 }
 
@@ -121,20 +127,20 @@ setters!(Limits {
     drain: Duration,
 });
 
-/// What becomes of a member of a topic that reads more slowly than others publish, once its
-/// output is above [`Limits::output_hard`].
+/// The policy for a member of a topic that reads more slowly than others publish, once its output
+/// is above [`Limits::output_hard`].
 ///
-/// Only what was published is ever dropped, and only whole calls of
-/// [`publish`](crate::Context::publish); what a handler writes to its own peer arrives or the
+/// Only published bytes are ever dropped, and only those of entire calls of
+/// [`publish`](crate::Context::publish). Output of a handler to its own peer arrives, or the
 /// connection ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SlowConsumer {
-    /// It is closed: it may come back and start afresh (Redis, NATS).
+    /// Closes the member, which may reconnect and start afresh (Redis, NATS).
     #[default]
     Close,
-    /// It misses what is published now and keeps what waits (ZeroMQ).
+    /// Drops the new message, and keeps those that wait (ZeroMQ).
     DropNewest,
-    /// It loses what has waited longest and gets what is published now.
+    /// Drops the messages that have waited longest, and keeps the new one.
     DropOldest,
 }
 
@@ -167,12 +173,11 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Whether these limits make sense together; a server with limits that don't refuses to
-    /// start.
+    /// Checks that these limits are consistent. A server refuses to start with limits that are not.
     ///
     /// # Errors
     ///
-    /// One line that names the field and says what it must be.
+    /// Returns one line that names the field and the condition.
     ///
     /// ```
     /// use socketserver::Limits;

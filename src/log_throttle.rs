@@ -1,17 +1,17 @@
-//! How often the same trouble is logged: it may come and go with every connection. Knows no log and
-//! no clock.
+//! Limits log lines about a problem that may recur with every connection. Knows no log and no
+//! clock.
 
 /// The time from one line to the next, in milliseconds.
 const QUIET_MS: u64 = 10_000;
 
-/// Lets one line through, and no other for ten seconds.
+/// Allows one line, and no other for ten seconds.
 #[derive(Default)]
 pub(crate) struct LogThrottle {
     quiet_until_ms: u64,
 }
 
 impl LogThrottle {
-    /// Returns true if a line may be logged at this time, and takes it that it is.
+    /// Returns true if a line may be logged now, and counts it as logged.
     pub(crate) fn allows(&mut self, now_ms: u64) -> bool {
         let is_allowed = self.quiet_until_ms <= now_ms;
         if is_allowed {

@@ -1,5 +1,5 @@
-//! Mailboxes carry messages from other threads to a loop; a doorbell, shared by all mailboxes of
-//! the loop, wakes it. Must not know what a message is, nor what the loop waits in.
+//! Mailboxes, which carry messages from other threads to a loop, and the doorbell that wakes the
+//! loop for all of them. Must not know the messages, nor how the loop waits.
 //!
 //! The wake-up protocol, which `tests/model` checks with `loom`:
 //!
@@ -7,8 +7,8 @@
 //! 2. Only the first ring since the loop last answered wakes it.
 //! 3. The loop answers, which clears the ring, then takes from every mailbox.
 //!
-//! So a message that the loop does not see rings the bell again. A loop that has nothing to
-//! answer pays one relaxed load.
+//! A message that the loop does not see therefore rings the bell again. Without a ring, the loop
+//! pays one relaxed load.
 
 use std::collections::VecDeque;
 
@@ -22,7 +22,7 @@ pub(crate) struct Doorbell {
 
 struct Bell {
     is_rung: AtomicBool,
-    /// Ends the wait of the loop, or the next one if it does not wait.
+    /// Ends the current wait of the loop, or its next one.
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -32,36 +32,36 @@ impl Doorbell {
         Doorbell { bell: Arc::new(bell) }
     }
 
-    /// Makes the loop look at what it shares with other threads. To be called after the change
-    /// that it is to see.
+    /// Makes the loop look at the state it shares with other threads. Must be called after the
+    /// change that it shall see.
     pub(crate) fn ring(&self) {
         if !self.bell.is_rung.swap(true, Ordering::AcqRel) {
             (self.bell.wake)();
         }
     }
 
-    /// Returns true if the bell was rung since it was last answered. A ring that is being made may
-    /// be missed: that one wakes the loop.
+    /// Returns true if the bell was rung since it was last answered. May miss a ring in progress,
+    /// which then wakes the loop.
     #[inline(always)]
     pub(crate) fn is_rung(&self) -> bool {
         self.bell.is_rung.load(Ordering::Relaxed)
     }
 
-    /// Returns true if the bell was rung since the last call; then the loop must look at
-    /// everything that it shares with other threads.
+    /// Returns true if the bell was rung since the last call. The loop must then look at all state
+    /// that it shares with other threads.
     pub(crate) fn answer(&self) -> bool {
         self.is_rung() && self.bell.is_rung.swap(false, Ordering::AcqRel)
     }
 }
 
-/// A queue of messages to the loop with the doorbell: order is kept. Clones share the queue.
+/// A queue of messages to the loop that owns the doorbell, in order. Clones share the queue.
 pub(crate) struct Mailbox<T> {
     shared: Arc<Shared<T>>,
 }
 
 struct Shared<T> {
     bell: Doorbell,
-    /// The weight of all messages together that makes the mailbox full.
+    /// The total weight of messages at which the mailbox is full.
     max_weight: usize,
     weigh: fn(&T) -> usize,
     queue: Mutex<Queue<T>>,
@@ -73,9 +73,9 @@ struct Queue<T> {
     is_closed: bool,
 }
 
-/// Why a message was not taken; it comes back.
+/// A refused message, with the reason.
 pub(crate) enum Refused<T> {
-    /// The messages in the mailbox weigh too much already.
+    /// The messages in the mailbox already weigh too much.
     Full(T),
     Closed(T),
 }
@@ -91,18 +91,18 @@ impl<T> Refused<T> {
 /// The oldest messages of a mailbox.
 pub(crate) struct Taken<T> {
     pub(crate) messages: Vec<T>,
-    /// Others are left. The bell does not ring for them again.
+    /// True if messages are left. The bell does not ring for them again.
     pub(crate) has_more: bool,
 }
 
 impl<T> Mailbox<T> {
-    /// A mailbox without a bound, for senders that are bounded themselves.
+    /// Creates a mailbox without a bound, for senders that are bounded themselves.
     pub(crate) fn new(bell: &Doorbell) -> Mailbox<T> {
         Mailbox::bounded(bell, usize::MAX, |_| 0)
     }
 
-    /// A mailbox whose messages weigh at most `max_weight` together. An empty one takes any
-    /// message.
+    /// Creates a mailbox for messages of at most `max_weight` in total. An empty mailbox accepts
+    /// any message.
     pub(crate) fn bounded(
         bell: &Doorbell,
         max_weight: usize,
@@ -113,20 +113,29 @@ impl<T> Mailbox<T> {
         Mailbox { shared: Arc::new(Shared { bell, max_weight, weigh, queue }) }
     }
 
-    /// Nothing that is done under the lock can panic; no message is dropped under it, for that
-    /// may do anything.
+    /// The lock is never poisoned: no code under it can panic. No message is dropped under it,
+    /// because a destructor may do anything.
     fn queue(&self) -> MutexGuard<'_, Queue<T>> {
         self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a message behind those of earlier calls and rings.
+    /// Queues a message after those of earlier calls, and rings.
     pub(crate) fn send(&self, message: T) -> Result<(), Refused<T>> {
+        self.queue_up(message, self.shared.max_weight)
+    }
+
+    /// The same however full it is, for a sender that is bounded itself.
+    pub(crate) fn send_beyond(&self, message: T) -> Result<(), Refused<T>> {
+        self.queue_up(message, usize::MAX)
+    }
+
+    fn queue_up(&self, message: T, max_weight: usize) -> Result<(), Refused<T>> {
         let mut queue = self.queue();
         if queue.is_closed {
             return Err(Refused::Closed(message));
         }
         let weight = queue.weight.saturating_add((self.shared.weigh)(&message));
-        if weight > self.shared.max_weight && !queue.messages.is_empty() {
+        if weight > max_weight && !queue.messages.is_empty() {
             return Err(Refused::Full(message));
         }
         queue.weight = weight;
@@ -143,7 +152,7 @@ impl<T> Mailbox<T> {
         std::mem::take(&mut queue.messages)
     }
 
-    /// Takes the oldest messages, at most `max`, up to the first that must `wait`.
+    /// Takes the oldest messages, at most `max`, up to the first one that must `wait`.
     pub(crate) fn take(&self, max: usize, wait: impl Fn(&T) -> bool) -> Taken<T> {
         let mut queue = self.queue();
         let count = queue.messages.iter().take(max).take_while(|message| !wait(message)).count();
@@ -152,7 +161,7 @@ impl<T> Mailbox<T> {
         Taken { messages, has_more: !queue.messages.is_empty() }
     }
 
-    /// Returns true if the oldest message must `wait`, and so all others.
+    /// Returns true if the oldest message must `wait`, and therefore all others.
     pub(crate) fn must_wait(&self, wait: impl Fn(&T) -> bool) -> bool {
         self.queue().messages.front().is_some_and(wait)
     }
@@ -163,7 +172,7 @@ impl<T> Mailbox<T> {
         self.take_all()
     }
 
-    /// Refuses messages from now on if none is left to take. Returns true if it is closed.
+    /// Closes the mailbox if it is empty. Returns true if it is closed.
     pub(crate) fn close_if_empty(&self) -> bool {
         let mut queue = self.queue();
         queue.is_closed |= queue.messages.is_empty();

@@ -1,7 +1,7 @@
-//! Where handlers run. Knows nothing of what runs there.
+//! The threads and processes that run handlers. Knows nothing of handlers.
 
-/// Where the handlers of a server run: its choice, not theirs. The same handler runs in every
-/// mode.
+/// The threads and processes that run the handlers of a server. It is chosen for the server: the
+/// same handler runs in every mode.
 ///
 /// ```
 /// use socketserver::{Mode, Server};
@@ -12,26 +12,28 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mode {
-    /// In the loop, one call after the other. The fastest, for handlers that never block.
+    /// In the loop, one call after the other. The fastest mode, for handlers that never block.
     #[default]
     Multiplex,
-    /// On so many worker threads. The loop keeps the sockets; a handler travels to a worker with
-    /// its input, and comes back with what it wrote and wishes. A handler that blocks holds up its
-    /// own connection and one worker. At most one call of a connection is on its way, so its
-    /// answers keep their order; while it is, or waits for a worker, the connection is not
-    /// read. 0 workers are multiplexing.
+    /// On this many worker threads. The loop keeps the sockets; a handler is sent to a worker with
+    /// its input, and returns with its output and its other effects. A handler that blocks holds up
+    /// its own connection and one worker. A connection has at most one call in progress, so its
+    /// answers keep their order; until it returns, the connection is not read. With 0 workers,
+    /// handlers run in the loop.
     ///
-    /// A [`BlockingHandler`](crate::BlockingHandler) may wait for its peer too, and keeps its worker
-    /// all the while. Those have workers of their own, as many.
+    /// A [`BlockingHandler`](crate::BlockingHandler) may also wait for its peer, and occupies its
+    /// worker until its connection ends. Blocking handlers have the same number of separate
+    /// workers.
     Threads(usize),
-    /// In so many loops, each in a thread of its own: the first one in the thread that runs the
-    /// server. That one accepts, and gives each newcomer to the loop with the fewest connections,
-    /// where it stays. 0 and 1 are multiplexing.
+    /// In this many loops, each on its own thread: the first loop on the thread that runs the
+    /// server. That loop accepts, and gives each new connection to the loop with the fewest
+    /// connections, which keeps it. 0 and 1 mean a single loop.
     ///
-    /// It is one server: the [`Limits`] of connections, in all and of each peer, hold for all loops
-    /// together, topics and ids reach everybody, and so does its [`ServerHandle`](crate::ServerHandle). What one connection sends or publishes to another
-    /// arrives in order; what two do, in any. A handler that blocks holds up the connections of its
-    /// loop. Datagrams are served by the first one.
+    /// The loops form one server: [`Limits`] on the number of connections, in total and per peer,
+    /// hold for all loops together; topics, ids and the [`ServerHandle`](crate::ServerHandle) reach
+    /// all connections. The messages that one connection sends or publishes to another arrive in
+    /// order; messages of different connections arrive in any order. A handler that blocks holds up
+    /// the connections of its loop. The first loop serves datagrams.
     ///
     /// [`Limits`]: crate::Limits
     ///
@@ -43,16 +45,16 @@ pub enum Mode {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     Reactors(usize),
-    /// In so many worker processes, each with a loop of its own. This process becomes their
-    /// supervisor when the server runs: it starts its own program again, with the same arguments,
-    /// hands down its sockets, replaces workers that end, and serves nobody itself. In a worker
-    /// the same code takes over the sockets instead of binding them, and serves. 0 workers are
-    /// multiplexing.
+    /// In this many worker processes, each with its own loop. When the server runs, this process
+    /// becomes their supervisor: it starts its own program again with the same arguments, hands
+    /// down its sockets, replaces workers that end, and serves no connections itself. In a worker,
+    /// the same code takes over the sockets instead of binding them, and serves. With 0 workers,
+    /// this process serves by itself.
     ///
-    /// What comes before the server runs is done in each worker again:
-    /// [`Server::is_worker`](crate::Server::is_worker) tells where it is. Handlers of one process
-    /// know nothing of those of another, so what they publish stays in it, and [`Limits`] hold
-    /// for each. Python: `ForkingMixIn`, but with a fixed number of processes.
+    /// Code before the run of the server is executed again in each worker;
+    /// [`Server::is_worker`](crate::Server::is_worker) tells them apart. Processes are isolated:
+    /// published messages stay within one process, and [`Limits`] hold for each. Python:
+    /// `ForkingMixIn`, but with a fixed number of processes.
     ///
     /// [`Limits`]: crate::Limits
     ///
@@ -61,7 +63,8 @@ pub enum Mode {
     /// # use socketserver::{Close, Context, Handler, Peer};
     /// # struct Echo;
     /// # impl Handler for Echo {
-    /// #     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    /// #     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>)
+    /// #         -> Result<usize, Close> {
     /// #         cx.write(input);
     /// #         Ok(input.len())
     /// #     }

@@ -1,11 +1,10 @@
-//! The moment a turn began, as everything but the clock sees time.
+//! The time of a turn, for all code except the clock.
 
 use std::time::Duration;
 
-/// The moment a turn began. Everything that happens in one turn happens at the same moment.
+/// The time at which a turn began. All events of one turn have the same time.
 ///
-/// Deadlines are counted on the first hand, which never jumps; the second is for telling people
-/// the time.
+/// Deadlines use `elapsed`, which never jumps. `unix_seconds` is for showing the date and time.
 ///
 /// ```
 /// use socketserver::Now;
@@ -17,14 +16,15 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// Since the server started: 64 bits last for 584 years, and cost a turn less than a
+    /// Since the server started. 64 bits last for 584 years and take less arithmetic than a
     /// `Duration`.
     nanos: u64,
     unix_seconds: u64,
 }
 
 impl Now {
-    /// A moment `elapsed` after the server started, `unix_seconds` after 1970 by the wall clock.
+    /// Creates the time `elapsed` after the start of the server, `unix_seconds` after 1970 by the
+    /// wall clock.
     pub fn new(elapsed: Duration, unix_seconds: u64) -> Now {
         Now::from_nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX), unix_seconds)
     }
@@ -34,12 +34,12 @@ impl Now {
         Now { nanos, unix_seconds }
     }
 
-    /// Time since the server started; never goes backwards.
+    /// Returns the time since the server started; never goes backwards.
     pub fn elapsed(self) -> Duration {
         Duration::from_nanos(self.nanos)
     }
 
-    /// The wall clock, in seconds since 1970. At most a second old, and it may jump.
+    /// Returns the wall clock in seconds since 1970. At most a second old; may jump.
     pub fn unix_seconds(self) -> u64 {
         self.unix_seconds
     }
@@ -50,17 +50,17 @@ impl Now {
         self.nanos
     }
 
-    /// Returns [`elapsed`](Now::elapsed) in whole milliseconds that have passed.
+    /// Returns [`elapsed`](Now::elapsed) in whole milliseconds, rounded down.
     #[inline(always)]
     pub(crate) fn millis(self) -> u64 {
         self.nanos / NANOS_PER_MS
     }
 }
 
-/// Nanoseconds of a millisecond.
+/// The nanoseconds in a millisecond.
 pub(crate) const NANOS_PER_MS: u64 = 1_000_000;
 
-/// `duration` in milliseconds, rounded up: a timer may be late, never early.
+/// Returns `duration` in milliseconds, rounded up: a timer may be late, never early.
 pub(crate) fn millis(duration: Duration) -> u64 {
     let whole = duration.as_millis();
     let up = whole + u128::from(duration.subsec_nanos() % 1_000_000 != 0);

@@ -1,12 +1,12 @@
-//! Running code that is not ours to trust: a panic becomes a value.
+//! Runs untrusted code, and turns its panics into values.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs it; if it panics, what the panic said, as one line.
+/// Runs `run`. Returns the message of a panic as one line.
 ///
-/// What it has changed until then is not looked at again but to be dropped or truncated, which
-/// is why unwinding past it is safe.
+/// Unwinding past `run` is safe because state that it changed is only dropped or truncated after a
+/// panic.
 // Every call of every handler goes through here.
 #[inline(always)]
 pub(crate) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, String> {
@@ -17,11 +17,11 @@ pub(crate) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, String> {
     })
 }
 
-/// Drops it, though its destructor may panic.
+/// Drops `what`, even if its destructor panics.
 pub(crate) fn drop_quietly<D>(what: D) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(what))) {
         log::error!("a destructor panicked: {}", text(&*payload));
-        // Its own destructor is not tried.
+        // The destructor of the payload may panic as well.
         std::mem::forget(payload);
     }
 }

@@ -1,9 +1,9 @@
-//! Setters for structures of settings that may get more fields.
+//! Setters for settings structs that may get more fields.
 
-/// Writes a setter for each field: it takes the value and gives back the whole.
+/// Defines a setter for each field, which takes the value and returns the whole struct.
 macro_rules! setters {
     ($name:ident { $($field:ident: $type:ty,)* }) => {
-        /// Setters: each returns the same limits with one of them changed.
+        /// Setters: each returns the limits with one of them changed.
         impl $name {
             $(
                 #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]

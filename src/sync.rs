@@ -1,5 +1,5 @@
-//! The primitives that threads share state by, named once: `tests/model` includes the files that
-//! use them and puts `loom`'s in their place.
+//! The synchronization primitives of this crate, named once: `tests/model` includes the files that
+//! use them and replaces them by those of `loom`.
 
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Names a set of connections: who [joins](crate::Context::join) it gets what is
+/// Names a set of connections. Each member [joins](crate::Context::join) it and receives the bytes
 /// [published](crate::Context::publish) to it.
 ///
-/// A topic exists while it has members. Two values made of the same text name the same topic;
-/// a clone costs no allocation.
+/// A topic exists while it has members. Two values made from the same text name the same topic.
+/// Cloning does not allocate.
 ///
 /// ```
 /// use socketserver::Topic;
@@ -20,12 +20,12 @@ use std::sync::Arc;
 pub struct Topic(Arc<str>);
 
 impl Topic {
-    /// The topic of that name.
+    /// Creates the topic named `name`.
     pub fn new(name: &str) -> Topic {
         Topic(name.into())
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }

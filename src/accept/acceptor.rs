@@ -1,4 +1,4 @@
-//! One listener: when to look at its queue, and what its errors mean.
+//! One listener: when to look at its queue, and the meaning of its errors.
 
 use std::io;
 
@@ -14,16 +14,16 @@ pub(crate) const PAUSE_MS: u64 = 100;
 /// The state of an acceptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// The queue was empty when last looked at: an event will come.
+    /// The queue was empty at the last look: an event will come.
     Idle,
-    /// The queue may hold connections, and no event will say so again.
+    /// The queue may hold connections, and no event will report them again.
     Ready,
-    /// The system had no descriptor or memory for another connection. No event will come, so
-    /// try again at this time, or when a connection of this process closed.
+    /// The system had no descriptor or memory for another connection. No event will come: try again
+    /// at this time, or when a connection of this process has closed.
     Paused { until_ms: u64 },
 }
 
-/// A listener, the index of its service, and whether to look at its queue.
+/// A listener, the index of its service, and the state of its queue.
 pub(super) struct Acceptor<L> {
     listener: L,
     pub(super) service: usize,
@@ -59,7 +59,7 @@ impl<L: Accept> Acceptor<L> {
         self.state == State::Ready && self.left > 0
     }
 
-    /// Makes one call of `accept`. Returns `None` if that gave no connection.
+    /// Makes one call of `accept`. Returns `None` if it gave no connection.
     pub(super) fn try_accept(
         &mut self,
         burst: usize,
@@ -74,15 +74,14 @@ impl<L: Accept> Acceptor<L> {
             }
             Err(error) if concerns_one_peer(&error) => {
                 self.aborted += 1;
-                // An error that is meant for one peer and yet comes every time must not make the
-                // loop spin.
+                // An error that concerns one peer and yet occurs every time must not make the loop
+                // spin.
                 if self.aborted == burst {
                     self.pause(&error, now, counters);
                 }
             }
-            // Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), and all other errors
-            // that accept may invent: a pause is right for all of them, because an error that lasts
-            // must not make the loop spin.
+            // Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), or any other error of
+            // accept. Pause in all cases: a lasting error must not make the loop spin.
             Err(error) => self.pause(&error, now, counters),
         }
         None
@@ -97,8 +96,8 @@ impl<L: Accept> Acceptor<L> {
     }
 }
 
-/// Errors that accept(2) reports for the connection it would have returned, and recv(2) for
-/// datagrams that were sent before: the next one may be all right.
+/// Returns true for errors that accept(2) reports for the connection it would have returned, and
+/// recv(2) for datagrams sent earlier: the next call may succeed.
 pub(crate) fn concerns_one_peer(error: &io::Error) -> bool {
     const EPROTO: i32 = if cfg!(target_os = "linux") { 71 } else { 100 };
     matches!(

@@ -8,47 +8,48 @@ use crate::metrics::counters::Counters;
 use crate::net::peer::Peer;
 use crate::now::Now;
 
-/// An accepted connection that no handler serves yet.
+/// An accepted connection that has no handler yet.
 pub(crate) struct Accepted<S> {
-    /// The index of the service behind the listener.
+    /// The index of the service that the listener belongs to.
     pub(crate) service: usize,
     pub(crate) socket: S,
     pub(crate) peer: Peer,
-    /// If the connections of each peer are limited.
+    /// `None` if the connections of each peer are not limited.
     pub(crate) permit: Option<PeerPermit>,
 }
 
-/// What one step of a turn gave.
+/// The result of one step of a turn.
 pub(crate) enum AcceptOutcome<S> {
     Accepted(Accepted<S>),
-    /// Accepted, and its peer has too many connections: [kept](Acceptors::next_over_limit) until
-    /// the end of the next turn.
+    /// An accepted connection whose peer has too many: [kept](Acceptors::next_over_limit) until the
+    /// end of the next turn.
     OverLimit,
-    /// No acceptor has anything more in this turn.
+    /// No acceptor has another connection in this turn.
     Nothing,
 }
 
 /// The acceptors of a server.
 ///
-/// A turn [begins](Acceptors::begin), and then gives one connection [after](Acceptors::next) the
-/// other, a bounded burst from each listener.
+/// A turn [begins](Acceptors::begin) and then returns the [next](Acceptors::next) connection, one
+/// at a time, in bounded bursts from each listener.
 pub(crate) struct Acceptors<L: Accept> {
     acceptors: Vec<Acceptor<L>>,
     peer_limit: PeerLimit,
-    /// Accepted in this turn from peers that have too many connections already.
+    /// Connections accepted in this turn from peers that already have too many.
     over_limit: Vec<Accepted<L::Socket>>,
-    /// The same from the turn before: asked again at the end of this one.
+    /// The same from the previous turn: checked again at the end of this one.
     last_over_limit: Vec<Accepted<L::Socket>>,
-    /// The acceptor whose burst it is.
+    /// The index of the acceptor that is accepting its burst.
     at: usize,
     burst: usize,
-    /// The length of the longest queue that a listener may have.
+    /// The length of the longest queue of a listener.
     queue: usize,
 }
 
 impl<L: Accept> Acceptors<L> {
-    /// Listeners, each with the index of its service; up to `kernel_queue` connections may wait
-    /// in one from before [`Limits::listen_queue`] was set.
+    /// Creates the acceptors of `listeners`, each with the index of its service. Up to
+    /// `kernel_queue` connections may wait in a listener that was opened before
+    /// [`Limits::listen_queue`] was set.
     pub(crate) fn new(
         listeners: Vec<(L, usize)>,
         limits: &Limits,
@@ -63,7 +64,7 @@ impl<L: Accept> Acceptors<L> {
             over_limit: Vec::new(),
             last_over_limit: Vec::new(),
             burst: limits.accept_burst,
-            // Linux lets in one more than it was told.
+            // Linux queues one more than the backlog.
             queue: limits.listen_queue.max(kernel_queue) as usize + 1,
         }
     }
@@ -72,19 +73,19 @@ impl<L: Accept> Acceptors<L> {
         self.acceptors.is_empty()
     }
 
-    /// Notes an event of the listener of that index. One that has been closed may still have one.
+    /// Records an event of listener `index`. A closed listener may still have one.
     pub(crate) fn note(&mut self, index: usize) {
         if let Some(acceptor) = self.acceptors.get_mut(index) {
             acceptor.state = State::Ready;
         }
     }
 
-    /// Returns true if one of them waits for descriptors or memory.
+    /// Returns true if an acceptor waits for descriptors or memory.
     pub(crate) fn is_paused(&self) -> bool {
         self.acceptors.iter().any(|acceptor| matches!(acceptor.state, State::Paused { .. }))
     }
 
-    /// Returns when to look without an event, in milliseconds.
+    /// Returns the time of the next look without an event, in milliseconds.
     pub(crate) fn next_ms(&self, has_room: bool) -> Option<u64> {
         let due = |acceptor: &Acceptor<L>| match acceptor.state {
             State::Idle => None,
@@ -115,8 +116,8 @@ impl<L: Accept> Acceptors<L> {
         }
     }
 
-    /// Lets no more peers connect, if the system can. Returns true if handshakes of some listener
-    /// that have begun still end.
+    /// Makes the listeners refuse new peers, if the system can. Returns true if handshakes that
+    /// have begun can still end on some listener.
     pub(crate) fn refuse_new(&self) -> bool {
         self.acceptors.iter().fold(false, |any, acceptor| acceptor.refuse_new() | any)
     }
@@ -131,7 +132,7 @@ impl<L: Accept> Acceptors<L> {
         }
     }
 
-    /// Returns the next connection of this turn, if there is room for one.
+    /// Returns the next connection of this turn, if there is room for it.
     pub(crate) fn next(
         &mut self,
         has_room: bool,
@@ -143,7 +144,8 @@ impl<L: Accept> Acceptors<L> {
                 self.at += 1;
                 continue;
             }
-            // Without room they wait in the listener's queue, and the acceptor stays ready.
+            // Without room, connections wait in the queue of the listener, and the acceptor stays
+            // ready.
             if !has_room {
                 return AcceptOutcome::Nothing;
             }
@@ -163,20 +165,20 @@ impl<L: Accept> Acceptors<L> {
         AcceptOutcome::Nothing
     }
 
-    /// Returns how many have been accepted from peers that had too many connections.
+    /// Returns the number of connections accepted from peers that had too many.
     pub(crate) fn over_limit(&self) -> usize {
         self.over_limit.len() + self.last_over_limit.len()
     }
 
-    /// Has those that are over the limit asked again at the end of this turn.
+    /// Marks the connections over the limit for another check at the end of this turn.
     pub(crate) fn recheck_over_limit(&mut self) {
         self.last_over_limit.append(&mut self.over_limit);
     }
 
-    /// At the end of a turn: returns the next connection whose peer had too many in the turn
-    /// before and has no longer. A peer that reconnects immediately is accepted before the end of
-    /// its old connection is read: the next look at the events has shown it. The others are
-    /// closed.
+    /// Returns, at the end of a turn, the next connection whose peer had too many in the previous
+    /// turn and no longer has. A peer may reconnect immediately: its new connection is accepted
+    /// before the end of the old one is read, which happens in the next turn. Closes the other
+    /// connections.
     pub(crate) fn next_over_limit(&mut self, counters: &Counters) -> Option<Accepted<L::Socket>> {
         while let Some(accepted) = self.last_over_limit.pop() {
             let Accepted { service, socket, peer, .. } = accepted;

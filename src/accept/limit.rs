@@ -1,5 +1,5 @@
-//! The limit on all connections. Pure: it is told how many there are, and how many descriptors the
-//! process had at the start.
+//! The limit on all connections. Pure: it is given the number of connections, and the number of
+//! descriptors of the process at the start.
 
 use crate::limits::Limits;
 use crate::log_throttle::LogThrottle;
@@ -9,22 +9,22 @@ use crate::now::Now;
 /// The descriptors of the process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Descriptors {
-    /// How many it may have (RLIMIT_NOFILE).
+    /// The maximum (RLIMIT_NOFILE).
     pub(crate) limit: usize,
-    /// How many it has without any connection.
+    /// The number open without any connection.
     pub(crate) open: usize,
 }
 
-/// The process keeps an eighth of its descriptors for itself, for files, logs and connections to
-/// others; no more than this.
+/// The most descriptors kept in reserve. The process keeps an eighth of its descriptors for files,
+/// logs and outgoing connections, up to this number.
 const RESERVE_MAX: usize = 64;
 
 /// Decides whether another connection may be accepted.
 pub(crate) struct ConnectionLimit {
     connections: usize,
-    /// With this many connections only the reserve of descriptors is left: none is accepted...
+    /// At this number of connections only the reserve of descriptors is left. Accepting stops...
     high: usize,
-    /// ...until there are no more than this.
+    /// ...until the number falls to this.
     low: usize,
     is_short: bool,
     limit: usize,
@@ -32,7 +32,7 @@ pub(crate) struct ConnectionLimit {
 }
 
 impl ConnectionLimit {
-    /// `None` if the system does not tell: then only [`Limits::connections`] counts.
+    /// With `None`, because the system does not tell, only [`Limits::connections`] counts.
     pub(crate) fn new(limits: &Limits, descriptors: Option<Descriptors>) -> ConnectionLimit {
         let Descriptors { limit, open } =
             descriptors.unwrap_or(Descriptors { limit: usize::MAX, open: 0 });
@@ -47,13 +47,13 @@ impl ConnectionLimit {
         ConnectionLimit { connections, high, low, is_short: false, limit, log_throttle }
     }
 
-    /// Returns true if there is a descriptor for one more when there are `len`, besides the
+    /// Returns true if, with `len` connections, there is a descriptor for one more besides the
     /// reserve.
     pub(crate) fn has_descriptor(&self, len: usize) -> bool {
         len < self.high
     }
 
-    /// Returns true if one more may be accepted when there are `len`.
+    /// Returns true if one more connection may be accepted when there are `len`.
     pub(crate) fn allows(&mut self, len: usize, now: Now, counters: &Counters) -> bool {
         if len >= self.connections {
             self.warn(len, now, || "that is their limit (Limits::connections)".to_owned());

@@ -1,6 +1,6 @@
-//! Accepting: listeners between their events, and the limits on connections. Pure: it is handed
-//! its listeners, the number of connections and the time. Must not know a poller, nor what becomes
-//! of an accepted connection.
+//! Accepting: listeners between their events, and the limits on connections. Pure: it is given its
+//! listeners, the number of connections and the time. Must not know a poller, nor the use of an
+//! accepted connection.
 
 mod acceptor;
 mod acceptors;

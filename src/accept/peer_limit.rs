@@ -12,19 +12,19 @@ pub(crate) struct PeerLimit(Option<Arc<Table>>);
 
 struct Table {
     max: usize,
-    /// A peer without connections has no line here. The lock is held for one look; without a limit
-    /// there is none.
+    /// A peer without connections has no entry here. The lock is held for one lookup, and is never
+    /// taken without a limit.
     counts: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// Permits one connection of a peer, and counts it until it is dropped: it goes with the connection
-/// to whichever thread serves that.
+/// Permits one connection of a peer, and counts it until it is dropped. It moves with the
+/// connection to the thread that serves it.
 pub(crate) struct PeerPermit {
     table: Arc<Table>,
     key: IpAddr,
 }
 
-/// The peer has as many connections as it may have.
+/// The error for a peer that has reached its limit.
 pub(crate) struct TooMany;
 
 impl PeerLimit {
@@ -33,7 +33,7 @@ impl PeerLimit {
         PeerLimit(limits.connections_per_peer.map(table))
     }
 
-    /// Counts one more connection; gives `None` for one that is not counted.
+    /// Counts one more connection. Returns `None` if its peer is not counted.
     pub(crate) fn acquire(&self, peer: &Peer) -> Result<Option<PeerPermit>, TooMany> {
         let (Some(table), Some(key)) = (&self.0, peer.subscriber()) else { return Ok(None) };
         let mut counts = table.counts();
@@ -47,7 +47,7 @@ impl PeerLimit {
 }
 
 impl Table {
-    /// Nothing that is done under the lock can panic.
+    /// The lock is never poisoned: no code under it can panic.
     fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,5 +1,5 @@
-//! What accepting asks of a listening socket. Implemented by the reactor's listeners and by those
-//! in memory.
+//! The interface of a listening socket. Implemented by the reactor's listeners and by those in
+//! memory.
 
 use std::io;
 
@@ -10,15 +10,15 @@ use crate::net::peer::Peer;
 pub(crate) trait Accept {
     type Socket;
 
-    /// Takes the next connection from the queue. `WouldBlock` if there is none, and an event will
-    /// come when there is.
+    /// Takes the next connection from the queue. Returns `WouldBlock` if the queue is empty; an
+    /// event then reports the next connection.
     fn accept(&self) -> io::Result<(Self::Socket, Peer)>;
 
-    /// Lets no more peers connect, where the system can do so and keep the queue. Called before the
-    /// last look at the queue: peers that connect behind it would be reset. Returns true if
-    /// handshakes that have begun still end.
+    /// Makes the listener refuse new peers, where the system can do so and keep the queue. Called
+    /// before the last look at the queue, because peers that connect after it would be reset.
+    /// Returns true if handshakes that have begun can still end.
     fn refuse_new(&self) -> bool;
 
-    /// Returns the address that it listens on.
+    /// Returns the address of the listener.
     fn address(&self) -> Address;
 }

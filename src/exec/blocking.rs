@@ -1,6 +1,6 @@
-//! The pool of blocking handlers: whole connections wait for a worker, and one worker serves one
-//! of them from its first call to its last. Knows sockets of the standard library; no poller, and
-//! no thread: whose a worker is, the system says.
+//! The worker pool of blocking handlers. A whole connection waits for a worker, and one worker
+//! serves it from its first call to its last. Knows sockets of the standard library; knows no
+//! poller and starts no threads: the system trait does.
 
 use std::collections::HashMap;
 use std::io;
@@ -22,12 +22,13 @@ use crate::net::peer::Peer;
 use crate::now::Now;
 use crate::panics;
 
-/// Some workers. When it is dropped, what they serve is cut off, and a worker whose handler does
-/// not return is left behind. With each connection something is kept until it ends.
+/// A fixed set of workers. Dropping the pool closes the connections that they serve; a worker whose
+/// handler does not return is detached. The pool keeps a value of type `K` for each connection
+/// until it ends.
 pub(crate) struct BlockingPool<B: BlockingSocket, K> {
     shared: Arc<Shared<B, K>>,
-    /// The connections whose end was not taken yet, by their number: to be interrupted. They are
-    /// their workers', or wait for one.
+    /// The connections whose end has not been taken yet, by number, so that they can be
+    /// interrupted. Their workers own them, or the queue does.
     open: HashMap<u64, Weak<B>>,
     /// Connections submitted so far.
     count: u64,
@@ -41,7 +42,7 @@ pub(crate) struct BlockingWorker<B, K> {
 
 /// A socket that another thread may interrupt.
 pub(crate) trait BlockingSocket {
-    /// Ends the reads of whoever has it, or all use of it.
+    /// Ends reads of the socket, or all use of it, whichever thread holds it.
     fn shutdown(&self, how: Shutdown);
 }
 
@@ -65,12 +66,12 @@ pub(crate) struct Request<B, K> {
 /// A connection that was served.
 struct Ended<B, K> {
     number: u64,
-    /// What is left of it, if it lingers.
+    /// The socket, its peer and the kept value, if the connection lingers.
     leaving: Option<(Arc<B>, Peer, K)>,
 }
 
-/// A connection that is over but for the peer, which sent more than was read: closing it with
-/// unread input would reset it, and the reset can destroy the answer.
+/// A connection that only waits for its peer, which sent more than was read: closing a socket with
+/// unread input would reset the connection, and the reset can destroy the answer.
 pub(crate) struct Leaving<B, K> {
     pub(crate) socket: B,
     pub(crate) peer: Peer,
@@ -78,8 +79,8 @@ pub(crate) struct Leaving<B, K> {
 }
 
 impl<B: BlockingSocket, K> BlockingPool<B, K> {
-    /// A pool of `workers`, none of which has started. They will ring `bell` when connections have
-    /// ended.
+    /// Creates a pool of `workers`, none of which has started. They ring `bell` when connections
+    /// have ended.
     pub(crate) fn new(workers: usize, limits: &Limits, bell: &Doorbell) -> BlockingPool<B, K> {
         let shared = Arc::new(Shared {
             waiting: WorkQueue::new(),
@@ -91,11 +92,11 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
         BlockingPool { shared, open: HashMap::new(), count: 0, crew: Crew::new(workers) }
     }
 
-    /// Has the workers started by `start`, which gets their numbers.
+    /// Starts the workers: calls `start` with the number of each.
     ///
     /// # Errors
     ///
-    /// The system's, if it has no thread for any of them.
+    /// Returns the system's error if it cannot start a single thread.
     pub(crate) fn start(
         &mut self,
         start: impl Fn(usize, BlockingWorker<B, K>) -> io::Result<()>,
@@ -104,8 +105,8 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
         crew.start_all(|number| start(number, BlockingWorker { shared: Arc::clone(shared) }))
     }
 
-    /// Has workers started that lack, if the system may have threads for them now. Those that are
-    /// there serve all connections meanwhile.
+    /// Starts the missing workers, if the system has threads for them now. Until then the started
+    /// ones serve all connections.
     pub(crate) fn start_missing(
         &mut self,
         now: Now,
@@ -117,7 +118,7 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
         });
     }
 
-    /// Has a connection served as soon as a worker is free.
+    /// Queues a connection until a worker is free.
     pub(crate) fn submit(
         &mut self,
         socket: B,
@@ -134,22 +135,24 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
         self.shared.waiting.extend([Request { number, socket, peer, handler, kept }]);
     }
 
-    /// How many wait, are being served, or have ended since [`take_ended`](Self::take_ended).
+    /// Returns the number of connections that wait, are served, or have ended since
+    /// [`take_ended`](Self::take_ended).
     pub(crate) fn len(&self) -> usize {
         self.open.len()
     }
 
-    /// Whether connections have ended since the last time, and those of them that linger.
+    /// Returns true if connections have ended since the last call, and the ones among them that
+    /// linger.
     pub(crate) fn take_ended(&mut self) -> (bool, Vec<Leaving<B, K>>) {
         let before = self.open.len();
         let mut lingering = Vec::new();
         for Ended { number, leaving } in self.shared.ended.take_all() {
-            // Not after an abort, which does not wait for the workers.
+            // Missing after an abort, which does not wait for the workers.
             if self.open.remove(&number).is_none() {
                 continue;
             }
             if let Some((socket, peer, kept)) = leaving {
-                // The worker had the only other handle that lasts.
+                // The worker held the only other lasting reference.
                 let socket = Arc::into_inner(socket);
                 lingering.extend(socket.map(|socket| Leaving { socket, peer, kept }));
             }
@@ -157,15 +160,14 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
         (self.open.len() < before, lingering)
     }
 
-    /// From now on reads end when all is read that has come. Connections that wait are still
-    /// served.
+    /// Makes reads end after the input that has arrived. Connections in the queue are still served.
     pub(crate) fn stop(&self) {
         self.shared.is_stopping.store(true, Ordering::Relaxed);
         self.shut_all(Shutdown::Read);
     }
 
-    /// Ends every connection now. A handler may still run; its stream fails. Returns how many had
-    /// not been served yet.
+    /// Closes every connection now. A handler may still run; its stream fails. Returns the number
+    /// of connections that no worker had begun to serve.
     pub(crate) fn abort(&mut self) -> usize {
         let waiting = self.shared.waiting.take_back();
         self.shut_all(Shutdown::Both);
@@ -200,17 +202,19 @@ impl<B, K> Clone for BlockingWorker<B, K> {
 }
 
 impl<B, K> BlockingWorker<B, K> {
-    /// Returns true if a connection waits.
+    /// Returns true if a connection waits for a worker.
+    #[cfg(feature = "testkit")]
     pub(crate) fn has_work(&self) -> bool {
         self.shared.waiting.has_work()
     }
 
     /// Takes the next connection, if one waits.
+    #[cfg(feature = "testkit")]
     pub(crate) fn begin(&self) -> Option<Request<B, K>> {
         self.shared.waiting.try_next()
     }
 
-    /// Tells the loop of an end, and closes the connection unless it `lingers`.
+    /// Tells the loop that a connection has ended, and closes it unless it `lingers`.
     pub(crate) fn end(&self, request: Request<B, K>, lingers: bool) {
         let Request { number, socket, peer, handler, kept } = request;
         panics::drop_quietly(handler);
@@ -218,14 +222,14 @@ impl<B, K> BlockingWorker<B, K> {
             self.notify(Ended { number, leaving: Some((socket, peer, kept)) });
             return;
         }
-        // In this order: the peer may come again as soon as it sees the end.
+        // Drop it first: the peer may reconnect as soon as it sees the end.
         drop(kept);
         self.notify(Ended { number, leaving: None });
         drop(socket);
     }
 
     fn notify(&self, ended: Ended<B, K>) {
-        // A pool that was dropped cares for no end: then this one closes here.
+        // A dropped pool receives no ends: then the connection closes here.
         drop(self.shared.ended.send(ended));
     }
 }
@@ -255,7 +259,7 @@ impl<K> BlockingWorker<StdSocket, K> {
                 counters.bytes_out.add(bytes_out);
                 (why, lingers)
             }
-            // The peer has gone already.
+            // The peer has already disconnected.
             Err(error) => (reason(&error), false),
         };
         counters.close(&why);
@@ -271,13 +275,13 @@ impl BlockingSocket for StdSocket {
     }
 }
 
-/// What a handler's call came to if not well.
+/// The outcome of a handler's call that did not succeed.
 enum Failure {
     Error(io::Error),
     Panicked,
 }
 
-/// Everything that a handler is called for.
+/// Makes all calls of one connection's handler.
 fn converse(handler: &mut dyn BlockingHandler, stream: &mut Stream, counters: &Counters) -> Close {
     let mut result = call(stream, counters, |stream| handler.setup(stream));
     if result.is_ok() {

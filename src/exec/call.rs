@@ -1,16 +1,17 @@
-//! One call of a handler, as a value: it has a name, can be made, and can travel. Knows no
-//! connection and no socket.
+//! One call of a handler, as a value that has a name, can be made, and can be sent to another
+//! thread. Knows no connection and no socket.
 
 use std::io;
 
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::callbacks::callbacks;
-use crate::handler::context::{Context, Notification};
+use crate::handler::context::Context;
+use crate::handler::notification::Notification;
 use crate::panics;
 
-/// What a handler returned: how much input it used, or why it gives up. `None` if it panicked, or
-/// is still with a worker.
+/// The result of a handler: the number of input bytes it used, or the reason why it gives up.
+/// `None` if it panicked or is still on a worker.
 pub(crate) type Returned = Option<Result<usize, Close>>;
 
 macro_rules! calls {
@@ -19,7 +20,7 @@ macro_rules! calls {
         $($call:ident $(($carried:ident: $carries:ty))?
             => $method:ident($($name:ident: $type:ty = $given:expr)?);)*
     ) => {
-        /// What a handler is to be told. All but input is the call's own.
+        /// The event that a handler is called with. Everything except the input is owned.
         pub(crate) enum Call<'a> {
             Data(&'a mut [u8]),
             $($call $(($carries))?,)*
@@ -47,7 +48,7 @@ macro_rules! calls {
                 result
             }
 
-            /// Returns the same call without its input, and a copy of that.
+            /// Splits the call into one without its input, and a copy of that input.
             pub(super) fn pack(self) -> (Call<'static>, Vec<u8>) {
                 match self {
                     Call::Data(input) => (Call::Data(&mut []), input.to_vec()),
@@ -61,8 +62,9 @@ macro_rules! calls {
 callbacks!(calls![]);
 
 impl Call<'_> {
-    /// Calls the handler. A panic is told as one line.
-    // Input is what nearly all calls are about: catching that one is small enough to be inlined.
+    /// Calls the handler. A panic is returned as one line of text.
+    // Nearly all calls are about input: catching a panic of just that one is small enough to
+    // inline.
     #[inline(always)]
     pub(crate) fn make(
         self,
@@ -75,8 +77,8 @@ impl Call<'_> {
         }
     }
 
-    /// Returns the result of a call of a method that returns none: input that is rejected is given
-    /// up for just that reason.
+    /// Returns the result of a method that returns nothing: rejected input ends the connection for
+    /// the reason in the call.
     fn result(&self) -> Result<usize, Close> {
         match self {
             Call::Reject(why) => Err(why.clone()),

@@ -1,25 +1,25 @@
-//! How many workers a pool has, and when the system is asked for a thread for those it lacks. Knows
-//! no thread and no clock.
+//! The number of workers in a pool, and the time to ask the system for a missing thread. Knows no
+//! thread and no clock.
 
 use std::io;
 
 use crate::log_throttle::LogThrottle;
 use crate::now::Now;
 
-/// How long to wait before the system is asked for a thread again.
+/// The pause before the system is asked for a thread again.
 const PAUSE_MS: u64 = 100;
 
-/// For so long work waits while there is no worker at all.
+/// How long work may wait for a first worker.
 const PATIENCE_MS: u64 = 5_000;
 
-/// The workers of a pool: as many as it should have, or as many as the system has threads for.
+/// The workers of a pool: as many as configured, or as many as the system has threads for.
 pub(crate) struct Crew {
     wanted: usize,
     started: usize,
-    /// When the system is asked again.
+    /// The next time to ask the system.
     retry_ms: u64,
     log_throttle: LogThrottle,
-    /// Since when there is no worker for work that waits.
+    /// The time since which work has waited without any worker.
     stranded_since_ms: Option<u64>,
 }
 
@@ -29,12 +29,12 @@ impl Crew {
         Crew { wanted, started: 0, retry_ms: 0, log_throttle, stranded_since_ms: None }
     }
 
-    /// Starts the workers when a server does, by calling `start` with the number of each. A server
-    /// with some of them works, and says so.
+    /// Starts the workers when a server starts, by calling `start` with the number of each. A
+    /// server with only some of its workers runs, and logs a warning.
     ///
     /// # Errors
     ///
-    /// The system's, and what it lacks, if it has no thread for any.
+    /// Returns the system's error, with the resource that ran out, if no worker can be started.
     pub(crate) fn start_all(
         &mut self,
         mut start: impl FnMut(usize) -> io::Result<()>,
@@ -55,7 +55,7 @@ impl Crew {
         Ok(())
     }
 
-    /// Starts the workers that lack while work waits, unless the system has just been asked.
+    /// Starts the missing workers while work waits, unless the system was asked a moment ago.
     pub(crate) fn start_missing(
         &mut self,
         now: Now,
@@ -75,7 +75,7 @@ impl Crew {
         }
     }
 
-    /// Returns what to say when the system had no thread for the next worker.
+    /// Returns the error to report when the system had no thread for the next worker.
     fn lack(&self, error: &io::Error) -> io::Error {
         no_thread("worker", self.started + 1, self.wanted, error)
     }
@@ -94,26 +94,26 @@ impl Crew {
         }
     }
 
-    /// Returns true if work can be done: some worker was started.
+    /// Returns true if at least one worker has started.
     pub(crate) fn is_there(&self) -> bool {
         self.started > 0
     }
 
-    /// Returns when to ask the system again for work that waits. Workers that are there need no
-    /// such time: they take it.
+    /// Returns the next time to ask the system for a worker, if work waits for one. Running workers
+    /// take work without it.
     pub(crate) fn retry_ms(&self) -> Option<u64> {
         (!self.is_there()).then_some(self.retry_ms)
     }
 
-    /// Returns true if work has waited long enough for a first worker, and must not any more.
+    /// Returns true if work has waited too long for a first worker and must be given up.
     pub(crate) fn gives_up(&mut self, now: Now) -> bool {
         let has_waited = |since_ms: &u64| since_ms.saturating_add(PATIENCE_MS) <= now.millis();
         self.stranded_since_ms.take_if(|since_ms| has_waited(since_ms)).is_some()
     }
 }
 
-/// The system's error for a thread that it did not give, and what it lacks: no more than a number
-/// tells that.
+/// Returns the system's error for a thread that it refused, with the resource that ran out: the
+/// error code alone does not tell.
 pub(crate) fn no_thread(what: &str, number: usize, count: usize, error: &io::Error) -> io::Error {
     let hint = match error.kind() {
         io::ErrorKind::WouldBlock => " (threads: ulimit -u, or pids.max of the control group)",
@@ -137,7 +137,7 @@ mod tests {
         Now::new(Duration::from_millis(millis), 0)
     }
 
-    /// A system that has so many threads.
+    /// A system that can start `threads` threads.
     fn system(threads: usize) -> impl FnMut(usize) -> io::Result<()> {
         let mut left = threads;
         move |_| match left.checked_sub(1) {
@@ -155,7 +155,7 @@ mod tests {
         crew.start_all(system(2)).unwrap();
         assert!(crew.is_there());
         assert_eq!(crew.retry_ms(), None);
-        // The others follow, from the number on at which it stopped.
+        // The others follow, from the first number that failed.
         let mut numbers = Vec::new();
         crew.start_missing(at(0), |number| {
             numbers.push(number);
@@ -197,7 +197,7 @@ mod tests {
         assert!(!crew.gives_up(at(1_000 + PATIENCE_MS - 1)));
         assert!(crew.gives_up(at(1_000 + PATIENCE_MS)));
         assert!(!crew.gives_up(at(1_000 + PATIENCE_MS)), "work that comes then waits as long");
-        // One worker is enough for all work to be done some time.
+        // One worker is enough: it does all the work in the end.
         crew.start_missing(at(20_000), system(0));
         crew.start_missing(at(20_000 + PAUSE_MS), system(1));
         assert!(!crew.gives_up(at(90_000)));

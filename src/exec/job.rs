@@ -1,5 +1,5 @@
-//! What workers do: a call of a handler that travels with the handler and comes back with what it
-//! recorded, or work that was offloaded.
+//! The tasks of workers: a call of a handler, which travels with the handler and returns with the
+//! effects it recorded, or offloaded work.
 
 use std::time::Duration;
 
@@ -7,18 +7,19 @@ use super::call::{Call, Returned};
 use super::offloaded::Offloaded;
 use crate::clock::Elapsed;
 use crate::handler::Handler;
-use crate::handler::context::{Context, Record};
+use crate::handler::context::Context;
+use crate::handler::effect::Record;
 use crate::id::Id;
 use crate::net::peer::Peer;
 
-/// What a worker does.
+/// A unit of work for a worker.
 pub(crate) enum Task {
     Job(Job),
     Offloaded(Offloaded),
 }
 
 impl Task {
-    /// Does it. Whatever happens, it can go back.
+    /// Does the task. It can be handed back whatever happens.
     pub(crate) fn run(&mut self) {
         match self {
             Task::Job(job) => job.run(),
@@ -26,7 +27,7 @@ impl Task {
         }
     }
 
-    /// The same, with a look at the clock before and after it.
+    /// Like `run`, but measures how long the task takes.
     pub(super) fn run_timed(&mut self, elapsed: Elapsed) {
         let began = elapsed.nanos();
         self.run();
@@ -42,12 +43,12 @@ pub(crate) struct Job {
     pub(crate) handler: Box<dyn Handler>,
     pub(crate) record: Record,
     peer: Peer,
-    /// Until it has been made.
+    /// `None` after the call was made.
     call: Option<Call<'static>>,
-    /// The input of the call, and what the handler has made of it.
+    /// The input of the call, and the result of the handler.
     pub(crate) input: Vec<u8>,
     pub(crate) returned: Returned,
-    /// How long the call has kept a worker, if that is timed.
+    /// How long the call has kept a worker busy, if it is timed.
     pub(crate) took: Duration,
 }
 

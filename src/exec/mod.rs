@@ -1,5 +1,5 @@
-//! Where handlers run: here and now, or on workers to which a handler travels with a call of it.
-//! Knows no connection and no socket.
+//! The threads that run handlers: the loop, or workers to which a handler travels with a call of
+//! it. Knows no connection and no socket.
 
 mod blocking;
 mod call;
@@ -9,18 +9,20 @@ mod offloaded;
 mod pool;
 mod queue;
 
-pub(crate) use self::blocking::{BlockingPool, BlockingSocket, BlockingWorker, Leaving, Request};
+pub(crate) use self::blocking::{BlockingPool, BlockingSocket, BlockingWorker, Leaving};
 pub(crate) use self::call::{Call, Returned};
 pub(crate) use self::crew::no_thread;
 pub(crate) use self::job::{Job, Task};
 pub(crate) use self::offloaded::Offloaded;
-pub(crate) use self::pool::{NO_THREAD, Pool, Worker};
+pub(crate) use self::pool::{Pool, Worker};
+#[cfg(feature = "testkit")]
+pub(crate) use self::{blocking::Request, pool::NO_THREAD};
 
-/// Where handlers run.
+/// The place where handlers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Executor {
-    /// In the loop: a pool of size zero.
+    /// On the thread of the loop.
     Inline,
-    /// On workers.
+    /// On worker threads.
     Pool,
 }

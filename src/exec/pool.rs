@@ -1,5 +1,5 @@
 //! The worker pool: workers take tasks, do them and hand them back. Knows tasks and the doorbell of
-//! the loop; no connection, no socket, and no thread: whose a worker is, the system says.
+//! the loop; knows no connection and no socket, and starts no threads: the system trait does.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,12 +14,11 @@ use crate::mailbox::{Doorbell, Mailbox, Refused};
 use crate::now::Now;
 use crate::panics;
 
-/// Why work that was offloaded fails when the system has no thread for it, and has not had one for
-/// long.
+/// The error of offloaded work when the system has had no thread for it for some time.
 pub(crate) const NO_THREAD: &str = "no thread for offloaded work";
 
-/// Some workers. They end when it is dropped; one that is in the middle of a task ends after it,
-/// and nothing waits for that.
+/// A fixed set of workers. They end when the pool is dropped; a worker in the middle of a task ends
+/// after that task, and dropping does not wait for it.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
     crew: Crew,
@@ -34,22 +33,23 @@ pub(crate) struct Worker {
 struct Shared {
     todo: WorkQueue<Task>,
     done: Mailbox<Task>,
-    /// To time calls by, if that is wanted.
+    /// The clock to time calls with, if they are timed.
     elapsed: Option<Elapsed>,
 }
 
 impl Pool {
-    /// A pool of `workers`, none of which has started. They will ring `bell` when tasks are done.
+    /// Creates a pool of `workers`, none of which has started. They ring `bell` when tasks are
+    /// done.
     pub(crate) fn new(workers: usize, elapsed: Option<Elapsed>, bell: &Doorbell) -> Pool {
         let shared = Shared { todo: WorkQueue::new(), done: Mailbox::new(bell), elapsed };
         Pool { shared: Arc::new(shared), crew: Crew::new(workers) }
     }
 
-    /// Has the workers started before there are tasks, by `start`, which gets their numbers.
+    /// Starts the workers before there are tasks: calls `start` with the number of each.
     ///
     /// # Errors
     ///
-    /// The system's, if it has no thread for any of them.
+    /// Returns the system's error if it cannot start a single thread.
     pub(crate) fn start(
         &mut self,
         start: impl Fn(usize, Worker) -> io::Result<()>,
@@ -58,8 +58,8 @@ impl Pool {
         crew.start_all(|number| start(number, Worker { shared: Arc::clone(shared) }))
     }
 
-    /// Has workers started that lack, if the system may have threads for them now. Returns tasks
-    /// that were given up: there is no worker, and has not been for long.
+    /// Starts the missing workers, if the system has threads for them now. Returns the tasks that
+    /// are given up because they have waited too long for a first worker.
     pub(crate) fn start_missing(
         &mut self,
         now: Now,
@@ -73,8 +73,8 @@ impl Pool {
         }
     }
 
-    /// Takes back the work that was offloaded. Handlers, which come only to a pool that was started
-    /// with a worker, stay.
+    /// Takes the offloaded work back. Handlers stay: they are sent only to a pool that has started
+    /// a worker.
     fn give_up(&self) -> Vec<Task> {
         let (mut given_up, mut kept) = (Vec::new(), Vec::new());
         for task in self.shared.todo.take_back() {
@@ -90,18 +90,19 @@ impl Pool {
         given_up
     }
 
-    /// Returns when to call [`start_missing`](Self::start_missing) again, if tasks wait for it.
+    /// Returns the next time to call [`start_missing`](Self::start_missing), if tasks wait for a
+    /// worker.
     pub(crate) fn retry_ms(&self) -> Option<u64> {
         self.crew.retry_ms().filter(|_| self.shared.todo.has_work())
     }
 
-    /// Hands tasks to the workers. There are never more than two for each connection: a job and
-    /// offloaded work.
+    /// Hands tasks to the workers. A connection has at most two at a time: a job and offloaded
+    /// work.
     pub(crate) fn submit(&self, tasks: Vec<Task>) {
         self.shared.todo.extend(tasks);
     }
 
-    /// Takes back the tasks that no worker has begun with.
+    /// Takes back the tasks that no worker has begun.
     pub(crate) fn take_back(&self) -> VecDeque<Task> {
         self.shared.todo.take_back()
     }
@@ -130,12 +131,14 @@ impl Worker {
         }
     }
 
-    /// Returns true if a task waits.
+    /// Returns true if a task waits for a worker.
+    #[cfg(feature = "testkit")]
     pub(crate) fn has_work(&self) -> bool {
         self.shared.todo.has_work()
     }
 
     /// Takes the next task, if there is one.
+    #[cfg(feature = "testkit")]
     pub(crate) fn begin(&self) -> Option<Task> {
         self.shared.todo.try_next()
     }

@@ -1,19 +1,19 @@
-//! Work on its way from a loop to threads that wait for it. Must not know what the work is.
+//! Work on its way from a loop to the threads that wait for it. Must not know the kind of work.
 
 use std::collections::VecDeque;
 
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A queue that threads sleep at. Order is kept.
+/// A first-in, first-out queue that threads can wait for.
 pub(super) struct WorkQueue<T> {
     state: Mutex<State<T>>,
-    /// There is work, or there will never be any more.
+    /// Signalled when work is queued and when the queue is closed.
     changed: Condvar,
 }
 
 struct State<T> {
     work: VecDeque<T>,
-    /// Threads that sleep or are about to wake.
+    /// The number of threads that wait or are about to wake.
     idle: usize,
     is_closed: bool,
 }
@@ -24,13 +24,13 @@ impl<T> WorkQueue<T> {
         WorkQueue { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Nothing that is done under the lock can panic.
+    /// The lock is never poisoned: no code under it can panic.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues work and wakes as many threads as that takes. A thread that is busy looks again by
-    /// itself.
+    /// Queues work and wakes as many threads as it needs. Busy threads look at the queue again when
+    /// they are done.
     pub(super) fn extend(&self, work: impl IntoIterator<Item = T>) {
         let mut state = self.lock();
         let before = state.work.len();
@@ -42,7 +42,7 @@ impl<T> WorkQueue<T> {
         }
     }
 
-    /// Waits for the next piece of work. Returns `None` when the queue is closed and empty.
+    /// Waits for the next piece of work. Returns `None` once the queue is closed and empty.
     pub(super) fn next(&self) -> Option<T> {
         let mut state = self.lock();
         loop {
@@ -64,6 +64,7 @@ impl<T> WorkQueue<T> {
     }
 
     /// Takes the next piece of work, if there is one.
+    #[cfg(feature = "testkit")]
     pub(super) fn try_next(&self) -> Option<T> {
         self.lock().work.pop_front()
     }
@@ -73,7 +74,8 @@ impl<T> WorkQueue<T> {
         std::mem::take(&mut self.lock().work)
     }
 
-    /// Ends the threads that wait, and returns the work that none has begun.
+    /// Closes the queue, which ends the waiting threads, and returns the work that no thread has
+    /// begun.
     pub(super) fn close(&self) -> VecDeque<T> {
         let mut state = self.lock();
         state.is_closed = true;

@@ -13,7 +13,7 @@ macro_rules! callbacks {
             Open => on_open();
             Eof => on_eof();
             Drain => on_drain();
-            Wake => on_wake();
+            Timer(key: u64) => on_timer(key: u64 = key);
             Notify(notification: Notification) => on_notify(notification: Notification = notification);
             Unreachable(error: io::Error) => on_unreachable(error: &io::Error = &error);
             Reject(why: Close) => on_reject(why: &Close = &why);

@@ -6,7 +6,8 @@ use std::{fmt, io};
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::callbacks::{callbacks, forward};
-use crate::handler::context::{Context, Notification};
+use crate::handler::context::Context;
+use crate::handler::notification::Notification;
 
 /// A sans-IO decoder: bytes in; one message, or "need more", out.
 ///
@@ -97,14 +98,14 @@ pub trait MessageHandler<P: Protocol>: Send {
         let _ = cx;
     }
 
-    /// See [`Handler::on_wake`].
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
-        let _ = cx;
+    /// See [`Handler::on_timer`].
+    fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
+        let _ = (key, cx);
     }
 
     /// See [`Handler::on_notify`].
-    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        let _ = (note, cx);
+    fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
+        let _ = (notification, cx);
     }
 
     /// See [`Handler::on_unreachable`].

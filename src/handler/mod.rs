@@ -5,14 +5,20 @@ pub(crate) mod blocking;
 pub(crate) mod callbacks;
 pub(crate) mod context;
 pub(crate) mod datagram;
+pub(crate) mod effect;
 pub(crate) mod framed;
+pub(crate) mod notification;
+pub(crate) mod notifier;
+pub(crate) mod output;
+pub(crate) mod payload;
 pub(crate) mod stream;
 
 use std::io;
 
 use crate::close::Close;
 use crate::handler::callbacks::{callbacks, forward};
-use crate::handler::context::{Context, Notification};
+use crate::handler::context::Context;
+use crate::handler::notification::Notification;
 use crate::net::peer::Peer;
 
 /// Your per-connection object, fed raw bytes.
@@ -73,14 +79,15 @@ pub trait Handler: Send {
         let _ = cx;
     }
 
-    /// The time asked for by [`Context::wake_after`] has come.
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
-        let _ = cx;
+    /// A timer or an interval is due: the one with this key, see [`Context::set_timer`].
+    fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
+        let _ = (key, cx);
     }
 
-    /// Another handler, or another thread, [told](Context::notify) this one something.
-    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        let _ = (note, cx);
+    /// A message of another handler or thread, the result of offloaded work, or a message that was
+    /// published to a topic: see [`Notification`].
+    fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
+        let _ = (notification, cx);
     }
 
     /// The connection that this handler was to serve could not be

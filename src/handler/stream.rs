@@ -266,6 +266,6 @@ pub(crate) fn reason(error: &io::Error) -> Close {
         ErrorKind::UnexpectedEof => Close::Eof,
         ErrorKind::InvalidData => Close::Malformed { code: 0, why: "invalid data" },
         kind if Close::Io(kind).is_expected() || error.raw_os_error().is_some() => Close::Io(kind),
-        _ => Close::failed(error),
+        _ => Close::failed(error.to_string()),
     }
 }

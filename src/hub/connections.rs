@@ -1,15 +1,17 @@
 //! The connections of a hub with what drives them: the run queue, timeouts and timers. Knows no
 //! topic and no other shard; what is for these is left in [`Pending`](super::turn::Pending).
 
+use std::sync::Arc;
+
 use super::connection::flags::Flags;
-use super::connection::state::{Life, Timer};
+use super::connection::state::{Life, Timers};
 use super::connection::{Connection, READ_SIZE};
 use super::pubsub::log::Slice;
 use super::run_queue::RunQueue;
 use super::table::Table;
 use super::time::sweep::{Sweep, Tick};
 use super::time::timeout::{Progress, TimeoutKind};
-use super::time::timers::Timers;
+use super::time::timers::{Due, TimerQueue};
 use super::transport::{Readiness, Transport};
 use super::turn::Turn;
 use crate::close::Close;
@@ -18,12 +20,13 @@ use crate::handler::Handler;
 use crate::id::Id;
 use crate::net::peer::Peer;
 use crate::now::Now;
+use crate::topic::Topic;
 
 pub(super) struct Connections<T> {
     table: Table<T>,
     queue: RunQueue,
     sweep: Sweep,
-    timers: Timers,
+    timers: TimerQueue,
     /// Connections that ended in this turn; they leave the table at its end.
     ended: Vec<Id>,
     /// Those that have left the table, if the reactor wants to know. Their sockets are still open:
@@ -50,7 +53,7 @@ impl<T: Transport> Connections<T> {
             table: Table::new(turn.config.shard),
             queue: RunQueue::new(turn.config.budgets.news_for_one),
             sweep: Sweep::new(),
-            timers: Timers::default(),
+            timers: TimerQueue::default(),
             ended: Vec::new(),
             departed: None,
             input: vec![0; turn.config.limits.pending_input + 2 * READ_SIZE],
@@ -102,8 +105,8 @@ impl<T: Transport> Connections<T> {
     pub(super) fn reap(&mut self) {
         while let Some(id) = self.ended.pop() {
             let Some(connection) = self.table.remove(id) else { continue };
-            if connection.state().timer() == Timer::Armed {
-                self.timers.cancel(id);
+            if connection.state().timers() == Timers::Armed {
+                self.timers.cancel_all(id);
             }
             self.report_end(id, &connection);
             if let Some(departed) = &mut self.departed {
@@ -280,6 +283,22 @@ impl<T: Transport> Connections<T> {
         len
     }
 
+    /// Queues a published message for the handler of a member. Returns false if it takes none.
+    pub(super) fn notify_published(&mut self, id: Id, topic: &Topic, message: Arc<[u8]>) -> bool {
+        let Connections { table, turn, .. } = self;
+        let Some(connection) = table.get_mut(id).filter(|c| c.state().is_open()) else {
+            return false;
+        };
+        turn.meter.progress = Progress::NONE;
+        connection.notify_published(topic, message, &turn.config.limits);
+        let is_open = connection.state().is_open();
+        match is_open {
+            true => self.queue(id),
+            false => self.after_io(id, Requeue::Ready),
+        }
+        is_open
+    }
+
     /// Sends the output that a connection has collected, in one write.
     pub(super) fn flush(&mut self, id: Id) {
         let Connections { table, turn, .. } = self;
@@ -347,17 +366,24 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    pub(super) fn set_timer(&mut self, id: Id, at_ms: u64) {
+    pub(super) fn set_timer(&mut self, id: Id, key: u64, at_ms: u64, period_ms: Option<u64>) {
         if let Some(connection) = self.table.get_mut(id) {
-            connection.state_mut().arm_timer();
-            self.timers.set(id, at_ms);
+            connection.state_mut().set_timers(Timers::Armed);
+            self.timers.set(id, key, at_ms, period_ms);
         }
     }
 
-    pub(super) fn cancel_timer(&mut self, id: Id) {
+    pub(super) fn cancel_timer(&mut self, id: Id, key: u64) {
+        let has_others = self.timers.cancel(id, key);
+        if let Some(connection) = self.table.get_mut(id).filter(|_| !has_others) {
+            connection.state_mut().set_timers(Timers::Off);
+        }
+    }
+
+    pub(super) fn cancel_timers(&mut self, id: Id) {
+        self.timers.cancel_all(id);
         if let Some(connection) = self.table.get_mut(id) {
-            connection.state_mut().cancel_timer();
-            self.timers.cancel(id);
+            connection.state_mut().set_timers(Timers::Off);
         }
     }
 
@@ -374,9 +400,13 @@ impl<T: Transport> Connections<T> {
 
     fn ring_timers(&mut self) {
         for _ in 0..self.turn.config.budgets.timers {
-            let Some(id) = self.timers.pop(self.turn.record.now.millis()) else { return };
+            let Some(due) = self.timers.pop(self.turn.record.now.millis()) else { return };
+            let Due { id, key, is_last } = due;
             if let Some(connection) = self.table.get_mut(id) {
-                connection.state_mut().ring();
+                if is_last {
+                    connection.state_mut().set_timers(Timers::Off);
+                }
+                connection.cold_mut().push_rung(key);
                 self.queue(id);
             }
         }
@@ -428,7 +458,7 @@ impl<T: Transport> Connections<T> {
     }
 
     pub(super) fn timers_len(&self) -> usize {
-        self.timers.len()
+        self.timers.connections()
     }
 
     pub(super) fn has_ended_ones(&self) -> bool {

@@ -13,7 +13,9 @@ use super::transport::Transport;
 use super::turn::Action;
 use crate::exec::Call;
 use crate::handler::Handler;
-use crate::handler::context::{Context, Effect, Notification, Undelivered};
+use crate::handler::context::Context;
+use crate::handler::effect::{Delivery, Effect};
+use crate::handler::notification::Notification;
 use crate::id::Id;
 use crate::net::peer::Peer;
 use crate::panics;
@@ -34,6 +36,11 @@ impl<T: Transport> Hub<T> {
                 Action::Effect(effect) => self.apply(id, effect),
                 Action::Unthrottle => self.unthrottle(id),
                 Action::LeaveTopics => self.leave_all(id),
+                Action::Return { to, notification: Notification::Message(message) } => {
+                    self.notify(Id::NOBODY, id, Notification::Undelivered { to, message });
+                }
+                // Only messages return.
+                Action::Return { notification, .. } => panics::drop_quietly(notification),
             }
         }
     }
@@ -41,19 +48,24 @@ impl<T: Transport> Hub<T> {
     /// Applies an effect that is not about the connection's own bytes.
     fn apply(&mut self, from: Id, effect: Effect) {
         match effect {
-            Effect::WakeAt(at_ms) => self.connections.set_timer(from, at_ms),
-            Effect::CancelWake => self.connections.cancel_timer(from),
+            Effect::SetTimer { key, at_ms, period_ms } => {
+                self.connections.set_timer(from, key, at_ms, period_ms);
+            }
+            Effect::CancelTimer(key) => self.connections.cancel_timer(from, key),
+            Effect::CancelTimers => self.connections.cancel_timers(from),
             Effect::Send(to, bytes) => match self.shards.other_shard_of(to) {
                 Some(shard) => self.post(shard, from, ShardMessage::Send(to, bytes)),
                 None => self.send(to, &bytes),
             },
-            Effect::Join(topic) => self.join(from, &topic),
+            Effect::Join(topic, delivery) => self.join(from, &topic, delivery),
             Effect::Leave(topic) => self.leave(from, &topic),
             Effect::Publish(topic, bytes) => self.publish(from, &topic, &bytes),
             Effect::Forward(to, bytes) => self.forward(from, to, bytes),
-            Effect::Notify(to, note) => self.notify(from, to, note),
+            Effect::Notify(to, message) => self.notify(from, to, Notification::Message(message)),
             Effect::Connect(dial) => self.dials.push(*dial),
-            Effect::Offload(work) => self.offloads.add(from, work, &mut self.connections),
+            Effect::Offload(ticket, work) => {
+                self.offloads.add(from, ticket, work, &mut self.connections);
+            }
             // The connection has applied these itself.
             Effect::Close(_)
             | Effect::Reset(_)
@@ -123,19 +135,21 @@ impl<T: Transport> Hub<T> {
         receiver.is_some_and(|receiver| receiver.cold_mut().await_low(from, is_remote))
     }
 
-    /// Has a handler told something in the next turn. A note that cannot be delivered comes back,
-    /// once.
-    pub(super) fn notify(&mut self, from: Id, to: Id, note: Notification) {
+    /// Notifies a handler in the next turn. A message that cannot be delivered returns, once.
+    pub(super) fn notify(&mut self, from: Id, to: Id, notification: Notification) {
         if let Some(shard) = self.shards.other_shard_of(to) {
-            return self.post(shard, from, ShardMessage::Notify { from, to, note });
+            return self.post(shard, from, ShardMessage::Notify { from, to, notification });
         }
         match self.connections.get_mut(to) {
             Some(connection) if connection.state().is_open() => {
-                connection.cold_mut().push_notification(from, note);
+                connection.cold_mut().push_notification(from, notification);
                 self.connections.queue(to);
             }
-            _ if from == Id::NOBODY => panics::drop_quietly(note),
-            _ => self.notify(Id::NOBODY, from, Box::new(Undelivered { to, note })),
+            _ if from == Id::NOBODY => panics::drop_quietly(notification),
+            _ => {
+                let pending = &mut self.connections.turn_mut().pending;
+                pending.push(from, Action::Return { to, notification });
+            }
         }
     }
 
@@ -180,11 +194,11 @@ impl<T: Transport> Hub<T> {
 
 /// Topics.
 impl<T: Transport> Hub<T> {
-    fn join(&mut self, id: Id, topic: &Topic) {
+    fn join(&mut self, id: Id, topic: &Topic, delivery: Delivery) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         // A connection that has said goodbye gets nothing more.
         if connection.state().life() < Life::Lingering {
-            self.topics.join(id, topic);
+            self.topics.join(id, topic, delivery);
             connection.set_memberships(self.topics.memberships(id));
             self.announce_changes();
         }
@@ -192,8 +206,17 @@ impl<T: Transport> Hub<T> {
 
     /// Ends a membership, after the messages that were published before.
     fn leave(&mut self, id: Id, topic: &Topic) {
-        for message in self.topics.undelivered(id, topic) {
-            self.connections.receive(id, Slice::new(&message, 0..message.len(), &mut None));
+        let (delivery, undelivered) = self.topics.undelivered(id, topic);
+        for message in undelivered {
+            match delivery {
+                Delivery::Output => {
+                    let all = 0..message.len();
+                    self.connections.receive(id, Slice::new(&message, all, &mut None));
+                }
+                Delivery::Handler => {
+                    self.connections.notify_published(id, topic, message.into());
+                }
+            }
         }
         let released = self.topics.leave(id, topic);
         self.connections.turn_mut().pending.unthrottle(released);
@@ -284,7 +307,9 @@ impl<T: Transport> Hub<T> {
                         self.publish_here(author, &topic, &bytes);
                     }
                 }
-                ShardMessage::Notify { from, to, note } => self.notify(from, to, note),
+                ShardMessage::Notify { from, to, notification } => {
+                    self.notify(from, to, notification)
+                }
                 ShardMessage::Forward { from, to, bytes } => {
                     if !self.forward_here(from, to, &bytes) {
                         self.unthrottle(from);
@@ -316,11 +341,12 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// A message cannot be delivered. The sender of a note hears of it.
+    /// A message to another shard cannot be delivered.
     fn drop_undeliverable(&mut self, message: ShardMessage) {
         match message {
-            ShardMessage::Notify { from, to, note } if self.connections.get_mut(from).is_some() => {
-                self.notify(Id::NOBODY, from, Box::new(Undelivered { to, note }));
+            ShardMessage::Notify { from, to, notification } => {
+                let pending = &mut self.connections.turn_mut().pending;
+                pending.push(from, Action::Return { to, notification });
             }
             message => panics::drop_quietly(message),
         }

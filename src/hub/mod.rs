@@ -24,13 +24,14 @@ pub(crate) use self::transport::{Readiness, Transport};
 use self::connections::Connections;
 use self::offload::Offloads;
 use self::pubsub::Topics;
-use self::pubsub::delivery::Delivery;
+use self::pubsub::delivery::Courier;
 use self::shards::Shards;
 use self::turn::Turn;
 use crate::close::Close;
 use crate::exec::{Executor, Job, Task};
 use crate::handler::Handler;
-use crate::handler::context::Dial;
+use crate::handler::effect::Dial;
+use crate::handler::notifier::Notifier;
 use crate::id::{Id, Shard};
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
@@ -42,7 +43,7 @@ use crate::panics;
 pub(crate) struct Hub<T> {
     connections: Connections<T>,
     topics: Topics,
-    delivery: Delivery,
+    courier: Courier,
     shards: Shards,
     offloads: Offloads,
     /// Handlers that have come back from workers.
@@ -66,7 +67,7 @@ impl<T: Transport> Hub<T> {
         Hub {
             connections: Connections::new(turn),
             topics: Topics::new(budgets.topic_log),
-            delivery: Delivery::new(budgets.delivery),
+            courier: Courier::new(budgets.delivery),
             shards: Shards::new(shard, budgets.shard_window),
             offloads: Offloads::default(),
             completed: Vec::new(),
@@ -79,6 +80,12 @@ impl<T: Transport> Hub<T> {
     /// the general one. It changes nothing but the cost.
     pub(crate) fn set_ordinary_path(&mut self, is_taken: bool) {
         self.connections.turn_mut().set_ordinary_path(is_taken);
+    }
+
+    /// Has handlers told from other threads by `notifier`, whose notifications come back by
+    /// [`obey`](Hub::obey).
+    pub(crate) fn set_notifier(&mut self, notifier: Notifier) {
+        self.connections.turn_mut().record.notifier = notifier;
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -134,8 +141,9 @@ impl<T: Transport> Hub<T> {
         match task {
             Task::Job(job) => self.completed.push(job),
             Task::Offloaded(offloaded) => {
-                if let Some((id, note)) = self.offloads.finish(offloaded, &mut self.connections) {
-                    self.notify(Id::NOBODY, id, note);
+                let finished = self.offloads.finish(offloaded, &mut self.connections);
+                if let Some((id, notification)) = finished {
+                    self.notify(Id::NOBODY, id, notification);
                 }
             }
         }
@@ -227,7 +235,7 @@ impl<T: Transport> Hub<T> {
             self.settle_pending();
         }
         if self.topics.is_busy() {
-            self.delivery.run(&mut self.topics, &mut self.connections);
+            self.courier.run(&mut self.topics, &mut self.connections);
             self.settle_pending();
         }
         if let Some(first) = batch.first() {
@@ -242,7 +250,7 @@ impl<T: Transport> Hub<T> {
 
     /// Checks that no connection is forgotten: what could be read or written, by what its transport
     /// says, is. Holds whenever all events have been noted and nothing is due.
-    #[cfg(debug_assertions)]
+    #[cfg(all(debug_assertions, feature = "testkit"))]
     pub(crate) fn check_rest(
         &self,
         is_readable: impl Fn(&T) -> bool,

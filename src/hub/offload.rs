@@ -7,7 +7,8 @@ use super::connections::Connections;
 use super::transport::Transport;
 use crate::close::Close;
 use crate::exec::{Offloaded, Task};
-use crate::handler::context::{Notification, Work};
+use crate::handler::effect::Work;
+use crate::handler::notification::{Notification, Ticket};
 use crate::id::Id;
 use crate::panics;
 
@@ -27,6 +28,7 @@ impl Offloads {
     pub(super) fn add<T: Transport>(
         &mut self,
         id: Id,
+        ticket: Ticket,
         work: Work,
         connections: &mut Connections<T>,
     ) {
@@ -34,7 +36,7 @@ impl Offloads {
             panics::drop_quietly(work);
             return;
         };
-        if connection.cold_mut().push_work(work) {
+        if connection.cold_mut().push_work(ticket, work) {
             self.waiting.push_back(id);
             self.start(connections);
         }
@@ -49,27 +51,27 @@ impl Offloads {
         while self.at_work < AT_WORK_MAX {
             let Some(id) = self.waiting.pop_front() else { return };
             let cold = connections.get_mut(id).and_then(|c| c.cold_if_any());
-            if let Some(work) = cold.and_then(|cold| cold.pop_work()) {
+            if let Some((ticket, work)) = cold.and_then(|cold| cold.pop_work()) {
                 self.at_work += 1;
-                let task = Task::Offloaded(Offloaded::new(id, work));
+                let task = Task::Offloaded(Offloaded::new(id, ticket, work));
                 connections.turn_mut().pending.push_task(task);
             }
         }
     }
 
-    /// A piece of work is done, and the next one begins. Returns the note for the handler.
+    /// A piece of work is done, and the next one begins. Returns the notification for the handler.
     pub(super) fn finish<T: Transport>(
         &mut self,
         offloaded: Offloaded,
         connections: &mut Connections<T>,
     ) -> Option<(Id, Notification)> {
         self.at_work -= 1;
-        let id = offloaded.id;
+        let (id, ticket) = (offloaded.id, offloaded.ticket);
         let result = offloaded.result();
         if matches!(result, Err(Close::Panicked)) {
             connections.turn().meter.counters.panics.add(1);
         }
-        let note = match (connections.get_mut(id), result) {
+        let notification = match (connections.get_mut(id), result) {
             (None, result) => {
                 panics::drop_quietly(result);
                 None
@@ -79,14 +81,14 @@ impl Offloads {
                 connections.queue(id);
                 None
             }
-            (Some(connection), Ok(note)) => {
+            (Some(connection), Ok(result)) => {
                 if connection.cold_mut().finish_work() {
                     self.waiting.push_back(id);
                 }
-                Some((id, note))
+                Some((id, Notification::Finished(ticket, result)))
             }
         };
         self.start(connections);
-        note
+        notification
     }
 }

@@ -6,7 +6,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::pubsub::Change;
-use crate::handler::context::{Effect, Notification};
+use crate::handler::effect::Effect;
+use crate::handler::notification::Notification;
 use crate::id::{Id, Shard};
 use crate::topic::Topic;
 
@@ -24,7 +25,7 @@ pub(crate) enum ShardMessage {
     Notify {
         from: Id,
         to: Id,
-        note: Notification,
+        notification: Notification,
     },
     Forward {
         from: Id,

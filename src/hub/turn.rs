@@ -7,7 +7,8 @@ use super::budgets::Budgets;
 use super::time::sweep::Tick;
 use super::time::timeout::{Periods, Progress};
 use crate::exec::{Executor, Task};
-use crate::handler::context::{Effect, Record};
+use crate::handler::effect::{Effect, Record};
+use crate::handler::notification::Notification;
 use crate::id::{Id, Shard};
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
@@ -76,7 +77,8 @@ impl Turn {
 
     /// Returns an empty record for a handler that goes to a worker.
     pub(super) fn spare_record(&mut self) -> Record {
-        let mut record = self.spare.pop().unwrap_or_default();
+        let fresh = || Record { notifier: self.record.notifier.clone(), ..Record::default() };
+        let mut record = self.spare.pop().unwrap_or_else(fresh);
         (record.now, record.stopping) = (self.record.now, self.record.stopping);
         record.room = self.record.room;
         record
@@ -134,6 +136,11 @@ pub(super) enum Action {
     Effect(Effect),
     /// A list lets the connection go that was throttled.
     Unthrottle,
+    /// A notification of the connection could not be delivered: a message returns to it.
+    Return {
+        to: Id,
+        notification: Notification,
+    },
     /// The connection has ended: so do its memberships.
     LeaveTopics,
 }

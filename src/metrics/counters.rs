@@ -1,5 +1,5 @@
-//! What a server counts while it runs: a set of counters for each thread that serves, written by
-//! that thread alone, read by whoever asks. Knows no connection and no clock.
+//! The counters of a running server: one set for each serving thread, written by that thread alone
+//! and read by any. Knows no connection and no clock.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -12,8 +12,8 @@ use crate::close::Close;
 use crate::metrics::Metrics;
 use crate::metrics::{REASONS, reason};
 
-/// One number. Only its writer changes it, so adding is a load and a store and needs no lock:
-/// one instruction on x86-64.
+/// One number. Only its writer changes it, so adding is a load and a store without a lock: one
+/// instruction on x86-64.
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -45,7 +45,7 @@ impl Longest {
     }
 }
 
-/// The writer's side: there is one, and it is used by one thread at a time.
+/// The writer's side of a set of counters: the only one, used by one thread at a time.
 pub(crate) struct Counters {
     sheet: Arc<Sheet>,
     /// Not `Sync`.
@@ -56,7 +56,7 @@ pub(crate) struct Counters {
 #[derive(Clone)]
 pub(crate) struct CountersReader(Arc<Sheet>);
 
-/// The numbers; what they mean is said at [`Metrics`].
+/// The numbers; [`Metrics`] documents them.
 #[derive(Default)]
 pub(crate) struct Sheet {
     pub(crate) accepted: Counter,
@@ -106,7 +106,7 @@ impl Deref for Counters {
 }
 
 impl Sheet {
-    /// A connection has ended.
+    /// Counts a connection that has ended.
     pub(crate) fn close(&self, why: &Close) {
         if let Some(counter) = self.closed.get(reason(why)) {
             counter.add(1);
@@ -115,10 +115,10 @@ impl Sheet {
 }
 
 impl CountersReader {
-    /// Adds what was counted so far. The numbers are read one after the other while their writer
-    /// goes on.
+    /// Adds the counts so far to `sum`. They are read one after the other while their writer goes
+    /// on.
     pub(crate) fn add_to(&self, sum: &mut Metrics) {
-        // All of them: a new one is not forgotten here.
+        // The pattern names every field, so that a new one cannot be left out.
         let Sheet {
             accepted,
             refused_by_service,
@@ -146,7 +146,7 @@ impl CountersReader {
             datagrams_out,
             datagrams_lost,
         } = &*self.0;
-        // What has ended is read first: it has been opened before.
+        // Read the ends first: each ended connection has then been counted as opened.
         for (sum, counter) in sum.closed.iter_mut().zip(closed) {
             *sum += counter.get();
         }

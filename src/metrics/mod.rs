@@ -1,4 +1,4 @@
-//! What a server has done so far, as numbers. Knows what they mean; counts nothing itself.
+//! The numbers of a server and their meaning. Counts nothing itself.
 
 pub(crate) mod counters;
 mod prometheus;
@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use crate::close::{Close, Timeout};
 
-/// What a server has done since it was bound: a snapshot, as
-/// [`ServerHandle::metrics`](crate::ServerHandle::metrics) takes it.
+/// A snapshot of the activity of a server since it was bound, as returned by
+/// [`ServerHandle::metrics`](crate::ServerHandle::metrics).
 ///
-/// Everything is counted in every mode, and summed over all threads of the server; a worker process
-/// counts its own. All numbers but [`open`](Metrics::open) only grow. They are read one after the
-/// other while the server goes on, so two of them may be a moment apart.
+/// Everything is counted in every mode, and summed over all threads of the server. A worker process
+/// counts its own activity only. All numbers except [`open`](Metrics::open) only grow. They are
+/// read one after the other while the server runs, so two of them may be a moment apart.
 ///
 /// ```
 /// use socketserver::testkit::Network;
@@ -42,61 +42,63 @@ use crate::close::{Close, Timeout};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// Connections taken from the listen queues. Those that were refused are among them.
+    /// Connections taken from the listen queues, including those refused afterwards.
     pub accepted: u64,
-    /// Connections closed at once because the [`Service`](crate::Service) said no.
+    /// Connections closed at once because the [`Service`](crate::Service) refused them.
     pub refused_by_service: u64,
-    /// The same because their peer had
-    /// [`Limits::connections_per_peer`](crate::Limits::connections_per_peer) already.
+    /// Connections closed at once because their peer already had
+    /// [`Limits::connections_per_peer`](crate::Limits::connections_per_peer).
     pub refused_by_limit: u64,
-    /// The same because the service panicked.
+    /// Connections closed at once because the service panicked.
     pub refused_by_panic: u64,
-    /// The same because the system could not watch them (ENOSPC, ENOMEM).
+    /// Connections closed at once because the system could not watch them (ENOSPC, ENOMEM).
     pub refused_by_system: u64,
-    /// Connections made to others.
+    /// Outgoing connections that were made.
     pub connected: u64,
-    /// Connections to others that could not be made.
+    /// Outgoing connections that could not be made.
     pub unreachable: u64,
-    /// Connections that have got a handler: accepted and not refused, or made to others.
+    /// Connections that were given a handler: accepted and not refused, or outgoing.
     pub opened: u64,
     pub(crate) closed: [u64; REASONS.len()],
-    /// Bytes read from connections, those of [`BlockingHandler`](crate::BlockingHandler)s included
-    /// when they end.
+    /// Bytes read from connections. Those of a [`BlockingHandler`](crate::BlockingHandler) are
+    /// added when its connection ends.
     pub bytes_in: u64,
-    /// Bytes that connections took, counted likewise.
+    /// Bytes that the sockets of connections accepted for sending. Those of a
+    /// [`BlockingHandler`](crate::BlockingHandler) are added when its connection ends.
     pub bytes_out: u64,
-    /// Calls of handlers, whichever method it was.
+    /// Calls of handlers, of any method.
     pub calls: u64,
-    /// Whole messages that [`Framed`](crate::Framed) has handed to its message handlers. A handler of
-    /// raw bytes has none.
+    /// Complete messages that [`Framed`](crate::Framed) handed to message handlers. Handlers of raw
+    /// bytes add nothing.
     pub messages: u64,
     /// Calls of [`Context::publish`](crate::Context::publish) and
     /// [`ServerHandle::publish`](crate::ServerHandle::publish) that were carried out.
     pub published: u64,
-    /// Panics of handlers, services and offloaded work. Each was caught, and logged as an error.
+    /// Panics of handlers, services and offloaded work. Each is caught and logged as an error.
     pub panics: u64,
     /// Turns of the loop.
     pub turns: u64,
-    /// How often a call of a service or a handler, or those of one turn together, held the loop for
-    /// longer than [`Limits::slow_call`](crate::Limits::slow_call).
+    /// The number of times that a call of a service or handler, or all calls of one turn together,
+    /// held the loop for longer than [`Limits::slow_call`](crate::Limits::slow_call).
     pub slow_calls: u64,
-    /// The longest of these times, slow or not; zero if nothing is timed.
+    /// The longest of these times, slow or not; zero if calls are not timed.
     pub longest_call: Duration,
-    /// The longest time that the loop came late to what was due: a timer, a deadline, a connection
-    /// that had to wait for the next turn.
+    /// The longest delay of the loop after the due time of an event: a timer, a deadline, or a
+    /// connection that waited for the next turn.
     pub longest_lag: Duration,
-    /// Calls and works that workers were given.
+    /// Calls of handlers and offloaded work given to workers.
     pub jobs: u64,
-    /// Those of the calls that took a worker longer than
-    /// [`Limits::slow_call`](crate::Limits::slow_call): nobody else had to wait.
+    /// Calls that kept a worker busy for longer than
+    /// [`Limits::slow_call`](crate::Limits::slow_call). No other connection waited for them.
     pub slow_jobs: u64,
-    /// How often accepting had to pause for want of descriptors or memory.
+    /// The number of times that accepting paused because the process was out of descriptors or
+    /// memory.
     pub accept_pauses: u64,
     /// Datagrams received.
     pub datagrams_in: u64,
-    /// Datagrams that the system took.
+    /// Datagrams that the system accepted for sending.
     pub datagrams_out: u64,
-    /// Datagrams that were too long, or could not be sent.
+    /// Datagrams that were too long or could not be sent.
     pub datagrams_lost: u64,
 }
 
@@ -119,7 +121,7 @@ pub(crate) const REASONS: [&str; 15] = [
     "failed",
 ];
 
-/// Which of [`REASONS`] it is.
+/// Returns the index of `why` in [`REASONS`].
 pub(crate) fn reason(why: &Close) -> usize {
     match why {
         Close::Done => 0,
@@ -141,14 +143,14 @@ pub(crate) fn reason(why: &Close) -> usize {
 }
 
 impl Metrics {
-    /// Connections open now.
+    /// Returns the number of open connections.
     pub fn open(&self) -> u64 {
-        // Both are read while they grow.
+        // The two counts may be read while they grow.
         self.opened.saturating_sub(self.closed.iter().sum())
     }
 
-    /// Connections that ended for the reason `why`, whatever its particulars: of a
-    /// [`Close::Malformed`] the code and the text make no difference.
+    /// Returns the number of connections that ended for the reason `why`, whatever its details: the
+    /// code and the text of a [`Close::Malformed`] make no difference.
     ///
     /// ```
     /// use socketserver::{Close, Metrics, Timeout};
@@ -160,12 +162,13 @@ impl Metrics {
         self.closed.get(reason(why)).copied().unwrap_or_default()
     }
 
-    /// All reasons why connections end, each with how many did.
+    /// Returns all reasons for which connections end, each with the number of connections.
     ///
     /// ```
     /// use socketserver::Metrics;
     ///
-    /// assert!(Metrics::default().closes().any(|(why, count)| why == "timeout_idle" && count == 0));
+    /// let metrics = Metrics::default();
+    /// assert!(metrics.closes().any(|(why, count)| why == "timeout_idle" && count == 0));
     /// ```
     pub fn closes(&self) -> impl Iterator<Item = (&'static str, u64)> {
         REASONS.into_iter().zip(self.closed)

@@ -1,4 +1,4 @@
-//! Metrics as Prometheus reads them. Knows how that is written; nothing of who asks for it.
+//! Metrics in the text format of Prometheus. Knows the format; must not know its readers.
 
 use std::fmt::{Display, Write};
 
@@ -8,10 +8,10 @@ impl Metrics {
     /// The content type of [`prometheus`](Metrics::prometheus).
     pub const PROMETHEUS: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// All of it in Prometheus' text format, version 0.0.4: each number with its meaning and its
-    /// type, every name with `socketserver_` in front, times in seconds.
+    /// Returns all metrics in the text format of Prometheus, version 0.0.4: each number with its
+    /// meaning and type, every name prefixed with `socketserver_`, times in seconds.
     ///
-    /// A route of the web service that serves it (feature `http`):
+    /// A route of the web service that serves them (feature `http`):
     ///
     /// ```
     /// # #[cfg(feature = "http")] {
@@ -37,34 +37,34 @@ impl Metrics {
 
     fn connections(&self, page: &mut Page) {
         page.counter("accepted_total", "Connections taken from the listen queues.", self.accepted);
-        page.begin("refused_total", "counter", "Connections closed at once, by who refused them.");
+        page.begin("refused_total", "counter", "Connections closed at once, by cause.");
         page.labelled("refused_total", "by", "service", self.refused_by_service);
         page.labelled("refused_total", "by", "panic", self.refused_by_panic);
         page.labelled("refused_total", "by", "limit", self.refused_by_limit);
         page.labelled("refused_total", "by", "system", self.refused_by_system);
-        page.counter("connected_total", "Connections made to others.", self.connected);
+        page.counter("connected_total", "Outgoing connections.", self.connected);
         page.counter(
             "unreachable_total",
-            "Connections to others that could not be made.",
+            "Outgoing connections that could not be made.",
             self.unreachable,
         );
-        page.counter("opened_total", "Connections that have got a handler.", self.opened);
-        page.gauge("connections", "Connections open now.", self.open());
-        page.begin("closed_total", "counter", "Connections that have ended, by the reason.");
+        page.counter("opened_total", "Connections that were given a handler.", self.opened);
+        page.gauge("connections", "Open connections.", self.open());
+        page.begin("closed_total", "counter", "Connections that have ended, by reason.");
         for (why, count) in self.closes() {
             page.labelled("closed_total", "reason", why, count);
         }
         page.counter(
             "accept_pauses_total",
-            "Pauses of accepting for want of descriptors or memory.",
+            "Pauses of accepting because descriptors or memory ran out.",
             self.accept_pauses,
         );
     }
 
     fn traffic(&self, page: &mut Page) {
         page.counter("received_bytes_total", "Bytes read from connections.", self.bytes_in);
-        page.counter("sent_bytes_total", "Bytes that connections took.", self.bytes_out);
-        page.counter("messages_total", "Whole messages handed to handlers.", self.messages);
+        page.counter("sent_bytes_total", "Bytes written to connections.", self.bytes_out);
+        page.counter("messages_total", "Complete messages handed to handlers.", self.messages);
         page.counter("published_total", "Messages published to topics.", self.published);
         page.counter("datagrams_received_total", "Datagrams received.", self.datagrams_in);
         page.counter("datagrams_sent_total", "Datagrams sent.", self.datagrams_out);
@@ -79,29 +79,29 @@ impl Metrics {
         page.counter("calls_total", "Calls of handlers.", self.calls);
         page.counter("panics_total", "Panics that were caught.", self.panics);
         page.counter("turns_total", "Turns of the loop.", self.turns);
-        page.counter("jobs_total", "Calls and works given to workers.", self.jobs);
+        page.counter("jobs_total", "Calls and offloaded work given to workers.", self.jobs);
         page.begin(
             "slow_calls_total",
             "counter",
-            "Times that calls took longer than the limit, by what they held.",
+            "Calls that took longer than the limit, by the thread they held.",
         );
         page.labelled("slow_calls_total", "held", "loop", self.slow_calls);
         page.labelled("slow_calls_total", "held", "worker", self.slow_jobs);
         page.gauge(
             "longest_call_seconds",
-            "The longest time that calls held the loop.",
+            "The longest time that calls held the loop, in seconds.",
             self.longest_call.as_secs_f64(),
         );
         page.gauge(
             "longest_lag_seconds",
-            "The longest time that the loop came late to what was due.",
+            "The longest delay of the loop after the due time of an event, in seconds.",
             self.longest_lag.as_secs_f64(),
         );
     }
 }
 
-/// What has been written so far. Names, labels and texts are all our own, so nothing in them needs
-/// to be escaped.
+/// The page written so far. Names, labels and texts are constants of this crate that need no
+/// escaping.
 struct Page(String);
 
 impl Page {

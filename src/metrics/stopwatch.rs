@@ -1,4 +1,4 @@
-//! How long the calls of a turn hold the loop. Is handed the clock; does not know the calls.
+//! The time that the calls of a turn hold the loop. Is given the clock; does not know the calls.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,37 +8,38 @@ use crate::log_throttle::LogThrottle;
 use crate::metrics::counters::Counters;
 use crate::now::NANOS_PER_MS;
 
-/// Times what holds the loop, with one look at the clock for each lap: where one ends the next one
-/// begins.
+/// Measures the time that calls hold the loop. The clock is read once at the end of each lap, which
+/// is the beginning of the next one.
 ///
-/// As long as nothing is slow, all calls of a turn are one lap, so that a look is shared by all who
-/// are served in it. After a slow lap each call is one for a while, which finds out whose it is.
+/// While no lap is slow, all calls of a turn are one lap, so that the connections served in a turn
+/// share one reading of the clock. After a slow lap each call is a lap for a while, which finds the
+/// slow one.
 #[derive(Default)]
 pub(crate) struct Stopwatch {
-    /// `None`: nothing is timed.
+    /// The clock, or `None` if calls are not timed.
     elapsed: Option<Elapsed>,
-    // All of these in nanoseconds since the clock's start: one look a turn is not free.
-    /// What is longer is slow.
+    // In nanoseconds since the start of the clock, to spare conversions in each turn.
+    /// Laps that take longer are slow.
     limit: u64,
-    /// When the lap began.
+    /// The beginning of the current lap.
     since: u64,
     longest: u64,
-    /// Each call is timed, until that time.
+    /// Each call is a lap until this time.
     is_alarmed: bool,
     alarmed_until: u64,
-    /// A handler may be slow with every call.
+    /// Limits the log lines: a handler may be slow in every call.
     log_throttle: LogThrottle,
     untold: u64,
 }
 
-/// A lap that was longer than the limit, and is to be told.
+/// A lap that was longer than the limit, to be logged.
 pub(crate) struct Slow {
     held: Duration,
-    /// How many were not told before it.
+    /// The number of slow laps before it that were not logged.
     untold: u64,
 }
 
-/// How long each call is timed after a slow lap.
+/// How long each call stays a lap after a slow one.
 const ALARM_NANOS: u64 = 60_000 * NANOS_PER_MS;
 
 impl Stopwatch {
@@ -49,20 +50,20 @@ impl Stopwatch {
         Stopwatch { elapsed, limit, ..Stopwatch::default() }
     }
 
-    /// A turn begins, and with it a lap; `at` is in nanoseconds.
+    /// Begins a turn, and its first lap, at `at` nanoseconds.
     #[inline(always)]
     pub(crate) fn start(&mut self, at: u64) {
         self.since = at;
         self.is_alarmed = at < self.alarmed_until;
     }
 
-    /// Whether each call is a lap.
+    /// Returns true if each call is a lap.
     #[inline(always)]
     pub(crate) fn is_alarmed(&self) -> bool {
         self.is_alarmed
     }
 
-    /// A lap ends, and the next one begins.
+    /// Ends the lap and begins the next one. Returns the lap if it is slow and to be logged.
     #[inline]
     pub(crate) fn lap(&mut self, counters: &Counters) -> Option<Slow> {
         let elapsed = self.elapsed?.nanos();
@@ -71,13 +72,13 @@ impl Stopwatch {
         if held > self.longest { self.note_long(held, counters) } else { None }
     }
 
-    /// The longest lap so far, or one that is slow: with each of those the bar is set anew, so
-    /// that an ordinary lap is held against one number.
+    /// Handles a lap that is slow, or the longest so far. Both raise the same threshold, so that an
+    /// ordinary lap is compared with one number.
     #[cold]
     fn note_long(&mut self, held: u64, counters: &Counters) -> Option<Slow> {
         let is_slow = held > self.limit;
         counters.longest_call.note(Duration::from_nanos(held));
-        // What is slow is told each time.
+        // At most the limit, so that every slow lap comes here.
         self.longest = held.min(self.limit);
         if is_slow { self.note_slow(held, counters) } else { None }
     }
@@ -86,7 +87,7 @@ impl Stopwatch {
     fn note_slow(&mut self, held: u64, counters: &Counters) -> Option<Slow> {
         counters.slow_calls.add(1);
         self.alarmed_until = self.since + ALARM_NANOS;
-        // The first line says that something is slow, the next one what it is.
+        // The first line reports that a call was slow, the next one which call it was.
         let is_first = !std::mem::replace(&mut self.is_alarmed, true);
         if !is_first && !self.log_throttle.allows(self.since / NANOS_PER_MS) {
             self.untold += 1;
@@ -96,7 +97,7 @@ impl Stopwatch {
         Some(Slow { held, untold: std::mem::take(&mut self.untold) })
     }
 
-    /// A worker had a call for so long: nobody else has waited for that.
+    /// Counts a call that kept a worker busy for `took`. No other connection waited for it.
     pub(crate) fn note_job(&self, took: Duration, counters: &Counters) {
         if self.elapsed.is_some() && took > Duration::from_nanos(self.limit) {
             counters.slow_jobs.add(1);

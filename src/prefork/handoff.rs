@@ -1,5 +1,5 @@
-//! Sockets handed from process to process through a Unix socket (`SCM_RIGHTS`, unix(7)), one in
-//! a message. Knows nothing of what they are for.
+//! Sockets handed from process to process through a Unix socket (`SCM_RIGHTS`, unix(7)), one in a
+//! message. Knows nothing of their use.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -14,7 +14,7 @@ use rustix::net::{
 };
 
 const SPACE: usize = cmsg_space!(ScmRights(1));
-/// A message needs a byte to carry a socket.
+/// A message must have at least one byte to carry a socket.
 const BYTE: u8 = b's';
 
 /// Sends a copy of `socket`, which stays open until it is received or the channel is closed at
@@ -22,7 +22,7 @@ const BYTE: u8 = b's';
 ///
 /// # Errors
 ///
-/// The system's; `WouldBlock` if nobody receives and the channel is full.
+/// Returns the system's error; `WouldBlock` if the channel is full.
 pub(super) fn send(channel: &UnixStream, socket: BorrowedFd<'_>) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); SPACE];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -37,7 +37,7 @@ pub(super) fn send(channel: &UnixStream, socket: BorrowedFd<'_>) -> io::Result<(
 ///
 /// # Errors
 ///
-/// The system's, or `InvalidData` if what comes is no socket.
+/// Returns the system's error, or `InvalidData` if the message carries no socket.
 pub(super) fn receive(channel: &UnixStream) -> io::Result<OwnedFd> {
     let mut space = [MaybeUninit::uninit(); SPACE];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -49,8 +49,9 @@ pub(super) fn receive(channel: &UnixStream) -> io::Result<OwnedFd> {
     });
     let socket = socket
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no socket was handed down"))?;
-    // Programs that a handler starts must not inherit it: a listener that they hold open takes
-    // connections that nobody accepts. (Not every system can set it when receiving.)
+    // Programs that a handler starts must not inherit it: a listener they hold open would go on
+    // queueing connections that no process accepts. (Not every system can set the flag when
+    // receiving.)
     fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
     Ok(socket)
 }

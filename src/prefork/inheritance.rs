@@ -1,4 +1,5 @@
-//! What a worker gets from its supervisor: the sockets, and the channel they come through.
+//! The state that a worker inherits from its supervisor: the sockets, and the channel that carries
+//! them.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,26 +11,26 @@ use rustix::stdio::dup2_stdin;
 
 use super::handoff;
 
-/// Tells a program that it is a worker, and how many sockets are handed down to it.
+/// Tells a program that it is a worker, and the number of sockets handed down to it.
 pub(super) const VARIABLE: &str = "SOCKETSERVER_WORKER";
 
-/// Of the process, not of a server: standard input is one, too.
+/// One for the process, not for each server, because standard input is one, too.
 static INHERITANCE: OnceLock<Option<Inheritance>> = OnceLock::new();
 
 struct Inheritance {
-    /// Open for as long as the process lives: its end tells the supervisor that it has ended.
+    /// Open until the process ends: closing it tells the supervisor that the worker has ended.
     channel: UnixStream,
     /// Sockets that have not been taken.
     left: Mutex<usize>,
 }
 
 impl Inheritance {
-    /// What standard input and the environment say. Programs that a worker starts inherit the
-    /// environment, but the channel neither as standard input nor otherwise.
+    /// Reads standard input and the environment. Programs that a worker starts inherit the
+    /// environment but not the channel.
     fn claim() -> Option<Inheritance> {
         let count = env::var(VARIABLE).ok()?.parse().ok()?;
         let channel = UnixStream::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
-        // Fails for whatever is no Unix socket.
+        // Fails for anything but a Unix socket.
         channel.local_addr().ok()?;
         if let Err(error) = File::open("/dev/null").and_then(|null| Ok(dup2_stdin(null)?)) {
             log::warn!("programs started here keep the supervisor waiting: /dev/null: {error}");
@@ -51,25 +52,26 @@ fn inheritance() -> Option<&'static Inheritance> {
     INHERITANCE.get_or_init(Inheritance::claim).as_ref()
 }
 
-/// Whether a supervisor started this process.
+/// Returns true if a supervisor started this process.
 pub(crate) fn is_worker() -> bool {
     inheritance().is_some()
 }
 
-/// In a worker: the socket that was bound next in the supervisor.
+/// Returns, in a worker, the next socket in the order in which the supervisor bound them.
 ///
 /// # Errors
 ///
-/// `InvalidInput` if there is none; else the system's.
+/// Returns `InvalidInput` if none is left, or the system's error.
 pub(crate) fn next_socket() -> io::Result<Option<OwnedFd>> {
     inheritance().map(Inheritance::next_socket).transpose()
 }
 
-/// In a worker: what its supervisor's orders come through. Sockets that were not taken are closed.
+/// Returns, in a worker, the channel for the orders of its supervisor. Closes sockets that were not
+/// taken.
 ///
 /// # Errors
 ///
-/// The system's.
+/// Returns the system's error.
 pub(crate) fn channel() -> io::Result<Option<UnixStream>> {
     let Some(inheritance) = inheritance() else { return Ok(None) };
     while inheritance.next_socket().is_ok() {}

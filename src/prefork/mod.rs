@@ -1,14 +1,14 @@
-//! Worker processes: a supervisor that starts its own program again, with the listening sockets
-//! handed down. Knows processes and descriptors; must not know what is served.
+//! Worker processes: a supervisor that starts its own program again and hands the listening sockets
+//! down. Knows processes and descriptors; must not know the service.
 //!
 //! ```text
 //!  supervisor: bind ─▶ start workers, keep as many ─▶ stop: close, tell, wait
-//!  worker:     bind = take what was handed down ─▶ the reactor, until told to stop
+//!  worker:     bind = take the inherited sockets ─▶ the reactor, until told to stop
 //! ```
 //!
-//! A worker's standard input is its end of a pair of Unix sockets, the channel: the sockets come
-//! through it first (`handoff`), then orders (`reactor::Channel`). Either side hears of the
-//! other one's end, however it comes, by the end of the channel.
+//! A worker's standard input is its end of a pair of Unix sockets, the channel. The sockets come
+//! through it first (`handoff`), then orders (`reactor::Channel`). Either side learns that the
+//! other has ended when the channel closes.
 
 mod handoff;
 mod inheritance;

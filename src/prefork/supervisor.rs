@@ -1,5 +1,5 @@
-//! The supervisor: keeps as many workers as it should have, and stops them in good order. Serves
-//! nobody itself.
+//! The supervisor: keeps the configured number of workers running, and stops them in order. Serves
+//! no connections itself.
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -12,19 +12,19 @@ use crate::clock::Clock;
 use crate::now::{Now, millis};
 use crate::reactor::{Poller, StopRequest};
 
-/// A worker that lived for less died young: what killed it may kill the next one, too.
+/// A worker that ends sooner has failed early: its replacement may fail for the same reason.
 const YOUNG_MS: u64 = 5_000;
-/// Who follows one that died young starts at once the first time, then after this, doubled each
-/// time up to a limit.
+/// The delay before a worker that failed early is replaced: none the first time, then this, doubled
+/// each time up to a limit.
 const BACK_OFF_MS: u64 = 125;
 const BACK_OFF_MAX_MS: u64 = 8_000;
-/// Workers heed [`Limits::drain`](crate::Limits::drain) themselves; who has not ended so much
-/// later is killed.
+/// Workers observe [`Limits::drain`](crate::Limits::drain) themselves. One that has not ended this
+/// much later is killed.
 const GRACE_MS: u64 = 1_000;
 
-/// A bound socket that workers share.
+/// A bound socket shared by all workers.
 pub(crate) trait SharedSocket: AsFd {
-    /// Lets no more peers connect, if the system can: for all that share it.
+    /// Makes the socket refuse new peers, if the system can, for all processes that share it.
     fn refuse_new(&self);
 }
 
@@ -33,30 +33,30 @@ pub(crate) struct Supervisor<S> {
     clock: Clock,
     now: Now,
     program: PathBuf,
-    /// Bound; every worker has copies. None from the moment on that it is stopping.
+    /// The bound sockets, of which every worker has copies. Empty once the supervisor is stopping.
     sockets: Vec<S>,
     slots: Vec<Slot>,
     drain: Duration,
-    /// What the workers were told.
+    /// The last order given to the workers.
     told: StopRequest,
-    /// When those who are still there are killed.
+    /// The time to kill the remaining workers.
     kill_ms: Option<u64>,
 }
 
-/// Room for one worker.
+/// The place of one worker.
 enum Slot {
     Runs(Worker, BackOff),
-    /// A worker starts at this time.
+    /// A worker starts at the given time.
     Waits {
         until_ms: u64,
         back_off: BackOff,
     },
-    /// Its worker has ended, and the server is stopping.
+    /// The worker has ended, and the server is stopping.
     Empty,
 }
 
 impl Slot {
-    /// Whether its worker has ended, and nobody has taken note of it.
+    /// Returns true if the worker has ended and has not been reaped.
     fn has_ended(&mut self) -> bool {
         match self {
             Slot::Runs(worker, _) => worker.ended().is_some(),
@@ -65,7 +65,7 @@ impl Slot {
     }
 }
 
-/// How long the next worker waits if this one dies young.
+/// The delay before the next worker starts if this one fails early.
 #[derive(Clone, Copy)]
 struct BackOff {
     next_ms: u64,
@@ -74,7 +74,7 @@ struct BackOff {
 impl BackOff {
     const NONE: BackOff = BackOff { next_ms: 0 };
 
-    /// How long to wait now, and what comes after that.
+    /// Returns the delay for now, and the following one.
     fn step(self) -> (u64, BackOff) {
         let next_ms = (self.next_ms * 2).clamp(BACK_OFF_MS, BACK_OFF_MAX_MS);
         (self.next_ms, BackOff { next_ms })
@@ -82,11 +82,11 @@ impl BackOff {
 }
 
 impl<S: SharedSocket> Supervisor<S> {
-    /// A supervisor of so many workers, which serve what comes to `sockets`.
+    /// Creates a supervisor of `workers` workers, which serve connections to `sockets`.
     ///
     /// # Errors
     ///
-    /// The system's, if it does not know which program this is.
+    /// Returns the system's error if it cannot name the current program.
     pub(crate) fn new(
         poller: Poller,
         sockets: Vec<S>,
@@ -103,17 +103,18 @@ impl<S: SharedSocket> Supervisor<S> {
         Ok(Supervisor { poller, clock, now, program, sockets, slots, drain, told, kill_ms })
     }
 
-    /// Runs until it is told to stop and the last worker has ended.
+    /// Runs until the server is stopped and the last worker has ended.
     ///
     /// # Errors
     ///
-    /// The poller failed. The workers then drain, because the channels to them close.
+    /// Returns the error of the poller. The channels then close, so the workers drain.
     pub(crate) fn run(mut self) -> io::Result<()> {
         loop {
             self.now = self.clock.read();
             self.heed();
             if self.slots.iter_mut().any(Slot::has_ended) {
-                // Perhaps for a signal that went to all: then ours has come as well.
+                // The cause may be a signal sent to the whole process group: read our own copy of
+                // it.
                 self.poller.wait(Some(Duration::ZERO))?;
                 self.heed();
             }
@@ -136,15 +137,16 @@ impl<S: SharedSocket> Supervisor<S> {
         Some(Duration::from_millis(due_ms).saturating_sub(self.now.elapsed()))
     }
 
-    /// Does what signals and other threads asked for.
+    /// Handles signals and requests of other threads.
     fn heed(&mut self) {
         let wish = self.poller.stop_request();
         if wish <= self.told {
             return;
         }
         self.told = wish;
-        // First of all: connections are now accepted by a worker or refused. A worker empties the
-        // queue of a listener before it closes its copy, and the last copy closes the queue.
+        // Refuse first: from now on a connection is accepted by a worker or refused. A worker
+        // empties the queue of a listener before it closes its copy, and the last copy closes the
+        // queue.
         self.sockets.iter().for_each(SharedSocket::refuse_new);
         self.sockets.clear();
         let wait_ms = match wish {
@@ -165,7 +167,7 @@ impl<S: SharedSocket> Supervisor<S> {
         log::info!("stopping: {count} worker processes to end");
     }
 
-    /// Takes note of workers that have ended.
+    /// Reaps workers that have ended.
     fn reap(&mut self) {
         for slot in &mut self.slots {
             let Slot::Runs(worker, back_off) = slot else { continue };
@@ -190,7 +192,7 @@ impl<S: SharedSocket> Supervisor<S> {
         }
     }
 
-    /// Starts the workers that are due.
+    /// Starts the workers whose start time has come.
     fn start(&mut self) {
         for slot in &mut self.slots {
             let Slot::Waits { until_ms, back_off } = *slot else { continue };
@@ -206,7 +208,7 @@ impl<S: SharedSocket> Supervisor<S> {
                 Err(error) => {
                     let (wait_ms, back_off) = back_off.step();
                     log::error!(
-                        "no worker process ({}): {error}; trying again in {wait_ms} ms",
+                        "cannot start a worker process ({}): {error}; trying again in {wait_ms} ms",
                         self.program.display()
                     );
                     Slot::Waits { until_ms: now_ms + wait_ms, back_off }
@@ -215,7 +217,7 @@ impl<S: SharedSocket> Supervisor<S> {
         }
     }
 
-    /// Kills those who had time enough to end.
+    /// Kills the workers that have not ended in time.
     fn kill(&mut self) {
         if self.kill_ms.is_none_or(|kill_ms| kill_ms > self.now.millis()) {
             return;

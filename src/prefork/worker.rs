@@ -11,7 +11,7 @@ use super::handoff;
 use super::inheritance::VARIABLE;
 use crate::reactor::{Channel, Poller, StopRequest};
 
-/// A process, and the channel to it.
+/// A process and the channel to it.
 pub(super) struct Worker {
     process: Child,
     channel: Channel,
@@ -23,7 +23,7 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// Returns the system's error.
     pub(super) fn start<S: AsFd>(
         program: &PathBuf,
         sockets: &[S],
@@ -31,7 +31,7 @@ impl Worker {
         now_ms: u64,
     ) -> io::Result<Worker> {
         let (ours, theirs) = UnixStream::pair()?;
-        // Before the process is there: it finds them, and nobody has to wait for anybody.
+        // Send them before the process starts, so that it never waits for them.
         for socket in sockets {
             handoff::send(&ours, socket.as_fd())?;
         }
@@ -56,17 +56,17 @@ impl Worker {
     }
 
     pub(super) fn kill(&mut self) {
-        // An error says that it has ended already.
+        // An error means that it has already ended.
         let _ = self.process.kill();
     }
 
-    /// How it ended, if it has.
+    /// Returns the exit status if the process has ended.
     pub(super) fn ended(&mut self) -> Option<io::Result<ExitStatus>> {
         if !self.channel.heard().ended {
             return None;
         }
-        // A process closes what it has open shortly before it is gone. One that closed its
-        // channel and lives on can be told nothing any more.
+        // A process closes its descriptors shortly before it ends. A worker that closed its channel
+        // and keeps running cannot receive orders any more.
         self.kill();
         Some(self.process.wait())
     }

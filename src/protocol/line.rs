@@ -1,19 +1,20 @@
-//! Lines: text that ends in LF or CRLF, as people type it and as many protocols have it.
+//! Lines: text that ends in LF or CRLF, as people type it and as many protocols use it.
 
 use std::fmt;
 
 use crate::close::Close;
 use crate::handler::framed::{Protocol, Step};
 
-/// A decoder of lines: LF or CRLF ends one, and is no part of it. A CR anywhere else is.
+/// A decoder of lines. Each ends in LF or CRLF, which is not part of the line. A CR anywhere else
+/// is.
 ///
-/// A line longer than the limit does not end the connection: it is told as [`Line::TooLong`] as
-/// soon as that is certain, once, and the rest of it is skipped as it comes, so that the longest
-/// line takes no more memory than the limit. What a line costs does not depend on how slowly it
-/// comes: no byte is looked at twice for its end.
+/// A line longer than the limit does not end the connection. It is reported once, as
+/// [`Line::TooLong`], as soon as it exceeds the limit, and the rest of it is skipped as it arrives,
+/// so that no line takes more memory than the limit. The cost of a line does not depend on how
+/// slowly it arrives: no byte is searched twice for an LF.
 ///
-/// A line that has not ended when the input does is lost, as any message is that is incomplete by
-/// then: who was cut off in the middle of a line may have meant to say something else.
+/// A line that has not ended when the input does is dropped, like any message that is incomplete by
+/// then: a client cut off in the middle of a line may have meant to send a different one.
 ///
 /// ```
 /// use socketserver::protocol::line::{Line, Lines};
@@ -41,38 +42,38 @@ use crate::handler::framed::{Protocol, Step};
 /// ```
 pub struct Lines {
     limit: usize,
-    /// So many bytes at the front of the input are known to hold no LF.
+    /// The number of bytes at the front of the input that are known to hold no LF.
     scanned: usize,
-    /// What comes up to the next LF belongs to a line that was told to be too long.
+    /// True while the rest of a line that was reported as too long is skipped.
     skipping: bool,
 }
 
-/// A line as it came, or that it was too long.
+/// A line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// A line without its end: any bytes but LF.
     Text(&'a [u8]),
-    /// A line longer than the limit. Nothing of it is kept.
+    /// A line longer than the limit. Its bytes are dropped.
     TooLong,
 }
 
 impl Lines {
-    /// The limit unless another is given, in bytes: 4,096, what a terminal lets a person type.
+    /// The default limit in bytes: 4,096, the longest line that a terminal accepts.
     pub const LIMIT: usize = 4096;
 
-    /// Lines of up to [`LIMIT`](Lines::LIMIT) bytes, their ends not counted.
+    /// Creates a decoder of lines of up to [`LIMIT`](Lines::LIMIT) bytes, without their ends.
     pub fn new() -> Lines {
         Lines::with_limit(Lines::LIMIT)
     }
 
-    /// Lines of up to `limit` bytes, their ends not counted. It should be less than
-    /// [`Limits::pending_input`](crate::Limits::pending_input), or the connection ends before
-    /// a line is told to be too long.
+    /// Creates a decoder of lines of up to `limit` bytes, without their ends. The limit should be
+    /// less than [`Limits::pending_input`](crate::Limits::pending_input), or the connection ends
+    /// before a line is reported as too long.
     pub fn with_limit(limit: usize) -> Lines {
         Lines { limit, scanned: 0, skipping: false }
     }
 
-    /// Takes input that belongs to a line that is too long.
+    /// Skips input that belongs to a line that is too long.
     fn skip<'a>(&mut self, input: &[u8]) -> Step<Line<'a>> {
         match end_of_line(input) {
             _ if input.is_empty() => Step::NeedMore,
@@ -84,9 +85,9 @@ impl Lines {
         }
     }
 
-    /// Looks at input of which the first bytes, as many as the limit and one more, hold no LF.
+    /// Handles input whose first `limit` + 1 bytes hold no LF.
     fn overlong<'a>(&mut self, input: &'a [u8]) -> Step<Line<'a>> {
-        // The one byte more may be the CR of an end.
+        // The additional byte may be the CR of a line end.
         let (text, rest) = input.split_at(self.limit);
         match rest {
             b"\r" => Step::NeedMore,

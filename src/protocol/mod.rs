@@ -1,5 +1,5 @@
-//! Protocols: sans-IO decoders and the encoders that answer them. They know bytes and rules;
-//! no socket, no clock, no handler.
+//! Protocols: sans-IO decoders, and the encoders of the answers. They know bytes and rules; no
+//! socket, no clock, no handler.
 
 #[cfg(feature = "http")]
 pub mod http;

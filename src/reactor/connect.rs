@@ -15,7 +15,7 @@ use super::part::Part;
 use super::resolve::Resolver;
 use super::source::Source;
 use super::system::System;
-use crate::handler::context::Dial;
+use crate::handler::effect::Dial;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;

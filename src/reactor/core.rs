@@ -146,7 +146,7 @@ impl<S: System> Core<S> {
         }
     }
 
-    #[cfg(debug_assertions)]
+    #[cfg(all(debug_assertions, feature = "testkit"))]
     pub(super) fn check_rest(&self) {
         let (permits, connections) = (self.permits.len(), self.hub.len());
         assert!(permits <= connections, "{permits} permits for {connections} connections");

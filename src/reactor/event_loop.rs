@@ -251,12 +251,13 @@ impl<S: System> Reactor<'_, S> {
     }
 
     /// Returns the number of connections of this loop.
+    #[cfg(feature = "testkit")]
     pub(crate) fn len(&self) -> usize {
         self.core.len()
     }
 
     /// Checks that no connection has been forgotten when no work is left.
-    #[cfg(debug_assertions)]
+    #[cfg(all(debug_assertions, feature = "testkit"))]
     pub(crate) fn check_rest(
         &self,
         is_readable: impl Fn(&S::Socket) -> bool,

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{error, fmt};
 
-use crate::handler::context::Effect;
+use crate::handler::effect::Effect;
+use crate::handler::notifier::Notifier;
 use crate::id::Id;
 use crate::mailbox::{Doorbell, Mailbox, Refused, Taken};
 use crate::metrics::Metrics;
@@ -251,6 +252,17 @@ impl ServerHandle {
         self.shared.commands.send(command).map_err(|refused| match refused {
             Refused::Full(_) => HandleError::Full,
             Refused::Closed(_) => HandleError::Gone,
+        })
+    }
+
+    /// Returns a notifier for the handlers of the loop, for any thread. Its notifications do not
+    /// count against the limit of the command queue.
+    pub(crate) fn notifier(&self) -> Notifier {
+        let handle = self.clone();
+        Notifier::new(move |to, note| {
+            let sent = handle.shared.commands.send_beyond(Effect::Notify(to, note));
+            // The server has ended.
+            panics::drop_quietly(sent.map_err(Refused::into_message));
         })
     }
 

@@ -57,15 +57,22 @@ pub(crate) use self::channel::Channel;
 pub(crate) use self::datagram_socket::DatagramSocket;
 pub(crate) use self::datagrams::DatagramEndpoints;
 pub(crate) use self::event_loop::Reactor;
-pub(crate) use self::group::{Member, members};
+#[cfg(any(feature = "processes", feature = "testkit"))]
 pub(crate) use self::handle::StopRequest;
 pub use self::handle::{HandleError, ServerHandle};
 pub(crate) use self::listen::{Listener, QUEUE};
-pub(crate) use self::lookup::Lookup;
 pub(crate) use self::poller::Poller;
 pub(crate) use self::service::ServiceKind;
 pub(crate) use self::setup::{Budgets, Setup};
 pub(crate) use self::several::run as run_several;
-pub(crate) use self::several::share;
-pub(crate) use self::source::Source;
-pub(crate) use self::system::{DatagramTransport, System};
+pub(crate) use self::system::DatagramTransport;
+
+// A simulation is a system of its own.
+#[cfg(feature = "testkit")]
+pub(crate) use self::{
+    group::{Member, members},
+    lookup::Lookup,
+    several::share,
+    source::Source,
+    system::System,
+};

@@ -14,7 +14,7 @@ use super::shard::ShardMail;
 use super::system::System;
 use super::workers::Workers;
 use crate::exec::{BlockingPool, Executor};
-use crate::handler::context::Dial;
+use crate::handler::effect::Dial;
 use crate::hub::{self, Hub};
 use crate::id::Shard;
 use crate::limits::Limits;
@@ -99,6 +99,7 @@ impl<'s, S: System> Reactor<'s, S> {
         let counters = system.handle().counters();
         let mut hub = Hub::new(limits.clone(), budgets.hub, executor, shard, counters, stopwatch);
         hub.set_ordinary_path(setup.takes_ordinary_path);
+        hub.set_notifier(system.handle().notifier());
         hub.note_time(now);
         if limits.connections_per_peer.is_some() {
             hub.note_departures();

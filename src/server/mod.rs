@@ -6,8 +6,8 @@ use std::{fmt, io};
 
 use self::endpoint::Place;
 use crate::handler::blocking::BlockingService;
-use crate::handler::context::Dial;
 use crate::handler::datagram::DatagramHandler;
+use crate::handler::effect::Dial;
 use crate::handler::{Handler, Service};
 use crate::limits::Limits;
 use crate::mode::Mode;

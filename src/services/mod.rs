@@ -1,5 +1,5 @@
-//! Services: what people start. Each is a handler, the protocol it speaks if its input is
-//! messages, and what connections share.
+//! Ready-made services. Each consists of a handler, the protocol of its messages if it has any, and
+//! the state that its connections share.
 
 pub mod chat;
 pub mod session;

@@ -9,16 +9,20 @@ use std::{fmt, io};
 use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::exec::{Executor, Task};
 use crate::handler::Handler;
-use crate::handler::context::{Dial, Effect};
+use crate::handler::effect::{Dial, Effect};
+use crate::handler::notification::Message;
+use crate::handler::notifier::Notifier;
 use crate::hub::{Budgets, Hub, Readiness};
 use crate::id::Id;
 use crate::id::Shard;
 use crate::limits::Limits;
+use crate::mailbox::{Doorbell, Mailbox, Refused};
 use crate::metrics::Metrics;
 use crate::metrics::counters::{Counters, CountersReader};
 use crate::metrics::stopwatch::Stopwatch;
 use crate::net::destination::Destination;
 use crate::net::peer::Peer;
+use crate::panics;
 use crate::topic::Topic;
 
 /// The client's end of a connection in a [`Network`].
@@ -39,6 +43,8 @@ pub struct Network {
     pub(super) dials: VecDeque<(usize, Dial)>,
     /// Tasks taken by workers: calls of handlers and offloaded jobs, each with its reactor.
     pub(super) tasks: Vec<(usize, Task)>,
+    /// What other threads tell handlers.
+    pub(super) mail: Mailbox<(Id, Message)>,
 }
 
 pub(super) struct End {
@@ -98,10 +104,15 @@ impl Network {
     }
 
     fn make(limits: Limits, executor: Executor, reactors: usize) -> Network {
+        // Every turn looks into it.
+        let mail = Mailbox::new(&Doorbell::new(|| {}));
         let hub = |index, counters| {
             let shard = Shard::new(index, reactors);
             let budgets = Budgets::default();
-            Hub::new(limits.clone(), budgets, executor, shard, counters, Stopwatch::default())
+            let stopwatch = Stopwatch::default();
+            let mut hub = Hub::new(limits.clone(), budgets, executor, shard, counters, stopwatch);
+            hub.set_notifier(notifier(&mail));
+            hub
         };
         let counters: Vec<Counters> = (0..reactors).map(|_| Counters::new()).collect();
         Network {
@@ -112,6 +123,7 @@ impl Network {
             stray: Vec::new(),
             dials: VecDeque::new(),
             tasks: Vec::new(),
+            mail,
         }
     }
 
@@ -270,6 +282,7 @@ impl Network {
             self.deliver(Client(at));
         }
         self.deliver_stray();
+        self.deliver_mail();
         for _ in 0..self.tasks.len() {
             self.work(0);
         }
@@ -400,6 +413,14 @@ impl Network {
     fn wire(&self, client: Client) -> MutexGuard<'_, Wire> {
         lock(&self.ends[client.0].wire)
     }
+}
+
+fn notifier(mail: &Mailbox<(Id, Message)>) -> Notifier {
+    let mail = mail.clone();
+    Notifier::new(move |to, note| {
+        let sent = mail.send((to, note));
+        panics::drop_quietly(sent.map_err(Refused::into_message));
+    })
 }
 
 impl fmt::Debug for Network {

@@ -3,6 +3,7 @@
 
 use super::network::{Client, Network};
 use super::wire::lock;
+use crate::handler::effect::Effect;
 use crate::now::Now;
 
 impl Network {
@@ -25,6 +26,13 @@ impl Network {
         for (client, readiness) in self.stray.drain(..) {
             let end = &self.ends[client.0];
             self.hubs[end.reactor].note(end.id, readiness);
+        }
+    }
+
+    /// Delivers notifications of other threads.
+    pub(super) fn deliver_mail(&mut self) {
+        for (to, note) in self.mail.take_all() {
+            self.hubs[0].obey(Effect::Notify(to, note));
         }
     }
 
@@ -78,7 +86,7 @@ impl Network {
             wire.edge && !wire.server_gone
         });
         let is_due = self.next_ms().is_some_and(|due_ms| due_ms <= self.now_ms());
-        !has_news && self.tasks.is_empty() && !is_due
+        !has_news && !self.mail.must_wait(|_| true) && self.tasks.is_empty() && !is_due
     }
 
     /// In debug builds, checks that no connection was forgotten: none has readable input or

@@ -1,14 +1,15 @@
 //! Calls of the handler, and the effects that it records. The second part of [`Exchange`].
 
+use super::cold::Cold;
 use super::exchange::Exchange;
 use super::flags::Flags;
 use super::state::Output;
 use crate::close::Close;
 use crate::exec::{Call, Job, Returned};
-use crate::handler::context::{Effect, Undelivered};
+use crate::handler::effect::Effect;
 use crate::hub::shards;
 use crate::hub::transport::Transport;
-use crate::hub::turn::{Config, Turn};
+use crate::hub::turn::{Action, Config, Turn};
 use crate::id::{Id, Shard};
 use crate::panics;
 
@@ -26,14 +27,12 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Delivers the notes of other handlers and threads.
+    /// Calls the handler for its notifications.
     pub(super) fn deliver_notifications(&mut self, id: Id, turn: &mut Turn) {
         while self.state.is_open() && self.state.is_here() {
-            let Some((_, note)) = self.io.cold_if_any().and_then(|cold| cold.pop_notification())
-            else {
-                return;
-            };
-            self.call(id, turn, Call::Notify(note));
+            let next = self.io.cold_if_any().and_then(Cold::pop_notification);
+            let Some((_, notification)) = next else { return };
+            self.call(id, turn, Call::Notify(notification));
             // A handler that takes over has its `on_open` first.
             self.open_if_new(id, turn);
         }
@@ -158,11 +157,16 @@ impl<T: Transport> Exchange<T> {
                 Effect::Upgrade(to) => {
                     self.callee.replace(to);
                     self.state.upgrade(record.stopping);
-                    pending.push_effect(id, Effect::CancelWake);
+                    if let Some(cold) = self.io.cold_if_any() {
+                        cold.forget_all_rung();
+                    }
+                    pending.push_effect(id, Effect::CancelTimers);
                 }
                 other => {
-                    if matches!(other, Effect::WakeAt(_)) {
-                        self.state.forget_ring();
+                    if let Effect::SetTimer { key, .. } | Effect::CancelTimer(key) = other {
+                        if let Some(cold) = self.io.cold_if_any() {
+                            cold.forget_rung(key);
+                        }
                     }
                     if config.shard != Shard::ONLY && shards::concerns_others(config.shard, &other)
                     {
@@ -247,9 +251,8 @@ impl<T: Transport> Exchange<T> {
         }
         if let Some(cold) = self.io.cold_if_any() {
             panics::drop_quietly(cold.take_all_work());
-            while let Some((from, note)) = cold.pop_notification() {
-                let undelivered = Box::new(Undelivered { to: id, note });
-                turn.pending.push_effect(Id::NOBODY, Effect::Notify(from, undelivered));
+            while let Some((from, notification)) = cold.pop_notification() {
+                turn.pending.push(from, Action::Return { to: id, notification });
             }
         }
         true

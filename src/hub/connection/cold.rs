@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 use super::write_queue::WriteQueue;
 use crate::close::Close;
-use crate::handler::context::{Notification, Work};
+use crate::handler::effect::Work;
+use crate::handler::notification::{Notification, Ticket};
 use crate::id::Id;
 
 /// The cold part of a connection. An idle connection has none.
@@ -20,8 +21,12 @@ pub(in crate::hub) struct Cold {
     why: Option<Close>,
     /// Bytes of input that are still read after the output has ended.
     linger_left: usize,
-    /// Notes for the handler, each with its sender.
-    notes: VecDeque<(Id, Notification)>,
+    /// For the handler, each with its sender.
+    notifications: VecDeque<(Id, Notification)>,
+    /// The bytes in those that were published.
+    published_bytes: usize,
+    /// The keys of timers that have rung: `on_timer` is due.
+    rung: VecDeque<u64>,
     offload: Offload,
     /// Connections that forwarded to this one, and are not read until its output is low again.
     waiting_senders: Vec<Id>,
@@ -35,7 +40,7 @@ enum Offload {
     #[default]
     Idle,
     /// One piece is being done or waits for a worker; these come after it.
-    Busy(VecDeque<Work>),
+    Busy(VecDeque<(Ticket, Work)>),
 }
 
 impl Cold {
@@ -46,7 +51,8 @@ impl Cold {
             && !self.is_gated
             && self.why.is_none()
             && self.linger_left == 0
-            && self.notes.is_empty()
+            && self.notifications.is_empty()
+            && self.rung.is_empty()
             && matches!(self.offload, Offload::Idle)
             && self.waiting_senders.is_empty()
             && self.throttles == 0
@@ -91,39 +97,86 @@ impl Cold {
     }
 }
 
-/// Notes for the handler.
+/// Calls of the handler that are due.
 impl Cold {
-    pub(in crate::hub) fn push_notification(&mut self, from: Id, note: Notification) {
-        self.notes.push_back((from, note));
+    pub(in crate::hub) fn push_notification(&mut self, from: Id, notification: Notification) {
+        if let Notification::Published(_, bytes) = &notification {
+            self.published_bytes += bytes.len();
+        }
+        self.notifications.push_back((from, notification));
     }
 
     pub(super) fn pop_notification(&mut self) -> Option<(Id, Notification)> {
-        self.notes.pop_front()
+        let (from, notification) = self.notifications.pop_front()?;
+        if let Notification::Published(_, bytes) = &notification {
+            self.published_bytes -= bytes.len();
+        }
+        Some((from, notification))
+    }
+
+    /// Drops the oldest message that was published.
+    pub(in crate::hub) fn drop_oldest_published(&mut self) {
+        let is_published = |(_, n): &(Id, Notification)| matches!(n, Notification::Published(..));
+        let at = self.notifications.iter().position(is_published);
+        if let Some((_, Notification::Published(_, bytes))) =
+            at.and_then(|at| self.notifications.remove(at))
+        {
+            self.published_bytes -= bytes.len();
+        }
     }
 
     pub(in crate::hub) fn has_notifications(&self) -> bool {
-        !self.notes.is_empty()
+        !self.notifications.is_empty()
+    }
+
+    /// Returns the bytes of published messages that wait for the handler.
+    pub(in crate::hub) fn published_bytes(&self) -> usize {
+        self.published_bytes
+    }
+
+    /// A timer has rung. One that rings again before the handler is called rings once.
+    pub(in crate::hub) fn push_rung(&mut self, key: u64) {
+        if !self.rung.contains(&key) {
+            self.rung.push_back(key);
+        }
+    }
+
+    pub(super) fn pop_rung(&mut self) -> Option<u64> {
+        self.rung.pop_front()
+    }
+
+    pub(in crate::hub) fn has_rung(&self) -> bool {
+        !self.rung.is_empty()
+    }
+
+    /// A timer is set again or cancelled: the handler is not called for it, though it has rung.
+    pub(super) fn forget_rung(&mut self, key: u64) {
+        self.rung.retain(|rung| *rung != key);
+    }
+
+    pub(super) fn forget_all_rung(&mut self) {
+        self.rung.clear();
     }
 }
 
 /// Offloaded work.
 impl Cold {
     /// Adds a piece of work. Returns true if the connection had none under way.
-    pub(in crate::hub) fn push_work(&mut self, work: Work) -> bool {
+    pub(in crate::hub) fn push_work(&mut self, ticket: Ticket, work: Work) -> bool {
         match &mut self.offload {
             Offload::Idle => {
-                self.offload = Offload::Busy(VecDeque::from([work]));
+                self.offload = Offload::Busy(VecDeque::from([(ticket, work)]));
                 true
             }
             Offload::Busy(waiting) => {
-                waiting.push_back(work);
+                waiting.push_back((ticket, work));
                 false
             }
         }
     }
 
     /// Takes the next piece of work.
-    pub(in crate::hub) fn pop_work(&mut self) -> Option<Work> {
+    pub(in crate::hub) fn pop_work(&mut self) -> Option<(Ticket, Work)> {
         match &mut self.offload {
             Offload::Idle => None,
             Offload::Busy(waiting) => waiting.pop_front(),
@@ -141,7 +194,7 @@ impl Cold {
         }
     }
 
-    pub(super) fn take_all_work(&mut self) -> VecDeque<Work> {
+    pub(super) fn take_all_work(&mut self) -> VecDeque<(Ticket, Work)> {
         match std::mem::take(&mut self.offload) {
             Offload::Idle => VecDeque::new(),
             Offload::Busy(waiting) => waiting,

@@ -43,7 +43,7 @@ impl<T: Transport> Duplex<T> {
         self.bytes_in > 0
     }
 
-    #[cfg(debug_assertions)]
+    #[cfg(all(debug_assertions, feature = "testkit"))]
     pub(super) fn transport(&self) -> &T {
         &self.transport
     }

@@ -8,7 +8,7 @@ use super::callee::Callee;
 use super::cold::Cold;
 use super::duplex::{Duplex, READ_SIZE};
 use super::flags::Flags;
-use super::state::{Input, Life, Output, State, Stop, Timer};
+use super::state::{Input, Life, Output, State, Stop};
 use std::io;
 
 use crate::close::{Close, Timeout};
@@ -105,9 +105,9 @@ impl<T: Transport> Exchange<T> {
             self.deliver_notifications(id, turn);
         }
         // Input goes first: after a pause of the whole process it may be what the timer was set
-        // for. But a handler that goes to a worker with each piece of input would never be woken.
+        // for. But a handler that goes to a worker with each piece of input would never be called.
         if has_come_back {
-            self.wake(id, turn);
+            self.ring(id, turn);
         }
         self.take_input(id, input, turn.config.limits.read_budget, turn);
         self.finish_pass(id, input, turn);
@@ -115,7 +115,7 @@ impl<T: Transport> Exchange<T> {
 
     /// The rest of a pass, once input was taken.
     pub(super) fn finish_pass(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
-        self.wake(id, turn);
+        self.ring(id, turn);
         if self.state.has_any(Flags::ERROR_PENDING.with(Flags::MESSAGE_LATE))
             || self.state.stop() != Stop::No
         {
@@ -126,10 +126,11 @@ impl<T: Transport> Exchange<T> {
         debug_assert!(turn.record.out.is_empty() && turn.record.effects.is_empty());
     }
 
-    fn wake(&mut self, id: Id, turn: &mut Turn) {
-        if self.state.timer() == Timer::Rang && self.state.is_here() {
-            self.state.cancel_timer();
-            self.call(id, turn, Call::Wake);
+    /// Calls the handler for the timers that have rung.
+    fn ring(&mut self, id: Id, turn: &mut Turn) {
+        while self.state.is_here() && self.state.is_open() {
+            let Some(key) = self.io.cold_if_any().and_then(Cold::pop_rung) else { return };
+            self.call(id, turn, Call::Timer(key));
         }
     }
 }

@@ -11,6 +11,7 @@ mod output;
 pub(super) mod state;
 mod write_queue;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use self::duplex::READ_SIZE;
@@ -29,9 +30,11 @@ use super::turn::{Action, Turn};
 use crate::close::Close;
 use crate::exec::Job;
 use crate::handler::Handler;
+use crate::handler::notification::Notification;
 use crate::id::Id;
-use crate::limits::Limits;
+use crate::limits::{Limits, SlowConsumer};
 use crate::net::peer::Peer;
+use crate::topic::Topic;
 
 pub(super) struct Connection<T> {
     exchange: Exchange<T>,
@@ -251,6 +254,25 @@ impl<T: Transport> Connection<T> {
         self.exchange.io.receive(slice, collects, &mut self.exchange.state, turn)
     }
 
+    /// Queues a published message for its handler. A handler that is too slow meets the policy for
+    /// slow consumers.
+    pub(super) fn notify_published(&mut self, topic: &Topic, message: Arc<[u8]>, limits: &Limits) {
+        let hard = limits.output_hard;
+        let cold = self.exchange.io.cold_mut();
+        if cold.published_bytes() > hard {
+            match limits.slow_consumer {
+                SlowConsumer::Close => return self.cut(Close::SlowConsumer),
+                SlowConsumer::DropNewest => return,
+                SlowConsumer::DropOldest => {
+                    while cold.published_bytes() > hard.saturating_sub(message.len()) {
+                        cold.drop_oldest_published();
+                    }
+                }
+            }
+        }
+        cold.push_notification(Id::NOBODY, Notification::Published(topic.clone(), message));
+    }
+
     pub(super) fn memberships(&self) -> Memberships {
         self.memberships
     }
@@ -298,6 +320,7 @@ impl<T: Transport> Connection<T> {
 /// For the checks of debug builds.
 #[cfg(debug_assertions)]
 impl<T: Transport> Connection<T> {
+    #[cfg(feature = "testkit")]
     pub(super) fn transport(&self) -> &T {
         self.exchange.io.transport()
     }

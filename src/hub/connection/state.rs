@@ -26,9 +26,8 @@
 //! Stop       No          the server stops                        Asked
 //!            Asked       its grace is over                       Overdue
 //!            any         on_stop is called                       No
-//! Timer      any         it is set                               Armed
-//!            Armed       its time has come                       Rang
-//!            any         on_wake is called, it is cancelled      Off
+//! Timers     Off         one is set                              Armed
+//!            Armed       the last one has rung, or is cancelled  Off
 //! ```
 //!
 //! Laws:
@@ -107,14 +106,13 @@ pub(in crate::hub) enum Stop {
     Overdue,
 }
 
-/// The timer that the handler has set.
+/// The timers that the handler has set. Those that have rung are in the cold part, until
+/// `on_timer` is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(in crate::hub) enum Timer {
+pub(in crate::hub) enum Timers {
     Off,
     Armed,
-    /// `on_wake` is due.
-    Rang,
 }
 
 /// All of it in eight bytes, so that one comparison tells that nothing is unusual.
@@ -126,7 +124,7 @@ pub(in crate::hub) struct State {
     output: Output,
     callbacks: Callbacks,
     stop: Stop,
-    timer: Timer,
+    timers: Timers,
     flags: Flags,
 }
 
@@ -137,7 +135,7 @@ const ORDINARY: State = State {
     output: Output::Open,
     callbacks: Callbacks::Opened,
     stop: Stop::No,
-    timer: Timer::Off,
+    timers: Timers::Off,
     flags: Flags::READABLE,
 };
 
@@ -171,7 +169,7 @@ impl State {
             self.output as u8,
             self.callbacks as u8,
             self.stop as u8,
-            self.timer as u8,
+            self.timers as u8,
             low,
             high,
         ])
@@ -420,7 +418,7 @@ impl State {
         self.callbacks = Callbacks::New;
         self.clear(Flags::PAUSED);
         self.set(Flags::RETRY_INPUT);
-        self.cancel_timer();
+        self.timers = Timers::Off;
         if self.input == Input::Ended {
             self.input = Input::Open;
             self.set(Flags::READABLE);
@@ -431,7 +429,7 @@ impl State {
     }
 }
 
-/// The stop of the server, and the handler's timer.
+/// The stop of the server, and the handler's timers.
 impl State {
     pub(in crate::hub) fn stop(&self) -> Stop {
         self.stop
@@ -452,26 +450,11 @@ impl State {
         self.stop = Stop::No;
     }
 
-    /// A second timer takes the place of the first, though that may have rung.
-    pub(in crate::hub) fn forget_ring(&mut self) {
-        if self.timer == Timer::Rang {
-            self.timer = Timer::Off;
-        }
+    pub(in crate::hub) fn set_timers(&mut self, timers: Timers) {
+        self.timers = timers;
     }
 
-    pub(in crate::hub) fn arm_timer(&mut self) {
-        self.timer = Timer::Armed;
-    }
-
-    pub(in crate::hub) fn cancel_timer(&mut self) {
-        self.timer = Timer::Off;
-    }
-
-    pub(in crate::hub) fn ring(&mut self) {
-        self.timer = Timer::Rang;
-    }
-
-    pub(in crate::hub) fn timer(&self) -> Timer {
-        self.timer
+    pub(in crate::hub) fn timers(&self) -> Timers {
+        self.timers
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::log::Slice;
 use super::{Memberships, Subscribers, Topics};
+use crate::handler::effect::Delivery;
 use crate::hub::connection::flags::Flags;
 use crate::hub::connections::Connections;
 use crate::hub::transport::Transport;
@@ -15,7 +16,7 @@ use crate::id::Id;
 const WRITE_COST: usize = 512;
 
 /// Serves the topics in turn, as far as the budget goes; the rest comes in the next turn.
-pub(in crate::hub) struct Delivery {
+pub(in crate::hub) struct Courier {
     /// For one turn, in bytes.
     budget: usize,
     /// The part of it that is left.
@@ -26,9 +27,9 @@ pub(in crate::hub) struct Delivery {
     scratch: Vec<u8>,
 }
 
-impl Delivery {
-    pub(in crate::hub) fn new(budget: usize) -> Delivery {
-        Delivery { budget, left: 0, collecting: Vec::new(), scratch: Vec::new() }
+impl Courier {
+    pub(in crate::hub) fn new(budget: usize) -> Courier {
+        Courier { budget, left: 0, collecting: Vec::new(), scratch: Vec::new() }
     }
 
     pub(in crate::hub) fn run<T: Transport>(
@@ -58,9 +59,16 @@ impl Delivery {
     /// Gives the members of one topic what they have not got of its pass.
     fn serve<T: Transport>(&mut self, topic: &mut Subscribers, connections: &mut Connections<T>) {
         while self.left > 0 {
-            let Some((id, offsets)) = topic.next_member() else { return };
+            let Some((id, offsets, delivery)) = topic.next_member() else { return };
             let Some(connection) = connections.get_mut(id) else { continue };
-            if offsets.is_empty() || !connection.state().accepts_output() {
+            if offsets.is_empty() {
+                continue;
+            }
+            if delivery == Delivery::Handler {
+                self.serve_handler(id, offsets, topic, connections);
+                continue;
+            }
+            if !connection.state().accepts_output() {
                 continue;
             }
             let keeps_boundaries = connection.keeps_boundaries();
@@ -81,6 +89,27 @@ impl Delivery {
                 connections.receive(id, topic.log.slice(&offsets))
             };
             self.left = self.left.saturating_sub(len + WRITE_COST);
+        }
+    }
+
+    /// Notifies the handler of a member of each message. One that has not got all of them when the
+    /// budget is used up comes first in the next turn.
+    fn serve_handler<T: Transport>(
+        &mut self,
+        id: Id,
+        mut offsets: Range<u64>,
+        topic: &mut Subscribers,
+        connections: &mut Connections<T>,
+    ) {
+        while let Some(message) = topic.log.next_shared(id, &mut offsets) {
+            self.left = self.left.saturating_sub(message.len() + WRITE_COST);
+            if !connections.notify_published(id, &topic.name, message) {
+                return;
+            }
+            if self.left == 0 {
+                topic.stay(offsets.start);
+                return;
+            }
         }
     }
 

@@ -32,6 +32,8 @@ struct Pass {
     authors: Vec<(Id, usize)>,
     /// The bytes of the pass, shared by all members that must wait: made for the first one.
     shared: Option<Arc<[u8]>>,
+    /// The same for single messages, by their index: for members whose handlers get them.
+    messages: Vec<Option<Arc<[u8]>>>,
 }
 
 impl TopicLog {
@@ -60,6 +62,7 @@ impl TopicLog {
         self.pass.end = self.end();
         self.pass.parts = self.parts.len();
         self.pass.shared = None;
+        self.pass.messages.clear();
         self.pass.authors.clear();
         self.pass.authors.extend(self.parts.iter().enumerate().map(|(at, p)| (p.author, at)));
         self.pass.authors.sort_unstable();
@@ -72,6 +75,7 @@ impl TopicLog {
         self.parts.drain(..self.pass.parts);
         self.base = self.pass.end;
         self.pass.shared = None;
+        self.pass.messages = Vec::new();
         if self.bytes.is_empty() {
             self.pass.authors.clear();
             give_back(&mut self.bytes);
@@ -127,14 +131,34 @@ impl TopicLog {
         id: Id,
         left: &mut Range<u64>,
     ) -> Option<Slice<'_>> {
-        let at = self.parts.partition_point(|part| part.start < left.start);
-        let part = self.parts.iter().skip(at).find(|part| part.author != id)?;
-        let message = part.start..part.end;
-        if message.end > left.end {
+        let (_, message) = self.advance(id, left)?;
+        Some(self.slice(&message))
+    }
+
+    /// The same, as an allocation that all members share.
+    pub(in crate::hub) fn next_shared(
+        &mut self,
+        id: Id,
+        left: &mut Range<u64>,
+    ) -> Option<Arc<[u8]>> {
+        let (at, message) = self.advance(id, left)?;
+        if self.pass.messages.len() <= at {
+            self.pass.messages.resize(at + 1, None);
+        }
+        let range = self.range(&message);
+        let shared = self.pass.messages.get_mut(at)?;
+        Some(Arc::clone(shared.get_or_insert_with(|| self.bytes[range].into())))
+    }
+
+    fn advance(&self, id: Id, left: &mut Range<u64>) -> Option<(usize, Range<u64>)> {
+        let first = self.parts.partition_point(|part| part.start < left.start);
+        let mut rest = self.parts.iter().enumerate().skip(first);
+        let (at, part) = rest.find(|(_, part)| part.author != id)?;
+        if part.end > left.end {
             return None;
         }
-        left.start = message.end;
-        Some(self.slice(&message))
+        left.start = part.end;
+        Some((at, part.start..part.end))
     }
 
     /// Returns the others' messages between two offsets, one by one.

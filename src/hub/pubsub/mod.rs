@@ -10,6 +10,7 @@ use std::ops::Range;
 use slab::Slab;
 
 use self::log::TopicLog;
+use crate::handler::effect::Delivery;
 use crate::id::Id;
 use crate::topic::Topic;
 
@@ -77,6 +78,7 @@ struct Subscribers {
 struct Member {
     id: Id,
     cursor: u64,
+    delivery: Delivery,
 }
 
 /// Membership.
@@ -93,19 +95,23 @@ impl Topics {
         }
     }
 
-    pub(super) fn join(&mut self, id: Id, name: &Topic) {
+    /// Makes a connection a member, or changes how a member gets its messages.
+    pub(super) fn join(&mut self, id: Id, name: &Topic, delivery: Delivery) {
         let key = match self.by_name.get(name) {
             Some(key) => *key,
             None => self.found(name),
         };
         let subscriptions = self.subscriptions.entry(id).or_default();
-        if subscriptions.iter().any(|subscription| subscription.topic == key) {
+        let Some(topic) = self.table.get_mut(key) else { return };
+        if let Some(known) = subscriptions.iter().find(|it| it.topic == key) {
+            if let Some(member) = topic.members.get_mut(known.place) {
+                member.delivery = delivery;
+            }
             return;
         }
-        let Some(topic) = self.table.get_mut(key) else { return };
         subscriptions.push(Subscription { topic: key, place: topic.members.len() });
         // Nothing that was published before it came.
-        topic.members.push(Member { id, cursor: topic.log.end() });
+        topic.members.push(Member { id, cursor: topic.log.end(), delivery });
     }
 
     fn found(&mut self, name: &Topic) -> usize {
@@ -139,15 +145,17 @@ impl Topics {
         }
     }
 
-    /// Returns what a member has still to get of a topic that it is about to leave, message by
-    /// message.
-    pub(super) fn undelivered(&self, id: Id, name: &Topic) -> Vec<Box<[u8]>> {
+    /// Returns the messages that a member has still to get of a topic that it is about to leave, and
+    /// how it gets them.
+    pub(super) fn undelivered(&self, id: Id, name: &Topic) -> (Delivery, Vec<Box<[u8]>>) {
         let found = self.by_name.get(name).and_then(|key| Some((*key, self.table.get(*key)?)));
-        let Some((key, topic)) = found else { return Vec::new() };
+        let Some((key, topic)) = found else { return (Delivery::Output, Vec::new()) };
         let subscription =
             self.subscriptions.get(&id).and_then(|all| all.iter().find(|s| s.topic == key));
         let member = subscription.and_then(|s| topic.members.get(s.place));
-        member.map_or_else(Vec::new, |m| topic.log.messages(id, m.cursor..topic.log.end()))
+        member.map_or((Delivery::Output, Vec::new()), |m| {
+            (m.delivery, topic.log.messages(id, m.cursor..topic.log.end()))
+        })
     }
 
     /// Ends a membership. Returns the publishers that need not be throttled any more.
@@ -293,15 +301,16 @@ impl Subscribers {
         self.log.weight() > log_max
     }
 
-    /// Returns the next member of the pass, and what it has not got of it.
-    fn next_member(&mut self) -> Option<(Id, Range<u64>)> {
+    /// Returns the next member of the pass, with the part of it that the member has not got, and how
+    /// it gets that.
+    fn next_member(&mut self) -> Option<(Id, Range<u64>, Delivery)> {
         let end = self.log.pass_end();
         let member = self.members.get_mut(self.next)?;
         self.next += 1;
         let cursor = member.cursor;
         // A member that joined since the pass began is past its end already.
         member.cursor = cursor.max(end);
-        Some((member.id, cursor..end))
+        Some((member.id, cursor..end, member.delivery))
     }
 
     /// The member that [`next_member`](Subscribers::next_member) gave has got what lies before

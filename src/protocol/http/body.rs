@@ -1,4 +1,4 @@
-//! Request bodies: by length or in chunks, handed on as they come.
+//! Request bodies, by length or in chunks, decoded piece by piece as they arrive.
 
 use super::chunk;
 use super::framing::Framing;
@@ -8,23 +8,23 @@ use super::message::Message;
 use super::refusal::{Parsed, Refusal};
 use crate::handler::framed::Step;
 
-/// Where in a body the input stands.
+/// The position of the input within a body.
 #[derive(Debug)]
 pub(super) enum Body {
-    /// So many bytes are still to come.
+    /// This many bytes are still to come.
     Length(u64),
-    /// In front of the size of a chunk; so many bytes of body came before.
+    /// Before the size of a chunk; `before` counts the bytes of the body up to here.
     ChunkSize { before: u64 },
-    /// Within a chunk.
+    /// Within a chunk, with `left` bytes to come.
     ChunkData { left: u64, before: u64 },
-    /// In front of the line end behind a chunk.
+    /// Before the line end after a chunk.
     ChunkEnd { before: u64 },
-    /// Behind the last chunk; so many bytes of trailers came before.
+    /// After the last chunk; `before` counts the bytes of trailers up to here.
     Trailers { before: usize },
 }
 
 impl Body {
-    /// The body that follows a head, if there is one.
+    /// Returns the body that follows a head, if there is one.
     pub(super) fn of(head: &Head<'_>, limits: &HttpLimits) -> Parsed<Option<Body>> {
         match head.framing() {
             Framing::None => Ok(None),
@@ -75,7 +75,7 @@ impl Body {
                     Ok(Step::Skip(2))
                 }
                 [b'\r'] => Ok(Step::NeedMore),
-                _ => Err(&Refusal { code: 400, why: "a chunk does not end where its size says" }),
+                _ => Err(&Refusal { code: 400, why: "a chunk does not end at its size" }),
             },
             Body::Trailers { before } => {
                 let room = limits.trailers.saturating_sub(before);
@@ -92,7 +92,7 @@ impl Body {
     }
 }
 
-/// As much of `input` as belongs to the body.
+/// Returns the part of `input` that belongs to the body.
 fn take(input: &[u8], left: u64) -> &[u8] {
     match usize::try_from(left) {
         Ok(left) => input.get(..left).unwrap_or(input),

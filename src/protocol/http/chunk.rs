@@ -1,24 +1,25 @@
-//! The lines around chunks (RFC 9112, section 7.1), strictly: what one parser skips and another
-//! reads is where requests get smuggled.
+//! The lines around chunks (RFC 9112, section 7.1). Strict: bytes that one parser skips and another
+//! reads allow request smuggling.
 
 use memchr::memchr;
 
 use super::bytes::{TOKEN, is_field_byte, is_field_value};
 use super::refusal::{Parsed, Refusal};
 
-/// Bytes of the line of a chunk's size, extensions and all.
+/// The longest line of a chunk's size, in bytes, including extensions.
 const SIZE_LINE_MAX: usize = 256;
-/// Hexadecimal digits of a size: what fits into 64 bits.
+/// The most hexadecimal digits of a size: 64 bits.
 const SIZE_DIGITS_MAX: usize = 16;
 
-/// The size that `input` begins with and the length of its line; `None` if it is incomplete.
+/// Returns the size at the start of `input` and the length of its line; `None` if the line is
+/// incomplete.
 pub(super) fn size(input: &[u8]) -> Parsed<Option<(u64, usize)>> {
-    let too_long = &Refusal { code: 400, why: "a chunk size line without end" };
+    let too_long = &Refusal { code: 400, why: "a chunk size line that is too long" };
     let Some((text, len)) = line(input, SIZE_LINE_MAX, too_long)? else { return Ok(None) };
     let digits = text.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digits, extensions) = text.split_at(digits);
     if digits.is_empty() || digits.len() > SIZE_DIGITS_MAX {
-        return Err(&Refusal { code: 400, why: "a chunk size that is no number" });
+        return Err(&Refusal { code: 400, why: "a chunk size that is not a number" });
     }
     let mut size = 0;
     for digit in digits {
@@ -29,10 +30,10 @@ pub(super) fn size(input: &[u8]) -> Parsed<Option<(u64, usize)>> {
     Ok(Some((size, len)))
 }
 
-/// A line of trailers, or the empty one that ends the body, and its length; `None` if it is
-/// incomplete. `room` bytes of trailers are still allowed.
+/// Returns a line of trailers, or the empty one that ends the body, and its length; `None` if the
+/// line is incomplete. `room` bytes of trailers are still allowed.
 pub(super) fn trailer(input: &[u8], room: usize) -> Parsed<Option<(&[u8], usize)>> {
-    // The line that ends them needs none of the room.
+    // The empty line that ends the trailers does not count.
     match input {
         [b'\r', b'\n', ..] => return Ok(Some((b"", 2))),
         [b'\r'] => return Ok(None),
@@ -44,16 +45,16 @@ pub(super) fn trailer(input: &[u8], room: usize) -> Parsed<Option<(&[u8], usize)
         memchr(b':', text).ok_or(&Refusal { code: 400, why: "a trailer without a colon" })?;
     let (name, value) = text.split_at(colon);
     if !TOKEN.has_all(name) {
-        return Err(&Refusal { code: 400, why: "a malformed name of a trailer" });
+        return Err(&Refusal { code: 400, why: "a malformed trailer name" });
     }
     if !is_field_value(value) {
-        return Err(&Refusal { code: 400, why: "a malformed value of a trailer" });
+        return Err(&Refusal { code: 400, why: "a malformed trailer value" });
     }
     Ok(Some((text, len)))
 }
 
-/// The line that `input` begins with, without its CR LF, and its length with it. It may be `max`
-/// bytes long; a longer one is `too_long`, whether or not its end is in sight.
+/// Returns the line at the start of `input`, without its CR LF, and its length including that. A
+/// line of more than `max` bytes is `too_long`, whether or not its end has arrived.
 fn line<'a>(
     input: &'a [u8],
     max: usize,
@@ -70,7 +71,7 @@ fn line<'a>(
     }
 }
 
-/// `;name`, `;name=value` or `;name="value"`, any number of them, without any space.
+/// Checks any number of `;name`, `;name=value` and `;name="value"`, without white space.
 fn check_extensions(mut rest: &[u8]) -> Parsed<()> {
     let bad = || &Refusal { code: 400, why: "a malformed chunk extension" };
     while let Some(extension) = rest.strip_prefix(b";") {
@@ -94,7 +95,7 @@ fn check_extensions(mut rest: &[u8]) -> Parsed<()> {
     if rest.is_empty() { Ok(()) } else { Err(bad()) }
 }
 
-/// How long a quoted string is whose opening quote has been taken, with its closing one.
+/// Returns the length of a quoted string after its opening quote, including the closing one.
 fn quoted_len(bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes.iter().enumerate();
     while let Some((at, byte)) = rest.next() {

@@ -1,6 +1,6 @@
-//! Numbers as decimal digits, without the machinery of `format!`: one is in every answer.
+//! Numbers as decimal digits, without the cost of `format!`: every answer contains one.
 
-/// Appends the digits of a number. Most lengths have few.
+/// Appends the digits of a number. Optimized for few digits, as most lengths have.
 #[inline]
 pub(super) fn append_decimal(out: &mut Vec<u8>, number: u64) {
     let digit = |unit: u64| b'0' + (number / unit % 10) as u8;

@@ -1,4 +1,4 @@
-//! Answers, as bytes.
+//! The encoder of answers.
 
 use http::StatusCode;
 
@@ -6,7 +6,7 @@ use super::decimal::append_decimal;
 use super::opening;
 use super::version::Version;
 
-/// The head of an answer, to be appended to a connection's output.
+/// The head of an answer, which is appended to the output of a connection.
 ///
 /// ```
 /// use http::StatusCode;
@@ -29,40 +29,41 @@ use super::version::Version;
 pub struct Answer<'a> {
     /// The status.
     pub status: StatusCode,
-    /// The value of the Content-Type field; empty for none.
+    /// The value of the Content-Type field, or an empty string for no such field.
     pub content_type: &'a str,
-    /// How the end of the body is told.
+    /// The way in which the end of the body is marked.
     pub length: Length,
-    /// What becomes of the connection.
+    /// The state of the connection after the answer.
     pub connection: Connection,
-    /// Further fields, each a whole line with its CR LF.
+    /// Further fields, each a complete line with its CR LF.
     pub fields: &'a [u8],
 }
 
-/// How the end of an answer's body is told (RFC 9112, section 6).
+/// The way in which the end of an answer's body is marked (RFC 9112, section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// So many bytes follow.
+    /// The body has this many bytes.
     Fixed(u64),
-    /// Chunks follow.
+    /// The body is sent in chunks.
     Chunked,
     /// The body ends with the connection; or there is none, as with 204 and 304.
     Untold,
 }
 
-/// What becomes of the connection after an answer (RFC 9112, section 9).
+/// The state of the connection after an answer (RFC 9112, section 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
-    /// It goes on, which in HTTP/1.1 need not be said.
+    /// It stays open, the default in HTTP/1.1, which needs no field.
     KeepAlive,
-    /// It goes on, which an HTTP/1.0 client must be told.
+    /// It stays open, and a field tells an HTTP/1.0 client.
     KeepAliveTold,
-    /// It ends.
+    /// It is closed.
     Close,
 }
 
 impl Connection {
-    /// What to say to a client of this version.
+    /// Returns the value for a client of this version, if the connection shall be kept open
+    /// (`keep`) or not.
     pub fn new(version: Version, keep: bool) -> Connection {
         match (version, keep) {
             (_, false) => Connection::Close,
@@ -73,7 +74,8 @@ impl Connection {
 }
 
 impl Answer<'_> {
-    /// Appends the head, up to and with its empty line, dated `unix_seconds` after 1970.
+    /// Appends the head, up to and including its empty line, with the date `unix_seconds` after
+    /// 1970.
     #[inline(always)]
     pub fn append(&self, out: &mut Vec<u8>, unix_seconds: u64) {
         if let (Connection::KeepAlive, [], Length::Fixed(length)) =
@@ -102,8 +104,8 @@ impl Answer<'_> {
         }
     }
 
-    /// Appends one chunk of a body that is [`Length::Chunked`]. Nothing for no bytes: an empty
-    /// chunk would end the body.
+    /// Appends one chunk of a body that is [`Length::Chunked`]. Appends nothing if `bytes` is
+    /// empty, because an empty chunk would end the body.
     pub fn append_chunk(out: &mut Vec<u8>, bytes: &[u8]) {
         if !bytes.is_empty() {
             out.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
@@ -112,7 +114,7 @@ impl Answer<'_> {
         }
     }
 
-    /// Appends what ends a body that is [`Length::Chunked`].
+    /// Appends the end of a body that is [`Length::Chunked`].
     pub fn append_last_chunk(out: &mut Vec<u8>) {
         out.extend_from_slice(b"0\r\n\r\n");
     }

@@ -1,11 +1,11 @@
-//! The fields of a head, one after the other, straight from its bytes.
+//! An iterator over the fields of a head, straight from its bytes.
 
 use std::str;
 
 use super::bytes::trim;
 
-/// The fields of a head in the order they were sent: name and value. Cheap to clone and to walk
-/// again; nothing is kept for it.
+/// The fields of a head in the order they were sent, as names and values. Cheap to clone and to
+/// iterate again: it allocates nothing.
 ///
 /// ```
 /// use socketserver::protocol::http::{Head, HttpLimits};
@@ -19,7 +19,7 @@ use super::bytes::trim;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
-    /// Whole lines, each with its CR LF; checked when the head was parsed.
+    /// Complete lines, each with its CR LF; checked when the head was parsed.
     lines: &'a [u8],
 }
 
@@ -28,7 +28,7 @@ impl<'a> Fields<'a> {
         Fields { lines }
     }
 
-    /// The value of the first field of this name, in whatever case it is written.
+    /// Returns the value of the first field with this name, ignoring case.
     pub fn find(mut self, name: &str) -> Option<&'a [u8]> {
         self.find_map(|(n, value)| n.eq_ignore_ascii_case(name).then_some(value))
     }

@@ -1,12 +1,12 @@
-//! What the fields of a head say that HTTP itself must know: above all, where the body ends.
-//! Wherever two readers could come to different ends, the request is refused.
+//! The fields of a head that HTTP itself must understand, above all those that tell where the body
+//! ends. A request that two parsers could end at different bytes is refused.
 
 use super::bytes::{TOKEN, trim};
 use super::refusal::{Parsed, Refusal};
 use super::verb::Verb;
 use super::version::Version;
 
-/// Where the body of a request ends (RFC 9112, section 6.3).
+/// The end of the body of a request (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     None,
@@ -14,7 +14,7 @@ pub(super) enum Framing {
     Chunked,
 }
 
-/// Gathered field by field.
+/// The state gathered field by field.
 #[derive(Default)]
 pub(super) struct Facts {
     host: bool,
@@ -25,7 +25,7 @@ pub(super) struct Facts {
     close: bool,
 }
 
-/// What they come to.
+/// The result of all fields.
 pub(super) struct Conclusion {
     pub(super) framing: Framing,
     pub(super) keep_alive: bool,
@@ -33,7 +33,7 @@ pub(super) struct Conclusion {
 }
 
 impl Facts {
-    /// Takes note of the Host field.
+    /// Records the Host field.
     #[inline]
     pub(super) fn note_host(&mut self) -> Parsed<()> {
         match std::mem::replace(&mut self.host, true) {
@@ -42,10 +42,10 @@ impl Facts {
         }
     }
 
-    /// Takes note of a field, if it is one of those that matter here.
+    /// Records a field, if it affects the framing or the connection.
     pub(super) fn note(&mut self, name: &[u8], value: &[u8]) -> Parsed<()> {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
-        // Lengths first: most fields are sorted out by theirs.
+        // Compare the lengths first: they rule out most fields.
         match name.len() {
             6 if is(b"expect") => self.note_expectation(value),
             10 if is(b"connection") => {
@@ -75,7 +75,7 @@ impl Facts {
         Ok(())
     }
 
-    /// Now that all fields are known.
+    /// Returns the result after the last field.
     #[inline]
     pub(super) fn conclude(&self, version: Version, verb: Verb) -> Parsed<Conclusion> {
         let is_old = version == Version::Http10;
@@ -92,7 +92,8 @@ impl Facts {
             (true, None) => Framing::Chunked,
             (false, Some(0)) => Framing::None,
             (false, Some(length)) => Framing::Length(length),
-            // In HTTP/1.0 a body without a length ended with the connection; a request's cannot.
+            // In HTTP/1.0 a body without a length ended with the connection; that of a request
+            // cannot.
             (false, None) if is_old && carries_body(verb) => {
                 return Err(&Refusal { code: 411, why: "a body of unknown length" });
             }
@@ -110,18 +111,18 @@ fn carries_body(verb: Verb) -> bool {
     matches!(verb, Verb::Post | Verb::Put | Verb::Patch)
 }
 
-/// Digits and nothing else: no sign, no list, no space.
+/// Parses digits only: no sign, no list, no space.
 fn parse_length(value: &[u8]) -> Parsed<u64> {
     let mut length: u64 = 0;
     for byte in value {
         if !byte.is_ascii_digit() {
-            return Err(&Refusal { code: 400, why: "a Content-Length that is no number" });
+            return Err(&Refusal { code: 400, why: "a Content-Length that is not a number" });
         }
         let digit = u64::from(byte - b'0');
         length = length
             .checked_mul(10)
             .and_then(|length| length.checked_add(digit))
-            .ok_or(&Refusal { code: 400, why: "a Content-Length beyond all numbers" })?;
+            .ok_or(&Refusal { code: 400, why: "a Content-Length that is too large" })?;
     }
     if value.is_empty() {
         return Err(&Refusal { code: 400, why: "an empty Content-Length" });
@@ -129,7 +130,7 @@ fn parse_length(value: &[u8]) -> Parsed<u64> {
     Ok(length)
 }
 
-/// The one coding that can be undone here is `chunked`, alone.
+/// Accepts `chunked` alone, the only coding that is supported.
 fn check_coding(value: &[u8]) -> Parsed<()> {
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     if is_chunked(value) {
@@ -137,7 +138,7 @@ fn check_coding(value: &[u8]) -> Parsed<()> {
     }
     let mut codings = value.split(|byte| *byte == b',').map(trim);
     if !codings.clone().all(|coding| TOKEN.has_all(coding)) {
-        Err(&Refusal { code: 400, why: "a Transfer-Encoding that is no list of codings" })
+        Err(&Refusal { code: 400, why: "a Transfer-Encoding that is not a list of codings" })
     } else if codings.all(is_chunked) {
         Err(&Refusal { code: 400, why: "chunked more than once" })
     } else {

@@ -1,5 +1,5 @@
-//! The head of a request: its lines, held against every rule that decides where the request
-//! ends and whom it is for.
+//! The head of a request. Its lines are checked against every rule that decides where the request
+//! ends and which host receives it.
 
 use std::str;
 
@@ -17,7 +17,7 @@ use super::verb::Verb;
 use super::version::Version;
 use crate::close::Close;
 
-/// The head of a request. It borrows from the input.
+/// The head of a request, borrowed from the input.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     bytes: &'a [u8],
@@ -31,7 +31,7 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// The method, whatever token it is.
+    /// Returns the method, which may be any token.
     pub fn method(&self) -> Method {
         self.verb.method(self.method_bytes())
     }
@@ -40,7 +40,7 @@ impl<'a> Head<'a> {
         self.bytes.get(..TOKEN.end(self.bytes, 0)).unwrap_or_default()
     }
 
-    /// The same, but for the client's wish to go on.
+    /// Returns the same head with `keep_alive` off.
     pub(crate) fn closing(self) -> Head<'a> {
         Head { keep_alive: false, ..self }
     }
@@ -49,14 +49,15 @@ impl<'a> Head<'a> {
         self.verb
     }
 
-    /// The version of the request.
+    /// Returns the version of the request.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The path as it was sent, percent-encoded: it begins with `/`, or is `*` for `OPTIONS *`.
+    /// Returns the path as it was sent, percent-encoded. It begins with `/`, or is `*` for `OPTIONS
+    /// *`.
     pub fn path(&self) -> &'a str {
-        // It is ASCII; only a handler that asks pays for the compiler's proof.
+        // The path is ASCII. The check that the compiler needs costs time only if a handler asks.
         str::from_utf8(self.path_bytes()).unwrap_or_default()
     }
 
@@ -69,14 +70,14 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// What stands behind the `?`, as it was sent.
+    /// Returns the query as it was sent: the part of the target after the `?`.
     pub fn query(&self) -> Option<&'a str> {
         let query = self.target.query.of(self.bytes);
         self.target.query.is_there().then(|| str::from_utf8(query).unwrap_or_default())
     }
 
-    /// The host that the request is for: from the target if it is a whole URI, else from the
-    /// Host field. Empty for an HTTP/1.0 request that names none.
+    /// Returns the host of the request: from the target if that is a complete URI, else from the
+    /// Host field. Empty for an HTTP/1.0 request without a host.
     pub fn host(&self) -> &'a [u8] {
         match self.target.authority.is_there() {
             true => self.target.authority.of(self.bytes),
@@ -84,17 +85,17 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The fields, in the order they were sent.
+    /// Returns the fields in the order they were sent.
     pub fn fields(&self) -> Fields<'a> {
         Fields::new(self.fields.of(self.bytes))
     }
 
-    /// Whether a body follows.
+    /// Returns true if a body follows.
     pub fn has_body(&self) -> bool {
         self.framing != Framing::None
     }
 
-    /// The length of the body as the head gives it; `None` for a chunked one.
+    /// Returns the length of the body as declared in the head, or `None` if the body is chunked.
     pub fn content_length(&self) -> Option<u64> {
         match self.framing {
             Framing::None => Some(0),
@@ -103,23 +104,23 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Whether the client wants to go on with this connection afterwards.
+    /// Returns true if the client wants to keep the connection open after the answer.
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
     }
 
-    /// Whether the client waits for `100 Continue` before it sends the body.
+    /// Returns true if the client waits for `100 Continue` before it sends the body.
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
     }
 
-    /// The head as it was sent; [`Head::parse`] makes the same of it again.
+    /// Returns the head as it was sent. [`Head::parse`] accepts it again.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Whether it also keeps the limits on the way through
-    /// [`Scan::find_end`](super::scan::Scan::find_end).
+    /// Returns true if the head also satisfies the limits that
+    /// [`Scan::find_end`](super::scan::Scan::find_end) checks.
     fn is_proper(&self, limits: &HttpLimits) -> bool {
         let line_len = self.bytes.len() - self.fields.len() - 4;
         self.bytes.len() <= limits.head && line_len <= limits.request_line
@@ -129,12 +130,12 @@ impl<'a> Head<'a> {
         self.framing
     }
 
-    /// Parses a whole head, with the empty line at its end.
+    /// Parses a complete head, including the empty line at its end.
     ///
     /// # Errors
     ///
-    /// [`Close::Malformed`] with the status to answer with. The lengths of the head and of its
-    /// first line are [`Http`](super::Http)'s to check.
+    /// Returns [`Close::Malformed`] with the status to answer with. The lengths of the head and of
+    /// its first line are not checked here: [`Http`](super::Http) does that.
     ///
     /// ```
     /// use socketserver::protocol::http::{Head, HttpLimits};
@@ -147,30 +148,30 @@ impl<'a> Head<'a> {
     pub fn parse(bytes: &'a [u8], limits: &HttpLimits) -> Result<Head<'a>, Close> {
         let head = try_parse(bytes, limits)?;
         if head.bytes.len() != bytes.len() {
-            return Err((&Refusal { code: 400, why: "bytes behind the head" }).into());
+            return Err((&Refusal { code: 400, why: "bytes after the head" }).into());
         }
         Ok(head)
     }
 }
 
-/// The head that `input` begins with, if it is all there and in order. Otherwise it is incomplete
-/// or wrong, and [`Scan::find_end`](super::scan::Scan::find_end) finds out which.
+/// Returns the head at the start of `input` if it is complete and well-formed. Otherwise
+/// [`Scan::find_end`](super::scan::Scan::find_end) finds out if it is incomplete or malformed.
 #[inline]
 pub(super) fn whole<'a>(input: &'a [u8], limits: &HttpLimits) -> Option<Head<'a>> {
     try_parse(input, limits).ok().filter(|head| head.is_proper(limits))
 }
 
-/// The longest head, whatever the limits say.
+/// The longest head, regardless of the limits.
 pub(super) const HEAD_MAX: usize = u16::MAX as usize;
 
 /// Parses the head that `input` begins with.
 ///
-/// Every byte is looked at by the rule for the place it is in: what that rule does not allow
-/// ends the name, the target or the value, and then must be what belongs there. An incomplete
-/// head is an error like any other here.
+/// Each byte is checked by the rule for its place. A byte that the rule does not allow ends the
+/// name, the target or the value, and must be the right delimiter. An incomplete head is an error
+/// like any other here.
 #[inline(always)]
 fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
-    // Places in a head fit into 16 bits.
+    // Positions in a head fit into 16 bits.
     let input = input.get(..HEAD_MAX).unwrap_or(input);
     let (verb, at) = take_method(input)?;
     let (target, at) = target::take(verb, input, at)?;
@@ -201,7 +202,7 @@ fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
     })
 }
 
-/// Takes the method and the space behind it.
+/// Parses the method and the space after it.
 #[inline]
 fn take_method(input: &[u8]) -> Parsed<(Verb, usize)> {
     if input.starts_with(b"GET ") {
@@ -209,12 +210,12 @@ fn take_method(input: &[u8]) -> Parsed<(Verb, usize)> {
     }
     let end = TOKEN.end(input, 0);
     if end == 0 || input.get(end) != Some(&b' ') {
-        return Err(&Refusal { code: 400, why: "the request line begins with no method" });
+        return Err(&Refusal { code: 400, why: "the request line does not begin with a method" });
     }
     Ok((Verb::of(input.get(..end).unwrap_or_default()), end + 1))
 }
 
-/// Takes the version and the end of the request line, which begin at `at`.
+/// Parses the version and the end of the request line, which begin at `at`.
 #[inline]
 fn take_version(input: &[u8], at: usize) -> Parsed<(Version, usize)> {
     let rest = input.get(at..).unwrap_or_default();
@@ -235,7 +236,7 @@ fn take_version(input: &[u8], at: usize) -> Parsed<(Version, usize)> {
     }
 }
 
-/// Takes the field that begins at `at`, and tells where its line ends.
+/// Parses the field that begins at `at`, and returns the end of its line.
 #[inline]
 fn take_field(input: &[u8], at: usize, facts: &mut Facts) -> Parsed<usize> {
     let colon = TOKEN.end(input, at);

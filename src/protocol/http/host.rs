@@ -1,4 +1,4 @@
-//! Hosts: which are well-formed, and the one that nearly all requests name.
+//! Hosts: the rule for them, and a cache of the host that nearly all requests name.
 
 use std::cell::RefCell;
 use std::str;
@@ -8,7 +8,7 @@ use memchr::memchr;
 use super::bytes::{DIGIT, HOST};
 use super::refusal::{Parsed, Refusal};
 
-/// Takes the `host [":" port]` that stands at `at`, and tells where it ends.
+/// Parses the `host [":" port]` at `at`, and returns its end.
 pub(super) fn take(input: &[u8], at: usize) -> Parsed<usize> {
     let host_end = match input.get(at) {
         Some(b'[') => take_literal(input, at)?,
@@ -27,7 +27,7 @@ pub(super) fn take(input: &[u8], at: usize) -> Parsed<usize> {
     Ok(end)
 }
 
-/// Takes an IPv6 address in its brackets.
+/// Parses an IPv6 address in brackets.
 #[cold]
 fn take_literal(input: &[u8], at: usize) -> Parsed<usize> {
     let rest = input.get(at + 1..).unwrap_or_default();
@@ -39,23 +39,23 @@ fn take_literal(input: &[u8], at: usize) -> Parsed<usize> {
     }
 }
 
-/// The longest Host line that is remembered.
+/// The longest Host line that is cached.
 const LINE_MAX: usize = 64;
 
-/// A Host line that was found well-formed, with its CR LF.
+/// A Host line that is known to be well-formed, with its CR LF.
 struct KnownLine {
     bytes: [u8; LINE_MAX],
     len: usize,
 }
 
 thread_local! {
-    // A memory of the last result, not state: the same line is well-formed again. A server has
-    // few names, so this spares most requests the check of half their bytes.
+    // A cache, not state: a line that was well-formed once always is. Servers have few names, so
+    // the cache saves most requests the check of half their bytes.
     static LAST: RefCell<KnownLine> =
         const { RefCell::new(KnownLine { bytes: [0; LINE_MAX], len: 0 }) };
 }
 
-/// Where the line ends that begins at `at`, if it is the Host line that was remembered.
+/// Returns the end of the line at `at` if it is the cached Host line.
 #[inline]
 pub(super) fn known_line(input: &[u8], at: usize) -> Option<usize> {
     LAST.with_borrow(|known| {
@@ -65,7 +65,7 @@ pub(super) fn known_line(input: &[u8], at: usize) -> Option<usize> {
     })
 }
 
-/// Remembers a Host line that is well-formed.
+/// Caches a well-formed Host line.
 pub(super) fn remember_line(line: &[u8]) {
     LAST.with_borrow_mut(|known| {
         if let Some(place) = known.bytes.get_mut(..line.len()) {

@@ -1,10 +1,10 @@
-//! Limits of a request, besides those of the server.
+//! Limits of HTTP requests.
 
 use std::time::Duration;
 
 use crate::setters::setters;
 
-/// What HTTP limits for itself, besides the server's [`Limits`](crate::Limits).
+/// The limits of HTTP, in addition to the server's [`Limits`](crate::Limits).
 ///
 /// ```
 /// use socketserver::protocol::http::HttpLimits;
@@ -15,32 +15,34 @@ use crate::setters::setters;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpLimits {
-    /// Bytes of the request line; a longer one gets 414. Default 8 KiB (RFC 9112 asks for at
-    /// least 8,000).
+    /// The longest request line, in bytes; a longer one gets 414. Default 8 KiB (RFC 9112 asks for
+    /// at least 8,000).
     pub request_line: usize,
-    /// Bytes of the whole head; a longer one gets 431, and so does one that does not fit into
-    /// [`Limits::pending_input`](crate::Limits::pending_input). At most 64 KiB less one. Default
-    /// 16 KiB (Node.js).
+    /// The longest head, in bytes. A longer one gets 431, and so does one that does not fit into
+    /// [`Limits::pending_input`](crate::Limits::pending_input). At most 64 KiB less one. Default 16
+    /// KiB (Node.js).
     pub head: usize,
-    /// Fields of the head; more get 431. Default 100 (hyper, Apache).
+    /// The most fields of a head; more get 431. Default 100 (hyper, Apache).
     pub fields: usize,
-    /// Bytes of the body; a longer one gets 413. Default 1 MiB (nginx).
+    /// The longest body, in bytes; a longer one gets 413. Default 1 MiB (nginx).
     pub body: u64,
-    /// Bytes of the trailers of a chunked body, which are read and dropped; more get 431.
+    /// The most bytes of trailers of a chunked body, which are read and dropped; more get 431.
     /// Default 8 KiB.
     pub trailers: usize,
-    /// How long a body may take, counted from its head, besides a second for each
-    /// [`body_rate`](HttpLimits::body_rate) bytes of it that have come; `None` for as long as
-    /// [`Limits::idle`](crate::Limits::idle) lets it. A later one gets 408. Default 20 s (Apache's
-    /// `RequestReadTimeout body=20,MinRate=500`). The decoder knows no time: the web service holds
-    /// clients to it.
+    /// The time that a body may take after its head, in addition to one second for each
+    /// [`body_rate`](HttpLimits::body_rate) bytes of it that have arrived. A later one gets 408.
+    /// `None`: limited only by [`Limits::idle`](crate::Limits::idle). Default 20 s (Apache's
+    /// `RequestReadTimeout body=20,MinRate=500`). The decoder has no clock: the web service
+    /// enforces this limit.
     pub body_time: Option<Duration>,
-    /// Bytes of a body that give it another second. Default 500 (Apache); 0 gives none.
+    /// The bytes of a body that extend its time by a second. Default 500 (Apache); 0 means no
+    /// extension.
     pub body_rate: u32,
-    /// Requests that a connection may make: the last answer says `Connection: close`. Default
-    /// `None`, as many as it likes (Go, Node.js, hyper; nginx 1,000, Apache 100): no memory grows
-    /// with them here, which is what others have the limit for. It makes clients spread anew over
-    /// worker processes, or over servers behind a balancer. The web service holds clients to it.
+    /// The most requests of one connection: the last answer carries `Connection: close`. Default
+    /// `None`, no limit (Go, Node.js, hyper; nginx 1,000, Apache 100). Other servers limit the
+    /// memory of a connection with it; here memory does not grow with the number of requests. A
+    /// limit makes clients reconnect, which spreads them over worker processes, or over servers
+    /// that share a load balancer. The web service enforces it.
     pub keep_alive_requests: Option<u32>,
 }
 

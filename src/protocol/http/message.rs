@@ -1,18 +1,18 @@
-//! The messages that input is decoded into.
+//! The messages that the decoder makes from the input.
 
 use super::head::Head;
 
-/// What a request consists of: a head, and if [`Head::has_body`], pieces of its body up to the
-/// one that is the last.
+/// A part of a request: the head or, if [`Head::has_body`], one of the pieces of its body, up to
+/// the last one.
 #[derive(Debug)]
 pub enum Message<'a> {
     /// The head of a request.
     Head(Head<'a>),
-    /// A piece of its body, as it came: how it is cut means nothing.
+    /// A piece of the body as it arrived: the boundaries of pieces have no meaning.
     Body {
-        /// The bytes; the last piece may have none.
+        /// The bytes; may be empty in the last piece.
         bytes: &'a [u8],
-        /// Whether the request is now complete.
+        /// True if the request is now complete.
         is_last: bool,
     },
 }

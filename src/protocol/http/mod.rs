@@ -1,9 +1,9 @@
-//! HTTP/1.1 (RFC 9112), the server's side, sans-IO: requests in as [`Message`]s, answers out as
-//! bytes.
+//! HTTP/1.1 (RFC 9112) for servers, sans-IO: decodes requests into [`Message`]s and encodes
+//! answers.
 //!
-//! Strict where leniency is how requests get smuggled: whatever two parsers could read
-//! differently is refused. Every refusal is a [`Close::Malformed`] that carries the status to
-//! answer with, and the connection ends after it.
+//! Strict where leniency allows request smuggling: input that two parsers could read differently is
+//! refused. Every refusal is a [`Close::Malformed`] with the status to answer with, and the
+//! connection is closed after the answer.
 //!
 //! ```
 //! use socketserver::protocol::http::{Http, HttpLimits, Message};
@@ -51,7 +51,7 @@ use self::scan::Scan;
 use crate::close::Close;
 use crate::handler::framed::{Protocol, Step};
 
-/// The decoder of one connection's requests.
+/// The decoder of the requests of one connection.
 #[derive(Debug)]
 pub struct Http {
     limits: Arc<HttpLimits>,
@@ -60,15 +60,15 @@ pub struct Http {
 
 #[derive(Debug)]
 enum State {
-    /// Between requests or in a head.
+    /// Between requests, or in a head.
     Head(Scan),
-    /// An empty line was skipped in front of a head; a second one is refused.
+    /// After an empty line before a head; a second one is refused.
     HeadAfterEmptyLine(Scan),
     Body(Body),
 }
 
 impl Http {
-    /// A decoder at the beginning of a connection.
+    /// Creates the decoder of a new connection.
     pub fn new(limits: Arc<HttpLimits>) -> Http {
         Http { limits, state: State::Head(Scan::default()) }
     }
@@ -80,7 +80,7 @@ impl Protocol for Http {
     #[inline]
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Step<Message<'a>>, Close> {
         let input: &'a [u8] = input;
-        // Nearly all heads come in one piece, and are parsed at once.
+        // Nearly all heads arrive in one piece and are parsed at once.
         if matches!(&self.state, State::Head(scan) if scan.is_fresh()) {
             if let Some(head) = head::whole(input, &self.limits) {
                 return self.begin(head);
@@ -91,7 +91,7 @@ impl Protocol for Http {
 }
 
 impl Http {
-    /// Whatever does not begin with a whole head: bodies, pieces of heads, and what is wrong.
+    /// Decodes everything but a complete head at once: bodies, parts of heads, and malformed input.
     fn decode_in_order<'a>(&mut self, input: &'a [u8]) -> Result<Step<Message<'a>>, Close> {
         let scan = match &mut self.state {
             State::Body(body) => {
@@ -102,7 +102,7 @@ impl Http {
                 return Ok(step);
             }
             State::Head(scan) => {
-                // RFC 9112, section 2.2: an empty line in front of a request is ignored.
+                // RFC 9112, section 2.2: an empty line before a request is ignored.
                 match input {
                     [b'\r', b'\n', ..] => {
                         self.state = State::HeadAfterEmptyLine(Scan::default());
@@ -124,7 +124,7 @@ impl Http {
         }
     }
 
-    /// Hands on a head, and gets ready for its body if there is one.
+    /// Returns a head, and prepares for its body if there is one.
     #[inline]
     fn begin<'a>(&mut self, head: Head<'a>) -> Result<Step<Message<'a>>, Close> {
         if let Some(body) = Body::of(&head, &self.limits)? {

@@ -1,5 +1,5 @@
-//! What answers begin with: the same for all answers of one second, one status and one content
-//! type, so it is put together once for them.
+//! The first lines of answers. They are equal for all answers of the same second, status and
+//! content type, so the last ones are cached.
 
 use std::cell::RefCell;
 use std::time::{Duration, UNIX_EPOCH};
@@ -8,24 +8,24 @@ use http::StatusCode;
 
 use super::decimal::append_decimal;
 
-/// The longest opening that is remembered.
+/// The longest opening that is cached.
 const MAX: usize = 192;
 
-/// Status line, Date and Content-Type, as they were last put together, and the last length.
+/// The cached status line, Date and Content-Type, and the last length.
 struct Opening {
     unix_seconds: u64,
     status: u16,
     len: usize,
-    /// Where in `bytes` the content type stands; empty if there is none.
+    /// The range of the content type in `bytes`; empty if there is none.
     content_type: (usize, usize),
-    /// The length in the last line of `bytes`; they end with the opening if there is none.
+    /// The length in the last line of `bytes`, if they end with a length.
     length: Option<u64>,
     whole_len: usize,
     bytes: [u8; MAX],
 }
 
 thread_local! {
-    // A memory of the last result, not state: which thread asks makes no difference.
+    // A cache, not state: its content makes no difference to the output.
     static LAST: RefCell<Opening> = const { RefCell::new(Opening::NONE) };
 }
 
@@ -91,7 +91,7 @@ fn append_new_length(
 
 #[cold]
 fn put_together(out: &mut Vec<u8>, status: StatusCode, content_type: &str, unix: u64) {
-    // httpdate's formatter refuses years after 9999; a clock that says so is wrong anyway.
+    // The formatter of httpdate panics for years after 9999, which only a wrong clock shows.
     let clamped = unix.min(253_402_300_799);
     let date = httpdate::HttpDate::from(UNIX_EPOCH + Duration::from_secs(clamped));
     let reason = status.canonical_reason().unwrap_or_default();
@@ -136,8 +136,8 @@ impl Opening {
         }
     }
 
-    /// `line` came after the opening that was appended last: the one that is remembered, unless
-    /// that was too long to be.
+    /// Adds `line`, which was appended after the last opening, to the cached opening, unless that
+    /// was too long to be cached.
     fn remember_length(&mut self, line: &[u8], length: u64) {
         self.length = None;
         let whole_len = self.len + line.len();

@@ -1,9 +1,9 @@
-//! Refusals: the status to answer a bad request with, and what is wrong with it.
+//! Refusals: the status to answer a bad request with, and the fault.
 
 use crate::close::Close;
 
-/// Why a request is refused: the status to answer with, and what was wrong. Parsers pass it on
-/// by reference: two machine words carry any of their results.
+/// The reason why a request is refused: the status to answer with, and the fault. Parsers return it
+/// by reference, so that all of their results fit into two machine words.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) code: u16,

@@ -1,5 +1,5 @@
-//! Finds the end of a head that comes in pieces. Each byte is looked at once, however small the
-//! pieces; what it refuses depends on the bytes alone and not on how they were cut.
+//! Finds the end of a head that arrives in pieces. Each byte is examined once, however small the
+//! pieces. A refusal depends on the bytes alone and not on the boundaries of pieces.
 
 use memchr::memchr_iter;
 
@@ -8,12 +8,12 @@ use super::head::HEAD_MAX;
 use super::limits::HttpLimits;
 use super::refusal::{Parsed, Refusal};
 
-/// How far an incomplete head has been looked at.
+/// The state of the search in an incomplete head.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Bytes looked at.
+    /// The number of bytes examined.
     seen: u32,
-    /// The request line is among them.
+    /// True if they include the request line.
     past_first_line: bool,
 }
 
@@ -22,15 +22,19 @@ impl Scan {
         self.seen == 0
     }
 
-    /// The length of the head, with the empty line that ends it, if it is there.
+    /// Returns the length of the head, with the empty line that ends it, if it is complete.
     ///
-    /// Every line must end in CR LF: a bare LF is where two parsers part ways (RFC 9112,
-    /// section 2.2 allows it and request smuggling lives on it).
+    /// Every line must end in CR LF. RFC 9112, section 2.2, allows a bare LF, but parsers differ in
+    /// that, which makes request smuggling possible.
     pub(super) fn find_end(&mut self, input: &[u8], limits: &HttpLimits) -> Parsed<Option<usize>> {
         if self.is_fresh() && input.first().is_some_and(|first| !TOKEN.has(*first)) {
-            return Err(&Refusal { code: 400, why: "the request line begins with no method" });
+            return Err(&Refusal {
+                code: 400,
+                why: "the request line does not begin with a method",
+            });
         }
-        // What lies behind the limit is not looked at: it would depend on the cut.
+        // Bytes beyond the limit are not examined: the result would depend on the boundaries of
+        // pieces.
         let max = limits.head.min(HEAD_MAX);
         let visible = input.get(..max).unwrap_or(input);
         let start = self.seen as usize;
@@ -62,7 +66,7 @@ impl Scan {
     }
 }
 
-/// Refuses a request line whose end, the LF, is not before byte `at` when it is too long.
+/// Refuses a request line whose LF is not before byte `at` when it is too long.
 fn check_line(at: usize, limits: &HttpLimits) -> Parsed<()> {
     if at > limits.request_line + 1 {
         return Err(&Refusal { code: 414, why: "the request line is too long" });

@@ -1,12 +1,12 @@
-//! Request targets: which are well-formed, and what they consist of.
+//! Request targets: the rules for them, and their parts.
 
 use super::bytes::{PATH, QUERY};
 use super::host;
 use super::refusal::{Parsed, Refusal};
 use super::verb::Verb;
 
-/// A part of a head, by where it stands. Nothing that a span is used for stands at 0: there is
-/// always a method in front of it. So the default says that there is no such part.
+/// A range of bytes in a head. No range begins at 0, because the method comes first, so the default
+/// means that the part is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     start: u16,
@@ -32,17 +32,17 @@ impl Span {
     }
 }
 
-/// A request target, taken apart (RFC 9112, section 3.2). All of it is ASCII.
+/// The parts of a request target (RFC 9112, section 3.2), in ASCII.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Target {
-    /// Empty if a whole URI has none.
+    /// Empty if a complete URI has no path.
     pub(super) path: Span,
     pub(super) query: Span,
-    /// Only if the target is a whole URI.
+    /// Only if the target is a complete URI.
     pub(super) authority: Span,
 }
 
-/// Takes the target that stands at `at`, and tells where it ends.
+/// Parses the target at `at`, and returns its end.
 #[inline]
 pub(super) fn take(verb: Verb, input: &[u8], at: usize) -> Parsed<(Target, usize)> {
     if input.get(at) != Some(&b'/') || verb == Verb::Connect {
@@ -55,7 +55,7 @@ pub(super) fn take(verb: Verb, input: &[u8], at: usize) -> Parsed<(Target, usize
     take_path(input, at, end)
 }
 
-/// Takes a path that begins at `at` and is well-formed up to `end`, and the query behind it.
+/// Parses a path that begins at `at` and is well-formed up to `end`, and the query after it.
 fn take_path(input: &[u8], at: usize, mut end: usize) -> Parsed<(Target, usize)> {
     while input.get(end) == Some(&b'%') {
         check_escape(input.get(end + 1..).unwrap_or_default())?;
@@ -70,8 +70,7 @@ fn take_path(input: &[u8], at: usize, mut end: usize) -> Parsed<(Target, usize)>
     Ok((target, end))
 }
 
-/// `%` must be followed by two digits. `%00` is refused as well: there is nothing that a NUL
-/// could be good for.
+/// Checks that two digits follow a `%`. `%00` is refused as well: no path needs a NUL.
 fn check_escape(after: &[u8]) -> Parsed<()> {
     match after {
         [b'0', b'0', ..] => Err(&Refusal { code: 400, why: "a NUL in the path" }),
@@ -80,7 +79,7 @@ fn check_escape(after: &[u8]) -> Parsed<()> {
     }
 }
 
-/// Whatever is not just a path.
+/// Parses a target that is not just a path.
 #[cold]
 fn take_other(verb: Verb, input: &[u8], at: usize) -> Parsed<(Target, usize)> {
     let rest = input.get(at..).unwrap_or_default();
@@ -88,9 +87,9 @@ fn take_other(verb: Verb, input: &[u8], at: usize) -> Parsed<(Target, usize)> {
         return Ok((Target { path: Span::new(at, at + 1), ..Target::default() }, at + 1));
     }
     if verb == Verb::Connect {
-        return Err(&Refusal { code: 501, why: "CONNECT: this is no proxy" });
+        return Err(&Refusal { code: 501, why: "CONNECT: this server is not a proxy" });
     }
-    // `http://host/path?query`, which a server must accept though only proxies are sent it.
+    // `http://host/path?query`, which a server must accept though only proxies receive it.
     let has_scheme = |scheme: &[u8]| {
         rest.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };

@@ -1,8 +1,8 @@
-//! Methods in one byte: what a parser and a router need of them.
+//! Methods as one byte, for the parser and the router.
 
 use http::Method;
 
-/// A method that RFC 9110 or RFC 5789 defines, or the fact that it is another.
+/// A method that RFC 9110 or RFC 5789 defines, or any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     Get,
@@ -14,12 +14,12 @@ pub(crate) enum Verb {
     Options,
     Trace,
     Patch,
-    /// Whatever token it is. The last one.
+    /// Any other token. Must be the last variant.
     Other,
 }
 
 impl Verb {
-    /// Those with a name, in their order.
+    /// The methods that have a name, in their order.
     pub(crate) const ALL: [Verb; 9] = [
         Verb::Get,
         Verb::Head,
@@ -37,7 +37,7 @@ impl Verb {
         Verb::ALL.into_iter().find(is_it).unwrap_or(Verb::Other)
     }
 
-    /// Its name; empty for [`Verb::Other`].
+    /// Returns the name of the method; empty for [`Verb::Other`].
     pub(crate) fn name(self) -> &'static str {
         match self {
             Verb::Get => "GET",
@@ -53,11 +53,11 @@ impl Verb {
         }
     }
 
-    /// The method of this verb, which a request writes as `name`.
+    /// Returns the method, which the request spells `name`.
     pub(crate) fn method(self, name: &[u8]) -> Method {
         match self {
             Verb::Get => Method::GET,
-            // A token was parsed, and any token is a method.
+            // The parser accepted a token, and any token is a method.
             _ => Method::from_bytes(name).unwrap_or_default(),
         }
     }

@@ -1,4 +1,4 @@
-//! A service with one answer: the simple chat tool of the socket tutorials.
+//! A service with one fixed answer: the simple chat tool of the socket tutorials.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use crate::handler::context::Context;
 use crate::handler::{Handler, Service};
 use crate::net::peer::Peer;
 
-/// Answers the first bytes of each connection with a text, and closes it. Any bytes will do; no
-/// line has to end.
+/// Answers the first bytes of each connection with a text, and closes it. Any bytes count as input;
+/// no line has to end.
 ///
 /// ```
 /// use socketserver::services::chat::AutoReply;
@@ -30,7 +30,7 @@ pub struct AutoReply {
 }
 
 impl AutoReply {
-    /// Answers with `text`, to which nothing is added.
+    /// Creates a service that answers with `text` and adds nothing to it.
     pub fn new(text: &str) -> AutoReply {
         AutoReply { text: text.into() }
     }

@@ -1,12 +1,12 @@
-//! Bytes of strangers as text that is safe to show in a terminal. Knows no chat.
+//! Makes input from strangers safe to show in a terminal. Knows no chat.
 
 use std::str;
 
-/// What stands for what is not passed on, as it does for bytes that are no text.
+/// Replaces characters that are not passed on, and bytes that are not text.
 const STAND_IN: &str = "\u{fffd}";
 
-/// Appends `bytes` to `out` as text, with a stand-in for each character that could do more than
-/// be shown, and for what is not UTF-8.
+/// Appends `bytes` to `out` as text. Characters that a terminal would act on, and bytes that are
+/// not UTF-8, are replaced by `STAND_IN`.
 pub(super) fn append_clean(out: &mut Vec<u8>, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         append_text(out, chunk.valid());
@@ -28,9 +28,9 @@ fn append_text(out: &mut Vec<u8>, mut text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Controls (CR moves to the front of the line, ESC begins what moves and colours anything; a
-/// tab does no harm), ends of lines by other names, and what turns the direction of the text
-/// round.
+/// Returns true for controls except the harmless tab (CR returns to the front of the line, ESC
+/// begins sequences that move and colour text), for other line ends, and for characters that change
+/// the direction of text.
 fn is_harmful(c: char) -> bool {
     match c {
         '\t' => false,

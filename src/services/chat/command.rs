@@ -1,11 +1,11 @@
-//! What a member can ask for: lines that begin with a slash. Parses; does nothing.
+//! The commands of members: lines that begin with a slash. Parses them; carries nothing out.
 
-/// A line that is not said to the room but to the server.
+/// A line for the server rather than for the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command<'a> {
-    /// To be called so.
+    /// Takes a new name.
     Nick(&'a str),
-    /// To leave this room for that one.
+    /// Leaves the current room for this one.
     Join(&'a str),
     Who,
     Quit,
@@ -13,18 +13,18 @@ pub(super) enum Command<'a> {
     Unknown,
 }
 
-/// What `/help` tells, line by line.
+/// The output of `/help`, line by line.
 pub(super) const HELP: &[&str] = &[
     "/nick NAME   change your name",
     "/join ROOM   go to another room",
-    "/who         tell who is in this room",
+    "/who         list the members of this room",
     "/quit        leave",
     "/help        this text",
     "everything else is said to the room",
 ];
 
 impl Command<'_> {
-    /// What `command` means, a line without its slash.
+    /// Parses `command`, a line without its slash.
     pub(super) fn parse(command: &str) -> Command<'_> {
         let (word, rest) = command.split_once([' ', '\t']).unwrap_or((command, ""));
         let rest = rest.trim_matches([' ', '\t']);

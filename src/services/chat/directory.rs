@@ -1,5 +1,5 @@
-//! Who is where: the names in use and the members of each room. What members share; they come
-//! here when they enter, leave or ask, and never to say something.
+//! The directory: the names in use and the members of each room, shared by all members. They use it
+//! to enter, to leave and to look names up, and never to send a line.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,34 +7,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::name::Name;
 use crate::topic::Topic;
 
-/// A handle to what all members of a chat share; clones share it.
+/// A handle to the shared state of a chat; clones share it.
 #[derive(Clone)]
 pub(super) struct Directory(Arc<Shared>);
 
 struct Shared {
-    /// Where newcomers go.
+    /// The room of new members.
     lobby: Name,
-    /// Held for a look or a change of a few names. Nothing is sent meanwhile, so nobody waits
-    /// for a peer.
+    /// Held to look up or change a few names. Nothing is sent meanwhile, so no member waits for a
+    /// peer.
     tables: Mutex<Tables>,
 }
 
 #[derive(Default)]
 struct Tables {
-    /// Newcomers so far.
+    /// The number of members that have entered so far.
     guests: u64,
     nicks: HashSet<Name>,
-    /// A room exists while somebody is in it.
+    /// A room exists while it has members.
     rooms: HashMap<Name, Occupied>,
 }
 
-/// A room, and who is in it in the order of their names.
+/// A room and its members, ordered by name.
 struct Occupied {
     room: Arc<Room>,
     members: BTreeSet<Name>,
 }
 
-/// A room as its members know it.
+/// A room, as its members see it.
 pub(super) struct Room {
     pub(super) name: Name,
     pub(super) topic: Topic,
@@ -45,11 +45,11 @@ impl Directory {
         Directory(Arc::new(Shared { lobby, tables: Mutex::default() }))
     }
 
-    /// Gives a newcomer a name that nobody else has, and a place in the lobby.
+    /// Gives a new member an unused name and a place in the lobby.
     pub(super) fn enter(&self) -> (Name, Arc<Room>) {
         let mut tables = self.tables();
-        // A name that somebody has chosen already is passed over, for good: whoever takes
-        // many in advance makes one newcomer look at each of them, once.
+        // Skips names that are in use. The counter never goes back, so names that a member has
+        // taken in advance are tried once.
         let nick = loop {
             tables.guests += 1;
             let nick = Name::of_fit(&format!("guest-{}", tables.guests));
@@ -61,7 +61,7 @@ impl Directory {
         (nick, room)
     }
 
-    /// Calls a member of `room` by another name, if nobody else has it. Tells whether it does.
+    /// Renames a member of `room`. Returns false if another member has the name.
     pub(super) fn rename(&self, room: &Room, from: &Name, to: &Name) -> bool {
         let mut tables = self.tables();
         if from != to && tables.nicks.contains(to) {
@@ -74,21 +74,21 @@ impl Directory {
         true
     }
 
-    /// Lets a member leave one room for another.
+    /// Moves a member from one room to another.
     pub(super) fn go(&self, nick: &Name, from: &Room, to: &Name) -> Arc<Room> {
         let mut tables = self.tables();
         tables.dismiss(from, nick);
         tables.admit(to, nick)
     }
 
-    /// Forgets a member; the name is free.
+    /// Removes a member; the name is free again.
     pub(super) fn leave(&self, nick: &Name, room: &Room) {
         let mut tables = self.tables();
         tables.dismiss(room, nick);
         tables.nicks.remove(nick);
     }
 
-    /// How many are in the room, and the first `max` of their names.
+    /// Returns the number of members in the room, and the first `max` of their names.
     pub(super) fn who(&self, room: &Room, max: usize) -> (usize, Vec<Name>) {
         let tables = self.tables();
         match tables.rooms.get(&room.name) {
@@ -99,14 +99,15 @@ impl Directory {
         }
     }
 
-    /// Nothing between the tables' changes can panic, so they are whole whoever panicked.
+    /// Nothing between the changes of the tables can panic, so they are consistent even if the lock
+    /// is poisoned.
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.0.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Tables {
-    /// Puts a member into a room, which begins to exist if it must.
+    /// Adds a member to a room, which is created if needed.
     fn admit(&mut self, room: &Name, nick: &Name) -> Arc<Room> {
         let occupied = self.rooms.entry(room.clone()).or_insert_with(|| Occupied {
             room: Arc::new(Room::new(room.clone())),

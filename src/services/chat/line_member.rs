@@ -1,4 +1,4 @@
-//! A member whose lines come and go as they are: who types into `nc`.
+//! A member on a connection of plain lines, as with `nc`.
 
 use super::directory::Directory;
 use super::member::{Member, notice};
@@ -8,7 +8,7 @@ use crate::handler::framed::MessageHandler;
 use crate::protocol::line::{Line, Lines};
 
 pub(super) enum LineMember {
-    /// Connected and not yet greeted.
+    /// Connected and not yet welcomed.
     Outside(Directory),
     Inside(Member),
 }
@@ -26,7 +26,7 @@ impl MessageHandler<Lines> for LineMember {
         let LineMember::Inside(member) = self else { return Ok(()) };
         let answer = match line {
             Line::Text(text) => member.say(text, cx),
-            Line::TooLong => Some(notice("that line was too long, and nobody else got it")),
+            Line::TooLong => Some(notice("that line was too long and was not sent")),
         };
         if let Some(answer) = answer {
             cx.write(answer.as_bytes());

@@ -1,5 +1,5 @@
-//! One member's part in the chat: what becomes of a line, what the room hears of it, what the
-//! member is told. Knows nothing of how lines come and go.
+//! One member of the chat: handles a line, tells the room, and answers the member. Must not know
+//! how lines are received and sent.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use super::name::{Name, NameError};
 use crate::close::Close;
 use crate::handler::context::Context;
 
-/// Somebody who has a name and is in a room.
+/// A person with a name and a room.
 pub(super) struct Member {
     directory: Directory,
     nick: Name,
     room: Arc<Room>,
 }
 
-/// Names that `/who` tells; of the others it tells how many there are.
+/// The most names that `/who` lists; the rest are only counted.
 const WHO_MAX: usize = 50;
 
-/// A line from the server, which no member can say: theirs begin with a name.
+/// A line from the server, which no member can fake: the lines of members begin with a name.
 pub(super) fn notice(text: impl Display) -> String {
     format!("* {text}\n")
 }
 
 impl Member {
-    /// Somebody comes. Also gives what to greet them with.
+    /// Adds a member to the lobby. Returns the welcome as well.
     pub(super) fn enter(directory: Directory, cx: &mut Context<'_>) -> (Member, String) {
         let (nick, room) = directory.enter();
         let member = Member { directory, nick, room };
@@ -39,7 +39,7 @@ impl Member {
         (member, greeting)
     }
 
-    /// The member said `line`. Gives what to answer to this member alone.
+    /// Handles a line of the member. Returns the answer for this member alone, if there is one.
     pub(super) fn say(&mut self, line: &[u8], cx: &mut Context<'_>) -> Option<String> {
         if let Some(command) = line.strip_prefix(b"/") {
             return Some(self.obey(Command::parse(&String::from_utf8_lossy(command)), cx));
@@ -47,7 +47,7 @@ impl Member {
         if line.trim_ascii().is_empty() {
             return None;
         }
-        // The only allocation that a line costs here, unless much of it has to be replaced.
+        // The only allocation for a line, unless many characters have to be replaced.
         let nick = self.nick.as_str().as_bytes();
         let mut said = Vec::with_capacity(nick.len() + line.len() + 3);
         said.extend_from_slice(nick);
@@ -58,8 +58,8 @@ impl Member {
         None
     }
 
-    /// The member goes. While the server stops, everybody does and is told so; that each of
-    /// them left would be a line for each to each.
+    /// Removes the member. While the server stops, all members leave and are told so: telling each
+    /// of them of every other would take lines by the square of their number.
     pub(super) fn leave(&self, cx: &mut Context<'_>) {
         self.directory.leave(&self.nick, &self.room);
         if !cx.is_stopping() {
@@ -83,7 +83,7 @@ impl Member {
                 cx.close(Close::Done);
                 notice("bye")
             }
-            Command::Unknown => notice("there is no such command: /help tells which there are"),
+            Command::Unknown => notice("there is no such command: /help lists the commands"),
         }
     }
 
@@ -125,7 +125,7 @@ impl Member {
         self.tell_room(format_args!("{} joined", self.nick), cx);
     }
 
-    /// Tells everybody else in the room.
+    /// Sends a notice to all other members of the room.
     fn tell_room(&self, text: impl Display, cx: &mut Context<'_>) {
         cx.publish(&self.room.topic, notice(text).into_bytes());
     }

@@ -1,4 +1,4 @@
-//! The chat service: rooms, and members who talk in them by lines of text.
+//! The chat service: rooms whose members exchange lines of text.
 //!
 //! ```
 //! use socketserver::Server;
@@ -31,12 +31,12 @@ use crate::handler::{Handler, Service};
 use crate::net::peer::Peer;
 use crate::protocol::line::Lines;
 
-/// A chat. It is a [`Service`]; all whom one of it accepts share its rooms and names.
+/// A chat. It is a [`Service`]; all connections that one `Chat` accepts share its rooms and names.
 ///
-/// Who connects is `guest-1`, `guest-2` and so on, and in the lobby. A line goes to everybody
-/// else in the room as `NICK: text`; a line that begins with a slash is a command, and `/help`
-/// tells which there are. What the server itself has to say begins with `* `, which no member
-/// can fake: every line of theirs begins with their name.
+/// A new member is called `guest-1`, `guest-2` and so on, and enters the lobby. A line goes to all
+/// other members of the room as `NICK: text`. A line that begins with a slash is a command, and
+/// `/help` lists the commands. Notices of the server begin with `* `, which no member can fake: the
+/// lines of members begin with a name.
 ///
 /// ```
 /// use socketserver::services::chat::Chat;
@@ -56,39 +56,40 @@ use crate::protocol::line::Lines;
 /// ```
 ///
 /// **Names**, of members and of rooms alike, have 1 to 32 characters: letters, digits, emoji and
-/// most else that can be seen. Not fit are white space, `:`, `*`, `/`, controls, what cannot be
-/// seen, and marks that combine with the letter before them. Names that differ in case only are
-/// the same; letters of different alphabets that look alike are not. A name is free again as
-/// soon as its owner has gone.
+/// most other visible characters. White space, `:`, `*`, `/`, controls, invisible characters, and
+/// marks that combine with the letter before them are not allowed. Names that differ only in case
+/// are the same; letters of different alphabets that look alike are different. A name is free again
+/// as soon as its owner has left.
 ///
-/// **Text** is passed on as UTF-8 and otherwise as it is, but for what could do more in a
-/// terminal than be shown: U+FFFD stands for each control character but tab, for other ends of
-/// lines (U+2028, U+2029), for what turns the direction of text round (U+202A to U+202E, U+2066
-/// to U+206F), and for bytes that are not UTF-8. A line without anything to see is ignored; one
-/// that is too long, and a last one without an end, nobody gets.
+/// **Text** is passed on as UTF-8 and unchanged, except for characters that a terminal would act
+/// on. U+FFFD replaces each control character except tab, other line ends (U+2028, U+2029),
+/// characters that change the direction of text (U+202A to U+202E, U+2066 to U+206F), and bytes
+/// that are not UTF-8. A line without visible characters is ignored. A line that is too long, and a
+/// last line without an end, is not passed on.
 ///
-/// Members listen for hours and say nothing: a server for them wants
-/// [`Limits::idle`](crate::Limits::idle) and [`Limits::first_byte`](crate::Limits::first_byte)
-/// to be long, or `None`.
+/// Members may listen for hours without sending anything. A chat server needs long values of
+/// [`Limits::idle`](crate::Limits::idle) and [`Limits::first_byte`](crate::Limits::first_byte), or
+/// `None`.
 ///
-/// What is said in a room is published to the [`Topic`](crate::Topic) `chat:ROOM`, in lower
-/// case. So two chats in one server have names of their own and yet hear each other.
+/// Lines are published to the [`Topic`](crate::Topic) `chat:ROOM`, with the name of the room in
+/// lower case. Two chats in one server therefore have separate names but share the lines of equally
+/// named rooms.
 pub struct Chat {
     directory: Directory,
     line_limit: usize,
 }
 
 impl Chat {
-    /// A chat whose newcomers enter the room `lobby`.
+    /// Creates a chat with the lobby `lobby`.
     pub fn new() -> Chat {
         Chat { directory: Directory::new(Name::of_fit("lobby")), line_limit: Lines::LIMIT }
     }
 
-    /// The room that newcomers enter, instead of `lobby`.
+    /// Sets the room that new members enter, instead of `lobby`.
     ///
     /// # Errors
     ///
-    /// If the name is not fit for a room.
+    /// Returns an error if `name` is not valid for a room.
     ///
     /// ```
     /// use socketserver::services::chat::Chat;
@@ -101,8 +102,8 @@ impl Chat {
         Ok(Chat { directory: Directory::new(Name::new(name)?), ..self })
     }
 
-    /// How long a line may be, in bytes without its end, instead of 4,096. It should be less
-    /// than [`Limits::pending_input`](crate::Limits::pending_input).
+    /// Sets the longest line, in bytes without its end, instead of 4,096. It should be less than
+    /// [`Limits::pending_input`](crate::Limits::pending_input).
     #[must_use]
     pub fn line_limit(self, bytes: usize) -> Chat {
         Chat { line_limit: bytes, ..self }

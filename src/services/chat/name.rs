@@ -1,26 +1,26 @@
-//! Names of members and rooms: which are fit, and which are the same.
+//! Names of members and rooms: the rules for them, and when two are the same.
 
 use std::sync::Arc;
 use std::{cmp, fmt, hash};
 
-/// A name that is fit for a member or a room. Two that differ in nothing but case are the same
-/// name. A clone costs no allocation.
+/// A valid name of a member or a room. Names that differ only in case are the same. Cloning does
+/// not allocate.
 #[derive(Clone)]
 pub(super) struct Name {
     shown: Arc<str>,
-    /// What it is compared by; shared with `shown` where they are equal, as they mostly are.
+    /// The folded name, used for comparison; shared with `shown` if they are equal, as is usual.
     key: Arc<str>,
 }
 
-/// Why a name is not fit for a member or a room; prints as one line.
+/// The reason why a name is not valid for a member or a room. Displayed as one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameError {
-    /// It has no characters.
+    /// It is empty.
     Empty,
-    /// It has more than 32.
+    /// It has more than 32 characters.
     TooLong,
-    /// It has a character that a name must not have.
+    /// It contains a character that is not allowed.
     Unfit(char),
 }
 
@@ -41,7 +41,7 @@ impl Name {
         Ok(Name::of_fit(text))
     }
 
-    /// A name from within, which is known to be fit.
+    /// Makes a name from a text that is known to be valid.
     pub(super) fn of_fit(text: &str) -> Name {
         // Down, up and down again: some letters have one upper case and two lower ones, and the
         // upper case of a sharp s is two letters, or one that is its own upper case.
@@ -52,37 +52,37 @@ impl Name {
         Name { shown, key }
     }
 
-    /// As its owner wrote it.
+    /// Returns the name as its owner spelled it.
     pub(super) fn as_str(&self) -> &str {
         &self.shown
     }
 
-    /// The same for all spellings of one name.
+    /// Returns the key, which is the same for all spellings of a name.
     pub(super) fn key(&self) -> &str {
         &self.key
     }
 
-    /// Whether it is the same name, written in the same way.
+    /// Returns true if both names are spelled the same, including case.
     pub(super) fn is_spelled_like(&self, other: &Name) -> bool {
         self.shown == other.shown
     }
 }
 
-/// What would make a name look like something else: a notice, a command, two words, nothing at
-/// all, or another name.
+/// Returns true for characters that would make a name look like a notice, a command, two words, an
+/// empty name, or another name.
 fn is_unfit(c: char) -> bool {
     match c {
         ':' | '*' | '/' => true,
-        // The same three, as wide as Chinese characters, small, or upright.
+        // The same three characters in full width, small, or upright.
         '\u{fe13}' | '\u{fe55}' | '\u{fe61}' | '\u{ff0a}' | '\u{ff0f}' | '\u{ff1a}' => true,
-        // What stands for bytes that were no text.
+        // The replacement for bytes that are not text.
         '\u{fffd}' => true,
         c => c.is_whitespace() || c.is_control() || is_invisible(c) || is_combining(c),
     }
 }
 
-/// Characters that take no room or show nothing: joiners, fillers, marks of direction,
-/// selectors, tags.
+/// Returns true for characters that take no space or show nothing: joiners, fillers, direction
+/// marks, selectors, tags.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
@@ -92,8 +92,8 @@ fn is_invisible(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Marks put on the character before them. A letter with its mark in one character is fit; in
-/// two it would be another name that looks the same.
+/// Returns true for marks that combine with the character before them. A letter and its mark in one
+/// character are valid; in two they would be a different name that looks the same.
 fn is_combining(c: char) -> bool {
     matches!(c,
         '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
@@ -141,7 +141,7 @@ impl fmt::Display for NameError {
             NameError::Unfit(c) if c.is_ascii_punctuation() => {
                 write!(f, "a name cannot contain '{c}'")
             }
-            // Shown as it is, it might be invisible, or do something.
+            // The character itself might be invisible or act on the terminal.
             NameError::Unfit(c) => write!(f, "a name cannot contain U+{:04X}", u32::from(*c)),
         }
     }

@@ -1,4 +1,4 @@
-//! The session for a worker of its own: the same answers by calls that wait.
+//! The session for a worker of its own: the same answers by blocking calls.
 
 use std::io::{self, BufRead, ErrorKind, Write};
 
@@ -6,8 +6,8 @@ use super::{GREETING, LINE_PATIENCE, Session, answer_to};
 use crate::handler::blocking::BlockingHandler;
 use crate::handler::stream::Stream;
 
-/// The `handle` of the tutorial, grown up: its `recv` is `fill_buf`, and a piece of a line waits
-/// with a timeout.
+/// The `handle` of the tutorial, made complete: its `recv` is `fill_buf`, and an incomplete line
+/// waits with a timeout.
 impl BlockingHandler for Session {
     fn handle(&mut self, stream: &mut Stream) -> io::Result<()> {
         let idle = stream.read_timeout()?;

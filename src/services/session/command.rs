@@ -1,7 +1,7 @@
-//! From chunks to commands: where a command ends, and which one it is. Pure: it knows no
-//! connection, no clock and no answers, and keeps a few bytes of a line however long it is.
+//! From chunks to commands: finds where a command ends, and which one it is. Pure: knows no
+//! connection, clock or answers, and keeps a few bytes of a line of any length.
 
-/// What a client may say.
+/// A command of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Zero,
@@ -17,33 +17,34 @@ pub(super) struct Commands {
     line: Line,
 }
 
-/// How the client ends its commands, as far as it has shown.
+/// The way in which the client ends its commands, as far as is known.
 #[derive(Debug, Default)]
 enum Habit {
-    /// It just sends them: the end of the chunk is the end of the command.
+    /// It sends them without line ends: a command ends with its chunk.
     #[default]
     Bare,
-    /// With a line end: a chunk without one is a piece of a line.
+    /// It sends line ends: a chunk without one is part of a line.
     Lines,
 }
 
-/// Where in the input of the client we are.
+/// The position in the input of the client.
 #[derive(Debug, Default)]
 enum At {
     /// At the start of a command, or within a line.
     #[default]
     Command,
-    /// Behind a command that ended with its chunk. A line end that comes now is late, and no
-    /// empty line.
+    /// After a command that ended with its chunk. A line end that comes now is a late one, and not
+    /// an empty line.
     LateEnd,
 }
 
 impl Commands {
-    /// Takes the front of a chunk: how many bytes of it, and the command that ended there.
+    /// Takes the front of a chunk. Returns the number of bytes taken, and the command that ended
+    /// there.
     pub(super) fn take(&mut self, chunk: &[u8]) -> (usize, Option<Command>) {
         if let At::LateEnd = self.at {
             let late = match chunk {
-                // It may have been cut in the middle: the rest is still late.
+                // Perhaps the first half of CRLF: the rest is still a late line end.
                 [b'\r'] => return (1, None),
                 [b'\r', b'\n', ..] => 2,
                 [b'\n', ..] => 1,
@@ -72,12 +73,12 @@ impl Commands {
         }
     }
 
-    /// Whether a line has begun and not ended.
+    /// Returns true if a line has begun and not ended.
     pub(super) fn is_within_line(&self) -> bool {
         self.line.len > 0
     }
 
-    /// The rest of the line is not coming: what there is of it is a command.
+    /// Returns the command that an incomplete line stands for, because its rest will not come.
     pub(super) fn end(&mut self) -> Option<Command> {
         if !self.is_within_line() {
             return None;
@@ -88,10 +89,10 @@ impl Commands {
     }
 }
 
-/// More than the longest command and half a line end: a line that fills it is no command.
+/// Longer than the longest command and half a line end: a line that fills it matches no command.
 const FRONT_LEN: usize = 6;
 
-/// The front of a line, enough of it to tell which command it is.
+/// The front of a line, long enough to identify the command.
 #[derive(Debug, Default)]
 struct Line {
     front: [u8; FRONT_LEN],

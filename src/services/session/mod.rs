@@ -1,5 +1,5 @@
-//! The session service: greets, answers each command, and ends on `exit`. It is the `MyServer` of
-//! a tutorial of Python's `socketserver`, byte for byte, and nothing is appended to the answers.
+//! The session service: greets, answers each command, and ends on `exit`. It is the `MyServer` of a
+//! tutorial on Python's `socketserver`, byte for byte, and appends nothing to the answers.
 //!
 //! | the client sends | the server sends |
 //! |---|---|
@@ -10,21 +10,21 @@
 //!
 //! # Where a command ends
 //!
-//! A command ends with its line (LF or CRLF). No line end is needed: for a client that sends none,
-//! it ends with its *chunk*, which is what one read gave. A client that ended its last command
-//! with a line end is expected to do so again, and a piece of a line waits half a second for the
-//! rest before it counts as a command. So one command at a time without line ends, lines typed
-//! into `nc` or `telnet`, and many lines in one chunk are all answered once each, in order. What
-//! follows `exit` is dropped.
+//! A command ends with its line (LF or CRLF). A line end is not required: for a client that sends
+//! none, a command ends with its *chunk*, the bytes of one read. A client that ended its last
+//! command with a line end is expected to do so again, and an incomplete line waits half a second
+//! for the rest before it counts as a command. So single commands without line ends, lines typed
+//! into `nc` or `telnet`, and many lines in one chunk are all answered once each, in order. Input
+//! after `exit` is dropped.
 //!
-//! TCP has no messages, hence no chunks of the client's either: the network may cut `exit` into
-//! `ex` and `it`, and from a client that has shown no line end yet, these are two commands, neither
-//! of them `exit`. In the same way a long text may be many chunks and get many answers. Who must be
-//! safe from that ends every command with a newline, and begins with an empty line, which is
-//! answered like anything else.
+//! TCP preserves no message boundaries, hence no chunks either: the network may split `exit` into
+//! `ex` and `it`. From a client that has not sent a line end yet, these are two commands, neither
+//! of them `exit`. Likewise a long text may arrive in many chunks and get many answers. A client
+//! that must avoid this ends every command with a newline, and begins with an empty line, which is
+//! answered like any other command.
 //!
-//! An empty line is a command; but a line end that comes behind a chunk that was answered already
-//! belongs to that one.
+//! An empty line is a command; but a line end right after a chunk that was answered already belongs
+//! to that chunk.
 
 mod blocking;
 mod command;
@@ -40,15 +40,17 @@ const GREETING: &str = "我是多线程";
 const ANSWER_TO_ZERO: &str = "您输入的是0";
 const ANSWER_TO_OTHERS: &str = "请重新输入.";
 
-/// How long a piece of a line waits for the rest.
+/// The time that an incomplete line waits for the rest.
 const LINE_PATIENCE: Duration = Duration::from_millis(500);
+const LINE_TIMER: u64 = 0;
 
-/// One client's session; [the module](self) says what it answers. It is a [`Handler`] of raw
-/// bytes and no [`Protocol`](crate::Protocol), because how the input is cut matters to it. It is a
-/// [`BlockingHandler`](crate::BlockingHandler) as well: the same session, on a worker of its own.
+/// The session of one client; see [the module](self) for its answers. It is a [`Handler`] of raw
+/// bytes rather than a [`Protocol`](crate::Protocol), because the boundaries of chunks matter to
+/// it. It is also a [`BlockingHandler`](crate::BlockingHandler): the same session on a worker of
+/// its own.
 ///
-/// It keeps a few bytes of a line, whatever its length, and no input. A client that does not take
-/// its answers is not read.
+/// It keeps a few bytes of a line of any length, and no other input. While a client does not read
+/// its answers, its input is not read.
 ///
 /// ```
 /// use socketserver::services::session::Session;
@@ -76,7 +78,7 @@ const LINE_PATIENCE: Duration = Duration::from_millis(500);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// With calls that wait, for eight clients at a time:
+/// With blocking calls, for eight clients at a time:
 ///
 /// ```no_run
 /// use socketserver::services::session::Session;
@@ -92,12 +94,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that has not begun.
+    /// Creates a session that has not begun.
     pub fn new() -> Session {
         Session::default()
     }
 
-    /// Nothing more comes of a line that has begun.
+    /// Handles the end of an incomplete line.
     fn end_line(&mut self, cx: &mut Context<'_>) {
         if let Some(command) = self.commands.end() {
             answer(command, cx);
@@ -105,7 +107,7 @@ impl Session {
     }
 }
 
-/// `None` ends the session.
+/// Returns the answer to a command; `None` ends the session.
 fn answer_to(command: Command) -> Option<&'static str> {
     match command {
         Command::Zero => Some(ANSWER_TO_ZERO),
@@ -128,8 +130,9 @@ impl Handler for Session {
 
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         let mut used = 0;
-        // What is left of a chunk when output is full comes again with more behind it. That
-        // changes no command: only one that ends with its line leaves something behind it.
+        // When the output is full, the rest of a chunk is offered again with new bytes appended.
+        // That changes no command: only a command that ends with its line has bytes after it in the
+        // chunk.
         while used < input.len() && !cx.is_done() {
             let (len, command) = self.commands.take(&input[used..]);
             used += len;
@@ -138,12 +141,12 @@ impl Handler for Session {
             }
         }
         if self.commands.is_within_line() {
-            cx.wake_after(LINE_PATIENCE);
+            cx.set_timer(LINE_TIMER, LINE_PATIENCE);
         }
         Ok(used)
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         self.end_line(cx);
     }
 

@@ -13,8 +13,9 @@ use super::request::Request;
 use super::site::Site;
 use super::upload::Upload;
 use crate::close::{Close, Timeout};
-use crate::handler::context::{Context, Notification};
+use crate::handler::context::Context;
 use crate::handler::framed::MessageHandler;
+use crate::handler::notification::Notification;
 use crate::panics;
 use crate::protocol::http::{Answer, Connection, Head, Http, Message, Verb, Version};
 
@@ -40,6 +41,10 @@ enum Doing {
     /// The answer goes out as fast as the client takes it; the client is not read.
     Streaming(Box<Pieces>),
 }
+
+/// The keys of its timers.
+const BODY_TIMER: u64 = 0;
+const ANSWER_TIMER: u64 = 1;
 
 impl Conversation {
     pub(super) fn new(site: Arc<Site>) -> Conversation {
@@ -78,7 +83,7 @@ impl Conversation {
             Some(left) if !left.is_zero() => {
                 self.is_watched = true;
                 // Never later than a body that begins now would be due: it relies on this timer.
-                cx.wake_after(left.min(self.site.limits.body_time.unwrap_or(left)));
+                cx.set_timer(BODY_TIMER, left.min(self.site.limits.body_time.unwrap_or(left)));
             }
             _ => {
                 self.refuse(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly", cx);
@@ -147,9 +152,8 @@ impl Conversation {
             None => cx.close(Close::Done),
             Some(Later::After(delay, prepared)) => {
                 self.doing = Doing::Waiting(prepared);
-                self.is_watched = false;
                 cx.pause();
-                cx.wake_after(delay);
+                cx.set_timer(ANSWER_TIMER, delay);
             }
             Some(Later::Work(work, prepared)) => {
                 self.doing = Doing::Working(prepared);
@@ -263,12 +267,13 @@ impl MessageHandler<Http> for Conversation {
         self.stream(cx);
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
+        if key == ANSWER_TIMER {
+            return self.answer_waiting(cx);
+        }
         self.is_watched = false;
-        match self.doing {
-            Doing::Collecting(_) => self.watch_body(cx),
-            Doing::Waiting(_) => self.answer_waiting(cx),
-            Doing::Nothing | Doing::Working(_) | Doing::Streaming(_) => {}
+        if let Doing::Collecting(_) = self.doing {
+            self.watch_body(cx);
         }
     }
 
@@ -276,7 +281,7 @@ impl MessageHandler<Http> for Conversation {
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
         let Ok(result) = note.downcast::<Result<Vec<u8>, String>>() else { return };
         let Doing::Working(prepared) = &mut self.doing else { return };
-        match *result {
+        match result {
             Ok(body) => prepared.body = body,
             Err(why) => {
                 log::error!("{}: offloaded: {}", cx.peer(), why.escape_debug());

@@ -1,9 +1,17 @@
 //! The state of a connection as seen from both sides, and its invariants. Knows the contract of
 //! handlers; must not know the wire or the hub.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::close::Close;
+
+/// A timer set by a handler.
+#[derive(Clone, Copy)]
+pub(super) struct Timer {
+    pub(super) at_ms: u64,
+    pub(super) period_ms: Option<u64>,
+}
 
 /// The state of a connection as seen from both sides.
 #[derive(Default)]
@@ -24,8 +32,8 @@ pub(super) struct Account {
     pub(super) over: bool,
     /// A call of the handler is running. If the handler panics, this remains set.
     pub(super) called: bool,
-    /// The time of its timer, in milliseconds.
-    pub(super) timer_ms: Option<u64>,
+    /// The timers of the handler, by key.
+    pub(super) timers: HashMap<u64, Timer>,
     /// The first violation of an invariant.
     pub(super) breach: Option<String>,
 }
@@ -51,7 +59,8 @@ impl Account {
     pub(super) fn open(&mut self) {
         self.opened = true;
         self.handed_over = false;
-        (self.eof, self.paused, self.timer_ms) = (false, false, None);
+        (self.eof, self.paused) = (false, false);
+        self.timers.clear();
     }
 
     pub(super) fn breach(&mut self, what: impl Into<String>) {
@@ -94,12 +103,17 @@ impl Account {
         }
     }
 
-    pub(super) fn woken(&mut self, now_ms: u64) {
-        self.told("on_wake");
-        match self.timer_ms.take() {
-            Some(at_ms) if at_ms > now_ms => self.breach("on_wake too early"),
+    pub(super) fn rang(&mut self, key: u64, now_ms: u64) {
+        self.told("on_timer");
+        let timer = self.timers.remove(&key);
+        if let Some(Timer { at_ms, period_ms: Some(period_ms) }) = timer {
+            let next = Timer { at_ms: at_ms + period_ms, period_ms: Some(period_ms) };
+            self.timers.insert(key, next);
+        }
+        match timer {
+            Some(timer) if timer.at_ms > now_ms => self.breach("on_timer too early"),
             Some(_) => {}
-            None => self.breach("on_wake without a timer"),
+            None => self.breach("on_timer without a timer"),
         }
     }
 }

@@ -314,5 +314,5 @@ impl Guest {
 
 /// Returns true if offloaded work found no thread: a fault of the system, reported by the work.
 fn lacks_thread(why: &Close) -> bool {
-    matches!(why, Close::Failed(reason) if **reason == *NO_THREAD)
+    matches!(why, Close::Failed(reason) if reason.to_string() == NO_THREAD)
 }

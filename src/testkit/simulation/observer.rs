@@ -4,12 +4,13 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::account::{Account, lock};
+use super::account::{Account, Timer, lock};
 use super::kernel::{self, Shared, Wanted};
 use crate::close::Close;
 use crate::handler::Handler;
-use crate::handler::context::Effect;
-use crate::handler::context::{Context, Notification};
+use crate::handler::context::Context;
+use crate::handler::effect::Effect;
+use crate::handler::notification::Notification;
 
 /// A handler, and the account that its calls are checked against.
 pub(super) struct Observed {
@@ -81,7 +82,13 @@ impl Observed {
                 Effect::Pause => account.paused = true,
                 Effect::Resume => account.paused = false,
                 Effect::Close(_) | Effect::Reset(_) => account.over = true,
-                Effect::WakeAt(at_ms) => account.timer_ms = Some(*at_ms),
+                Effect::SetTimer { key, at_ms, period_ms } => {
+                    let timer = Timer { at_ms: *at_ms, period_ms: *period_ms };
+                    account.timers.insert(*key, timer);
+                }
+                Effect::CancelTimer(key) => {
+                    account.timers.remove(key);
+                }
                 Effect::Upgrade(to) if !account.over => {
                     let inner = std::mem::replace(to, Box::new(Nobody));
                     *to = Box::new(Observed::new(inner, &self.kernel));
@@ -152,9 +159,9 @@ impl Handler for Observed {
         self.call(cx, |handler, cx| handler.on_drain(cx));
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
-        lock(&self.account).woken(cx.now().millis());
-        self.call(cx, |handler, cx| handler.on_wake(cx));
+    fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
+        lock(&self.account).rang(key, cx.now().millis());
+        self.call(cx, |handler, cx| handler.on_timer(key, cx));
     }
 
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {

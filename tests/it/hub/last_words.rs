@@ -10,7 +10,6 @@ use std::time::Duration;
 use socketserver::testkit::Network;
 use socketserver::{
     BlockingHandler, Close, Context, Handler, Id, Limits, Mode, Notification, Peer, Server, Stream,
-    Undelivered,
 };
 
 use crate::support::handlers::{Log, Probe};
@@ -61,16 +60,16 @@ impl Handler for Teller {
     fn on_stop(&mut self, cx: &mut Context<'_>) {
         self.ending.recv_timeout(PATIENCE).unwrap();
         cx.notify(self.to.lock().unwrap().unwrap(), "note");
-        cx.wake_after(Duration::from_millis(1));
+        cx.set_timer(0, Duration::from_millis(1));
     }
 
-    fn on_wake(&mut self, _: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, _: &mut Context<'_>) {
         // A turn later: it has been carried.
         self.told.send(()).unwrap();
     }
 
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        self.returned.send(note.downcast::<Undelivered>().is_ok()).unwrap();
+        self.returned.send(matches!(note, Notification::Undelivered { .. })).unwrap();
         cx.close(Close::Done);
     }
 }

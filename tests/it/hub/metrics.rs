@@ -89,8 +89,12 @@ impl Handler for Obedient {
             b'm' => return Err(Close::Malformed { code: 400, why: "bad" }),
             b'P' => panic!("as told"),
             b'p' => cx.publish(&self.0, *b"news"),
-            b'w' => cx.offload(|| 7),
-            b'W' => cx.offload(|| -> i32 { panic!("at work") }),
+            b'w' => {
+                cx.offload(|| 7);
+            }
+            b'W' => {
+                cx.offload(|| -> i32 { panic!("at work") });
+            }
             b's' => cx.write(&[0; 100]),
             // Not used: it waits for more.
             _ => return Ok(0),

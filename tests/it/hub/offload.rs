@@ -26,7 +26,7 @@ impl Handler for Doubles {
     }
 
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        cx.write(&*note.downcast::<[u8; 2]>().unwrap());
+        cx.write(&note.downcast::<[u8; 2]>().unwrap());
     }
 }
 
@@ -150,7 +150,7 @@ fn no_more_is_done_at_once_than_there_are_workers() {
         }
 
         fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-            cx.write(&[*note.downcast::<usize>().unwrap() as u8]);
+            cx.write(&[note.downcast::<usize>().unwrap() as u8]);
         }
     }
 

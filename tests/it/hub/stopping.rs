@@ -101,7 +101,7 @@ fn who_paused_with_input_left_over_is_not_asked() {
             return Ok(1);
         }
         cx.pause();
-        cx.wake_after(Duration::from_secs(10));
+        cx.set_timer(0, Duration::from_secs(10));
         Ok(input.len() - 1)
     };
     let client = network.connect(Probe::new(&log).data(wait).wake(|cx| {
@@ -155,7 +155,7 @@ fn who_still_owes_an_answer_may_give_it() {
     let mut network = Network::new(Limits::default());
     let wait = |_: &mut [u8], cx: &mut Context<'_>| {
         cx.pause();
-        cx.wake_after(Duration::from_secs(10));
+        cx.set_timer(0, Duration::from_secs(10));
         Ok(4)
     };
     let client = network.connect(Probe::new(&log).data(wait).stop(|_| {}).wake(|cx| {

@@ -132,7 +132,7 @@ fn the_end_of_a_full_output_is_told_though_a_timer_rings_with_it() {
         Probe::new(&log)
             .data(|input, cx| {
                 cx.write(&[b'a'; 500]);
-                cx.wake_after(Duration::ZERO);
+                cx.set_timer(0, Duration::ZERO);
                 Ok(input.len())
             })
             .drain(|cx| cx.write(b"end")),

@@ -211,7 +211,7 @@ impl Handler for Ponger {
     }
 
     fn on_notify(&mut self, note: Notification, _: &mut Context<'_>) {
-        self.1.send(*note.downcast::<usize>().unwrap()).unwrap();
+        self.1.send(note.downcast::<usize>().unwrap()).unwrap();
     }
 }
 

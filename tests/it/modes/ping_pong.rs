@@ -35,7 +35,9 @@ impl Handler for Echoes {
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         match input[0] {
             // The answer comes from a thread that does nothing else.
-            b'o' => cx.offload(|| b'o'),
+            b'o' => {
+                cx.offload(|| b'o');
+            }
             _ => cx.write(input),
         }
         Ok(input.len())
@@ -48,15 +50,15 @@ impl Handler for Echoes {
                 return;
             }
             Ok(ball) => {
-                let Ball { number, left, other } = *ball;
+                let Ball { number, left, other } = ball;
                 let back = Ball { number: number + 1, left: left - 1, other: cx.id() };
                 return cx.notify(other, back);
             }
             Err(note) => note,
         };
         match note.downcast::<usize>() {
-            Ok(number) => drop(self.numbers.send(*number)),
-            Err(note) => cx.write(&[*note.downcast::<u8>().expect("what was offloaded")]),
+            Ok(number) => drop(self.numbers.send(number)),
+            Err(note) => cx.write(&[note.downcast::<u8>().expect("what was offloaded")]),
         }
     }
 }

@@ -186,7 +186,7 @@ fn a_program_that_has_gone_is_tried_again() {
     let mut example = supervise(&program, 1, None, &[]);
     fs::remove_file(&program).unwrap();
     signal(workers(&example)[0], "KILL");
-    example.until_logged("no worker process");
+    example.until_logged("cannot start a worker process");
     fs::hard_link(&web, &program).unwrap();
     example.until_logged("started");
     assert_eq!(get(&mut example.client(), "/plaintext").status, 200);

@@ -31,7 +31,9 @@ impl Handler for Asks {
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         for byte in input.iter() {
             match byte {
-                b'?' => cx.offload(|| b"!"),
+                b'?' => {
+                    cx.offload(|| b"!");
+                }
                 byte => cx.write(&[*byte]),
             }
         }
@@ -39,7 +41,7 @@ impl Handler for Asks {
     }
 
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        cx.write(*note.downcast::<&[u8; 1]>().unwrap());
+        cx.write(note.downcast::<&[u8; 1]>().unwrap());
     }
 }
 
@@ -207,8 +209,8 @@ fn a_supervisor_without_a_process_for_a_worker_tries_again() {
     let Some(mut command) = limited(user(4), 1, &copy.path()) else { return };
     command.args(["--mode", "processes", "--workers", "1", "--bind", "127.0.0.1:0"]);
     let mut example = Example::spawn(command, 1);
-    example.until_logged("no worker process");
-    example.until_logged("no worker process");
+    example.until_logged("cannot start a worker process");
+    example.until_logged("cannot start a worker process");
     raise(user(4), example.child.id(), 100);
     example.until_logged("started");
     assert_eq!(get(&mut example.client(), "/plaintext").status, 200);

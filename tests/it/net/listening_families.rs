@@ -156,11 +156,11 @@ struct TwoLetters;
 impl Handler for TwoLetters {
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         cx.write(b"1");
-        cx.wake_after(Duration::from_millis(2));
+        cx.set_timer(0, Duration::from_millis(2));
         Ok(input.len())
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         cx.write(b"2");
     }
 }

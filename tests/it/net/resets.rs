@@ -96,7 +96,7 @@ fn every_call_of_a_handler_may_reset() {
         ("eof", |probe| probe.eof(cut), Network::shut),
         (
             "wake",
-            |probe| probe.open(|cx| cx.wake_after(Duration::from_secs(1))).wake(cut),
+            |probe| probe.open(|cx| cx.set_timer(0, Duration::from_secs(1))).wake(cut),
             |network, _| network.advance(Duration::from_secs(1)),
         ),
         (

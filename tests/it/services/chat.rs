@@ -221,7 +221,7 @@ fn unknown_commands_are_answered_and_not_passed_on() {
     let (mut party, [one, two]) = Party::guests();
     for line in ["/", "/dance", "/NICK bob", "/nickbob", "//who", "/ who", "/\u{1b}[31m"] {
         let answer = party.say(one, line);
-        assert_eq!(answer, "* there is no such command: /help tells which there are\n", "{line}");
+        assert_eq!(answer, "* there is no such command: /help lists the commands\n", "{line}");
     }
     assert_eq!(party.hear(two), "");
 }

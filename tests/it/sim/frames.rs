@@ -48,13 +48,13 @@ impl Handler for Backwards {
                 cx.close(Close::Done);
             } else if self.random.one_in(20) {
                 cx.pause();
-                cx.wake_after(Duration::from_millis(self.random.below(50) as u64));
+                cx.set_timer(0, Duration::from_millis(self.random.below(50) as u64));
             }
         }
         Ok(used)
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         cx.resume();
     }
 

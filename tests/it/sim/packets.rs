@@ -38,7 +38,7 @@ impl Handler for Member {
             used += line.len();
             if self.random.one_in(10) {
                 cx.pause();
-                cx.wake_after(Duration::from_millis(self.random.below(20) as u64));
+                cx.set_timer(0, Duration::from_millis(self.random.below(20) as u64));
                 break;
             }
         }
@@ -48,7 +48,7 @@ impl Handler for Member {
         Ok(used)
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         cx.resume();
     }
 }

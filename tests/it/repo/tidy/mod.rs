@@ -9,6 +9,7 @@ mod documents;
 mod layers;
 mod mentions;
 mod methods;
+mod prose;
 mod report;
 mod source;
 mod texts;

@@ -44,6 +44,10 @@ pub(super) fn document(path: &str) -> String {
 
 /// Returns every Rust file below `folder`, in the order of their paths.
 pub(super) fn sources(folder: &str) -> Vec<Source> {
+    files(folder, "rs")
+}
+
+fn files(folder: &str, extension: &str) -> Vec<Source> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
@@ -51,7 +55,7 @@ pub(super) fn sources(folder: &str) -> Vec<Source> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
+            } else if path.extension().is_some_and(|ending| ending == extension) {
                 let name = name_of(&path);
                 found.push(Source::new(&name, &document(&name)));
             }
@@ -65,6 +69,19 @@ pub(super) fn sources(folder: &str) -> Vec<Source> {
 pub(super) fn all_sources() -> Vec<Source> {
     let folders = ["src", "tests", "examples", "fuzz/src", "fuzz/fuzz_targets"];
     folders.iter().flat_map(|folder| sources(folder)).collect()
+}
+
+/// Returns every document: those in the root of the repository, of `docs` and of the examples.
+pub(super) fn documents() -> Vec<Source> {
+    let mut found: Vec<Source> = ["docs", "examples"].iter().flat_map(|f| files(f, "md")).collect();
+    for entry in fs::read_dir(root()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "md") {
+            let name = name_of(&path);
+            found.push(Source::new(&name, &document(&name)));
+        }
+    }
+    found
 }
 
 fn name_of(path: &Path) -> String {

@@ -1,0 +1,77 @@
+//! The effects that a handler records: the inner side of [`Context`](crate::Context). Knows no
+//! socket, no clock and no table of connections.
+
+use crate::close::Close;
+use crate::handler::Handler;
+use crate::handler::notification::{Message, Ticket};
+use crate::handler::notifier::Notifier;
+use crate::id::Id;
+use crate::net::destination::Destination;
+use crate::now::Now;
+use crate::topic::Topic;
+
+/// A recorded request of a handler. It is applied after the handler has returned, so a handler
+/// cannot be changed while it runs.
+pub(crate) enum Effect {
+    Close(Close),
+    /// Ends it at once, by a reset.
+    Reset(Close),
+    Pause,
+    Resume,
+    SetTimer {
+        key: u64,
+        /// In milliseconds of [`Now`].
+        at_ms: u64,
+        /// Of an interval.
+        period_ms: Option<u64>,
+    },
+    CancelTimer(u64),
+    /// All of them: another handler takes over.
+    CancelTimers,
+    Upgrade(Box<dyn Handler>),
+    Send(Id, Box<[u8]>),
+    Join(Topic, Delivery),
+    Leave(Topic),
+    Publish(Topic, Box<[u8]>),
+    Finish,
+    Forward(Id, Box<[u8]>),
+    Notify(Id, Message),
+    Connect(Box<Dial>),
+    Offload(Ticket, Work),
+}
+
+/// How a member of a topic gets the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// As output of its connection.
+    Output,
+    /// As notifications of its handler.
+    Handler,
+}
+
+/// A piece of work that is done off the loop. It returns its result.
+pub(crate) type Work = Box<dyn FnOnce() -> Message + Send>;
+
+/// A connection to be made, and its handler.
+pub(crate) struct Dial {
+    pub(crate) to: Destination,
+    pub(crate) handler: Box<dyn Handler>,
+}
+
+/// The output and the effects of a handler's calls, until they are applied. Empty between
+/// connections; all connections of a turn share one.
+#[derive(Default)]
+pub(crate) struct Record {
+    pub(crate) now: Now,
+    pub(crate) stopping: bool,
+    pub(crate) out: Vec<u8>,
+    /// The length of `out` at which the high watermark is reached.
+    pub(crate) room: usize,
+    pub(crate) effects: Vec<Effect>,
+    /// The handler takes no more input for now: it paused, closed or upgraded.
+    pub(crate) halted: bool,
+    /// Whole messages that a protocol has found, until they are counted.
+    pub(crate) messages: u64,
+    /// Reaches the handlers of this loop from any thread.
+    pub(crate) notifier: Notifier,
+}
