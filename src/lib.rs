@@ -118,6 +118,7 @@ pub use handler::notification::{Message, Notification, Ticket};
 pub use handler::output::Output;
 pub use handler::payload::Payload;
 pub use handler::stream::Stream;
+pub use handler::task::TaskContext;
 pub use handler::{Admission, Handler, Service};
 pub use id::Id;
 pub use limits::{Limits, SlowConsumer};

@@ -12,6 +12,7 @@ pub(crate) mod notifier;
 pub(crate) mod output;
 pub(crate) mod payload;
 pub(crate) mod stream;
+pub(crate) mod task;
 
 use std::io;
 

@@ -39,7 +39,7 @@ impl<T: Transport> Hub<T> {
                 Action::Return { to, notification: Notification::Message(message) } => {
                     self.notify(Id::NOBODY, id, Notification::Undelivered { to, message });
                 }
-                // Only messages return.
+                // Only messages are returned.
                 Action::Return { notification, .. } => panics::drop_quietly(notification),
             }
         }

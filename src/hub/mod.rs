@@ -13,6 +13,7 @@ mod pubsub;
 mod run_queue;
 mod shards;
 mod table;
+mod tasks;
 mod time;
 mod transport;
 mod turn;
@@ -26,12 +27,14 @@ use self::offload::Offloads;
 use self::pubsub::Topics;
 use self::pubsub::delivery::Courier;
 use self::shards::Shards;
+use self::tasks::Tasks;
 use self::turn::Turn;
 use crate::close::Close;
 use crate::exec::{Executor, Job, Task};
 use crate::handler::Handler;
 use crate::handler::effect::Dial;
 use crate::handler::notifier::Notifier;
+use crate::handler::task::PeriodicTask;
 use crate::id::{Id, Shard};
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
@@ -50,6 +53,7 @@ pub(crate) struct Hub<T> {
     completed: Vec<Job>,
     /// Connections requested by handlers.
     dials: Vec<Dial>,
+    tasks: Tasks,
     is_expiry_postponed: bool,
 }
 
@@ -72,6 +76,7 @@ impl<T: Transport> Hub<T> {
             offloads: Offloads::default(),
             completed: Vec::new(),
             dials: Vec::new(),
+            tasks: Tasks::default(),
             is_expiry_postponed: false,
         }
     }
@@ -82,7 +87,7 @@ impl<T: Transport> Hub<T> {
         self.connections.turn_mut().set_ordinary_path(is_taken);
     }
 
-    /// Has handlers told from other threads by `notifier`, whose notifications come back by
+    /// Gives handlers a `notifier` for other threads. Its notifications arrive by
     /// [`obey`](Hub::obey).
     pub(crate) fn set_notifier(&mut self, notifier: Notifier) {
         self.connections.turn_mut().record.notifier = notifier;
@@ -161,9 +166,10 @@ impl<T: Transport> Hub<T> {
         self.shards.receive(messages);
     }
 
-    /// Requests a connection.
-    pub(crate) fn dial(&mut self, dial: Dial) {
-        self.dials.push(dial);
+    /// Runs a task every `period_ms` from now on.
+    pub(crate) fn every(&mut self, period_ms: u64, task: PeriodicTask) {
+        let now_ms = self.connections.turn().record.now.millis();
+        self.tasks.add(period_ms, task, now_ms);
     }
 
     /// Makes [`take_departed`](Hub::take_departed) return closed connections from now on.
@@ -184,7 +190,13 @@ impl<T: Transport> Hub<T> {
             || self.shards.has_inbox()
             || self.connections.turn().pending.has_gated()
             || self.is_expiry_postponed;
-        if is_due { Some(0) } else { self.connections.next_ms() }
+        if is_due {
+            return Some(0);
+        }
+        match (self.connections.next_ms(), self.tasks.due_ms()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
     }
 
     /// Returns true if there are tasks for workers.
@@ -206,8 +218,9 @@ impl<T: Transport> Hub<T> {
         self.dials.len()
     }
 
-    pub(crate) fn take_dials(&mut self) -> Vec<Dial> {
-        std::mem::take(&mut self.dials)
+    /// Returns the requested connections.
+    pub(crate) fn dials_mut(&mut self) -> &mut Vec<Dial> {
+        &mut self.dials
     }
 
     /// Returns true if messages of other shards are waiting.
@@ -264,6 +277,9 @@ impl<T: Transport> Hub<T> {
     fn catch_up(&mut self) {
         if !self.completed.is_empty() {
             self.resume_completed();
+        }
+        if self.tasks.is_due(self.connections.turn().record.now.millis()) {
+            self.tasks.run(self.connections.turn_mut());
         }
         if self.connections.turn().pending.has_gated() {
             self.connections.ungate();

@@ -144,7 +144,7 @@ impl<S: System> Part<S> for Connector<S::Socket> {
     /// requested by handlers.
     fn take_from_hub(&mut self, core: &mut Core<S>) {
         hand_over(std::mem::take(&mut self.outcomes), core);
-        for dial in core.hub.take_dials() {
+        for dial in std::mem::take(core.hub.dials_mut()) {
             // Only an event ends a successful attempt, so all of these still count as attempts.
             let load = core.len() + self.attempts.len() + core.others_load();
             match load < core.limits.connections {

@@ -1,6 +1,7 @@
 //! The construction of a loop: its components, and their budgets.
 
 use std::io;
+use std::time::Duration;
 
 use super::admission::{Admission, Blocking};
 use super::commands::{COMMANDS, Commands};
@@ -15,11 +16,13 @@ use super::system::System;
 use super::workers::Workers;
 use crate::exec::{BlockingPool, Executor};
 use crate::handler::effect::Dial;
+use crate::handler::task::PeriodicTask;
 use crate::hub::{self, Hub};
 use crate::id::Shard;
 use crate::limits::Limits;
 use crate::metrics::stopwatch::Stopwatch;
 use crate::mode::Mode;
+use crate::now;
 
 /// The components of a reactor.
 pub(crate) struct Setup<'s, S: System> {
@@ -31,6 +34,8 @@ pub(crate) struct Setup<'s, S: System> {
     /// The length of the listen queue before the limits were known.
     pub(crate) kernel_queue: u32,
     pub(crate) dials: Vec<Dial>,
+    /// Periodic tasks, each with its period.
+    pub(crate) tasks: Vec<(Duration, PeriodicTask)>,
     pub(crate) datagrams: DatagramEndpoints<S::DatagramSocket>,
     pub(crate) budgets: Budgets,
     /// Lets ordinary connections take the hub's ordinary path. It changes only the cost, which
@@ -66,7 +71,7 @@ impl<'s, S: System> Reactor<'s, S> {
         setup: Setup<'s, S>,
         member: Option<Member<S::Socket>>,
     ) -> io::Result<Reactor<'s, S>> {
-        let Setup { limits, mode, services, listeners, dials, mut datagrams, budgets, .. } = setup;
+        let Setup { limits, mode, services, listeners, dials, tasks, mut datagrams, .. } = setup;
         let now = system.now();
         let count = match mode {
             Mode::Multiplex | Mode::Reactors(_) => 0,
@@ -97,19 +102,21 @@ impl<'s, S: System> Reactor<'s, S> {
         let shard = member.as_ref().map_or(Shard::ONLY, Member::shard);
         let stopwatch = Stopwatch::new(system.elapsed(), limits.slow_call);
         let counters = system.handle().counters();
-        let mut hub = Hub::new(limits.clone(), budgets.hub, executor, shard, counters, stopwatch);
+        let mut hub =
+            Hub::new(limits.clone(), setup.budgets.hub, executor, shard, counters, stopwatch);
         hub.set_ordinary_path(setup.takes_ordinary_path);
         hub.set_notifier(system.handle().notifier());
         hub.note_time(now);
         if limits.connections_per_peer.is_some() {
             hub.note_departures();
         }
-        for dial in dials {
-            hub.dial(dial);
+        hub.dials_mut().extend(dials);
+        for (period, task) in tasks {
+            hub.every(now::millis(period), task);
         }
         let is_fed = member.as_ref().is_some_and(Member::group_accepts);
         let is_serving = admission.listens() || !datagrams.is_empty() || is_fed;
-        let commands = Commands::new(budgets.commands);
+        let commands = Commands::new(setup.budgets.commands);
         Ok(Reactor {
             core: Core::new(system, hub, now, limits, member),
             parts: Parts {
@@ -122,7 +129,7 @@ impl<'s, S: System> Reactor<'s, S> {
             },
             parts_due_ms: 0,
             is_serving,
-            batch: budgets.events,
+            batch: setup.budgets.events,
             partial_turns: 0,
             longest_lag: 0,
         })

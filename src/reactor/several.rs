@@ -74,6 +74,7 @@ pub(crate) fn share<'s, S: System>(setup: &mut Setup<'s, S>, count: usize) -> Ve
         listeners: Vec::new(),
         kernel_queue: 0,
         dials: Vec::new(),
+        tasks: Vec::new(),
         datagrams: DatagramEndpoints::new(&setup.limits, Vec::new(), Vec::new()),
         budgets: setup.budgets,
         takes_ordinary_path: setup.takes_ordinary_path,

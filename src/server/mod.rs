@@ -403,6 +403,7 @@ impl Server {
             listeners,
             kernel_queue: QUEUE,
             dials,
+            tasks: Vec::new(),
             datagrams,
             budgets: Budgets::default(),
             takes_ordinary_path: true,

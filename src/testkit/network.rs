@@ -12,6 +12,7 @@ use crate::handler::Handler;
 use crate::handler::effect::{Dial, Effect};
 use crate::handler::notification::Message;
 use crate::handler::notifier::Notifier;
+use crate::handler::task::TaskContext;
 use crate::hub::{Budgets, Hub, Readiness};
 use crate::id::Id;
 use crate::id::Shard;
@@ -22,6 +23,7 @@ use crate::metrics::counters::{Counters, CountersReader};
 use crate::metrics::stopwatch::Stopwatch;
 use crate::net::destination::Destination;
 use crate::net::peer::Peer;
+use crate::now;
 use crate::panics;
 use crate::topic::Topic;
 
@@ -43,7 +45,7 @@ pub struct Network {
     pub(super) dials: VecDeque<(usize, Dial)>,
     /// Tasks taken by workers: calls of handlers and offloaded jobs, each with its reactor.
     pub(super) tasks: Vec<(usize, Task)>,
-    /// What other threads tell handlers.
+    /// Notifications of other threads for handlers.
     pub(super) mail: Mailbox<(Id, Message)>,
 }
 
@@ -330,6 +332,15 @@ impl Network {
     pub fn notify(&mut self, to: Client, note: impl Any + Send) {
         let id = self.id(to);
         self.hubs[0].obey(Effect::Notify(id, Box::new(note)));
+    }
+
+    /// Runs a periodic task, as [`Server::every`](crate::Server::every) does.
+    pub fn every(
+        &mut self,
+        period: Duration,
+        task: impl FnMut(&mut TaskContext<'_>) + Send + 'static,
+    ) {
+        self.hubs[0].every(now::millis(period), Box::new(task));
     }
 
     /// Runs turns until no work is left at the current time.

@@ -54,7 +54,7 @@ impl Network {
     fn take_wishes(&mut self, reactor: usize) {
         let hub = &mut self.hubs[reactor];
         self.tasks.extend(hub.take_tasks().into_iter().map(|task| (reactor, task)));
-        self.dials.extend(hub.take_dials().into_iter().map(|dial| (reactor, dial)));
+        self.dials.extend(std::mem::take(hub.dials_mut()).into_iter().map(|dial| (reactor, dial)));
     }
 
     /// Moves messages between the reactors. Returns true if there were any.

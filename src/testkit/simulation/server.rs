@@ -73,6 +73,7 @@ impl<'a> Server<'a> {
             listeners,
             kernel_queue: 0,
             dials: Vec::new(),
+            tasks: Vec::new(),
             datagrams: datagram_endpoints,
             budgets,
             takes_ordinary_path: plan.takes_ordinary_path,
