@@ -1,20 +1,19 @@
-//! The contract between a server and the code that is fed its datagrams. Knows no socket and no
-//! clock.
+//! The contract between a server and its datagram handlers. Must not know sockets or clocks.
 
 use std::fmt;
 
 use crate::net::peer::Peer;
 use crate::now::Now;
 
-/// Your object behind a datagram address (`udp:`, `unixgram:`), fed one datagram after the other,
-/// whoever sent it. Nobody connects, so there is one for all peers, and nothing to open or close.
+/// The handler of a datagram address (`udp:`, `unixgram:`), called with one datagram after another.
+/// There is one handler for all peers, and nothing to open or close.
 ///
-/// It is called by one thread at a time, so its fields need no lock. A call should return soon:
-/// everybody else waits for it. A handler that panics loses the datagram and nothing else.
+/// It is called by one thread at a time, so its fields need no lock. A call should return soon,
+/// because it blocks the loop. A panic loses the datagram and nothing else.
 ///
-/// Anybody can write any sender into a datagram over IP. An answer that is larger than the
-/// question, or that goes out for every question, lets strangers aim your server at others: ask
-/// for a sign of life first, or serve people you know.
+/// The sender of a datagram over IP can be forged. Replies that are larger than the request, or
+/// that are sent to every request, let an attacker direct traffic at others: verify the sender
+/// first, or serve only known peers.
 ///
 /// Closures are handlers:
 ///
@@ -29,7 +28,7 @@ use crate::now::Now;
 /// assert_eq!(sent, [(from, b"HELLO".to_vec())]);
 /// ```
 pub trait DatagramHandler: Send {
-    /// A datagram has come, whole: it may be empty, and is never cut short.
+    /// Handles one datagram. It may be empty, and is never truncated.
     fn on_datagram(&mut self, datagram: &[u8], cx: &mut DatagramContext<'_>);
 }
 
@@ -42,20 +41,19 @@ where
     }
 }
 
-/// What a handler wants sent, until it is. All datagrams of a server share one, empty between
-/// two of them.
+/// The datagrams that a handler sends. All handlers of a server share one, empty between two calls.
 #[derive(Default)]
 pub(crate) struct DatagramOut {
     bytes: Vec<u8>,
-    /// To whom, and where in `bytes` it ends.
+    /// The destination of each, and the end of its bytes in `bytes`.
     queued: Vec<(Peer, usize)>,
 }
 
-/// Memory that one huge answer does not keep beyond its own turn.
+/// The capacity that it keeps after a huge datagram.
 const KEPT: usize = 1024 * 1024;
 
 impl DatagramOut {
-    /// Takes what is to be sent, in order.
+    /// Passes the datagrams to `send`, in order.
     pub(crate) fn drain(&mut self, mut send: impl FnMut(&Peer, &[u8])) {
         let mut start = 0;
         for (to, end) in self.queued.drain(..) {
@@ -65,7 +63,7 @@ impl DatagramOut {
         self.clear();
     }
 
-    /// Forgets all of it.
+    /// Drops all datagrams.
     pub(crate) fn clear(&mut self) {
         self.queued.clear();
         self.bytes.clear();
@@ -73,9 +71,9 @@ impl DatagramOut {
     }
 }
 
-/// All a [`DatagramHandler`] may act on. It records and never fails: no method touches a socket.
-/// What is recorded is sent when the handler has returned; as is the way of datagrams, it may get
-/// lost, here if the socket takes no more and too much waits for it already.
+/// The peer of a datagram, and the datagrams to send. It records and never fails: no method touches
+/// a socket. Datagrams are sent when the handler has returned. Like any datagram they may be lost,
+/// for example because the socket and its queue are full.
 pub struct DatagramContext<'a> {
     peer: &'a Peer,
     now: Now,
@@ -87,33 +85,33 @@ impl<'a> DatagramContext<'a> {
         DatagramContext { peer, now, out }
     }
 
-    /// Who sent the datagram.
+    /// Returns the sender of the datagram.
     pub fn peer(&self) -> &'a Peer {
         self.peer
     }
 
-    /// When this turn began; the same for all that happens in it.
+    /// Returns the time at which this turn began; it is the same for everything in the turn.
     pub fn now(&self) -> Now {
         self.now
     }
 
-    /// Sends one datagram to the sender, from the address that it sent to. A sender without a name
-    /// ([`Peer::Unix`]) cannot be answered: then nothing happens.
+    /// Sends one datagram to the sender, from the address that it was sent to. A sender without a
+    /// name ([`Peer::Unix`]) cannot be answered: then nothing happens.
     ///
-    /// On a host with several addresses, a socket that is bound to all of them (`udp:0.0.0.0:…`)
-    /// answers from the one that the system chooses.
+    /// On a host with several addresses, a socket bound to all of them (`udp:0.0.0.0:…`) replies
+    /// from an address chosen by the system.
     ///
     /// On Linux, a Unix datagram counts against the send buffer of its sender until it is read. A
-    /// peer that has connected its socket to the server's and never reads can so hold up the
-    /// answers to all others, until it reads or ends:
-    /// [`Listen::mode`](crate::Listen::mode) says who may send,
-    /// [`Listen::send_buffer`](crate::Listen::send_buffer) how much fits.
+    /// peer that has connected its socket to the server's and never reads can therefore block the
+    /// replies to all others, until it reads or ends. [`Listen::mode`](crate::Listen::mode) limits
+    /// the peers that may send, [`Listen::send_buffer`](crate::Listen::send_buffer) sets the size
+    /// of the buffer.
     pub fn reply(&mut self, bytes: &[u8]) {
         self.send_to(self.peer.clone(), bytes);
     }
 
-    /// Sends one datagram to somebody else, from the same socket. Peers of other families than
-    /// the socket's cannot be reached: that datagram is lost.
+    /// Sends one datagram to another peer, from the same socket. A datagram to a peer of another
+    /// address family is lost.
     pub fn send_to(&mut self, to: Peer, bytes: &[u8]) {
         if to != Peer::Unix {
             self.out.bytes.extend_from_slice(bytes);
