@@ -1,5 +1,5 @@
-//! The effects that a handler records: the inner side of [`Context`](crate::Context). Knows no
-//! socket, no clock and no table of connections.
+//! The effects that a handler records: the inner side of [`Context`](crate::Context). Must not know
+//! sockets, clocks or connections.
 
 use crate::close::Close;
 use crate::handler::Handler;
@@ -14,19 +14,19 @@ use crate::topic::Topic;
 /// cannot be changed while it runs.
 pub(crate) enum Effect {
     Close(Close),
-    /// Ends it at once, by a reset.
+    /// Ends the connection at once, by a reset.
     Reset(Close),
     Pause,
     Resume,
     SetTimer {
         key: u64,
-        /// In milliseconds of [`Now`].
+        /// The time in milliseconds of [`Now`].
         at_ms: u64,
-        /// Of an interval.
+        /// The period of an interval.
         period_ms: Option<u64>,
     },
     CancelTimer(u64),
-    /// All of them: another handler takes over.
+    /// Cancels all timers, because another handler is installed.
     CancelTimers,
     Upgrade(Box<dyn Handler>),
     Send(Id, Box<[u8]>),
@@ -40,19 +40,19 @@ pub(crate) enum Effect {
     Offload(Ticket, Work),
 }
 
-/// How a member of a topic gets the messages.
+/// The delivery of messages to a member of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
-    /// As output of its connection.
+    /// As output of the connection.
     Output,
-    /// As notifications of its handler.
+    /// As notifications of the handler.
     Handler,
 }
 
-/// A piece of work that is done off the loop. It returns its result.
+/// A piece of work for a worker. It returns its result.
 pub(crate) type Work = Box<dyn FnOnce() -> Message + Send>;
 
-/// A connection to be made, and its handler.
+/// A requested connection, and its handler.
 pub(crate) struct Dial {
     pub(crate) to: Destination,
     pub(crate) handler: Box<dyn Handler>,
@@ -68,10 +68,10 @@ pub(crate) struct Record {
     /// The length of `out` at which the high watermark is reached.
     pub(crate) room: usize,
     pub(crate) effects: Vec<Effect>,
-    /// The handler takes no more input for now: it paused, closed or upgraded.
+    /// The handler accepts no more input for now: it paused, closed or upgraded.
     pub(crate) halted: bool,
-    /// Whole messages that a protocol has found, until they are counted.
+    /// Whole messages found by a protocol, until they are counted.
     pub(crate) messages: u64,
-    /// Reaches the handlers of this loop from any thread.
+    /// Notifies the handlers of this loop from any thread.
     pub(crate) notifier: Notifier,
 }

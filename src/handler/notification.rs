@@ -1,5 +1,5 @@
-//! Messages that reach a handler from inside the program: of other handlers and threads, of workers,
-//! and of topics. Knows no connection.
+//! Messages to a handler from inside the program: from other handlers and threads, from workers,
+//! and from topics. Must not know connections.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::id::Id;
 use crate::topic::Topic;
 
-/// A value of any type, on its way to another handler: see [`Notification::downcast`].
+/// A value of any type for another handler: see [`Notification::downcast`].
 pub type Message = Box<dyn Any + Send>;
 
 /// A notification of a handler: the argument of [`Handler::on_notify`](crate::Handler::on_notify).
@@ -25,17 +25,17 @@ pub type Message = Box<dyn Any + Send>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Notification {
-    /// Another handler or thread has sent this with [`Context::notify`](crate::Context::notify) or
+    /// Sent by another handler or thread with [`Context::notify`](crate::Context::notify) or
     /// [`ServerHandle::notify`](crate::ServerHandle::notify).
     Message(Message),
-    /// Work that this handler has [offloaded](crate::Context::offload) is done: its ticket, and its
+    /// Work [offloaded](crate::Context::offload) by this handler is done: its ticket, and its
     /// result.
     Finished(Ticket, Message),
     /// A message was published to a topic that this handler has
     /// [subscribed](crate::Context::subscribe) to.
     Published(Topic, Arc<[u8]>),
-    /// A message of this handler could not be delivered: its receiver has ended. It comes back
-    /// unchanged.
+    /// A message of this handler could not be delivered, because its receiver has ended. It is
+    /// returned unchanged.
     Undelivered {
         /// The receiver.
         to: Id,
@@ -74,8 +74,8 @@ impl Notification {
     }
 }
 
-/// Identifies one piece of [offloaded](crate::Context::offload) work. Each ticket of a process is
-/// another one.
+/// Identifies one piece of [offloaded](crate::Context::offload) work. Tickets are unique within a
+/// process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(u64);
 

@@ -1,12 +1,13 @@
-//! How any thread reaches the handlers of one loop. Knows no loop and no mailbox.
+//! Notifies the handlers of one loop from any thread. Must not know loops or mailboxes.
 
 use std::sync::Arc;
 
 use crate::handler::notification::Message;
 use crate::id::Id;
 
-/// Notifies the handlers of one loop, from any thread. Clones reach the same loop; once that has
-/// ended, nothing is told. It takes every notification, so its callers must be bounded themselves.
+/// Notifies the handlers of one loop from any thread. Clones belong to the same loop; after its
+/// end, notifications are dropped. Their number is not limited, so callers must limit it
+/// themselves.
 #[derive(Clone, Default)]
 pub(crate) struct Notifier {
     deliver: Option<Arc<Deliver>>,
@@ -19,8 +20,8 @@ impl Notifier {
         Notifier { deliver: Some(Arc::new(deliver)) }
     }
 
-    /// Notifies the handler of a connection, unless that has ended.
-    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "the web service needs it"))]
+    /// Notifies the handler of a connection, unless it has ended.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "used by the web service"))]
     pub(crate) fn notify(&self, to: Id, message: Message) {
         if let Some(deliver) = &self.deliver {
             deliver(to, message);

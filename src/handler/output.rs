@@ -1,17 +1,17 @@
-//! The output of a handler as a writer. Knows no connection.
+//! The output of a handler as a writer. Must not know connections.
 
 use std::{fmt, io};
 
-/// The output of a connection: bytes can be added to it, and none taken back. Made by
+/// The output of a connection, for appending bytes. Returned by
 /// [`Context::output`](crate::Context::output).
 ///
-/// Writing to it never fails and never blocks, and there is nothing to flush.
+/// Writing to it never fails and never blocks, and no flush is needed.
 #[derive(Debug)]
 pub struct Output<'a>(pub(super) &'a mut Vec<u8>);
 
 impl Output<'_> {
     /// Returns the number of bytes that the connection has written in this turn and that were not
-    /// sent yet: a handler that wraps another one measures the output of a call by it.
+    /// sent yet. A handler that wraps another one can measure the output of a call with it.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -23,10 +23,10 @@ impl Output<'_> {
         self.0.is_empty()
     }
 
-    /// Writes formatted text: the method that `write!` calls. It does not fail.
+    /// Writes formatted text, as called by `write!`. It does not fail.
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) {
-        // A vector takes everything. A value whose `Display` fails has written a part of its text,
-        // as in `format!`, which panics for it: here the part is all there is.
+        // A vector accepts everything. A value whose `Display` fails has written a part of its
+        // text: unlike `format!`, which panics, this keeps the part.
         let _ = io::Write::write_fmt(self.0, text);
     }
 }

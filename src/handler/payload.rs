@@ -1,4 +1,4 @@
-//! Bytes that are handed over: to another connection, or to a topic. Knows no connection.
+//! Bytes for another connection or a topic. Must not know connections.
 
 use std::borrow::Cow;
 

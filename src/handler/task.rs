@@ -1,4 +1,4 @@
-//! The contract of periodic tasks: what they are given. Knows no clock and no connection.
+//! The contract of periodic tasks. Must not know clocks or connections.
 
 use std::any::Any;
 use std::fmt;
@@ -14,9 +14,9 @@ use crate::topic::Topic;
 /// A periodic task of a server.
 pub(crate) type PeriodicTask = Box<dyn FnMut(&mut TaskContext<'_>) + Send>;
 
-/// What a periodic task may do: the argument of the closure of
-/// [`Server::every`](crate::Server::every). Its methods are those of [`Context`](crate::Context) that
-/// concern other connections; they record effects and never fail.
+/// The context of a periodic task: the argument of the closure of
+/// [`Server::every`](crate::Server::every). Its methods are those of [`Context`](crate::Context)
+/// that concern other connections; they record effects and never fail.
 ///
 /// ```
 /// use socketserver::testkit::Network;

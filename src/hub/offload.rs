@@ -1,5 +1,5 @@
-//! Offloaded work: which pieces workers have, and which connection gives them its next one: one
-//! piece a connection at a time, and a bounded number in all.
+//! Offloaded work: the pieces held by workers, and the next connection to start one. At most one
+//! piece per connection runs at a time, and a bounded number in total.
 
 use std::collections::VecDeque;
 
@@ -12,8 +12,8 @@ use crate::handler::notification::{Notification, Ticket};
 use crate::id::Id;
 use crate::panics;
 
-/// Pieces of work that workers have at once. More wait with their connections, and end with them:
-/// a peer that asks for work, hangs up and comes back must not pile it up.
+/// The most pieces of work held by workers. More wait with their connections, and end with them: a
+/// peer that requests work, disconnects and reconnects must not pile it up.
 const AT_WORK_MAX: usize = 1024;
 
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub(super) struct Offloads {
 }
 
 impl Offloads {
-    /// Has a piece of work done, once those of the connection before it are.
+    /// Adds a piece of work, which runs after the earlier ones of its connection.
     pub(super) fn add<T: Transport>(
         &mut self,
         id: Id,
@@ -42,7 +42,7 @@ impl Offloads {
         }
     }
 
-    /// Gives workers what waits, in the order of asking, as far as the bound allows.
+    /// Passes waiting work to the workers, in the order of the requests, within the bound.
     fn start<T: Transport>(&mut self, connections: &mut Connections<T>) {
         let table = connections.table();
         if self.waiting.len() > 2 * table.len() + AT_WORK_MAX {
@@ -59,7 +59,7 @@ impl Offloads {
         }
     }
 
-    /// A piece of work is done, and the next one begins. Returns the notification for the handler.
+    /// Finishes a piece of work, and starts the next. Returns the notification for the handler.
     pub(super) fn finish<T: Transport>(
         &mut self,
         offloaded: Offloaded,

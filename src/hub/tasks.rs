@@ -1,4 +1,4 @@
-//! The periodic tasks of a server: when each is due. Knows no connection and no clock.
+//! The periodic tasks of a server, and their schedule. Must not know connections or a clock.
 
 use super::turn::{Meter, Turn};
 use crate::handler::task::{PeriodicTask, TaskContext};
@@ -9,7 +9,7 @@ use crate::panics;
 #[derive(Default)]
 pub(super) struct Tasks {
     tasks: Vec<Periodic>,
-    /// When the first of them is due.
+    /// The time of the next call.
     due_ms: Option<u64>,
 }
 
@@ -36,7 +36,7 @@ impl Tasks {
         self.due_ms.is_some_and(|due_ms| due_ms <= now_ms)
     }
 
-    /// Runs the tasks that are due, once each.
+    /// Runs each due task once.
     #[cold]
     pub(super) fn run(&mut self, turn: &mut Turn) {
         let Turn { record, pending, meter: Meter { counters, stopwatch, .. }, .. } = turn;
@@ -45,7 +45,7 @@ impl Tasks {
             if periodic.at_ms > now_ms {
                 return true;
             }
-            // A multiple of the period after the first call, so that the calls do not drift.
+            // Calls are due at multiples of the period, so that they do not drift.
             let missed = (now_ms - periodic.at_ms) / periodic.period_ms;
             periodic.at_ms += periodic.period_ms * (missed + 1);
             counters.calls.add(1);
@@ -55,7 +55,7 @@ impl Tasks {
             }
             if let Err(said) = &result {
                 counters.panics.add(1);
-                log::error!("periodic task panicked, and does not run again: {said}");
+                log::error!("periodic task panicked and will not run again: {said}");
             }
             result.is_ok()
         });

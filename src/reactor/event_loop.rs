@@ -256,7 +256,7 @@ impl<S: System> Reactor<'_, S> {
         self.core.len()
     }
 
-    /// Checks that nothing has been forgotten now that nothing is left to do.
+    /// Checks that no connection has been forgotten when no work is left.
     #[cfg(all(debug_assertions, feature = "testkit"))]
     pub(crate) fn check_rest(
         &self,

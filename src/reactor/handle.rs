@@ -255,8 +255,8 @@ impl ServerHandle {
         })
     }
 
-    /// What reaches the handlers of the loop from any thread. It is not refused for what other
-    /// commands wait.
+    /// Returns a notifier for the handlers of the loop, for any thread. Its notifications do not
+    /// count against the limit of the command queue.
     pub(crate) fn notifier(&self) -> Notifier {
         let handle = self.clone();
         Notifier::new(move |to, note| {
@@ -266,7 +266,7 @@ impl ServerHandle {
         })
     }
 
-    /// Takes the oldest commands, at most `max`, and none from the first on that must `wait`.
+    /// Takes at most `max` of the oldest commands, and stops before the first that must `wait`.
     pub(super) fn take(&self, max: usize, wait: impl Fn(&Command) -> bool) -> Taken<Command> {
         self.shared.commands.take(max, wait)
     }

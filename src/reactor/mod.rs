@@ -68,7 +68,7 @@ pub(crate) use self::setup::{Budgets, Setup};
 pub(crate) use self::several::run as run_several;
 pub(crate) use self::system::DatagramTransport;
 
-// A simulation is a system of its own.
+// Used by the simulation, which is another system.
 #[cfg(feature = "testkit")]
 pub(crate) use self::{
     group::{Member, members},

@@ -45,7 +45,7 @@ pub struct Network {
     pub(super) dials: VecDeque<(usize, Dial)>,
     /// Tasks taken by workers: calls of handlers and offloaded jobs, each with its reactor.
     pub(super) tasks: Vec<(usize, Task)>,
-    /// What other threads tell handlers.
+    /// Notifications of other threads for handlers.
     pub(super) mail: Mailbox<(Id, Message)>,
 }
 

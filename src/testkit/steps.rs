@@ -29,14 +29,14 @@ impl Network {
         }
     }
 
-    /// Delivers what other threads have told handlers.
+    /// Delivers notifications of other threads.
     pub(super) fn deliver_mail(&mut self) {
         for (to, note) in self.mail.take_all() {
             self.hubs[0].obey(Effect::Notify(to, note));
         }
     }
 
-    /// Has a worker do a task, one of those at work, and hand it back.
+    /// Runs one task to its end and returns the result to its reactor.
     pub(super) fn work(&mut self, at: usize) {
         let (reactor, mut task) = self.tasks.remove(at);
         task.run();

@@ -1,5 +1,5 @@
-//! The context of a handler's call: what it may do. Records effects; knows no socket, no clock and no
-//! table of connections.
+//! The context of a handler's call, which records its effects. Must not know sockets, clocks or
+//! other connections.
 
 mod others;
 
@@ -18,21 +18,25 @@ use crate::id::Id;
 use crate::net::peer::Peer;
 use crate::now::{self, Now};
 
-/// The connection of a handler, the server around it, and everything a handler may do with them.
+/// The connection of a handler, its server, and the actions of a handler on them.
 ///
 /// A context records and never fails: no method touches a socket, none blocks, and an [`Id`] of a
 /// connection that has ended is harmless. The effects are applied when the handler has returned.
 ///
-/// | to | methods |
-/// |---|---|
-/// | know where it is | [`id`](Context::id), [`peer`](Context::peer), [`now`](Context::now), [`is_stopping`](Context::is_stopping), [`is_done`](Context::is_done) |
-/// | write to the peer | [`write`](Context::write), [`write_str`](Context::write_str), `write!(cx, …)`, [`output`](Context::output) |
-/// | end the connection | [`close`](Context::close), [`finish`](Context::finish), [`reset`](Context::reset), [`upgrade`](Context::upgrade) |
-/// | stop reading for a while | [`pause`](Context::pause), [`resume`](Context::resume) |
-/// | do something later | [`set_timer`](Context::set_timer), [`set_interval`](Context::set_interval), [`cancel_timer`](Context::cancel_timer) |
-/// | block | [`offload`](Context::offload) |
-/// | reach one other connection | [`send`](Context::send), [`forward`](Context::forward), [`notify`](Context::notify), [`connect`](Context::connect) |
-/// | reach many | [`publish`](Context::publish), [`join`](Context::join), [`subscribe`](Context::subscribe), [`leave`](Context::leave) |
+/// * Current state: [`id`](Context::id), [`peer`](Context::peer), [`now`](Context::now),
+///   [`is_stopping`](Context::is_stopping), [`is_done`](Context::is_done)
+/// * Output to the peer: [`write`](Context::write), [`write_str`](Context::write_str),
+///   `write!(cx, …)`, [`output`](Context::output)
+/// * End of the connection: [`close`](Context::close), [`finish`](Context::finish),
+///   [`reset`](Context::reset), [`upgrade`](Context::upgrade)
+/// * Flow control: [`pause`](Context::pause), [`resume`](Context::resume)
+/// * Timers: [`set_timer`](Context::set_timer), [`set_interval`](Context::set_interval),
+///   [`cancel_timer`](Context::cancel_timer)
+/// * Blocking work: [`offload`](Context::offload)
+/// * Another connection: [`send`](Context::send), [`forward`](Context::forward),
+///   [`notify`](Context::notify), [`connect`](Context::connect)
+/// * Topics: [`publish`](Context::publish), [`join`](Context::join),
+///   [`subscribe`](Context::subscribe), [`leave`](Context::leave)
 #[must_use = "a context does nothing by itself"]
 pub struct Context<'a> {
     id: Id,
@@ -40,7 +44,7 @@ pub struct Context<'a> {
     record: &'a mut Record,
 }
 
-/// Where and when it is.
+/// Getters.
 impl<'a> Context<'a> {
     pub(crate) fn new(id: Id, peer: &'a Peer, record: &'a mut Record) -> Context<'a> {
         record.halted = false;
@@ -78,9 +82,9 @@ impl<'a> Context<'a> {
     }
 
     /// Returns true if the handler should return now: it closed, paused or upgraded, or its output
-    /// is above [`Limits::output_high`](crate::Limits::output_high). In the last case the input that
-    /// it leaves unused is offered again, and [`Handler::on_drain`] is called, when its output has
-    /// fallen to [`Limits::output_low`](crate::Limits::output_low).
+    /// is above [`Limits::output_high`](crate::Limits::output_high). In the last case the input
+    /// that it leaves unused is offered again, and [`Handler::on_drain`] is called, when its output
+    /// has fallen to [`Limits::output_low`](crate::Limits::output_low).
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.record.halted || self.record.out.len() >= self.record.room
@@ -92,7 +96,7 @@ impl<'a> Context<'a> {
         self.record.notifier.clone()
     }
 
-    /// A protocol has found a message.
+    /// Counts a message found by a protocol.
     pub(crate) fn note_message(&mut self) {
         self.record.messages += 1;
     }
@@ -131,8 +135,8 @@ impl Context<'_> {
         self.write(text.as_bytes());
     }
 
-    /// Writes formatted text: the method that `write!(cx, …)` and `writeln!(cx, …)` call. It needs no
-    /// trait in scope and does not fail.
+    /// Writes formatted text: the method that `write!(cx, …)` and `writeln!(cx, …)` call. It needs
+    /// no trait in scope and does not fail.
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) {
         self.output().write_fmt(text);
     }
@@ -174,16 +178,16 @@ impl Context<'_> {
         self.record.effects.push(Effect::Close(why));
     }
 
-    /// Ends the output: once all of it has been sent, the peer reads an end (a half-close). Its input
-    /// is still read, and the connection ends when that has ended, too. Bytes that are written, sent
-    /// or published to it from now on are dropped.
+    /// Ends the output: once all of it has been sent, the peer reads an end (a half-close). Its
+    /// input is still read, and the connection ends when that has ended, too. Bytes that are
+    /// written, sent or published to it from now on are dropped.
     pub fn finish(&mut self) {
         self.record.effects.push(Effect::Finish);
     }
 
-    /// Ends the connection at once for the reason `why`: unsent output is dropped, and the peer sees
-    /// that the connection was cut (a TCP reset; on a Unix socket, an end). A proxy does so when its
-    /// other connection was cut.
+    /// Ends the connection at once for the reason `why`: unsent output is dropped, and the peer
+    /// sees that the connection was cut (a TCP reset; on a Unix socket, an end). A proxy does so
+    /// when its other connection was cut.
     ///
     /// ```
     /// use socketserver::testkit::Network;
@@ -300,13 +304,13 @@ impl Context<'_> {
     /// [`on_notify`](Handler::on_notify) as
     /// [`Notification::Finished`](crate::Notification::Finished) with the ticket that this method
     /// returns. Work of one connection runs one piece after the other, in order; if one panics, the
-    /// connection ends. A handler that must not go on without the result
+    /// connection ends. A handler that needs the result before more input
     /// [pauses](Context::pause).
     ///
     /// In [`Mode::Threads`](crate::Mode::Threads) the workers are those of the handlers; in other
-    /// modes there are [`Limits::offload_workers`](crate::Limits::offload_workers). While the system
-    /// has no thread for any worker, the work waits; after 5 s its connection ends, with
-    /// [`Close::Failed`], and the server goes on.
+    /// modes there are [`Limits::offload_workers`](crate::Limits::offload_workers). While the
+    /// system has no thread for any worker, the work waits; after 5 s its connection ends, with
+    /// [`Close::Failed`], and the server continues.
     ///
     /// ```
     /// use socketserver::testkit::Network;

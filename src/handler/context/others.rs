@@ -18,16 +18,16 @@ impl Context<'_> {
     }
 
     /// Sends bytes to another connection of this server, at the pace of its peer: while the output
-    /// of the other one is above [`Limits::output_high`](crate::Limits::output_high), this one is not
-    /// read. A proxy forwards in both directions.
+    /// of the other one is above [`Limits::output_high`](crate::Limits::output_high), this one is
+    /// not read. A proxy forwards in both directions.
     pub fn forward(&mut self, to: Id, bytes: impl Into<Payload>) {
         self.record.effects.push(Effect::Forward(to, bytes.into().into_bytes()));
     }
 
     /// Sends a value of any type to the handler of another connection of this server: its
     /// [`on_notify`](Handler::on_notify) is called in the next turn with a
-    /// [`Notification::Message`](crate::Notification::Message). If the connection has ended by then,
-    /// the value comes back as
+    /// [`Notification::Message`](crate::Notification::Message). If the connection has ended by
+    /// then, the value comes back as
     /// [`Notification::Undelivered`](crate::Notification::Undelivered).
     ///
     /// ```
@@ -75,8 +75,8 @@ impl Context<'_> {
 
 /// Topics.
 impl Context<'_> {
-    /// Makes this connection a member of `topic`: messages that others publish there are sent to its
-    /// peer, until it [leaves](Context::leave) or ends. Joining twice is joining once.
+    /// Makes this connection a member of `topic`: messages that others publish there are sent to
+    /// its peer, until it [leaves](Context::leave) or ends. Joining twice is joining once.
     ///
     /// ```
     /// use socketserver::testkit::Network;
@@ -118,8 +118,8 @@ impl Context<'_> {
     }
 
     /// The same, but messages come to this handler's [`on_notify`](Handler::on_notify), as
-    /// [`Notification::Published`](crate::Notification::Published), and not to its peer. The later of
-    /// `join` and `subscribe` decides. Messages that wait for a handler count against
+    /// [`Notification::Published`](crate::Notification::Published), and not to its peer. The later
+    /// of `join` and `subscribe` decides. Messages that wait for a handler count against
     /// [`Limits::output_hard`](crate::Limits::output_hard) as output does.
     ///
     /// ```
@@ -165,10 +165,10 @@ impl Context<'_> {
 
     /// Sends bytes, which should be one or more whole messages, to every other member of `topic`;
     /// the publisher need not be one. Each connection that is a member now gets them once, after
-    /// everything written and sent to it in this turn, and in the order of publishing to this topic.
-    /// A member whose output is above [`Limits::output_hard`](crate::Limits::output_hard) meets
-    /// [`Limits::slow_consumer`](crate::Limits::slow_consumer) instead. A publisher that is faster
-    /// than its topic can be served is not read until the topic has caught up.
+    /// everything written and sent to it in this turn, and in the order of publishing to this
+    /// topic. A member whose output is above [`Limits::output_hard`](crate::Limits::output_hard)
+    /// meets [`Limits::slow_consumer`](crate::Limits::slow_consumer) instead. A publisher that is
+    /// faster than its topic can be served is not read until the topic has caught up.
     pub fn publish(&mut self, topic: &Topic, bytes: impl Into<Payload>) {
         self.record.effects.push(Effect::Publish(topic.clone(), bytes.into().into_bytes()));
     }

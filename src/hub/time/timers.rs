@@ -1,11 +1,11 @@
-//! The timers that handlers have set: any number for each connection, exact to the millisecond.
+//! The timers of handlers: any number per connection, exact to the millisecond.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::Id;
 
-/// The timers of all connections, by time and by connection and key. Connections without timers
-/// cost nothing; replacing or cancelling a timer leaves nothing of it.
+/// The timers of all connections, by time and by connection and key. Connections without timers use
+/// no memory; replacing or cancelling a timer removes it completely.
 #[derive(Default)]
 pub(in crate::hub) struct TimerQueue {
     by_time: BTreeSet<(u64, Id, u64)>,
@@ -15,7 +15,7 @@ pub(in crate::hub) struct TimerQueue {
 #[derive(Clone, Copy)]
 struct Timer {
     at_ms: u64,
-    /// Of an interval.
+    /// The period of an interval.
     period_ms: Option<u64>,
 }
 
@@ -61,7 +61,7 @@ impl TimerQueue {
         self.by_time.first().map(|(at_ms, ..)| *at_ms)
     }
 
-    /// Takes one timer that is due. An interval is set again, for its first multiple after `now_ms`.
+    /// Takes one due timer. An interval is set again, for its next multiple after `now_ms`.
     pub(in crate::hub) fn pop(&mut self, now_ms: u64) -> Option<Due> {
         let &(at_ms, id, key) = self.by_time.first()?;
         if at_ms > now_ms {
@@ -85,7 +85,7 @@ impl TimerQueue {
         self.by_key.range((id, 0)..=(id, u64::MAX))
     }
 
-    /// Returns the number of connections that have timers.
+    /// Returns the number of connections with timers.
     #[cfg(debug_assertions)]
     pub(in crate::hub) fn connections(&self) -> usize {
         debug_assert_eq!(self.by_time.len(), self.by_key.len());

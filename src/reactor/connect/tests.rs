@@ -177,7 +177,7 @@ fn a_full_queue_is_tried_again() {
 }
 
 #[test]
-fn what_was_lacking_to_the_end_is_told() {
+fn the_error_of_a_resource_that_stays_lacking_is_reported() {
     let (mut connector, system) = (connector(), System::default());
     system.fail(100, EAGAIN);
     connector.dial(dial("/run/full"), &system, at(0));
