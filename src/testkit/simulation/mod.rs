@@ -55,7 +55,7 @@ use crate::reactor::{Budgets, ServerHandle};
 /// handlers are offered what came, in order and once; that `on_open` and `on_close` come in pairs;
 /// that timers ring, in time; that no connection ends without a reason; that nobody is forgotten.
 ///
-/// The same seed gives the same run, and an equal [`Trace`]. [`seeds`](super::seeds) runs many of
+/// The same seed gives the same run, and an equal [`Trace`]. [`seeds`](super::seeds()) runs many of
 /// them.
 ///
 /// ```
