@@ -35,14 +35,15 @@ impl<T: Transport> Exchange<T> {
         Exchange { io: Duplex::new(transport), callee: Callee::new(peer, handler), state }
     }
 
-    /// Returns true if [`ordinary_pass`](Connection::ordinary_pass) is sufficient.
+    /// Returns true if [`ordinary_pass`](Exchange::ordinary_pass) will do.
     #[inline(always)]
     pub(super) fn is_ordinary(&self) -> bool {
         self.state.is_ordinary() && !self.io.has_cold()
     }
 
-    /// Reads, calls the handler and writes, once each. Returns true if nothing unusual happened;
-    /// otherwise the general path must continue: see [`finish_pass`](Connection::finish_pass).
+    /// Reads, calls the handler and writes, once each, straight down. Returns true if nothing
+    /// unusual came of it; else the general path has to go on from where it is: see
+    /// [`finish_pass`](Exchange::finish_pass).
     #[inline(always)]
     pub(super) fn ordinary_pass(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) -> bool {
         let budget = turn.config.limits.read_budget;

@@ -55,8 +55,8 @@ use crate::reactor::{Budgets, ServerHandle};
 /// that timers fire, in time; that no connection ends without a reason; that no connection is
 /// forgotten.
 ///
-/// A seed always gives the same run, and an equal [`Trace`]. [`seeds`](super::seeds) runs many
-/// seeds.
+/// The same seed gives the same run, and an equal [`Trace`]. [`seeds`](super::seeds()) runs many of
+/// them.
 ///
 /// ```
 /// use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
