@@ -59,8 +59,8 @@
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
 //! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
 //! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
-//! * `testkit`: the module `testkit`, a network in memory and whole servers simulated from a seed. It is
-//!   for tests, so it belongs to the development dependencies:
+//! * `testkit`: the module `testkit`, a network in memory and whole servers simulated from a seed.
+//!   It is for tests, so it belongs to the development dependencies:
 //!   `cargo add --dev socketserver --features testkit`.
 //!
 //! # Platforms
@@ -73,7 +73,8 @@
 //! one record, at level debug if the end is not a fault of this server, else warn. A record is one
 //! line, whatever bytes peers send. [`ServerHandle::metrics`] reports the same as numbers.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The documents are those of all features: what a feature adds is linked to without asking.
+// The documentation is built with all features: links to items of a feature are not checked
+// without it.
 #![cfg_attr(
     not(all(feature = "http", feature = "processes", feature = "signals", feature = "testkit")),
     allow(rustdoc::broken_intra_doc_links, reason = "the target may be of a feature that is off")

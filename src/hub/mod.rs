@@ -168,8 +168,7 @@ impl<T: Transport> Hub<T> {
 
     /// Runs a task every `period_ms` from now on.
     pub(crate) fn every(&mut self, period_ms: u64, task: PeriodicTask) {
-        let now_ms = self.connections.turn().record.now.millis();
-        self.tasks.add(period_ms, task, now_ms);
+        self.tasks.add(period_ms, task, self.connections.turn().record.now.millis());
     }
 
     /// Makes [`take_departed`](Hub::take_departed) return closed connections from now on.

@@ -34,7 +34,7 @@ pub(super) struct DatagramEndpoint<D> {
     log_throttle: LogThrottle,
 }
 
-/// What a call of the handler needs.
+/// The handler, and everything that a call of it needs.
 pub(super) struct Caller<'a> {
     pub(super) handler: &'a mut dyn DatagramHandler,
     pub(super) record: &'a mut DatagramRecord,

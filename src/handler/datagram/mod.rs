@@ -16,8 +16,8 @@ use crate::now::{self, Now};
 /// address, and nothing opens or closes.
 ///
 /// It is called by one thread at a time, so its fields need no lock. A call should return soon:
-/// everything else in its loop waits meanwhile. A handler that panics loses the datagram and nothing
-/// else.
+/// everything else in its loop waits meanwhile. A handler that panics loses the datagram and
+/// nothing else.
 ///
 /// The sender of a datagram over IP can be forged. An answer that is larger than the question, or
 /// that goes out for every question, lets strangers aim a server at others: ask for a sign of life
@@ -143,8 +143,8 @@ impl DatagramRecord {
     }
 }
 
-/// The context of a [`DatagramHandler`]'s call: what it may do. It records effects and never fails:
-/// no method touches a socket. Datagrams are sent when the handler has returned. Like all datagrams
+/// The context of a [`DatagramHandler`]'s call. It records effects and never fails: no method
+/// touches a socket. Datagrams are sent when the handler has returned. Like all datagrams
 /// they may be lost, on this side if the socket takes no more and too many wait for it already.
 pub struct DatagramContext<'a> {
     peer: &'a Peer,
@@ -207,14 +207,15 @@ impl<'a> DatagramContext<'a> {
         }
     }
 
-    /// Calls [`DatagramHandler::on_timer`] with `key` once, `delay` from now. A handler may have any
-    /// number of timers, each with a key of its own; setting a key again replaces its timer.
+    /// Calls [`DatagramHandler::on_timer`] with `key` once, `delay` from now. A handler may have
+    /// any number of timers, each with a key of its own; setting a key again replaces its timer.
     pub fn set_timer(&mut self, key: u64, delay: Duration) {
         let at_ms = self.in_ms(delay);
         self.record.timers.push(TimerEffect::Set { key, at_ms, period_ms: None });
     }
 
-    /// The same every `period`, without drift: as [`Context::set_interval`](crate::Context::set_interval).
+    /// The same every `period`, without drift: as
+    /// [`Context::set_interval`](crate::Context::set_interval).
     pub fn set_interval(&mut self, key: u64, period: Duration) {
         let period = period.max(Duration::from_millis(1));
         let (at_ms, period_ms) = (self.in_ms(period), Some(now::millis(period)));

@@ -15,7 +15,7 @@ fn ms(millis: u64) -> Duration {
 type Rings = Arc<Mutex<Vec<(u64, u64)>>>;
 type Act = Box<dyn FnMut(u64, &mut Context<'_>) + Send>;
 
-/// Logs the key and the time of each ring, and does then what the test says.
+/// Logs the key and the time of each ring, and then runs a closure of the test.
 struct Ringer {
     rings: Rings,
     open: Option<Box<dyn FnOnce(&mut Context<'_>) + Send>>,

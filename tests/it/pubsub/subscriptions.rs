@@ -11,8 +11,8 @@ fn topic(name: &str) -> Topic {
     Topic::new(name)
 }
 
-/// The input is a list of commands: `s` subscribes to `t`, `j` joins it, `l` leaves it, and any other
-/// byte is published there. Messages that reach the handler are written in brackets.
+/// The input is a list of commands: `s` subscribes to `t`, `j` joins it, `l` leaves it, and
+/// any other byte is published there. Messages that reach the handler are written in brackets.
 struct Member;
 
 impl Handler for Member {
