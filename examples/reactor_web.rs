@@ -1,4 +1,4 @@
-//! A web server: the tutorial's welcome page, and more.
+//! A web server: the tutorial's welcome page, grown up.
 //!
 //! ```text
 //! cargo run --release --example reactor_web
@@ -11,7 +11,7 @@ mod common;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use socketserver::services::web::{Answered, Reply, Request, StatusCode, Web};
+use socketserver::services::web::{Answered, Failure, Reply, Request, Web};
 use socketserver::{Limits, Metrics, ServerHandle};
 
 use common::{Exit, Options};
@@ -19,35 +19,39 @@ use common::{Exit, Options};
 const HELP: &str = "\
 reactor_web: a web server in one loop
 
-  /             the welcome page, for any method
+  /             the welcome page, whatever the method
   /plaintext    Hello, World!
-  /json         the same as a JSON object
-  /echo         the request's body, for any method
-  /slow?ms=N    answers after N milliseconds (at most 60000) without blocking
-  /metrics      the server's counters, for Prometheus
+  /json         the same as an object
+  /echo         the request's body back, whatever the method
+  /slow?ms=N    answers after N milliseconds (60000 at most) without holding up anybody
+  /metrics      what the server has done so far, for Prometheus
 
 options
-  --bind ADDR             listen address, repeatable: 127.0.0.1:8080, [::1]:8080, unix:/path
-                          (default 127.0.0.1:8080; port 0 chooses a free port)
+  --bind ADDR             where to listen, repeatable: 127.0.0.1:8080, [::1]:8080, unix:/path
+                          (default 127.0.0.1:8080; port 0 takes a free one)
   --mode MODE             multiplex (default), threads, processes, reactors
-  --workers N             number of threads, processes or reactors (default: the
-                          number of cores)
+  --workers N             how many threads, processes or reactors (default: the number of
+                          cores)
   --max-connections N     connections open at once (default 65536)
   --max-connections-per-peer N
-                          connections open at once from one address (default: no limit)
-  --head-timeout SECS     timeout of an incomplete request head (default 10, 0: none)
-  --idle-timeout SECS     timeout of an inactive connection, and of a new silent one
-                          (default: 75 and 60, 0: none)
-  --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
-  --faults                also serve /work?ms=N (blocks the loop for N ms) and /panic
+                          of them from one address (default: no limit of its own)
+  --head-timeout SECS     how long the head of a request may stay incomplete (default 10,
+                          0: for ever)
+  --idle-timeout SECS     how long nothing may happen on a connection, or a new one may
+                          stay silent (default: 75 and 60, 0: for ever)
+  --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
+                          at all)
+  --faults                also serve /work?ms=N (the handler blocks for N ms) and /panic
   --log LEVEL             off, error, warn, info (default), debug, trace
-  --help                  print this text
+  --help                  this text
 
-SIGTERM or SIGINT (Ctrl-C) answers pending requests and exits; a second one exits at once.
+SIGTERM or SIGINT (Ctrl-C) finishes what was asked and exits; a second one exits at once.
 
 try it
   curl http://127.0.0.1:8080/plaintext
 ";
+
+const JSON: &str = r#"{"message":"Hello, World!"}"#;
 
 fn main() -> ExitCode {
     common::exit(run())
@@ -79,7 +83,7 @@ fn site(faults: bool, handle: ServerHandle) -> Web {
     let web = Web::new()
         .any("/", |_, reply| reply.html(include_str!("common/welcome.html")))
         .get("/plaintext", |_, reply| reply.bytes("text/plain", b"Hello, World!"))
-        .get("/json", |_, reply| reply.json(r#"{"message":"Hello, World!"}"#))
+        .get("/json", |_, reply| reply.bytes("application/json", JSON))
         .any("/echo", echo)
         .get("/slow", slow)
         .get("/metrics", move |_, reply| {
@@ -91,36 +95,30 @@ fn site(faults: bool, handle: ServerHandle) -> Web {
     web.get("/work", work).get("/panic", |_, _| panic_on_purpose())
 }
 
-fn echo<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
+fn echo(request: &Request<'_>, reply: Reply<'_>) -> Answered {
     let content_type = request.header("content-type").unwrap_or("application/octet-stream");
     reply.bytes(content_type, request.body())
 }
 
-fn slow<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
-    match delay(request) {
-        Some(delay) => reply.after(delay).text("slow, but without blocking other clients\n"),
-        None => reply.status(StatusCode::BAD_REQUEST).text("use /slow?ms=N, N up to 60000\n"),
+fn slow(request: &Request<'_>, reply: Reply<'_>) -> Answered {
+    reply.after(delay(request)?).text("slow, but nobody waited for you\n")
+}
+
+/// Stands for a handler that does what it should not: block the loop.
+#[allow(clippy::disallowed_methods, reason = "blocking is the purpose")]
+fn work(request: &Request<'_>, reply: Reply<'_>) -> Answered {
+    std::thread::sleep(delay(request)?);
+    reply.text("worked\n")
+}
+
+#[allow(clippy::panic, reason = "panicking is the purpose")]
+fn panic_on_purpose() -> Answered {
+    panic!("asked to, at /panic")
+}
+
+fn delay(request: &Request<'_>) -> Result<Duration, Failure> {
+    match request.query_param("ms").parse()? {
+        ms @ ..=60_000 => Ok(Duration::from_millis(ms)),
+        _ => Err(Failure::bad_request("ask for ms=N, N to 60000")),
     }
-}
-
-/// Blocks the loop, as a handler must not do.
-#[allow(clippy::disallowed_methods, reason = "the route exists to block")]
-fn work<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
-    match delay(request) {
-        Some(delay) => {
-            std::thread::sleep(delay);
-            reply.text("worked\n")
-        }
-        None => reply.status(StatusCode::BAD_REQUEST).text("use /work?ms=N, N up to 60000\n"),
-    }
-}
-
-#[allow(clippy::panic, reason = "the route exists to panic")]
-fn panic_on_purpose<'r>() -> Answered<'r> {
-    panic!("requested by /panic")
-}
-
-fn delay(request: &Request<'_>) -> Option<Duration> {
-    let ms: u64 = request.query_param("ms")?.parse().ok()?;
-    (ms <= 60_000).then(|| Duration::from_millis(ms))
 }

@@ -151,6 +151,15 @@ pub trait Handler: Send {
 pub trait Service: Send {
     /// The handler for `peer`, or `None` to close the connection at once.
     fn accept(&mut self, peer: &Peer) -> Option<Box<dyn Handler>>;
+
+    /// Called before the server starts: a service that cannot work says so here. By default it can.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot work.
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl<F, A> Service for F

@@ -41,6 +41,8 @@ mod random;
 mod seeds;
 mod simulation;
 mod steps;
+#[cfg(feature = "http")]
+mod web_client;
 mod wire;
 
 pub use self::datagram::{Datagrams, datagram};
@@ -49,3 +51,5 @@ pub use self::network::{Client, Network};
 pub use self::random::Random;
 pub use self::seeds::seeds;
 pub use self::simulation::{Action, End, Script, Simulation, Trace};
+#[cfg(feature = "http")]
+pub use self::web_client::{WebAnswer, WebClient, WebExchange, WebRequest};

@@ -145,6 +145,7 @@ impl Cold {
         self.rung.pop_front()
     }
 
+    #[cfg(debug_assertions)]
     pub(in crate::hub) fn has_rung(&self) -> bool {
         !self.rung.is_empty()
     }
