@@ -1,7 +1,7 @@
 //! A protocol of your own: netstrings (`5:hello,`), and a server that sends each one back.
 //! `cargo run --example netstring`, then `printf '5:hello,' | nc 127.0.0.1 7008`.
 
-use socketserver::{Close, Context, Framed, MessageHandler, Peer, Protocol, Server, Step};
+use socketserver::{Close, Context, Framed, MessageHandler, Protocol, Server, Step};
 
 /// A length in digits, a colon, so many bytes, a comma. At most 9,999 bytes.
 pub(crate) struct Netstring;
@@ -44,5 +44,5 @@ fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:7008".into());
     let server = Server::bind(&*address)?;
     println!("listening on {}", server.addresses()[0]);
-    server.serve(|_: &Peer| Framed::new(Netstring, Echo))
+    server.serve(|_| Framed::new(Netstring, Echo))
 }

@@ -12,9 +12,7 @@ use std::io;
 use std::process::ExitCode;
 
 use lexopt::ValueExt;
-use socketserver::{
-    Close, Context, Destination, Handler, Id, Limits, Notification, Peer, Undelivered,
-};
+use socketserver::{Close, Context, Destination, Handler, Id, Limits, Notification, Undelivered};
 
 use common::{Exit, Options};
 
@@ -69,7 +67,7 @@ fn run() -> Result<(), Exit> {
     };
     options.limits.connect = connect;
     let to = to.ok_or_else(|| common::usage("say where to: --to 127.0.0.1:8080"))?;
-    let service = move |_: &Peer| Front { to: to.clone(), back: None };
+    let service = move |_| Front { to: to.clone(), back: None };
     common::serve(options, |server| server.service(service))
 }
 

@@ -5,7 +5,7 @@ use super::peer_limit::{PeerLimit, PeerPermit, TooMany};
 use super::socket::Accept;
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::now::Now;
 
 /// An accepted connection that no handler serves yet.
@@ -13,7 +13,7 @@ pub(crate) struct Accepted<S> {
     /// The index of the service behind the listener.
     pub(crate) service: usize,
     pub(crate) socket: S,
-    pub(crate) peer: Peer,
+    pub(crate) incoming: Incoming,
     /// If the connections of each peer are limited.
     pub(crate) permit: Option<PeerPermit>,
 }
@@ -148,14 +148,16 @@ impl<L: Accept> Acceptors<L> {
                 return AcceptOutcome::Nothing;
             }
             let service = acceptor.service;
-            let Some((socket, peer)) = acceptor.try_accept(self.burst, now, counters) else {
+            let Some((socket, incoming)) = acceptor.try_accept(self.burst, now, counters) else {
                 continue;
             };
             counters.accepted.add(1);
-            return match self.peer_limit.acquire(&peer) {
-                Ok(permit) => AcceptOutcome::Accepted(Accepted { service, socket, peer, permit }),
+            return match self.peer_limit.acquire(incoming.peer()) {
+                Ok(permit) => {
+                    AcceptOutcome::Accepted(Accepted { service, socket, incoming, permit })
+                }
                 Err(TooMany) => {
-                    self.over_limit.push(Accepted { service, socket, peer, permit: None });
+                    self.over_limit.push(Accepted { service, socket, incoming, permit: None });
                     AcceptOutcome::OverLimit
                 }
             };
@@ -179,11 +181,12 @@ impl<L: Accept> Acceptors<L> {
     /// closed.
     pub(crate) fn next_over_limit(&mut self, counters: &Counters) -> Option<Accepted<L::Socket>> {
         while let Some(accepted) = self.last_over_limit.pop() {
-            let Accepted { service, socket, peer, .. } = accepted;
-            match self.peer_limit.acquire(&peer) {
-                Ok(permit) => return Some(Accepted { service, socket, peer, permit }),
+            let Accepted { service, socket, incoming, .. } = accepted;
+            match self.peer_limit.acquire(incoming.peer()) {
+                Ok(permit) => return Some(Accepted { service, socket, incoming, permit }),
                 Err(TooMany) => {
                     counters.refused_by_limit.add(1);
+                    let peer = incoming.peer();
                     log::debug!("{peer}: refused: too many connections of this peer");
                 }
             }

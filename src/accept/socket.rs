@@ -4,7 +4,7 @@
 use std::io;
 
 use crate::net::address::Address;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 
 /// A listening socket.
 pub(crate) trait Accept {
@@ -12,7 +12,7 @@ pub(crate) trait Accept {
 
     /// Takes the next connection from the queue. `WouldBlock` if there is none, and an event will
     /// come when there is.
-    fn accept(&self) -> io::Result<(Self::Socket, Peer)>;
+    fn accept(&self) -> io::Result<(Self::Socket, Incoming)>;
 
     /// Lets no more peers connect, where the system can do so and keep the queue. Called before the
     /// last look at the queue: peers that connect behind it would be reset. Returns true if

@@ -8,7 +8,9 @@ use std::time::Duration;
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::id::Id;
+use crate::net::address::Address;
 use crate::net::destination::Destination;
+use crate::net::local::LocalAddresses;
 use crate::net::peer::Peer;
 use crate::now;
 use crate::now::Now;
@@ -76,6 +78,8 @@ pub(crate) struct Record {
     pub(crate) effects: Vec<Effect>,
     /// The handler wants no more input for now: it paused, closed or handed over.
     pub(crate) halted: bool,
+    /// The local addresses: that of this connection is looked up when the handler asks for it.
+    pub(crate) locals: LocalAddresses,
     /// Whole messages that a protocol has found, until they are counted.
     pub(crate) messages: u64,
 }
@@ -107,6 +111,18 @@ impl<'a> Context<'a> {
     /// Who is at the other end.
     pub fn peer(&self) -> &'a Peer {
         self.peer
+    }
+
+    /// Returns the local address of this connection: the one that the peer has connected to, or
+    /// that a connection to another server comes from. For a listener on all addresses of the host
+    /// (`0.0.0.0`, `[::]`) it is the one of them that the peer has used.
+    ///
+    /// A Unix socket that has no name, as that of a connection to another server, is
+    /// [`Address::Unix`] with an empty path; so is the address of a connection that could not be
+    /// made, and of one on [`testkit::Network`](crate::testkit::Network).
+    #[must_use]
+    pub fn local_address(&self) -> &Address {
+        self.record.locals.current()
     }
 
     /// When this turn began; the same for all that happens in it.

@@ -13,7 +13,7 @@ use std::io;
 use crate::close::Close;
 use crate::handler::callbacks::{callbacks, forward};
 use crate::handler::context::{Context, Notification};
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 
 /// Your per-connection object, fed raw bytes.
 ///
@@ -119,13 +119,13 @@ pub trait Handler: Send {
     }
 }
 
-/// Makes a handler for each accepted peer, or refuses it: Python's `verify_request` and
-/// `RequestHandlerClass` in one. There is one service per listener.
+/// Makes a handler for each accepted connection, or refuses it: Python's `verify_request` and
+/// `RequestHandlerClass` in one.
 ///
 /// Closures are services, whether they return a handler or an `Option` of one:
 ///
 /// ```
-/// use socketserver::{Close, Context, Handler, Peer, Service};
+/// use socketserver::{Close, Context, Handler, Incoming, Peer, Service};
 ///
 /// # struct Echo;
 /// # impl Handler for Echo {
@@ -134,24 +134,35 @@ pub trait Handler: Send {
 /// #         Ok(input.len())
 /// #     }
 /// # }
-/// let mut anybody = |_: &Peer| Echo;
-/// assert!(anybody.accept(&Peer::Unix).is_some());
+/// let mut all = |_: Incoming| Echo;
+/// assert!(all.accept(Incoming::from(Peer::Unix)).is_some());
 ///
-/// let mut at_home = |peer: &Peer| peer.ip().is_some_and(|ip| ip.is_loopback()).then_some(Echo);
-/// assert!(at_home.accept(&Peer::Unix).is_none());
+/// let is_local = |it: &Incoming| it.peer().ip().is_some_and(|ip| ip.is_loopback());
+/// let mut local = move |incoming: Incoming| is_local(&incoming).then_some(Echo);
+/// assert!(local.accept(Incoming::from(Peer::Unix)).is_none());
 /// ```
 pub trait Service: Send {
-    /// The handler for `peer`, or `None` to close the connection at once.
-    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn Handler>>;
+    /// Returns the handler for `incoming`, or `None` to close the connection at once.
+    fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn Handler>>;
+
+    /// Checks that the service can serve; [`Server::check`](crate::Server::check) asks each
+    /// service once before the server runs. By default there is nothing to check.
+    ///
+    /// # Errors
+    ///
+    /// The server does not run, and this is its error.
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl<F, A> Service for F
 where
-    F: FnMut(&Peer) -> A + Send,
+    F: FnMut(Incoming) -> A + Send,
     A: Admission,
 {
-    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn Handler>> {
-        self(peer).handler()
+    fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn Handler>> {
+        self(incoming).handler()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::exec::Call;
 use crate::handler::Handler;
 use crate::handler::context::{Context, Effect, Notification, Undelivered};
 use crate::id::Id;
+use crate::net::local::Local;
 use crate::net::peer::Peer;
 use crate::panics;
 use crate::topic::Topic;
@@ -155,6 +156,7 @@ impl<T: Transport> Hub<T> {
         error: io::Error,
     ) {
         let turn = self.connections.turn_mut();
+        turn.record.locals.select(Local::UNKNOWN);
         let mut cx = Context::new(Id::NOBODY, peer, &mut turn.record);
         let call = Call::Unreachable(error);
         let name = call.name();

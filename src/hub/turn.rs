@@ -2,6 +2,7 @@
 //! the moment records, and what is pending for others. Knows no connection.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::budgets::Budgets;
 use super::time::sweep::Tick;
@@ -79,6 +80,7 @@ impl Turn {
         let mut record = self.spare.pop().unwrap_or_default();
         (record.now, record.stopping) = (self.record.now, self.record.stopping);
         record.room = self.record.room;
+        record.locals.hold(Arc::clone(self.record.locals.current()));
         record
     }
 

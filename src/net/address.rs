@@ -25,7 +25,7 @@ use std::{fmt, str};
 /// assert!("localhost".parse::<Address>().is_err());
 /// # Ok::<(), socketserver::AddressError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Address {
     /// A TCP port of an IPv4 or IPv6 address.

@@ -3,5 +3,7 @@
 
 pub(crate) mod address;
 pub(crate) mod destination;
+pub(crate) mod incoming;
 pub(crate) mod listen;
+pub(crate) mod local;
 pub(crate) mod peer;

@@ -19,6 +19,7 @@ use crate::handler::context::Dial;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
+use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
 use crate::now::Now;
 use crate::{now, panics};
@@ -191,7 +192,11 @@ fn hand_over<S: System>(outcomes: Vec<Outcome<S::Socket>>, core: &mut Core<S>) {
         match renamed {
             Ok(socket) => {
                 core.counters().connected.add(1);
-                core.hub.open(socket, peer, handler);
+                let incoming = match S::local_address(&socket) {
+                    Some(local) => Incoming::new(peer, local),
+                    None => peer.into(),
+                };
+                core.hub.open(socket, incoming, handler);
             }
             Err(error) => {
                 log::debug!("{peer}: cannot be connected to: {error}");

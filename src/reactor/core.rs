@@ -13,7 +13,7 @@ use crate::hub::Hub;
 use crate::id::Id;
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::now::Now;
 use crate::panics;
 
@@ -104,15 +104,15 @@ impl<S: System> Core<S> {
 
     /// Takes in a connection that was accepted, here or by another loop for this one.
     pub(super) fn open(&mut self, transfer: Transfer<S::Socket>) {
-        let Transfer { mut socket, peer, handler, permit } = transfer;
+        let Transfer { mut socket, incoming, handler, permit } = transfer;
         match self.watch(&mut socket) {
             Ok(()) => {
-                let id = self.hub.open(socket, peer, handler);
+                let id = self.hub.open(socket, incoming, handler);
                 self.permits.extend(permit.map(|permit| (id, permit)));
             }
             // The poller has no room for this one (ENOSPC, ENOMEM); the others stay.
             Err(error) => {
-                log::warn!("{peer}: cannot be watched: {error}");
+                log::warn!("{}: cannot be watched: {error}", incoming.peer());
                 self.counters().refused_by_system.add(1);
                 panics::drop_quietly(handler);
             }
@@ -120,13 +120,18 @@ impl<S: System> Core<S> {
     }
 
     /// Takes in a connection that was served elsewhere and must linger.
-    pub(super) fn adopt(&mut self, mut socket: S::Socket, peer: Peer, permit: Option<PeerPermit>) {
+    pub(super) fn adopt(
+        &mut self,
+        mut socket: S::Socket,
+        incoming: Incoming,
+        permit: Option<PeerPermit>,
+    ) {
         match self.watch(&mut socket) {
             Ok(()) => {
-                let id = self.hub.adopt_lingering(socket, peer);
+                let id = self.hub.adopt_lingering(socket, incoming);
                 self.permits.extend(permit.map(|permit| (id, permit)));
             }
-            Err(error) => log::debug!("{peer}: cannot be watched: {error}"),
+            Err(error) => log::debug!("{}: cannot be watched: {error}", incoming.peer()),
         }
     }
 

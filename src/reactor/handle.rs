@@ -17,7 +17,7 @@ use crate::topic::Topic;
 /// gone.
 ///
 /// ```
-/// use socketserver::{Close, Context, Handler, Peer, Server};
+/// use socketserver::{Close, Context, Handler, Server};
 ///
 /// # struct Echo;
 /// # impl Handler for Echo {
@@ -28,7 +28,7 @@ use crate::topic::Topic;
 /// # }
 /// let server = Server::bind("127.0.0.1:0")?;
 /// let handle = server.handle();
-/// let thread = std::thread::spawn(|| server.serve(|_: &Peer| Echo));
+/// let thread = std::thread::spawn(|| server.serve(|_| Echo));
 /// handle.stop();
 /// thread.join().unwrap()?;
 /// # Ok::<(), std::io::Error>(())
@@ -144,7 +144,7 @@ impl ServerHandle {
     /// done. It takes nothing from the loop, so ask as often as you like.
     ///
     /// ```
-    /// use socketserver::{Close, Context, Handler, Peer, Server};
+    /// use socketserver::{Close, Context, Handler, Server};
     /// use std::io::{Read, Write};
     /// use std::net::TcpStream;
     ///
@@ -158,7 +158,7 @@ impl ServerHandle {
     /// let server = Server::bind("127.0.0.1:0")?;
     /// let address = server.addresses()[0].to_string();
     /// let handle = server.handle();
-    /// let thread = std::thread::spawn(|| server.serve(|_: &Peer| Echo));
+    /// let thread = std::thread::spawn(|| server.serve(|_| Echo));
     ///
     /// let mut client = TcpStream::connect(address)?;
     /// client.write_all(b"hello")?;
@@ -197,7 +197,7 @@ impl ServerHandle {
     /// [`HandleError`], and nothing was published. That nobody listens is none.
     ///
     /// ```
-    /// use socketserver::{Close, Context, Handler, Peer, Server, Topic};
+    /// use socketserver::{Close, Context, Handler, Server, Topic};
     /// use std::io::Read;
     /// use std::net::TcpStream;
     ///
@@ -218,7 +218,7 @@ impl ServerHandle {
     /// let server = Server::bind("127.0.0.1:0")?;
     /// let address = server.addresses()[0].to_string();
     /// let handle = server.handle();
-    /// let thread = std::thread::spawn(|| server.serve(|_: &Peer| Reader));
+    /// let thread = std::thread::spawn(|| server.serve(|_| Reader));
     ///
     /// let mut client = TcpStream::connect(address)?;
     /// let mut bytes = [0; 4];

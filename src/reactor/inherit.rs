@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use mio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
 use socket2::{Socket as RawSocket, Type};
@@ -22,15 +23,18 @@ impl Listener {
         let ty = if is_packets { Type::SEQPACKET } else { Type::STREAM };
         let socket = expect(socket, address, ty)?;
         let of_unix = |socket: RawSocket| UnixListener::from_std(socket.into());
+        let shared = Arc::new(address.clone());
         Ok(match address {
-            Address::Unix(path) => Listener::Unix(of_unix(socket), SocketFile::of_another(path)),
+            Address::Unix(path) => {
+                Listener::Unix(of_unix(socket), SocketFile::of_another(path), shared)
+            }
             Address::SeqPacket(path) => {
-                Listener::SeqPacket(of_unix(socket), SocketFile::of_another(path))
+                Listener::SeqPacket(of_unix(socket), SocketFile::of_another(path), shared)
             }
             _ => {
                 let listener = TcpListener::from_std(socket.into());
-                let address = listener.local_addr()?;
-                Listener::Tcp(listener, address, Ownership::Shared)
+                let address = Address::Tcp(listener.local_addr()?);
+                Listener::Tcp(listener, Arc::new(address), Ownership::Shared)
             }
         })
     }
@@ -79,7 +83,7 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Listener::Tcp(listener, ..) => listener.as_fd(),
-            Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => listener.as_fd(),
+            Listener::Unix(listener, ..) | Listener::SeqPacket(listener, ..) => listener.as_fd(),
         }
     }
 }

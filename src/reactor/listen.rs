@@ -3,30 +3,33 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use mio::event::Source;
-use mio::net::{TcpListener, UnixListener};
+use mio::net::{TcpListener, TcpStream, UnixListener};
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, Type};
 
 use super::bind::{bind_inet, bind_unix};
-use super::socket::Socket;
+use super::socket::{Socket, tcp_address};
 use super::socket_file::SocketFile;
 use crate::accept::Accept;
 use crate::net::address::Address;
+use crate::net::incoming::Incoming;
 use crate::net::listen::Listen;
 use crate::net::peer::Peer;
 
 /// Until the server's limits are known.
 pub(crate) const QUEUE: u32 = 4096;
 
-/// A bound socket that peers may connect to. The file of a Unix socket goes with it.
+/// A bound socket that peers may connect to, with its address, which its connections share. The
+/// file of a Unix socket goes with it.
 pub(crate) enum Listener {
-    Tcp(TcpListener, SocketAddr, Ownership),
-    Unix(UnixListener, SocketFile),
+    Tcp(TcpListener, Arc<Address>, Ownership),
+    Unix(UnixListener, SocketFile, Arc<Address>),
     /// What mio has for streams serves packets as well: the address is of the same family, and
     /// one `accept4` gives a socket that does not block.
-    SeqPacket(UnixListener, SocketFile),
+    SeqPacket(UnixListener, SocketFile, Arc<Address>),
 }
 
 /// Whether other processes accept from the same socket.
@@ -44,12 +47,12 @@ impl Listener {
             Address::Tcp(address) => open_tcp(listen, *address),
             Address::Unix(path) => {
                 let (listener, file) = open_unix(listen, path, Type::STREAM)?;
-                Ok(Listener::Unix(listener, file))
+                Ok(Listener::Unix(listener, file, Arc::new(listen.address.clone())))
             }
             Address::SeqPacket(path) => {
                 let (listener, file) =
                     open_unix(listen, path, Type::SEQPACKET).map_err(seqpacket_error)?;
-                Ok(Listener::SeqPacket(listener, file))
+                Ok(Listener::SeqPacket(listener, file, Arc::new(listen.address.clone())))
             }
             _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "no address of connections")),
         }
@@ -61,7 +64,7 @@ impl Listener {
         let queue = i32::try_from(queue).unwrap_or(i32::MAX);
         match self {
             Listener::Tcp(listener, ..) => SockRef::from(listener).listen(queue),
-            Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => {
+            Listener::Unix(listener, ..) | Listener::SeqPacket(listener, ..) => {
                 SockRef::from(listener).listen(queue)
             }
         }
@@ -70,7 +73,7 @@ impl Listener {
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Listener::Tcp(listener, ..) => listener.register(registry, token, Interest::READABLE),
-            Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => {
+            Listener::Unix(listener, ..) | Listener::SeqPacket(listener, ..) => {
                 listener.register(registry, token, Interest::READABLE)
             }
         }
@@ -80,23 +83,27 @@ impl Listener {
 impl Accept for Listener {
     type Socket = Socket;
 
-    fn accept(&self) -> io::Result<(Socket, Peer)> {
+    fn accept(&self) -> io::Result<(Socket, Incoming)> {
         match self {
-            Listener::Tcp(listener, ..) => {
-                listener.accept().map(|(stream, peer)| (Socket::Tcp(stream), peer.into()))
+            Listener::Tcp(listener, address, _) => {
+                let (stream, peer) = listener.accept()?;
+                let local = local_address(&stream, address);
+                Ok((Socket::Tcp(stream), Incoming::at(peer.into(), local)))
             }
-            Listener::Unix(listener, _) => {
-                listener.accept().map(|(stream, _)| (Socket::Unix(stream), Peer::Unix))
+            Listener::Unix(listener, _, address) => {
+                let (stream, _) = listener.accept()?;
+                Ok((Socket::Unix(stream), Incoming::at(Peer::Unix, Arc::clone(address))))
             }
-            Listener::SeqPacket(listener, _) => {
-                listener.accept().map(|(socket, _)| (Socket::SeqPacket(socket), Peer::Unix))
+            Listener::SeqPacket(listener, _, address) => {
+                let (socket, _) = listener.accept()?;
+                Ok((Socket::SeqPacket(socket), Incoming::at(Peer::Unix, Arc::clone(address))))
             }
         }
     }
 
     fn refuse_new(&self) -> bool {
         match self {
-            Listener::Tcp(listener, address, Ownership::Sole) => drop_syns(listener, *address),
+            Listener::Tcp(listener, address, Ownership::Sole) => drop_syns(listener, address),
             // The supervisor attaches the filter if all stop; if not, the other processes go on.
             #[cfg(feature = "processes")]
             Listener::Tcp(_, _, Ownership::Shared) => cfg!(target_os = "linux"),
@@ -107,17 +114,31 @@ impl Accept for Listener {
     /// Where it listens, with the port that the system chose.
     fn address(&self) -> Address {
         match self {
-            Listener::Tcp(_, address, _) => Address::Tcp(*address),
-            Listener::Unix(_, file) => Address::Unix(file.path().to_owned()),
-            Listener::SeqPacket(_, file) => Address::SeqPacket(file.path().to_owned()),
+            Listener::Tcp(_, address, _) => Address::clone(address),
+            Listener::Unix(_, file, _) => Address::Unix(file.path().to_owned()),
+            Listener::SeqPacket(_, file, _) => Address::SeqPacket(file.path().to_owned()),
         }
+    }
+}
+
+/// Returns the local address of an accepted connection. Only a listener on all addresses of the
+/// host costs a system call: the kernel alone knows which of them the peer has used.
+fn local_address(stream: &TcpStream, listener: &Arc<Address>) -> Arc<Address> {
+    let is_wildcard = match &**listener {
+        Address::Tcp(address) => address.ip().is_unspecified(),
+        _ => false,
+    };
+    match is_wildcard.then(|| stream.local_addr()) {
+        Some(Ok(address)) => Arc::new(tcp_address(address)),
+        // The peer has gone already.
+        Some(Err(_)) | None => Arc::clone(listener),
     }
 }
 
 /// Has the kernel drop what opens a connection, by a socket filter. Its peer tries again after a
 /// second, when nothing listens any more: it is refused, and not reset.
 #[cfg(target_os = "linux")]
-fn drop_syns(listener: &TcpListener, address: SocketAddr) -> bool {
+fn drop_syns(listener: &TcpListener, address: &Address) -> bool {
     use socket2::SockFilter;
     // BPF of linux/filter.h. A TCP socket's filter sees the segment from its header on; the flags are
     // the byte at 13 (RFC 9293, section 3.1). Connections that are accepted inherit it, and are sent
@@ -142,7 +163,7 @@ fn drop_syns(listener: &TcpListener, address: SocketAddr) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn drop_syns(_: &TcpListener, _: SocketAddr) -> bool {
+fn drop_syns(_: &TcpListener, _: &Address) -> bool {
     false
 }
 
@@ -150,8 +171,8 @@ fn open_tcp(listen: &Listen, address: SocketAddr) -> io::Result<Listener> {
     let socket = bind_inet(listen, address, Type::STREAM)?;
     socket.listen(QUEUE as i32)?;
     let listener = TcpListener::from_std(socket.into());
-    let address = listener.local_addr()?;
-    Ok(Listener::Tcp(listener, address, Ownership::Sole))
+    let address = Address::Tcp(listener.local_addr()?);
+    Ok(Listener::Tcp(listener, Arc::new(address), Ownership::Sole))
 }
 
 fn open_unix(listen: &Listen, path: &Path, ty: Type) -> io::Result<(UnixListener, SocketFile)> {
@@ -187,8 +208,8 @@ mod tests {
         listener.refuse_new();
         let late = TcpStream::connect_timeout(&address, Duration::from_millis(100));
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut, "dropped, and not reset");
-        let (_, peer) = listener.accept()?;
-        assert_eq!(peer.to_string(), early.local_addr()?.to_string());
+        let (_, incoming) = listener.accept()?;
+        assert_eq!(incoming.peer().to_string(), early.local_addr()?.to_string());
         let Err(error) = listener.accept() else { panic!("another one") };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         Ok(())

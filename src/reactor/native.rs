@@ -104,6 +104,10 @@ impl System for Poller {
         socket.is_connected()
     }
 
+    fn local_address(socket: &Socket) -> Option<Address> {
+        socket.local_address()
+    }
+
     fn descriptors(&self) -> Option<Descriptors> {
         descriptors()
     }

@@ -1,5 +1,7 @@
 //! The services behind listeners, and asking them for handlers. Knows no poller.
 
+use std::io;
+
 use crate::handler::Service;
 use crate::handler::blocking::BlockingService;
 use crate::metrics::counters::Counters;
@@ -11,6 +13,20 @@ use crate::panics;
 pub(crate) enum ServiceKind<'s> {
     Handlers(Box<dyn Service + 's>),
     Blocking(Box<dyn BlockingService + 's>),
+}
+
+impl ServiceKind<'_> {
+    /// Asks the service if it can serve.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::check`].
+    pub(crate) fn check(&self) -> io::Result<()> {
+        match self {
+            ServiceKind::Handlers(service) => service.check(),
+            ServiceKind::Blocking(service) => service.check(),
+        }
+    }
 }
 
 /// Asks a service for a handler. `H` is of either kind.

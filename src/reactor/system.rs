@@ -75,6 +75,9 @@ pub(crate) trait System {
     /// Why it cannot be made: the system's code.
     fn is_connected(socket: &Self::Socket) -> io::Result<bool>;
 
+    /// Returns the local address of a connection that was made. `None` if the system cannot tell.
+    fn local_address(socket: &Self::Socket) -> Option<Address>;
+
     /// Returns how many descriptors the process has and may have, if the system tells.
     fn descriptors(&self) -> Option<Descriptors>;
 

@@ -26,7 +26,7 @@ use crate::reactor::{
 /// A server: some addresses, the services behind them, and the limits they live under.
 ///
 /// ```
-/// use socketserver::{Close, Context, Handler, Peer, Server};
+/// use socketserver::{Close, Context, Handler, Server};
 ///
 /// struct Echo;
 ///
@@ -42,14 +42,14 @@ use crate::reactor::{
 ///     println!("listening on {address}");
 /// }
 /// # server.handle().stop();
-/// server.serve(|_: &Peer| Echo)?; // until somebody calls `ServerHandle::stop`
+/// server.serve(|_| Echo)?; // until somebody calls `ServerHandle::stop`
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
 /// Two services in one loop:
 ///
 /// ```
-/// # use socketserver::{Close, Context, Handler, Peer, Server};
+/// # use socketserver::{Close, Context, Handler, Server};
 /// # struct Echo;
 /// # impl Handler for Echo {
 /// #     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
@@ -64,9 +64,9 @@ use crate::reactor::{
 /// #     }
 /// # }
 /// let server = Server::bind("127.0.0.1:0")?
-///     .service(|_: &Peer| Echo)
+///     .service(|_| Echo)
 ///     .and_bind("127.0.0.1:0")?
-///     .service(|_: &Peer| Discard);
+///     .service(|_| Discard);
 /// # server.handle().stop();
 /// server.run()?;
 /// # Ok::<(), std::io::Error>(())
@@ -306,10 +306,11 @@ impl Server {
     ///
     /// `InvalidInput` if the limits make no sense together, an address has no service or no
     /// datagram handler, the mode does not fit (processes share addresses, and nothing else), or
-    /// blocking handlers have no workers or a `seqpacket:` address.
+    /// blocking handlers have no workers or a `seqpacket:` address; and the errors of
+    /// [`Service::check`].
     ///
     /// ```
-    /// use socketserver::{Peer, BlockingHandler, Server, Stream};
+    /// use socketserver::{BlockingHandler, Server, Stream};
     ///
     /// struct Silent;
     ///
@@ -319,7 +320,7 @@ impl Server {
     ///     }
     /// }
     ///
-    /// let server = Server::bind("127.0.0.1:0")?.requests(|_: &Peer| Silent);
+    /// let server = Server::bind("127.0.0.1:0")?.requests(|_| Silent);
     /// let error = server.check().unwrap_err();
     /// assert_eq!(error.to_string(), "blocking handlers need Mode::Threads with at least 1 worker");
     /// # Ok::<(), std::io::Error>(())
@@ -338,6 +339,9 @@ impl Server {
             if let (Address::SeqPacket(_), Some(ServiceKind::Blocking(_))) = (&address, service) {
                 return Err(invalid(format!("{address}: blocking handlers serve no packets")));
             }
+        }
+        for service in &self.services {
+            service.check()?;
         }
         match self.places.iter().find(|(_, behind)| behind.is_none()) {
             Some((place, _)) => {

@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::metrics::counters::{Counters, CountersReader};
 use crate::metrics::stopwatch::Stopwatch;
 use crate::net::destination::Destination;
+use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
 use crate::topic::Topic;
 
@@ -122,7 +123,7 @@ impl Network {
     }
 
     fn open(&mut self, reactor: usize, handler: Box<dyn Handler>) -> Client {
-        self.admit(reactor, MemorySocket(Wire::new()), Peer::Unix, handler)
+        self.admit(reactor, MemorySocket(Wire::new()), Peer::Unix.into(), handler)
     }
 
     /// Takes in a connection that was made somewhere else.
@@ -130,11 +131,11 @@ impl Network {
         &mut self,
         reactor: usize,
         socket: MemorySocket,
-        peer: Peer,
+        incoming: Incoming,
         handler: Box<dyn Handler>,
     ) -> Client {
         let wire = Arc::clone(&socket.0);
-        let id = self.hubs[reactor].open(socket, peer, handler);
+        let id = self.hubs[reactor].open(socket, incoming, handler);
         self.ends.push(End { reactor, id, wire });
         Client(self.ends.len() - 1)
     }

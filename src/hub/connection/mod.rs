@@ -31,6 +31,7 @@ use crate::exec::Job;
 use crate::handler::Handler;
 use crate::id::Id;
 use crate::limits::Limits;
+use crate::net::local::Local;
 use crate::net::peer::Peer;
 
 pub(super) struct Connection<T> {
@@ -40,6 +41,7 @@ pub(super) struct Connection<T> {
     generation: u32,
     timeout: TimeoutKind,
     memberships: Memberships,
+    local: Local,
 }
 
 // An idle connection takes this and its handler; `u64` is as large as a TCP socket.
@@ -51,7 +53,7 @@ impl<T: Transport> Connection<T> {
     pub(super) fn new(
         transport: T,
         generation: u32,
-        peer: Peer,
+        (peer, local): (Peer, Local),
         handler: Option<Box<dyn Handler>>,
         now: Tick,
     ) -> Connection<T> {
@@ -62,6 +64,7 @@ impl<T: Transport> Connection<T> {
             generation,
             timeout: TimeoutKind::None,
             memberships: Memberships::None,
+            local,
         }
     }
 
@@ -72,6 +75,10 @@ impl<T: Transport> Connection<T> {
 
     pub(super) fn peer(&self) -> &Peer {
         self.exchange.callee.peer()
+    }
+
+    pub(super) fn local(&self) -> Local {
+        self.local
     }
 
     pub(super) fn state(&self) -> &State {
@@ -138,6 +145,7 @@ impl<T: Transport> Connection<T> {
     /// idle, and its timeout is set.
     #[inline(always)]
     pub(super) fn pass(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) -> bool {
+        turn.record.locals.select(self.local);
         if !turn.config.takes_ordinary_path || !self.exchange.is_ordinary() {
             self.exchange.pass(id, input, false, turn);
             return false;
@@ -153,6 +161,7 @@ impl<T: Transport> Connection<T> {
 
     /// Goes on where its handler left for a worker.
     pub(super) fn resume(&mut self, id: Id, job: Job, input: &mut [u8], turn: &mut Turn) {
+        turn.record.locals.select(self.local);
         self.exchange.come_back(id, job, turn);
         self.exchange.pass(id, input, true, turn);
     }
@@ -181,6 +190,7 @@ impl<T: Transport> Connection<T> {
     /// Closes the socket if it has ended and its handler is here. Returns true if it leaves the
     /// table.
     pub(super) fn leave(&mut self, id: Id, turn: &mut Turn) -> bool {
+        turn.record.locals.select(self.local);
         self.exchange.leave(id, turn)
     }
 

@@ -70,9 +70,9 @@ const LINE_PATIENCE: Duration = Duration::from_millis(500);
 ///
 /// ```no_run
 /// use socketserver::services::session::Session;
-/// use socketserver::{Peer, Server};
+/// use socketserver::Server;
 ///
-/// Server::bind("127.0.0.1:8009")?.serve(|_: &Peer| Session::new())?;
+/// Server::bind("127.0.0.1:8009")?.serve(|_| Session::new())?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
@@ -80,10 +80,10 @@ const LINE_PATIENCE: Duration = Duration::from_millis(500);
 ///
 /// ```no_run
 /// use socketserver::services::session::Session;
-/// use socketserver::{Mode, Peer, Server};
+/// use socketserver::{Mode, Server};
 ///
 /// let server = Server::bind("127.0.0.1:8009")?.mode(Mode::Threads(8));
-/// server.requests(|_: &Peer| Session::new()).run()?;
+/// server.requests(|_| Session::new()).run()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Default)]

@@ -42,7 +42,7 @@ use self::router::Router;
 use self::site::Site;
 use crate::handler::framed::Framed;
 use crate::handler::{Handler, Service};
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::protocol::http::{Http, HttpLimits};
 
 /// A web service: routes and limits. It is a [`Service`]; each connection gets its own
@@ -115,7 +115,7 @@ impl Web {
 }
 
 impl Service for Web {
-    fn accept(&mut self, _: &Peer) -> Option<Box<dyn Handler>> {
+    fn accept(&mut self, _: Incoming) -> Option<Box<dyn Handler>> {
         let site = self.site.get_or_insert_with(|| {
             let router = std::mem::take(&mut self.router);
             Arc::new(Site { router, limits: Arc::new(self.limits.clone()) })

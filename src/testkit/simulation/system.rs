@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -148,6 +149,10 @@ impl System for MemorySystem {
             Connecting::Made => Ok(true),
             Connecting::Failed(kind) => Err(kind.into()),
         }
+    }
+
+    fn local_address(_: &MemoryStream) -> Option<Address> {
+        Some(Address::from(SocketAddr::from(([192, 0, 2, 200], 1024))))
     }
 
     fn descriptors(&self) -> Option<Descriptors> {

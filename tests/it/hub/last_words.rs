@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use socketserver::testkit::Network;
 use socketserver::{
-    BlockingHandler, Close, Context, Handler, Id, Limits, Mode, Notification, Peer, Server, Stream,
+    BlockingHandler, Close, Context, Handler, Id, Limits, Mode, Notification, Server, Stream,
     Undelivered,
 };
 
@@ -87,7 +87,7 @@ fn a_note_to_a_reactor_that_ends_comes_back() {
     let mut ends = Some(ends);
     let mut count = 0;
     let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Reactors(2)).limits(limits);
-    let server = server.service(move |_: &Peer| -> Box<dyn Handler> {
+    let server = server.service(move |_| -> Box<dyn Handler> {
         count += 1;
         // The first newcomer goes to the second reactor.
         match count {
@@ -123,7 +123,7 @@ fn a_note_to_a_reactor_that_ends_comes_back() {
 fn who_waits_for_room_when_the_server_stops_is_served() {
     let limits = Limits::default().connections(1);
     let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let server = server.service(|_: &Peer| {
+    let server = server.service(|_| {
         Probe::new(&Log::default())
             .data(|input, cx| {
                 cx.write(input);
@@ -184,7 +184,7 @@ fn who_leaves_a_blocking_handler_while_the_server_stops_may_linger() {
     let (tell, told) = channel();
     let mut gone = Some(gone);
     let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1));
-    let server = server.requests(move |_: &Peer| Answers(gone.take().unwrap(), tell.clone()));
+    let server = server.requests(move |_| Answers(gone.take().unwrap(), tell.clone()));
     let server = Running::start(server);
     let mut client = server.client();
     // More than one read takes.
@@ -213,7 +213,7 @@ fn whose_call_waits_for_a_worker_at_the_end_is_told_the_end() {
     let log = Log::default();
     let of_service = log.clone();
     let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1)).limits(limits);
-    let server = server.service(move |_: &Peer| {
+    let server = server.service(move |_| {
         let (blocked, let_go) = (blocked.clone(), Arc::clone(&let_go));
         Probe::new(&of_service).open(|cx| cx.write(b"!")).data(move |input, _| {
             if input[0] == b'b' {

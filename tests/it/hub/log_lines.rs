@@ -111,7 +111,7 @@ fn paths_methods_fields_and_bodies_are_escaped() {
     let mut web = web();
     let length = HOSTILE.len() + "m-body".len();
     let mut ask = |request: String| {
-        let client = network.connect(web.accept(&Peer::Unix).unwrap());
+        let client = network.connect(web.accept(Peer::Unix.into()).unwrap());
         network.send(client, request.as_bytes());
         network.settle();
         network.shut(client);
@@ -152,7 +152,7 @@ fn paths_methods_fields_and_bodies_are_escaped() {
 fn what_is_said_in_a_chat_does_not_get_into_the_log() {
     let log = listen();
     let mut network = Network::new(Limits::default());
-    let client = network.connect(Chat::new().accept(&Peer::Unix).unwrap());
+    let client = network.connect(Chat::new().accept(Peer::Unix.into()).unwrap());
     for line in ["/nick c-nick", "/join c-room", "c-said", "/c-command"] {
         network.send(client, format!("{line}{}\n", HOSTILE.replace('\n', "")).as_bytes());
         network.settle();
@@ -218,7 +218,7 @@ fn what_handlers_that_wait_repeat_is_escaped() {
     let log = listen();
     let (sender, ended) = channel();
     let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1));
-    let server = Running::start(server.requests(move |_: &Peer| {
+    let server = Running::start(server.requests(move |_| {
         sender.send(()).unwrap();
         RepeatsSlowly
     }));

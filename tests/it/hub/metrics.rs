@@ -8,7 +8,7 @@ use socketserver::protocol::line::{Line, Lines};
 use socketserver::testkit::Network;
 use socketserver::{
     BlockingHandler, Close, Context, DatagramContext, Framed, Handler, Limits, MessageHandler,
-    Metrics, Mode, Notification, Peer, Server, Stream, Timeout, Topic,
+    Metrics, Mode, Notification, Server, Stream, Timeout, Topic,
 };
 
 use crate::support::real::{Echo, Running, read_to_end};
@@ -271,7 +271,7 @@ fn visit(server: &Running) {
 #[test]
 fn every_mode_tells_the_same_for_all_its_threads_together() {
     for mode in [Mode::Multiplex, Mode::Threads(2), Mode::Reactors(3)] {
-        let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo).mode(mode);
+        let server = Server::bind("127.0.0.1:0").unwrap().service(|_| Echo).mode(mode);
         let server = Running::start(server);
         for _ in 0..10 {
             visit(&server);
@@ -302,7 +302,7 @@ impl BlockingHandler for Waits {
 #[test]
 fn handlers_that_wait_are_counted_when_they_are_done_and_once_though_their_peers_go_on() {
     let server = Server::bind("127.0.0.1:0").unwrap();
-    let server = Running::start(server.requests(|_: &Peer| Waits).mode(Mode::Threads(2)));
+    let server = Running::start(server.requests(|_| Waits).mode(Mode::Threads(2)));
     for _ in 0..4 {
         let mut client = server.client();
         client.write_all(b"hello and more").unwrap();
@@ -320,7 +320,7 @@ fn handlers_that_wait_are_counted_when_they_are_done_and_once_though_their_peers
 #[test]
 fn who_was_refused_is_counted_by_who_refused() {
     let mut count = 0;
-    let server = Server::bind("127.0.0.1:0").unwrap().service(move |_: &Peer| {
+    let server = Server::bind("127.0.0.1:0").unwrap().service(move |_| {
         count += 1;
         assert_ne!(count, 2, "not this one");
         (count > 2).then_some(Echo)
@@ -337,7 +337,7 @@ fn who_was_refused_is_counted_by_who_refused() {
 
 #[test]
 fn connections_to_others_are_counted() {
-    let other = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo));
+    let other = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_| Echo));
     let (there, nowhere) = (other.addresses[0].clone(), "unix:/nowhere/at/all");
     let nowhere: socketserver::Address = nowhere.parse().unwrap();
     let client = Server::unbound().unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socketserver::{
-    BlockingHandler, Close, Context, Handler, Limits, Mode, Notification, Peer, Server, Stream,
+    BlockingHandler, Close, Context, Handler, Limits, Mode, Notification, Server, Stream,
 };
 
 use crate::support::queue::{Counted, End, Gate, Stage, cells, gate, in_time, last_heard};
@@ -172,7 +172,7 @@ fn work_that_waits_for_a_thread(end: End) {
     let (gate, keeper) = gate();
     let [done, dropped, ends] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
     let of_service = [&done, &dropped, &ends].map(Arc::clone);
-    let service = move |_: &Peer| {
+    let service = move |_| {
         let [done, dropped, ends] = of_service.each_ref().map(Arc::clone);
         Offloads { gate: Arc::clone(&gate), done, dropped, ends }
     };
@@ -225,7 +225,7 @@ fn blocking_handlers_that_wait_for_a_worker(end: End) {
     let (gate, keeper) = gate();
     let [served, dropped, asked] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
     let of_service = [&served, &dropped, &asked].map(Arc::clone);
-    let service = move |_: &Peer| {
+    let service = move |_| {
         let [served, dropped, asked] = of_service.each_ref().map(Arc::clone);
         asked.fetch_add(1, Ordering::SeqCst);
         Waits { gate: Arc::clone(&gate), served, _dropped: Counted(dropped) }

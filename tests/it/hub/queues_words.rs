@@ -12,7 +12,7 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use socketserver::{
     Address, Close, Context, DatagramContext, Destination, HandleError, Handler, Id, Limits, Mode,
-    Notification, Peer, Server, Topic,
+    Notification, Server, Topic,
 };
 
 use crate::net::datagrams;
@@ -95,7 +95,7 @@ fn members(mode: Mode, end: End) -> Members {
     let [ends, dropped] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
     let to = Arc::default();
     let of_service = (Arc::clone(&ends), Arc::clone(&dropped), Arc::clone(&to));
-    let service = move |_: &Peer| Member {
+    let service = move |_| Member {
         ids: sender.clone(),
         gate: Arc::clone(&gate),
         ends: Arc::clone(&of_service.0),
@@ -342,7 +342,7 @@ fn connections_in_the_making(end: End) {
     let (_socket, address, _held) = silent();
     let ((told_to, told), dropped) = (channel(), Arc::new(AtomicUsize::new(0)));
     let of_service = Arc::clone(&dropped);
-    let service = move |_: &Peer| Wants {
+    let service = move |_| Wants {
         to: Address::from(address).into(),
         told: told_to.clone(),
         dropped: Arc::clone(&of_service),

@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use socketserver::{Close, Context, DatagramContext, Handler, Limits, Mode, Peer, Server};
+use socketserver::{Close, Context, DatagramContext, Handler, Limits, Mode, Server};
 
 use crate::support::log::listen;
 use crate::support::real::{Echo, PATIENCE, Running};
@@ -14,7 +14,7 @@ use crate::support::real::{Echo, PATIENCE, Running};
 /// A server of echoes for which a call longer than `slow_call` is slow.
 fn start(mode: Mode, slow_call: Option<Duration>) -> Running {
     let limits = Limits::default().slow_call(slow_call);
-    let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo);
+    let server = Server::bind("127.0.0.1:0").unwrap().service(|_| Echo);
     Running::start(server.mode(mode).limits(limits))
 }
 

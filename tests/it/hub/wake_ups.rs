@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use socketserver::testkit::Network;
 use socketserver::{
-    Close, Context, Handler, Id, Limits, Mode, Notification, Peer, Server, ServerHandle, Topic,
+    Close, Context, Handler, Id, Limits, Mode, Notification, Server, ServerHandle, Topic,
 };
 
 use crate::support::handlers::{Log, Probe, Told, patient, tight};
@@ -53,7 +53,7 @@ fn remote_goes_on(mode: Mode, members: usize, messages: usize, size: usize) {
     let handle = Arc::new(Mutex::new(None));
     let for_service = Arc::clone(&handle);
     let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).limits(limits);
-    let server = server.service(move |_: &Peer| Publisher {
+    let server = server.service(move |_| Publisher {
         handle: Some(Arc::clone(&for_service)),
         joined: joined.clone(),
         messages,
@@ -210,8 +210,7 @@ fn the_last_wishes_of_who_is_too_slow_for_a_thread_are_heard() {
     let of_service = Arc::clone(&ended);
     let limits = patient().output_low(100).output_high(200).output_hard(1000);
     let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let server =
-        server.service(move |_: &Peer| Slow { id: id.clone(), ended: Arc::clone(&of_service) });
+    let server = server.service(move |_| Slow { id: id.clone(), ended: Arc::clone(&of_service) });
     let server = Running::start(server);
     let _slow = server.client();
     let slow_id = soon(&ids);
@@ -274,7 +273,7 @@ fn those_who_send_without_a_pause_are_asked_to_stop() {
     // Longer than the test waits.
     let limits = Limits::default().drain(Duration::from_secs(3600));
     let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let server = Running::start(server.service(move |_: &Peer| Endless(tell.clone())));
+    let server = Running::start(server.service(move |_| Endless(tell.clone())));
     let writers: Vec<_> = (0..COUNT)
         .map(|_| {
             let mut client = server.client();

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use socketserver::{Address, BlockingHandler, Limits, Mode, Peer, Server, Stream};
+use socketserver::{Address, BlockingHandler, Limits, Mode, Server, Stream};
 
 use crate::support::real::{Echo, PATIENCE, Running, connect, read_to_end};
 
@@ -107,7 +107,7 @@ pub(crate) fn busy(running: &Running) -> TcpStream {
 #[test]
 fn setup_handle_and_finish_come_in_this_order() {
     let (tell, told) = channel();
-    let server = server(1).requests(move |_: &Peer| {
+    let server = server(1).requests(move |_| {
         let mut probe = Probe::new(&tell, |stream| {
             stream.write_all(b"handle ")?;
             echo_lines(stream)
@@ -126,7 +126,7 @@ fn setup_handle_and_finish_come_in_this_order() {
 
 #[test]
 fn a_question_is_sent_before_the_answer_is_waited_for() {
-    let server = server(1).requests(|_: &Peer| {
+    let server = server(1).requests(|_| {
         Probe::new(&channel().0, |stream| {
             write!(stream, "name? ")?;
             let mut name = String::new();
@@ -148,14 +148,12 @@ fn a_stream_knows_both_ends() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     let ends = |stream: &mut Stream| {
-        let here = stream.local_address().unwrap();
+        let here = stream.local_address().clone();
         write!(stream, "{} {here}", stream.peer().clone())
     };
     let unix = Address::Unix(path.clone());
-    let server = server(2)
-        .and_bind(unix.clone())
-        .unwrap()
-        .requests(move |_: &Peer| Probe::new(&channel().0, ends));
+    let server =
+        server(2).and_bind(unix.clone()).unwrap().requests(move |_| Probe::new(&channel().0, ends));
     let running = Running::start(server);
     let mut client = running.client();
     let expected = format!("{} {}", client.local_addr().unwrap(), running.addresses[0]);
@@ -169,7 +167,7 @@ fn a_stream_knows_both_ends() {
 fn finish_comes_after_an_error_and_a_panic_too() {
     let (tell, told) = channel();
     let mut count = 0;
-    let server = server(1).requests(move |_: &Peer| {
+    let server = server(1).requests(move |_| {
         count += 1;
         let place = count;
         let fail = move |number: i32, stream: &mut Stream| {
@@ -214,7 +212,7 @@ fn a_panic_of_what_comes_last_costs_no_worker() {
             panic!("asked to, when dropped");
         }
     }
-    let running = Running::start(server(1).requests(|_: &Peer| Late));
+    let running = Running::start(server(1).requests(|_| Late));
     for _ in 0..3 {
         assert_eq!(read_to_end(&mut running.client()), b"late");
     }
@@ -223,7 +221,7 @@ fn a_panic_of_what_comes_last_costs_no_worker() {
 #[test]
 fn who_is_refused_is_closed_and_a_panic_of_the_service_is_survived() {
     let mut count = 0;
-    let server = server(1).requests(move |_: &Peer| {
+    let server = server(1).requests(move |_| {
         count += 1;
         assert!(count != 2, "asked to");
         (count == 3).then(|| Probe::new(&channel().0, |stream| stream.write_all(b"come in")))
@@ -238,7 +236,7 @@ fn who_is_refused_is_closed_and_a_panic_of_the_service_is_survived() {
 fn a_wait_for_input_has_an_end() {
     let (tell, told) = channel();
     let limits = Limits::default().idle(Some(Duration::from_millis(20)));
-    let server = server(1).limits(limits).requests(move |_: &Peer| {
+    let server = server(1).limits(limits).requests(move |_| {
         Probe::new(&tell, |stream| {
             assert_eq!(stream.read_timeout()?, Some(Duration::from_millis(20)));
             let error = stream.read(&mut [0; 8]).unwrap_err();
@@ -267,7 +265,7 @@ fn a_wait_for_input_has_an_end() {
 fn a_wait_for_a_peer_that_takes_nothing_has_an_end() {
     let (tell, told) = channel();
     let limits = Limits::default().write_stall(Some(Duration::from_millis(50)));
-    let server = server(1).limits(limits).requests(move |_: &Peer| {
+    let server = server(1).limits(limits).requests(move |_| {
         let mut probe = Probe::new(&tell, |stream| {
             loop {
                 stream.write_all(&[b'x'; 100_000])?;
@@ -289,7 +287,7 @@ fn a_wait_for_a_peer_that_takes_nothing_has_an_end() {
 
 #[test]
 fn an_answer_survives_input_that_nobody_reads() {
-    let server = server(1).requests(|_: &Peer| {
+    let server = server(1).requests(|_| {
         Probe::new(&channel().0, |stream| {
             stream.read_exact(&mut [0])?;
             stream.write_all(b"enough")
@@ -305,7 +303,7 @@ fn an_answer_survives_input_that_nobody_reads() {
 
 #[test]
 fn who_goes_on_sending_holds_no_worker() {
-    let server = server(1).requests(|_: &Peer| {
+    let server = server(1).requests(|_| {
         Probe::new(&channel().0, |stream| {
             stream.read_exact(&mut [0])?;
             stream.write_all(b"enough")
@@ -325,10 +323,10 @@ fn who_goes_on_sending_holds_no_worker() {
 #[test]
 fn events_and_requests_are_served_side_by_side() {
     let server = server(1)
-        .requests(|_: &Peer| Probe::new(&channel().0, echo_lines))
+        .requests(|_| Probe::new(&channel().0, echo_lines))
         .and_bind("127.0.0.1:0")
         .unwrap()
-        .service(|_: &Peer| Echo);
+        .service(|_| Echo);
     let running = Running::start(server);
     let (mut waits, mut turns) = (running.client(), connect(running.tcp(1)));
     for _ in 0..3 {
@@ -344,7 +342,7 @@ fn events_and_requests_are_served_side_by_side() {
 #[test]
 fn without_workers_or_behind_packets_it_does_not_start() {
     for mode in [Mode::Multiplex, Mode::Threads(0)] {
-        let server = server(1).mode(mode).requests(|_: &Peer| Probe::new(&channel().0, echo_lines));
+        let server = server(1).mode(mode).requests(|_| Probe::new(&channel().0, echo_lines));
         let error = server.run().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains("Mode::Threads"), "{error}");
@@ -354,18 +352,17 @@ fn without_workers_or_behind_packets_it_does_not_start() {
         let folder = tempfile::tempdir().unwrap();
         let path = Address::SeqPacket(folder.path().join("socket"));
         let server = Server::bind(path).unwrap().mode(Mode::Threads(1));
-        let server = server.requests(|_: &Peer| Probe::new(&channel().0, echo_lines));
+        let server = server.requests(|_| Probe::new(&channel().0, echo_lines));
         assert!(server.run().unwrap_err().to_string().contains("packets"));
     }
     let server = Server::bind("udp:127.0.0.1:0").unwrap().mode(Mode::Threads(1));
-    let error = server.requests(|_: &Peer| Probe::new(&channel().0, echo_lines)).run().unwrap_err();
+    let error = server.requests(|_| Probe::new(&channel().0, echo_lines)).run().unwrap_err();
     assert!(error.to_string().contains("has no datagram handler"), "{error}");
 }
 
 #[test]
 fn a_peer_that_vanishes_frees_its_worker() {
-    let running =
-        Running::start(server(1).requests(|_: &Peer| Probe::new(&channel().0, echo_lines)));
+    let running = Running::start(server(1).requests(|_| Probe::new(&channel().0, echo_lines)));
     for _ in 0..20 {
         let client = busy(&running);
         socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();

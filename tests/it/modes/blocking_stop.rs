@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use socketserver::{BlockingHandler, Limits, Peer, Stream};
+use socketserver::{BlockingHandler, Limits, Stream};
 
 use crate::modes::blocking::{Probe, busy, echo_lines, server, until_dropped};
 use crate::support::real::{PATIENCE, Running, read_to_end, until_refused};
@@ -35,7 +35,7 @@ fn hundreds_wait_for_four_workers_and_all_are_served() {
     let limits = Limits::default().connections(20);
     let (open, together) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(4)));
     let (tell, told) = channel();
-    let server = server(4).limits(limits).requests(move |_: &Peer| {
+    let server = server(4).limits(limits).requests(move |_| {
         // Admitted are no more than may be.
         tell.send(open.fetch_add(1, Ordering::SeqCst)).unwrap();
         Counted { open: Arc::clone(&open), together: Arc::clone(&together) }
@@ -54,7 +54,7 @@ fn hundreds_wait_for_four_workers_and_all_are_served() {
 #[test]
 fn stopping_ends_reads_and_not_writes() {
     let (tell, told) = channel();
-    let server = server(4).requests(move |_: &Peer| {
+    let server = server(4).requests(move |_| {
         Probe::new(&tell, |stream| {
             echo_lines(stream)?;
             stream.write_all(b"bye")
@@ -77,7 +77,7 @@ fn stopping_ends_reads_and_not_writes() {
 fn who_waits_for_a_worker_when_the_server_stops_is_served_still() {
     let (go, gone) = channel::<()>();
     let mut first = Some(gone);
-    let server = server(1).requests(move |_: &Peer| {
+    let server = server(1).requests(move |_| {
         let gate = first.take();
         Probe::new(&channel().0, move |stream| {
             stream.write_all(b"hello\n")?;
@@ -110,7 +110,7 @@ fn at_the_deadline_nobody_is_waited_for() {
     let (go, gone) = channel::<()>();
     let (tell, told) = channel();
     let mut first = Some(gone);
-    let server = server(2).requests(move |_: &Peer| match first.take() {
+    let server = server(2).requests(move |_| match first.take() {
         // Waits for something that no server can interrupt.
         Some(gate) => Probe::new(&tell, move |stream| {
             stream.write_all(b"!")?;
@@ -147,7 +147,7 @@ fn at_the_deadline_nobody_is_waited_for() {
 fn aborting_waits_for_nobody() {
     let (go, gone) = channel::<()>();
     let mut first = Some(gone);
-    let server = server(1).requests(move |_: &Peer| {
+    let server = server(1).requests(move |_| {
         let gate = first.take();
         Probe::new(&channel().0, move |stream| {
             stream.write_all(b"!")?;

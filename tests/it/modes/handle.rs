@@ -6,8 +6,8 @@ use std::thread;
 
 use socketserver::testkit::Network;
 use socketserver::{
-    Close, Context, HandleError, Handler, Id, Limits, Mode, Notification, Peer, Server,
-    ServerHandle, Topic,
+    Close, Context, HandleError, Handler, Id, Limits, Mode, Notification, Server, ServerHandle,
+    Topic,
 };
 
 use crate::support::real::{Echo, PATIENCE, Running, read_to_end};
@@ -51,7 +51,7 @@ fn all_arrive_in_order(say: fn(&ServerHandle, Id, String) -> Result<(), HandleEr
     let (sender, ids) = channel();
     // Lines are all there is; their reader may be slower than four writers.
     let limits = Limits::default().output_hard(16 * 1024 * 1024);
-    let service = move |_: &Peer| Listener(sender.clone());
+    let service = move |_| Listener(sender.clone());
     let server = Server::bind("127.0.0.1:0").unwrap().limits(limits).service(service);
     let server = Running::start(server);
     let client = server.client();
@@ -115,7 +115,7 @@ fn a_loop_that_is_held_up_takes_so_much_and_no_more() {
     let mut blocking = Some(Blocking { blocked, let_go });
     let limits = Limits::default().output_hard(64 * 1024 * 1024);
     let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let server = Running::start(server.service(move |_: &Peer| blocking.take()));
+    let server = Running::start(server.service(move |_| blocking.take()));
     let mut client = server.client();
     client.write_all(b"x").unwrap();
     let id = ids.recv_timeout(PATIENCE).unwrap();
@@ -136,7 +136,7 @@ fn a_loop_that_is_held_up_takes_so_much_and_no_more() {
 #[test]
 fn one_huge_message_passes() {
     let (sender, ids) = channel();
-    let service = move |_: &Peer| Listener(sender.clone());
+    let service = move |_| Listener(sender.clone());
     let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(service));
     let mut client = server.client();
     let id = ids.recv_timeout(PATIENCE).unwrap();
@@ -156,7 +156,7 @@ fn some_id() -> Id {
 
 #[test]
 fn a_server_that_has_gone_says_so() {
-    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo));
+    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_| Echo));
     let (handle, id) = (server.handle.clone(), some_id());
     handle.notify(id, "nobody gets this").unwrap();
     handle.stop();
@@ -170,7 +170,7 @@ fn a_server_that_has_gone_says_so() {
 
 #[test]
 fn ids_that_name_nobody_do_no_harm() {
-    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo));
+    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_| Echo));
     let id = some_id();
     server.handle.send(id, *b"x").unwrap();
     server.handle.notify(id, "x").unwrap();
@@ -218,7 +218,7 @@ impl Handler for Ponger {
 /// The loop and the thread sleep in turns: a wake-up that is lost leaves both asleep.
 fn ping_pong(mode: Mode, clients: usize, rounds: usize) {
     let ((sender, ids), (ponging, pongs)) = (channel(), channel());
-    let service = move |_: &Peer| Ponger(sender.clone(), ponging.clone());
+    let service = move |_| Ponger(sender.clone(), ponging.clone());
     let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).service(service);
     let server = Running::start(server);
     let clients: Vec<_> = (0..clients).map(|_| server.client()).collect();

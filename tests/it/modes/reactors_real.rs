@@ -8,8 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use socketserver::{
-    Address, Close, Context, Destination, Handler, Id, Limits, Mode, Notification, Peer, Server,
-    Topic,
+    Address, Close, Context, Destination, Handler, Id, Limits, Mode, Notification, Server, Topic,
 };
 
 use crate::support::real::{PATIENCE, Running, accept, read_to_end};
@@ -47,7 +46,7 @@ fn read_line(mut stream: &TcpStream) -> String {
 fn start(reactors: usize, limits: Limits) -> (Running, std::sync::mpsc::Receiver<Id>) {
     let (sender, ids) = channel();
     let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Reactors(reactors));
-    let server = server.limits(limits).service(move |_: &Peer| Where(sender.clone()));
+    let server = server.limits(limits).service(move |_| Where(sender.clone()));
     (Running::start(server), ids)
 }
 

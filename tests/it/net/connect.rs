@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
-use socketserver::{Address, Close, Context, Destination, Handler, Id, Limits, Peer, Server};
+use socketserver::{Address, Close, Context, Destination, Handler, Id, Limits, Server};
 
 use crate::support::real::{Echo, Running, accept, accept_unix, read_to_end};
 
@@ -216,7 +216,7 @@ fn connecting(limits: Limits, full: SocketAddr) -> (Running, TcpStream, Receiver
     let (sender, receiver) = channel();
     let limits = limits.connect(None);
     let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let service = move |_: &Peer| Front { to: full.into(), sender: sender.clone() };
+    let service = move |_| Front { to: full.into(), sender: sender.clone() };
     let server = Running::start(server.service(service));
     let mut client = server.client();
     echo(&mut client);
@@ -288,7 +288,7 @@ impl Handler for Number {
 
 #[test]
 fn two_hundred_connections_are_made_at_once() {
-    let other = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo));
+    let other = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_| Echo));
     let (back, receiver) = channel();
     let mut server = Server::unbound().unwrap();
     for number in 0..200 {
@@ -332,7 +332,7 @@ impl Handler for Asked {
 
 #[test]
 fn the_loop_serves_while_names_are_looked_up() {
-    let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Looking);
+    let server = Server::bind("127.0.0.1:0").unwrap().service(|_| Looking);
     let server = Running::start(server);
     let mut client = server.client();
     client.write_all(b"ab").unwrap();

@@ -150,7 +150,7 @@ fn a_handler_serves_all_addresses_bound_before_it_and_the_next_the_rest() {
 #[test]
 fn connections_and_datagrams_share_one_loop() {
     let server = udp().and_bind("127.0.0.1:0").unwrap();
-    let server = Running::start(server.service(|_: &Peer| Echo).datagrams(echo));
+    let server = Running::start(server.service(|_| Echo).datagrams(echo));
     let datagrams = client(&server.addresses);
     let mut stream = crate::support::real::connect(server.tcp(1));
     for _ in 0..3 {
@@ -173,7 +173,7 @@ fn an_address_without_the_handler_it_needs_is_one_clear_error() {
         error.to_string().strip_prefix(&address).expect("the address").to_owned()
     };
     let missing = " has no datagram handler";
-    assert_eq!(said(udp(), |server| server.serve(|_: &Peer| Echo)), missing);
+    assert_eq!(said(udp(), |server| server.serve(|_| Echo)), missing);
     assert_eq!(said(udp(), Server::run), missing);
     let tcp = Server::bind("127.0.0.1:0").unwrap();
     assert_eq!(said(tcp, |server| server.datagrams(echo).run()), " has no service");

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use socket2::SockRef;
-use socketserver::{Address, Close, Context, Handler, Mode, Peer, Server};
+use socketserver::{Address, Close, Context, Handler, Mode, Server};
 
 use crate::support::output::Lines;
 use crate::support::process::Halted;
@@ -145,7 +145,7 @@ fn serve(folder: &Path, mode: Mode) {
     });
     let record = folder.join("record");
     let service =
-        move |_: &Peer| Recorder(File::options().append(true).create(true).open(&record).unwrap());
+        move |_| Recorder(File::options().append(true).create(true).open(&record).unwrap());
     server.serve(service).unwrap();
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod hangups;
 pub(crate) mod lacking;
 pub(crate) mod listening;
 pub(crate) mod listening_families;
+pub(crate) mod local_addresses;
 pub(crate) mod packets;
 pub(crate) mod packets_real;
 pub(crate) mod per_peer;

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use socketserver::services::web::Web;
-use socketserver::{Close, Context, Handler, Limits, Peer, Server};
+use socketserver::{Close, Context, Handler, Incoming, Limits, Peer, Server};
 
 use crate::support::real::{
     Echo, PATIENCE, Running, connect, exchange, finish_upload, get, read_answer, read_to_end, soon,
@@ -19,7 +19,7 @@ fn bind() -> Server {
 }
 
 fn echo() -> Server {
-    bind().service(|_: &Peer| Echo)
+    bind().service(|_| Echo)
 }
 
 fn web() -> Web {
@@ -71,7 +71,7 @@ fn several_listeners_and_services_share_one_loop() {
     if has_v6 {
         server = server.and_bind("[::1]:0").unwrap();
     }
-    let server = server.service(|_: &Peer| Echo).and_bind("127.0.0.1:0").unwrap().service(web());
+    let server = server.service(|_| Echo).and_bind("127.0.0.1:0").unwrap().service(web());
     let server = Running::start(server);
     let mut v4 = server.client();
     let mut local = UnixStream::connect(&path).unwrap();
@@ -239,7 +239,7 @@ fn when_there_is_no_room_the_next_waits_until_somebody_leaves() {
 #[test]
 fn a_service_may_refuse_and_may_panic_without_harm_to_others() {
     let mut count = 0;
-    let server = Running::start(bind().service(move |_: &Peer| {
+    let server = Running::start(bind().service(move |_| {
         count += 1;
         assert!(count != 2, "on purpose");
         (count != 1).then_some(Echo)
@@ -259,7 +259,7 @@ fn a_handler_that_panics_ends_its_connection_only() {
             Ok(input.len())
         }
     }
-    let server = Running::start(bind().service(|_: &Peer| Fragile));
+    let server = Running::start(bind().service(|_| Fragile));
     let mut other = server.client();
     ping(&mut other, b"hello");
     let mut client = server.client();
@@ -288,8 +288,8 @@ fn an_early_refusal_is_readable_though_the_client_goes_on_sending() {
 #[test]
 fn peers_are_told_by_their_address() {
     let (tell, told) = mpsc::channel();
-    let server = Running::start(bind().service(move |peer: &Peer| {
-        tell.send(peer.clone()).unwrap();
+    let server = Running::start(bind().service(move |incoming: Incoming| {
+        tell.send(incoming.peer().clone()).unwrap();
         Echo
     }));
     let client = server.client();

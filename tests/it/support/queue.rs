@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use socketserver::{Close, Context, Handler, Limits, Mode, Peer, Server};
+use socketserver::{Close, Context, Handler, Limits, Mode, Server};
 
 use crate::support::real::{Running, soon};
 use crate::support::waiting::PATIENCE;
@@ -138,7 +138,7 @@ impl Stage {
         let (gate, keeper) = gate();
         let [begins, ends] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
         let of_service = [&begins, &ends].map(Arc::clone);
-        let service = move |_: &Peer| {
+        let service = move |_| {
             let [begins, ends] = of_service.each_ref().map(Arc::clone);
             Actor { gate: Arc::clone(&gate), begins, ends, stays }
         };
