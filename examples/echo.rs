@@ -53,7 +53,12 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Exit> {
     let options = Options::new("127.0.0.1:7007", Limits::default());
     match options.parse(HELP, |_, _| Ok(false))? {
-        Some(options) => common::serve(options, |server| server.service(|_| Echo).datagrams(Echo)),
+        Some(options) => common::serve(options, |server, addresses| {
+            addresses.into_iter().try_fold(server, |server, address| match address.is_datagram() {
+                true => server.listen_datagrams(address, Echo),
+                false => server.listen(address, |_| Echo),
+            })
+        }),
         None => Ok(()),
     }
 }

@@ -42,7 +42,7 @@ impl MessageHandler<Netstring> for Echo {
 
 fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:7008".into());
-    let server = Server::bind(&*address)?;
+    let server = Server::bind(address)?;
     println!("listening on {}", server.addresses()[0]);
     server.serve(|_| Framed::new(Netstring, Echo))
 }

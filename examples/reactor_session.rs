@@ -64,7 +64,9 @@ fn run() -> Result<(), Exit> {
     })?;
     let Some(mut options) = options else { return Ok(()) };
     if !is_blocking {
-        return common::serve(options, |server| server.service(|_| Session::new()));
+        return common::serve(options, |server, addresses| {
+            server.listen(addresses, |_| Session::new())
+        });
     }
     if !matches!(options.mode.get_or_insert(Mode::Threads(options.workers)), Mode::Threads(_)) {
         return Err(common::usage("--blocking needs --mode threads"));
@@ -72,5 +74,7 @@ fn run() -> Result<(), Exit> {
     if options.workers == 0 {
         return Err(common::usage("--blocking needs --workers of at least 1"));
     }
-    common::serve(options, |server| server.requests(|_| Session::new()))
+    common::serve(options, |server, addresses| {
+        server.listen_blocking(addresses, |_| Session::new())
+    })
 }

@@ -115,6 +115,8 @@ pub use net::destination::Destination;
 pub use net::incoming::Incoming;
 pub use net::listen::Listen;
 pub use net::peer::Peer;
+pub use net::to_destination::ToDestination;
+pub use net::to_listen::ToListen;
 pub use now::Now;
 pub use reactor::{HandleError, ServerHandle};
 pub use server::Server;

@@ -40,7 +40,7 @@ use crate::net::incoming::Incoming;
 ///     }
 /// }
 ///
-/// let server = Server::bind("127.0.0.1:0")?.mode(Mode::Threads(4)).requests(|_| Shout);
+/// let server = Server::new().mode(Mode::Threads(4)).listen_blocking("127.0.0.1:0", |_| Shout)?;
 /// let address = server.addresses()[0].to_string();
 /// let handle = server.handle();
 /// let thread = std::thread::spawn(|| server.run());

@@ -9,9 +9,10 @@ use crate::close::Close;
 use crate::handler::Handler;
 use crate::id::Id;
 use crate::net::address::Address;
-use crate::net::destination::Destination;
 use crate::net::local::LocalAddresses;
 use crate::net::peer::Peer;
+use crate::net::to_destination::ToDestination;
+use crate::net::to_destination::sealed::Target;
 use crate::now;
 use crate::now::Now;
 use crate::topic::Topic;
@@ -61,7 +62,7 @@ pub(crate) type Work = Box<dyn FnOnce() -> Notification + Send>;
 
 /// A connection that is wanted, and who is to serve it.
 pub(crate) struct Dial {
-    pub(crate) to: Destination,
+    pub(crate) to: Target,
     pub(crate) handler: Box<dyn Handler>,
 }
 
@@ -79,7 +80,7 @@ pub(crate) struct Record {
     /// The handler wants no more input for now: it paused, closed or handed over.
     pub(crate) halted: bool,
     /// The local addresses: that of this connection is looked up when the handler asks for it.
-    pub(crate) locals: LocalAddresses,
+    pub(crate) locals: Box<LocalAddresses>,
     /// Whole messages that a protocol has found, until they are counted.
     pub(crate) messages: u64,
 }
@@ -246,8 +247,9 @@ impl<'a> Context<'a> {
     /// [`Limits::connect`](crate::Limits::connect), its
     /// [`on_unreachable`](crate::Handler::on_unreachable) is called instead. Names are looked
     /// up without holding up the loop, and every address of the name is tried.
-    pub fn connect(&mut self, to: impl Into<Destination>, handler: impl Handler + 'static) {
-        let dial = Dial { to: to.into(), handler: Box::new(handler) };
+    /// See [`ToDestination`] for all that `to` may be.
+    pub fn connect(&mut self, to: impl ToDestination, handler: impl Handler + 'static) {
+        let dial = Dial { to: to.target(), handler: Box::new(handler) };
         self.record.effects.push(Effect::Connect(Box::new(dial)));
     }
 

@@ -1,4 +1,4 @@
-//! Where servers listen, and the peers at the other end: addresses and their options. Knows no
+//! Where servers listen, and the peers at the other end: addresses and their options. Opens no
 //! socket.
 
 pub(crate) mod address;
@@ -7,3 +7,5 @@ pub(crate) mod incoming;
 pub(crate) mod listen;
 pub(crate) mod local;
 pub(crate) mod peer;
+pub(crate) mod to_destination;
+pub(crate) mod to_listen;

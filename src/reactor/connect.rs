@@ -21,6 +21,7 @@ use crate::net::address::Address;
 use crate::net::destination::Destination;
 use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
+use crate::net::to_destination::sealed::Target;
 use crate::now::Now;
 use crate::{now, panics};
 
@@ -58,13 +59,18 @@ impl<T> Connector<T> {
         let key = entry.key();
         entry.insert((self.count, Attempt::new(dial.handler, Source::Dial(key), end_ms)));
         match dial.to {
-            Destination::Address(address) => {
+            Target::Destination(Destination::Address(address)) => {
                 let addresses = VecDeque::from([address]);
                 self.advance(key, |attempt| attempt.resolve(Ok(addresses), outbound, now));
             }
-            Destination::Host { name, port } => {
+            Target::Destination(Destination::Host { name, port }) => {
                 let question = Question { ticket: (key, self.count), name, port };
                 self.resolver.ask(question, outbound, now);
+            }
+            Target::Socket(socket) => self.advance(key, |attempt| attempt.adopt(socket, outbound)),
+            Target::Invalid(error) => {
+                let error = io::Error::new(io::ErrorKind::InvalidInput, error);
+                self.advance(key, |attempt| attempt.resolve(Err(error), outbound, now));
             }
         }
     }

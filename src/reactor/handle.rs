@@ -112,6 +112,13 @@ impl ServerHandle {
         ServerHandle::make(bell, Readers::default())
     }
 
+    /// That of a server that cannot run.
+    pub(crate) fn closed() -> ServerHandle {
+        let handle = ServerHandle::new(Doorbell::new(|| {}));
+        handle.close();
+        handle
+    }
+
     /// That of another reactor of the same server.
     pub(crate) fn sibling(&self, bell: Doorbell) -> ServerHandle {
         ServerHandle::make(bell, Arc::clone(&self.shared.readers))

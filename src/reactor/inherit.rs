@@ -1,24 +1,31 @@
 //! Sockets that another process has bound: lent to a worker, and taken over in it.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use mio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
-use socket2::{Socket as RawSocket, Type};
+use socket2::{SockRef, Socket as RawSocket, Type};
 
 use super::datagram_socket::DatagramSocket;
 use super::listen::{Listener, Ownership};
 use super::socket_file::SocketFile;
 use crate::net::address::Address;
+use crate::net::destination::Destination;
 
 impl Listener {
-    /// The one that another process has bound to `address`, and listens.
+    /// Returns the one that another process has bound to `place`, and listens. Of the addresses of
+    /// a host it is the one that could be bound there.
     ///
     /// # Errors
     ///
     /// `InvalidInput` if it is bound to something else; else the system's.
-    pub(crate) fn inherit(address: &Address, socket: OwnedFd) -> io::Result<Listener> {
+    pub(crate) fn inherit(place: &Destination, socket: OwnedFd) -> io::Result<Listener> {
+        let address = match place {
+            Destination::Address(address) => address,
+            Destination::Host { port, .. } => &host_address(&socket, *port)?,
+        };
         let is_packets = matches!(address, Address::SeqPacket(_));
         let ty = if is_packets { Type::SEQPACKET } else { Type::STREAM };
         let socket = expect(socket, address, ty)?;
@@ -56,6 +63,13 @@ impl DatagramSocket {
         let address = socket.local_addr()?;
         Ok(DatagramSocket::Udp(socket, address))
     }
+}
+
+/// Returns the address of TCP that `socket` is bound to, with the port that was asked for.
+fn host_address(socket: &OwnedFd, port: u16) -> io::Result<Address> {
+    let bound = SockRef::from(socket).local_addr()?.as_socket();
+    let ip = bound.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+    Ok(Address::Tcp((ip, port).into()))
 }
 
 /// Makes sure that `socket` is what binding `address` would have given.

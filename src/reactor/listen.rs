@@ -1,7 +1,8 @@
 //! The sockets that accept connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
+use std::os::unix::net as unix;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::socket_file::SocketFile;
 use crate::accept::Accept;
 use crate::net::address::Address;
 use crate::net::incoming::Incoming;
-use crate::net::listen::Listen;
+use crate::net::listen::SocketOptions;
 use crate::net::peer::Peer;
 
 /// Until the server's limits are known.
@@ -36,26 +37,45 @@ pub(crate) enum Listener {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ownership {
     Sole,
+    /// The program has made it and knows: it may come from another process that goes on to use it.
+    Program,
     #[cfg(feature = "processes")]
     Shared,
 }
 
 impl Listener {
     /// Binds and listens: from here on the kernel lets peers in.
-    pub(crate) fn open(listen: &Listen) -> io::Result<Listener> {
-        match &listen.address {
-            Address::Tcp(address) => open_tcp(listen, *address),
+    pub(crate) fn open(address: &Address, options: &SocketOptions) -> io::Result<Listener> {
+        match address {
+            Address::Tcp(address) => open_tcp(options, *address),
             Address::Unix(path) => {
-                let (listener, file) = open_unix(listen, path, Type::STREAM)?;
-                Ok(Listener::Unix(listener, file, Arc::new(listen.address.clone())))
+                let (listener, file) = open_unix(options, path, Type::STREAM)?;
+                Ok(Listener::Unix(listener, file, Arc::new(address.clone())))
             }
             Address::SeqPacket(path) => {
                 let (listener, file) =
-                    open_unix(listen, path, Type::SEQPACKET).map_err(seqpacket_error)?;
-                Ok(Listener::SeqPacket(listener, file, Arc::new(listen.address.clone())))
+                    open_unix(options, path, Type::SEQPACKET).map_err(seqpacket_error)?;
+                Ok(Listener::SeqPacket(listener, file, Arc::new(address.clone())))
             }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "no address of connections")),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "an address of datagrams")),
         }
+    }
+
+    /// Takes a listener of the program.
+    pub(crate) fn of_tcp(listener: net::TcpListener) -> io::Result<Listener> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener);
+        let address = Address::Tcp(listener.local_addr()?);
+        Ok(Listener::Tcp(listener, Arc::new(address), Ownership::Program))
+    }
+
+    /// The same in the file system. The file is the program's.
+    pub(crate) fn of_unix(listener: unix::UnixListener) -> io::Result<Listener> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let path = address.as_pathname().unwrap_or(Path::new(""));
+        let (file, address) = (SocketFile::of_another(path), Address::Unix(path.to_owned()));
+        Ok(Listener::Unix(UnixListener::from_std(listener), file, Arc::new(address)))
     }
 
     /// How many peers the kernel lets in before they are accepted. Listening again on a socket
@@ -107,6 +127,7 @@ impl Accept for Listener {
             // The supervisor attaches the filter if all stop; if not, the other processes go on.
             #[cfg(feature = "processes")]
             Listener::Tcp(_, _, Ownership::Shared) => cfg!(target_os = "linux"),
+            Listener::Tcp(_, _, Ownership::Program) => false,
             Listener::Unix(..) | Listener::SeqPacket(..) => false,
         }
     }
@@ -167,16 +188,20 @@ fn drop_syns(_: &TcpListener, _: &Address) -> bool {
     false
 }
 
-fn open_tcp(listen: &Listen, address: SocketAddr) -> io::Result<Listener> {
-    let socket = bind_inet(listen, address, Type::STREAM)?;
+fn open_tcp(options: &SocketOptions, address: SocketAddr) -> io::Result<Listener> {
+    let socket = bind_inet(options, address, Type::STREAM)?;
     socket.listen(QUEUE as i32)?;
     let listener = TcpListener::from_std(socket.into());
     let address = Address::Tcp(listener.local_addr()?);
     Ok(Listener::Tcp(listener, Arc::new(address), Ownership::Sole))
 }
 
-fn open_unix(listen: &Listen, path: &Path, ty: Type) -> io::Result<(UnixListener, SocketFile)> {
-    let (socket, file) = bind_unix(listen, path, ty)?;
+fn open_unix(
+    options: &SocketOptions,
+    path: &Path,
+    ty: Type,
+) -> io::Result<(UnixListener, SocketFile)> {
+    let (socket, file) = bind_unix(options, path, ty)?;
     socket.listen(QUEUE as i32)?;
     Ok((UnixListener::from_std(socket.into()), file))
 }
@@ -201,8 +226,8 @@ mod tests {
 
     #[test]
     fn a_peer_that_has_connected_stays_in_the_queue_and_no_other_comes() -> io::Result<()> {
-        let listen = Listen::on(Address::Tcp(([127, 0, 0, 1], 0).into()));
-        let listener = Listener::open(&listen)?;
+        let address = Address::Tcp(([127, 0, 0, 1], 0).into());
+        let listener = Listener::open(&address, &SocketOptions::default())?;
         let Address::Tcp(address) = listener.address() else { panic!("not TCP") };
         let early = TcpStream::connect(address)?;
         listener.refuse_new();

@@ -24,6 +24,7 @@ use crate::exec::{BlockingWorker, Worker};
 use crate::handler::stream::StdSocket;
 use crate::hub::Readiness;
 use crate::net::address::Address;
+use crate::net::to_destination::sealed::ConnectedSocket;
 use crate::now::Now;
 
 impl System for Poller {
@@ -96,6 +97,21 @@ impl System for Poller {
 
     fn connect(&self, to: &Address, source: Source) -> io::Result<Socket> {
         let mut socket = begin_to_connect(to)?;
+        self.register(&mut socket, source)?;
+        Ok(socket)
+    }
+
+    fn adopt(&self, socket: ConnectedSocket, source: Source) -> io::Result<Socket> {
+        let mut socket = match socket {
+            ConnectedSocket::Tcp(stream) => {
+                stream.set_nonblocking(true)?;
+                Socket::Tcp(TcpStream::from_std(stream))
+            }
+            ConnectedSocket::Unix(stream) => {
+                stream.set_nonblocking(true)?;
+                Socket::Unix(UnixStream::from_std(stream))
+            }
+        };
         self.register(&mut socket, source)?;
         Ok(socket)
     }

@@ -14,6 +14,7 @@ use crate::exec::{BlockingSocket, BlockingWorker, Worker};
 use crate::hub::{Readiness, Transport};
 use crate::net::address::Address;
 use crate::net::peer::Peer;
+use crate::net::to_destination::sealed::ConnectedSocket;
 use crate::now::Now;
 
 /// What a loop asks of the system.
@@ -67,6 +68,9 @@ pub(crate) trait System {
 
     /// Begins to connect, and has the socket watched.
     fn connect(&self, to: &Address, source: Source) -> io::Result<Self::Socket>;
+
+    /// Takes a socket that is connected already, and has it watched.
+    fn adopt(&self, socket: ConnectedSocket, source: Source) -> io::Result<Self::Socket>;
 
     /// Returns true if a connection that was begun is made. An event alone does not tell.
     ///

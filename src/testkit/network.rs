@@ -9,7 +9,7 @@ use std::{fmt, io};
 use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::exec::{Executor, Task};
 use crate::handler::Handler;
-use crate::handler::context::{Dial, Effect};
+use crate::handler::context::Effect;
 use crate::hub::{Budgets, Hub, Readiness};
 use crate::id::Id;
 use crate::id::Shard;
@@ -37,7 +37,7 @@ pub struct Network {
     /// Events to deliver in the next turn besides what the wires say.
     pub(super) stray: Vec<(Client, Readiness)>,
     /// Connections that handlers want made, the oldest first, each with its reactor.
-    pub(super) dials: VecDeque<(usize, Dial)>,
+    pub(super) dials: VecDeque<(usize, Destination, Box<dyn Handler>)>,
     /// What workers are doing: handlers that travel, and work that was offloaded; each with its
     /// reactor.
     pub(super) tasks: Vec<(usize, Task)>,
@@ -282,7 +282,7 @@ impl Network {
 
     /// Whom handlers want to be [connected](crate::Context::connect) to, the oldest wish first.
     pub fn wanted(&self) -> Vec<Destination> {
-        self.dials.iter().map(|(_, dial)| dial.to.clone()).collect()
+        self.dials.iter().map(|(_, to, _)| to.clone()).collect()
     }
 
     /// Makes the connection that was wanted first. Returns its far end.
@@ -291,19 +291,20 @@ impl Network {
     ///
     /// If none is wanted; nor can one be [denied](Network::deny) then.
     pub fn grant(&mut self) -> Client {
-        let (reactor, dial) = self.dial();
-        self.open(reactor, dial.handler)
+        let (reactor, handler) = self.dial();
+        self.open(reactor, handler)
     }
 
     /// Lets the connection fail that was wanted first.
     pub fn deny(&mut self, error: io::Error) {
-        let (reactor, dial) = self.dial();
-        self.hubs[reactor].unreachable(dial.handler, &Peer::Unresolved, error);
+        let (reactor, handler) = self.dial();
+        self.hubs[reactor].unreachable(handler, &Peer::Unresolved, error);
     }
 
     #[allow(clippy::expect_used, reason = "a test that is wrong fails by panicking")]
-    fn dial(&mut self) -> (usize, Dial) {
-        self.dials.pop_front().expect("no connection is wanted")
+    fn dial(&mut self) -> (usize, Box<dyn Handler>) {
+        let (reactor, _, handler) = self.dials.pop_front().expect("no connection is wanted");
+        (reactor, handler)
     }
 
     /// Publishes from outside, as [`ServerHandle::publish`](crate::ServerHandle::publish) does.

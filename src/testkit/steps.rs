@@ -1,8 +1,13 @@
 //! A turn of a network in its single steps, for those who choose which of them happen, and when.
 //! The second part of [`Network`].
 
+use std::io;
+
 use super::network::{Client, Network};
 use super::wire::lock;
+use crate::handler::context::Dial;
+use crate::net::peer::Peer;
+use crate::net::to_destination::sealed::Target;
 use crate::now::Now;
 
 impl Network {
@@ -46,7 +51,20 @@ impl Network {
     fn take_wishes(&mut self, reactor: usize) {
         let hub = &mut self.hubs[reactor];
         self.tasks.extend(hub.take_tasks().into_iter().map(|task| (reactor, task)));
-        self.dials.extend(hub.take_dials().into_iter().map(|dial| (reactor, dial)));
+        for Dial { to, handler } in hub.take_dials() {
+            let error = match to {
+                Target::Destination(to) => {
+                    self.dials.push_back((reactor, to, handler));
+                    continue;
+                }
+                Target::Socket(_) => {
+                    let what = "a network in memory has no sockets of the system";
+                    io::Error::new(io::ErrorKind::Unsupported, what)
+                }
+                Target::Invalid(error) => io::Error::new(io::ErrorKind::InvalidInput, error),
+            };
+            hub.unreachable(handler, &Peer::Unresolved, error);
+        }
     }
 
     /// Carries what the reactors have for one another. Tells whether there was anything.

@@ -13,6 +13,7 @@ use crate::handler::context::{Context, Dial};
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
+use crate::net::to_destination::sealed::{ConnectedSocket, ToTarget};
 use crate::now::Now;
 use crate::reactor::lookup::Lookup;
 use crate::reactor::outbound::Outbound;
@@ -45,6 +46,10 @@ impl Outbound for System {
             Some(code) => Err(io::Error::from_raw_os_error(code)),
             None => Ok(to.clone()),
         }
+    }
+
+    fn adopt(&self, _: ConnectedSocket, _: Source) -> io::Result<Address> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn is_connected(_: &Address) -> io::Result<bool> {
@@ -98,7 +103,7 @@ fn dial(to: &str) -> Dial {
         Some(_) => Address::Unix(to.into()).into(),
         None => to.parse().unwrap(),
     };
-    Dial { to, handler: Box::new(Silent) }
+    Dial { to: to.target(), handler: Box::new(Silent) }
 }
 
 /// Turns whenever the connector asks for it, until something has come of an attempt; at most until

@@ -82,8 +82,8 @@ const LINE_PATIENCE: Duration = Duration::from_millis(500);
 /// use socketserver::services::session::Session;
 /// use socketserver::{Mode, Server};
 ///
-/// let server = Server::bind("127.0.0.1:8009")?.mode(Mode::Threads(8));
-/// server.requests(|_| Session::new()).run()?;
+/// let server = Server::new().mode(Mode::Threads(8));
+/// server.listen_blocking("127.0.0.1:8009", |_| Session::new())?.run()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Default)]

@@ -19,6 +19,7 @@ use crate::hub::Readiness;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
+use crate::net::to_destination::sealed::ConnectedSocket;
 use crate::now::Now;
 use crate::reactor::{Lookup, ServerHandle, Source, System};
 use crate::testkit::wire::{self, Connecting, Wire};
@@ -141,6 +142,10 @@ impl System for MemorySystem {
         drop(shared);
         kernel.dials.push(PendingDial { to, wire, account, is_silent: false });
         Ok(stream)
+    }
+
+    fn adopt(&self, _: ConnectedSocket, _: Source) -> io::Result<MemoryStream> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "a simulation has no sockets of the system"))
     }
 
     fn is_connected(socket: &MemoryStream) -> io::Result<bool> {

@@ -75,8 +75,10 @@ struct Writing {
 
 fn writing(mode: Mode, limits: Limits) -> Writing {
     let ((id, ids), (ended, ends)) = (channel(), channel());
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).limits(limits);
-    let server = server.service(move |_| Writer { id: id.clone(), ended: ended.clone() });
+    let server = Server::new().mode(mode).limits(limits);
+    let server = server
+        .listen("127.0.0.1:0", move |_| Writer { id: id.clone(), ended: ended.clone() })
+        .unwrap();
     Writing { server: Running::start(server), ids, ends }
 }
 

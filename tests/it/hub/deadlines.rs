@@ -329,10 +329,10 @@ fn outlives_its_deadline_with_a_worker() -> bool {
     let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(2)).limits(limits);
     let mut busy = connect(tcp(&server.addresses()[0]));
     busy.write_all(b"hello").unwrap();
-    let server = Running::start(server.service(move |_| match first.take() {
+    let server = Running::serve(server, move |_| match first.take() {
         Some(blocks) => Box::new(blocks) as Box<dyn Handler>,
         None => Box::new(Echo),
-    }));
+    });
     let mut back = [0; 5];
     busy.read_exact(&mut back).unwrap();
     let sent = busy.write_all(b"work");

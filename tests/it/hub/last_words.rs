@@ -86,25 +86,27 @@ fn a_note_to_a_reactor_that_ends_comes_back() {
     let mut tell = Some(tell);
     let mut ends = Some(ends);
     let mut count = 0;
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Reactors(2)).limits(limits);
-    let server = server.service(move |_| -> Box<dyn Handler> {
-        count += 1;
-        // The first newcomer goes to the second reactor.
-        match count {
-            1 => Box::new(Ends {
-                ending: ending.clone(),
-                id: Arc::clone(&id),
-                told: tell.take().unwrap(),
-                opened: opened.clone(),
-            }),
-            _ => Box::new(Teller {
-                ending: ends.take().unwrap(),
-                to: Arc::clone(&id),
-                told: told.clone(),
-                returned: returned.clone(),
-            }),
-        }
-    });
+    let server = Server::new().mode(Mode::Reactors(2)).limits(limits);
+    let server = server
+        .listen("127.0.0.1:0", move |_| -> Box<dyn Handler> {
+            count += 1;
+            // The first newcomer goes to the second reactor.
+            match count {
+                1 => Box::new(Ends {
+                    ending: ending.clone(),
+                    id: Arc::clone(&id),
+                    told: tell.take().unwrap(),
+                    opened: opened.clone(),
+                }),
+                _ => Box::new(Teller {
+                    ending: ends.take().unwrap(),
+                    to: Arc::clone(&id),
+                    told: told.clone(),
+                    returned: returned.clone(),
+                }),
+            }
+        })
+        .unwrap();
     let server = Running::start(server);
     let mut first = server.client();
     soon(&has_opened);
@@ -122,18 +124,20 @@ fn a_note_to_a_reactor_that_ends_comes_back() {
 #[test]
 fn who_waits_for_room_when_the_server_stops_is_served() {
     let limits = Limits::default().connections(1);
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let server = server.service(|_| {
-        Probe::new(&Log::default())
-            .data(|input, cx| {
-                cx.write(input);
-                Ok(input.len())
-            })
-            .stop(|cx| {
-                cx.write(b"bye");
-                cx.close(Close::Stopping);
-            })
-    });
+    let server = Server::new().limits(limits);
+    let server = server
+        .listen("127.0.0.1:0", |_| {
+            Probe::new(&Log::default())
+                .data(|input, cx| {
+                    cx.write(input);
+                    Ok(input.len())
+                })
+                .stop(|cx| {
+                    cx.write(b"bye");
+                    cx.close(Close::Stopping);
+                })
+        })
+        .unwrap();
     let server = Running::start(server);
     let mut first = server.client();
     first.write_all(b"1").unwrap();
@@ -183,8 +187,10 @@ fn who_leaves_a_blocking_handler_while_the_server_stops_may_linger() {
     let (go, gone) = channel();
     let (tell, told) = channel();
     let mut gone = Some(gone);
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1));
-    let server = server.requests(move |_| Answers(gone.take().unwrap(), tell.clone()));
+    let server = Server::new().mode(Mode::Threads(1));
+    let server = server
+        .listen_blocking("127.0.0.1:0", move |_| Answers(gone.take().unwrap(), tell.clone()))
+        .unwrap();
     let server = Running::start(server);
     let mut client = server.client();
     // More than one read takes.
@@ -212,17 +218,19 @@ fn whose_call_waits_for_a_worker_at_the_end_is_told_the_end() {
     let let_go = Arc::new(Mutex::new(let_go));
     let log = Log::default();
     let of_service = log.clone();
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1)).limits(limits);
-    let server = server.service(move |_| {
-        let (blocked, let_go) = (blocked.clone(), Arc::clone(&let_go));
-        Probe::new(&of_service).open(|cx| cx.write(b"!")).data(move |input, _| {
-            if input[0] == b'b' {
-                blocked.send(()).unwrap();
-                let _ = let_go.lock().unwrap().recv_timeout(Duration::from_secs(2));
-            }
-            Ok(input.len())
+    let server = Server::new().mode(Mode::Threads(1)).limits(limits);
+    let server = server
+        .listen("127.0.0.1:0", move |_| {
+            let (blocked, let_go) = (blocked.clone(), Arc::clone(&let_go));
+            Probe::new(&of_service).open(|cx| cx.write(b"!")).data(move |input, _| {
+                if input[0] == b'b' {
+                    blocked.send(()).unwrap();
+                    let _ = let_go.lock().unwrap().recv_timeout(Duration::from_secs(2));
+                }
+                Ok(input.len())
+            })
         })
-    });
+        .unwrap();
     let server = Running::start(server);
     let mut clients = [server.client(), server.client()];
     for client in &mut clients {

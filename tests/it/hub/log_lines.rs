@@ -169,7 +169,7 @@ fn check_name(mark: &str, bind: impl FnOnce() -> UnixDatagram) {
     let at = folder.path().join("server");
     let panics = |_: &[u8], cx: &mut DatagramContext<'_>| panic!("from {}", cx.peer());
     let limits = Limits::default().slow_call(Some(Duration::ZERO));
-    let server = Server::bind(Address::UnixGram(at.clone())).unwrap().datagrams(panics);
+    let server = Server::new().listen_datagrams(Address::UnixGram(at.clone()), panics).unwrap();
     let server = Running::start(server.limits(limits));
     bind().send_to(b"?", &at).unwrap();
     server.handle.stop();
@@ -217,11 +217,15 @@ impl BlockingHandler for RepeatsSlowly {
 fn what_handlers_that_wait_repeat_is_escaped() {
     let log = listen();
     let (sender, ended) = channel();
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1));
-    let server = Running::start(server.requests(move |_| {
-        sender.send(()).unwrap();
-        RepeatsSlowly
-    }));
+    let server = Server::new().mode(Mode::Threads(1));
+    let server = Running::start(
+        server
+            .listen_blocking("127.0.0.1:0", move |_| {
+                sender.send(()).unwrap();
+                RepeatsSlowly
+            })
+            .unwrap(),
+    );
     for kind in ["p", "f"] {
         let mut client = server.client();
         client.write_all(format!("{kind}slowly-{kind}{HOSTILE}").as_bytes()).unwrap();

@@ -177,8 +177,8 @@ fn work_that_waits_for_a_thread(end: End) {
         Offloads { gate: Arc::clone(&gate), done, dropped, ends }
     };
     let limits = Limits::default().offload_workers(1);
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(in_time(limits, end));
-    let server = Running::start(server.service(service));
+    let server = Server::new().limits(in_time(limits, end));
+    let server = Running::start(server.listen("127.0.0.1:0", service).unwrap());
     let mut clients: Vec<TcpStream> = (0..=COUNT).map(|_| server.client()).collect();
     clients[0].write_all(b"b").unwrap();
     keeper.is_held_up();
@@ -230,8 +230,13 @@ fn blocking_handlers_that_wait_for_a_worker(end: End) {
         asked.fetch_add(1, Ordering::SeqCst);
         Waits { gate: Arc::clone(&gate), served, _dropped: Counted(dropped) }
     };
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1));
-    let server = Running::start(server.limits(in_time(Limits::default(), end)).requests(service));
+    let server = Server::new().mode(Mode::Threads(1));
+    let server = Running::start(
+        server
+            .limits(in_time(Limits::default(), end))
+            .listen_blocking("127.0.0.1:0", service)
+            .unwrap(),
+    );
     let mut clients: Vec<TcpStream> = (0..=COUNT).map(|_| server.client()).collect();
     for client in &mut clients {
         client.write_all(b"x").unwrap();

@@ -14,7 +14,7 @@ use crate::support::real::{Echo, PATIENCE, Running};
 /// A server of echoes for which a call longer than `slow_call` is slow.
 fn start(mode: Mode, slow_call: Option<Duration>) -> Running {
     let limits = Limits::default().slow_call(slow_call);
-    let server = Server::bind("127.0.0.1:0").unwrap().service(|_| Echo);
+    let server = Server::new().listen("127.0.0.1:0", |_| Echo).unwrap();
     Running::start(server.mode(mode).limits(limits))
 }
 
@@ -55,7 +55,7 @@ fn the_record_names_who_was_served() {
     let log = listen();
     let slow = |_: &[u8], cx: &mut DatagramContext<'_>| cx.reply(b"!");
     let limits = Limits::default().slow_call(Some(Duration::ZERO));
-    let server = Server::bind("udp:127.0.0.1:0").unwrap().datagrams(slow).limits(limits);
+    let server = Server::new().listen_datagrams("udp:127.0.0.1:0", slow).unwrap().limits(limits);
     let server = Running::start(server);
     let socketserver::Address::Udp(address) = server.addresses[0] else { panic!() };
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -66,7 +66,7 @@ fn the_record_names_who_was_served() {
 
     // A connection that nobody has accepted: it is alone in its turn.
     let there = start(Mode::Multiplex, None);
-    let client = Server::unbound().unwrap().connect(there.addresses[0].clone(), Leaves);
+    let client = Server::new().connect(there.addresses[0].clone(), Leaves);
     let limits = Limits::default().slow_call(Some(Duration::ZERO));
     client.limits(limits).run().unwrap();
     let peer = there.addresses[0].to_string();

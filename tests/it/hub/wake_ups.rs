@@ -52,13 +52,15 @@ fn remote_goes_on(mode: Mode, members: usize, messages: usize, size: usize) {
     let (joined, told) = channel();
     let handle = Arc::new(Mutex::new(None));
     let for_service = Arc::clone(&handle);
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).limits(limits);
-    let server = server.service(move |_| Publisher {
-        handle: Some(Arc::clone(&for_service)),
-        joined: joined.clone(),
-        messages,
-        size,
-    });
+    let server = Server::new().mode(mode).limits(limits);
+    let server = server
+        .listen("127.0.0.1:0", move |_| Publisher {
+            handle: Some(Arc::clone(&for_service)),
+            joined: joined.clone(),
+            messages,
+            size,
+        })
+        .unwrap();
     *handle.lock().unwrap() = Some(server.handle());
     let server = Running::start(server);
     // They take what fits into their sockets, and then no event comes of them.
@@ -209,8 +211,10 @@ fn the_last_wishes_of_who_is_too_slow_for_a_thread_are_heard() {
     let ended = Arc::new(Mutex::new(None));
     let of_service = Arc::clone(&ended);
     let limits = patient().output_low(100).output_high(200).output_hard(1000);
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let server = server.service(move |_| Slow { id: id.clone(), ended: Arc::clone(&of_service) });
+    let server = Server::new().limits(limits);
+    let server = server
+        .listen("127.0.0.1:0", move |_| Slow { id: id.clone(), ended: Arc::clone(&of_service) })
+        .unwrap();
     let server = Running::start(server);
     let _slow = server.client();
     let slow_id = soon(&ids);
@@ -272,8 +276,9 @@ fn those_who_send_without_a_pause_are_asked_to_stop() {
     let (tell, told) = channel();
     // Longer than the test waits.
     let limits = Limits::default().drain(Duration::from_secs(3600));
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let server = Running::start(server.service(move |_| Endless(tell.clone())));
+    let server = Server::new().limits(limits);
+    let server =
+        Running::start(server.listen("127.0.0.1:0", move |_| Endless(tell.clone())).unwrap());
     let writers: Vec<_> = (0..COUNT)
         .map(|_| {
             let mut client = server.client();

@@ -52,7 +52,7 @@ fn all_arrive_in_order(say: fn(&ServerHandle, Id, String) -> Result<(), HandleEr
     // Lines are all there is; their reader may be slower than four writers.
     let limits = Limits::default().output_hard(16 * 1024 * 1024);
     let service = move |_| Listener(sender.clone());
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits).service(service);
+    let server = Server::new().limits(limits).listen("127.0.0.1:0", service).unwrap();
     let server = Running::start(server);
     let client = server.client();
     let id = ids.recv_timeout(PATIENCE).unwrap();
@@ -114,8 +114,8 @@ fn a_loop_that_is_held_up_takes_so_much_and_no_more() {
     let ((blocked, ids), (letting_go, let_go)) = (channel(), channel());
     let mut blocking = Some(Blocking { blocked, let_go });
     let limits = Limits::default().output_hard(64 * 1024 * 1024);
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let server = Running::start(server.service(move |_| blocking.take()));
+    let server = Server::new().limits(limits);
+    let server = Running::start(server.listen("127.0.0.1:0", move |_| blocking.take()).unwrap());
     let mut client = server.client();
     client.write_all(b"x").unwrap();
     let id = ids.recv_timeout(PATIENCE).unwrap();
@@ -137,7 +137,7 @@ fn a_loop_that_is_held_up_takes_so_much_and_no_more() {
 fn one_huge_message_passes() {
     let (sender, ids) = channel();
     let service = move |_| Listener(sender.clone());
-    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(service));
+    let server = Running::start(Server::new().listen("127.0.0.1:0", service).unwrap());
     let mut client = server.client();
     let id = ids.recv_timeout(PATIENCE).unwrap();
     let huge = vec![b'z'; 20 * 1024 * 1024];
@@ -156,7 +156,7 @@ fn some_id() -> Id {
 
 #[test]
 fn a_server_that_has_gone_says_so() {
-    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_| Echo));
+    let server = Running::start(Server::new().listen("127.0.0.1:0", |_| Echo).unwrap());
     let (handle, id) = (server.handle.clone(), some_id());
     handle.notify(id, "nobody gets this").unwrap();
     handle.stop();
@@ -170,7 +170,7 @@ fn a_server_that_has_gone_says_so() {
 
 #[test]
 fn ids_that_name_nobody_do_no_harm() {
-    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_| Echo));
+    let server = Running::start(Server::new().listen("127.0.0.1:0", |_| Echo).unwrap());
     let id = some_id();
     server.handle.send(id, *b"x").unwrap();
     server.handle.notify(id, "x").unwrap();
@@ -191,7 +191,7 @@ impl Drop for Stubborn {
 
 #[test]
 fn a_note_that_is_dropped_with_its_server_may_use_the_handle() {
-    let server = Server::unbound().unwrap();
+    let server = Server::new();
     let (handle, id, (sender, said)) = (server.handle(), some_id(), channel());
     handle.notify(id, Stubborn(handle.clone(), id, sender)).unwrap();
     thread::spawn(|| drop(server));
@@ -219,7 +219,7 @@ impl Handler for Ponger {
 fn ping_pong(mode: Mode, clients: usize, rounds: usize) {
     let ((sender, ids), (ponging, pongs)) = (channel(), channel());
     let service = move |_| Ponger(sender.clone(), ponging.clone());
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).service(service);
+    let server = Server::new().mode(mode).listen("127.0.0.1:0", service).unwrap();
     let server = Running::start(server);
     let clients: Vec<_> = (0..clients).map(|_| server.client()).collect();
     let ids: Vec<Id> = clients.iter().map(|_| ids.recv_timeout(PATIENCE).unwrap()).collect();

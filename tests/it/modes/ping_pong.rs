@@ -71,8 +71,8 @@ fn scene(mode: Mode) -> Scene {
     let ((sender, ids), (numbers_to, numbers)) = (channel(), channel());
     let service = move |_| Echoes { ids: sender.clone(), numbers: numbers_to.clone() };
     let limits = Limits::default().offload_workers(1);
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).limits(limits);
-    Scene { server: Running::start(server.service(service)), ids, numbers }
+    let server = Server::new().mode(mode).limits(limits);
+    Scene { server: Running::start(server.listen("127.0.0.1:0", service).unwrap()), ids, numbers }
 }
 
 /// What must come back in a round, or says in which it did not.
@@ -147,8 +147,8 @@ impl BlockingHandler for OneByte {
 fn no_end_of_a_blocking_handler_is_slept_through() {
     // Room for one only: who comes next waits for the end of the last.
     let limits = Limits::default().connections(1);
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(2)).limits(limits);
-    let server = Running::start(server.requests(|_| OneByte));
+    let server = Server::new().mode(Mode::Threads(2)).limits(limits);
+    let server = Running::start(server.listen_blocking("127.0.0.1:0", |_| OneByte).unwrap());
     for round in 0..1_000 {
         let mut two = [server.client(), server.client()];
         for client in &mut two {

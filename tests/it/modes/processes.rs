@@ -201,7 +201,7 @@ fn what_processes_cannot_share_is_refused() {
     assert!(said.contains("would not hear each other"), "{said}");
 
     let mode = Mode::Processes(2);
-    let error = Server::unbound().unwrap().mode(mode).run().unwrap_err();
+    let error = Server::new().mode(mode).run().unwrap_err();
     assert!(error.to_string().contains("bind an address"), "{error}");
     let to: Destination = "127.0.0.1:1".parse().unwrap();
     let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).connect(to, Echo);

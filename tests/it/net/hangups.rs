@@ -129,8 +129,8 @@ const CHILD: &str = "SOCKETSERVER_TEST_HANGUPS";
 
 /// The server, in a process of its own: in some modes it has to be started again.
 fn serve(folder: &Path, mode: Mode) {
-    let server = Server::bind("127.0.0.1:0").unwrap();
-    let server = server.and_bind(Address::Unix(folder.join("socket"))).unwrap().mode(mode);
+    let unix = Address::Unix(folder.join("socket"));
+    let server = Server::bind(["127.0.0.1:0".to_owned(), unix.to_string()]).unwrap().mode(mode);
     if !Server::is_worker() {
         println!("listening on {}", server.addresses()[0]);
     }

@@ -52,7 +52,7 @@ fn serves_as_the_child_of_another_test() {
         0 => Mode::Multiplex,
         workers => Mode::Threads(workers),
     };
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).service(|_| Asks);
+    let server = Server::new().mode(mode).listen("127.0.0.1:0", |_| Asks).unwrap();
     println!("\nlistening on {}", server.addresses()[0]);
     if let Err(error) = server.run() {
         println!("\nfailed: {error}");
@@ -248,7 +248,7 @@ fn a_full_queue_of_a_unix_socket_is_waited_for() {
     assert!(waiting.len() < 100, "the queue is never full");
 
     let (sender, told) = channel();
-    let other = Server::bind("127.0.0.1:0").unwrap().service(|_| Echo);
+    let other = Server::new().listen("127.0.0.1:0", |_| Echo).unwrap();
     let address = other.addresses()[0].clone();
     let server = other
         .limits(Limits::default().connect(Some(PATIENCE)))

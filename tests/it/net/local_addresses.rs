@@ -43,7 +43,7 @@ fn told(to: SocketAddr) -> String {
 fn in_every_mode_it_is_the_address_that_the_peer_has_connected_to() {
     for mode in [Mode::Multiplex, Mode::Threads(2), Mode::Reactors(3)] {
         for bound in ["127.0.0.1:0", "0.0.0.0:0"] {
-            let server = Server::bind(bound).unwrap().mode(mode).service(|_| Says);
+            let server = Server::new().mode(mode).listen(bound, |_| Says).unwrap();
             let port = tcp(&server.addresses()[0]).port();
             let _server = Running::start(server);
             for _ in 0..4 {
@@ -57,7 +57,7 @@ fn in_every_mode_it_is_the_address_that_the_peer_has_connected_to() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_listener_on_all_addresses_tells_them_apart() {
-    let server = Server::bind("0.0.0.0:0").unwrap().service(|_| Says);
+    let server = Server::new().listen("0.0.0.0:0", |_| Says).unwrap();
     let port = tcp(&server.addresses()[0]).port();
     let _server = Running::start(server);
     for host in [1, 2, 3, 2, 1] {
@@ -72,7 +72,7 @@ fn of_both_families_an_ipv4_peer_has_connected_to_an_ipv4_address() {
         return;
     }
     let server =
-        Server::bind(Listen::try_from("[::]:0").unwrap().dual_stack()).unwrap().service(|_| Says);
+        Server::new().listen(Listen::try_from("[::]:0").unwrap().dual_stack(), |_| Says).unwrap();
     let port = tcp(&server.addresses()[0]).port();
     let _server = Running::start(server);
     for to in [
@@ -86,11 +86,13 @@ fn of_both_families_an_ipv4_peer_has_connected_to_an_ipv4_address() {
 #[test]
 fn blocking_handlers_and_services_are_told_too() {
     let (tell, heard) = channel();
-    let server = Server::bind("0.0.0.0:0").unwrap().mode(Mode::Threads(1));
-    let server = server.requests(move |incoming: Incoming| {
-        tell.send(incoming.local_address().clone()).unwrap();
-        Says
-    });
+    let server = Server::new().mode(Mode::Threads(1));
+    let server = server
+        .listen_blocking("0.0.0.0:0", move |incoming: Incoming| {
+            tell.send(incoming.local_address().clone()).unwrap();
+            Says
+        })
+        .unwrap();
     let port = tcp(&server.addresses()[0]).port();
     let _server = Running::start(server);
     let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -103,7 +105,7 @@ fn over_a_unix_socket_it_is_the_path_of_the_listener() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     let listen = Listen::on(Address::Unix(path.clone()));
-    let _server = Running::start(Server::bind(listen).unwrap().service(|_| Says));
+    let _server = Running::start(Server::new().listen(listen, |_| Says).unwrap());
     let mut client = UnixStream::connect(&path).unwrap();
     client.write_all(b"?").unwrap();
     let said = String::from_utf8(read_to_end(&mut client)).unwrap();
@@ -129,7 +131,7 @@ fn a_connection_to_another_server_has_one_too() {
     let (tell, heard) = channel();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let to = Address::from(listener.local_addr().unwrap());
-    Server::unbound().unwrap().connect(to, Tells(tell)).run().unwrap();
+    Server::new().connect(to, Tells(tell)).run().unwrap();
     let (_, peer) = listener.accept().unwrap();
     assert_eq!(soon(&heard), Address::Tcp(peer));
 }
@@ -148,7 +150,7 @@ fn a_service_that_cannot_serve_is_found_before_the_server_runs() {
         }
     }
 
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(Limits::default()).service(Broken);
+    let server = Server::new().limits(Limits::default()).listen("127.0.0.1:0", Broken).unwrap();
     let error = server.check().unwrap_err();
     assert_eq!(error.to_string(), "the table of routes is empty");
     assert_eq!(server.run().unwrap_err().to_string(), error.to_string());

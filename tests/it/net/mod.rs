@@ -2,6 +2,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod connect;
+pub(crate) mod conversions;
 pub(crate) mod datagrams;
 pub(crate) mod datagrams_unix;
 pub(crate) mod dial_chains;

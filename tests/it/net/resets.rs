@@ -36,8 +36,9 @@ impl Handler for Resets {
 fn a_peer_sees_a_cut_whatever_was_written_before() {
     for mode in modes() {
         let (ended, ends) = channel();
-        let server = Server::bind("127.0.0.1:0").unwrap().mode(mode);
-        let server = Running::start(server.service(move |_| Resets(ended.clone())));
+        let server = Server::new().mode(mode);
+        let server =
+            Running::start(server.listen("127.0.0.1:0", move |_| Resets(ended.clone())).unwrap());
         for word in [&b"nothing"[..], b"l", b"w", b"nothing, and the rest is not read"] {
             let mut client = server.client();
             client.write_all(word).unwrap();

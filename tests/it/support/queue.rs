@@ -142,8 +142,13 @@ impl Stage {
             let [begins, ends] = of_service.each_ref().map(Arc::clone);
             Actor { gate: Arc::clone(&gate), begins, ends, stays }
         };
-        let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).limits(in_time(limits, end));
-        Stage { server: Running::start(server.service(service)), keeper, begins, ends }
+        let server = Server::new().mode(mode).limits(in_time(limits, end));
+        Stage {
+            server: Running::start(server.listen("127.0.0.1:0", service).unwrap()),
+            keeper,
+            begins,
+            ends,
+        }
     }
 
     /// A client that has been greeted.
