@@ -10,7 +10,7 @@ mod common;
 
 use std::process::ExitCode;
 
-use socketserver::{Close, Context, DatagramContext, DatagramHandler, Handler, Limits, Peer};
+use socketserver::{Close, Context, DatagramContext, DatagramHandler, Handler, Limits};
 
 use common::{Exit, Options};
 
@@ -52,9 +52,12 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Exit> {
     let options = Options::new("127.0.0.1:7007", Limits::default());
     match options.parse(HELP, |_, _| Ok(false))? {
-        Some(options) => {
-            common::serve(options, |server| server.service(|_: &Peer| Echo).datagrams(Echo))
-        }
+        Some(options) => common::serve(options, |server, addresses| {
+            addresses.into_iter().try_fold(server, |server, address| match address.is_datagram() {
+                true => server.listen_datagrams(address, Echo),
+                false => server.listen(address, |_| Echo),
+            })
+        }),
         None => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! An example of a custom protocol: netstrings (`5:hello,`), and a server that echoes them.
 //! `cargo run --example netstring`, then `printf '5:hello,' | nc 127.0.0.1 7008`.
 
-use socketserver::{Close, Context, Framed, MessageHandler, Peer, Protocol, Server, Step};
+use socketserver::{Close, Context, Framed, MessageHandler, Protocol, Server, Step};
 
 /// The length in digits, a colon, the data, a comma. At most 9,999 bytes of data.
 pub(crate) struct Netstring;
@@ -42,7 +42,7 @@ impl MessageHandler<Netstring> for Echo {
 
 fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:7008".into());
-    let server = Server::bind(&*address)?;
+    let server = Server::bind(address)?;
     println!("listening on {}", server.addresses()[0]);
-    server.serve(|_: &Peer| Framed::new(Netstring, Echo))
+    server.serve(|_| Framed::new(Netstring, Echo))
 }

@@ -81,12 +81,14 @@ fn run() -> Result<(), Exit> {
     };
     options.limits.slow_consumer = slow_consumer;
     match auto_reply {
-        Some(text) => common::serve(options, |server| server.service(AutoReply::new(&text))),
+        Some(text) => common::serve(options, |server, addresses| {
+            server.listen(addresses, AutoReply::new(&text))
+        }),
         None if matches!(options.mode, Some(Mode::Processes(1..))) => Err(common::usage(
             "--mode processes: members in different processes would not hear each other; use \
              multiplex, threads or reactors",
         )),
-        None => common::serve(options, |server| server.service(Chat::new())),
+        None => common::serve(options, |server, addresses| server.listen(addresses, Chat::new())),
     }
 }
 

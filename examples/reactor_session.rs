@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use socketserver::services::session::Session;
-use socketserver::{Limits, Mode, Peer};
+use socketserver::{Limits, Mode};
 
 use common::{Exit, Options};
 
@@ -63,7 +63,9 @@ fn run() -> Result<(), Exit> {
     })?;
     let Some(mut options) = options else { return Ok(()) };
     if !is_blocking {
-        return common::serve(options, |server| server.service(|_: &Peer| Session::new()));
+        return common::serve(options, |server, addresses| {
+            server.listen(addresses, |_| Session::new())
+        });
     }
     if !matches!(options.mode.get_or_insert(Mode::Threads(options.workers)), Mode::Threads(_)) {
         return Err(common::usage("--blocking requires --mode threads"));
@@ -71,5 +73,7 @@ fn run() -> Result<(), Exit> {
     if options.workers == 0 {
         return Err(common::usage("--blocking requires --workers of at least 1"));
     }
-    common::serve(options, |server| server.requests(|_: &Peer| Session::new()))
+    common::serve(options, |server, addresses| {
+        server.listen_blocking(addresses, |_| Session::new())
+    })
 }

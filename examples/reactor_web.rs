@@ -73,9 +73,9 @@ fn run() -> Result<(), Exit> {
         return Ok(());
     };
     options.limits.message = head_timeout;
-    common::serve(options, |server| {
+    common::serve(options, |server, addresses| {
         let site = site(faults, server.handle());
-        server.service(site)
+        server.listen(addresses, site)
     })
 }
 

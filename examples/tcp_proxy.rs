@@ -12,7 +12,7 @@ use std::io;
 use std::process::ExitCode;
 
 use lexopt::ValueExt;
-use socketserver::{Close, Context, Destination, Handler, Id, Limits, Notification, Peer};
+use socketserver::{Close, Context, Destination, Handler, Id, Limits, Notification};
 
 use common::{Exit, Options};
 
@@ -66,8 +66,10 @@ fn run() -> Result<(), Exit> {
     };
     options.limits.connect = connect;
     let to = to.ok_or_else(|| common::usage("--to is missing: --to 127.0.0.1:8080"))?;
-    let service = move |_: &Peer| Front { to: to.clone(), back: None };
-    common::serve(options, |server| server.service(service))
+    common::serve(options, |server, addresses| {
+        let to = to.clone();
+        server.listen(addresses, move |_| Front { to: to.clone(), back: None })
+    })
 }
 
 /// A notification between the two sides.
@@ -95,7 +97,7 @@ struct Back {
 impl Handler for Front {
     fn on_open(&mut self, cx: &mut Context<'_>) {
         cx.pause();
-        cx.connect(self.to.clone(), Back { front: cx.id(), to: self.to.clone() });
+        cx.connect(&self.to, Back { front: cx.id(), to: self.to.clone() });
     }
 
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {

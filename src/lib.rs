@@ -4,7 +4,7 @@
 //! A server that sends everything back:
 //!
 //! ```no_run
-//! use socketserver::{Close, Context, Handler, Peer, Server};
+//! use socketserver::{Close, Context, Handler, Server};
 //!
 //! struct Echo;
 //!
@@ -17,7 +17,7 @@
 //!
 //! fn main() -> std::io::Result<()> {
 //!     let server = Server::bind("127.0.0.1:7007")?;
-//!     server.serve(|_: &Peer| Echo)
+//!     server.serve(|_| Echo)
 //! }
 //! ```
 //!
@@ -127,8 +127,11 @@ pub use metrics::Metrics;
 pub use mode::Mode;
 pub use net::address::{Address, AddressError};
 pub use net::destination::Destination;
+pub use net::incoming::Incoming;
 pub use net::listen::Listen;
 pub use net::peer::Peer;
+pub use net::to_destination::ToDestination;
+pub use net::to_listen::ToListen;
 pub use now::Now;
 pub use reactor::{HandleError, ServerHandle};
 pub use server::Server;

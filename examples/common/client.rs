@@ -63,7 +63,7 @@ pub(crate) fn run<H: Handler + 'static>(
     options: Options,
     handler: impl FnOnce(Report) -> H,
 ) -> Result<(), Exit> {
-    let server = Server::unbound().map_err(failure)?.limits(options.limits);
+    let server = Server::new().limits(options.limits);
     let (sender, receiver) = channel();
     let report = Report { to: options.to.to_string(), handle: server.handle(), sender };
     server.connect(options.to, handler(report)).run().map_err(failure)?;

@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
-use socketserver::{Address, Limits, Mode, Server};
+use socketserver::{Limits, Listen, Mode, Server};
 
 /// The common options of all server examples.
 #[derive(Debug)]
 pub(crate) struct Options {
-    pub(crate) bind: Vec<Address>,
-    /// The mode, if one was given.
+    pub(crate) bind: Vec<Listen>,
+    /// Where handlers run, if it was said.
     pub(crate) mode: Option<Mode>,
     /// The number of workers for modes with workers.
     pub(crate) workers: usize,
@@ -118,17 +118,15 @@ fn mode(name: &str, workers: usize) -> Result<Mode, Exit> {
     }
 }
 
-/// Binds all addresses. Workers of a killed supervisor hold theirs a little longer, so the next
-/// supervisor retries for a while.
-#[allow(clippy::disallowed_methods, reason = "no event reports a free address")]
-fn bind(addresses: &[Address], mode: Mode) -> Result<Server, Exit> {
-    let try_all = || {
-        let unbound = Server::unbound()?;
-        addresses.iter().try_fold(unbound, |server, address| server.and_bind(address.clone()))
-    };
-    if addresses.is_empty() {
-        return Err(usage("no address to listen on"));
-    }
+/// Has `listen` listen on all addresses. Workers whose supervisor was killed hold theirs for a moment
+/// still, so the next supervisor tries again for a while.
+#[allow(clippy::disallowed_methods, reason = "nobody tells when an address is free")]
+fn bind(
+    addresses: &[Listen],
+    mode: Mode,
+    listen: impl Fn(Server, Vec<Listen>) -> io::Result<Server>,
+) -> Result<Server, Exit> {
+    let try_all = || listen(Server::new(), addresses.to_vec());
     let tries = if matches!(mode, Mode::Processes(_)) { BIND_TRIES } else { 1 };
     for _ in 1..tries {
         match try_all() {
@@ -144,9 +142,12 @@ fn bind(addresses: &[Address], mode: Mode) -> Result<Server, Exit> {
 /// Half a second, 20 ms apart.
 const BIND_TRIES: usize = 25;
 
-/// Serves until SIGTERM or SIGINT: the first drains, the second aborts. `put` adds the services and
-/// handlers.
-pub(crate) fn serve(options: Options, put: impl FnOnce(Server) -> Server) -> Result<(), Exit> {
+/// Serves until SIGTERM or SIGINT: the first drains, the second stops at once. `listen` makes the
+/// server listen on the addresses.
+pub(crate) fn serve(
+    options: Options,
+    listen: impl Fn(Server, Vec<Listen>) -> io::Result<Server>,
+) -> Result<(), Exit> {
     let config = ConfigBuilder::new().set_time_format_rfc3339().build();
     // Line by line: several processes may write to the same terminal.
     let out = LineWriter::new(io::stderr());
@@ -154,9 +155,8 @@ pub(crate) fn serve(options: Options, put: impl FnOnce(Server) -> Server) -> Res
         return Err(usage("a logger is installed already"));
     }
     let mode = options.mode.unwrap_or_default();
-    let server = bind(&options.bind, mode)?;
-    let server =
-        put(server).mode(mode).limits(options.limits).stop_on_signals().map_err(failure)?;
+    let server = bind(&options.bind, mode, listen)?;
+    let server = server.mode(mode).limits(options.limits).stop_on_signals().map_err(failure)?;
     server.check().map_err(failure)?;
     let mut out = io::stdout();
     // The supervisor has already printed the addresses of its workers.

@@ -6,7 +6,8 @@ use crate::handler::Handler;
 use crate::handler::notification::{Message, Ticket};
 use crate::handler::notifier::Notifier;
 use crate::id::Id;
-use crate::net::destination::Destination;
+use crate::net::local::LocalAddresses;
+use crate::net::to_destination::sealed::Target;
 use crate::now::Now;
 use crate::topic::Topic;
 
@@ -54,7 +55,7 @@ pub(crate) type Work = Box<dyn FnOnce() -> Message + Send>;
 
 /// A requested connection, and its handler.
 pub(crate) struct Dial {
-    pub(crate) to: Destination,
+    pub(crate) to: Target,
     pub(crate) handler: Box<dyn Handler>,
 }
 
@@ -72,6 +73,8 @@ pub(crate) struct Record {
     pub(crate) halted: bool,
     /// Whole messages found by a protocol, until they are counted.
     pub(crate) messages: u64,
+    /// The local addresses: that of a connection is looked up when its handler asks for it.
+    pub(crate) locals: Box<LocalAddresses>,
     /// Notifies the handlers of this loop from any thread.
     pub(crate) notifier: Notifier,
 }

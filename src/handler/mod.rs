@@ -20,7 +20,7 @@ use crate::close::Close;
 use crate::handler::callbacks::{callbacks, forward};
 use crate::handler::context::Context;
 use crate::handler::notification::Notification;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 
 /// Your per-connection object, fed raw bytes.
 ///
@@ -127,13 +127,13 @@ pub trait Handler: Send {
     }
 }
 
-/// Makes a handler for each accepted peer, or refuses it: Python's `verify_request` and
-/// `RequestHandlerClass` in one. There is one service per listener.
+/// Makes a handler for each accepted connection, or refuses it: Python's `verify_request` and
+/// `RequestHandlerClass` in one.
 ///
 /// Closures are services, whether they return a handler or an `Option` of one:
 ///
 /// ```
-/// use socketserver::{Close, Context, Handler, Peer, Service};
+/// use socketserver::{Close, Context, Handler, Incoming, Peer, Service};
 ///
 /// # struct Echo;
 /// # impl Handler for Echo {
@@ -142,21 +142,23 @@ pub trait Handler: Send {
 /// #         Ok(input.len())
 /// #     }
 /// # }
-/// let mut anybody = |_: &Peer| Echo;
-/// assert!(anybody.accept(&Peer::Unix).is_some());
+/// let mut all = |_: Incoming| Echo;
+/// assert!(all.accept(Incoming::from(Peer::Unix)).is_some());
 ///
-/// let mut at_home = |peer: &Peer| peer.ip().is_some_and(|ip| ip.is_loopback()).then_some(Echo);
-/// assert!(at_home.accept(&Peer::Unix).is_none());
+/// let is_local = |it: &Incoming| it.peer().ip().is_some_and(|ip| ip.is_loopback());
+/// let mut local = move |incoming: Incoming| is_local(&incoming).then_some(Echo);
+/// assert!(local.accept(Incoming::from(Peer::Unix)).is_none());
 /// ```
 pub trait Service: Send {
-    /// The handler for `peer`, or `None` to close the connection at once.
-    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn Handler>>;
+    /// Returns the handler for `incoming`, or `None` to close the connection at once.
+    fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn Handler>>;
 
-    /// Called before the server starts: a service that cannot work says so here. By default it can.
+    /// Checks that the service can serve; [`Server::check`](crate::Server::check) asks each
+    /// service once before the server runs. By default there is nothing to check.
     ///
     /// # Errors
     ///
-    /// Why it cannot work.
+    /// The server does not run, and this is its error.
     fn check(&self) -> io::Result<()> {
         Ok(())
     }
@@ -164,11 +166,11 @@ pub trait Service: Send {
 
 impl<F, A> Service for F
 where
-    F: FnMut(&Peer) -> A + Send,
+    F: FnMut(Incoming) -> A + Send,
     A: Admission,
 {
-    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn Handler>> {
-        self(peer).handler()
+    fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn Handler>> {
+        self(incoming).handler()
     }
 }
 

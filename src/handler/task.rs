@@ -7,7 +7,7 @@ use crate::handler::Handler;
 use crate::handler::effect::{Dial, Effect, Record};
 use crate::handler::payload::Payload;
 use crate::id::Id;
-use crate::net::destination::Destination;
+use crate::net::to_destination::ToDestination;
 use crate::now::Now;
 use crate::topic::Topic;
 
@@ -36,12 +36,12 @@ pub(crate) type PeriodicTask = Box<dyn FnMut(&mut TaskContext<'_>) + Send>;
 /// }
 ///
 /// let mut network = Network::new(Limits::default());
-/// network.every(Duration::from_secs(60), |cx| {
+/// network.every(Duration::from_secs(10), |cx| {
 ///     cx.publish(&Topic::new("clock"), format!("{} s\n", cx.now().elapsed().as_secs()));
 /// });
 /// let listener = network.connect(Listener);
-/// network.advance(Duration::from_secs(150));
-/// assert_eq!(network.received(listener), b"60 s\n120 s\n");
+/// network.advance(Duration::from_secs(25));
+/// assert_eq!(network.received(listener), b"10 s\n20 s\n");
 /// ```
 pub struct TaskContext<'a> {
     record: &'a mut Record,
@@ -82,8 +82,8 @@ impl TaskContext<'_> {
     }
 
     /// Connects to `to`: see [`Context::connect`](crate::Context::connect).
-    pub fn connect(&mut self, to: impl Into<Destination>, handler: impl Handler + 'static) {
-        let dial = Dial { to: to.into(), handler: Box::new(handler) };
+    pub fn connect(&mut self, to: impl ToDestination, handler: impl Handler + 'static) {
+        let dial = Dial { to: to.target(), handler: Box::new(handler) };
         self.record.effects.push(Effect::Connect(Box::new(dial)));
     }
 }

@@ -18,7 +18,7 @@ use crate::close::Close;
 use crate::exec::Job;
 use crate::handler::Handler;
 use crate::id::Id;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::now::Now;
 use crate::topic::Topic;
 
@@ -81,13 +81,15 @@ impl<T: Transport> Connections<T> {
     pub(super) fn insert(
         &mut self,
         transport: T,
-        peer: Peer,
+        incoming: Incoming,
         handler: Option<Box<dyn Handler>>,
     ) -> Id {
         let now = self.turn.tick;
+        let (peer, local) = incoming.into_parts();
+        let ends = (peer, self.turn.record.locals.intern(local));
         let id = self
             .table
-            .insert(|generation| Connection::new(transport, generation, peer, handler, now));
+            .insert(|generation| Connection::new(transport, generation, ends, handler, now));
         self.queue(id);
         id
     }
@@ -107,6 +109,7 @@ impl<T: Transport> Connections<T> {
             if connection.state().timers() == Timers::Armed {
                 self.timers.cancel_all(id);
             }
+            self.turn.record.locals.release(connection.local());
             self.report_end(id, &connection);
             if let Some(departed) = &mut self.departed {
                 departed.push((id, connection.into_transport()));

@@ -17,6 +17,7 @@ use crate::handler::context::Context;
 use crate::handler::effect::{Delivery, Effect};
 use crate::handler::notification::Notification;
 use crate::id::Id;
+use crate::net::local::Local;
 use crate::net::peer::Peer;
 use crate::panics;
 use crate::topic::Topic;
@@ -169,6 +170,7 @@ impl<T: Transport> Hub<T> {
         error: io::Error,
     ) {
         let turn = self.connections.turn_mut();
+        turn.record.locals.select(Local::UNKNOWN);
         let mut cx = Context::new(Id::NOBODY, peer, &mut turn.record);
         let call = Call::Unreachable(error);
         let name = call.name();

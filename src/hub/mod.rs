@@ -39,7 +39,7 @@ use crate::id::{Id, Shard};
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
 use crate::metrics::stopwatch::Stopwatch;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::now::Now;
 use crate::panics;
 
@@ -102,9 +102,14 @@ impl<T: Transport> Hub<T> {
         self.connections.table().next_id()
     }
 
-    /// Adds a connection; its handler is called in the next turn.
-    pub(crate) fn open(&mut self, transport: T, peer: Peer, handler: Box<dyn Handler>) -> Id {
-        let id = self.connections.insert(transport, peer, Some(handler));
+    /// Takes in a connection; its handler is called in the next turn.
+    pub(crate) fn open(
+        &mut self,
+        transport: T,
+        incoming: Incoming,
+        handler: Box<dyn Handler>,
+    ) -> Id {
+        let id = self.connections.insert(transport, incoming, Some(handler));
         let turn = self.connections.turn();
         turn.meter.counters.opened.add(1);
         if turn.record.stopping {
@@ -113,9 +118,9 @@ impl<T: Transport> Hub<T> {
         id
     }
 
-    /// Adds a connection that was served elsewhere and has to linger.
-    pub(crate) fn adopt_lingering(&mut self, transport: T, peer: Peer) -> Id {
-        self.connections.insert(transport, peer, None)
+    /// Takes in a connection that was served elsewhere and has to linger.
+    pub(crate) fn adopt_lingering(&mut self, transport: T, incoming: Incoming) -> Id {
+        self.connections.insert(transport, incoming, None)
     }
 
     /// Notes an event, without acting on it.

@@ -2,6 +2,7 @@
 //! the current handler, and pending actions. Must not know connections.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::budgets::Budgets;
 use super::time::sweep::Tick;
@@ -80,6 +81,7 @@ impl Turn {
         let mut record = self.spare.pop().unwrap_or_else(fresh);
         (record.now, record.stopping) = (self.record.now, self.record.stopping);
         record.room = self.record.room;
+        record.locals.hold(Arc::clone(self.record.locals.current()));
         record
     }
 

@@ -139,19 +139,22 @@ impl<'s, S: System> Admission<'s, S> {
     }
 
     fn admit(&mut self, accepted: Accepted<S::Socket>, core: &mut Core<S>) {
-        let Accepted { service, socket, peer, permit } = accepted;
+        let Accepted { service, socket, incoming, permit } = accepted;
+        let given = incoming.clone();
         match &mut self.services[service] {
             ServiceKind::Handlers(service) => {
-                let handler = ask(&peer, core.hub.instruments(), || service.accept(&peer));
+                let peer = incoming.peer();
+                let handler = ask(peer, core.hub.instruments(), || service.accept(given));
                 if let Some(handler) = handler {
-                    self.place(Transfer { socket, peer, handler, permit }, core);
+                    self.place(Transfer { socket, incoming, handler, permit }, core);
                 }
             }
             ServiceKind::Blocking(service) => {
-                let handler = ask(&peer, core.hub.instruments(), || service.accept(&peer));
+                let peer = incoming.peer();
+                let handler = ask(peer, core.hub.instruments(), || service.accept(given));
                 if let (Some(handler), Some(pool)) = (handler, &mut self.blocking) {
                     core.counters().opened.add(1);
-                    pool.submit(socket.into(), peer, handler, permit);
+                    pool.submit(socket.into(), incoming, handler, permit);
                     let system = &core.system;
                     pool.start_missing(core.now, |number, worker| {
                         system.start_blocking_worker(number, worker)
@@ -196,8 +199,8 @@ impl<'s, S: System> Admission<'s, S> {
         if have_ended {
             self.acceptors.retry();
         }
-        for Leaving { socket, peer, kept } in leaving {
-            core.adopt(socket.into(), peer, kept);
+        for Leaving { socket, incoming, kept } in leaving {
+            core.adopt(socket.into(), incoming, kept);
         }
     }
 }

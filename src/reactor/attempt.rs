@@ -8,6 +8,7 @@ use super::source::Source;
 use crate::handler::Handler;
 use crate::net::address::Address;
 use crate::net::peer::Peer;
+use crate::net::to_destination::sealed::ConnectedSocket;
 use crate::now::Now;
 
 /// One connection attempt.
@@ -92,7 +93,29 @@ impl<T> Attempt<T> {
         self.try_next(outbound, now)
     }
 
-    /// Checks for success after an event.
+    /// Takes a socket that is connected already: an event tells so, as for any other.
+    pub(super) fn adopt(
+        &mut self,
+        socket: ConnectedSocket,
+        outbound: &impl Outbound<Socket = T>,
+    ) -> Progress {
+        self.peer = match &socket {
+            ConnectedSocket::Tcp(stream) => stream.peer_addr().map_or(Peer::Unresolved, Peer::from),
+            ConnectedSocket::Unix(_) => Peer::Unix,
+        };
+        match outbound.adopt(socket, self.source) {
+            Ok(socket) => {
+                self.stage = Stage::Connecting(socket);
+                Progress::Waits
+            }
+            Err(error) => {
+                self.error = Some(error);
+                Progress::Ended
+            }
+        }
+    }
+
+    /// Looks whether it is connected, after an event.
     pub(super) fn note<O: Outbound<Socket = T>>(&mut self, outbound: &O, now: Now) -> Progress {
         // In another stage it is an event of an abandoned socket.
         let Stage::Connecting(socket) = &self.stage else { return Progress::Waits };

@@ -10,36 +10,40 @@ use std::path::Path;
 use socket2::{Domain, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
 
 use super::socket_file::SocketFile;
-use crate::net::listen::Listen;
+use crate::net::listen::SocketOptions;
 
-/// Creates a socket of type `ty`, bound to `address` with the options of `listen`.
-pub(super) fn bind_inet(listen: &Listen, address: SocketAddr, ty: Type) -> io::Result<RawSocket> {
+/// A socket of type `ty`, bound to `address` with these options.
+pub(super) fn bind_inet(
+    options: &SocketOptions,
+    address: SocketAddr,
+    ty: Type,
+) -> io::Result<RawSocket> {
     let socket = RawSocket::new(Domain::for_address(address), ty, None)?;
     let is_stream = ty == Type::STREAM;
-    // A restarted server can bind its port while old connections are in TIME_WAIT. On a datagram
-    // socket the same option lets another process take over the port.
-    if listen.reuse_address.unwrap_or(is_stream) {
+    // A restarted server gets its port back though old connections are in TIME_WAIT. On a socket
+    // of datagrams the same option lets somebody else take the port over.
+    if options.reuse_address.unwrap_or(is_stream) {
         socket.set_reuse_address(true)?;
     }
-    if listen.reuse_port {
+    if options.reuse_port {
         named("reuse_port", reuse_port(&socket))?;
     }
     if address.is_ipv6() {
-        // `[::]` and `0.0.0.0` are then separate addresses, on every system.
-        named("dual_stack", socket.set_only_v6(!listen.dual_stack))?;
+        // `[::]` and `0.0.0.0` are then two addresses, on every system.
+        named("dual_stack", socket.set_only_v6(!options.dual_stack))?;
     }
     #[cfg(target_os = "linux")]
-    if let Some(device) = &listen.device {
+    if let Some(device) = &options.device {
         named("device", socket.bind_device(Some(device.as_bytes())))?;
     }
     if is_stream {
-        // Accepted sockets inherit it (Linux), which saves a setsockopt for each.
-        socket.set_tcp_nodelay(listen.no_delay.unwrap_or(true))?;
+        // Accepted sockets inherit it (Linux): no setsockopt for each of them.
+        socket.set_tcp_nodelay(options.no_delay.unwrap_or(true))?;
     }
-    if let Some(idle) = listen.keep_alive {
+    if let Some(idle) = options.keep_alive {
         named("keep_alive", socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)))?;
     }
-    set_buffers(&socket, listen)?;
+    set_buffers(&socket, options)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket)
@@ -47,21 +51,21 @@ pub(super) fn bind_inet(listen: &Listen, address: SocketAddr, ty: Type) -> io::R
 
 /// Binds a Unix socket. Replaces the file of a dead server.
 pub(super) fn bind_unix(
-    listen: &Listen,
+    options: &SocketOptions,
     path: &Path,
     ty: Type,
 ) -> io::Result<(RawSocket, SocketFile)> {
     SocketFile::remove_stale(path)?;
     let socket = RawSocket::new(Domain::UNIX, ty, None)?;
-    set_buffers(&socket, listen)?;
+    set_buffers(&socket, options)?;
     socket.set_nonblocking(true)?;
-    if let Some(mode) = listen.mode {
+    if let Some(mode) = options.mode {
         narrow(&socket, mode);
     }
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile::of(path);
-    if let Some(mode) = listen.mode {
-        // Adds the bits removed by the umask. No peer can connect before `listen`.
+    if let Some(mode) = options.mode {
+        // What the umask took away. Nobody can connect before `listen`.
         named("mode", std::fs::set_permissions(path, Permissions::from_mode(mode)))?;
     }
     Ok((socket, file))
@@ -80,11 +84,11 @@ fn narrow(socket: &RawSocket, mode: u32) {
     }
 }
 
-fn set_buffers(socket: &RawSocket, listen: &Listen) -> io::Result<()> {
-    if let Some(bytes) = listen.recv_buffer {
+fn set_buffers(socket: &RawSocket, options: &SocketOptions) -> io::Result<()> {
+    if let Some(bytes) = options.recv_buffer {
         named("recv_buffer", socket.set_recv_buffer_size(bytes))?;
     }
-    if let Some(bytes) = listen.send_buffer {
+    if let Some(bytes) = options.send_buffer {
         named("send_buffer", socket.set_send_buffer_size(bytes))?;
     }
     Ok(())

@@ -19,7 +19,9 @@ use crate::handler::effect::Dial;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
+use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
+use crate::net::to_destination::sealed::Target;
 use crate::now::Now;
 use crate::{now, panics};
 
@@ -57,13 +59,18 @@ impl<T> Connector<T> {
         let key = entry.key();
         entry.insert((self.count, Attempt::new(dial.handler, Source::Dial(key), end_ms)));
         match dial.to {
-            Destination::Address(address) => {
+            Target::Destination(Destination::Address(address)) => {
                 let addresses = VecDeque::from([address]);
                 self.advance(key, |attempt| attempt.resolve(Ok(addresses), outbound, now));
             }
-            Destination::Host { name, port } => {
+            Target::Destination(Destination::Host { name, port }) => {
                 let question = Question { ticket: (key, self.count), name, port };
                 self.resolver.ask(question, outbound, now);
+            }
+            Target::Socket(socket) => self.advance(key, |attempt| attempt.adopt(socket, outbound)),
+            Target::Invalid(error) => {
+                let error = io::Error::new(io::ErrorKind::InvalidInput, error);
+                self.advance(key, |attempt| attempt.resolve(Err(error), outbound, now));
             }
         }
     }
@@ -190,7 +197,11 @@ fn hand_over<S: System>(outcomes: Vec<Outcome<S::Socket>>, core: &mut Core<S>) {
         match renamed {
             Ok(socket) => {
                 core.counters().connected.add(1);
-                core.hub.open(socket, peer, handler);
+                let incoming = match S::local_address(&socket) {
+                    Some(local) => Incoming::new(peer, local),
+                    None => peer.into(),
+                };
+                core.hub.open(socket, incoming, handler);
             }
             Err(error) => {
                 log::debug!("{peer}: cannot connect: {error}");

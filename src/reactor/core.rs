@@ -13,7 +13,7 @@ use crate::hub::Hub;
 use crate::id::Id;
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::now::Now;
 use crate::panics;
 
@@ -104,29 +104,34 @@ impl<S: System> Core<S> {
 
     /// Opens a connection accepted here or by another loop for this one.
     pub(super) fn open(&mut self, transfer: Transfer<S::Socket>) {
-        let Transfer { mut socket, peer, handler, permit } = transfer;
+        let Transfer { mut socket, incoming, handler, permit } = transfer;
         match self.watch(&mut socket) {
             Ok(()) => {
-                let id = self.hub.open(socket, peer, handler);
+                let id = self.hub.open(socket, incoming, handler);
                 self.permits.extend(permit.map(|permit| (id, permit)));
             }
             // The poller has no room for this socket (ENOSPC, ENOMEM); the others are not affected.
             Err(error) => {
-                log::warn!("{peer}: cannot watch the socket: {error}");
+                log::warn!("{}: cannot watch the socket: {error}", incoming.peer());
                 self.counters().refused_by_system.add(1);
                 panics::drop_quietly(handler);
             }
         }
     }
 
-    /// Adopts a connection that was served elsewhere and must linger.
-    pub(super) fn adopt(&mut self, mut socket: S::Socket, peer: Peer, permit: Option<PeerPermit>) {
+    /// Takes in a connection that was served elsewhere and must linger.
+    pub(super) fn adopt(
+        &mut self,
+        mut socket: S::Socket,
+        incoming: Incoming,
+        permit: Option<PeerPermit>,
+    ) {
         match self.watch(&mut socket) {
             Ok(()) => {
-                let id = self.hub.adopt_lingering(socket, peer);
+                let id = self.hub.adopt_lingering(socket, incoming);
                 self.permits.extend(permit.map(|permit| (id, permit)));
             }
-            Err(error) => log::debug!("{peer}: cannot watch the socket: {error}"),
+            Err(error) => log::debug!("{}: cannot watch the socket: {error}", incoming.peer()),
         }
     }
 

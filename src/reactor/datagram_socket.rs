@@ -1,9 +1,9 @@
 //! The datagram sockets of the poller.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV6};
-use std::os::unix::net::SocketAddr as UnixAddr;
-use std::path::PathBuf;
+use std::net::{self, SocketAddr, SocketAddrV6};
+use std::os::unix::net::{self as unix, SocketAddr as UnixAddr};
+use std::path::{Path, PathBuf};
 
 use mio::event::Source;
 use mio::net::{UdpSocket, UnixDatagram};
@@ -14,7 +14,7 @@ use super::bind::{bind_inet, bind_unix};
 use super::socket_file::SocketFile;
 use super::system::DatagramTransport;
 use crate::net::address::Address;
-use crate::net::listen::Listen;
+use crate::net::listen::SocketOptions;
 use crate::net::peer::Peer;
 
 /// A bound datagram socket. The file of a Unix socket is removed with it.
@@ -25,24 +25,39 @@ pub(crate) enum DatagramSocket {
 }
 
 impl DatagramSocket {
-    /// Binds. From here on the kernel receives datagrams.
-    pub(crate) fn open(listen: &Listen) -> io::Result<DatagramSocket> {
-        match &listen.address {
+    /// Binds: from here on the kernel takes datagrams.
+    pub(crate) fn open(address: &Address, options: &SocketOptions) -> io::Result<DatagramSocket> {
+        match address {
             Address::UnixGram(path) => {
-                let (socket, file) = bind_unix(listen, path, Type::DGRAM)?;
+                let (socket, file) = bind_unix(options, path, Type::DGRAM)?;
                 Ok(DatagramSocket::Unix(UnixDatagram::from_std(socket.into()), file))
             }
             Address::Udp(address) => {
-                let socket = bind_inet(listen, *address, Type::DGRAM)?;
+                let socket = bind_inet(options, *address, Type::DGRAM)?;
                 let socket = UdpSocket::from_std(socket.into());
                 let address = socket.local_addr()?;
                 Ok(DatagramSocket::Udp(socket, address))
             }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a datagram address")),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "an address of connections")),
         }
     }
 
-    /// Registers both directions, once, as for connections.
+    /// Takes a socket of the program.
+    pub(crate) fn of_udp(socket: net::UdpSocket) -> io::Result<DatagramSocket> {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok(DatagramSocket::Udp(UdpSocket::from_std(socket), address))
+    }
+
+    /// The same in the file system. The file is the program's.
+    pub(crate) fn of_unix(socket: unix::UnixDatagram) -> io::Result<DatagramSocket> {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        let file = SocketFile::of_another(address.as_pathname().unwrap_or(Path::new("")));
+        Ok(DatagramSocket::Unix(UnixDatagram::from_std(socket), file))
+    }
+
+    /// Registers both directions, once and for ever, as for connections.
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let both = Interest::READABLE.add(Interest::WRITABLE);
         match self {

@@ -15,13 +15,13 @@ use crate::handler::Handler;
 use crate::hub::ShardMessage;
 use crate::id::Shard;
 use crate::mailbox::{Mailbox, Refused};
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::panics;
 
 /// An accepted connection with its handler, in transit to its reactor.
 pub(super) struct Transfer<T> {
     pub(super) socket: T,
-    pub(super) peer: Peer,
+    pub(super) incoming: Incoming,
     pub(super) handler: Box<dyn Handler>,
     pub(super) permit: Option<PeerPermit>,
 }

@@ -18,7 +18,7 @@ use crate::topic::Topic;
 /// ended.
 ///
 /// ```
-/// use socketserver::{Close, Context, Handler, Peer, Server};
+/// use socketserver::{Close, Context, Handler, Server};
 ///
 /// # struct Echo;
 /// # impl Handler for Echo {
@@ -29,7 +29,7 @@ use crate::topic::Topic;
 /// # }
 /// let server = Server::bind("127.0.0.1:0")?;
 /// let handle = server.handle();
-/// let thread = std::thread::spawn(|| server.serve(|_: &Peer| Echo));
+/// let thread = std::thread::spawn(|| server.serve(|_| Echo));
 /// handle.stop();
 /// thread.join().unwrap()?;
 /// # Ok::<(), std::io::Error>(())
@@ -113,7 +113,14 @@ impl ServerHandle {
         ServerHandle::make(bell, Readers::default())
     }
 
-    /// Creates the handle of another reactor of the same server.
+    /// That of a server that cannot run.
+    pub(crate) fn closed() -> ServerHandle {
+        let handle = ServerHandle::new(Doorbell::new(|| {}));
+        handle.close();
+        handle
+    }
+
+    /// That of another reactor of the same server.
     pub(crate) fn sibling(&self, bell: Doorbell) -> ServerHandle {
         ServerHandle::make(bell, Arc::clone(&self.shared.readers))
     }
@@ -145,7 +152,7 @@ impl ServerHandle {
     /// ones. The call does not slow down the loop, however often it is made.
     ///
     /// ```
-    /// use socketserver::{Close, Context, Handler, Peer, Server};
+    /// use socketserver::{Close, Context, Handler, Server};
     /// use std::io::{Read, Write};
     /// use std::net::TcpStream;
     ///
@@ -159,7 +166,7 @@ impl ServerHandle {
     /// let server = Server::bind("127.0.0.1:0")?;
     /// let address = server.addresses()[0].to_string();
     /// let handle = server.handle();
-    /// let thread = std::thread::spawn(|| server.serve(|_: &Peer| Echo));
+    /// let thread = std::thread::spawn(|| server.serve(|_| Echo));
     ///
     /// let mut client = TcpStream::connect(address)?;
     /// client.write_all(b"hello")?;
@@ -199,7 +206,7 @@ impl ServerHandle {
     /// Returns an error if the command was not queued. A topic without members is not an error.
     ///
     /// ```
-    /// use socketserver::{Close, Context, Handler, Peer, Server, Topic};
+    /// use socketserver::{Close, Context, Handler, Server, Topic};
     /// use std::io::Read;
     /// use std::net::TcpStream;
     ///
@@ -220,7 +227,7 @@ impl ServerHandle {
     /// let server = Server::bind("127.0.0.1:0")?;
     /// let address = server.addresses()[0].to_string();
     /// let handle = server.handle();
-    /// let thread = std::thread::spawn(|| server.serve(|_: &Peer| Reader));
+    /// let thread = std::thread::spawn(|| server.serve(|_| Reader));
     ///
     /// let mut client = TcpStream::connect(address)?;
     /// let mut bytes = [0; 4];

@@ -24,6 +24,7 @@ use crate::exec::{BlockingWorker, Worker};
 use crate::handler::stream::StdSocket;
 use crate::hub::Readiness;
 use crate::net::address::Address;
+use crate::net::to_destination::sealed::ConnectedSocket;
 use crate::now::Now;
 
 impl System for Poller {
@@ -100,8 +101,27 @@ impl System for Poller {
         Ok(socket)
     }
 
+    fn adopt(&self, socket: ConnectedSocket, source: Source) -> io::Result<Socket> {
+        let mut socket = match socket {
+            ConnectedSocket::Tcp(stream) => {
+                stream.set_nonblocking(true)?;
+                Socket::Tcp(TcpStream::from_std(stream))
+            }
+            ConnectedSocket::Unix(stream) => {
+                stream.set_nonblocking(true)?;
+                Socket::Unix(UnixStream::from_std(stream))
+            }
+        };
+        self.register(&mut socket, source)?;
+        Ok(socket)
+    }
+
     fn is_connected(socket: &Socket) -> io::Result<bool> {
         socket.is_connected()
+    }
+
+    fn local_address(socket: &Socket) -> Option<Address> {
+        socket.local_address()
     }
 
     fn descriptors(&self) -> Option<Descriptors> {

@@ -1,5 +1,7 @@
 //! The services of listeners, and calls to them. Must not know the poller.
 
+use std::io;
+
 use crate::handler::Service;
 use crate::handler::blocking::BlockingService;
 use crate::metrics::counters::Counters;
@@ -13,7 +15,21 @@ pub(crate) enum ServiceKind<'s> {
     Blocking(Box<dyn BlockingService + 's>),
 }
 
-/// Requests a handler from a service. `H` is of either kind.
+impl ServiceKind<'_> {
+    /// Asks the service if it can serve.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::check`].
+    pub(crate) fn check(&self) -> io::Result<()> {
+        match self {
+            ServiceKind::Handlers(service) => service.check(),
+            ServiceKind::Blocking(service) => service.check(),
+        }
+    }
+}
+
+/// Asks a service for a handler. `H` is of either kind.
 pub(super) fn ask<H>(
     peer: &Peer,
     (counters, stopwatch): (&Counters, &mut Stopwatch),

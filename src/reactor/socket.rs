@@ -1,7 +1,7 @@
 //! The sockets of mio behind the interface of the hub.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use mio::event::Source;
@@ -11,6 +11,7 @@ use socket2::SockRef;
 
 use crate::handler::stream::StdSocket;
 use crate::hub::Transport;
+use crate::net::address::Address;
 
 /// A connected socket.
 pub(crate) enum Socket {
@@ -85,7 +86,19 @@ impl Socket {
         }
     }
 
-    /// Registers the socket under another token. Existing readiness is reported again.
+    /// Returns its own address. `None` for a Unix socket without a name, or if the system cannot
+    /// tell.
+    pub(super) fn local_address(&self) -> Option<Address> {
+        let path = |stream: &UnixStream| Some(stream.local_addr().ok()?.as_pathname()?.to_owned());
+        match self {
+            Socket::Tcp(stream) => stream.local_addr().ok().map(tcp_address),
+            Socket::Unix(stream) => path(stream).map(Address::Unix),
+            Socket::SeqPacket(stream) => path(stream).map(Address::SeqPacket),
+        }
+    }
+
+    /// The same registration under another name; what is readable or writable already is
+    /// reported again.
     pub(super) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Socket::Tcp(stream) => stream.reregister(registry, token, interest()),
@@ -96,9 +109,14 @@ impl Socket {
     }
 }
 
-/// Checks that a TCP socket is not connected to itself. An attempt to connect to a local port
-/// without a listener may get that port as its own (RFC 9293, section 3.5): the connection counts
-/// as refused.
+/// Returns an address of TCP. An IPv4 address in the form that an IPv6 socket of both families
+/// gives it is an IPv4 address, as it is for a [`Peer`](crate::net::peer::Peer).
+pub(super) fn tcp_address(address: SocketAddr) -> Address {
+    Address::Tcp(SocketAddr::new(address.ip().to_canonical(), address.port()))
+}
+
+/// Whom a TCP socket is connected to. A connection to a port that nobody listens at may get that
+/// same port as its own and so reach itself (RFC 9293, section 3.5): that is nobody.
 fn peer_of(stream: &TcpStream) -> io::Result<()> {
     match stream.peer_addr()? == stream.local_addr()? {
         true => Err(io::ErrorKind::ConnectionRefused.into()),
@@ -192,7 +210,7 @@ mod tests {
     #[test]
     fn a_connection_that_reaches_itself_is_refused() -> io::Result<()> {
         let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SockAddr::from(std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))?;
+        socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))?;
         socket.connect(&socket.local_addr()?)?;
         socket.set_nonblocking(true)?;
         let socket = Socket::Tcp(TcpStream::from_std(socket.into()));

@@ -19,8 +19,7 @@ impl SocketFile {
         SocketFile { path: path.to_owned(), identity: identity(path) }
     }
 
-    /// The file at `path`, which another process created and removes.
-    #[cfg(feature = "processes")]
+    /// The file at `path`, which the program or another process made and removes.
     pub(super) fn of_another(path: &Path) -> SocketFile {
         SocketFile { path: path.to_owned(), identity: None }
     }

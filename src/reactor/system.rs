@@ -14,6 +14,7 @@ use crate::exec::{BlockingSocket, BlockingWorker, Worker};
 use crate::hub::{Readiness, Transport};
 use crate::net::address::Address;
 use crate::net::peer::Peer;
+use crate::net::to_destination::sealed::ConnectedSocket;
 use crate::now::Now;
 
 /// The interface of a loop to the system.
@@ -68,14 +69,20 @@ pub(crate) trait System {
     /// Begins to connect, and registers the socket.
     fn connect(&self, to: &Address, source: Source) -> io::Result<Self::Socket>;
 
-    /// Returns true if a connection attempt has succeeded. An event alone does not show that.
+    /// Takes a socket that is connected already, and has it watched.
+    fn adopt(&self, socket: ConnectedSocket, source: Source) -> io::Result<Self::Socket>;
+
+    /// Returns true if a connection that was begun is made. An event alone does not tell.
     ///
     /// # Errors
     ///
     /// The system's error, if the attempt failed.
     fn is_connected(socket: &Self::Socket) -> io::Result<bool>;
 
-    /// Returns the number and the limit of the process's descriptors, if available.
+    /// Returns the local address of a connection that was made. `None` if the system cannot tell.
+    fn local_address(socket: &Self::Socket) -> Option<Address>;
+
+    /// Returns how many descriptors the process has and may have, if the system tells.
     fn descriptors(&self) -> Option<Descriptors>;
 
     /// Starts a thread for a worker.

@@ -9,7 +9,7 @@ use std::{fmt, io};
 use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::exec::{Executor, Task};
 use crate::handler::Handler;
-use crate::handler::effect::{Dial, Effect};
+use crate::handler::effect::Effect;
 use crate::handler::notification::Message;
 use crate::handler::notifier::Notifier;
 use crate::handler::task::TaskContext;
@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::metrics::counters::{Counters, CountersReader};
 use crate::metrics::stopwatch::Stopwatch;
 use crate::net::destination::Destination;
+use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
 use crate::now;
 use crate::panics;
@@ -41,9 +42,10 @@ pub struct Network {
     pub(super) elapsed: Duration,
     /// Events for the next turn that no wire has caused.
     pub(super) stray: Vec<(Client, Readiness)>,
-    /// Connections requested by handlers, in order, each with its reactor.
-    pub(super) dials: VecDeque<(usize, Dial)>,
-    /// Tasks taken by workers: calls of handlers and offloaded jobs, each with its reactor.
+    /// Connections that handlers want made, the oldest first, each with its reactor.
+    pub(super) dials: VecDeque<(usize, Destination, Box<dyn Handler>)>,
+    /// What workers are doing: handlers that travel, and work that was offloaded; each with its
+    /// reactor.
     pub(super) tasks: Vec<(usize, Task)>,
     /// Notifications of other threads for handlers.
     pub(super) mail: Mailbox<(Id, Message)>,
@@ -135,7 +137,7 @@ impl Network {
     }
 
     fn open(&mut self, reactor: usize, handler: Box<dyn Handler>) -> Client {
-        self.admit(reactor, MemorySocket(Wire::new()), Peer::Unix, handler)
+        self.admit(reactor, MemorySocket(Wire::new()), Peer::Unix.into(), handler)
     }
 
     /// Admits a connection made elsewhere.
@@ -143,11 +145,11 @@ impl Network {
         &mut self,
         reactor: usize,
         socket: MemorySocket,
-        peer: Peer,
+        incoming: Incoming,
         handler: Box<dyn Handler>,
     ) -> Client {
         let wire = Arc::clone(&socket.0);
-        let id = self.hubs[reactor].open(socket, peer, handler);
+        let id = self.hubs[reactor].open(socket, incoming, handler);
         self.ends.push(End { reactor, id, wire });
         Client(self.ends.len() - 1)
     }
@@ -297,7 +299,7 @@ impl Network {
     /// Returns the destinations that handlers have requested to [connect](crate::Context::connect)
     /// to, the oldest first.
     pub fn wanted(&self) -> Vec<Destination> {
-        self.dials.iter().map(|(_, dial)| dial.to.clone()).collect()
+        self.dials.iter().map(|(_, to, _)| to.clone()).collect()
     }
 
     /// Makes the connection requested first. Returns its far end.
@@ -306,19 +308,20 @@ impl Network {
     ///
     /// If no connection is requested; the same holds for [`deny`](Network::deny).
     pub fn grant(&mut self) -> Client {
-        let (reactor, dial) = self.dial();
-        self.open(reactor, dial.handler)
+        let (reactor, handler) = self.dial();
+        self.open(reactor, handler)
     }
 
     /// Makes the connection requested first fail.
     pub fn deny(&mut self, error: io::Error) {
-        let (reactor, dial) = self.dial();
-        self.hubs[reactor].unreachable(dial.handler, &Peer::Unresolved, error);
+        let (reactor, handler) = self.dial();
+        self.hubs[reactor].unreachable(handler, &Peer::Unresolved, error);
     }
 
     #[allow(clippy::expect_used, reason = "a wrong test fails by a panic")]
-    fn dial(&mut self) -> (usize, Dial) {
-        self.dials.pop_front().expect("no connection was requested")
+    fn dial(&mut self) -> (usize, Box<dyn Handler>) {
+        let (reactor, _, handler) = self.dials.pop_front().expect("no connection was requested");
+        (reactor, handler)
     }
 
     /// Publishes from outside of handlers, as

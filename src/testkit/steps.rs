@@ -1,9 +1,13 @@
 //! The single steps of a turn, for callers that choose which steps run, and when. The second part
 //! of [`Network`].
 
+use std::io;
+
 use super::network::{Client, Network};
 use super::wire::lock;
-use crate::handler::effect::Effect;
+use crate::handler::effect::{Dial, Effect};
+use crate::net::peer::Peer;
+use crate::net::to_destination::sealed::Target;
 use crate::now::Now;
 
 impl Network {
@@ -54,7 +58,20 @@ impl Network {
     fn take_wishes(&mut self, reactor: usize) {
         let hub = &mut self.hubs[reactor];
         self.tasks.extend(hub.take_tasks().into_iter().map(|task| (reactor, task)));
-        self.dials.extend(std::mem::take(hub.dials_mut()).into_iter().map(|dial| (reactor, dial)));
+        for Dial { to, handler } in std::mem::take(hub.dials_mut()) {
+            let error = match to {
+                Target::Destination(to) => {
+                    self.dials.push_back((reactor, to, handler));
+                    continue;
+                }
+                Target::Socket(_) => {
+                    let what = "a network in memory has no sockets of the system";
+                    io::Error::new(io::ErrorKind::Unsupported, what)
+                }
+                Target::Invalid(error) => io::Error::new(io::ErrorKind::InvalidInput, error),
+            };
+            hub.unreachable(handler, &Peer::Unresolved, error);
+        }
     }
 
     /// Moves messages between the reactors. Returns true if there were any.

@@ -15,6 +15,7 @@ use crate::handler::notification::Ticket;
 use crate::handler::notifier::Notifier;
 use crate::handler::output::Output;
 use crate::id::Id;
+use crate::net::address::Address;
 use crate::net::peer::Peer;
 use crate::now::{self, Now};
 
@@ -67,6 +68,18 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn peer(&self) -> &'a Peer {
         self.peer
+    }
+
+    /// Returns the local address of this connection: the one that the peer has connected to, or the
+    /// source address of an outgoing connection. For a listener on all addresses of the host
+    /// (`0.0.0.0`, `[::]`) it is the address that the peer has used.
+    ///
+    /// A Unix socket without a name, such as that of an outgoing connection, is [`Address::Unix`]
+    /// with an empty path; so is the address of a connection that could not be made, and of one on a
+    /// network in memory.
+    #[must_use]
+    pub fn local_address(&self) -> &Address {
+        self.record.locals.current()
     }
 
     /// Returns the time at which this turn began; it is the same for everything in the turn.

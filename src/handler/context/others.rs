@@ -7,7 +7,7 @@ use crate::handler::Handler;
 use crate::handler::effect::{Delivery, Dial, Effect};
 use crate::handler::payload::Payload;
 use crate::id::Id;
-use crate::net::destination::Destination;
+use crate::net::to_destination::ToDestination;
 use crate::topic::Topic;
 
 /// Other connections.
@@ -67,8 +67,10 @@ impl Context<'_> {
     /// [`on_open`](Handler::on_open) is called. If it cannot be made within
     /// [`Limits::connect`](crate::Limits::connect), its [`on_unreachable`](Handler::on_unreachable)
     /// is called instead. Names are looked up off the loop, and every address of a name is tried.
-    pub fn connect(&mut self, to: impl Into<Destination>, handler: impl Handler + 'static) {
-        let dial = Dial { to: to.into(), handler: Box::new(handler) };
+    ///
+    /// [`ToDestination`] lists all types of `to`.
+    pub fn connect(&mut self, to: impl ToDestination, handler: impl Handler + 'static) {
+        let dial = Dial { to: to.target(), handler: Box::new(handler) };
         self.record.effects.push(Effect::Connect(Box::new(dial)));
     }
 }

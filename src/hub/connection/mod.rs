@@ -33,6 +33,7 @@ use crate::handler::Handler;
 use crate::handler::notification::Notification;
 use crate::id::Id;
 use crate::limits::{Limits, SlowConsumer};
+use crate::net::local::Local;
 use crate::net::peer::Peer;
 use crate::topic::Topic;
 
@@ -43,6 +44,7 @@ pub(super) struct Connection<T> {
     generation: u32,
     timeout: TimeoutKind,
     memberships: Memberships,
+    local: Local,
 }
 
 // The memory of an idle connection besides its handler; `u64` has the size of a TCP socket.
@@ -54,7 +56,7 @@ impl<T: Transport> Connection<T> {
     pub(super) fn new(
         transport: T,
         generation: u32,
-        peer: Peer,
+        (peer, local): (Peer, Local),
         handler: Option<Box<dyn Handler>>,
         now: Tick,
     ) -> Connection<T> {
@@ -65,6 +67,7 @@ impl<T: Transport> Connection<T> {
             generation,
             timeout: TimeoutKind::None,
             memberships: Memberships::None,
+            local,
         }
     }
 
@@ -75,6 +78,10 @@ impl<T: Transport> Connection<T> {
 
     pub(super) fn peer(&self) -> &Peer {
         self.exchange.callee.peer()
+    }
+
+    pub(super) fn local(&self) -> Local {
+        self.local
     }
 
     pub(super) fn state(&self) -> &State {
@@ -141,6 +148,7 @@ impl<T: Transport> Connection<T> {
     /// is idle, and its timeout is set.
     #[inline(always)]
     pub(super) fn pass(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) -> bool {
+        turn.record.locals.select(self.local);
         if !turn.config.takes_ordinary_path || !self.exchange.is_ordinary() {
             self.exchange.pass(id, input, false, turn);
             return false;
@@ -156,6 +164,7 @@ impl<T: Transport> Connection<T> {
 
     /// Continues after the call made by a worker.
     pub(super) fn resume(&mut self, id: Id, job: Job, input: &mut [u8], turn: &mut Turn) {
+        turn.record.locals.select(self.local);
         self.exchange.come_back(id, job, turn);
         self.exchange.pass(id, input, true, turn);
     }
@@ -184,6 +193,7 @@ impl<T: Transport> Connection<T> {
     /// Closes the socket if it has ended and its handler is here. Returns true if it leaves the
     /// table.
     pub(super) fn leave(&mut self, id: Id, turn: &mut Turn) -> bool {
+        turn.record.locals.select(self.local);
         self.exchange.leave(id, turn)
     }
 

@@ -14,6 +14,7 @@ use crate::handler::effect::Dial;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
+use crate::net::to_destination::sealed::{ConnectedSocket, ToTarget};
 use crate::now::Now;
 use crate::reactor::lookup::Lookup;
 use crate::reactor::outbound::Outbound;
@@ -46,6 +47,10 @@ impl Outbound for System {
             Some(code) => Err(io::Error::from_raw_os_error(code)),
             None => Ok(to.clone()),
         }
+    }
+
+    fn adopt(&self, _: ConnectedSocket, _: Source) -> io::Result<Address> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn is_connected(_: &Address) -> io::Result<bool> {
@@ -99,7 +104,7 @@ fn dial(to: &str) -> Dial {
         Some(_) => Address::Unix(to.into()).into(),
         None => to.parse().unwrap(),
     };
-    Dial { to, handler: Box::new(Silent) }
+    Dial { to: to.target(), handler: Box::new(Silent) }
 }
 
 /// Runs turns whenever one is due, until an attempt has an outcome, at most until `end_ms`. Returns

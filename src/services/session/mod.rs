@@ -72,9 +72,9 @@ const LINE_TIMER: u64 = 0;
 ///
 /// ```no_run
 /// use socketserver::services::session::Session;
-/// use socketserver::{Peer, Server};
+/// use socketserver::Server;
 ///
-/// Server::bind("127.0.0.1:8009")?.serve(|_: &Peer| Session::new())?;
+/// Server::bind("127.0.0.1:8009")?.serve(|_| Session::new())?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
@@ -82,10 +82,10 @@ const LINE_TIMER: u64 = 0;
 ///
 /// ```no_run
 /// use socketserver::services::session::Session;
-/// use socketserver::{Mode, Peer, Server};
+/// use socketserver::{Mode, Server};
 ///
-/// let server = Server::bind("127.0.0.1:8009")?.mode(Mode::Threads(8));
-/// server.requests(|_: &Peer| Session::new()).run()?;
+/// let server = Server::new().mode(Mode::Threads(8));
+/// server.listen_blocking("127.0.0.1:8009", |_| Session::new())?.run()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Default)]

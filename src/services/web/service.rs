@@ -14,7 +14,7 @@ use super::response::Response;
 use super::site::Site;
 use crate::handler::framed::Framed;
 use crate::handler::{Handler, Service};
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::protocol::http::{Http, HttpLimits};
 
 /// A web service: routes, guards, limits, and the state of type `S` that they share. It is a
@@ -325,7 +325,7 @@ impl<S: Send + Sync + 'static> Web<S> {
 }
 
 impl<S: Send + Sync + 'static> Service for Web<S> {
-    fn accept(&mut self, _: &Peer) -> Option<Box<dyn Handler>> {
+    fn accept(&mut self, _: Incoming) -> Option<Box<dyn Handler>> {
         if let Some(plan) = mem::take(&mut self.plan) {
             self.site = Some(Arc::new(plan.build(&self.limits)));
         }

@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::socket::MemoryStream;
 use crate::accept::Accept;
 use crate::net::address::Address;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::testkit::wire::Connecting;
 
 /// The state shared by both sides of a listener, in place of the kernel's.
 #[derive(Default)]
 pub(super) struct ListenQueue {
-    /// Established connections that have not been accepted.
-    pub(super) waiting: VecDeque<(MemoryStream, Peer)>,
-    /// `errno` values for the next calls of `accept`.
+    /// Connections that have been made and not been accepted.
+    pub(super) waiting: VecDeque<(MemoryStream, Incoming)>,
+    /// What the next calls of `accept` give instead: errors by their numbers.
     pub(super) codes: VecDeque<i32>,
     /// A connection arrived since the last event: an edge.
     pub(super) edge: bool,
@@ -32,6 +32,11 @@ pub(super) struct ListenQueue {
 /// The server's side of a listener.
 pub(super) struct MemoryListener(pub(super) Arc<Mutex<ListenQueue>>);
 
+/// Returns the address that all listeners have.
+pub(super) fn address() -> Address {
+    Address::from(SocketAddr::from(([192, 0, 2, 200], 80)))
+}
+
 pub(super) fn lock(queue: &Mutex<ListenQueue>) -> MutexGuard<'_, ListenQueue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -39,7 +44,7 @@ pub(super) fn lock(queue: &Mutex<ListenQueue>) -> MutexGuard<'_, ListenQueue> {
 impl Accept for MemoryListener {
     type Socket = MemoryStream;
 
-    fn accept(&self) -> io::Result<(MemoryStream, Peer)> {
+    fn accept(&self) -> io::Result<(MemoryStream, Incoming)> {
         let mut queue = lock(&self.0);
         if let Some(code) = queue.codes.pop_front() {
             queue.has_failed = true;
@@ -57,7 +62,7 @@ impl Accept for MemoryListener {
     }
 
     fn address(&self) -> Address {
-        Address::from(SocketAddr::from(([192, 0, 2, 200], 80)))
+        address()
     }
 }
 

@@ -60,7 +60,7 @@ use crate::reactor::{Budgets, ServerHandle};
 ///
 /// ```
 /// use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
-/// use socketserver::{Close, Context, Handler, Peer};
+/// use socketserver::{Close, Context, Handler};
 ///
 /// struct Echo;
 ///
@@ -98,7 +98,7 @@ use crate::reactor::{Budgets, ServerHandle};
 /// }
 ///
 /// seeds(0..50, |seed| {
-///     Simulation::new(seed).run(|_: &Peer| Echo, |_: &mut Random| Caller::default());
+///     Simulation::new(seed).run(|_| Echo, |_: &mut Random| Caller::default());
 /// });
 /// ```
 ///
@@ -107,7 +107,7 @@ use crate::reactor::{Budgets, ServerHandle};
 ///
 /// ```should_panic
 /// # use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
-/// # use socketserver::{Close, Context, Handler, Peer};
+/// # use socketserver::{Close, Context, Handler};
 /// struct Greeter;
 ///
 /// impl Handler for Greeter {
@@ -139,7 +139,7 @@ use crate::reactor::{Budgets, ServerHandle};
 ///
 /// seeds(0..100, |seed| {
 ///     let clients = |_: &mut Random| Bob { said: false, came: Vec::new() };
-///     Simulation::new(seed).run(|_: &Peer| Greeter, clients);
+///     Simulation::new(seed).run(|_| Greeter, clients);
 /// });
 /// ```
 pub struct Simulation<'a> {

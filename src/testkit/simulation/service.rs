@@ -6,7 +6,7 @@ use super::observer::Observed;
 use crate::handler::blocking::{BlockingHandler, BlockingService};
 use crate::handler::stream::Stream;
 use crate::handler::{Handler, Service};
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 
 /// A service with observed handlers.
 pub(super) struct ObservedService<'a> {
@@ -21,11 +21,11 @@ impl<'a> ObservedService<'a> {
 }
 
 impl Service for ObservedService<'_> {
-    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn Handler>> {
-        match self.service.accept(peer) {
+    fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn Handler>> {
+        match self.service.accept(incoming.clone()) {
             Some(handler) => Some(Box::new(Observed::new(handler, &self.kernel))),
             None => {
-                kernel::lock(&self.kernel).refused.push(peer.clone());
+                kernel::lock(&self.kernel).refused.push(incoming.peer().clone());
                 None
             }
         }
@@ -38,7 +38,7 @@ pub(super) struct Waiting;
 struct Waiter;
 
 impl BlockingService for Waiting {
-    fn accept(&mut self, _: &Peer) -> Option<Box<dyn BlockingHandler>> {
+    fn accept(&mut self, _: Incoming) -> Option<Box<dyn BlockingHandler>> {
         Some(Box::new(Waiter))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::hub::Readiness;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
+use crate::net::to_destination::sealed::ConnectedSocket;
 use crate::now::Now;
 use crate::reactor::{Lookup, ServerHandle, Source, System};
 use crate::testkit::wire::{self, Connecting, Wire};
@@ -142,12 +144,20 @@ impl System for MemorySystem {
         Ok(stream)
     }
 
+    fn adopt(&self, _: ConnectedSocket, _: Source) -> io::Result<MemoryStream> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "a simulation has no sockets of the system"))
+    }
+
     fn is_connected(socket: &MemoryStream) -> io::Result<bool> {
         match socket.wire().connecting {
             Connecting::Pending => Ok(false),
             Connecting::Made => Ok(true),
             Connecting::Failed(kind) => Err(kind.into()),
         }
+    }
+
+    fn local_address(_: &MemoryStream) -> Option<Address> {
+        Some(Address::from(SocketAddr::from(([192, 0, 2, 200], 1024))))
     }
 
     fn descriptors(&self) -> Option<Descriptors> {

@@ -22,6 +22,7 @@ use crate::close::Close;
 use crate::handler::Service;
 use crate::limits::Limits;
 use crate::mode::Mode;
+use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
 use crate::now::{self, NANOS_PER_MS};
 use crate::reactor::StopRequest;
@@ -111,7 +112,8 @@ impl<'a> World<'a> {
         guest.wire().connecting = Connecting::Pending;
         let mut queue = listener::lock(&self.server.queues[at]);
         if !queue.closed {
-            queue.waiting.push_back((guest.stream(), Peer::V4(address)));
+            let incoming = Incoming::new(Peer::V4(address), listener::address());
+            queue.waiting.push_back((guest.stream(), incoming));
             queue.edge = true;
             drop(queue);
             self.guests.push(guest);

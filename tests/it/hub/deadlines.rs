@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Handler, Limits, Mode, Notification, Peer, Server, Timeout};
+use socketserver::{Close, Context, Handler, Limits, Mode, Notification, Server, Timeout};
 
 use crate::support::handlers::{Echo, Log, Probe, Told, patient};
 use crate::support::real::{PATIENCE, Running, connect, read_to_end, soon, tcp};
@@ -329,10 +329,10 @@ fn outlives_its_deadline_on_a_worker() -> bool {
     let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(2)).limits(limits);
     let mut busy = connect(tcp(&server.addresses()[0]));
     busy.write_all(b"hello").unwrap();
-    let server = Running::start(server.service(move |_: &Peer| match first.take() {
+    let server = Running::serve(server, move |_| match first.take() {
         Some(blocks) => Box::new(blocks) as Box<dyn Handler>,
         None => Box::new(Echo),
-    }));
+    });
     let mut back = [0; 5];
     busy.read_exact(&mut back).unwrap();
     let sent = busy.write_all(b"work");

@@ -109,7 +109,7 @@ fn site() -> Web {
 fn a_route_may_answer_from_a_worker() {
     let mut site = site();
     for mut network in [Network::new(Limits::default()), Network::with_workers(Limits::default())] {
-        let client = network.connect(site.accept(&Peer::Unix).unwrap());
+        let client = network.connect(site.accept(Peer::Unix.into()).unwrap());
         for path in ["/sum", "/now", "/fails", "/now", "/panics", "/sum"] {
             network.send(client, format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
         }
@@ -156,9 +156,9 @@ fn no_more_is_done_at_once_than_there_are_workers() {
 
     let at_once = Arc::new(AtomicUsize::new(0));
     let limits = Limits::default().offload_workers(1);
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let service = move |_: &Peer| Counts(Arc::clone(&at_once));
-    let server = Running::start(server.service(service));
+    let server = Server::new().limits(limits);
+    let service = move |_| Counts(Arc::clone(&at_once));
+    let server = Running::start(server.listen("127.0.0.1:0", service).unwrap());
     let mut clients: Vec<_> = (0..20).map(|_| server.client()).collect();
     clients.iter_mut().for_each(|client| client.write_all(b"x").unwrap());
     for client in &mut clients {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socketserver::testkit::{Action, Network, Random, Script, Simulation, seeds};
-use socketserver::{Close, Context, Handler, Limits, Mode, Peer};
+use socketserver::{Close, Context, Handler, Limits, Mode};
 
 use crate::support::handlers::{Log, Probe, Told, patient};
 
@@ -142,6 +142,6 @@ impl Script for Fidget {
 fn a_new_timer_takes_the_place_of_one_that_rang_while_its_handler_was_away() {
     seeds(0..300, |seed| {
         let fidget = |random: &mut Random| Fidget { left: random.below(60) };
-        Simulation::new(seed).mode(Mode::Threads(1)).run(|_: &Peer| Restless, fidget);
+        Simulation::new(seed).mode(Mode::Threads(1)).run(|_| Restless, fidget);
     });
 }

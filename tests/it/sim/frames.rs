@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use socketserver::testkit::{Random, Simulation, seeds};
-use socketserver::{Close, Context, Handler, Limits, Mode, Peer};
+use socketserver::{Close, Context, Handler, Limits, Mode};
 
 use crate::sim::echo::{Talker, bytes};
 use crate::support::handlers::Lines;
@@ -108,7 +108,7 @@ fn each_message_is_answered_once_and_in_order() {
             .pending_input(PENDING)
             .output_low(output_low)
             .output_high(output_high);
-        let service = move |_: &Peer| Backwards {
+        let service = move |_| Backwards {
             random: Random::new(random.below(1 << 30) as u64),
             rest: (Vec::new(), 0),
         };
@@ -128,6 +128,6 @@ fn who_stopped_at_a_full_output_goes_on_when_a_worker_brings_it_back() {
             let to_say = lines.chunks(300).map(<[u8]>::to_vec).collect();
             Talker::new(to_say, lines)
         };
-        Simulation::new(seed).limits(limits).mode(Mode::Threads(1)).run(|_: &Peer| Lines, talker);
+        Simulation::new(seed).limits(limits).mode(Mode::Threads(1)).run(|_| Lines, talker);
     });
 }

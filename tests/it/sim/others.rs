@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
 use socketserver::{
-    Address, Close, Context, Destination, Handler, Id, Limits, Message, Mode, Notification, Peer,
+    Address, Close, Context, Destination, Handler, Id, Limits, Message, Mode, Notification,
     SlowConsumer, Topic,
 };
 
@@ -347,7 +347,7 @@ fn run(seed: u64) {
     };
     let reactors = if let Mode::Reactors(count) = mode { count } else { 1 };
     let shared = Shared::new(reactors);
-    let service = |_: &Peer| Called { by: None, shared: shared.clone() };
+    let service = |_| Called { by: None, shared: shared.clone() };
     let remotes = |_: &Destination, random: &mut Random| {
         (random.one_in(2)).then(|| Person::new(shared.clone(), drops, random))
     };

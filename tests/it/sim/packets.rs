@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use socketserver::testkit::{Action, End, Random, Script, Simulation, Trace, seeds};
-use socketserver::{Close, Context, Handler, Peer, Topic};
+use socketserver::{Close, Context, Handler, Topic};
 
 /// Sends the lines of a packet back, and publishes them to one of two topics, as A or B. Now and then it takes a rest in
 /// the middle of a packet.
@@ -134,7 +134,7 @@ impl Script for Caller {
 
 fn run(seed: u64) -> Trace {
     let mut number = seed;
-    let service = move |_: &Peer| {
+    let service = move |_| {
         number += 1;
         Member::new(number)
     };

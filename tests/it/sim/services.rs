@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use socketserver::Peer;
 use socketserver::services::chat::Chat;
 use socketserver::services::session::Session;
 use socketserver::services::web::Web;
@@ -132,7 +131,7 @@ fn a_session_answers_each_line() {
         }
         Talker::new(to_say, expected.into_bytes())
     };
-    seeds(0..200, |seed| drop(Simulation::new(seed).run(|_: &Peer| Session::new(), client)));
+    seeds(0..200, |seed| drop(Simulation::new(seed).run(|_| Session::new(), client)));
 }
 
 /// Says numbered lines, and hears those of others in their order.
