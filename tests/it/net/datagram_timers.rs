@@ -40,7 +40,7 @@ impl DatagramHandler for Ticker {
 
 #[test]
 fn a_handler_sends_without_being_asked() -> std::io::Result<()> {
-    let server = Server::bind("udp:127.0.0.1:0")?.datagrams(Ticker::default());
+    let server = Server::new().listen_datagrams("udp:127.0.0.1:0", Ticker::default())?;
     let address = server.addresses()[0].to_string();
     let handle = server.handle();
     let thread = std::thread::spawn(|| server.run());
