@@ -24,9 +24,9 @@ thread_local! {
 }
 
 /// Which route it is, and its arguments.
-fn tell<'r>(route: &str, request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
-    let (one, two) = (request.param("one"), request.param("two"));
-    reply.text(&format!("{:?}", (route, one, two, request.query_param("q"))))
+fn tell(route: &str, request: &Request<'_>, reply: Reply<'_>) -> Answered {
+    let [one, two] = ["one", "two"].map(|name| request.param(name).as_str());
+    reply.text(format!("{:?}", (route, one, two, request.query_param("q").as_str())))
 }
 
 /// Asks for a target, in one piece and in several, and works out what the answer must be.

@@ -93,13 +93,13 @@ fn what_handlers_repeat_of_their_peers_is_escaped() {
 /// A web service whose routes fail with what they were asked for.
 fn web() -> impl Service {
     Web::new()
-        .any("/fail/{text}", |request, _| Err(request.param("text").unwrap_or_default().into()))
-        .any("/panic/{text}", |request, _| panic!("{}", request.param("text").unwrap_or_default()))
-        .any("/header", |request, _| Err(request.header("x-text").unwrap_or_default().into()))
+        .any("/fail/{text}", |request, _| Err(request.param("text").unwrap_or("").into()))
+        .any("/panic/{text}", |request, _| panic!("{}", request.param("text").unwrap_or("")))
+        .any("/header", |request, _| Err(request.header("x-text").unwrap_or("").into()))
         .any("/body", |request, _| Err(String::from_utf8_lossy(request.body()).into()))
         .any("/offload/{text}", |request, reply| {
-            let text = request.param("text").unwrap_or_default().to_owned();
-            reply.offload("text/plain", move || Err(text.into()))
+            let text = request.param("text").unwrap_or("").to_owned();
+            reply.offload(move || Err(text.into()))
         })
 }
 

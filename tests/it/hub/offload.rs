@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use socketserver::services::web::Web;
+use socketserver::services::web::{Response, Web};
 use socketserver::testkit::Network;
 use socketserver::{Close, Context, Handler, Limits, Notification, Peer, Server, Service};
 
@@ -96,12 +96,12 @@ fn workers_have_only_so_much_to_do_at_once() {
 fn site() -> Web {
     Web::new()
         .get("/sum", |_, reply| {
-            reply.offload("text/plain", || Ok((1..=100).sum::<u32>().to_string().into_bytes()))
+            reply.offload(|| Ok(Response::new(200).text((1..=100).sum::<u32>().to_string())))
         })
         .get("/fails", |_, reply| {
-            reply.offload("text/plain", || Ok(std::fs::read("/no/such/file")?))
+            reply.offload(|| Ok(Response::new(200).text(std::fs::read_to_string("/no/such/file")?)))
         })
-        .get("/panics", |_, reply| reply.offload("text/plain", || panic!("asked to")))
+        .get("/panics", |_, reply| reply.offload(|| panic!("asked to")))
         .get("/now", |_, reply| reply.text("now"))
 }
 
