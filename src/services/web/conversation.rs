@@ -68,10 +68,10 @@ impl<S> Conversation<S> {
         let (is_wanted, limit) = match intake {
             Ok(Intake::Wanted { limit }) => (true, limit),
             Ok(Intake::Unwanted { limit }) => (false, limit),
-            // What comes after this answer may be the body, so the connection ends.
             Ok(Intake::Refused(response)) => {
                 let draft = self.draft(&head.closing(), cx);
-                return self.send(head, draft, Ok(response), cx);
+                self.send(head, draft, Ok(response), cx)?;
+                return self.end_before_body();
             }
             Err(said) => return self.send_panic(head, &said, cx),
         };
@@ -80,9 +80,9 @@ impl<S> Conversation<S> {
         }
         if head.expects_continue() {
             if !is_wanted {
-                // It need not send the body: this is the answer. If it has sent it, the body is
-                // not a request, so the connection ends.
-                return self.answer(&head.closing(), &[], cx);
+                // It need not send the body: this is the answer.
+                self.answer(&head.closing(), &[], cx)?;
+                return self.end_before_body();
             }
             cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
@@ -92,6 +92,16 @@ impl<S> Conversation<S> {
             self.watch_body(cx);
         }
         Ok(())
+    }
+
+    /// After an answer that came before the body: what follows may be the body and is not a request, so
+    /// the connection ends, and lingers.
+    fn end_before_body(&self) -> Result<(), Close> {
+        match self.doing {
+            Doing::Nothing => Err(Close::Done),
+            // It ends after the answer.
+            _ => Ok(()),
+        }
     }
 
     /// Sets the timer for the body that is coming, or refuses it if it is late.
@@ -251,7 +261,7 @@ impl<S> Conversation<S> {
     ) -> Result<(), Close> {
         let peer = cx.peer();
         let failure = Failure::internal(format!("panicked: {said}"));
-        let draft = self.draft(&head.closing(), cx);
+        let mut draft = self.draft(&head.closing(), cx);
         // The code that answers failures may panic, too.
         let finished = panics::catch(|| self.site.finish(head, peer, Err(failure)));
         let response = finished.unwrap_or_else(|said| {
@@ -259,7 +269,8 @@ impl<S> Conversation<S> {
             site::note(head, peer, &failure);
             scope::plain(&failure)
         });
-        self.write(draft, response, cx);
+        // An answer in pieces would need the connection for longer.
+        drop(draft.write_response(cx.out(), response));
         Err(Close::Panicked)
     }
 

@@ -166,14 +166,6 @@ fn head_with_a_body_that_is_refused_is_answered_without_one() {
 }
 
 #[test]
-fn a_later_route_replaces_an_earlier_one() {
-    let web = Web::new()
-        .get("/x", |_, reply| reply.text("first"))
-        .get("/x", |_, reply| reply.text("second"));
-    assert_eq!(one(web, "GET", "/x").text(), "second");
-}
-
-#[test]
 fn a_service_without_routes_finds_nothing() {
     assert_eq!(one(Web::new(), "GET", "/").status, 404);
 }
