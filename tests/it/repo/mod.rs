@@ -1,4 +1,6 @@
 //! The sources and the documents.
 
 pub(crate) mod docs;
+pub(crate) mod features;
+pub(crate) mod public_api;
 pub(crate) mod tidy;

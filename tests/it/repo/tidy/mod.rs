@@ -7,10 +7,10 @@
 mod cycles;
 mod documents;
 mod layers;
-mod mentions;
+pub(crate) mod mentions;
 mod methods;
 mod report;
-mod source;
+pub(crate) mod source;
 mod texts;
-mod tree;
+pub(crate) mod tree;
 mod words;
