@@ -72,7 +72,7 @@
 //! connection that ends, at level debug if nothing is wrong on this side, else warn. A record is one
 //! line, whatever peers send. [`ServerHandle::metrics`] tells the same in numbers.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The documents are those of all features: what a feature adds is linked to without asking.
+// The documents are written for all features: they link to items of each.
 #![cfg_attr(
     not(all(feature = "http", feature = "processes", feature = "signals", feature = "testkit")),
     allow(rustdoc::broken_intra_doc_links, reason = "the target may be of a feature that is off")

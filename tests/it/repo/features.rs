@@ -1,4 +1,4 @@
-//! The features in `Cargo.toml`, and what `src/lib.rs` says of them.
+//! The features in `Cargo.toml`, and their list in `src/lib.rs`.
 
 use std::collections::BTreeSet;
 

@@ -3,4 +3,5 @@
 pub(crate) mod docs;
 pub(crate) mod features;
 pub(crate) mod public_api;
+pub(crate) mod releases;
 pub(crate) mod tidy;

@@ -1,4 +1,4 @@
-//! An allocator that counts what one thread asks of it.
+//! An allocator that counts the calls of one thread.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -13,7 +13,7 @@ static BYTES: AtomicI64 = AtomicI64::new(0);
 
 pub(crate) struct Counter;
 
-/// What has been counted so far.
+/// The counts so far.
 pub(crate) struct Count {
     pub(crate) allocations: i64,
     /// Those that are allocated and not given back.

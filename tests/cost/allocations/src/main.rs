@@ -1,5 +1,5 @@
-//! Counts what a request to the web service and a connection allocate, and what an idle connection
-//! keeps. Prints a name and a figure a line. Only the thread of the server is counted.
+//! Counts the allocations of a request to the web service and of a connection, and the bytes of an
+//! idle connection. Prints a name and a figure a line. Only the thread of the server is counted.
 
 mod counter;
 
@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = thread::spawn(move || serve(&sender));
     let (address, handle) = receiver.recv()?;
 
-    // The first connection makes what all of them share, the first 256 grow the tables.
+    // The first connection allocates for all of them, the first 256 grow the tables.
     close(open(&address, 1)?, &handle);
     let small = counter::count();
     let clients = open(&address, CONNECTIONS)?;

@@ -1,6 +1,6 @@
 //! Every public item whose use is not plain has an example in its documents, or a link to an item that
-//! has one. Fields, variants and getters are plain. What the example of its type or module uses has an
-//! example there.
+//! has one. Fields, variants and getters are plain. An item that the example of
+//! its type or module uses is shown there.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ fn has_example(docs: &str) -> bool {
     !examples(docs).is_empty()
 }
 
-/// The last names of what `docs` links to.
+/// The last names of the links in `docs`.
 fn links(docs: &str) -> impl Iterator<Item = &str> {
     let targets = docs.split('[').skip(1).filter_map(|rest| {
         let (text, after) = rest.split_once(']')?;

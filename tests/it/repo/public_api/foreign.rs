@@ -10,7 +10,7 @@ use super::walk::public_items;
 use crate::repo::tidy::mentions;
 use crate::repo::tidy::tree::{Tree, planted};
 
-/// What the interface may name, besides `std`.
+/// The items that the interface may name, besides those of `std`.
 const ALLOWED: &[&str] =
     &["http::HeaderName", "http::HeaderValue", "http::Method", "http::StatusCode", "http::header"];
 

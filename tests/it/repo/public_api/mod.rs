@@ -22,7 +22,7 @@ const FILE: &str = "docs/public-api.txt";
 /// How to take the sources for right.
 const UPDATE: &str = "UPDATE=1 cargo test --test it repo::public_api";
 
-/// Compares a file of the repository with what it should be, or writes it if that is asked for.
+/// Compares a file of the repository with its proper lines, or writes them into it if `UPDATE` is set.
 fn hold_against(file: &str, lines: &BTreeSet<String>) {
     let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
     if std::env::var_os("UPDATE").is_some() {

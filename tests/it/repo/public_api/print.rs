@@ -38,7 +38,7 @@ fn add(text: &mut String, tokens: TokenStream) {
                 continue;
             }
             word => {
-                // Nothing stands between a word and what opens it or leads it in.
+                // Nothing stands between a word and the mark that opens it or leads it in.
                 let is_led = text
                     .ends_with(['(', '[', '<', '&', '\'', '#', '!', '?', '*', '.', ' '])
                     || text.ends_with("::");

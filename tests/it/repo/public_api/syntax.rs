@@ -1,4 +1,4 @@
-//! What the syntax tree says of one item: its attributes, its visibility, its shape.
+//! Properties of one item in the syntax tree: its attributes, its visibility, its shape.
 
 use syn::{Attribute, FnArg, Item, Meta, Visibility};
 

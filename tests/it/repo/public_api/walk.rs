@@ -114,7 +114,7 @@ impl Walk<'_> {
                         let name = print(&item.mac.path);
                         assert!(
                             MACROS.contains(&&*name),
-                            "{}: what does `{name}!` make public? See {}",
+                            "{}: which public items does `{name}!` make? See {}",
                             module.file,
                             file!()
                         );
@@ -232,7 +232,7 @@ impl Walk<'_> {
             return;
         }
         let exports_of_trait = self.exports(at, name);
-        // What is implemented for all types is a property of the trait.
+        // An implementation for all types is a property of the trait.
         let exports = if own.is_empty() { exports_of_trait } else { own };
         let mut signature = print(name.segments.last().unwrap());
         let is_simple = item.generics.params.is_empty() && item.generics.where_clause.is_none();
@@ -306,7 +306,8 @@ impl Walk<'_> {
         self.found.push(ApiItem { path, kind, signature, features, ..ApiItem::default() });
     }
 
-    /// Adds an item with its documents and attributes. `names` is what may name other crates' items.
+    /// Adds an item with its documents and attributes. `names` is the part that may name items of other
+    /// crates.
     fn documented(
         &mut self,
         at: usize,
@@ -335,7 +336,7 @@ impl Walk<'_> {
     }
 }
 
-/// Prints a function without what concerns its body only.
+/// Prints a function without the parts that concern only its body.
 fn function(signature: &syn::Signature) -> String {
     let text = print(signature).replace("(mut ", "(").replace(", mut ", ", ");
     text.strip_prefix("fn ").unwrap_or(&text).to_owned()
@@ -350,7 +351,7 @@ fn below(export: &Export, name: &str, attributes: &[Attribute]) -> Export {
     Export { path, ..below_none(export, attributes) }
 }
 
-/// The export itself, if what stands there needs features of its own.
+/// The export itself, with the features that something there needs.
 fn below_none(export: &Export, attributes: &[Attribute]) -> Export {
     let mut features = [&*export.features, &features_of(attributes)].concat();
     features.sort();
