@@ -1,4 +1,4 @@
-//! How addresses and peers are written.
+//! The text forms of addresses and peers.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ fn every_form_is_understood_and_written_the_same() {
 }
 
 #[test]
-fn what_is_no_address_is_told_in_one_line() {
+fn an_invalid_address_is_reported_in_one_line() {
     for text in [
         "",
         ":",
@@ -54,7 +54,7 @@ fn what_is_no_address_is_told_in_one_line() {
 }
 
 #[test]
-fn an_address_of_reliable_datagrams_is_refused_with_what_to_write_instead() {
+fn an_address_of_reliable_datagrams_is_refused_with_an_alternative() {
     for text in ["rdm:127.0.0.1:80", "rdm:[::1]:80", "rdm:/run/a.sock", "rdm:"] {
         let expected = format!(
             "'{text}' is no address: no system has SOCK_RDM for IP or Unix sockets: write udp:ADDR \

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::net::datagrams::echo;
 use crate::support::real::{PATIENCE, Running, soon};
 
-/// A folder with the server's socket in it and room for those of clients.
+/// A folder for the sockets of the server and the clients.
 struct Place(TempDir);
 
 impl Place {
@@ -70,7 +70,7 @@ fn datagrams_of_any_size_come_back_whole() {
 }
 
 #[test]
-fn one_that_is_too_long_is_lost_and_not_cut() {
+fn a_datagram_that_is_too_long_is_dropped_and_not_truncated() {
     let place = Place::new();
     let limits = Limits::default().datagram(100);
     let _server = Running::start(place.server().datagrams(echo).limits(limits));
@@ -91,7 +91,7 @@ fn a_send_buffer_bounds_the_answer() {
 }
 
 #[test]
-fn who_has_no_name_is_heard_and_not_answered() {
+fn a_peer_without_a_name_is_received_and_not_answered() {
     let place = Place::new();
     let (tell, told) = mpsc::channel();
     let handler = move |datagram: &[u8], cx: &mut DatagramContext<'_>| {
@@ -111,7 +111,7 @@ fn who_has_no_name_is_heard_and_not_answered() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_name_that_is_no_file_is_answered_too() {
+fn an_abstract_name_is_answered_too() {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::SocketAddr;
 
@@ -122,7 +122,7 @@ fn a_name_that_is_no_file_is_answered_too() {
     ping(&place.reach(UnixDatagram::bind_addr(&name).unwrap()), b"hello");
 }
 
-/// A client that sends and is not connected: for such ones the system keeps few datagrams
+/// A client that sends and is not connected. The system queues few datagrams for such sockets
 /// (net.unix.max_dgram_qlen).
 fn send_many(place: &Place, name: &str, count: usize) -> UnixDatagram {
     let client = UnixDatagram::bind(place.path(name)).unwrap();
@@ -135,7 +135,7 @@ fn send_many(place: &Place, name: &str, count: usize) -> UnixDatagram {
 }
 
 #[test]
-fn a_peer_that_reads_late_gets_all_and_holds_up_nobody() {
+fn a_peer_that_reads_late_gets_all_and_holds_up_no_other() {
     let place = Place::new();
     let _server = Running::start(place.server().datagrams(echo));
     let late = send_many(&place, "late", 600);
@@ -154,17 +154,18 @@ fn a_peer_that_never_reads_costs_a_bounded_queue() {
     let _server = Running::start(place.server().datagrams(echo));
     let silent = send_many(&place, "silent", 3_000);
     ping(&place.client("other"), b"still here");
-    // What the system and the server keep; the rest is lost.
+    // The system and the server queue some; the rest is lost.
     silent.set_nonblocking(true).unwrap();
     let kept = std::iter::from_fn(|| silent.recv(&mut [0; 9]).ok()).count();
     assert!(kept > 0 && kept < 3_000, "{kept}");
 }
 
 #[test]
-fn what_one_peer_holds_up_goes_on_when_it_leaves() {
+fn datagrams_held_up_by_one_peer_go_on_when_it_leaves() {
     let place = Place::new();
     let _server = Running::start(place.server().datagrams(echo));
-    // To a connected one the system delivers without end, on account of the server's buffer.
+    // To a connected socket the system delivers without limit, because they count for the buffer of
+    // the server.
     let silent = place.client("silent");
     for _ in 0..600 {
         silent.send(b"").unwrap();
@@ -179,7 +180,7 @@ fn what_one_peer_holds_up_goes_on_when_it_leaves() {
 fn a_peer_that_has_gone_is_not_the_end() {
     let place = Place::new();
     let server = place.server().datagrams(echo);
-    // Its file stays, its socket does not; and one whose file has gone as well.
+    // A file without its socket; and a socket without its file.
     place.client("gone").send(b"hello").unwrap();
     place.client("removed").send(b"hello").unwrap();
     std::fs::remove_file(place.path("removed")).unwrap();
@@ -197,7 +198,7 @@ fn the_file_comes_and_goes_with_its_server() {
     let server = Running::start(place.server().datagrams(echo));
     let client = place.client("client");
     ping(&client, b"hello");
-    // A live one is not replaced, by no kind of socket, nor disturbed by the attempt.
+    // A live socket is neither replaced, by any kind of socket, nor disturbed by the attempt.
     for kind in ["unixgram", "unix"] {
         let error = Server::bind(&*format!("{kind}:{}", path.display())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}");
@@ -226,7 +227,7 @@ fn mode_of(path: &Path) -> u32 {
 }
 
 #[test]
-fn the_file_has_the_mode_that_was_asked_for() {
+fn the_file_has_the_requested_mode() {
     for mode in [0o600, 0o660, 0o666] {
         let place = Place::new();
         let server = Server::bind(place.listen().mode(mode)).unwrap().datagrams(echo);

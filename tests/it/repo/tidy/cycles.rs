@@ -1,12 +1,13 @@
-//! No cycle of files: an item of one file never needs, through whatever other files, the file that
-//! uses it.
+//! No cycle of files: an item of one file never needs, directly or through other files, the file
+//! that uses it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::source::enforce;
 use super::tree::{Edge, Tree, planted};
 
-/// The one cycle that may be: a handler is handed a context, and by it can ask for another handler.
+/// The only permitted cycle: a handler gets a context, through which it can request another
+/// handler.
 const EXCEPTION: (&str, &str) = ("src/handler/context.rs", "src/handler/mod.rs");
 
 /// The files, and for each the uses of others.

@@ -1,5 +1,5 @@
 //! The paths that code mentions: in private `use` items, types, expressions, patterns, and in the
-//! tokens of macros. `mod` and `pub use` items mention nothing, nor do attributes and comments.
+//! tokens of macros. `mod` and `pub use` items, attributes and comments mention nothing.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -11,7 +11,7 @@ pub(super) struct Mention {
     pub(super) line: usize,
 }
 
-/// Returns what the items of one module mention, modules within it aside.
+/// Returns the mentions in the items of one module, without modules inside it.
 pub(super) fn of(items: &[Item]) -> Vec<Mention> {
     let mut collector = Collector(Vec::new());
     for item in items {
@@ -28,7 +28,8 @@ pub(super) fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Returns the paths that a `use` item imports: each with the name it gets, `*` for all of a module.
+/// Returns the paths that a `use` item imports, each with the name it gets: `*` for all items of a
+/// module.
 pub(super) fn imports(tree: &UseTree) -> Vec<(Vec<String>, String, usize)> {
     let mut found = Vec::new();
     add_imports(&mut found, &[], 0, tree);
@@ -88,7 +89,7 @@ impl Collector {
                         self.note(std::mem::take(&mut segments), line);
                         line = ident.span().start().line;
                     }
-                    // Fields and methods are no paths, lifetimes neither.
+                    // Fields, methods and lifetimes are not paths.
                     if !matches!(&*between, "." | "'") {
                         segments.push(ident.to_string());
                     }

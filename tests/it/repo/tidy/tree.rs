@@ -1,4 +1,4 @@
-//! The modules of the crate, and which item a path leads to. Re-exports are followed to the file
+//! The modules of the crate, and the items that paths lead to. Re-exports are followed to the file
 //! that defines the item. Knows no rule.
 
 use std::collections::{BTreeSet, HashMap};
@@ -22,7 +22,7 @@ pub(super) struct Module {
     globs: Vec<Vec<String>>,
 }
 
-/// What a name in a module stands for.
+/// The meaning of a name in a module.
 #[derive(Clone)]
 enum Name {
     Module(usize),
@@ -30,7 +30,7 @@ enum Name {
     Import(Vec<String>),
 }
 
-/// What a path leads to.
+/// The end of a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     Module(usize),
@@ -47,7 +47,7 @@ pub(super) struct Edge {
     pub(super) path: String,
 }
 
-/// How many re-exports a path may go through.
+/// The most re-exports that a path may go through.
 const DEPTH_MAX: usize = 16;
 
 impl Tree {
@@ -140,8 +140,8 @@ impl Tree {
         self.modules[module].names.entry(name).or_default().push(means);
     }
 
-    /// Returns what `path` leads to when it is written in `module`. Nothing for other crates, local
-    /// names and generic parameters.
+    /// Returns the items that `path` leads to when it is written in `module`: none for other
+    /// crates, local names and generic parameters.
     pub(super) fn resolve(&self, module: usize, path: &[String]) -> BTreeSet<Target> {
         self.walk(module, path, 0)
     }
@@ -165,7 +165,7 @@ impl Tree {
         found
     }
 
-    /// Goes on by one segment. What stands behind an item belongs to it: a variant, a method.
+    /// Follows one segment. A segment after an item belongs to it: a variant, a method.
     fn step(&self, target: Target, segment: &str, depth: usize) -> BTreeSet<Target> {
         match target {
             Target::Module(module) if segment == "super" => {
@@ -261,7 +261,7 @@ pub(super) fn planted(files: &[(&str, &str)]) -> Tree {
     Tree::new(&files)
 }
 
-/// What `file` uses, as `to:line`.
+/// The files that `file` uses, as `to:line`.
 fn uses(tree: &Tree, file: &str) -> Vec<String> {
     let edges = tree.edges().into_iter().filter(|edge| edge.from == file);
     edges.map(|edge| format!("{}:{}", edge.to, edge.line)).collect()
