@@ -1,4 +1,4 @@
-//! The `reactor_chat` example as people run it: many who talk at once, its options, its signals,
+//! The `reactor_chat` example as users run it: many concurrent members, its options, its signals,
 //! and the simple chat tool of the tutorial.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,14 +8,14 @@ use crate::support::real::{Example, read_to_end, run_example};
 
 const NAME: &str = "reactor_chat";
 
-/// Somebody in the chat, by their name.
+/// A member of the chat.
 struct Person {
     name: String,
     stream: BufReader<TcpStream>,
 }
 
 impl Person {
-    /// Comes in, and reads the greeting.
+    /// Connects, and reads the welcome.
     fn enter(example: &Example) -> Person {
         let mut person = Person { name: String::new(), stream: BufReader::new(example.client()) };
         let greeting = person.hear();
@@ -28,7 +28,7 @@ impl Person {
         self.stream.get_mut().write_all(text.as_bytes()).unwrap();
     }
 
-    /// The next line, whole.
+    /// Reads the next complete line.
     fn hear(&mut self) -> String {
         let mut line = String::new();
         self.stream.read_line(&mut line).unwrap();
@@ -48,12 +48,12 @@ impl Person {
 }
 
 #[test]
-fn each_of_a_thousand_lines_gets_to_everybody_else_once_and_in_order() {
+fn each_of_a_thousand_lines_reaches_all_others_once_and_in_order() {
     const PEOPLE: usize = 50;
     const LINES: usize = 20;
     let example = Example::start(NAME, &["--log", "off"]);
     let mut people: Vec<Person> = (0..PEOPLE).map(|_| Person::enter(&example)).collect();
-    // Once the last has come, nobody hears of newcomers any more.
+    // After the notice of the last member no more notices follow.
     let last = format!("* {} joined", people[PEOPLE - 1].name);
     people[..PEOPLE - 1].iter_mut().for_each(|person| person.until(&last));
     let names: Vec<String> = people.iter().map(|person| person.name.clone()).collect();
@@ -72,7 +72,7 @@ fn each_of_a_thousand_lines_gets_to_everybody_else_once_and_in_order() {
                 assert_eq!(text, format!("第{}句 of {name}\n", next[who]));
                 next[who] += 1;
             }
-            // An answer that comes next shows that nothing else was on its way.
+            // If the answer comes next, no other line was on its way.
             person.send("/nick \n");
             assert_eq!(person.hear(), "* a name needs at least one character\n");
             person
@@ -84,7 +84,7 @@ fn each_of_a_thousand_lines_gets_to_everybody_else_once_and_in_order() {
 }
 
 #[test]
-fn a_name_can_be_taken_again_once_its_owner_has_gone() {
+fn a_name_is_free_once_its_owner_has_left() {
     let example = Example::start(NAME, &["--log", "off"]);
     let mut one = Person::enter(&example);
     let mut two = Person::enter(&example);
@@ -104,7 +104,7 @@ fn a_name_can_be_taken_again_once_its_owner_has_gone() {
 }
 
 #[test]
-fn what_a_pipe_says_arrives() {
+fn the_lines_of_a_pipe_arrive() {
     let example = Example::start(NAME, &["--log", "off"]);
     let mut one = Person::enter(&example);
     let mut pipe = example.client();
@@ -118,7 +118,7 @@ fn what_a_pipe_says_arrives() {
 }
 
 #[test]
-fn a_signal_is_told_to_everybody_and_exits_0() {
+fn a_signal_is_reported_to_all_members_and_exits_0() {
     for signal in ["TERM", "INT"] {
         let example = Example::start(NAME, &[]);
         let mut people: Vec<Person> = (0..3).map(|_| Person::enter(&example)).collect();
@@ -139,7 +139,7 @@ fn the_client_of_the_tutorial_gets_its_one_answer() {
     for _ in 0..20 {
         let mut client = example.client();
         client.write_all(b"yaoyao").unwrap();
-        // Python's `recv(1024)`: one read has it all.
+        // Python's `recv(1024)`: one read returns all of it.
         let mut reply = [0; 1024];
         let len = client.read(&mut reply).unwrap();
         assert_eq!(std::str::from_utf8(&reply[..len]), Ok(TEXT));
@@ -192,7 +192,8 @@ fn bad_arguments_get_one_clear_line_and_exit_2() {
     }
 }
 
-/// What somebody hears who does not read while another says `lines` long lines, and then does.
+/// The lines received by a member that does not read while another one sends `lines` long lines,
+/// and then does; and true if it was closed.
 fn overslept(policy: &str, lines: usize) -> (Vec<usize>, bool) {
     let example = Example::start(NAME, &["--slow-consumer", policy, "--log", "off"]);
     let mut sleeper = Person::enter(&example);
@@ -201,10 +202,10 @@ fn overslept(policy: &str, lines: usize) -> (Vec<usize>, bool) {
     for n in 0..lines {
         talker.send(&format!("{n} {}\n", "x".repeat(4000)));
     }
-    // Its own answer shows that all lines before it have been dealt with.
+    // The answer shows that all lines before it have been handled.
     talker.send("/nick \n");
     talker.until("* a name needs at least one character");
-    // Who was closed meanwhile may learn it here or there.
+    // A closed client may notice it here or below.
     let _ = sleeper.stream.get_mut().write_all(b"/nick awake\n");
     let mut heard = Vec::new();
     loop {
@@ -222,8 +223,8 @@ fn overslept(policy: &str, lines: usize) -> (Vec<usize>, bool) {
 }
 
 #[test]
-fn the_policy_for_slow_consumers_is_the_one_that_was_asked_for() {
-    // More than the kernel and the server hold for one who does not read.
+fn the_policy_for_slow_consumers_is_that_of_the_option() {
+    // More than the kernel and the server buffer for a client that does not read.
     const LINES: usize = 5_000;
     for policy in ["drop-newest", "drop-oldest"] {
         let (heard, is_there) = overslept(policy, LINES);

@@ -1,5 +1,5 @@
-//! The `chat_client` and `session_client` examples as people run them, in front of small servers
-//! made of `std::net`.
+//! The `chat_client` and `session_client` examples as users run them, with small servers made of
+//! `std::net`.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -57,21 +57,21 @@ fn err(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
-/// Whether it ended well and without complaint.
+/// Returns true if it ended with success and printed no error.
 fn is_well(output: &Output) -> bool {
     output.status.code() == Some(0) && output.stderr.is_empty()
 }
 
-/// Ended with 1 and this one line.
+/// Checks that it ended with 1 and this line.
 fn failed_with(output: &Output, line: &str) {
     assert_eq!((output.status.code(), err(output)), (Some(1), &*format!("{line}\n")));
 }
 
 #[test]
-fn what_is_typed_goes_there_and_what_is_said_comes_out() {
+fn input_is_sent_and_output_is_printed() {
     let (address, server) = server(|mut stream| {
         stream.write_all("* 欢迎\n".as_bytes()).unwrap();
-        // The end of the input comes through, and the other direction stays open.
+        // The end of the input is passed on, and the other direction stays open.
         let heard = read_to_end(&mut stream);
         stream.write_all(b"goodbye\n\xff\x1b[1m").unwrap();
         heard
@@ -79,12 +79,12 @@ fn what_is_typed_goes_there_and_what_is_said_comes_out() {
     let output = run(CHAT, &[&address], "hello\nno line end");
     assert_eq!(server.join().unwrap(), b"hello\nno line end");
     assert!(is_well(&output), "{output:?}");
-    // A pipe gets the bytes as they are.
+    // A pipe gets the bytes unchanged.
     assert_eq!(output.stdout, ["* 欢迎\n".as_bytes(), b"goodbye\n\xff\x1b[1m"].concat());
 }
 
 #[test]
-fn a_server_that_closes_ends_the_chat_while_nobody_types() {
+fn a_server_that_closes_ends_an_idle_chat() {
     let (address, server) = server(|mut stream| stream.write_all(b"closed for today\n").unwrap());
     let (child, stdin) = start(CHAT, &[&address]);
     let output = output_of(child);
@@ -115,10 +115,10 @@ fn a_huge_input_passes_and_is_not_kept() {
     assert_eq!(server.join().unwrap(), SIZE);
 }
 
-/// A server that does not read holds the input up in the pipe, not in the client.
+/// A server that does not read blocks the input in the pipe, not in the client.
 #[test]
 #[cfg(target_os = "linux")]
-fn input_that_nobody_reads_waits_outside() {
+fn unread_input_waits_outside_the_client() {
     let (go, going) = std::sync::mpsc::channel::<()>();
     let (address, server) = server(move |mut stream| {
         going.recv_timeout(PATIENCE).unwrap();
@@ -153,7 +153,7 @@ fn input_that_nobody_reads_waits_outside() {
 
 #[test]
 fn once_prints_the_answer_and_ends() {
-    // The server of the tutorial: one answer to whatever comes, and the end.
+    // The server of the tutorial: one answer to any input, and the end.
     let (address, tutorial) = server(|mut stream| {
         let mut heard = [0; 1024];
         let len = stream.read(&mut heard).unwrap();
@@ -165,7 +165,7 @@ fn once_prints_the_answer_and_ends() {
     assert!(is_well(&output), "{output:?}");
     assert_eq!(out(&output), "不要回答");
 
-    // One that stays open, and would go on: what comes until it falls silent is the answer.
+    // A server that stays open and would go on: the output until a pause is the answer.
     let (address, stays) = server(|mut stream| {
         stream.write_all(b"* welcome\n").unwrap();
         stream.read_exact(&mut [0; 3]).unwrap();
@@ -200,9 +200,9 @@ fn no_answer_is_a_failure() {
 }
 
 #[test]
-fn a_reader_that_leaves_ends_a_client_quietly() {
-    // It does not read either. What is typed stays below the mark above which the client would
-    // not read on, and so not notice that nobody reads what it prints.
+fn a_closed_standard_output_ends_a_client_quietly() {
+    // It does not read either. The input stays below the watermark above which the client would
+    // stop reading, and so not notice that its output is not read.
     let (address, server) = server(|mut stream| while stream.write_all(b"line\n").is_ok() {});
     let (mut child, mut stdin) = start(CHAT, &[&address]);
     let typist = spawn(move || {
@@ -239,7 +239,7 @@ fn an_output_that_fails_is_told() {
 }
 
 #[test]
-fn an_input_that_cannot_be_read_is_told() {
+fn an_input_that_cannot_be_read_is_reported() {
     let (address, server) = server(|mut stream| read_to_end(&mut stream));
     let folder = File::open(tempfile::tempdir().unwrap().path()).unwrap();
     let output = run_to_end(Command::new(example_path(CHAT)).arg(&address).stdin(folder));
@@ -250,12 +250,12 @@ fn an_input_that_cannot_be_read_is_told() {
 }
 
 #[test]
-fn servers_that_are_not_there_get_one_line_and_exit_1() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+fn a_missing_server_is_one_line_and_exit_1() {
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
-    let path = format!("unix:{}", folder.path().join("nobody").display());
+    let path = format!("unix:{}", folder.path().join("missing").display());
     for name in [CHAT, SESSION] {
-        for address in [&*nobody, "nonexistent.invalid:1", &path] {
+        for address in [&*unused, "nonexistent.invalid:1", &path] {
             let output = run_example(name, &[address]);
             assert_eq!(output.status.code(), Some(1), "{output:?}");
             assert!(err(&output).starts_with(&format!("cannot connect to {address}: ")));
@@ -265,7 +265,7 @@ fn servers_that_are_not_there_get_one_line_and_exit_1() {
 }
 
 #[test]
-fn a_server_that_is_lost_gets_one_line_and_exit_1() {
+fn a_lost_server_is_one_line_and_exit_1() {
     for name in [CHAT, SESSION] {
         let (address, server) = server(|mut stream| {
             stream.write_all(b"hello").unwrap();
@@ -281,7 +281,7 @@ fn a_server_that_is_lost_gets_one_line_and_exit_1() {
     }
 }
 
-/// The session server of the tutorial: what one read gives is a command. Returns what it was sent.
+/// The session server of the tutorial: one read is a command. Returns the commands.
 fn tutorial(mut stream: TcpStream) -> Vec<String> {
     stream.write_all(GREETING.as_bytes()).unwrap();
     let mut commands = Vec::new();
@@ -329,7 +329,7 @@ fn the_end_of_the_input_ends_a_session() {
 #[test]
 fn a_character_in_two_pieces_is_printed_whole() {
     let (address, server) = server(|mut stream| {
-        // Each byte is a read of its own, as far as it can be made sure of.
+        // Each byte arrives in a separate read, as far as that can be ensured.
         SockRef::from(&stream).set_tcp_nodelay(true).unwrap();
         for byte in "我".as_bytes() {
             stream.write_all(&[*byte]).unwrap();
@@ -344,7 +344,7 @@ fn a_character_in_two_pieces_is_printed_whole() {
 }
 
 #[test]
-fn a_server_that_ends_the_session_is_told_at_the_prompt() {
+fn a_server_that_ends_the_session_is_reported_at_the_prompt() {
     let (address, server) = server(|mut stream| stream.write_all(b"bye\r\n").unwrap());
     let (child, stdin) = start(SESSION, &[&address]);
     let output = output_of(child);
@@ -355,7 +355,7 @@ fn a_server_that_ends_the_session_is_told_at_the_prompt() {
 }
 
 #[test]
-fn what_comes_at_the_prompt_waits_for_the_next_answer() {
+fn output_at_the_prompt_waits_for_the_next_answer() {
     let (typed, is_typed) = std::sync::mpsc::channel();
     let (address, server) = server(move |mut stream| {
         stream.write_all(b"one").unwrap();
@@ -396,7 +396,7 @@ fn clients_connect_to_unix_sockets() {
 }
 
 #[test]
-fn help_that_nobody_reads_is_no_panic() {
+fn help_to_a_closed_pipe_does_not_panic() {
     for name in [CHAT, SESSION, "reactor_web"] {
         let (out, reader) = UnixStream::pair().unwrap();
         drop(reader);

@@ -1,4 +1,4 @@
-//! The `echo` example as people run it, on every kind of address.
+//! The `echo` example as users run it, on every kind of address.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -89,7 +89,7 @@ fn serve_every_kind_of_address(arguments: &[&str]) {
 }
 
 #[test]
-fn what_was_sent_before_the_end_comes_back_before_the_end() {
+fn input_before_the_end_comes_back_before_the_end() {
     let example = Example::start(NAME, &["--log", "off"]);
     let mut client = example.client();
     client.write_all(b"hello").unwrap();
@@ -120,7 +120,7 @@ fn its_default_and_all_its_options_are_in_the_help() {
     }
 }
 
-/// The one line on standard error, and nothing on standard output.
+/// Returns the only line on standard error; standard output must be empty.
 fn refused(name: &str, bind: &str, code: i32) -> String {
     let output = run_example(name, &["--bind", bind]);
     let said = String::from_utf8(output.stderr).unwrap();
@@ -130,7 +130,7 @@ fn refused(name: &str, bind: &str, code: i32) -> String {
 }
 
 #[test]
-fn what_cannot_be_served_is_told_in_one_line() {
+fn an_address_that_cannot_be_served_is_reported_in_one_line() {
     assert!(refused(NAME, "udp:localhost:7007", 2).contains("'udp:localhost:7007' has a name"));
     assert!(refused(NAME, "udp:127.0.0.1", 2).contains("has no port"));
     assert!(refused("reactor_web", "udp:127.0.0.1:0", 2).contains("is for datagrams"));

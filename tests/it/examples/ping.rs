@@ -1,4 +1,4 @@
-//! The `ping` example: which packets it takes for answers, and the program as people run it.
+//! The `ping` example: the packets that it accepts as answers, and the program as users run it.
 
 use std::net::UdpSocket;
 use std::process::Output;
@@ -10,15 +10,15 @@ use crate::support::real::run_example;
 const OURS: Echo = Echo { version: Version::V4, id: 0x1234, token: 0x0102_0304_0506_0708 };
 const OURS_V6: Echo = Echo { version: Version::V6, ..OURS };
 
-/// The sum of RFC 1071 over a packet with its checksum in it is all ones.
+/// The sum of RFC 1071 over a packet that includes its checksum is all ones.
 fn is_summed(icmp: &[u8]) -> bool {
     let sum: u32 =
         icmp.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum::<u32>();
     (sum & 0xffff) + (sum >> 16) == 0xffff
 }
 
-/// What the other end makes of a request: another type, and of ICMPv4 another checksum (RFC 1624:
-/// the type is 8 less, so the sum is 0x0800 more).
+/// The answer of the other end to a request: another type, and with ICMPv4 another checksum (RFC
+/// 1624: the type is 8 less, so the sum is 0x0800 more).
 fn answered(echo: Echo, sequence: u16) -> Vec<u8> {
     let mut icmp = echo.request(sequence);
     match echo.version {
@@ -34,7 +34,7 @@ fn answered(echo: Echo, sequence: u16) -> Vec<u8> {
     icmp
 }
 
-/// Behind a header of IPv4 with so many words.
+/// The packet after a header of IPv4 of this many words.
 fn in_ipv4(icmp: &[u8], words: u8) -> Vec<u8> {
     let mut packet = vec![0; usize::from(words) * 4];
     packet[0] = 4 << 4 | words;
@@ -44,12 +44,12 @@ fn in_ipv4(icmp: &[u8], words: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_request_is_what_the_standard_says() {
+fn a_request_is_as_in_the_standard() {
     let request = OURS.request(0x0a0b);
     assert_eq!((request[..2].to_vec(), request.len()), (vec![8, 0], 8 + DATA));
     assert_eq!(request[4..8], [0x12, 0x34, 0x0a, 0x0b]);
     assert!(is_summed(&request));
-    // The kernel puts the checksum of ICMPv6 in.
+    // The kernel inserts the checksum of ICMPv6.
     assert_eq!(OURS_V6.request(1)[..4], [128, 0, 0, 0]);
 }
 
@@ -66,10 +66,10 @@ fn an_answer_to_a_request_of_ours_is_taken() {
 }
 
 #[test]
-fn everything_else_is_not() {
+fn other_packets_are_not_taken() {
     let good = in_ipv4(&answered(OURS, 7), 5);
     let others = [
-        // Our own request, which loopback shows us; those of others.
+        // Its own request, which loopback returns; and answers to other programs.
         in_ipv4(&OURS.request(7), 5),
         in_ipv4(&answered(Echo { id: 0x1235, ..OURS }, 7), 5),
         in_ipv4(&answered(Echo { token: 1, ..OURS }, 7), 5),
@@ -80,7 +80,7 @@ fn everything_else_is_not() {
         assert_eq!(OURS.answer(&packet), None, "{packet:?}");
     }
     assert_eq!(OURS_V6.answer(&OURS_V6.request(7)), None);
-    // Cut short anywhere; a bit turned over anywhere behind the header of IP.
+    // Truncated anywhere; a bit flipped anywhere after the header of IP.
     for len in 0..good.len() {
         assert_eq!(OURS.answer(&good[..len]), None, "{len}");
     }
@@ -152,7 +152,7 @@ fn bad_arguments_get_one_clear_line_and_exit_2() {
 }
 
 #[test]
-fn a_host_that_is_none_is_told_in_one_line() {
+fn an_invalid_host_is_reported_in_one_line() {
     for host in ["not a host", "two\nlines", "127.0.0.1:80"] {
         let (code, out, error) = ping(&[host]);
         assert_eq!((code, out.as_str()), (Some(1), ""), "{host}: {error}");
@@ -162,8 +162,8 @@ fn a_host_that_is_none_is_told_in_one_line() {
 }
 
 #[test]
-fn a_host_that_says_nothing_is_exit_1() {
-    // An address for documentation (RFC 5737). Where nobody routes it, the system says so.
+fn a_host_that_does_not_answer_is_exit_1() {
+    // An address for documentation (RFC 5737). If it is not routed, the system reports that.
     let reach = UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.connect("198.51.100.1:9"));
     let (code, out, error) = ping(&["--count", "1", "--timeout", "0", "198.51.100.1"]);
     assert_eq!(code, Some(1));

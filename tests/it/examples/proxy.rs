@@ -1,5 +1,5 @@
-//! The `tcp_proxy` example as people run it: both directions with ends of their own, sides that
-//! fail or vanish, and memory that does not grow with what is carried.
+//! The `tcp_proxy` example as users run it: independent ends of both directions, sides that fail or
+//! vanish, and memory that does not grow with the traffic.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -20,14 +20,14 @@ fn proxy() -> (Example, TcpListener) {
     (Example::start(NAME, &["--to", &to, "--log", "debug"]), back)
 }
 
-/// A client of the proxy, and what it is connected to.
+/// A client of the proxy, and the upstream connection that belongs to it.
 fn pair(proxy: &Example, back: &TcpListener) -> (TcpStream, TcpStream) {
     let front = proxy.client();
     let back = accept(back);
     (front, back)
 }
 
-/// Ends a connection so that the other side is told of an error, not of an end.
+/// Closes a connection with a reset.
 fn reset(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
@@ -41,7 +41,7 @@ fn each_direction_ends_by_itself() {
         first.write_all(b"question").unwrap();
         first.shutdown(Shutdown::Write).unwrap();
         assert_eq!(read_to_end(&mut second), b"question");
-        // The other direction is open, for as long as it likes.
+        // The other direction stays open without a time limit.
         for _ in 0..3 {
             second.write_all(b"answer").unwrap();
             let mut heard = [0; 6];
@@ -54,7 +54,7 @@ fn each_direction_ends_by_itself() {
 }
 
 #[test]
-fn what_was_sent_before_the_back_side_was_there_is_carried() {
+fn input_before_the_upstream_connection_is_carried() {
     let (proxy, listener) = proxy();
     let mut front = proxy.client();
     front.write_all(b"early").unwrap();
@@ -70,7 +70,7 @@ fn clients_of_a_server_that_refuses_are_closed_and_it_is_logged() {
     drop(listener);
     assert_eq!(read_to_end(&mut proxy.client()), b"");
     proxy.until_logged(&format!("cannot connect to {address}: "));
-    // It may come back.
+    // The server may start again.
     let listener = TcpListener::bind(address).unwrap();
     let (mut front, mut back) = pair(&proxy, &listener);
     back.write_all(b"here again").unwrap();
@@ -94,7 +94,7 @@ fn until_over(stream: &mut TcpStream) {
 }
 
 #[test]
-fn a_side_that_vanishes_takes_the_other_along() {
+fn a_side_that_vanishes_ends_the_other() {
     let (proxy, listener) = proxy();
     for front_vanishes in [true, false] {
         let (mut front, mut back) = pair(&proxy, &listener);
@@ -107,14 +107,14 @@ fn a_side_that_vanishes_takes_the_other_along() {
 }
 
 #[test]
-fn a_front_that_has_gone_before_the_back_is_there_leaves_none() {
+fn a_client_that_has_closed_early_leaves_no_upstream_connection() {
     let (proxy, listener) = proxy();
     for _ in 0..50 {
         reset(proxy.client());
     }
     let mut front = proxy.client();
     front.write_all(b"me").unwrap();
-    // What was connected for the others ends without a word.
+    // The upstream connections of the others end without data.
     let mut stays = loop {
         let mut back = accept(&listener);
         match back.read_exact(&mut [0; 2]) {
@@ -130,7 +130,7 @@ fn a_front_that_has_gone_before_the_back_is_there_leaves_none() {
     assert_eq!(read_to_end(&mut front), b"and you");
 }
 
-/// What the process keeps in memory, in KiB.
+/// The resident memory of the process, in KiB.
 #[cfg(target_os = "linux")]
 fn resident_kib(proxy: &Example) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.child.id())).unwrap();
@@ -141,7 +141,7 @@ fn resident_kib(proxy: &Example) -> u64 {
 const PIECE: usize = 64 * 1024;
 const PIECES: u64 = 512;
 
-/// A piece of what is carried: no two are alike.
+/// A piece of the traffic: all pieces differ.
 fn piece(number: u64) -> Vec<u8> {
     number.to_be_bytes().repeat(PIECE / 8)
 }
@@ -162,7 +162,7 @@ fn receive_all(mut stream: TcpStream) {
     assert_eq!(read_to_end(&mut stream), b"");
 }
 
-/// 32 MiB each way at once; nobody reads until the writers are blocked.
+/// 32 MiB in each direction at once; reading begins when the writers are blocked.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_large_transfer_both_ways_waits_for_its_reader_and_not_in_memory() {
@@ -173,7 +173,7 @@ fn a_large_transfer_both_ways_waits_for_its_reader_and_not_in_memory() {
     let writers = [&front, &back].map(|stream| {
         let (mut stream, blocked) = (stream.try_clone().unwrap(), blocked.clone());
         std::thread::spawn(move || {
-            // Until the socket takes no more: then the proxy does not read either.
+            // Until the socket accepts no more, because the proxy does not read either.
             stream.set_nonblocking(true).unwrap();
             let (all, mut sent) = ((0..PIECES).flat_map(piece).collect::<Vec<u8>>(), 0);
             let mut refusals = 0;
@@ -187,7 +187,7 @@ fn a_large_transfer_both_ways_waits_for_its_reader_and_not_in_memory() {
                     }
                 }
             }
-            // The reader of this socket has the same mode, and begins after the word.
+            // The reader of this socket shares its mode, and begins after the message.
             stream.set_nonblocking(false).unwrap();
             blocked.send(sent).unwrap();
             stream.write_all(&all[sent..]).unwrap();
@@ -198,7 +198,7 @@ fn a_large_transfer_both_ways_waits_for_its_reader_and_not_in_memory() {
         let sent = is_blocked.recv_timeout(PATIENCE).unwrap();
         assert!(sent < PIECES as usize * PIECE, "nothing held it back");
     }
-    // Half a megabyte each way is what may be pending; the rest is how memory is handed out.
+    // Half a megabyte may be pending in each direction; the rest is overhead of the allocator.
     let grown = resident_kib(&proxy).saturating_sub(before);
     assert!(grown < 8 * 1024, "{grown} KiB more than before");
     let readers = [front, back].map(|stream| std::thread::spawn(|| receive_all(stream)));
@@ -225,14 +225,14 @@ fn many_transfers_at_once_arrive_whole() {
 }
 
 #[test]
-fn stopping_carries_on_what_is_being_carried() {
+fn stopping_completes_transfers_that_have_begun() {
     let (proxy, listener) = proxy();
     let (mut front, mut back) = pair(&proxy, &listener);
     front.write_all(b"hello").unwrap();
     back.read_exact(&mut [0; 5]).unwrap();
     proxy.signal("TERM");
     until_refused(front.peer_addr().unwrap());
-    // Those who came meanwhile are carried to here, where nobody would ever answer them.
+    // Connections made meanwhile are carried to this listener, which would never answer them.
     drop(listener);
     back.write_all(b"to the end").unwrap();
     drop(back);

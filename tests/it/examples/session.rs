@@ -1,5 +1,4 @@
-//! The `reactor_session` example as people run it, with the calls that clients of the tutorial
-//! make.
+//! The `reactor_session` example as users run it, with the calls of the tutorial's clients.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -9,22 +8,22 @@ use crate::support::real::{Example, read_to_end, run_example};
 
 const NAME: &str = "reactor_session";
 
-/// The service in the loop, and with calls that wait.
+/// The service in the loop, and with blocking handlers.
 const FORMS: [&[&str]; 2] = [&[], &["--blocking", "--workers", "50"]];
 
-/// Runs `check` with both, with these arguments besides.
+/// Runs `check` with both, with these additional arguments.
 fn in_both_forms(arguments: &[&str], check: impl Fn(Example)) {
     for form in FORMS {
         check(Example::start(NAME, &[form, arguments].concat()));
     }
 }
 
-/// Python's `recv(1024)`: what one read gives.
+/// Python's `recv(1024)`: the bytes of one read.
 fn recv(client: &mut TcpStream) -> String {
     let mut buffer = [0; 1024];
     let len = loop {
         match client.read(&mut buffer) {
-            // A signal that some other test is about, as may come to any thread.
+            // A signal of another test, which any thread may get.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             result => break result.unwrap(),
         }
@@ -32,8 +31,8 @@ fn recv(client: &mut TcpStream) -> String {
     String::from_utf8(buffer[..len].to_vec()).unwrap()
 }
 
-/// The client of the tutorial: it receives, then sends a command, and once more; after `exit` it
-/// leaves. The answers come back by themselves, each in one read.
+/// The client of the tutorial: it receives, then sends a command, and again; after `exit` it
+/// closes. Each answer comes in a separate read.
 fn tutorial(mut client: TcpStream, line_end: &str) {
     assert_eq!(recv(&mut client), GREETING);
     for (command, answer) in [("0", ZERO), ("你好", OTHER), ("0", ZERO), ("quit", OTHER)] {
@@ -54,7 +53,7 @@ fn the_client_of_the_tutorial_is_served_whatever_its_line_end() {
 }
 
 #[test]
-fn who_sent_lines_may_still_leave_without_one() {
+fn a_client_of_lines_may_exit_without_a_line_end() {
     in_both_forms(&["--log", "off"], |example| {
         let mut client = example.client();
         assert_eq!(recv(&mut client), GREETING);
@@ -110,7 +109,7 @@ fn fifty_clients_of_the_tutorial_share_four_workers() {
 }
 
 #[test]
-fn who_leaves_without_exit_leaves_nothing_behind() {
+fn a_client_that_closes_without_exit_leaves_nothing_behind() {
     in_both_forms(&["--log", "debug"], |example| {
         for sent in ["", "0", "hel", "0\nhel"] {
             let mut client = example.client();
@@ -168,7 +167,7 @@ fn help_tells_what_it_serves_and_every_option() {
 }
 
 #[test]
-fn what_it_cannot_do_gets_one_clear_line_and_exit_2() {
+fn unsupported_options_get_one_clear_line_and_exit_2() {
     for arguments in [
         &["--mode", "fork"][..],
         &["--blocking", "--mode", "multiplex"],

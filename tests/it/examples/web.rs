@@ -1,5 +1,5 @@
-//! The `reactor_web` example as people run it: its routes, its options, its signals, and that it
-//! survives what clients do.
+//! The `reactor_web` example as users run it: its routes, its options, its signals, and its
+//! robustness.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -67,7 +67,7 @@ fn echo_gives_the_body_back_whatever_the_method() {
 }
 
 #[test]
-fn a_slow_answer_holds_up_nobody_else() {
+fn a_slow_answer_holds_up_no_other_client() {
     let example = Example::start(NAME, &["--log", "off"]);
     let mut slow = example.client();
     slow.write_all(b"GET /slow?ms=60000 HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
@@ -217,7 +217,7 @@ fn a_second_signal_exits_at_once() {
 }
 
 #[test]
-fn who_does_not_finish_in_time_is_cut_off() {
+fn a_request_that_does_not_finish_in_time_is_cut_off() {
     let example = Example::start(NAME, &["--drain-timeout", "0.2"]);
     let _busy = uploading(&example);
     example.signal("TERM");
@@ -233,21 +233,21 @@ fn running_out_of_descriptors_is_survived() {
     let mut example = Example::spawn(command, 1);
     let folder = format!("/proc/{}/fd", example.child.id());
     let descriptors = || std::fs::read_dir(&folder).unwrap().count();
-    // Nobody is left when this client has seen the end.
+    // All connections have ended when this client has seen the end.
     let mut first = example.client();
     first.write_all(b"GET /plaintext HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
     read_to_end(&mut first);
     let own = descriptors();
     let mut clients: Vec<_> = (0..200).map(|_| example.client()).collect();
     example.until_logged("cannot accept more");
-    // An eighth is the server's own; those who got in are served all the same.
+    // An eighth is for the server itself; accepted clients are served all the same.
     let (full, room) = (60 - 60 / 8, 60 - 60 / 8 - own);
     for client in &mut clients[..room] {
         assert_eq!(get(client, "/plaintext").status, 200);
         assert_eq!(get(client, "/plaintext").status, 200);
     }
     assert_eq!(descriptors(), full);
-    // So many have to leave before others are let in, in the order in which they came.
+    // This many must close before others are accepted, in the order in which they came.
     drop(clients.drain(..room / 8));
     let (held, waiting) = clients.split_at_mut(room - room / 8);
     for client in waiting.iter_mut().take(room / 8) {
@@ -258,14 +258,14 @@ fn running_out_of_descriptors_is_survived() {
     drop(clients);
     assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
     until("the descriptors of those who have left are closed", || {
-        // Each answer is from a later turn, in which more of them have been seen to end.
+        // Each answer is from a later turn, which has noticed more of the ends.
         assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
         let open = descriptors();
         if open > own { Err(open) } else { Ok(()) }
     });
 }
 
-/// How a client may be in the middle of something.
+/// The states in which a client may vanish.
 const MIDDLES: &[&str] = &[
     "",
     "G",
@@ -293,14 +293,14 @@ fn a_thousand_clients_that_vanish_in_the_middle_of_anything_leave_nothing_behind
     let before = descriptors();
     for n in 0..1_000 {
         let mut client = example.client();
-        // Some have been served already when they begin to misbehave.
+        // Some have been served already before they vanish.
         if n % 7 == 0 {
             assert_eq!(get(&mut client, "/json").status, 200);
         }
         client.write_all(MIDDLES[n % MIDDLES.len()].as_bytes()).unwrap();
         SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
     }
-    // Each answer is a turn of the server, in which it takes note of those who have gone.
+    // Each answer takes a turn of the server, which notices closed connections.
     let rounds = 20_000;
     let gone = (0..rounds).any(|_| {
         assert_eq!(get(&mut held, "/plaintext").status, 200);

@@ -1,4 +1,4 @@
-//! How addresses and peers are written.
+//! The text forms of addresses and peers.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ fn a_destination_is_for_connections() {
 }
 
 #[test]
-fn an_address_of_reliable_datagrams_is_refused_with_what_to_write_instead() {
+fn an_address_of_reliable_datagrams_is_refused_with_an_alternative() {
     for text in ["rdm:127.0.0.1:80", "rdm:[::1]:80", "rdm:/run/a.sock", "rdm:"] {
         let expected = format!(
             "'{text}' is not an address: no system has SOCK_RDM for IP or Unix sockets: write \

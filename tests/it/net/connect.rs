@@ -1,4 +1,4 @@
-//! Outgoing connections on real sockets: whom they reach, how they fail, and what ends them.
+//! Outgoing connections on real sockets: their destinations, failures and ends.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use socketserver::{Address, Close, Context, Destination, Handler, Id, Limits, Se
 
 use crate::support::real::{Echo, Running, accept, accept_unix, read_to_end};
 
-/// What became of a [`Caller`].
+/// The outcome of a [`Caller`].
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Made,
@@ -20,7 +20,7 @@ enum Outcome {
     Failed { kind: ErrorKind, code: Option<i32>, text: String, after: Duration },
 }
 
-/// Tells what becomes of it.
+/// Reports its outcome.
 struct Caller(Sender<Outcome>);
 
 impl Handler for Caller {
@@ -44,7 +44,7 @@ impl Handler for Caller {
     }
 }
 
-/// All that becomes of a connection to `to`, on a loop that ends with it.
+/// All outcomes of a connection to `to`, on a loop that ends with it.
 fn call(to: &str, limits: Limits) -> Vec<Outcome> {
     let (sender, receiver) = channel();
     let to: Destination = to.parse().unwrap();
@@ -52,7 +52,7 @@ fn call(to: &str, limits: Limits) -> Vec<Outcome> {
     receiver.iter().collect()
 }
 
-/// Why `to` cannot be reached.
+/// The error of a connection to `to`, and the time until it came.
 fn failure(to: &str, limits: Limits) -> (ErrorKind, Option<i32>, String, Duration) {
     match call(to, limits).pop() {
         Some(Outcome::Failed { kind, code, text, after }) => (kind, code, text, after),
@@ -60,7 +60,7 @@ fn failure(to: &str, limits: Limits) -> (ErrorKind, Option<i32>, String, Duratio
     }
 }
 
-/// Answers the first caller's `hello`, and hangs up.
+/// Answers the `hello` of the first connection, and closes.
 fn answer(mut stream: impl Read + Write) {
     let mut heard = [0; 5];
     stream.read_exact(&mut heard).unwrap();
@@ -73,8 +73,8 @@ fn reached() -> [Outcome; 3] {
 }
 
 #[test]
-fn who_listens_on_an_address_or_has_a_name_is_reached() {
-    // A host may have other addresses before the one where somebody listens.
+fn a_listener_is_reached_by_address_or_name() {
+    // A host may have other addresses before the one with a listener.
     for (bind, to) in
         [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "[::1]"), ("127.0.0.1:0", "localhost")]
     {
@@ -97,7 +97,7 @@ fn a_unix_socket_is_reached() {
 }
 
 #[test]
-fn who_refuses_is_told_with_the_code_of_the_system() {
+fn a_refusal_has_the_error_code_of_the_system() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let expected = TcpStream::connect(nobody).unwrap_err();
     for to in [nobody.to_string(), format!("localhost:{}", nobody.port())] {
@@ -108,7 +108,7 @@ fn who_refuses_is_told_with_the_code_of_the_system() {
 }
 
 #[test]
-fn a_missing_unix_socket_is_told() {
+fn a_missing_unix_socket_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nobody");
     let (kind, code, ..) = failure(&format!("unix:{}", path.display()), Limits::default());
@@ -118,15 +118,15 @@ fn a_missing_unix_socket_is_told() {
 
 #[test]
 fn an_unknown_host_is_not_found_in_one_line() {
-    // However long the resolver takes to find out.
+    // However long the resolver takes.
     let limits = Limits::default().connect(None);
     let (kind, _, text, _) = failure("nonexistent.invalid:80", limits);
     assert_eq!(kind, ErrorKind::NotFound);
     assert_eq!(text.lines().count(), 1, "{text}");
 }
 
-/// A listener that nobody can connect to any more, for as long as the sockets live: its queue is
-/// full, and what the system does not answer is tried again and again.
+/// A listener that accepts no further connection while the sockets live: its queue is full, and the
+/// system keeps retrying a connection without an answer.
 fn full_listener() -> (SocketAddr, Vec<Socket>) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -145,7 +145,7 @@ fn full_listener() -> (SocketAddr, Vec<Socket>) {
 }
 
 #[test]
-fn who_does_not_answer_is_given_up_when_the_time_has_passed() {
+fn an_attempt_without_an_answer_times_out() {
     let (full, _sockets) = full_listener();
     let connect = Duration::from_millis(200);
     let limits = Limits::default().connect(Some(connect));
@@ -159,7 +159,7 @@ fn a_loop_without_anything_to_do_ends() {
     Server::new().run().unwrap();
 }
 
-/// One more connection than there is room for: one is refused, the others are made.
+/// Makes one connection more than there is room for: one is refused, the others are made.
 fn one_of_three_is_refused(to: impl Into<Destination>, mut answer_one: impl FnMut()) {
     let to = to.into();
     let limits = Limits::default().connections(2);
@@ -193,7 +193,7 @@ fn connections_wanted_above_the_limit_are_refused() {
     one_of_three_is_refused(Address::Unix(path), || answer(accept_unix(&listener)));
 }
 
-/// Connects to somebody for everyone who comes, and sends back what comes.
+/// Makes a connection for each client, and sends input back.
 struct Front {
     to: Destination,
     sender: Sender<Outcome>,
@@ -210,8 +210,8 @@ impl Handler for Front {
     }
 }
 
-/// A server whose clients have it connect to a listener that is full, and a client of it whose
-/// connection is in the making.
+/// A server that connects to a full listener for each client, and a client with a pending
+/// connection.
 fn connecting(limits: Limits, full: SocketAddr) -> (Running, TcpStream, Receiver<Outcome>) {
     let (sender, receiver) = channel();
     let limits = limits.connect(None);
@@ -231,13 +231,13 @@ fn echo(client: &mut TcpStream) {
 }
 
 #[test]
-fn connections_in_the_making_have_their_place() {
+fn pending_connections_count_towards_the_limit() {
     let (full, _sockets) = full_listener();
     let limits = Limits::default().connections(2);
     let (server, mut client, _receiver) = connecting(limits, full);
     let mut second = server.client();
     second.write_all(b"1234").unwrap();
-    // Each is a turn in which the second could be let in.
+    // Each of these is a turn in which the second could be accepted.
     for _ in 0..50 {
         echo(&mut client);
     }
@@ -246,7 +246,7 @@ fn connections_in_the_making_have_their_place() {
 }
 
 #[test]
-fn an_abort_ends_what_is_in_the_making_without_a_word() {
+fn an_abort_ends_pending_connections_silently() {
     let (full, _sockets) = full_listener();
     let (server, client, receiver) = connecting(Limits::default(), full);
     server.handle.abort();
@@ -256,7 +256,7 @@ fn an_abort_ends_what_is_in_the_making_without_a_word() {
 }
 
 #[test]
-fn a_stop_waits_for_what_is_in_the_making_no_longer_than_for_others() {
+fn a_stop_waits_for_pending_connections_no_longer_than_for_others() {
     let (full, _sockets) = full_listener();
     let limits = Limits::default().drain(Duration::from_millis(100));
     let (server, mut client, receiver) = connecting(limits, full);
@@ -266,7 +266,7 @@ fn a_stop_waits_for_what_is_in_the_making_no_longer_than_for_others() {
     assert_eq!(receiver.iter().next(), None);
 }
 
-/// Sends a number and ends when it has come back.
+/// Sends a number, and closes when it has come back.
 struct Number {
     number: u32,
     back: Sender<u32>,
@@ -304,7 +304,7 @@ fn two_hundred_connections_are_made_at_once() {
 /// Looks up an unknown host twenty times for each byte, and sends the byte back.
 struct Looking;
 
-/// Tells whoever asked that there is no such host.
+/// Reports the missing host to the connection that asked.
 struct Asked(Id);
 
 impl Handler for Looking {
@@ -324,7 +324,7 @@ impl Handler for Asked {
     }
 
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
-        // A slow resolver may not come to all of them in time.
+        // A slow resolver may not finish all of them in time.
         assert!(matches!(error.kind(), ErrorKind::NotFound | ErrorKind::TimedOut), "{error}");
         cx.send(self.0, *b".");
     }

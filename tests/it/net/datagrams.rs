@@ -1,4 +1,4 @@
-//! Datagrams over IP, on real sockets: whole, in order of nothing, and nobody's loss is another's.
+//! Datagrams over IP, on real sockets: complete, in any order, and independent of each other.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -24,7 +24,7 @@ pub(crate) fn inet(address: &Address) -> SocketAddr {
     }
 }
 
-/// A client of the server's first address.
+/// A client of the first address of the server.
 pub(crate) fn client(addresses: &[Address]) -> UdpSocket {
     let server = inet(&addresses[0]);
     let from = if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
@@ -46,7 +46,7 @@ pub(crate) fn ping(client: &UdpSocket, text: &[u8]) {
     assert!(receive(client) == text, "{} bytes", text.len());
 }
 
-/// Sizes at which something happens: nothing, one, a jumbo frame, the most UDP carries over IPv4.
+/// Sizes at the limits: none, one, a jumbo frame, the most that UDP carries over IPv4.
 const SIZES: [usize; 4] = [0, 1, 9_000, 65_507];
 
 #[test]
@@ -88,7 +88,7 @@ fn a_dual_stack_answers_both_families() {
 }
 
 #[test]
-fn one_that_is_too_long_is_lost_and_not_cut() {
+fn a_datagram_that_is_too_long_is_dropped_and_not_truncated() {
     let limits = Limits::default().datagram(100);
     let server = Running::start(
         Server::new().listen_datagrams("udp:127.0.0.1:0", echo).unwrap().limits(limits),
@@ -115,7 +115,7 @@ fn a_senseless_limit_of_datagrams_is_refused() {
 }
 
 #[test]
-fn a_panic_loses_its_datagram_and_what_it_wrote_and_nothing_else() {
+fn a_panic_loses_its_datagram_and_its_output_and_nothing_else() {
     let mut count = 0;
     let handler = move |datagram: &[u8], cx: &mut DatagramContext<'_>| {
         cx.reply(datagram);
@@ -198,7 +198,7 @@ fn an_address_without_the_handler_it_needs_is_one_clear_error() {
     assert_eq!(error, "there is no address to listen on");
 }
 
-/// Sends before the server looks, so that no event comes for each of them.
+/// Sends before the server looks, so that there is no separate event for each of them.
 fn sent_before(count: usize, addresses: &[Address]) -> UdpSocket {
     let client = client(addresses);
     for n in 0..count {
@@ -231,14 +231,14 @@ fn a_small_read_budget_delays_and_loses_nothing() {
 }
 
 #[test]
-fn what_has_come_when_the_server_stops_is_still_answered() {
+fn datagrams_before_a_stop_are_still_answered() {
     let server = Server::new().listen_datagrams("udp:127.0.0.1:0", echo).unwrap();
     let client = sent_before(200, &server.addresses());
     let handle = server.handle();
     handle.stop();
     server.run().unwrap();
     expect_answers(&client, 200);
-    // Nobody is there any more, and the system says so.
+    // The server has ended, and the system reports it.
     client.send(b"late").unwrap();
     assert_eq!(client.recv(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
@@ -258,7 +258,7 @@ fn aborting_answers_nothing_more() {
 #[test]
 fn a_peer_that_has_gone_or_cannot_be_is_not_the_end() {
     let handler = |datagram: &[u8], cx: &mut DatagramContext<'_>| {
-        // Nobody can be sent anything there: port 0, another family, a file.
+        // Destinations that cannot be sent to: port 0, another family, a file.
         for nowhere in ["127.0.0.1:0", "[::1]:9"] {
             cx.send_to(Peer::from(nowhere.parse::<SocketAddr>().unwrap()), b"lost");
         }
@@ -278,7 +278,7 @@ fn a_peer_that_has_gone_or_cannot_be_is_not_the_end() {
 }
 
 #[test]
-fn a_datagram_can_be_sent_to_somebody_else() {
+fn a_datagram_can_be_sent_to_another_peer() {
     let other = UdpSocket::bind("127.0.0.1:0").unwrap();
     other.set_read_timeout(Some(PATIENCE)).unwrap();
     let to = Peer::from(other.local_addr().unwrap());
@@ -299,7 +299,7 @@ fn a_datagram_can_be_sent_to_somebody_else() {
 }
 
 #[test]
-fn a_receive_buffer_holds_what_was_asked_for() {
+fn a_receive_buffer_has_the_requested_size() {
     let count = |listen: Listen| {
         let server = Server::new().listen_datagrams(listen, echo).unwrap();
         let client = client(&server.addresses());

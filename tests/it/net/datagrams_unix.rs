@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::net::datagrams::echo;
 use crate::support::real::{PATIENCE, Running, soon};
 
-/// A folder with the server's socket in it and room for those of clients.
+/// A folder for the sockets of the server and the clients.
 struct Place(TempDir);
 
 impl Place {
@@ -70,7 +70,7 @@ fn datagrams_of_any_size_come_back_whole() {
 }
 
 #[test]
-fn one_that_is_too_long_is_lost_and_not_cut() {
+fn a_datagram_that_is_too_long_is_dropped_and_not_truncated() {
     let place = Place::new();
     let limits = Limits::default().datagram(100);
     let _server = Running::start(
@@ -94,7 +94,7 @@ fn a_send_buffer_bounds_the_answer() {
 }
 
 #[test]
-fn who_has_no_name_is_heard_and_not_answered() {
+fn a_peer_without_a_name_is_received_and_not_answered() {
     let place = Place::new();
     let (tell, told) = mpsc::channel();
     let handler = move |datagram: &[u8], cx: &mut DatagramContext<'_>| {
@@ -114,7 +114,7 @@ fn who_has_no_name_is_heard_and_not_answered() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_name_that_is_no_file_is_answered_too() {
+fn an_abstract_name_is_answered_too() {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::SocketAddr;
 
@@ -125,7 +125,7 @@ fn a_name_that_is_no_file_is_answered_too() {
     ping(&place.reach(UnixDatagram::bind_addr(&name).unwrap()), b"hello");
 }
 
-/// A client that sends and is not connected: for such ones the system keeps few datagrams
+/// A client that sends and is not connected. The system queues few datagrams for such sockets
 /// (net.unix.max_dgram_qlen).
 fn send_many(place: &Place, name: &str, count: usize) -> UnixDatagram {
     let client = UnixDatagram::bind(place.path(name)).unwrap();
@@ -138,7 +138,7 @@ fn send_many(place: &Place, name: &str, count: usize) -> UnixDatagram {
 }
 
 #[test]
-fn a_peer_that_reads_late_gets_all_and_holds_up_nobody() {
+fn a_peer_that_reads_late_gets_all_and_holds_up_no_other() {
     let place = Place::new();
     let _server = Running::start(Server::new().listen_datagrams(place.listen(), echo).unwrap());
     let late = send_many(&place, "late", 600);
@@ -157,14 +157,14 @@ fn a_peer_that_never_reads_costs_a_bounded_queue() {
     let _server = Running::start(Server::new().listen_datagrams(place.listen(), echo).unwrap());
     let silent = send_many(&place, "silent", 3_000);
     ping(&place.client("other"), b"still here");
-    // What the system and the server keep; the rest is lost.
+    // The system and the server queue some; the rest is lost.
     silent.set_nonblocking(true).unwrap();
     let kept = std::iter::from_fn(|| silent.recv(&mut [0; 9]).ok()).count();
     assert!(kept > 0 && kept < 3_000, "{kept}");
 }
 
 #[test]
-fn what_one_peer_holds_up_goes_on_when_it_leaves() {
+fn datagrams_held_up_by_one_peer_go_on_when_it_leaves() {
     let place = Place::new();
     let _server = Running::start(Server::new().listen_datagrams(place.listen(), echo).unwrap());
     // To a connected one the system delivers without end, on account of the server's buffer.
@@ -200,7 +200,7 @@ fn the_file_comes_and_goes_with_its_server() {
     let server = Running::start(Server::new().listen_datagrams(place.listen(), echo).unwrap());
     let client = place.client("client");
     ping(&client, b"hello");
-    // A live one is not replaced, by no kind of socket, nor disturbed by the attempt.
+    // A live socket is neither replaced, by any kind of socket, nor disturbed by the attempt.
     for kind in ["unixgram", "unix"] {
         let error = Server::bind(&*format!("{kind}:{}", path.display())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}");
@@ -229,7 +229,7 @@ fn mode_of(path: &Path) -> u32 {
 }
 
 #[test]
-fn the_file_has_the_mode_that_was_asked_for() {
+fn the_file_has_the_requested_mode() {
     for mode in [0o600, 0o660, 0o666] {
         let place = Place::new();
         let server = Server::new().listen_datagrams(place.listen().mode(mode), echo).unwrap();

@@ -1,5 +1,5 @@
-//! Many connections to others, one after the other and many at once, good ones and bad ones mixed:
-//! each is told of once, and it is the right answer for it, whenever it comes.
+//! Many outgoing connections, consecutive and concurrent, with good and bad destinations: each is
+//! reported once, with the right result, whenever that comes.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Write};
@@ -17,7 +17,7 @@ use crate::hub::queues_words::silent;
 use crate::support::real::Running;
 use crate::support::waiting::PATIENCE;
 
-/// What comes of a dial: the letter that is said at the other end, or an error.
+/// The result of a dial: the letter that the other end sends, or an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
     Says(u8),
@@ -26,10 +26,10 @@ enum Answer {
 
 use Answer::{Fails, Says};
 
-/// What was told of a dial: which chain it is in and how far, and the answer.
+/// The report of a dial: its chain, its position in the chain, and the result.
 type Told = (usize, usize, Result<u8, ErrorKind>);
 
-/// Dials one after the other: the next when the last has been answered.
+/// Dials one after the other: each when the result of the previous one has come.
 struct Chain {
     number: usize,
     at: usize,
@@ -64,7 +64,7 @@ impl Handler for Chain {
     }
 }
 
-/// Says a letter to everybody who connects, and hangs up. Ends with the test.
+/// Sends a letter to each connection, and closes it. Ends with the test.
 fn sayer(letter: u8) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -76,7 +76,7 @@ fn sayer(letter: u8) -> SocketAddr {
     address
 }
 
-/// Every kind of destination, each with what must come of it.
+/// Every kind of destination, each with its required result.
 fn destinations(folder: &std::path::Path, silent: SocketAddr) -> Vec<(Destination, Answer)> {
     let path = folder.join("u");
     let listener = UnixListener::bind(&path).unwrap();
@@ -117,7 +117,7 @@ fn each_is_answered_once(mode: Mode, seed: u64, all: &[(Destination, Answer)]) {
     }
     drop(told_to);
     let server = Running::start(server);
-    // The server ends when all have been answered, and with it the last who can tell.
+    // The server ends after all results, and with it the last sender of reports.
     let mut answers: BTreeMap<(usize, usize), Result<u8, ErrorKind>> = BTreeMap::new();
     while let Some((number, at, answer)) = next(&told, mode, answers.len()) {
         let twice = answers.insert((number, at), answer);
@@ -125,7 +125,7 @@ fn each_is_answered_once(mode: Mode, seed: u64, all: &[(Destination, Answer)]) {
         let (to, want) = &plans[number][at];
         let is_right = match (want, answer) {
             (Says(letter), Ok(said)) => *letter == said,
-            // A machine that is very busy.
+            // A very busy machine.
             (Says(_), Err(kind)) => kind == ErrorKind::TimedOut,
             (Fails(kinds), Err(kind)) => kinds.contains(&kind),
             (Fails(_), Ok(_)) => false,
@@ -154,10 +154,10 @@ fn each_dial_has_its_own_answer_once_in_every_mode() {
     }
 }
 
-/// Names whose look-up takes longer than there is time: what comes later is for nobody, and never
-/// for those who dial next.
+/// Names with a lookup longer than the time limit: a late result is dropped, and never reaches a
+/// later dial.
 #[test]
-fn an_answer_that_comes_too_late_is_for_nobody() {
+fn an_answer_that_comes_too_late_is_dropped() {
     let near: Destination = format!("localhost:{}", sayer(b'n').port()).parse().unwrap();
     let other: Destination = format!("localhost:{}", sayer(b'o').port()).parse().unwrap();
     let nobody: Destination = "nonexistent.invalid:1".parse().unwrap();

@@ -1,4 +1,4 @@
-//! Connections that servers make, on real sockets: that trying ends when the server does.
+//! Outgoing connections on real sockets: repeated attempts end with the server.
 
 use std::io;
 use std::sync::mpsc::{Sender, channel};
@@ -36,11 +36,11 @@ fn ends_by(stop: impl FnOnce(&ServerHandle)) {
 }
 
 #[test]
-fn who_tries_again_and_again_does_not_outlive_a_stopped_server() {
+fn repeated_attempts_do_not_outlive_a_stopped_server() {
     ends_by(ServerHandle::stop);
 }
 
 #[test]
-fn who_tries_again_and_again_does_not_outlive_an_aborted_server() {
+fn repeated_attempts_do_not_outlive_an_aborted_server() {
     ends_by(ServerHandle::abort);
 }

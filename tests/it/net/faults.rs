@@ -1,5 +1,5 @@
-//! What the system and its peers do to a server, in every mode: descriptors run out, clients vanish,
-//! workers are all busy, addresses cannot be had. `tests/faults/` has what takes longer.
+//! Faults of the system and of peers, in every mode: descriptors run out, clients vanish, workers
+//! are all busy, addresses cannot be bound. `tests/faults/` has the tests that take longer.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ fn start(arguments: &[&[&str]]) -> Example {
 }
 
 #[test]
-fn who_waits_for_a_descriptor_is_served_when_others_leave_in_every_mode() {
+fn a_connection_that_waits_for_a_descriptor_is_served_after_others_in_every_mode() {
     for mode in MODES {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\""]).arg(example_path(NAME));
@@ -30,8 +30,8 @@ fn who_waits_for_a_descriptor_is_served_when_others_leave_in_every_mode() {
         for client in &mut clients {
             client.write_all(b"GET /plaintext HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
         }
-        // Who has been answered leaves, which lets another one in. They were accepted in the order in
-        // which they came, but by processes that share a queue in any.
+        // Each client closes after its answer, which makes room for another one. They were accepted
+        // in the order in which they came, but in any order by processes that share a queue.
         let mut waiting: Vec<JoinHandle<u16>> = Vec::new();
         for mut client in clients {
             waiting.push(thread::spawn(move || read_answer(&mut client, "GET").status));
@@ -43,7 +43,7 @@ fn who_waits_for_a_descriptor_is_served_when_others_leave_in_every_mode() {
     }
 }
 
-/// How a client may be in the middle of something.
+/// The states in which a client may reset.
 const MIDDLES: [&str; 4] = [
     "GET /plaintext HTTP/1.1\r\nHos",
     "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\nhello",
@@ -52,7 +52,7 @@ const MIDDLES: [&str; 4] = [
 ];
 
 #[test]
-fn resets_leave_nobody_to_wait_for_in_any_mode() {
+fn a_stop_does_not_wait_for_reset_connections_in_any_mode() {
     for mode in MODES {
         let example = start(&[mode, &["--drain-timeout", "3600"]]);
         for n in 0..200 {
@@ -68,7 +68,7 @@ fn resets_leave_nobody_to_wait_for_in_any_mode() {
 }
 
 #[test]
-fn when_all_workers_are_busy_the_others_wait_and_nobody_is_refused() {
+fn when_all_workers_are_busy_connections_wait_and_none_is_refused() {
     let mode = &["--mode", "threads", "--workers", "2", "--faults", "--max-connections", "10"];
     let example = start(&[mode]);
     let mut clients: Vec<TcpStream> = (0..50).map(|_| example.client()).collect();
@@ -93,7 +93,7 @@ fn a_socket_that_cannot_be_made_gets_one_clear_line() {
         (format!("unix:{folder}/file/socket"), 1),
         (format!("unix:{folder}"), 1),
         ("unix:/proc/socket".to_owned(), 1),
-        // What no system could do is a wrong argument.
+        // A limit of every system is a wrong argument.
         (format!("unix:{folder}/{}", "x".repeat(200)), 2),
     ] {
         for mode in [MODES[0], MODES[5]] {

@@ -1,5 +1,5 @@
-//! A process that was stopped for longer than its deadlines (SIGSTOP, a debugger, a machine that
-//! slept): what has come meanwhile is looked at before anything expires.
+//! A process that was stopped for longer than its deadlines (SIGSTOP, a debugger, a machine in
+//! standby): input that has arrived meanwhile is handled before a deadline fires.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -25,7 +25,7 @@ fn is_answered(mut client: &TcpStream) -> bool {
     false
 }
 
-/// Clients that wait in different ways, each with a deadline of its own.
+/// Clients that wait in different states, each with its own deadline.
 #[derive(Clone, Copy, Debug)]
 enum Wait {
     Silent,
@@ -33,10 +33,10 @@ enum Wait {
     InAHead,
 }
 
-/// How many clients are not answered that send while the process is stopped for longer than their
-/// deadline.
+/// The number of unanswered clients among those that send while the process is stopped for longer
+/// than their deadline.
 fn unanswered(mode: &[&str], wait: Wait) -> usize {
-    // On a busy machine the first may pass before all clients have come in.
+    // On a busy machine the first deadline may pass before all clients are accepted.
     let deadlines = [1500, 6000, 24_000].map(Duration::from_millis);
     deadlines.iter().find_map(|deadline| try_with(mode, wait, *deadline)).expect("time enough")
 }
@@ -54,7 +54,7 @@ fn try_with(mode: &[&str], wait: Wait, deadline: Duration) -> Option<usize> {
         Wait::Idle => (&all[..], &all[..]),
         Wait::InAHead => all.split_at(9),
     };
-    // Its answer comes when those before it have been accepted and read.
+    // Its answer comes when the clients before it have been accepted and read.
     let mut last = example.client();
     for client in clients.iter_mut().chain([&mut last]) {
         client.write_all(begun).ok()?;
@@ -77,7 +77,7 @@ fn try_with(mode: &[&str], wait: Wait, deadline: Duration) -> Option<usize> {
 }
 
 #[test]
-fn what_came_while_the_process_was_stopped_is_answered_in_every_mode() {
+fn input_during_a_sigstop_is_answered_in_every_mode() {
     let cases = ONE_OF_EACH
         .iter()
         .flat_map(|mode| [Wait::Silent, Wait::Idle, Wait::InAHead].map(|wait| (*mode, wait)));

@@ -1,5 +1,5 @@
-//! Peers that say something and are gone: what has arrived is read and offered, whatever becomes
-//! of the answer (recv(2) gives it before any error).
+//! Peers that send and close at once: input that has arrived is read and offered, whether or not
+//! the answer can be sent (recv(2) returns it before any error).
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -20,14 +20,14 @@ use crate::support::waiting::{PATIENCE, until};
 
 const TIMES: usize = 200;
 
-/// How a peer leaves once it has said its line.
+/// The way in which a peer closes after its line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Leave {
     /// At once.
     AtOnce,
-    /// Before it is accepted: the server is stopped meanwhile.
+    /// Before it is accepted, while the server is stopped.
     BeforeAccepted,
-    /// With a greeting that has come and was not read: its system sends a reset.
+    /// With an unread greeting: its system sends a reset.
     Unread,
 }
 
@@ -41,7 +41,7 @@ fn say(mut stream: impl Write + AsFd, leave: Leave, line: &str) {
     stream.write_all(line.as_bytes()).unwrap();
 }
 
-/// So many peers, one after the other, each of which says a line of its own and leaves.
+/// Makes consecutive connections, each of which sends a line with its number and closes.
 fn visit(server: u32, address: &Address, leave: Leave) {
     let _halted = (leave == Leave::BeforeAccepted).then(|| Halted::all_of(server));
     for n in 0..TIMES {
@@ -53,12 +53,12 @@ fn visit(server: u32, address: &Address, leave: Leave) {
     }
 }
 
-/// Those that were not heard.
+/// The numbers of lines that did not arrive.
 fn missing(heard: &BTreeSet<usize>) -> Vec<usize> {
     (0..TIMES).filter(|n| !heard.contains(n)).collect()
 }
 
-/// The lines of visitors that a member of the chat hears, until the chat is silent.
+/// The lines of visitors that a member of the chat receives, until the chat is silent.
 fn hear(member: &mut BufReader<TcpStream>) -> BTreeSet<usize> {
     member.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
     let mut heard = BTreeSet::new();
@@ -80,7 +80,7 @@ fn hear(member: &mut BufReader<TcpStream>) -> BTreeSet<usize> {
 }
 
 #[test]
-fn every_line_is_heard_in_the_chat_though_its_speaker_has_gone() {
+fn every_line_reaches_the_chat_though_its_sender_has_closed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat");
     let mut wrong = Vec::new();
@@ -109,7 +109,7 @@ fn every_line_is_heard_in_the_chat_though_its_speaker_has_gone() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Greets, answers, and writes the whole lines that it is offered into a file.
+/// Greets, answers, and writes its complete lines to a file.
 struct Recorder(File);
 
 impl Handler for Recorder {
@@ -127,7 +127,7 @@ impl Handler for Recorder {
 
 const CHILD: &str = "SOCKETSERVER_TEST_HANGUPS";
 
-/// The server, in a process of its own: in some modes it has to be started again.
+/// The server, in a separate process: some modes have to start it again.
 fn serve(folder: &Path, mode: Mode) {
     let unix = Address::Unix(folder.join("socket"));
     let server = Server::bind(["127.0.0.1:0".to_owned(), unix.to_string()]).unwrap().mode(mode);
@@ -137,7 +137,7 @@ fn serve(folder: &Path, mode: Mode) {
     let handle = server.handle();
     let is_worker = Server::is_worker();
     std::thread::spawn(move || {
-        // Until the test has ended. The input of a worker is its supervisor's.
+        // Until the test has ended. The standard input of a worker is its channel.
         if !is_worker {
             let _ = std::io::stdin().read(&mut [0]);
             handle.stop();
@@ -168,10 +168,7 @@ impl Recording {
     fn start(mode: &str) -> Recording {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "net::hangups::a_handler_is_offered_what_came_before_its_peer_had_gone",
-            ])
+            .args(["--exact", "net::hangups::a_handler_is_offered_the_input_of_a_closed_peer"])
             .arg("--nocapture")
             .env(CHILD, format!("{mode} {}", folder.path().display()))
             .stdin(Stdio::piped())
@@ -209,7 +206,7 @@ impl Drop for Recording {
 
 /// The test runs itself again, as the server.
 #[test]
-fn a_handler_is_offered_what_came_before_its_peer_had_gone() {
+fn a_handler_is_offered_the_input_of_a_closed_peer() {
     if let Some(told) = std::env::var_os(CHILD) {
         let told = told.into_string().unwrap();
         let (mode, folder) = told.split_once(' ').unwrap();

@@ -1,5 +1,5 @@
-//! What the system lacks for a moment ends nothing: no thread, no process, no room in the queue of a
-//! Unix socket. The server goes on, and so does what waits as soon as there is enough again.
+//! A temporary lack of resources ends nothing: of threads, of processes, of room in the queue of a
+//! Unix socket. The server runs on, and waiting work continues as soon as there is enough again.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -13,18 +13,18 @@ use socketserver::{Address, Close, Context, Handler, Limits, Mode, Notification,
 
 use crate::support::real::{Echo, Example, PATIENCE, connect, example_path, get, soon};
 
-/// A user that has no other process here: all processes of one count, so each test has its own, and
-/// so has each run of the tests.
+/// A user without other processes here. All processes of a user count, so each test, and each run
+/// of the tests, uses a different one.
 type User = u32;
 
 fn user(nth: u32) -> User {
     20_000 + std::process::id() % 5_000 * 8 + nth
 }
 
-/// What the child of these tests is told: how many workers it is to have.
+/// The number of workers, passed to the child of these tests.
 const WORKERS: &str = "SOCKETSERVER_TEST_WORKERS";
 
-/// Has work done for each byte: `?` is asked of a worker, all else is sent back at once.
+/// Offloads work for each `?`, and sends all other bytes back at once.
 struct Asks;
 
 impl Handler for Asks {
@@ -45,8 +45,8 @@ impl Handler for Asks {
     }
 }
 
-/// Not a test of its own: the server of those below, in a process that may have few threads. It
-/// tells where it listens, or why it does not start.
+/// Not a separate test: the server of the tests below, in a process that may have few threads.
+/// Prints its address, or the reason why it does not start.
 #[test]
 fn serves_as_the_child_of_another_test() {
     let Ok(workers) = env::var(WORKERS) else { return };
@@ -61,15 +61,15 @@ fn serves_as_the_child_of_another_test() {
     }
 }
 
-/// A command that begins so and ends with what `user` is to run.
+/// Completes `command` so that `user` runs it.
 fn run_as(mut command: Command, user: User) -> Command {
     let user = user.to_string();
     command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]);
     command
 }
 
-/// A command that runs `program` as a `user` who may have so many threads. `None`, and a line that
-/// says so, if that cannot be done here.
+/// A command that runs `program` as `user` with a limit of threads. `None`, after printing a line,
+/// if that is impossible here.
 fn limited(user: User, threads: usize, program: &str) -> Option<Command> {
     let id = Command::new("id").arg("-u").output().unwrap();
     let has_tool = |tool| Command::new(tool).arg("--version").output().is_ok();
@@ -120,7 +120,7 @@ impl Limited {
         Some(Limited { user, child, out, _copy: copy })
     }
 
-    /// What follows `start` in the first line that begins so.
+    /// The rest of the first line that begins with `start`.
     fn said(&mut self, start: &str) -> String {
         let mut all = String::new();
         loop {
@@ -137,7 +137,7 @@ impl Limited {
         connect(address.parse().unwrap())
     }
 
-    /// Gives it more threads.
+    /// Raises its limit of threads.
     fn raise(&self, threads: usize) {
         raise(self.user, self.child.id(), threads);
     }
@@ -168,7 +168,7 @@ fn work_waits_for_a_thread_while_the_server_goes_on() {
     let Some(mut server) = Limited::start(0, 0, 1) else { return };
     let address = server.said("listening on ");
     let (mut ann, mut bob) = (Limited::client(&address), Limited::client(&address));
-    // What stands before the question is answered: so the work has been handed over.
+    // The byte before the question is answered, so the work has been offloaded.
     exchange(&mut ann, b"a?", b"a");
     exchange(&mut bob, b"b", b"b");
     server.raise(100);
@@ -196,7 +196,7 @@ fn a_server_with_fewer_workers_than_wanted_serves() {
 }
 
 #[test]
-fn a_server_without_any_worker_says_what_was_lacking() {
+fn a_server_without_any_worker_names_the_missing_resource() {
     let Some(mut server) = Limited::start(3, 8, 1) else { return };
     let said = server.said("failed: ");
     assert!(said.starts_with("cannot start worker 1 of 8: "), "{said}");
@@ -216,7 +216,7 @@ fn a_supervisor_without_a_process_for_a_worker_tries_again() {
     assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
 }
 
-/// Tells what becomes of its connection.
+/// Reports the outcome of its connection.
 struct Dialer(&'static str, Sender<(&'static str, Result<(), Option<i32>>)>);
 
 impl Handler for Dialer {

@@ -1,5 +1,5 @@
-//! Options of sockets that are set before they are bound: that they do what they say, and that
-//! those that do not fit are refused.
+//! Options of sockets that are set before binding: their effects, and the refusal of those that do
+//! not apply.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -18,7 +18,8 @@ fn on(address: &str) -> Listen {
     Listen::try_from(address).unwrap()
 }
 
-/// Whether this machine has IPv6; says so if not, because then nothing is tested.
+/// Returns true if this machine has IPv6; prints a line if not, because then the test checks
+/// nothing.
 pub(crate) fn has_ipv6() -> bool {
     let has_it = TcpListener::bind("[::1]:0").is_ok();
     if !has_it {
@@ -35,7 +36,7 @@ fn ping(stream: &mut (impl Read + Write)) {
 }
 
 #[test]
-fn two_servers_share_a_port_if_both_say_so() {
+fn two_servers_share_a_port_if_both_allow_it() {
     let first = Server::bind(on("127.0.0.1:0").reuse_port()).unwrap();
     let address = tcp(&first.addresses()[0]);
     let second = Server::bind(Listen::on(address).reuse_port()).unwrap();
@@ -91,7 +92,7 @@ fn mode_of(path: &Path) -> u32 {
 }
 
 #[test]
-fn the_file_of_a_unix_socket_has_the_mode_that_was_asked_for() {
+fn the_file_of_a_unix_socket_has_the_requested_mode() {
     let folder = tempfile::tempdir().unwrap();
     for mode in [0o600, 0o660, 0o666, 0o777] {
         let path = folder.path().join("socket");
@@ -140,7 +141,7 @@ fn options_that_do_not_fit_are_refused_in_one_line() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-/// The timer of the server's side of the connection, once nothing is under way any more.
+/// The timer of the server's side of the connection, after all data was acknowledged.
 #[cfg(target_os = "linux")]
 fn timer_of(client: &TcpStream) -> String {
     let port = |address: SocketAddr| format!(":{:04X}", address.port());
@@ -150,7 +151,7 @@ fn timer_of(client: &TcpStream) -> String {
         let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
         let is_ours =
             |row: &Vec<&str>| row[1].ends_with(&port(theirs)) && row[2].ends_with(&port(ours));
-        // proc(5): 01 waits for the client's acknowledgement.
+        // proc(5): 01 waits for an acknowledgement of the client.
         match rows.find(is_ours).expect("in the table")[5] {
             timer if timer.starts_with("01:") => Err(timer.to_owned()),
             timer => Ok(timer.to_owned()),

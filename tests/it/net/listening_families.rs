@@ -1,4 +1,5 @@
-//! The options of listeners, for every family of addresses: counted by what the kernel really does.
+//! The options of listeners, for every family of addresses, measured by their effects in the
+//! kernel.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +15,7 @@ use crate::net::listening::has_ipv6;
 use crate::support::real::{Echo, Running, soon, wait_no_longer_than_patience};
 use crate::support::waiting::{PATIENCE, Stopwatch, until, until_equal};
 
-/// A place for the files of sockets, and addresses of all families of connections.
+/// A folder for the files of sockets, and addresses of all families of connections.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -61,11 +62,11 @@ fn client(address: &Address) -> Socket {
     socket
 }
 
-/// Connects if the kernel lets it, without a server that accepts.
+/// Connects if the kernel allows it, without a server that accepts.
 fn try_connect(address: &Address) -> Option<Socket> {
     let (socket, to) = socket_for(address);
     match address {
-        // The kernel answers at once, or drops what asks.
+        // The kernel answers at once, or drops the request.
         Address::Tcp(_) => socket.connect_timeout(&to, Duration::from_millis(150)).ok()?,
         _ => {
             socket.set_nonblocking(true).unwrap();
@@ -77,7 +78,7 @@ fn try_connect(address: &Address) -> Option<Socket> {
     Some(socket)
 }
 
-/// Holds the loop up from its first byte until it is let go, and echoes.
+/// Blocks the loop from its first byte until it is released, and sends input back.
 struct Blocks {
     blocked: Sender<()>,
     let_go: Receiver<()>,
@@ -93,7 +94,7 @@ impl Handler for Blocks {
 }
 
 #[test]
-fn as_many_wait_for_being_accepted_as_the_limit_says_in_every_family() {
+fn the_limit_of_the_listen_queue_holds_in_every_family() {
     for listen_queue in [2, 7] {
         let place = Place::new();
         for listen in place.all() {
@@ -116,7 +117,7 @@ fn as_many_wait_for_being_accepted_as_the_limit_says_in_every_family() {
             while let (Some(next), true) = (try_connect(address), waiting.len() < 20) {
                 waiting.push(next);
             }
-            // Linux lets in one more than it was told.
+            // Linux queues one more than the backlog.
             let count = listen_queue as usize + 1;
             assert_eq!(waiting.len(), count, "{address}: a queue of {listen_queue}");
             letting_go.send(()).unwrap();
@@ -150,7 +151,7 @@ fn before_the_server_runs_its_queues_are_long_in_every_family() {
     }
 }
 
-/// Sends two letters, one after the other: the second when the first has left.
+/// Sends two letters, one after the other: the second when the first has been sent.
 struct TwoLetters;
 
 impl Handler for TwoLetters {
@@ -165,8 +166,8 @@ impl Handler for TwoLetters {
     }
 }
 
-/// The shortest time of several in which a client that acknowledges late gets the second letter:
-/// with Nagle's algorithm it waits for the acknowledgement (RFC 9293, section 3.7.4).
+/// The shortest time of several in which a client with delayed acknowledgements gets the second
+/// letter: with Nagle's algorithm it waits for the acknowledgement (RFC 9293, section 3.7.4).
 #[cfg(target_os = "linux")]
 fn second_letter_after(listen: Listen) -> Duration {
     let server = Running::start(Server::new().listen(listen, |_| TwoLetters).unwrap());
@@ -188,7 +189,7 @@ fn small_answers_leave_at_once_unless_they_are_not_to() {
         if address.starts_with('[') && !has_ipv6() {
             continue;
         }
-        // Linux acknowledges no later than after 40 ms.
+        // Linux acknowledges after 40 ms at the latest.
         let late = Duration::from_millis(30);
         let at_once = second_letter_after(on(address));
         assert!(at_once < late, "{address}: {at_once:?}");
@@ -199,7 +200,7 @@ fn small_answers_leave_at_once_unless_they_are_not_to() {
     }
 }
 
-/// Reads nothing, and writes much if it is asked to by its service.
+/// Reads nothing, and writes much output if its service tells it to.
 struct Full(bool);
 
 impl Handler for Full {
@@ -215,7 +216,7 @@ impl Handler for Full {
     }
 }
 
-/// How much a client can send that nobody reads.
+/// The number of bytes that a client can send to a server that does not read.
 fn room_to_send(listen: Listen) -> usize {
     let server = Running::start(Server::new().listen(listen, |_| Full(false)).unwrap());
     let address = &server.addresses[0];
@@ -239,13 +240,13 @@ fn room_to_send(listen: Listen) -> usize {
     sent
 }
 
-/// How much a server can send to one who reads nothing.
+/// The number of bytes that a server can send to a client that does not read.
 fn room_to_answer(listen: Listen) -> u64 {
     let server = Running::start(Server::new().listen(listen, |_| Full(true)).unwrap());
     let (socket, to) = socket_for(&server.addresses[0]);
     socket.set_recv_buffer_size(4096).unwrap();
     socket.connect(&to).unwrap();
-    // It grows until the socket is full, and then no more.
+    // It grows until the socket is full.
     let mut last = (0, 0);
     until("nothing more is sent", || {
         let sent = server.handle.metrics().bytes_out;
@@ -272,7 +273,7 @@ fn connections_inherit_the_buffers_that_were_asked_for() {
 }
 
 /// A server at `listen` that closes a connection before its client does, and ends: the connection
-/// lingers in TIME_WAIT.
+/// stays in TIME_WAIT.
 fn leave_one_in_time_wait(listen: Listen) -> Address {
     struct Closes;
     impl Handler for Closes {
@@ -308,7 +309,7 @@ fn a_port_can_be_taken_again_at_once_unless_it_is_not_to() {
 }
 
 #[test]
-fn every_port_is_shared_if_all_say_so_and_by_nobody_else() {
+fn every_port_is_shared_only_if_all_allow_it() {
     for address in ["127.0.0.1:0", "[::1]:0", "udp:127.0.0.1:0", "udp:[::1]:0"] {
         if address.contains('[') && !has_ipv6() {
             continue;
@@ -326,7 +327,7 @@ fn mode_of(path: &Path) -> u32 {
 }
 
 #[test]
-fn the_files_of_all_unix_sockets_have_the_mode_that_was_asked_for() {
+fn the_files_of_all_unix_sockets_have_the_requested_mode() {
     let place = Place::new();
     let kinds: &[fn(PathBuf) -> Address] = if cfg!(target_os = "linux") {
         &[Address::Unix, Address::SeqPacket, Address::UnixGram]
@@ -334,7 +335,7 @@ fn the_files_of_all_unix_sockets_have_the_mode_that_was_asked_for() {
         &[Address::Unix]
     };
     for (number, kind) in kinds.iter().enumerate() {
-        // Those of datagrams get no more than the umask leaves.
+        // The files of datagram sockets get no more than the umask allows.
         for mode in [0o600, 0o640, 0o700, 0o400] {
             let path = place.path(&format!("{number}-{mode:o}"));
             let server = Server::bind(Listen::on(kind(path.clone())).mode(mode)).unwrap();
@@ -346,7 +347,7 @@ fn the_files_of_all_unix_sockets_have_the_mode_that_was_asked_for() {
 }
 
 /// Another process that looks all the time never sees the file of a socket with more permissions
-/// than were asked for: a socket of datagrams takes them from `bind` on.
+/// than requested: a datagram socket takes them from `bind` on.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_file_of_a_unix_socket_is_never_open_for_more_than_was_asked_for() {
@@ -386,7 +387,7 @@ fn every_ip_address_can_be_bound_to_a_device() {
     }
 }
 
-/// In every mode that has several loops, too, all addresses are served.
+/// All addresses are served in every mode, also with several loops.
 #[test]
 fn every_family_is_served_in_every_mode() {
     for mode in [Mode::Multiplex, Mode::Threads(2), Mode::Reactors(3)] {
@@ -406,7 +407,7 @@ fn every_family_is_served_in_every_mode() {
     }
 }
 
-/// The timer of the server's side of a connection over IPv6 (proc(5): `02` is that of keep-alive).
+/// The timer of the server's side of a connection over IPv6 (proc(5): `02` is keep-alive).
 #[test]
 #[cfg(target_os = "linux")]
 fn connections_over_ipv6_inherit_keep_alive_too() {

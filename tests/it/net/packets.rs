@@ -1,5 +1,5 @@
-//! Connections that keep the boundaries of packets, in memory: what is one packet, and that it stays
-//! one whatever else happens.
+//! Connections that preserve the boundaries of packets, in memory: one write is one packet, and
+//! stays one whatever else happens.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use socketserver::{Close, Context, Limits, SlowConsumer, Topic};
 
 use crate::support::handlers::{Echo, Lines, Log, Probe, Told, patient, pattern, relay, tight};
 
-/// What fits into one packet here.
+/// The largest packet in these tests.
 const LARGEST: usize = 200_000;
 
 fn packets(network: &mut Network, handler: impl socketserver::Handler + 'static) -> Client {
@@ -23,7 +23,7 @@ fn heard(network: &mut Network, client: Client) -> Vec<String> {
     std::iter::from_fn(next).map(|packet| String::from_utf8(packet).unwrap()).collect()
 }
 
-/// The same of a client with a window, until nothing more comes.
+/// All packets of a client with a window, until no more come.
 fn heard_slowly(network: &mut Network, client: Client) -> Vec<String> {
     let mut all = Vec::new();
     loop {
@@ -58,7 +58,7 @@ fn a_packet_is_offered_alone_and_answered_by_one() {
 }
 
 #[test]
-fn what_each_call_writes_is_a_packet() {
+fn the_output_of_each_call_is_a_packet() {
     let mut network = Network::new(patient());
     let greet = |cx: &mut Context<'_>| {
         cx.write(b"hel");
@@ -91,7 +91,7 @@ fn what_each_call_writes_is_a_packet() {
 }
 
 #[test]
-fn what_a_handler_leaves_of_a_packet_is_gone() {
+fn unused_bytes_of_a_packet_are_dropped() {
     let log = Log::default();
     let mut network = Network::new(Limits::default());
     let client = packets(&mut network, Probe::new(&log).data(|_, _| Ok(1)));
@@ -102,7 +102,7 @@ fn what_a_handler_leaves_of_a_packet_is_gone() {
 }
 
 #[test]
-fn who_pauses_in_the_middle_of_a_packet_is_offered_its_rest_alone() {
+fn a_handler_that_pauses_within_a_packet_is_offered_its_rest_alone() {
     let log = Log::default();
     let mut network = Network::new(patient());
     let pausing = |_: &mut [u8], cx: &mut Context<'_>| {
@@ -121,7 +121,7 @@ fn who_pauses_in_the_middle_of_a_packet_is_offered_its_rest_alone() {
 }
 
 #[test]
-fn who_is_full_in_the_middle_of_a_packet_is_offered_its_rest_alone() {
+fn a_handler_that_is_full_within_a_packet_is_offered_its_rest_alone() {
     let mut network = Network::new(tight());
     let client = packets(&mut network, Lines);
     network.window(client, 1);
@@ -135,7 +135,7 @@ fn who_is_full_in_the_middle_of_a_packet_is_offered_its_rest_alone() {
 }
 
 #[test]
-fn who_takes_over_in_the_middle_of_a_packet_gets_its_rest() {
+fn an_upgrade_within_a_packet_gets_its_rest() {
     let log = Log::default();
     let mut network = Network::new(patient());
     let after = Probe::new(&log).open(|cx| cx.write(b"new"));
@@ -177,8 +177,8 @@ fn packets_that_were_taken_count_no_more() {
         network.send(client, &[b'x'; 100]);
     }
     network.settle();
-    // One is in the window. Seven are above the high mark, with 512 bytes for each besides its own;
-    // so the next call is the last. Three are below the low one.
+    // One is in the window. Seven are above the high watermark, because each counts 512 bytes
+    // extra, so the next call is the last. Three are below the low watermark.
     assert_eq!(network.unread(client), 1100);
     for left in [1100, 1100, 1100, 1100, 600] {
         assert!(network.received_packet(client).is_some());
@@ -188,7 +188,7 @@ fn packets_that_were_taken_count_no_more() {
 }
 
 #[test]
-fn what_others_send_are_packets_of_their_own() {
+fn output_from_others_makes_separate_packets() {
     let mut network = Network::new(patient());
     let client = packets(&mut network, Probe::new(&Log::default()));
     network.window(client, 0);
@@ -202,7 +202,7 @@ fn what_others_send_are_packets_of_their_own() {
     assert_eq!(heard_slowly(&mut network, client), numbers(0..9));
 }
 
-/// A member of the topics that publishes what it is sent to the first.
+/// A member of `topics` that publishes its input to the first of them.
 fn member(topics: &'static [&str]) -> Probe {
     let join = |cx: &mut Context<'_>| topics.iter().for_each(|topic| cx.join(&Topic::new(topic)));
     Probe::new(&Log::default()).open(join).data(|input, cx| {
@@ -253,9 +253,9 @@ fn many_messages_to_packets_do_not_hold_the_loop() {
     assert!(network.received(stream) == numbers(0..10_000).concat().as_bytes());
 }
 
-/// What a member gets that reads nothing while 0 to 9 are published, 400 bytes each.
+/// The packets for a member that reads nothing while 0 to 9 are published, 400 bytes each.
 fn slow(policy: SlowConsumer) -> (Vec<String>, Vec<Close>) {
-    // A packet counts 512 bytes beyond its own: three wait.
+    // A packet counts 512 bytes extra: three are queued.
     let limits = tight().slow_consumer(policy).output_hard(2000);
     let mut network = Network::new(limits);
     let log = Log::default();
@@ -272,7 +272,7 @@ fn slow(policy: SlowConsumer) -> (Vec<String>, Vec<Close>) {
 }
 
 #[test]
-fn who_is_slow_loses_whole_packets() {
+fn a_slow_consumer_loses_whole_packets() {
     assert_eq!(slow(SlowConsumer::DropNewest), (numbers(0..4), Vec::new()));
     let (heard, closes) = slow(SlowConsumer::DropOldest);
     assert_eq!((heard.first().unwrap().as_str(), closes), ("0", Vec::new()));
@@ -355,7 +355,7 @@ fn many_small_packets_do_not_hold_the_loop() {
 }
 
 #[test]
-fn who_is_answered_much_and_reads_fast_does_not_hold_the_loop() {
+fn a_fast_reader_of_many_answers_does_not_hold_the_loop() {
     let mut network = Network::new(Limits::default().read_budget(256 * 1024));
     let probe = Probe::new(&Log::default()).data(|input, cx| {
         cx.write(&[input[0]; 100_000]);
@@ -373,7 +373,7 @@ fn who_is_answered_much_and_reads_fast_does_not_hold_the_loop() {
 }
 
 #[test]
-fn the_end_comes_behind_all_packets() {
+fn the_end_comes_after_all_packets() {
     let mut network = Network::new(patient());
     let finish = |cx: &mut Context<'_>| {
         cx.write(b"last");

@@ -21,7 +21,7 @@ pub(crate) fn client(path: &Path) -> Socket {
     socket
 }
 
-/// One packet; an empty one is the end.
+/// Reads one packet; an empty one is the end.
 pub(crate) fn packet(mut socket: &Socket) -> Vec<u8> {
     let mut packet = vec![0; 300_000];
     let n = socket.read(&mut packet).unwrap();
@@ -83,8 +83,8 @@ fn packets_keep_their_boundaries_when_the_client_does_not_read() {
             client.set_nonblocking(true).unwrap();
             let bytes = pattern(4096);
             let mut sent = 0;
-            // Until both sockets and the server's output are full. The server may be slower than we
-            // are, so it takes more than one look.
+            // Until both sockets and the output of the server are full. The server may be slower
+            // than the test, so several attempts must fail.
             let mut refused = 0;
             while refused < 1000 {
                 match client.send(&bytes[..sent % 4096 + 1]) {
@@ -105,7 +105,7 @@ fn packets_keep_their_boundaries_when_the_client_does_not_read() {
     );
 }
 
-/// Tells how it ends. Answers with as many bytes as it is asked for, in decimal.
+/// Reports its end. Answers with the number of bytes that its input tells, in decimal.
 struct Giver(Sender<Close>);
 
 impl Handler for Giver {
@@ -134,7 +134,7 @@ fn the_greeting_is_a_packet_and_an_end_is_noticed() {
             assert_eq!(packet(&first), b"welcome");
             drop(first);
             assert_eq!(told.recv_timeout(PATIENCE).unwrap(), Close::Eof);
-            // With an answer that nobody reads.
+            // With an unread answer.
             let second = client(path);
             second.send(b"10").unwrap();
             assert_eq!(packet(&second), b"welcome");
@@ -175,7 +175,7 @@ fn packets_that_are_too_long_end_their_connection_and_nothing_else() {
 }
 
 #[test]
-fn who_stops_answers_what_has_come() {
+fn a_stopping_server_answers_packets_that_have_arrived() {
     with_server(
         || Echo,
         |path, server| {
@@ -207,7 +207,7 @@ fn the_file_has_its_mode_and_a_stale_one_makes_room() {
     assert_eq!(packet(&client), b"hello");
 }
 
-/// Says `hello`, then tells what comes.
+/// Sends `hello`, then reports its input.
 struct Caller(Sender<Vec<u8>>);
 
 impl Handler for Caller {

@@ -1,4 +1,4 @@
-//! How many connections one peer may have: counted right, however they end.
+//! The limit of connections of one peer: counted exactly, however the connections end.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use crate::support::real::{PATIENCE, Running};
 
 const MAX: usize = 3;
 
-/// Answers `p` with itself, and ends in many ways.
+/// Sends `p` back, and ends in many ways.
 struct Ends;
 
 impl Handler for Ends {
@@ -58,7 +58,7 @@ pub(crate) fn client_from(from: [u8; 4], server: &Running) -> TcpStream {
     stream
 }
 
-/// Whether somebody answers there; else the connection must have been closed.
+/// Returns true if the client gets an answer; otherwise the connection must have been closed.
 fn is_served(stream: &mut (impl Read + Write)) -> bool {
     let mut byte = [0];
     let sent = stream.write_all(b"p");
@@ -69,7 +69,7 @@ fn is_served(stream: &mut (impl Read + Write)) -> bool {
     }
 }
 
-/// A client that is served, at once or when an earlier one has been seen to end.
+/// A client that is served, at once or after the end of an earlier one was noticed.
 fn served(server: &Running) -> TcpStream {
     for _ in 0..100_000 {
         let mut client = server.client();
@@ -80,7 +80,7 @@ fn served(server: &Running) -> TcpStream {
     panic!("a place was lost")
 }
 
-/// Holds as many as there may be, and sees that there may be no more.
+/// Opens as many connections as allowed, and checks that no more are.
 fn assert_exact(server: &Running) {
     let mut held: Vec<TcpStream> = (0..MAX).map(|_| served(server)).collect();
     for _ in 0..10 {
@@ -89,7 +89,7 @@ fn assert_exact(server: &Running) {
     assert!(held.iter_mut().all(is_served));
 }
 
-/// Ends one connection after the other, each in another way; some at once, some after a word.
+/// Ends consecutive connections in different ways; some at once, some after an exchange.
 fn end_many(server: &Running) {
     for round in 0..4 {
         for last in [&b"c"[..], b"m", b"!", b"uc", b"", b"c and much that nobody reads"] {
@@ -142,7 +142,7 @@ fn a_place_is_given_back_when_the_service_refuses_or_panics() {
         for _ in 0..40 {
             drop(server.client());
         }
-        // Some are still refused and some panic: these are the service's, and end by themselves.
+        // The service still refuses some and panics at others, which end by themselves.
         let held: Vec<TcpStream> = (0..MAX).map(|_| served(&server)).collect();
         assert!((0..10).all(|_| !is_served(&mut server.client())));
         drop(held);
@@ -151,13 +151,13 @@ fn a_place_is_given_back_when_the_service_refuses_or_panics() {
 }
 
 #[test]
-fn who_ends_one_connection_may_begin_another_at_once() {
+fn a_peer_may_reconnect_as_soon_as_its_connection_has_ended() {
     let server = Server::new().listen("127.0.0.1:0", |_| Ends).unwrap();
     let server = Running::start(server.limits(limits()));
     let mut held: Vec<TcpStream> = (0..MAX).map(|_| served(&server)).collect();
     for n in 0..200 {
-        // Closing would do, but for tests that start programs at the same time: until these run, they
-        // have copies of all descriptors.
+        // Dropping would do, except for tests that start programs at the same time: until `exec`,
+        // these have copies of all descriptors.
         held.remove(n % MAX).shutdown(Shutdown::Both).unwrap();
         let mut client = server.client();
         assert!(is_served(&mut client), "the {n}th was refused");
@@ -174,20 +174,20 @@ fn every_peer_has_places_of_its_own() {
     let server = Server::new().listen(addresses, |_| Ends).unwrap().limits(limits());
     let server = Running::start(server);
     let mut held: Vec<TcpStream> = (0..MAX).map(|_| served(&server)).collect();
-    // Whichever address it comes to.
+    // On any of its addresses.
     assert!(!is_served(&mut crate::support::real::connect(server.tcp(1))));
     let mut other: Vec<_> = (0..MAX).map(|_| client_from([127, 0, 0, 2], &server)).collect();
     assert!(other.iter_mut().all(is_served));
     assert!(!is_served(&mut client_from([127, 0, 0, 2], &server)));
     assert_eq!(server.handle.metrics().refused_by_limit, 2);
-    // Over a Unix socket nobody tells who is who.
+    // Peers over Unix sockets are not distinguished.
     let mut local: Vec<_> = (0..MAX * 3).map(|_| UnixStream::connect(&path).unwrap()).collect();
     assert!(local.iter_mut().all(is_served));
     assert!(held.iter_mut().all(is_served));
 }
 
 #[test]
-fn connections_to_others_take_nobodys_place() {
+fn outgoing_connections_do_not_count_for_a_peer() {
     let backend = Server::new().listen("127.0.0.1:0", |_| Ends).unwrap();
     let backend = Running::start(backend);
     let mut server = Server::new().listen("127.0.0.1:0", |_| Ends).unwrap();

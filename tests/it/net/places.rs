@@ -1,5 +1,5 @@
-//! A peer that may have one connection and comes again as soon as the last one has ended is let in:
-//! its place is given back before it can see the end.
+//! A peer with a limit of one connection that reconnects as soon as the last one has ended is
+//! accepted: its place is free before it can see the end.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -10,7 +10,7 @@ use crate::net::per_peer::client_from;
 use crate::support::queue::{End, Stage};
 use crate::support::real::{Running, read_to_end};
 
-/// Greets, and ends at any word.
+/// Greets, and closes at any input.
 struct OneWord;
 
 impl Handler for OneWord {
@@ -36,7 +36,7 @@ fn limits() -> Limits {
     Limits::default().connections_per_peer(Some(1))
 }
 
-/// Comes again and again; `leave` is what a client does once it has seen the end.
+/// Connects again and again; `leave` is the client's action after it has seen the end.
 fn comes_again(server: &Running, times: usize, leave: fn(&TcpStream), what: &str) {
     let mut left = Vec::new();
     for n in 0..times {
@@ -54,7 +54,7 @@ fn comes_again(server: &Running, times: usize, leave: fn(&TcpStream), what: &str
 }
 
 #[test]
-fn who_comes_again_after_its_end_is_let_in() {
+fn a_peer_that_reconnects_after_the_end_is_accepted() {
     for mode in [Mode::Multiplex, Mode::Threads(2)] {
         let server = Server::new().listen("127.0.0.1:0", |_| OneWord).unwrap();
         let server = Running::start(server.limits(limits()).mode(mode));
@@ -64,26 +64,26 @@ fn who_comes_again_after_its_end_is_let_in() {
     }
 }
 
-/// The end is another reactor's, and the place is the whole server's.
+/// The connection ends in another reactor, and its place belongs to the whole server.
 #[test]
-fn who_comes_again_after_its_end_is_let_in_by_several_reactors() {
+fn a_peer_that_reconnects_is_accepted_by_several_reactors() {
     let server = Server::new().listen("127.0.0.1:0", |_| OneWord).unwrap();
     let server = Running::start(server.limits(limits()).mode(Mode::Reactors(3)));
     comes_again(&server, 2_000, |client| drop(client.shutdown(Shutdown::Both)), "reactors");
 }
 
-/// Many times, because what is seen in between is a matter of microseconds.
+/// Many times, because the critical interval is a matter of microseconds.
 #[test]
-fn who_comes_again_to_a_blocking_handler_is_let_in() {
+fn a_peer_that_reconnects_to_a_blocking_handler_is_accepted() {
     let server = Server::new().listen_blocking("127.0.0.1:0", |_| OneWord).unwrap();
     let server = Running::start(server.limits(limits()).mode(Mode::Threads(2)));
     comes_again(&server, 3_000, |_| {}, "blocking");
 }
 
-/// The newcomer is accepted in one look at the events, and the end of its last connection comes in
-/// the next one only: so many others have news that one look does not show all.
+/// The new connection is accepted in one turn, and the end of the previous one is read only in the
+/// next turn: there are more events than one turn handles.
 #[test]
-fn who_comes_again_before_its_end_is_seen_is_let_in_when_it_has_been_seen() {
+fn a_peer_that_reconnects_early_is_accepted_once_the_end_is_seen() {
     const MANY: usize = 300;
     let stage = Stage::new(Mode::Multiplex, limits(), End::Drain, false);
     let enter = |from: [u8; 4]| {
@@ -97,7 +97,7 @@ fn who_comes_again_before_its_end_is_seen_is_let_in_when_it_has_been_seen() {
     let old = enter([127, 0, 0, 9]);
     holder.write_all(b"b").unwrap();
     stage.keeper.is_held_up();
-    // In the order in which the events are shown: somebody else comes, the many, and the end.
+    // In the order of the events: another client connects, the many, and the end.
     let _early = client_from([127, 0, 3, 1], &stage.server);
     for client in &mut crowd {
         client.write_all(b"x").unwrap();

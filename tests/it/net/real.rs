@@ -37,7 +37,7 @@ fn ping(stream: &mut (impl Read + Write), text: &[u8]) {
 }
 
 #[test]
-fn what_is_sent_comes_back() {
+fn bytes_come_back() {
     let server = Running::start(echo());
     let mut client = server.client();
     ping(&mut client, b"hello");
@@ -93,7 +93,7 @@ fn a_unix_socket_comes_and_goes_with_its_server() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("web.sock");
     let address = format!("unix:{}", path.display());
-    // The file of a server that died: nobody answers there.
+    // The file of a server that died: it refuses connections.
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let server = Running::start(Server::new().listen(&*address, web()).unwrap());
@@ -114,7 +114,7 @@ fn a_unix_socket_comes_and_goes_with_its_server() {
 }
 
 #[test]
-fn a_file_that_is_no_socket_is_not_removed() {
+fn a_file_that_is_not_a_socket_is_not_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("precious.txt");
     std::fs::write(&path, "precious").unwrap();
@@ -124,7 +124,7 @@ fn a_file_that_is_no_socket_is_not_removed() {
 }
 
 #[test]
-fn an_address_in_use_and_one_that_is_none_are_told_apart() {
+fn an_address_in_use_and_an_invalid_one_have_different_errors() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let error = Server::bind(&*address).unwrap_err();
@@ -141,7 +141,7 @@ fn a_server_without_service_or_with_senseless_limits_does_not_start() {
 }
 
 #[test]
-fn stopping_finishes_what_was_asked() {
+fn stopping_finishes_requests_that_have_begun() {
     let server = Running::start(Server::new().listen("127.0.0.1:0", web()).unwrap());
     let mut idle = server.client();
     assert_eq!(get(&mut idle, "/").text(), "root");
@@ -158,7 +158,7 @@ fn stopping_finishes_what_was_asked() {
 }
 
 #[test]
-fn who_is_waiting_to_be_accepted_when_the_server_stops_is_still_served() {
+fn a_connection_in_the_queue_of_a_stopping_server_is_served() {
     // The queue filled up before the server made it short.
     let limits = Limits::default().accept_burst(1).listen_queue(1);
     let server = Server::new().listen("127.0.0.1:0", web()).unwrap().limits(limits);
@@ -182,7 +182,7 @@ fn aborting_ends_everything_at_once() {
     let server = Running::start(Server::new().listen("127.0.0.1:0", web()).unwrap());
     let mut client = server.client();
     client.write_all(b"GET /never HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    // Served after the other was: it is being waited for by now.
+    // Served after the other one, which is therefore being waited for.
     assert_eq!(get(&mut server.client(), "/").text(), "root");
     server.handle.stop();
     until_refused(server.tcp(0));
@@ -205,25 +205,25 @@ fn a_remote_is_harmless_once_its_server_has_gone() {
 fn more_than_a_burst_of_newcomers_are_all_served() {
     let limits = Limits::default().accept_burst(2);
     let server = echo().limits(limits);
-    // They connect before the server looks, so no event comes for each of them.
+    // They connect before the server looks, so there is no separate event for each of them.
     let address = tcp(&server.addresses()[0]);
     let mut clients: Vec<_> = (0..101).map(|_| connect(address)).collect();
     let _server = Running::start(server);
-    // The last first: nothing that happens on the others may help it in.
+    // The last one first: activity on the others must not help it.
     for client in clients.iter_mut().rev() {
         ping(client, b"me too");
     }
 }
 
 #[test]
-fn when_there_is_no_room_the_next_waits_until_somebody_leaves() {
+fn without_room_the_next_connection_waits_until_another_ends() {
     let limits = Limits::default().connections(2);
     let server = Running::start(echo().limits(limits));
     let mut held: Vec<TcpStream> = (0..2).map(|_| server.client()).collect();
     held.iter_mut().for_each(|client| ping(client, b"I am in"));
     let mut next = server.client();
     next.write_all(b"me too").unwrap();
-    // Several turns of the server, in each of which it could let the next one in.
+    // Several turns of the server, in each of which it could accept the next one.
     for _ in 0..10 {
         held.iter_mut().for_each(|client| ping(client, b"still here"));
     }

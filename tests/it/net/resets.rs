@@ -1,5 +1,5 @@
-//! `Context::reset`: the connection ends at once, its peer sees a cut, and its handler is told as of
-//! any other end.
+//! `Context::reset`: the connection ends at once, its peer sees a reset, and its handler is told as
+//! of any other end.
 
 use std::io::Write;
 use std::sync::mpsc::channel;
@@ -13,7 +13,7 @@ use crate::support::handlers::{Log, Probe, Told, tight};
 use crate::support::real::{Running, soon};
 use crate::support::waiting::until_equal;
 
-/// Writes as much as it is told, and resets.
+/// Writes the number of bytes that its input tells, and resets.
 struct Resets(std::sync::mpsc::Sender<Close>);
 
 impl Handler for Resets {
@@ -61,7 +61,7 @@ fn cut(cx: &mut Context<'_>) {
     cx.reset(Close::failed("cut"));
 }
 
-/// Resets when it is told something.
+/// Resets when it gets a note.
 struct Noted(Log);
 
 impl Handler for Noted {
@@ -177,7 +177,7 @@ fn a_close_that_waits_for_its_output_can_still_be_cut_short() {
 }
 
 #[test]
-fn others_go_on_when_one_resets_and_what_it_sent_them_arrives() {
+fn others_go_on_after_a_reset_and_get_its_messages() {
     for (what, make) in networks() {
         let (log, heard) = (Log::default(), Log::default());
         let mut network = make(tight());
@@ -196,7 +196,7 @@ fn others_go_on_when_one_resets_and_what_it_sent_them_arrives() {
         network.send(client, b"x");
         is_cut(&mut network, client, &log, what);
         assert_eq!(network.received(other), b"sent published", "{what}");
-        // It has left its topic, and nothing that is meant for it goes anywhere.
+        // It has left its topic, and messages for it are dropped.
         network.publish(&topic(), b"!");
         network.notify(client, "too late");
         network.settle();

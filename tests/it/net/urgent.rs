@@ -15,8 +15,8 @@ fn send_urgent(stream: &TcpStream, bytes: &[u8]) {
     assert_eq!(SockRef::from(stream).send_out_of_band(bytes).unwrap(), bytes.len());
 }
 
-/// Clients whose bytes all come while the loop is busy: `before` with an urgent byte at its end, and
-/// `after`. Every other one has been greeted before, so that it has been accepted for sure.
+/// Clients whose bytes arrive while the loop is busy: `before` with an urgent byte at its end, and
+/// `after`. Every other one has been greeted before, so it has certainly been accepted.
 fn clients(
     example: &Example,
     greet: fn(&mut TcpStream),
@@ -43,7 +43,7 @@ fn greet_web(client: &mut TcpStream) {
 }
 
 #[test]
-fn what_follows_an_urgent_byte_is_sent_back_in_every_mode() {
+fn bytes_after_an_urgent_byte_are_sent_back_in_every_mode() {
     for mode in MODES {
         let example = Example::start("echo", &[mode, &["--log", "off"]].concat());
         for (n, mut client) in clients(&example, greet_echo, b"abC", b"de").iter().enumerate() {
@@ -54,7 +54,7 @@ fn what_follows_an_urgent_byte_is_sent_back_in_every_mode() {
     }
 }
 
-/// Reads until the buffer is full or nothing more comes; how much there is.
+/// Reads until the buffer is full or no more comes. Returns the number of bytes.
 fn read_some(stream: &mut impl Read, buffer: &mut [u8]) -> usize {
     let mut come = 0;
     while come < buffer.len() {

@@ -1,4 +1,4 @@
-//! What the documentation says, held against what is there.
+//! The documentation, compared with the code.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The files below `folder` whose names end so, by their paths from the root.
+/// The files below `folder` whose names end with `ending`, by their paths from the root.
 fn files(folder: &str, ending: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root().join(folder)).unwrap() {
@@ -43,7 +43,7 @@ fn documents() -> Vec<String> {
 }
 
 /// The rows of `document`'s tables that begin with `` `name` ``, for each field of a struct's
-/// `{:?}`; with the field's value.
+/// `{:?}`; with the value of the field.
 fn rows<'a>(document: &'a str, limits: &str) -> Vec<(String, String, &'a str)> {
     let fields = limits.split_once('{').unwrap().1.trim_end_matches(['}', ' ']);
     let row = |name: &str| {
@@ -58,7 +58,7 @@ fn rows<'a>(document: &'a str, limits: &str) -> Vec<(String, String, &'a str)> {
     fields.split(", ").map(field).collect()
 }
 
-/// How a number may be written: with commas, or in binary units.
+/// The ways to write a number: with commas, or in binary units.
 fn spellings(value: &str) -> Vec<String> {
     let time = value.trim_start_matches("Some(").trim_end_matches(')');
     for unit in ["ms", "s"] {
@@ -66,7 +66,7 @@ fn spellings(value: &str) -> Vec<String> {
             return vec![format!("{number} {unit}")];
         }
     }
-    // What is no number is a variant.
+    // Any other value is a variant.
     let Ok(number) = value.parse::<u64>() else { return vec![format!("`{value}`")] };
     let mut spellings = vec![with_commas(number)];
     if number % (1024 * 1024) == 0 {
@@ -125,7 +125,7 @@ fn every_link_leads_somewhere() {
     }
 }
 
-/// Whether `text` has `word` between characters of no word.
+/// Returns true if `text` contains `word` as a whole word.
 fn has_word(text: &str, word: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
@@ -160,18 +160,18 @@ fn documents_stay_short() {
     assert!(len < 50, "examples/netstring.rs: {len} lines");
 }
 
-/// The code blocks of a document that are of this kind.
+/// The code blocks of this kind in a document.
 fn blocks<'a>(document: &'a str, kind: &str) -> Vec<&'a str> {
     let fence = format!("```{kind}\n");
     document.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The first cells of `document`'s tables that begin with a column of this name.
+/// The first cells of those tables of `document` whose first column has this name.
 fn first_cells<'a>(document: &'a str, column: &str) -> Vec<&'a str> {
     let head = format!("| {column} |");
     let tables = document.split("\n\n").filter(|part| part.starts_with(&head));
@@ -239,7 +239,7 @@ fn the_example_keeps_the_laws() {
     }
 }
 
-/// What the example answers to `parts` that come one after the other, and whether it hangs up.
+/// The answers of the example to consecutive `parts`, and true if it closes.
 fn talk<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
     let mut network = Network::new(Limits::default());
     let client = network.connect(Framed::new(Netstring, Echo));

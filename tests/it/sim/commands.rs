@@ -1,5 +1,5 @@
-//! What other threads ask of a server by its handle, in simulations: it comes to all loops of a
-//! server, in order, and whatever else the loops do.
+//! Commands of other threads, in simulations: they reach all loops of a server, in order, whatever
+//! else the loops do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
 use socketserver::{Close, Context, HandleError, Handler, Limits, Mode, ServerHandle, Topic};
 
-/// Hears the news.
+/// Receives the news.
 struct Listener;
 
 impl Handler for Listener {
@@ -20,12 +20,12 @@ impl Handler for Listener {
     }
 }
 
-/// Reads numbers, each the one after the last.
+/// Reads numbers, each one more than the last.
 struct Reader {
     came: Vec<u8>,
     last: u64,
     has_shut: bool,
-    /// The number that was published last.
+    /// The last published number.
     published: Arc<AtomicU64>,
 }
 
@@ -48,7 +48,7 @@ impl Script for Reader {
         }
     }
 
-    /// One that was content to wait has heard all in the end.
+    /// A reader that waited to the end has got all messages.
     fn ended(&mut self, end: &End) {
         let is_content = !self.has_shut && self.last > 0;
         if matches!(end, End::Whole(_)) && is_content {
@@ -58,7 +58,7 @@ impl Script for Reader {
 }
 
 #[test]
-fn what_another_thread_publishes_is_heard_in_order() {
+fn messages_of_another_thread_arrive_in_order() {
     seeds(0..300, |seed| {
         let mut random = Random::new(!seed);
         let mode = match random.below(3) {

@@ -1,5 +1,5 @@
-//! Connections that handlers make, in simulations: names that are looked up late or in vain, far
-//! ends that are silent, attempts whose time is over. Each handler reaches the one it asked for.
+//! Outgoing connections, in simulations: slow and failing lookups, silent destinations, attempts
+//! that time out. Each handler reaches the destination that it asked for.
 
 use std::io;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn place(number: usize) -> Destination {
     text.parse().expect("a destination")
 }
 
-/// Connects to the place of each number that comes.
+/// Connects to a place for each byte, which is its number.
 struct Exchange;
 
 impl Handler for Exchange {
@@ -32,7 +32,7 @@ impl Handler for Exchange {
     }
 }
 
-/// Says whom it wanted, and ends when the other side does.
+/// Sends the number of its place, and ends when the other side does.
 struct Line {
     to: String,
 }
@@ -55,7 +55,7 @@ impl Handler for Line {
     }
 }
 
-/// Wants some connections.
+/// Requests some connections.
 struct Caller {
     left: usize,
     sent: Vec<u8>,
@@ -79,7 +79,7 @@ impl Script for Caller {
     }
 }
 
-/// The far end of a connection to that place.
+/// The far end of a connection to a place.
 struct FarEnd {
     to: String,
     came: Vec<u8>,
@@ -105,7 +105,7 @@ impl Script for FarEnd {
 }
 
 #[test]
-fn a_handler_reaches_the_place_that_it_asked_for_or_hears_that_it_cannot() {
+fn a_handler_reaches_the_place_that_it_asked_for_or_gets_an_error() {
     seeds(0..300, |seed| {
         let mut random = Random::new(!seed);
         let limits = Limits::default()

@@ -1,4 +1,4 @@
-//! The simulation of handlers of bytes: everything that is said comes back, and the simulation itself.
+//! The simulation of handlers of bytes: all input comes back; and tests of the simulation itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,9 +8,9 @@ use socketserver::{Close, Context, Handler, Limits};
 
 use crate::support::handlers::Echo;
 
-/// Says so many bytes in pieces, and must hear `answer` of them.
+/// Sends bytes in pieces, and must receive `answer` of them.
 pub(crate) struct Talker {
-    /// What is left to say.
+    /// The pieces still to send.
     to_say: Vec<Vec<u8>>,
     expected: Vec<u8>,
     came: usize,
@@ -30,7 +30,7 @@ impl Script for Talker {
         match self.to_say.is_empty() {
             false if random.one_in(4) => Action::Wait,
             false => Action::Send(self.to_say.remove(0)),
-            // Who waits for all of it says nothing more that would wake the server up.
+            // A client that waits for all of it sends nothing more that would wake the server up.
             true if self.came == self.expected.len() || random.one_in(8) => Action::Shut,
             true => Action::Wait,
         }
@@ -55,7 +55,7 @@ pub(crate) fn bytes(random: &mut Random, len: usize) -> Vec<u8> {
     (0..len).map(|_| random.below(256) as u8).collect()
 }
 
-/// Says anything, and must hear the same.
+/// Sends anything, and must receive the same.
 fn parrot(random: &mut Random) -> Talker {
     let words: Vec<Vec<u8>> = (0..random.below(12))
         .map(|_| {
@@ -73,12 +73,12 @@ fn echo(seed: u64) -> Trace {
 }
 
 #[test]
-fn what_is_said_comes_back() {
+fn all_bytes_come_back() {
     seeds(0..400, |seed| drop(echo(seed)));
 }
 
 #[test]
-fn a_seed_is_always_the_same_and_no_two_are() {
+fn each_seed_gives_one_run_and_another_than_the_others() {
     let traces: Vec<Trace> = (0..50).map(echo).collect();
     for (seed, trace) in traces.iter().enumerate() {
         assert!(*trace == echo(seed as u64), "seed {seed}");
@@ -86,7 +86,7 @@ fn a_seed_is_always_the_same_and_no_two_are() {
     }
 }
 
-/// Says how many of its kind there are at once.
+/// Reports how many of its kind exist at once.
 struct Counted {
     echo: Echo,
     count: Arc<AtomicUsize>,
@@ -112,7 +112,7 @@ impl Drop for Counted {
     }
 }
 
-/// A talker that tells whether it was refused.
+/// A talker that reports if it was refused.
 struct Refusable {
     talker: Talker,
     refused: Arc<AtomicUsize>,
@@ -135,9 +135,9 @@ impl Script for Refusable {
     }
 }
 
-/// All clients come from one address here, and most of them wait for others to leave, in vain.
+/// All clients come from one address here, and most of them wait in vain for others to close.
 #[test]
-fn who_has_too_many_connections_is_not_served() {
+fn a_peer_with_too_many_connections_is_not_served() {
     let [most, refused] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
     let runs = AtomicUsize::new(0);
     seeds(0..200, |seed| {
@@ -151,6 +151,6 @@ fn who_has_too_many_connections_is_not_served() {
         });
     });
     assert!(most.load(Ordering::Relaxed) <= 1, "more were served than may be");
-    // One seed alone need not have anybody.
+    // A single seed may have no refusal.
     assert!(runs.into_inner() < 200 || refused.load(Ordering::Relaxed) > 0, "nobody was refused");
 }

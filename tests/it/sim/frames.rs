@@ -1,5 +1,5 @@
-//! The simulation of a handler of messages: it answers each, in order, rests in between, and goes on
-//! when its output has drained.
+//! The simulation of a handler of messages: it answers each, in order, pauses in between, and
+//! continues when its output has drained.
 
 use std::time::Duration;
 
@@ -9,16 +9,17 @@ use socketserver::{Close, Context, Handler, Limits, Mode};
 use crate::sim::echo::{Talker, bytes};
 use crate::support::handlers::Lines;
 
-/// Messages are a length in two bytes and so much text, and are answered backwards. An empty one
-/// ends the connection, one of 7 bytes is answered a thousand times. Now and then it takes a rest.
+/// A message is a length in two bytes and a text, and is answered by the reversed text. An empty
+/// one closes the connection, one of 7 bytes is answered a thousand times. The handler pauses now
+/// and then.
 struct Backwards {
     random: Random,
-    /// What is still to be written, and how often.
+    /// The text still to write, and how many times.
     rest: (Vec<u8>, usize),
 }
 
 const TIMES: usize = 1000;
-/// The longest message that fits: one byte less than the whole of it may be left over.
+/// The longest message that fits: all but one of its bytes may stay unused.
 const PENDING: usize = 700;
 
 impl Backwards {
@@ -63,7 +64,7 @@ impl Handler for Backwards {
     }
 
     fn on_eof(&mut self, cx: &mut Context<'_>) {
-        // All of it must come, however much it is: once only, there is no more to wait for.
+        // All of it must fit: with a single copy left there is no reason to wait.
         while self.rest.1 > 0 {
             cx.write(&self.rest.0);
             self.rest.1 -= 1;
@@ -116,10 +117,10 @@ fn each_message_is_answered_once_and_in_order() {
     });
 }
 
-/// A worker's handler sees the room that there was when it left. If some of the output has been sent
-/// meanwhile, its connection must know all the same that it stopped.
+/// The handler on a worker sees the state of the output when it left. If some output has been sent
+/// meanwhile, its connection must nevertheless know that it stopped.
 #[test]
-fn who_stopped_at_a_full_output_goes_on_when_a_worker_brings_it_back() {
+fn a_handler_that_stopped_at_a_full_output_continues_after_its_worker() {
     seeds(0..1600, |seed| {
         let limits = Limits::default().connections(3).output_low(40).output_high(80);
         let talker = |random: &mut Random| {

@@ -1,6 +1,6 @@
-//! Whatever handlers wish for each other, in whatever order, whatever their peers do meanwhile:
-//! what was forwarded and published arrives, in order and once, everything comes to rest, and
-//! nothing is left in the end.
+//! Random effects of handlers on each other, in any order, with any actions of their peers:
+//! forwarded and published bytes arrive, in order and once, all activity ends, and nothing is left
+//! over.
 
 use std::io;
 use std::time::Duration;
@@ -17,26 +17,26 @@ fn topic(number: u8) -> Topic {
     Topic::new(&format!("topic {number}"))
 }
 
-/// Does what its peer says: a letter, a number, and a length in two bytes.
+/// Does as its peer tells: a letter, a number, and a length in two bytes.
 struct Knot {
     me: usize,
     shared: Shared,
 }
 
-/// What one handler tells another to do.
+/// An instruction from one handler to another.
 struct Order {
     what: u8,
     number: u8,
     /// Its number in the model.
     note: usize,
-    /// Tells whether the note is left over.
+    /// Shows if the note is left over.
     _shared: Shared,
 }
 
 impl Order {
-    /// Told by somebody to whom it comes back if nobody hears it, or by nobody.
+    /// Sent by a handler that gets it back if it is undelivered, or by a thread.
     fn new(what: u8, number: u8, by: Option<usize>, shared: &Shared) -> Order {
-        // One that is told to tell would go on for ever.
+        // An instruction to send instructions would go on for ever.
         let what = if TELLING.contains(&(what % 32)) { 8 } else { what };
         Order { what, number, note: shared.note(by), _shared: shared.clone() }
     }
@@ -97,7 +97,7 @@ impl Knot {
             }
             31 if number % 16 == 1 => {
                 self.end();
-                // A panic that says nothing on standard error.
+                // A panic that prints nothing on standard error.
                 std::panic::resume_unwind(Box::new("as told"));
             }
             _ => {}
@@ -127,7 +127,7 @@ impl Knot {
         cx.publish(&topic(channel), self.shared.news(channel, self.me, len));
     }
 
-    /// More than a topic holds until its authors have to wait.
+    /// More than a topic holds before its authors are throttled.
     fn flood(&self, channel: u8, cx: &mut Context<'_>) {
         let message = |_| self.shared.news(channel, self.me, 60_000);
         cx.publish(&topic(channel), (0..20).flat_map(message).collect::<Vec<u8>>());
@@ -182,7 +182,7 @@ impl Handler for Knot {
         };
         let Order { what, number, note, .. } = note.downcast::<Order>().unwrap();
         self.shared.model().note_fate(note, Fate::Heard);
-        // An error goes nowhere.
+        // An error has no effect here.
         if self.obey(what, number, usize::from(number), cx).is_err() {
             cx.close(Close::Done);
         }
@@ -197,8 +197,8 @@ impl Handler for Knot {
     }
 }
 
-/// Who is to serve a newcomer, or a connection that another handler wants, which is in a topic then:
-/// says which number it has, and is a [`Knot`] from there on.
+/// The first handler of a client, or of an outgoing connection, which is in a topic then: sends its
+/// number, and becomes a [`Knot`].
 struct Called {
     by: Option<(usize, u8)>,
     shared: Shared,
@@ -228,23 +228,23 @@ impl Handler for Called {
         let message = self.shared.message(DIRECT, by, &[by], 5);
         cx.forward(to, message);
         cx.notify(to, Order::new(number, 1, None, &self.shared));
-        // Void: nobody is this.
+        // Without effect: the connection does not exist.
         cx.join(&topic(0));
         cx.upgrade(Called { by: None, shared: self.shared.clone() });
     }
 }
 
-/// A client: says this and that, and knows by the model what must come.
+/// A client: sends random orders, and knows from the model which messages must come.
 struct Person {
     shared: Shared,
     orders: usize,
     drops: bool,
-    /// Its number, once it was told.
+    /// Its number, once it has received it.
     me: Option<usize>,
     came: Vec<u8>,
     got: Messages,
     has_shut: bool,
-    /// How many messages there were when it was last asked what it does.
+    /// The number of messages when it was last asked to act.
     asked: u32,
 }
 
@@ -291,7 +291,7 @@ impl Script for Person {
         }
     }
 
-    /// Everything is whole, and follows what came before it.
+    /// Checks that each message is complete, and follows the messages before it.
     fn received(&mut self, bytes: &[u8]) {
         self.came.extend(bytes);
         let mut used = 0;
@@ -317,7 +317,7 @@ impl Script for Person {
         let Some(me) = self.me else { return };
         let model = self.shared.model();
         model.check(me, &self.got, self.drops);
-        // Who was content to wait, and was hung up when nothing happened any more, has got it all.
+        // A client that waited to the end, and was closed when all was idle, has got all messages.
         if let (End::Whole(Close::Eof), false, false) = (end, self.has_shut, self.drops) {
             model.check_due(me, &self.got, self.asked);
             assert!(self.came.is_empty(), "the end of a message is missing");
@@ -357,11 +357,11 @@ fn run(seed: u64) {
         .remotes(remotes)
         .panics_are_wanted()
         .run(service, |random: &mut Random| Person::new(shared.clone(), drops, random));
-    // Handlers and notes hold one each.
+    // Each handler and each note holds one.
     assert_eq!(shared.holders(), 1, "something is left over");
 }
 
 #[test]
-fn whatever_handlers_wish_for_each_other_comes_true_once() {
+fn random_effects_on_other_connections_happen_once() {
     seeds(0..150, run);
 }

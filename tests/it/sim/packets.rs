@@ -1,13 +1,13 @@
-//! The simulation of handlers of packets: none is joined to another, none is cut, and each comes once
-//! and in order.
+//! The simulation of handlers of packets: none is joined to another, none is cut, and each arrives
+//! once and in order.
 
 use std::time::Duration;
 
 use socketserver::testkit::{Action, End, Random, Script, Simulation, Trace, seeds};
 use socketserver::{Close, Context, Handler, Topic};
 
-/// Sends the lines of a packet back, and publishes them to one of two topics, as A or B. Now and then it takes a rest in
-/// the middle of a packet.
+/// Sends the lines of a packet back, and publishes them to one of two topics, as A or B. Now and
+/// then it pauses in the middle of a packet.
 struct Member {
     random: Random,
     topics: [Topic; 2],
@@ -53,15 +53,15 @@ impl Handler for Member {
     }
 }
 
-/// Says a few packets of lines `author.packet.line.x…`, and must hear each line once, in a packet
-/// of lines of one packet only.
+/// Sends some packets of lines `author.packet.line.x…`, and must receive each line once, in a
+/// packet with lines of a single packet.
 struct Caller {
     name: u64,
     packets: usize,
-    /// The lines it has sent, and how many of them came back.
+    /// The lines it has sent, and the number of them that came back.
     sent: Vec<String>,
     back: usize,
-    /// The last line that it heard of each author in each topic: between topics there is no order.
+    /// The last line of each author in each topic: between topics there is no order.
     heard: Vec<(String, Vec<u32>)>,
 }
 

@@ -1,5 +1,5 @@
-//! Whatever clients do, in whatever order: everybody goes, and is told so once. (The simulations,
-//! `sim_*.rs`, do more at random; here the network is driven by hand.)
+//! Random actions of clients in any order: each handler ends, and is told so once. (The simulations
+//! in this folder do more at random; here the network is driven by hand.)
 
 use socketserver::testkit::{Client, Network, Random, seeds};
 

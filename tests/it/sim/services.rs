@@ -1,4 +1,4 @@
-//! The simulation of the services: web, chat and session, whatever network they are on.
+//! The simulation of the services: web, chat and session, on any network.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
 
 use crate::sim::echo::Talker;
 
-/// Sends requests one behind the other without waiting, and checks each answer.
+/// Sends requests without waiting for the answers, and checks each answer.
 struct Browser {
     requests: Vec<Vec<u8>>,
-    /// The bodies of the answers that are to come.
+    /// The bodies of the answers still to come.
     bodies: Vec<Vec<u8>>,
     came: Vec<u8>,
     answers: usize,
@@ -59,7 +59,7 @@ impl Script for Browser {
         match self.requests.is_empty() {
             _ if random.one_in(200) => Action::Reset,
             false => Action::Send(self.requests.remove(0)),
-            // Who shuts before the answers have come gets them all the same.
+            // A client that half-closes before the answers have come gets them all the same.
             true if self.answers == self.bodies.len() || random.one_in(10) => Action::Shut,
             true => Action::Wait,
         }
@@ -74,7 +74,7 @@ impl Script for Browser {
             let len: usize = field.expect("a length").parse().unwrap();
             let Some(body) = self.came.get(end + 4..end + 4 + len) else { return };
             assert!(!self.was_late, "an answer behind the last one");
-            // Whose request takes longer than it may is told so, and closed.
+            // A request that takes too long is answered with 408, and the connection is closed.
             self.was_late = head.starts_with("HTTP/1.1 408 ");
             assert!(self.was_late || head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
             if !self.was_late {
@@ -119,8 +119,9 @@ fn each_request_has_its_answer() {
 
 #[test]
 fn a_session_answers_each_line() {
-    // A line that takes longer than half a second counts without its end, which then belongs to it:
-    // only commands of one byte mean the same however late the rest of them comes.
+    // A line that takes longer than half a second counts without its end, which then belongs to it.
+    // Therefore only commands of one byte have the same meaning however late the rest of them
+    // comes.
     let client = |random: &mut Random| {
         let mut to_say = vec![b"\n".to_vec()];
         let mut expected = "我是多线程请重新输入.".to_owned();
@@ -134,12 +135,12 @@ fn a_session_answers_each_line() {
     seeds(0..200, |seed| drop(Simulation::new(seed).run(|_| Session::new(), client)));
 }
 
-/// Says numbered lines, and hears those of others in their order.
+/// Sends numbered lines, and checks the order of those of others.
 struct Member {
     to_say: usize,
     said: usize,
     came: Vec<u8>,
-    /// What each of the others said last.
+    /// The last number of each other member.
     heard: BTreeMap<String, usize>,
 }
 
@@ -185,6 +186,6 @@ impl Script for Member {
 }
 
 #[test]
-fn everybody_in_a_room_hears_the_others_in_order() {
+fn each_member_of_a_room_gets_the_lines_of_the_others_in_order() {
     seeds(0..200, |seed| drop(Simulation::new(seed).run(Chat::new(), Member::new)));
 }

@@ -1,5 +1,5 @@
-//! No cycle of files: an item of one file never needs, through whatever other files, the file that
-//! uses it.
+//! No cycle of files: an item of one file never needs, directly or through other files, the file
+//! that uses it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,4 +1,4 @@
-//! What must be written about, and what two documents must say alike.
+//! The required descriptions, and the equal parts of two documents.
 
 use super::source::{complaint, document, enforce, sources};
 
@@ -16,7 +16,7 @@ fn undescribed(described: &str, examples: &[&str]) -> Vec<String> {
     found
 }
 
-/// What is wrong if `.ci/run` does not run the one test command of the README.
+/// The complaint if `.ci/run` does not run the one test command of the README.
 fn other_command(readme: &str, run: &str) -> Option<String> {
     let tests: Vec<&str> = readme.lines().filter(|line| line.starts_with("cargo test")).collect();
     let [command] = tests[..] else {

@@ -1,11 +1,12 @@
-//! Which layer may use which: the table of `ARCHITECTURE.md`, section "Which way `use` runs". And
-//! inside the crate an item is imported from the module that defines it, not through the crate's root.
+//! The permitted uses between layers: the table of `ARCHITECTURE.md`, section "Which way `use`
+//! runs". Inside the crate an item is imported from the module that defines it, not through the
+//! crate's root.
 
 use super::mentions;
 use super::source::{complaint, enforce, is_in};
 use super::tree::{Tree, planted};
 
-/// The small words that every layer may use.
+/// Small types that every layer may use.
 const WORDS: &[&str] = &[
     "src/close.rs",
     "src/id.rs",
@@ -20,11 +21,11 @@ const WORDS: &[&str] = &[
     "src/topic.rs",
 ];
 
-/// How threads share state and reach a loop.
+/// The means by which threads share state and wake a loop.
 const THREADS: &[&str] = &["src/mailbox.rs", "src/sync.rs"];
 
-/// The layers, each with what it may use besides itself. The first row that fits a file counts.
-/// The hub, handlers, protocols and services have no row with a clock, a thread or a poller.
+/// The layers, each with the layers that it may use. The first row that fits a file counts. The
+/// hub, handlers, protocols and services have no row with a clock, a thread or a poller.
 const LAYERS: &[(&str, &[&[&str]])] = &[
     ("src/protocol/", &[&["src/close.rs", "src/handler/framed.rs", "src/setters.rs"]]),
     ("src/services/", &[WORDS, &["src/handler/", "src/protocol/"]]),
@@ -93,7 +94,7 @@ fn through_the_root(tree: &Tree) -> Vec<String> {
 }
 
 #[test]
-fn layers_use_only_what_is_below_them() {
+fn layers_use_only_lower_layers() {
     enforce(&misplaced(&Tree::of_crate()));
 }
 

@@ -1,5 +1,5 @@
 //! The paths that code mentions: in private `use` items, types, expressions, patterns, and in the
-//! tokens of macros. `mod` and `pub use` items mention nothing, nor do attributes and comments.
+//! tokens of macros. `mod` and `pub use` items, attributes and comments mention nothing.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -95,7 +95,7 @@ impl Collector {
                         self.note(std::mem::take(&mut segments), line);
                         line = ident.span().start().line;
                     }
-                    // Fields and methods are no paths, lifetimes neither.
+                    // Fields, methods and lifetimes are not paths.
                     if !matches!(&*between, "." | "'") {
                         segments.push(ident.to_string());
                     }

@@ -17,7 +17,7 @@ const FILES_MAX: usize = 2;
 #[derive(Default)]
 pub(super) struct Methods {
     pub(super) count: usize,
-    /// How many stand in each file.
+    /// The number of them in each file.
     pub(super) files: BTreeMap<String, usize>,
 }
 
@@ -105,7 +105,7 @@ fn no_type_is_spread_over_many_files() {
     enforce(&too_spread(&Tree::of_crate()));
 }
 
-/// An `impl` with so many methods of one statement, and so many of two.
+/// An `impl` with `short` methods of one statement, and `long` ones of two.
 fn block(name: &str, short: usize, long: usize) -> String {
     let functions = |count: usize, kind: &str, body: &str| -> String {
         (0..count).map(|n| format!("fn {name}_{kind}{n}() {{ {body} }}\n").to_lowercase()).collect()

@@ -1,8 +1,9 @@
-//! The house rules as tests: which file may use which, how large files and types may be, what may
-//! not be written, and what must be written about.
+//! The house rules as tests: permitted uses between files, sizes of files and types, forbidden
+//! texts and words, and required descriptions.
 //!
-//! Rules that clippy knows stand in `Cargo.toml` and `clippy.toml`. The rules here work on the syntax
-//! tree and see no types: a call of a method is no use of the file that defines it, a path is one.
+//! Rules that clippy knows are in `Cargo.toml` and `clippy.toml`. The rules here work on the syntax
+//! tree and see no types: a path is a use of the file that defines the item, a call of a method is
+//! not.
 
 mod cycles;
 mod documents;

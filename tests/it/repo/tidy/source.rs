@@ -1,4 +1,4 @@
-//! Files of the repository, and what a rule says of them.
+//! Files of the repository, and complaints about them.
 
 use std::fmt::Display;
 use std::fs;

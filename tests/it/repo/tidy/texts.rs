@@ -1,12 +1,12 @@
-//! How long files may be, and what stands nowhere, not in a comment either. Functions are measured
-//! by clippy (`too_many_lines`), which also knows `dbg!`, `todo!` and sleeping.
+//! The length of files, and texts that are forbidden everywhere, comments included. Functions are
+//! measured by clippy (`too_many_lines`), which also finds `dbg!`, `todo!` and sleeping.
 
 use super::source::{Source, all_sources, complaint, enforce};
 
-/// Lines of a file.
+/// The most lines of a file.
 const FILE_MAX: usize = 500;
 
-/// In two parts, or this file would break the rule; and what to do instead.
+/// In two parts, or this file would break the rule; with the remedy.
 const FORBIDDEN: &[(&str, &str, &str)] =
     &[("FIX", "ME", "mend it, or write an issue"), ("#[", "ignore", "mend the test, or delete it")];
 

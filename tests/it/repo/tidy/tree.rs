@@ -1,4 +1,4 @@
-//! The modules of the crate, and which item a path leads to. Re-exports are followed to the file
+//! The modules of the crate, and the items that paths lead to. Re-exports are followed to the file
 //! that defines the item. Knows no rule.
 
 use std::collections::{BTreeSet, HashMap};
@@ -24,7 +24,7 @@ pub(crate) struct Module {
     globs: Vec<Vec<String>>,
 }
 
-/// What a name in a module stands for.
+/// The meaning of a name in a module.
 #[derive(Clone)]
 enum Name {
     Module(usize),
@@ -32,7 +32,7 @@ enum Name {
     Import(Vec<String>),
 }
 
-/// What a path leads to.
+/// The end of a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target {
     Module(usize),
@@ -49,7 +49,7 @@ pub(crate) struct Edge {
     pub(crate) path: String,
 }
 
-/// How many re-exports a path may go through.
+/// The most re-exports that a path may go through.
 const DEPTH_MAX: usize = 16;
 
 impl Tree {
@@ -174,7 +174,7 @@ impl Tree {
         found
     }
 
-    /// Goes on by one segment. What stands behind an item belongs to it: a variant, a method.
+    /// Follows one segment. A segment after an item belongs to it: a variant, a method.
     fn step(&self, target: Target, segment: &str, depth: usize) -> BTreeSet<Target> {
         match target {
             Target::Module(module) if segment == "super" => {
@@ -287,7 +287,7 @@ pub(crate) fn planted(files: &[(&str, &str)]) -> Tree {
     Tree::new(&files)
 }
 
-/// What `file` uses, as `to:line`.
+/// The files that `file` uses, as `to:line`.
 fn uses(tree: &Tree, file: &str) -> Vec<String> {
     let edges = tree.edges().into_iter().filter(|edge| edge.from == file);
     edges.map(|edge| format!("{}:{}", edge.to, edge.line)).collect()

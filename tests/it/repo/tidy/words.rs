@@ -1,18 +1,18 @@
-//! Some crates and names are for some files only.
+//! Crates and names that are reserved for some files.
 
 use proc_macro2::{TokenStream, TokenTree};
 
 use super::source::{Source, complaint, enforce, is_in, sources};
 
-/// The word, and where in `src/` it may be used. Clocks and shared ownership are clippy's matter:
-/// `clippy.toml`.
+/// A word, and the places in `src/` that may use it. Clocks and shared ownership are covered by
+/// clippy: see `clippy.toml`.
 const RESERVED: &[(&str, &[&str])] = &[
     ("mio", &["src/reactor/"]),
     ("socket2", &["src/reactor/"]),
     ("rustix", &["src/prefork/"]),
     ("signal_hook", &["src/reactor/signals.rs"]),
     ("http", &["src/protocol/", "src/services/"]),
-    // The wall clock tells the date of answers. It may jump, so no deadline hangs on it.
+    // The wall clock sets the date of answers. It may jump, so no deadline depends on it.
     (
         "unix_seconds",
         &[
@@ -33,7 +33,7 @@ fn misused(file: &Source) -> Vec<String> {
 }
 
 fn find(found: &mut Vec<String>, file: &Source, tokens: TokenStream) {
-    // The last two tokens: modules of our own may have the name of a crate.
+    // The last two tokens: modules of this crate may have the name of another crate.
     let mut before = [String::new(), String::new()];
     for token in tokens {
         if let TokenTree::Group(group) = &token {

@@ -57,7 +57,7 @@ pub(super) fn long_comments(file: &Source, max: usize) -> Vec<usize> {
     lines.filter(|(_, line)| is_rust && is_long(line)).map(|(at, _)| at + 1).collect()
 }
 
-/// The tokens of a file, as far as prose is in or between them.
+/// The tokens of a file that contain prose, and the columns of all tokens.
 #[derive(Default)]
 struct Code {
     /// For each line, the columns of its tokens: first, and one past the last.
@@ -120,7 +120,7 @@ impl Code {
         }
     }
 
-    /// Returns the comments of a file, neighbouring lines together, and if they are doc comments.
+    /// Returns the comments of a file, consecutive lines together, and true for doc comments.
     fn comments(&self, file: &Source) -> Vec<(bool, Vec<(usize, String)>)> {
         let mut found: Vec<(bool, Vec<(usize, String)>)> = Vec::new();
         for (at, text) in file.text.lines().enumerate().map(|(at, text)| (at + 1, text)) {

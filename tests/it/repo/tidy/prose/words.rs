@@ -66,7 +66,7 @@ fn shown(passage: &Passage) -> Vec<(char, usize)> {
         };
         match close.and_then(|close| after.iter().position(|(c, _)| *c == close)) {
             Some(end) => {
-                // The target of a link stands after its text, anything else for itself.
+                // The target of a link follows its text; code and quotations stand for themselves.
                 if c != '(' {
                     found.push((OPAQUE, line));
                 }
