@@ -17,7 +17,7 @@ use crate::net::peer::Peer;
 use crate::now::Now;
 use crate::panics;
 
-/// The most timers that ring in one turn.
+/// The most timers that fire in one turn.
 const TIMERS: usize = 64;
 
 /// A datagram socket, the index of its handler, and the time of its next read.
@@ -34,7 +34,7 @@ pub(super) struct DatagramEndpoint<D> {
     log_throttle: LogThrottle,
 }
 
-/// The handler, and everything that a call of it needs.
+/// The handler, and the arguments of its calls.
 pub(super) struct Caller<'a> {
     pub(super) handler: &'a mut dyn DatagramHandler,
     pub(super) record: &'a mut DatagramRecord,
@@ -50,7 +50,7 @@ enum Call<'a> {
     Timer(u64),
 }
 
-/// Bounds of one turn.
+/// Limits of one turn.
 #[derive(Clone, Copy)]
 pub(super) struct Share {
     pub(super) datagrams: usize,
@@ -85,12 +85,12 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
         due.into_iter().flatten().min()
     }
 
-    /// The server starts.
+    /// Calls the handler's `on_start`.
     pub(super) fn start(&mut self, caller: &mut Caller<'_>) {
         self.call(Call::Start, &Peer::Unresolved, caller);
     }
 
-    /// Sends waiting datagrams, receives some, and calls the handler for its timers.
+    /// Sends queued datagrams, receives some, and calls the handler for its timers.
     pub(super) fn turn(&mut self, input: &mut [u8], share: Share, caller: &mut Caller<'_>) {
         self.send_waiting(caller.now, caller.counters);
         let now_ms = caller.now.millis();
@@ -154,7 +154,7 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
         }
     }
 
-    /// Calls the handler, and applies its effects. A panic loses those, and the datagram.
+    /// Calls the handler, and applies its effects. A panic loses the datagram and its effects.
     fn call(&mut self, call: Call<'_>, peer: &Peer, caller: &mut Caller<'_>) {
         let Caller { handler, record, now, counters, stopwatch } = caller;
         counters.calls.add(1);

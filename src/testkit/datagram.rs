@@ -22,8 +22,7 @@ pub fn datagram(
     take_sent(&mut record)
 }
 
-/// A datagram handler with a clock that only moves when told. See [`DatagramHandler`] for an
-/// example.
+/// A datagram handler with a clock that the test advances. See [`DatagramHandler`] for an example.
 pub struct Datagrams<H> {
     handler: H,
     local: Address,
@@ -53,7 +52,7 @@ impl<H: DatagramHandler> Datagrams<H> {
         self.call(&from, |handler, cx| handler.on_datagram(bytes, cx));
     }
 
-    /// Lets time pass; each timer is due at its time.
+    /// Advances the clock and fires each timer at its time.
     pub fn advance(&mut self, time: Duration) {
         let until = self.elapsed + time;
         while let Some(due) = self.timers.next_ms().map(Duration::from_millis) {
@@ -67,8 +66,7 @@ impl<H: DatagramHandler> Datagrams<H> {
         self.elapsed = until;
     }
 
-    /// Takes the datagrams that the handler has sent since the last time, in order, each with its
-    /// destination.
+    /// Takes the datagrams sent since the last call, in order, each with its destination.
     pub fn sent(&mut self) -> Vec<(Peer, Vec<u8>)> {
         std::mem::take(&mut self.sent)
     }

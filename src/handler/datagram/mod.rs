@@ -1,5 +1,4 @@
-//! The contract between a server and the code that handles its datagrams. Knows no socket and no
-//! clock.
+//! The contract between a server and its datagram handlers. Must not know sockets or clocks.
 
 mod timers;
 
@@ -11,17 +10,15 @@ use crate::net::address::Address;
 use crate::net::peer::Peer;
 use crate::now::{self, Now};
 
-/// The handler of a datagram address (`udp:`, `unixgram:`): it is called for each datagram,
-/// whichever peer has sent it. There are no connections, so one handler serves all peers of an
-/// address, and nothing opens or closes.
+/// The handler of a datagram address (`udp:`, `unixgram:`), called for each datagram of every peer.
+/// There is one handler for all peers, and nothing opens or closes.
 ///
-/// It is called by one thread at a time, so its fields need no lock. A call should return soon:
-/// everything else in its loop waits meanwhile. A handler that panics loses the datagram and
-/// nothing else.
+/// It is called by one thread at a time, so its fields need no lock. A call should return soon,
+/// because it blocks the loop. A panic loses the datagram and nothing else.
 ///
-/// The sender of a datagram over IP can be forged. An answer that is larger than the question, or
-/// that goes out for every question, lets strangers aim a server at others: ask for a sign of life
-/// first, or serve known peers only.
+/// The sender of a datagram over IP can be forged. Replies that are larger than the request, or
+/// that are sent to every request, let an attacker direct traffic at others: verify the sender
+/// first, or serve only known peers.
 ///
 /// Closures are handlers, with both types written out:
 ///
@@ -70,15 +67,15 @@ use crate::now::{self, Now};
 /// assert_eq!(beat.sent(), [(client.clone(), b"beat".to_vec()), (client, b"beat".to_vec())]);
 /// ```
 pub trait DatagramHandler: Send {
-    /// A datagram has arrived, whole: it may be empty, and is never cut short.
+    /// Handles one datagram. It may be empty, and is never truncated.
     fn on_datagram(&mut self, datagram: &[u8], cx: &mut DatagramContext<'_>);
 
-    /// The server starts. This is the first call, and the place to set timers.
+    /// Called first, when the server starts: the place to set timers.
     fn on_start(&mut self, cx: &mut DatagramContext<'_>) {
         let _ = cx;
     }
 
-    /// A timer or an interval is due: the one with this key, see
+    /// Called when a timer or an interval is due; `key` was passed to
     /// [`DatagramContext::set_timer`].
     fn on_timer(&mut self, key: u64, cx: &mut DatagramContext<'_>) {
         let _ = (key, cx);
@@ -94,8 +91,8 @@ where
     }
 }
 
-/// The effects of a handler's call, until they are applied. All datagrams of a server share one,
-/// empty between two of them.
+/// The effects of a handler's call, until they are applied. All handlers of a server share one,
+/// empty between two calls.
 #[derive(Default)]
 pub(crate) struct DatagramRecord {
     bytes: Vec<u8>,
@@ -110,11 +107,11 @@ enum TimerEffect {
     Cancel(u64),
 }
 
-/// Memory that one huge answer does not keep beyond its own turn.
+/// The capacity that it keeps after a huge datagram.
 const KEPT: usize = 1024 * 1024;
 
 impl DatagramRecord {
-    /// Takes the datagrams to be sent, in order.
+    /// Passes the datagrams to `send`, in order.
     pub(crate) fn drain(&mut self, mut send: impl FnMut(&Peer, &[u8])) {
         let mut start = 0;
         for (to, end) in self.queued.drain(..) {
@@ -144,8 +141,8 @@ impl DatagramRecord {
 }
 
 /// The context of a [`DatagramHandler`]'s call. It records effects and never fails: no method
-/// touches a socket. Datagrams are sent when the handler has returned. Like all datagrams
-/// they may be lost, on this side if the socket takes no more and too many wait for it already.
+/// touches a socket. Datagrams are sent when the handler has returned. Like all datagrams they may
+/// be lost, for example because the socket and its queue are full.
 pub struct DatagramContext<'a> {
     peer: &'a Peer,
     local: &'a Address,
@@ -164,8 +161,7 @@ impl<'a> DatagramContext<'a> {
     }
 
     /// Returns the sender of the datagram. In [`on_start`](DatagramHandler::on_start) and
-    /// [`on_timer`](DatagramHandler::on_timer) there is none: the peer is unresolved then, and a
-    /// reply goes nowhere.
+    /// [`on_timer`](DatagramHandler::on_timer) the peer is unresolved, and a reply is dropped.
     #[must_use]
     pub fn peer(&self) -> &'a Peer {
         self.peer
@@ -183,23 +179,23 @@ impl<'a> DatagramContext<'a> {
         self.now
     }
 
-    /// Sends one datagram to the sender, from the address that it sent to. A sender without a name
-    /// ([`Peer::Unix`]) cannot be answered: then nothing happens.
+    /// Sends one datagram to the sender, from the address that it was sent to. A sender without a
+    /// name ([`Peer::Unix`]) cannot be answered: then nothing happens.
     ///
-    /// On a host with several addresses, a socket that is bound to all of them (`udp:0.0.0.0:…`)
-    /// answers from the one that the system chooses.
+    /// On a host with several addresses, a socket bound to all of them (`udp:0.0.0.0:…`) replies
+    /// from an address chosen by the system.
     ///
     /// On Linux, a Unix datagram counts against the send buffer of its sender until it is read. A
-    /// peer that has connected its socket to the server's and never reads can so hold up the
-    /// answers to all others, until it reads or ends:
-    /// [`Listen::mode`](crate::Listen::mode) says which users may send,
-    /// [`Listen::send_buffer`](crate::Listen::send_buffer) how much fits.
+    /// peer that has connected its socket to the server's and never reads can therefore block the
+    /// replies to all others, until it reads or ends. [`Listen::mode`](crate::Listen::mode) limits
+    /// the users that may send, [`Listen::send_buffer`](crate::Listen::send_buffer) sets the size
+    /// of the buffer.
     pub fn reply(&mut self, bytes: &[u8]) {
         self.send_to(self.peer.clone(), bytes);
     }
 
-    /// Sends one datagram to any peer, from the same socket. Peers of other families than the
-    /// socket's cannot be reached: that datagram is lost.
+    /// Sends one datagram to any peer, from the same socket. A datagram to a peer of another
+    /// address family is lost.
     pub fn send_to(&mut self, to: Peer, bytes: &[u8]) {
         if to != Peer::Unix && to != Peer::Unresolved {
             self.record.bytes.extend_from_slice(bytes);
@@ -208,7 +204,7 @@ impl<'a> DatagramContext<'a> {
     }
 
     /// Calls [`DatagramHandler::on_timer`] with `key` once, `delay` from now. A handler may have
-    /// any number of timers, each with a key of its own; setting a key again replaces its timer.
+    /// any number of timers, each with its own key; setting a key again replaces its timer.
     pub fn set_timer(&mut self, key: u64, delay: Duration) {
         let at_ms = self.in_ms(delay);
         self.record.timers.push(TimerEffect::Set { key, at_ms, period_ms: None });

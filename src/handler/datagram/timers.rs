@@ -1,8 +1,8 @@
-//! The timers of a datagram handler. Knows no clock: every moment is handed in.
+//! The timers of a datagram handler. Must not read a clock: the time is passed in.
 
 use std::collections::BTreeMap;
 
-/// The timers of one datagram handler, by key. There are few: they are searched one by one.
+/// The timers of one datagram handler, by key. The search is linear, because there are few.
 #[derive(Debug, Default)]
 pub(crate) struct DatagramTimers(BTreeMap<u64, Timer>);
 
