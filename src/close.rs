@@ -59,7 +59,7 @@ pub enum Close {
 }
 
 /// Which deadline passed; each but the last is a field of [`Limits`](crate::Limits).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Timeout {
     /// [`Limits::first_byte`](crate::Limits::first_byte)

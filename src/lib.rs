@@ -107,7 +107,7 @@ pub use handler::framed::{Framed, MessageHandler, Protocol, Step};
 pub use handler::stream::Stream;
 pub use handler::{Admission, Handler, Service};
 pub use id::Id;
-pub use limits::{Limits, SlowConsumer};
+pub use limits::{Limits, OptionError, SlowConsumer};
 pub use metrics::Metrics;
 pub use mode::Mode;
 pub use net::address::{Address, AddressError};

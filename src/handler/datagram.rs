@@ -98,7 +98,7 @@ impl<'a> DatagramContext<'a> {
     }
 
     /// Sends one datagram to the sender, from the address that it sent to. A sender without a name
-    /// ([`Peer::Unix`]) cannot be answered: then nothing happens.
+    /// ([`Peer::unix`]) cannot be answered: then nothing happens.
     ///
     /// On a host with several addresses, a socket that is bound to all of them (`udp:0.0.0.0:…`)
     /// answers from the one that the system chooses.
@@ -115,7 +115,7 @@ impl<'a> DatagramContext<'a> {
     /// Sends one datagram to somebody else, from the same socket. Peers of other families than
     /// the socket's cannot be reached: that datagram is lost.
     pub fn send_to(&mut self, to: Peer, bytes: &[u8]) {
-        if to != Peer::Unix {
+        if to != Peer::unix() {
             self.out.bytes.extend_from_slice(bytes);
             self.out.queued.push((to, self.out.bytes.len()));
         }

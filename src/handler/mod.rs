@@ -135,11 +135,11 @@ pub trait Handler: Send {
 /// #     }
 /// # }
 /// let mut all = |_: Incoming| Echo;
-/// assert!(all.accept(Incoming::from(Peer::Unix)).is_some());
+/// assert!(all.accept(Incoming::from(Peer::unix())).is_some());
 ///
 /// let is_local = |it: &Incoming| it.peer().ip().is_some_and(|ip| ip.is_loopback());
 /// let mut local = move |incoming: Incoming| is_local(&incoming).then_some(Echo);
-/// assert!(local.accept(Incoming::from(Peer::Unix)).is_none());
+/// assert!(local.accept(Incoming::from(Peer::unix())).is_none());
 /// ```
 pub trait Service: Send {
     /// Returns the handler for `incoming`, or `None` to close the connection at once.

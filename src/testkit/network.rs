@@ -123,7 +123,7 @@ impl Network {
     }
 
     fn open(&mut self, reactor: usize, handler: Box<dyn Handler>) -> Client {
-        self.admit(reactor, MemorySocket(Wire::new()), Peer::Unix.into(), handler)
+        self.admit(reactor, MemorySocket(Wire::new()), Peer::unix().into(), handler)
     }
 
     /// Takes in a connection that was made somewhere else.
@@ -298,7 +298,7 @@ impl Network {
     /// Lets the connection fail that was wanted first.
     pub fn deny(&mut self, error: io::Error) {
         let (reactor, handler) = self.dial();
-        self.hubs[reactor].unreachable(handler, &Peer::Unresolved, error);
+        self.hubs[reactor].unreachable(handler, &Peer::unresolved(), error);
     }
 
     #[allow(clippy::expect_used, reason = "a test that is wrong fails by panicking")]

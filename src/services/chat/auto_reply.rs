@@ -18,7 +18,7 @@ use crate::net::incoming::Incoming;
 ///
 /// let mut service = AutoReply::new("do not answer");
 /// let mut network = Network::new(Limits::default());
-/// let client = network.connect(service.accept(Peer::Unix.into()).unwrap());
+/// let client = network.connect(service.accept(Peer::unix().into()).unwrap());
 /// network.send(client, b"hello");
 /// network.settle();
 /// assert_eq!(network.received(client), b"do not answer");

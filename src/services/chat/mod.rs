@@ -45,9 +45,9 @@ use crate::protocol::line::Lines;
 ///
 /// let mut chat = Chat::new();
 /// let mut network = Network::new(Limits::default());
-/// let one = network.connect(chat.accept(Peer::Unix.into()).unwrap());
+/// let one = network.connect(chat.accept(Peer::unix().into()).unwrap());
 /// network.settle();
-/// let two = network.connect(chat.accept(Peer::Unix.into()).unwrap());
+/// let two = network.connect(chat.accept(Peer::unix().into()).unwrap());
 /// network.settle();
 /// network.received(one);
 /// network.send(two, b"/nick bob\nhello\n");

@@ -104,7 +104,7 @@ fn who_has_no_name_is_heard_and_not_answered() {
     let _server = Running::start(Server::new().listen_datagrams(place.listen(), handler).unwrap());
     let nameless = place.reach(UnixDatagram::unbound().unwrap());
     nameless.send(b"hello").unwrap();
-    assert_eq!(soon(&told), (Peer::Unix, b"hello".to_vec()));
+    assert_eq!(soon(&told), (Peer::unix(), b"hello".to_vec()));
     let named = place.client("client");
     ping(&named, b"hello");
     assert_eq!(soon(&told).0, Peer::unix_named(place.path("client")));
