@@ -79,6 +79,7 @@ impl Close {
     /// Whether nothing is wrong here when a connection ends like this, whatever may be wrong with
     /// its peer. Such ends are logged at level debug, others as warnings: what strangers send must
     /// not fill a log.
+    #[must_use]
     pub fn is_expected(&self) -> bool {
         match self {
             Close::Done | Close::Eof | Close::Stopping | Close::Timeout(_) => true,

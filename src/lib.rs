@@ -100,12 +100,12 @@ pub mod testkit;
 mod topic;
 
 pub use close::{Close, Timeout};
-pub use handler::blocking::{BlockingAdmission, BlockingHandler, BlockingService};
+pub use handler::blocking::{BlockingHandler, BlockingService, IntoBlockingAdmission};
 pub use handler::context::{Context, Notification, Undelivered};
 pub use handler::datagram::{DatagramContext, DatagramHandler};
 pub use handler::framed::{Framed, MessageHandler, Protocol, Step};
 pub use handler::stream::Stream;
-pub use handler::{Admission, Handler, Service};
+pub use handler::{Handler, IntoAdmission, Service};
 pub use id::Id;
 pub use limits::{Limits, OptionError, SlowConsumer};
 pub use metrics::Metrics;

@@ -25,6 +25,7 @@ pub struct Now {
 
 impl Now {
     /// A moment `elapsed` after the server started, `unix_seconds` after 1970 by the wall clock.
+    #[must_use]
     pub fn new(elapsed: Duration, unix_seconds: u64) -> Now {
         Now::from_nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX), unix_seconds)
     }
@@ -35,11 +36,13 @@ impl Now {
     }
 
     /// Time since the server started; never goes backwards.
+    #[must_use]
     pub fn elapsed(self) -> Duration {
         Duration::from_nanos(self.nanos)
     }
 
     /// The wall clock, in seconds since 1970. At most a second old, and it may jump.
+    #[must_use]
     pub fn unix_seconds(self) -> u64 {
         self.unix_seconds
     }

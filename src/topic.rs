@@ -21,11 +21,13 @@ pub struct Topic(Arc<str>);
 
 impl Topic {
     /// The topic of that name.
+    #[must_use]
     pub fn new(name: &str) -> Topic {
         Topic(name.into())
     }
 
     /// Its name.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

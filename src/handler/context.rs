@@ -249,7 +249,7 @@ impl<'a> Context<'a> {
     /// up without holding up the loop, and every address of the name is tried.
     /// See [`ToDestination`] for all that `to` may be.
     pub fn connect(&mut self, to: impl ToDestination, handler: impl Handler + 'static) {
-        let dial = Dial { to: to.target(), handler: Box::new(handler) };
+        let dial = Dial { to: to.target(), handler: handler.into_box() };
         self.record.effects.push(Effect::Connect(Box::new(dial)));
     }
 
@@ -335,7 +335,7 @@ impl<'a> Context<'a> {
     /// connection has not ended, so there is no `on_close`. Its timer is not inherited.
     pub fn upgrade(&mut self, to: impl Handler + 'static) {
         self.record.halted = true;
-        self.record.effects.push(Effect::Upgrade(Box::new(to)));
+        self.record.effects.push(Effect::Upgrade(to.into_box()));
     }
 
     /// Ends the connection for the reason `why`, once everything written has been sent.

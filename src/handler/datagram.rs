@@ -16,7 +16,7 @@ use crate::now::Now;
 /// question, or that goes out for every question, lets strangers aim your server at others: ask
 /// for a sign of life first, or serve people you know.
 ///
-/// Closures are handlers:
+/// Closures are handlers; the types of both parameters must be written, as here:
 ///
 /// ```
 /// use socketserver::{DatagramContext, Peer, testkit};
@@ -28,6 +28,11 @@ use crate::now::Now;
 /// let sent = testkit::datagram(&mut shout, from.clone(), b"hello");
 /// assert_eq!(sent, [(from, b"HELLO".to_vec())]);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of datagrams",
+    label = "`DatagramHandler` is not implemented for this",
+    note = "a closure needs both types: `|datagram: &[u8], cx: &mut DatagramContext<'_>| cx.reply(datagram)`"
+)]
 pub trait DatagramHandler: Send {
     /// A datagram has come, whole: it may be empty, and is never cut short.
     fn on_datagram(&mut self, datagram: &[u8], cx: &mut DatagramContext<'_>);
@@ -88,11 +93,13 @@ impl<'a> DatagramContext<'a> {
     }
 
     /// Who sent the datagram.
+    #[must_use]
     pub fn peer(&self) -> &'a Peer {
         self.peer
     }
 
     /// When this turn began; the same for all that happens in it.
+    #[must_use]
     pub fn now(&self) -> Now {
         self.now
     }

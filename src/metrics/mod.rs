@@ -142,6 +142,7 @@ pub(crate) fn reason(why: &Close) -> usize {
 
 impl Metrics {
     /// Connections open now.
+    #[must_use]
     pub fn open(&self) -> u64 {
         // Both are read while they grow.
         self.opened.saturating_sub(self.closed.iter().sum())
@@ -156,6 +157,7 @@ impl Metrics {
     /// let metrics = Metrics::default();
     /// assert_eq!(metrics.closed(&Close::Timeout(Timeout::Idle)), 0);
     /// ```
+    #[must_use]
     pub fn closed(&self, why: &Close) -> u64 {
         self.closed.get(reason(why)).copied().unwrap_or_default()
     }

@@ -61,6 +61,7 @@ impl Lines {
     pub const LIMIT: usize = 4096;
 
     /// Lines of up to [`LIMIT`](Lines::LIMIT) bytes, their ends not counted.
+    #[must_use]
     pub fn new() -> Lines {
         Lines::with_limit(Lines::LIMIT)
     }
@@ -68,6 +69,7 @@ impl Lines {
     /// Lines of up to `limit` bytes, their ends not counted. It should be less than
     /// [`Limits::pending_input`](crate::Limits::pending_input), or the connection ends before
     /// a line is told to be too long.
+    #[must_use]
     pub fn with_limit(limit: usize) -> Lines {
         Lines { limit, scanned: 0, skipping: false }
     }

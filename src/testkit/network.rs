@@ -54,12 +54,14 @@ const TURNS_MAX: usize = 1_000_000;
 
 impl Network {
     /// A network without connections, at time zero.
+    #[must_use]
     pub fn new(limits: Limits) -> Network {
         Network::make(limits, Executor::Inline, 1)
     }
 
     /// The same for a server in [`Mode::Threads`](crate::Mode::Threads): every call of a handler
     /// is made by a worker, which hands the handler back before the next turn.
+    #[must_use]
     pub fn with_workers(limits: Limits) -> Network {
         Network::make(limits, Executor::Pool, 1)
     }
@@ -95,6 +97,7 @@ impl Network {
     ///     assert_eq!(network.received(*member), b"hello");
     /// }
     /// ```
+    #[must_use]
     pub fn with_reactors(limits: Limits, reactors: usize) -> Network {
         Network::make(limits, Executor::Inline, reactors.max(1))
     }
@@ -119,7 +122,7 @@ impl Network {
 
     /// Connects a client that `handler` will serve.
     pub fn connect(&mut self, handler: impl Handler + 'static) -> Client {
-        self.open(self.ends.len() % self.hubs.len(), Box::new(handler))
+        self.open(self.ends.len() % self.hubs.len(), handler.into_box())
     }
 
     fn open(&mut self, reactor: usize, handler: Box<dyn Handler>) -> Client {
@@ -261,6 +264,7 @@ impl Network {
     }
 
     /// The name the server knows the connection by.
+    #[must_use]
     pub fn id(&self, client: Client) -> Id {
         self.ends[client.0].id
     }
@@ -281,6 +285,7 @@ impl Network {
     }
 
     /// Whom handlers want to be [connected](crate::Context::connect) to, the oldest wish first.
+    #[must_use]
     pub fn wanted(&self) -> Vec<Destination> {
         self.dials.iter().map(|(_, to, _)| to.clone()).collect()
     }
@@ -354,6 +359,7 @@ impl Network {
     }
 
     /// Whether the server has closed the connection, or at least its side of it.
+    #[must_use]
     pub fn is_closed(&self, client: Client) -> bool {
         let wire = self.wire(client);
         wire.server_shut || wire.server_gone
@@ -361,16 +367,19 @@ impl Network {
 
     /// Whether the server closed with input unread: over a real network the answer may then be
     /// lost.
+    #[must_use]
     pub fn is_reset(&self, client: Client) -> bool {
         self.wire(client).reset_by_server
     }
 
     /// How many bytes the client has sent that the server has not read.
+    #[must_use]
     pub fn unread(&self, client: Client) -> usize {
         self.wire(client).to_server.len()
     }
 
     /// How often the server has read from and written to the connection: its system calls.
+    #[must_use]
     pub fn calls(&self, client: Client) -> (usize, usize) {
         let wire = self.wire(client);
         (wire.reads, wire.writes)
@@ -387,6 +396,7 @@ impl Network {
 
     /// What the server has done so far, as [`ServerHandle::metrics`](crate::ServerHandle::metrics) tells it.
     /// Nobody listens, so nobody is accepted, and no call takes any time.
+    #[must_use]
     pub fn metrics(&self) -> Metrics {
         let mut metrics = Metrics::default();
         for counters in &self.counters {

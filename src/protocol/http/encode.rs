@@ -63,6 +63,7 @@ pub enum Connection {
 
 impl Connection {
     /// What to say to a client of this version.
+    #[must_use]
     pub fn new(version: Version, keep: bool) -> Connection {
         match (version, keep) {
             (_, false) => Connection::Close,

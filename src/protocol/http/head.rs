@@ -32,6 +32,7 @@ pub struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// The method, whatever token it is.
+    #[must_use]
     pub fn method(&self) -> Method {
         self.verb.method(self.method_bytes())
     }
@@ -50,11 +51,13 @@ impl<'a> Head<'a> {
     }
 
     /// The version of the request.
+    #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
     /// The path as it was sent, percent-encoded: it begins with `/`, or is `*` for `OPTIONS *`.
+    #[must_use]
     pub fn path(&self) -> &'a str {
         // It is ASCII; only a handler that asks pays for the compiler's proof.
         str::from_utf8(self.path_bytes()).unwrap_or_default()
@@ -70,6 +73,7 @@ impl<'a> Head<'a> {
     }
 
     /// What stands behind the `?`, as it was sent.
+    #[must_use]
     pub fn query(&self) -> Option<&'a str> {
         let query = self.target.query.of(self.bytes);
         self.target.query.is_there().then(|| str::from_utf8(query).unwrap_or_default())
@@ -77,6 +81,7 @@ impl<'a> Head<'a> {
 
     /// The host that the request is for: from the target if it is a whole URI, else from the
     /// Host field. Empty for an HTTP/1.0 request that names none.
+    #[must_use]
     pub fn host(&self) -> &'a [u8] {
         match self.target.authority.is_there() {
             true => self.target.authority.of(self.bytes),
@@ -85,16 +90,19 @@ impl<'a> Head<'a> {
     }
 
     /// The fields, in the order they were sent.
+    #[must_use]
     pub fn fields(&self) -> Fields<'a> {
         Fields::new(self.fields.of(self.bytes))
     }
 
     /// Whether a body follows.
+    #[must_use]
     pub fn has_body(&self) -> bool {
         self.framing != Framing::None
     }
 
     /// The length of the body as the head gives it; `None` for a chunked one.
+    #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         match self.framing {
             Framing::None => Some(0),
@@ -104,16 +112,19 @@ impl<'a> Head<'a> {
     }
 
     /// Whether the client wants to go on with this connection afterwards.
+    #[must_use]
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
     }
 
     /// Whether the client waits for `100 Continue` before it sends the body.
+    #[must_use]
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
     }
 
     /// The head as it was sent; [`Head::parse`] makes the same of it again.
+    #[must_use]
     pub fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }

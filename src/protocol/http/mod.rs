@@ -69,6 +69,7 @@ enum State {
 
 impl Http {
     /// A decoder at the beginning of a connection.
+    #[must_use]
     pub fn new(limits: Arc<HttpLimits>) -> Http {
         Http { limits, state: State::Head(Scan::default()) }
     }

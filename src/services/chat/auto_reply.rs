@@ -31,6 +31,7 @@ pub struct AutoReply {
 
 impl AutoReply {
     /// Answers with `text`, to which nothing is added.
+    #[must_use]
     pub fn new(text: &str) -> AutoReply {
         AutoReply { text: text.into() }
     }

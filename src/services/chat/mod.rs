@@ -80,6 +80,7 @@ pub struct Chat {
 
 impl Chat {
     /// A chat whose newcomers enter the room `lobby`.
+    #[must_use]
     pub fn new() -> Chat {
         Chat { directory: Directory::new(Name::of_fit("lobby")), line_limit: Lines::LIMIT }
     }

@@ -93,6 +93,7 @@ pub struct Session {
 
 impl Session {
     /// A session that has not begun.
+    #[must_use]
     pub fn new() -> Session {
         Session::default()
     }

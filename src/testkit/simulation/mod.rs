@@ -154,6 +154,7 @@ pub struct Simulation<'a> {
 
 impl<'a> Simulation<'a> {
     /// A simulation of which everything is chosen by `seed` that is not set here.
+    #[must_use]
     pub fn new(seed: u64) -> Simulation<'a> {
         Simulation {
             seed,

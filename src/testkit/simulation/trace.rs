@@ -144,11 +144,13 @@ impl Trace {
     }
 
     /// How many events there were.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.events.len()
     }
 
     /// Whether nothing has happened.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
