@@ -15,7 +15,8 @@
 pub struct Random(u64);
 
 impl Random {
-    /// Creates a generator from `seed`.
+    /// The numbers of `seed`.
+    #[must_use]
     pub fn new(seed: u64) -> Random {
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }

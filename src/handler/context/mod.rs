@@ -248,7 +248,7 @@ impl Context<'_> {
     /// not ended. Its timers are cancelled.
     pub fn upgrade(&mut self, to: impl Handler + 'static) {
         self.record.halted = true;
-        self.record.effects.push(Effect::Upgrade(Box::new(to)));
+        self.record.effects.push(Effect::Upgrade(to.into_box()));
     }
 
     /// Offers this handler no more input until [`resume`](Context::resume). The socket is not read

@@ -153,7 +153,8 @@ pub struct Simulation<'a> {
 }
 
 impl<'a> Simulation<'a> {
-    /// Creates a simulation. The seed chooses everything that is not set.
+    /// A simulation of which everything is chosen by `seed` that is not set here.
+    #[must_use]
     pub fn new(seed: u64) -> Simulation<'a> {
         Simulation {
             seed,

@@ -109,7 +109,7 @@ fn what_a_server_listens_on_is_written_as_it_is_read() {
 fn an_ipv4_peer_is_one_though_an_ipv6_socket_names_it() {
     let mapped = Peer::from(inet("[::ffff:192.0.2.7]:80"));
     assert_eq!(mapped, Peer::from(inet("192.0.2.7:80")));
-    assert!(matches!(Peer::from(inet("[2001:db8::7]:80")), Peer::V6(_)));
+    assert!(Peer::from(inet("[2001:db8::7]:80")).ip().unwrap().is_ipv6());
 }
 
 #[test]
@@ -122,4 +122,24 @@ fn a_peer_cannot_break_a_line_by_its_name() {
     assert_eq!(Peer::unix_named("/run/a\nb").to_string(), "unix:/run/a\\nb");
     assert_eq!(Peer::unix_named("\0abstract").to_string(), "unix:@abstract");
     assert_eq!(Peer::unix_named("/run/a").ip(), None);
+}
+
+#[test]
+fn a_peer_is_read_as_it_is_written_and_is_a_key_of_maps() {
+    let mut counts = std::collections::HashMap::new();
+    let mut sorted = std::collections::BTreeSet::new();
+    for text in ["192.0.2.7:80", "[2001:db8::7]:80", "unix", "unix:/run/a", "unix:@abstract"] {
+        let peer: Peer = text.parse().unwrap();
+        assert_eq!(peer.to_string(), text);
+        assert!(sorted.insert(peer.clone()));
+        *counts.entry(peer).or_insert(0) += 1;
+    }
+    assert_eq!((counts.len(), sorted.len()), (5, 5));
+    let peer = Peer::from(inet("192.0.2.7:80"));
+    assert_eq!(
+        (peer.port(), peer.socket_addr(), peer.path()),
+        (Some(80), Some(inet("192.0.2.7:80")), None)
+    );
+    let error = wrong::<Peer>("192.0.2.7");
+    assert_eq!(error, "'192.0.2.7' has no port: write 192.0.2.7:8080");
 }

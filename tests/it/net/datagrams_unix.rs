@@ -104,7 +104,7 @@ fn a_peer_without_a_name_is_received_and_not_answered() {
     let _server = Running::start(Server::new().listen_datagrams(place.listen(), handler).unwrap());
     let nameless = place.reach(UnixDatagram::unbound().unwrap());
     nameless.send(b"hello").unwrap();
-    assert_eq!(soon(&told), (Peer::Unix, b"hello".to_vec()));
+    assert_eq!(soon(&told), (Peer::unix(), b"hello".to_vec()));
     let named = place.client("client");
     ping(&named, b"hello");
     assert_eq!(soon(&told).0, Peer::unix_named(place.path("client")));
