@@ -66,7 +66,14 @@ impl Address {
     }
 }
 
-/// An address that could not be understood; prints what was given and what is expected.
+/// A text that is not an address. Prints the text and the forms that are.
+///
+/// ```
+/// use socketserver::Address;
+///
+/// let error = "localhost".parse::<Address>().unwrap_err();
+/// assert!(error.to_string().contains("write 127.0.0.1:8080, [::1]:8080 or unix:/path"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError {
     given: String,

@@ -24,6 +24,27 @@ use crate::net::address::{Address, AddressError};
 /// assert_eq!(error.to_string(), "cannot listen on 127.0.0.1:0: mode is for Unix sockets");
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// The options of each kind of address:
+///
+/// ```
+/// use socketserver::{AddressError, Listen};
+/// use std::time::Duration;
+///
+/// let web = Listen::try_from("[::]:8080")?
+///     .dual_stack()
+///     .reuse_address(false)
+///     .no_delay(false)
+///     .keep_alive(Duration::from_secs(60));
+/// let names = Listen::try_from("udp:127.0.0.1:5353")?
+///     .reuse_port()
+///     .recv_buffer(1024 * 1024)
+///     .send_buffer(1024 * 1024);
+/// let local = Listen::try_from("unix:/run/web.sock")?.mode(0o660);
+/// # #[cfg(target_os = "linux")]
+/// let inside = Listen::try_from("0.0.0.0:8080")?.device("eth1");
+/// # Ok::<(), AddressError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     pub(crate) address: Address,

@@ -47,7 +47,7 @@ pub struct Lines {
     skipping: bool,
 }
 
-/// A line as it came, or that it was too long.
+/// A message of [`Lines`]: a line as it came, or that it was too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// A line without its end: any bytes but LF.

@@ -27,6 +27,49 @@ pub struct Client(pub(super) usize);
 
 /// A server's hub on connections in memory. Events are edge-triggered, as real ones are: an
 /// event comes when something changes, once, however much is left unread.
+///
+/// ```
+/// use socketserver::testkit::Network;
+/// use socketserver::{Close, Context, Handler, Limits};
+/// use std::time::Duration;
+///
+/// struct Echo;
+///
+/// impl Handler for Echo {
+///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+///         cx.write(input);
+///         Ok(input.len())
+///     }
+/// }
+///
+/// let mut network = Network::new(Limits::default());
+/// let slow = network.connect(Echo);
+/// network.grain(slow, 1); // a call of the system moves one byte
+/// network.window(slow, 3); // and three fit on the way to the client
+/// network.send(slow, b"hello");
+/// network.spurious(slow);
+/// network.turn();
+/// assert!(network.calls(slow).0 > 0, "it was read");
+/// network.settle();
+/// assert_eq!(network.unread(slow), 0);
+/// assert_eq!(network.received(slow), b"hel");
+/// network.settle();
+/// assert_eq!(network.received(slow), b"lo");
+///
+/// let gone = network.connect(Echo);
+/// network.send(gone, b"hello");
+/// network.reset(gone);
+/// network.shut(slow);
+/// network.settle();
+/// assert!(network.is_closed(slow) && !network.is_reset(slow));
+/// assert_eq!(network.connections(), 0);
+///
+/// let late = network.connect(Echo);
+/// network.settle();
+/// network.stop();
+/// network.advance(Duration::from_secs(2)); // a first message is waited for, but not that long
+/// assert!(network.is_closed(late));
+/// ```
 pub struct Network {
     /// One for each reactor.
     pub(super) hubs: Vec<Hub<MemorySocket>>,
@@ -58,7 +101,8 @@ impl Network {
     }
 
     /// The same for a server in [`Mode::Threads`](crate::Mode::Threads): every call of a handler
-    /// is made by a worker, which hands the handler back before the next turn.
+    /// is made by a worker, which hands the handler back before the next turn. It is used as any
+    /// [`Network`].
     pub fn with_workers(limits: Limits) -> Network {
         Network::make(limits, Executor::Pool, 1)
     }
@@ -259,7 +303,8 @@ impl Network {
         self.stray.push((client, readiness));
     }
 
-    /// The name the server knows the connection by.
+    /// The name of the connection in the server, as for [`Context::send`](crate::Context::send) and
+    /// [`Context::notify`](crate::Context::notify).
     pub fn id(&self, client: Client) -> Id {
         self.ends[client.0].id
     }
@@ -294,7 +339,7 @@ impl Network {
         self.open(reactor, dial.handler)
     }
 
-    /// Lets the connection fail that was wanted first.
+    /// Lets the connection fail that was wanted first: [`Context::connect`](crate::Context::connect).
     pub fn deny(&mut self, error: io::Error) {
         let (reactor, dial) = self.dial();
         self.hubs[reactor].unreachable(dial.handler, &Peer::Unresolved, error);

@@ -39,7 +39,7 @@ pub struct Answer<'a> {
     pub fields: &'a [u8],
 }
 
-/// How the end of an answer's body is told (RFC 9112, section 6).
+/// How the end of the body of an [`Answer`] is told (RFC 9112, section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// So many bytes follow.
@@ -50,7 +50,7 @@ pub enum Length {
     Untold,
 }
 
-/// What becomes of the connection after an answer (RFC 9112, section 9).
+/// The connection after an [`Answer`] (RFC 9112, section 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
     /// It goes on, which in HTTP/1.1 need not be said.
@@ -62,7 +62,15 @@ pub enum Connection {
 }
 
 impl Connection {
-    /// What to say to a client of this version.
+    /// Returns the form in which a client of this version is told whether the connection goes on.
+    ///
+    /// ```
+    /// use socketserver::protocol::http::{Connection, Version};
+    ///
+    /// assert_eq!(Connection::new(Version::Http11, true), Connection::KeepAlive);
+    /// assert_eq!(Connection::new(Version::Http10, true), Connection::KeepAliveTold);
+    /// assert_eq!(Connection::new(Version::Http10, false), Connection::Close);
+    /// ```
     pub fn new(version: Version, keep: bool) -> Connection {
         match (version, keep) {
             (_, false) => Connection::Close,
@@ -104,6 +112,16 @@ impl Answer<'_> {
 
     /// Appends one chunk of a body that is [`Length::Chunked`]. Nothing for no bytes: an empty
     /// chunk would end the body.
+    ///
+    /// ```
+    /// use socketserver::protocol::http::Answer;
+    ///
+    /// let mut out = Vec::new();
+    /// Answer::append_chunk(&mut out, b"hello");
+    /// Answer::append_chunk(&mut out, b"");
+    /// Answer::append_last_chunk(&mut out);
+    /// assert_eq!(out, b"5\r\nhello\r\n0\r\n\r\n");
+    /// ```
     pub fn append_chunk(out: &mut Vec<u8>, bytes: &[u8]) {
         if !bytes.is_empty() {
             out.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
@@ -112,7 +130,8 @@ impl Answer<'_> {
         }
     }
 
-    /// Appends what ends a body that is [`Length::Chunked`].
+    /// Appends the end of a body that is [`Length::Chunked`]: see
+    /// [`append_chunk`](Answer::append_chunk).
     pub fn append_last_chunk(out: &mut Vec<u8>) {
         out.extend_from_slice(b"0\r\n\r\n");
     }

@@ -20,7 +20,7 @@ pub trait Script {
     }
 }
 
-/// What a client does.
+/// A step of a client of a [`Simulation`](super::Simulation).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Sends these bytes. They arrive in pieces, sooner or later.
@@ -34,7 +34,8 @@ pub enum Action {
     Reset,
 }
 
-/// How a connection ended, as its client may know it, and why, as its handler was told.
+/// How a connection of a [`Simulation`](super::Simulation) ended, as its client may know it, and why,
+/// as its handler was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
