@@ -9,6 +9,7 @@
 /// let (mut one, mut two) = (Random::new(7), Random::new(7));
 /// assert!((0..100).all(|_| one.below(6) == two.below(6)));
 /// assert!(one.below(6) < 6);
+/// assert!((0..1000).any(|_| one.one_in(10)));
 /// ```
 // xorshift64*, upper half of the bits.
 #[derive(Clone, Debug)]

@@ -62,7 +62,17 @@ fn without(items: &[ApiItem]) -> BTreeSet<String> {
         let mut shown_above = items.iter().filter(is_above).map(|above| examples(&above.docs));
         let is_used = shown_above.any(|code| uses.iter().any(|text| code.contains(text)));
         let is_linked = links(&item.docs).any(|link| shown.contains(link));
-        if needs_one && !has_example(&item.docs) && !is_used && !is_linked {
+        // A method that users write: any example that implements the trait and has it.
+        let is_written = matches!(item.kind, "required" | "provided") && {
+            let of = item.path.rsplit("::").nth(1).unwrap();
+            let (head, method) = (format!("{of} for "), format!("fn {own}("));
+            let generic = format!("{of}<");
+            let is_there = |code: &String| {
+                (code.contains(&head) || code.contains(&generic)) && code.contains(&method)
+            };
+            items.iter().map(|item| examples(&item.docs)).any(|code| is_there(&code))
+        };
+        if needs_one && !has_example(&item.docs) && !is_used && !is_linked && !is_written {
             found.insert(item.path.clone());
         }
     }
