@@ -1,5 +1,5 @@
-//! A client for the chat, and for any server of lines: standard input to the server, the server to
-//! standard output.
+//! A client for the chat, and for any line-based server: copies standard input to the server and
+//! the server's output to standard output.
 //!
 //! ```text
 //! cargo run --release --example chat_client
@@ -28,25 +28,25 @@ use common::screen::Screen;
 use common::seconds::seconds;
 
 const HELP: &str = "\
-chat_client [ADDR]: standard input to the server, the server to standard output
+chat_client [ADDR]: sends standard input to a server, and prints its output
 
   ADDR                    the server: 127.0.0.1:9999 (default), [::1]:9999, unix:/path or
                           HOST:PORT
 
-The end of the input is passed on, and what the server still says is printed; the program ends
-when the server does. Control characters are written out on a terminal, and left as they are in a
-pipe.
+The end of the input is passed on. The program prints further output, and ends when the server
+closes. Control characters are escaped on a terminal, and unchanged in a pipe.
 
 options
-  --once TEXT             send TEXT and a line end, print the answer, and end. The answer is all
-                          that comes, a greeting too, until the server closes, says nothing for
-                          a while (--wait), or has gone on for ten times as long
-  --wait SECS             how long nothing must come until an answer is over (default 1, 0: only
-                          the server's close ends it)
-  --connect-timeout SECS  how long connecting may take (default 10, 0: for ever)
-  --help                  this text
+  --once TEXT             send TEXT and a line end, print the answer, and exit. The answer,
+                          including a greeting, ends when the server closes, after a pause
+                          of --wait seconds, or after ten times --wait
+  --wait SECS             the pause that ends an answer (default 1, 0: only the server's
+                          close ends it)
+  --connect-timeout SECS  timeout for connecting (default 10, 0: none)
+  --help                  print this text
 
-Exits with 0; with 1 and one line if the server cannot be reached, is lost, or gives no answer.
+Exits with 0; with 1 and one line if the connection cannot be established, is lost, or there is no
+answer.
 
 try it
   printf 'hello\\n' | chat_client 127.0.0.1:9999
@@ -76,7 +76,7 @@ fn run() -> Result<(), Exit> {
     }
 }
 
-/// Prints what the server sent. Whether standard output took it.
+/// Prints output of the server. Returns true if standard output accepted it.
 fn show(bytes: &[u8], screen: &mut Screen, report: &Report) -> bool {
     let result = match screen.is_terminal {
         true => {
@@ -88,7 +88,7 @@ fn show(bytes: &[u8], screen: &mut Screen, report: &Report) -> bool {
     result.inspect_err(|error| report.output_failed(error)).is_ok()
 }
 
-/// Everything both ways, until the server ends.
+/// Copies in both directions until the server ends.
 struct Talk {
     input: Input,
     screen: Screen,
@@ -100,7 +100,7 @@ impl Talk {
         Talk { input: Input::new(report.handle.clone(), chunk), screen: Screen::new(), report }
     }
 
-    /// Sends what was typed, as long as there is room: the rest stays where it comes from.
+    /// Sends input while there is room. The rest stays at its source.
     fn pull(&mut self, cx: &mut Context<'_>) {
         while !cx.is_done() {
             match self.input.next() {
@@ -113,7 +113,7 @@ impl Talk {
     }
 }
 
-/// What one read gives: a line of a terminal, more of a pipe.
+/// Reads once: a line from a terminal, more from a pipe.
 fn chunk(stdin: &mut StdinLock<'static>) -> io::Result<Vec<u8>> {
     let bytes = stdin.fill_buf()?.to_vec();
     stdin.consume(bytes.len());
@@ -140,7 +140,7 @@ impl Handler for Talk {
         cx.close(Close::Eof);
     }
 
-    /// There is only one: input has come.
+    /// The only notification is new input.
     fn on_notify(&mut self, _: Notification, cx: &mut Context<'_>) {
         self.pull(cx);
     }
@@ -158,11 +158,11 @@ impl Handler for Talk {
     }
 }
 
-/// One line there, one answer back.
+/// Sends one line and prints the answer.
 struct Once {
     text: String,
     wait: Option<Duration>,
-    /// When it is over, however much still comes.
+    /// When the answer ends at the latest.
     until: Option<Duration>,
     has_answer: bool,
     screen: Screen,
@@ -179,7 +179,7 @@ impl Once {
 
     fn wait_for_more(&self, cx: &mut Context<'_>) {
         if let (Some(wait), Some(until)) = (self.wait, self.until) {
-            cx.wake_after(wait.min(until.saturating_sub(cx.now().elapsed())));
+            cx.set_timer(0, wait.min(until.saturating_sub(cx.now().elapsed())));
         }
     }
 
@@ -205,10 +205,10 @@ impl Handler for Once {
         }
     }
 
-    fn on_wake(&mut self, _: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, _: &mut Context<'_>) {
         let rest = self.screen.rest();
         show(&rest, &mut self.screen, &self.report);
-        // A server that does not even take the text must not hold us.
+        // A server that does not read the text must not keep the client running.
         self.report.give_up(match self.has_answer {
             true => Ok(()),
             false => Err(self.no_answer()),

@@ -1,4 +1,4 @@
-//! Everything back: bytes of connections, and datagrams.
+//! Echoes the bytes of connections, and datagrams.
 //!
 //! ```text
 //! cargo run --release --example echo -- --bind 127.0.0.1:7007 --bind udp:127.0.0.1:7007
@@ -10,37 +10,36 @@ mod common;
 
 use std::process::ExitCode;
 
-use socketserver::{Close, Context, DatagramContext, DatagramHandler, Handler, Limits, Peer};
+use socketserver::{Close, Context, DatagramContext, DatagramHandler, Handler, Limits};
 
 use common::{Exit, Options};
 
 const HELP: &str = "\
-echo: sends back what it is sent
+echo: sends its input back
 
 options
-  --bind ADDR             where to listen, repeatable (default 127.0.0.1:7007; port 0 takes a
-                          free one)
+  --bind ADDR             listen address, repeatable (default 127.0.0.1:7007; port 0
+                          chooses a free port)
                             127.0.0.1:7007, [::1]:7007            TCP
-                            unix:/path, seqpacket:/path           connections in the file system
+                            unix:/path, seqpacket:/path           Unix stream and packet sockets
                             udp:127.0.0.1:7007, udp:[::1]:7007    UDP
-                            unixgram:/path                        datagrams in the file system
+                            unixgram:/path                        Unix datagram socket
   --mode MODE             multiplex (default), threads, processes, reactors
-  --workers N             how many threads, processes or reactors (default: the number of
-                          cores)
+  --workers N             number of threads, processes or reactors (default: the
+                          number of cores)
   --max-connections N     connections open at once (default 65536)
   --max-connections-per-peer N
-                          of them from one address (default: no limit of its own)
-  --idle-timeout SECS     how long nothing may happen on a connection, or a new one may
-                          stay silent (default: 75 and 60, 0: for ever)
-  --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
-                          at all)
+                          connections open at once from one address (default: no limit)
+  --idle-timeout SECS     timeout of an inactive connection, and of a new silent one
+                          (default: 75 and 60, 0: none)
+  --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
   --log LEVEL             off, error, warn, info (default), debug, trace
-  --help                  this text
+  --help                  print this text
 
-SIGTERM or SIGINT (Ctrl-C) sends back what has come and exits; a second one exits at once.
+SIGTERM or SIGINT (Ctrl-C) echoes received input and exits; a second one exits at once.
 
-Two servers that send every UDP datagram back can be set on each other by a third party who
-writes one's address into a datagram to the other: do not let strangers at udp:.
+Two UDP echo servers can be made to send to each other forever by a datagram with a forged source
+address: do not expose udp: to the Internet.
 
 try it
   echo hello | nc -q1 127.0.0.1 7007
@@ -53,14 +52,17 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Exit> {
     let options = Options::new("127.0.0.1:7007", Limits::default());
     match options.parse(HELP, |_, _| Ok(false))? {
-        Some(options) => {
-            common::serve(options, |server| server.service(|_: &Peer| Echo).datagrams(Echo))
-        }
+        Some(options) => common::serve(options, |server, addresses| {
+            addresses.into_iter().try_fold(server, |server, address| match address.is_datagram() {
+                true => server.listen_datagrams(address, Echo),
+                false => server.listen(address, |_| Echo),
+            })
+        }),
         None => Ok(()),
     }
 }
 
-/// Sends back what comes.
+/// Echoes its input.
 struct Echo;
 
 impl Handler for Echo {

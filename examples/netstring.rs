@@ -1,9 +1,9 @@
-//! A protocol of your own: netstrings (`5:hello,`), and a server that sends each one back.
+//! An example of a custom protocol: netstrings (`5:hello,`), and a server that echoes them.
 //! `cargo run --example netstring`, then `printf '5:hello,' | nc 127.0.0.1 7008`.
 
-use socketserver::{Close, Context, Framed, MessageHandler, Peer, Protocol, Server, Step};
+use socketserver::{Close, Context, Framed, MessageHandler, Protocol, Server, Step};
 
-/// A length in digits, a colon, so many bytes, a comma. At most 9,999 bytes.
+/// The length in digits, a colon, the data, a comma. At most 9,999 bytes of data.
 pub(crate) struct Netstring;
 
 impl Protocol for Netstring {
@@ -42,7 +42,7 @@ impl MessageHandler<Netstring> for Echo {
 
 fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:7008".into());
-    let server = Server::bind(&*address)?;
+    let server = Server::bind(address)?;
     println!("listening on {}", server.addresses()[0]);
-    server.serve(|_: &Peer| Framed::new(Netstring, Echo))
+    server.serve(|_| Framed::new(Netstring, Echo))
 }

@@ -1,4 +1,4 @@
-//! A chat for everybody who can send lines, and the simple chat tool of the tutorial.
+//! A chat for any client that sends lines, and the simple chat tool of the tutorial.
 //!
 //! ```text
 //! cargo run --release --example reactor_chat
@@ -17,48 +17,47 @@ use socketserver::{Limits, Mode, SlowConsumer};
 use common::{Exit, Options};
 
 const HELP: &str = "\
-reactor_chat: rooms of people who type lines, in one loop
+reactor_chat: a line-based chat with rooms, in one loop
 
   /nick NAME   change your name
   /join ROOM   go to another room
-  /who         tell who is in this room
+  /who         list the members of this room
   /quit        leave
-  /help        tell the commands
+  /help        list the commands
 
-Whoever connects is guest-N in the room lobby. What else they type goes to everybody else in
-the room as 'NICK: text'; what the server says begins with '* '.
+A new client is guest-N in the room lobby. Any other line is sent to all other members of the
+room as 'NICK: text'; lines from the server begin with '* '.
 
 options
-  --bind ADDR             where to listen, repeatable: 127.0.0.1:9999, [::1]:9999, unix:/path
-                          (default 127.0.0.1:9999; port 0 takes a free one)
-  --auto-reply TEXT       no chat: answer the first bytes of each connection with TEXT, and
-                          close it
-  --slow-consumer POLICY  what becomes of who reads more slowly than others talk: close
-                          (default), drop-newest, drop-oldest
+  --bind ADDR             listen address, repeatable: 127.0.0.1:9999, [::1]:9999, unix:/path
+                          (default 127.0.0.1:9999; port 0 chooses a free port)
+  --auto-reply TEXT       no chat: answer the first bytes of each connection with TEXT,
+                          and close it
+  --slow-consumer POLICY  policy for members that read too slowly: close (default),
+                          drop-newest, drop-oldest
   --mode MODE             multiplex (default), threads, reactors; processes with
                           --auto-reply only
-  --workers N             how many threads, processes or reactors (default: the number of
-                          cores)
+  --workers N             number of threads, processes or reactors (default: the
+                          number of cores)
   --max-connections N     connections open at once (default 65536)
   --max-connections-per-peer N
-                          of them from one address (default: no limit of its own)
-  --idle-timeout SECS     how long nothing may happen on a connection, or a new one may
-                          stay silent (default 0: for ever)
-  --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
-                          at all)
+                          connections open at once from one address (default: no limit)
+  --idle-timeout SECS     timeout of an inactive or new silent connection (default 0:
+                          none)
+  --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
   --log LEVEL             off, error, warn, info (default), debug, trace
-  --help                  this text
+  --help                  print this text
 
-SIGTERM or SIGINT (Ctrl-C) tells everybody and exits; a second one exits at once.
+SIGTERM or SIGINT (Ctrl-C) notifies all members and exits; a second one exits at once.
 
 try it, in two terminals
   nc 127.0.0.1 9999
 ";
 
-/// Who listens says nothing for hours. Who has gone without a word is found out by the first
-/// line that cannot be delivered.
+/// A member that only reads is silent for hours. A dead peer is detected by the first line that
+/// cannot be delivered.
 const IDLE: Option<Duration> = None;
-/// Some terminals send every character by itself, and people take their time.
+/// Some terminals send each character by itself, and users type slowly.
 const MESSAGE: Option<Duration> = Some(Duration::from_secs(300));
 
 fn main() -> ExitCode {
@@ -82,12 +81,14 @@ fn run() -> Result<(), Exit> {
     };
     options.limits.slow_consumer = slow_consumer;
     match auto_reply {
-        Some(text) => common::serve(options, |server| server.service(AutoReply::new(&text))),
+        Some(text) => common::serve(options, |server, addresses| {
+            server.listen(addresses, AutoReply::new(&text))
+        }),
         None if matches!(options.mode, Some(Mode::Processes(1..))) => Err(common::usage(
             "--mode processes: members in different processes would not hear each other; use \
              multiplex, threads or reactors",
         )),
-        None => common::serve(options, |server| server.service(Chat::new())),
+        None => common::serve(options, |server, addresses| server.listen(addresses, Chat::new())),
     }
 }
 
@@ -97,7 +98,7 @@ fn policy(parser: &mut Parser) -> Result<SlowConsumer, Exit> {
         "drop-newest" => Ok(SlowConsumer::DropNewest),
         "drop-oldest" => Ok(SlowConsumer::DropOldest),
         other => Err(common::usage(format!(
-            "--slow-consumer '{}' is none of close, drop-newest, drop-oldest",
+            "--slow-consumer '{}' must be one of close, drop-newest, drop-oldest",
             other.escape_debug()
         ))),
     }

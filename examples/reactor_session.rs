@@ -11,44 +11,43 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use socketserver::services::session::Session;
-use socketserver::{Limits, Mode, Peer};
+use socketserver::{Limits, Mode};
 
 use common::{Exit, Options};
 
 const HELP: &str = "\
-reactor_session: a session for everybody who connects, in one loop or on workers
+reactor_session: a session per connection, in one loop or on workers
 
   (on connecting)  我是多线程
   0                您输入的是0
   exit             ends the session
   anything else    请重新输入.
 
-A command needs no line end; one that it has is ignored.
+The line end of a command is optional.
 
 options
-  --bind ADDR             where to listen, repeatable: 127.0.0.1:8009, [::1]:8009, unix:/path
-                          (default 127.0.0.1:8009; port 0 takes a free one)
+  --bind ADDR             listen address, repeatable: 127.0.0.1:8009, [::1]:8009, unix:/path
+                          (default 127.0.0.1:8009; port 0 chooses a free port)
   --mode MODE             multiplex (default), threads, processes, reactors
-  --workers N             how many threads, processes or reactors (default: the number of
-                          cores)
-  --blocking              each session keeps a worker from its beginning to its end, and others wait
-                          for one; implies --mode threads
+  --workers N             number of threads, processes or reactors (default: the
+                          number of cores)
+  --blocking              each session occupies a worker until its end; further sessions
+                          wait for one; implies --mode threads
   --max-connections N     connections open at once (default 65536)
   --max-connections-per-peer N
-                          of them from one address (default: no limit of its own)
-  --idle-timeout SECS     how long nothing may happen on a connection (default 600, 0: for ever)
-  --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
-                          at all)
+                          connections open at once from one address (default: no limit)
+  --idle-timeout SECS     timeout of an inactive connection (default 600, 0: none)
+  --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
   --log LEVEL             off, error, warn, info (default), debug, trace
-  --help                  this text
+  --help                  print this text
 
-SIGTERM or SIGINT (Ctrl-C) finishes what was asked and exits; a second one exits at once.
+SIGTERM or SIGINT (Ctrl-C) answers pending requests and exits; a second one exits at once.
 
 try it
   printf '0\\nhello\\nexit\\n' | nc 127.0.0.1 8009
 ";
 
-/// People think before they type.
+/// Users may pause before they type.
 const IDLE: Option<Duration> = Some(Duration::from_secs(600));
 
 fn main() -> ExitCode {
@@ -64,13 +63,17 @@ fn run() -> Result<(), Exit> {
     })?;
     let Some(mut options) = options else { return Ok(()) };
     if !is_blocking {
-        return common::serve(options, |server| server.service(|_: &Peer| Session::new()));
+        return common::serve(options, |server, addresses| {
+            server.listen(addresses, |_| Session::new())
+        });
     }
     if !matches!(options.mode.get_or_insert(Mode::Threads(options.workers)), Mode::Threads(_)) {
-        return Err(common::usage("--blocking needs --mode threads"));
+        return Err(common::usage("--blocking requires --mode threads"));
     }
     if options.workers == 0 {
-        return Err(common::usage("--blocking needs --workers of at least 1"));
+        return Err(common::usage("--blocking requires --workers of at least 1"));
     }
-    common::serve(options, |server| server.requests(|_: &Peer| Session::new()))
+    common::serve(options, |server, addresses| {
+        server.listen_blocking(addresses, |_| Session::new())
+    })
 }

@@ -11,7 +11,7 @@ mod common;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use socketserver::services::web::{Answered, Reply, Request, StatusCode, Web};
+use socketserver::services::web::{Answered, Failure, Reply, Request, Web};
 use socketserver::{Limits, Metrics, ServerHandle};
 
 use common::{Exit, Options};
@@ -51,6 +51,8 @@ try it
   curl http://127.0.0.1:8080/plaintext
 ";
 
+const JSON: &str = r#"{"message":"Hello, World!"}"#;
+
 fn main() -> ExitCode {
     common::exit(run())
 }
@@ -71,9 +73,9 @@ fn run() -> Result<(), Exit> {
         return Ok(());
     };
     options.limits.message = head_timeout;
-    common::serve(options, |server| {
+    common::serve(options, |server, addresses| {
         let site = site(faults, server.handle());
-        server.service(site)
+        server.listen(addresses, site)
     })
 }
 
@@ -81,7 +83,7 @@ fn site(faults: bool, handle: ServerHandle) -> Web {
     let web = Web::new()
         .any("/", |_, reply| reply.html(include_str!("common/welcome.html")))
         .get("/plaintext", |_, reply| reply.bytes("text/plain", b"Hello, World!"))
-        .get("/json", |_, reply| reply.json(r#"{"message":"Hello, World!"}"#))
+        .get("/json", |_, reply| reply.bytes("application/json", JSON))
         .any("/echo", echo)
         .get("/slow", slow)
         .get("/metrics", move |_, reply| {
@@ -93,36 +95,30 @@ fn site(faults: bool, handle: ServerHandle) -> Web {
     web.get("/work", work).get("/panic", |_, _| panic_on_purpose())
 }
 
-fn echo<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
+fn echo(request: &Request<'_>, reply: Reply<'_>) -> Answered {
     let content_type = request.header("content-type").unwrap_or("application/octet-stream");
     reply.bytes(content_type, request.body())
 }
 
-fn slow<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
-    match delay(request) {
-        Some(delay) => reply.after(delay).text("slow, but nobody waited for you\n"),
-        None => reply.status(StatusCode::BAD_REQUEST).text("ask for /slow?ms=N, N to 60000\n"),
-    }
+fn slow(request: &Request<'_>, reply: Reply<'_>) -> Answered {
+    reply.after(delay(request)?).text("slow, but nobody waited for you\n")
 }
 
 /// Stands for a handler that does what it should not: block the loop.
 #[allow(clippy::disallowed_methods, reason = "blocking is the purpose")]
-fn work<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
-    match delay(request) {
-        Some(delay) => {
-            std::thread::sleep(delay);
-            reply.text("worked\n")
-        }
-        None => reply.status(StatusCode::BAD_REQUEST).text("ask for /work?ms=N, N to 60000\n"),
-    }
+fn work(request: &Request<'_>, reply: Reply<'_>) -> Answered {
+    std::thread::sleep(delay(request)?);
+    reply.text("worked\n")
 }
 
 #[allow(clippy::panic, reason = "panicking is the purpose")]
-fn panic_on_purpose<'r>() -> Answered<'r> {
+fn panic_on_purpose() -> Answered {
     panic!("asked to, at /panic")
 }
 
-fn delay(request: &Request<'_>) -> Option<Duration> {
-    let ms: u64 = request.query_param("ms")?.parse().ok()?;
-    (ms <= 60_000).then(|| Duration::from_millis(ms))
+fn delay(request: &Request<'_>) -> Result<Duration, Failure> {
+    match request.query_param("ms").parse()? {
+        ms @ ..=60_000 => Ok(Duration::from_millis(ms)),
+        _ => Err(Failure::bad_request("ask for ms=N, N to 60000")),
+    }
 }

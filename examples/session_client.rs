@@ -1,4 +1,5 @@
-//! The client of the tutorial's session server: receive, print, ask, send, and over again.
+//! The client of the tutorial's session server: receives, prints, reads a command, sends it,
+//! repeats.
 //!
 //! ```text
 //! cargo run --release --example reactor_session
@@ -24,18 +25,18 @@ use common::input::{Came, Input, Piece};
 use common::screen::Screen;
 
 const HELP: &str = "\
-session_client [ADDR]: prints what it receives, asks for the next command, and sends it
+session_client [ADDR]: prints each answer, prompts for a command, and sends it
 
   ADDR                    the server: 127.0.0.1:8009 (default), [::1]:8009, unix:/path or
                           HOST:PORT
 
-A command is a line of standard input, sent without its end (in parts of 64 KiB, if it is longer).
-Each answer received gets one command; an empty one is asked for again. `exit` is sent and ends the
-program, and so does the end of the input.
+A command is a line of standard input, sent without its line end (in parts of 64 KiB, if it is
+longer). Each answer is followed by one command; after an empty one the prompt is repeated. `exit`
+is sent and ends the program, as does the end of the input.
 
 options
-  --connect-timeout SECS  how long connecting may take (default 10, 0: for ever)
-  --help                  this text
+  --connect-timeout SECS  timeout for connecting (default 10, 0: none)
+  --help                  print this text
 
 Exits with 0; with 1 and one line if the server cannot be reached or ends the session.
 
@@ -59,13 +60,13 @@ fn run() -> Result<(), Exit> {
     }
 }
 
-/// Whose turn it is.
+/// The direction of the next message.
 #[derive(Clone, Copy, PartialEq)]
 enum Turn {
-    /// The server's: an answer is to come.
+    /// The server's answer comes next.
     Receive,
-    /// Ours: the prompt stands. What the server sends meanwhile waits, as it does in a `recv` that
-    /// was not called yet.
+    /// The next command comes next. Meanwhile output of the server waits, as it does before a call
+    /// of `recv`.
     Send,
 }
 
@@ -82,13 +83,13 @@ impl Asking {
         Asking { turn: Turn::Receive, input, screen: Screen::new(), report }
     }
 
-    /// Whether standard output took it.
+    /// Returns true if standard output accepted the bytes.
     fn print(&mut self, bytes: &[u8]) -> bool {
         let result = self.screen.print(bytes);
         result.inspect_err(|error| self.report.output_failed(error)).is_ok()
     }
 
-    /// Sends the next command, if it has been typed.
+    /// Sends the next command, if one has been typed.
     fn ask(&mut self, cx: &mut Context<'_>) {
         let line = match self.input.next() {
             Ok(Piece::Bytes(line)) => line,
@@ -100,8 +101,8 @@ impl Asking {
             Err(error) => return self.report.input_failed(&error),
         };
         match without_line_end(&line) {
-            // Nothing would be sent, and no answer come. The next line in the next turn: there
-            // may be no end of such lines.
+            // An empty command would get no answer. The next line is read in the next turn,
+            // because there may be an endless number of empty lines.
             b"" => {
                 if self.print(PROMPT) {
                     cx.notify(cx.id(), Came);
@@ -139,7 +140,7 @@ impl Handler for Asking {
 
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         if self.turn == Turn::Send {
-            // Not before there is something to keep: a paused connection does not hear its end.
+            // Only with pending input: a paused connection is not notified of its end.
             cx.pause();
             return Ok(0);
         }
@@ -164,7 +165,7 @@ impl Handler for Asking {
         cx.close(Close::Eof);
     }
 
-    /// There is only one: input has come.
+    /// The only notification is new input.
     fn on_notify(&mut self, _: Notification, cx: &mut Context<'_>) {
         if self.turn == Turn::Send {
             self.ask(cx);

@@ -1,5 +1,5 @@
-//! A proxy: every connection is carried to another address by the same loop, at the pace of the
-//! slower side, each direction with an end of its own.
+//! A proxy: one loop carries every connection to another address, at the pace of the slower side.
+//! Each direction ends by itself.
 //!
 //! ```text
 //! cargo run --release --example tcp_proxy -- --to 127.0.0.1:8080
@@ -12,35 +12,32 @@ use std::io;
 use std::process::ExitCode;
 
 use lexopt::ValueExt;
-use socketserver::{
-    Close, Context, Destination, Handler, Id, Limits, Notification, Peer, Undelivered,
-};
+use socketserver::{Close, Context, Destination, Handler, Id, Limits, Notification};
 
 use common::{Exit, Options};
 
 const HELP: &str = "\
 tcp_proxy: carries every connection to another address
 
-  --to ADDR               where to: 127.0.0.1:8080, [::1]:8080, unix:/path or HOST:PORT,
+  --to ADDR               target: 127.0.0.1:8080, [::1]:8080, unix:/path or HOST:PORT,
                           which is looked up for every connection
 
 options
-  --bind ADDR             where to listen, repeatable: 127.0.0.1:8081, [::1]:8081, unix:/path
-                          (default 127.0.0.1:8081; port 0 takes a free one)
-  --connect-timeout SECS  how long connecting to ADDR may take (default 10, 0: for ever)
+  --bind ADDR             listen address, repeatable: 127.0.0.1:8081, [::1]:8081, unix:/path
+                          (default 127.0.0.1:8081; port 0 chooses a free port)
+  --connect-timeout SECS  timeout for connecting to ADDR (default 10, 0: none)
   --mode MODE             multiplex (default), threads, processes, reactors
-  --workers N             how many threads, processes or reactors (default: the number of
-                          cores)
-  --max-connections N     connections open at once, both sides counted (default 65536)
+  --workers N             number of threads, processes or reactors (default: the
+                          number of cores)
+  --max-connections N     connections open at once, counting both sides (default 65536)
   --max-connections-per-peer N
-                          of them from one address (default: no limit of its own)
-  --idle-timeout SECS     how long nothing may happen on a connection (default 600, 0: for ever)
-  --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
-                          at all)
+                          connections open at once from one address (default: no limit)
+  --idle-timeout SECS     timeout of an inactive connection (default 600, 0: none)
+  --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
   --log LEVEL             off, error, warn, info (default), debug, trace
-  --help                  this text
+  --help                  print this text
 
-SIGTERM or SIGINT (Ctrl-C) lets connections end and exits; a second one exits at once.
+SIGTERM or SIGINT (Ctrl-C) waits for connections to end and exits; a second one exits at once.
 
 try it
   curl http://127.0.0.1:8081/
@@ -51,7 +48,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Exit> {
-    // Whoever is carried may be silent for long; who is not read for it must not be cut.
+    // Proxied connections may be silent for long, and a side that is paused must not time out.
     let idle = Some(std::time::Duration::from_secs(600));
     let limits = Limits::default().idle(idle).first_byte(idle).message(None);
     let mut to = None;
@@ -68,28 +65,30 @@ fn run() -> Result<(), Exit> {
         return Ok(());
     };
     options.limits.connect = connect;
-    let to = to.ok_or_else(|| common::usage("say where to: --to 127.0.0.1:8080"))?;
-    let service = move |_: &Peer| Front { to: to.clone(), back: None };
-    common::serve(options, |server| server.service(service))
+    let to = to.ok_or_else(|| common::usage("--to is missing: --to 127.0.0.1:8080"))?;
+    common::serve(options, |server, addresses| {
+        let to = to.clone();
+        server.listen(addresses, move |_| Front { to: to.clone(), back: None })
+    })
 }
 
-/// What the two sides tell each other.
+/// A notification between the two sides.
 enum Word {
-    /// The other side is there.
+    /// The other side is connected.
     Made(Id),
     /// It sends no more.
     Ended,
-    /// It has gone, or was never reached.
+    /// It has closed, or was not reachable.
     Gone,
 }
 
-/// The side that was accepted. It is not read until there is another one.
+/// The accepted side. It is paused until the other side is connected.
 struct Front {
     to: Destination,
     back: Option<Id>,
 }
 
-/// The side that was connected to.
+/// The connecting side.
 struct Back {
     front: Id,
     to: Destination,
@@ -98,7 +97,7 @@ struct Back {
 impl Handler for Front {
     fn on_open(&mut self, cx: &mut Context<'_>) {
         cx.pause();
-        cx.connect(self.to.clone(), Back { front: cx.id(), to: self.to.clone() });
+        cx.connect(&self.to, Back { front: cx.id(), to: self.to.clone() });
     }
 
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
@@ -116,8 +115,8 @@ impl Handler for Front {
         }
     }
 
-    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        match note.downcast().map(|word| *word) {
+    fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
+        match notification.downcast() {
             Ok(Word::Made(back)) => {
                 self.back = Some(back);
                 cx.resume();
@@ -126,7 +125,7 @@ impl Handler for Front {
         }
     }
 
-    /// What is being carried is carried to its end.
+    /// Data in flight is still delivered.
     fn on_stop(&mut self, _: &mut Context<'_>) {}
 
     fn on_close(&mut self, _: &Close, cx: &mut Context<'_>) {
@@ -150,12 +149,12 @@ impl Handler for Back {
         cx.notify(self.front, Word::Ended);
     }
 
-    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        if note.is::<Undelivered>() {
-            // The front had gone before it knew of this side.
+    fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
+        if let Notification::Undelivered { .. } = notification {
+            // The front has closed before it was notified of this side.
             cx.close(Close::Done);
         }
-        heed(note.downcast().map(|word| *word), cx);
+        heed(notification.downcast(), cx);
     }
 
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
@@ -170,8 +169,8 @@ impl Handler for Back {
     }
 }
 
-/// The other side has ended, in one direction or altogether: so does this one, behind what was
-/// carried.
+/// The other side has ended, in one or both directions: this one ends, too, after the data in
+/// flight.
 fn heed(word: Result<Word, Notification>, cx: &mut Context<'_>) {
     match word {
         Ok(Word::Ended) => cx.finish(),

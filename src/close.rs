@@ -1,6 +1,8 @@
 //! The reasons why connections end. Knows no protocol and no socket.
 
-use std::{fmt, io};
+use std::error::Error;
+use std::sync::Arc;
+use std::{fmt, io, num, str, string};
 
 /// The reason why a connection ended: passed to [`Handler::on_close`](crate::Handler::on_close),
 /// and printed in the log line of the connection.
@@ -54,8 +56,9 @@ pub enum Close {
     Io(io::ErrorKind),
     /// The handler panicked.
     Panicked,
-    /// The handler failed for a reason of its own; the text is for the log.
-    Failed(Box<str>),
+    /// The handler gave up, for a reason of its own, which goes into the log: see
+    /// [`Close::failed`].
+    Failed(HandlerError),
 }
 
 /// The deadline that passed. Each but the last is a field of [`Limits`](crate::Limits).
@@ -96,16 +99,92 @@ impl Close {
         }
     }
 
-    /// Creates a [`Close::Failed`] with the text of `reason`.
-    pub fn failed(reason: impl fmt::Display) -> Close {
-        Close::Failed(reason.to_string().into())
+    /// The handler gave up for a reason of its own: a text, or any error.
+    ///
+    /// `?` does the same for errors of `std` that handlers meet: an [`io::Error`] of a file is the
+    /// handler's, not the socket's.
+    ///
+    /// ```
+    /// use socketserver::Close;
+    /// use std::error::Error;
+    ///
+    /// fn parse(text: &str) -> Result<u32, Close> {
+    ///     let number = text.parse()?;
+    ///     if number > 100 {
+    ///         return Err(Close::failed(format!("{number} is above 100")));
+    ///     }
+    ///     Ok(number)
+    /// }
+    ///
+    /// assert_eq!(parse("101"), Err(Close::failed("101 is above 100")));
+    /// let why = parse("x").unwrap_err();
+    /// assert_eq!(why.to_string(), "handler failed: invalid digit found in string");
+    /// assert!(why.source().is_some());
+    /// ```
+    pub fn failed(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Close {
+        Close::Failed(HandlerError(Arc::from(reason.into())))
     }
 }
 
-impl From<io::Error> for Close {
-    fn from(error: io::Error) -> Close {
-        Close::Io(error.kind())
+/// The error for which a handler gave up.
+#[derive(Clone, Debug)]
+pub struct HandlerError(Arc<dyn Error + Send + Sync>);
+
+impl HandlerError {
+    /// Returns the error itself, to be downcast.
+    #[must_use]
+    pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
     }
+}
+
+/// By their texts.
+impl PartialEq for HandlerError {
+    fn eq(&self, other: &HandlerError) -> bool {
+        self.0.to_string() == other.0.to_string()
+    }
+}
+
+impl Eq for HandlerError {}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It may contain bytes of a peer: a log record stays one line.
+        self.0.to_string().escape_debug().fmt(f)
+    }
+}
+
+impl Error for Close {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Close::Failed(error) => Some(error.get_ref()),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! from_errors {
+    ($($error:ty,)*) => {
+        $(
+            impl From<$error> for Close {
+                fn from(error: $error) -> Close {
+                    Close::failed(error)
+                }
+            }
+        )*
+    };
+}
+
+from_errors! {
+    io::Error,
+    fmt::Error,
+    num::ParseIntError,
+    num::ParseFloatError,
+    num::TryFromIntError,
+    str::ParseBoolError,
+    str::Utf8Error,
+    string::FromUtf8Error,
+    Box<dyn Error + Send + Sync>,
 }
 
 impl fmt::Display for Close {
@@ -124,8 +203,7 @@ impl fmt::Display for Close {
             }
             Close::Io(kind) => write!(f, "socket: {kind}"),
             Close::Panicked => f.write_str("handler panicked"),
-            // The text may contain bytes of a peer: escaping keeps the record on one line.
-            Close::Failed(reason) => write!(f, "handler failed: {}", reason.escape_debug()),
+            Close::Failed(error) => write!(f, "handler failed: {error}"),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! A server that sends everything back:
 //!
 //! ```no_run
-//! use socketserver::{Close, Context, Handler, Peer, Server};
+//! use socketserver::{Close, Context, Handler, Server};
 //!
 //! struct Echo;
 //!
@@ -17,7 +17,7 @@
 //!
 //! fn main() -> std::io::Result<()> {
 //!     let server = Server::bind("127.0.0.1:7007")?;
-//!     server.serve(|_: &Peer| Echo)
+//!     server.serve(|_| Echo)
 //! }
 //! ```
 //!
@@ -59,6 +59,9 @@
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
 //! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
 //! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
+//! * `testkit`: the module `testkit`, a network in memory and whole servers simulated from a seed.
+//!   It is for tests, so it belongs to the development dependencies:
+//!   `cargo add --dev socketserver --features testkit`.
 //!
 //! # Platforms
 //!
@@ -70,6 +73,12 @@
 //! one record, at level debug if the end is not a fault of this server, else warn. A record is one
 //! line, whatever bytes peers send. [`ServerHandle::metrics`] reports the same as numbers.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The documentation is built with all features: links to items of a feature are not checked
+// without it.
+#![cfg_attr(
+    not(all(feature = "http", feature = "processes", feature = "signals", feature = "testkit")),
+    allow(rustdoc::broken_intra_doc_links, reason = "the target may be of a feature that is off")
+)]
 
 #[cfg(not(unix))]
 compile_error!("socketserver runs on Unix only");
@@ -97,15 +106,20 @@ mod server;
 pub mod services;
 mod setters;
 mod sync;
+#[cfg(feature = "testkit")]
 pub mod testkit;
 mod topic;
 
-pub use close::{Close, Timeout};
+pub use close::{Close, HandlerError, Timeout};
 pub use handler::blocking::{BlockingAdmission, BlockingHandler, BlockingService};
-pub use handler::context::{Context, Notification, Undelivered};
+pub use handler::context::Context;
 pub use handler::datagram::{DatagramContext, DatagramHandler};
 pub use handler::framed::{Framed, MessageHandler, Protocol, Step};
+pub use handler::notification::{Message, Notification, Ticket};
+pub use handler::output::Output;
+pub use handler::payload::Payload;
 pub use handler::stream::Stream;
+pub use handler::task::TaskContext;
 pub use handler::{Admission, Handler, Service};
 pub use id::Id;
 pub use limits::{Limits, SlowConsumer};
@@ -113,15 +127,18 @@ pub use metrics::Metrics;
 pub use mode::Mode;
 pub use net::address::{Address, AddressError};
 pub use net::destination::Destination;
+pub use net::incoming::Incoming;
 pub use net::listen::Listen;
 pub use net::peer::Peer;
+pub use net::to_destination::ToDestination;
+pub use net::to_listen::ToListen;
 pub use now::Now;
 pub use reactor::{HandleError, ServerHandle};
 pub use server::Server;
 pub use topic::Topic;
 
 // The code in the documents is compiled, and run where it can end.
-#[cfg(all(doctest, feature = "http", feature = "signals"))]
+#[cfg(all(doctest, feature = "testkit"))]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/clients.md")]
 #[doc = include_str!("../docs/from-python.md")]

@@ -121,12 +121,21 @@ impl<T> Mailbox<T> {
 
     /// Queues a message after those of earlier calls, and rings.
     pub(crate) fn send(&self, message: T) -> Result<(), Refused<T>> {
+        self.queue_up(message, self.shared.max_weight)
+    }
+
+    /// The same however full it is, for a sender that is bounded itself.
+    pub(crate) fn send_beyond(&self, message: T) -> Result<(), Refused<T>> {
+        self.queue_up(message, usize::MAX)
+    }
+
+    fn queue_up(&self, message: T, max_weight: usize) -> Result<(), Refused<T>> {
         let mut queue = self.queue();
         if queue.is_closed {
             return Err(Refused::Closed(message));
         }
         let weight = queue.weight.saturating_add((self.shared.weigh)(&message));
-        if weight > self.shared.max_weight && !queue.messages.is_empty() {
+        if weight > max_weight && !queue.messages.is_empty() {
             return Err(Refused::Full(message));
         }
         queue.weight = weight;

@@ -74,7 +74,7 @@ pub enum Mode {
     /// if !Server::is_worker() {
     ///     println!("listening on {}", server.addresses()[0]);
     /// }
-    /// server.serve(|_: &Peer| Echo)?;
+    /// server.serve(|_| Echo)?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[cfg(feature = "processes")]

@@ -1,4 +1,4 @@
-//! What the clients share: their options, one connection on a loop of its own, and how it went.
+//! The common part of the clients: options, one connection on its own loop, and the result.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Sender, channel};
@@ -9,16 +9,16 @@ use socketserver::{Close, Destination, Handler, Limits, Server, ServerHandle};
 use super::exit::{Exit, failure, usage};
 use super::seconds::seconds;
 
-/// The options that all clients take.
+/// The common options of all clients.
 pub(crate) struct Options {
     to: Destination,
     limits: Limits,
 }
 
 impl Options {
-    /// Takes the arguments of the program. `own` is given the names of options that are not common
-    /// to all clients, and says whether it knows them; `help` is printed for `--help`, after which
-    /// there is nothing more to do (`None`).
+    /// Parses the arguments of the program. `own` is called with options that are not common to
+    /// all clients, and returns true for those it knows. Returns `None` after `--help`, for which
+    /// `help` is printed.
     pub(crate) fn parse(
         default_to: &str,
         help: &str,
@@ -26,7 +26,7 @@ impl Options {
     ) -> Result<Option<Options>, Exit> {
         let mut parser = Parser::from_env();
         let mut to = None;
-        // People think before they type, and servers before they answer.
+        // No timeouts: the user may pause before input, and the server before an answer.
         let (idle, first_byte, message, write_stall) = (None, None, None, None);
         let mut limits = Limits::default()
             .idle(idle)
@@ -36,7 +36,7 @@ impl Options {
         while let Some(arg) = parser.next()? {
             match arg {
                 Arg::Long("help") | Arg::Short('h') => {
-                    // That nobody reads it is no reason to panic.
+                    // A closed standard output must not cause a panic.
                     let _ = io::stdout().write_all(help.as_bytes());
                     return Ok(None);
                 }
@@ -58,20 +58,20 @@ impl Options {
     }
 }
 
-/// Connects, and runs until the connection has ended. The handler is given what it reports with.
+/// Connects, and runs until the connection has ended. The handler reports through its `Report`.
 pub(crate) fn run<H: Handler + 'static>(
     options: Options,
     handler: impl FnOnce(Report) -> H,
 ) -> Result<(), Exit> {
-    let server = Server::unbound().map_err(failure)?.limits(options.limits);
+    let server = Server::new().limits(options.limits);
     let (sender, receiver) = channel();
     let report = Report { to: options.to.to_string(), handle: server.handle(), sender };
     server.connect(options.to, handler(report)).run().map_err(failure)?;
-    // Whatever was reported first is what ended it.
+    // The first report is the cause of the end.
     receiver.try_recv().unwrap_or(Ok(())).map_err(failure)
 }
 
-/// Says how it went. The first word counts.
+/// Reports the result. The first report counts.
 pub(crate) struct Report {
     to: String,
     pub(crate) handle: ServerHandle,
@@ -92,19 +92,19 @@ impl Report {
         }
     }
 
-    /// What went wrong with the server.
+    /// Reports a failure of the server.
     pub(crate) fn failed(&self, what: impl std::fmt::Display) {
         self.say(Err(io::Error::other(format!("{}: {what}", self.to))));
     }
 
-    /// Ends the program, with `result`, whatever is still to be sent.
+    /// Ends the program with `result`, without sending pending output.
     pub(crate) fn give_up(&self, result: io::Result<()>) {
         self.say(result);
         self.handle.abort();
     }
 
-    /// Ends the program because standard output has. That nobody reads it any more, as behind
-    /// `| head -1`, is no failure.
+    /// Ends the program because standard output failed. A closed pipe, as with `| head -1`, is not
+    /// a failure.
     pub(crate) fn output_failed(&self, error: &io::Error) {
         self.give_up(match error.kind() {
             io::ErrorKind::BrokenPipe => Ok(()),
@@ -112,14 +112,14 @@ impl Report {
         });
     }
 
-    /// Ends the program because standard input cannot be read.
+    /// Ends the program because standard input failed.
     pub(crate) fn input_failed(&self, error: &io::Error) {
         let what = format!("cannot read standard input: {error}");
         self.give_up(Err(io::Error::other(what)));
     }
 
     fn say(&self, result: io::Result<()>) {
-        // The receiver lives as long as the loop.
+        // The receiver outlives the loop.
         let _ = self.sender.send(result);
     }
 }

@@ -1,22 +1,22 @@
-//! How an example ends: quietly, or with one line and a code.
+//! The end of an example: without output, or with one line and an exit code.
 
 use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
-/// Why an example ends with an error: what to print, and the code to exit with.
+/// An error that ends an example: the message and the exit code.
 #[derive(Debug)]
 pub(crate) struct Exit {
     code: u8,
     message: String,
 }
 
-/// The arguments make no sense.
+/// Returns the error for invalid arguments.
 pub(crate) fn usage(message: impl Display) -> Exit {
-    Exit { code: 2, message: format!("{message} (--help tells more)") }
+    Exit { code: 2, message: format!("{message} (see --help)") }
 }
 
-/// The system said no.
+/// Returns the error for a failure of the system.
 pub(crate) fn failure(error: io::Error) -> Exit {
     let code = if error.kind() == io::ErrorKind::InvalidInput { 2 } else { 1 };
     Exit { code, message: error.to_string() }
@@ -28,7 +28,7 @@ impl From<lexopt::Error> for Exit {
     }
 }
 
-/// Ends the program: quietly with 0, or with one line on standard error.
+/// Ends the program: with 0 and no output, or with one line on standard error.
 pub(crate) fn exit(result: Result<(), Exit>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,5 @@
-//! Standard input for a handler. Reading it blocks, so a thread of its own does that, a little
-//! ahead of the handler and no further.
+//! Standard input for a handler. Reading it blocks, so a separate thread reads a bounded number of
+//! pieces ahead of the handler.
 
 use std::io::{self, StdinLock};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -7,20 +7,19 @@ use std::thread;
 
 use socketserver::{Context, Id, ServerHandle};
 
-/// Pieces read ahead: with them the thread works while the loop does, and what nobody takes yet
-/// stays in the pipe.
+/// Pieces read ahead, so that the thread and the loop work in parallel. The rest stays in the pipe.
 const AHEAD: usize = 8;
 
-/// Reads the next piece, as large as it likes. An empty one is the end.
+/// Reads the next piece, of any size. An empty piece is the end.
 pub(crate) type Read = fn(&mut StdinLock<'static>) -> io::Result<Vec<u8>>;
 
-/// The note that tells a handler to look at its input: a piece has come, or the end.
+/// The notification of new input: a piece, or the end.
 pub(crate) struct Came;
 
-/// What there is of the input.
+/// The next part of the input.
 pub(crate) enum Piece {
     Bytes(Vec<u8>),
-    /// A note will tell of the next one.
+    /// A notification will follow.
     NotYet,
     End,
 }
@@ -29,7 +28,7 @@ pub(crate) enum Piece {
 pub(crate) struct Input {
     handle: ServerHandle,
     read: Read,
-    /// The thread's, once it runs.
+    /// The sender for the thread, until it starts.
     sender: Option<SyncSender<io::Result<Vec<u8>>>>,
     receiver: Receiver<io::Result<Vec<u8>>>,
 }
@@ -40,7 +39,7 @@ impl Input {
         Input { handle, read, sender: Some(sender), receiver }
     }
 
-    /// Begins to read, and to tell the handler of this connection.
+    /// Starts the thread, which notifies the handler of this connection.
     pub(crate) fn start(&mut self, cx: &Context<'_>) -> io::Result<()> {
         let Some(sender) = self.sender.take() else { return Ok(()) };
         let (handle, id, read) = (self.handle.clone(), cx.id(), self.read);
@@ -50,11 +49,11 @@ impl Input {
             .map(drop)
     }
 
-    /// Takes the next piece, if it is there. After the end there is the end again.
+    /// Returns the next piece, if it has arrived. After the end it returns the end again.
     ///
     /// # Errors
     ///
-    /// What the system said when it was read.
+    /// The system's error when reading.
     pub(crate) fn next(&mut self) -> io::Result<Piece> {
         match self.receiver.try_recv() {
             Ok(piece) => piece.map(Piece::Bytes),
@@ -64,8 +63,7 @@ impl Input {
     }
 }
 
-/// Runs in the thread. If nobody listens any more, the connection has ended, and the program is
-/// about to.
+/// Runs in the thread. It ends when the connection has ended, because the program is about to exit.
 fn pass_on(read: Read, sender: SyncSender<io::Result<Vec<u8>>>, handle: &ServerHandle, id: Id) {
     let mut stdin = io::stdin().lock();
     let mut is_open = true;
@@ -80,7 +78,7 @@ fn pass_on(read: Read, sender: SyncSender<io::Result<Vec<u8>>>, handle: &ServerH
             return;
         }
     }
-    // First the end, then the word of it.
+    // Close the channel before the notification of the end.
     drop(sender);
     let _ = handle.notify(id, Came);
 }

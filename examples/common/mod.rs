@@ -1,7 +1,7 @@
-//! What every server example shares: its options, its log, its signals.
+//! The common part of the server examples: options, log, signals.
 //!
-//! None of it belongs to the library, which neither parses arguments nor installs a logger, nor
-//! a signal handler unasked. Copy this into your own server and change what you like.
+//! It is not part of the library, which parses no arguments, and installs neither a logger nor,
+//! unless requested, a signal handler. Copy it into your own server and adapt it.
 
 mod exit;
 mod seconds;
@@ -15,31 +15,31 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
-use socketserver::{Address, Limits, Mode, Server};
+use socketserver::{Limits, Listen, Mode, Server};
 
-/// The options that all server examples take.
+/// The common options of all server examples.
 #[derive(Debug)]
 pub(crate) struct Options {
-    pub(crate) bind: Vec<Address>,
+    pub(crate) bind: Vec<Listen>,
     /// Where handlers run, if it was said.
     pub(crate) mode: Option<Mode>,
-    /// How many workers a mode that has them gets.
+    /// The number of workers for modes with workers.
     pub(crate) workers: usize,
     pub(crate) limits: Limits,
     pub(crate) log: LevelFilter,
 }
 
 impl Options {
-    /// What holds if nothing is said.
+    /// Returns the defaults.
     pub(crate) fn new(bind: &str, limits: Limits) -> Options {
         let bind = bind.parse().into_iter().collect();
         let workers = thread::available_parallelism().map_or(1, usize::from);
         Options { bind, mode: None, workers, limits, log: LevelFilter::Info }
     }
 
-    /// Takes the arguments of the program. `own` is given those that are not common to all
-    /// examples, and says whether it knows them; `help` is printed for `--help`, after which
-    /// there is nothing more to do (`None`).
+    /// Parses the arguments of the program. `own` is called with options that are not common to
+    /// all examples, and returns true for those it knows. Returns `None` after `--help`, for which
+    /// `help` is printed.
     pub(crate) fn parse(
         mut self,
         help: &str,
@@ -51,7 +51,7 @@ impl Options {
         while let Some(arg) = parser.next()? {
             let name = match arg {
                 Arg::Long("help") | Arg::Short('h') => {
-                    // That nobody reads it is no reason to panic.
+                    // A closed standard output must not cause a panic.
                     let _ = io::stdout().write_all(help.as_bytes());
                     return Ok(None);
                 }
@@ -91,20 +91,20 @@ impl Options {
 #[derive(Debug)]
 pub(crate) struct Name(pub(crate) String);
 
-/// More threads or processes than this help nobody, and systems have no room for many more.
+/// More threads or processes are of no use, and few systems have room for many more.
 const WORKERS_MAX: usize = 1024;
 
 fn workers(count: &str) -> Result<usize, Exit> {
     match count.parse() {
         Ok(count @ 0..=WORKERS_MAX) => Ok(count),
         _ => Err(usage(format!(
-            "--workers '{}' is no number from 0 to {WORKERS_MAX}",
+            "--workers '{}' is not a number from 0 to {WORKERS_MAX}",
             count.escape_debug()
         ))),
     }
 }
 
-/// The mode of that name.
+/// Returns the mode with this name.
 fn mode(name: &str, workers: usize) -> Result<Mode, Exit> {
     match name {
         "multiplex" => Ok(Mode::Multiplex),
@@ -112,23 +112,21 @@ fn mode(name: &str, workers: usize) -> Result<Mode, Exit> {
         "processes" => Ok(Mode::Processes(workers)),
         "reactors" => Ok(Mode::Reactors(workers)),
         _ => Err(usage(format!(
-            "--mode '{}' is none of multiplex, threads, processes, reactors",
+            "--mode '{}' must be one of multiplex, threads, processes, reactors",
             name.escape_debug()
         ))),
     }
 }
 
-/// Binds all addresses. Workers whose supervisor was killed hold theirs for a moment still, so
-/// the next supervisor tries again for a while.
+/// Has `listen` listen on all addresses. Workers whose supervisor was killed hold theirs for a moment
+/// still, so the next supervisor tries again for a while.
 #[allow(clippy::disallowed_methods, reason = "nobody tells when an address is free")]
-fn bind(addresses: &[Address], mode: Mode) -> Result<Server, Exit> {
-    let try_all = || {
-        let unbound = Server::unbound()?;
-        addresses.iter().try_fold(unbound, |server, address| server.and_bind(address.clone()))
-    };
-    if addresses.is_empty() {
-        return Err(usage("no address to listen on"));
-    }
+fn bind(
+    addresses: &[Listen],
+    mode: Mode,
+    listen: impl Fn(Server, Vec<Listen>) -> io::Result<Server>,
+) -> Result<Server, Exit> {
+    let try_all = || listen(Server::new(), addresses.to_vec());
     let tries = if matches!(mode, Mode::Processes(_)) { BIND_TRIES } else { 1 };
     for _ in 1..tries {
         match try_all() {
@@ -144,24 +142,26 @@ fn bind(addresses: &[Address], mode: Mode) -> Result<Server, Exit> {
 /// Half a second, 20 ms apart.
 const BIND_TRIES: usize = 25;
 
-/// Serves until SIGTERM or SIGINT: the first drains, the second stops at once. `put` puts services
-/// and handlers behind the addresses.
-pub(crate) fn serve(options: Options, put: impl FnOnce(Server) -> Server) -> Result<(), Exit> {
+/// Serves until SIGTERM or SIGINT: the first drains, the second stops at once. `listen` makes the
+/// server listen on the addresses.
+pub(crate) fn serve(
+    options: Options,
+    listen: impl Fn(Server, Vec<Listen>) -> io::Result<Server>,
+) -> Result<(), Exit> {
     let config = ConfigBuilder::new().set_time_format_rfc3339().build();
-    // A line at a time: several processes may write to the same terminal.
+    // Line by line: several processes may write to the same terminal.
     let out = LineWriter::new(io::stderr());
     if WriteLogger::init(options.log, config, out).is_err() {
         return Err(usage("a logger is installed already"));
     }
     let mode = options.mode.unwrap_or_default();
-    let server = bind(&options.bind, mode)?;
-    let server =
-        put(server).mode(mode).limits(options.limits).stop_on_signals().map_err(failure)?;
+    let server = bind(&options.bind, mode, listen)?;
+    let server = server.mode(mode).limits(options.limits).stop_on_signals().map_err(failure)?;
     server.check().map_err(failure)?;
     let mut out = io::stdout();
-    // Worker processes listen where their supervisor does, which has said so.
+    // The supervisor has already printed the addresses of its workers.
     for address in server.addresses().iter().filter(|_| !Server::is_worker()) {
-        // Whoever started this waits for the line; that nobody reads it is no reason to stop.
+        // The parent process may wait for this line. A closed standard output is not an error.
         let _ = writeln!(out, "listening on {address}").and_then(|()| out.flush());
     }
     server.run().map_err(failure)

@@ -1,16 +1,16 @@
-//! Standard output for what others sent. A terminal obeys control characters, so it is shown none
-//! but line ends and tabs; a pipe gets the bytes as they are.
+//! Standard output for data from a peer. On a terminal, control characters other than line ends and
+//! tabs are escaped; a pipe gets the bytes unchanged.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::str;
 
-/// Standard output. Writing to it blocks the loop, and that is what a client wants: the server is
-/// not read faster than its bytes can be shown.
+/// Standard output. A write blocks the loop on purpose: the client must not read faster than it can
+/// print.
 pub(crate) struct Screen {
     out: Stdout,
     pub(crate) is_terminal: bool,
-    /// The beginning of a character whose rest has not come yet.
+    /// The first bytes of an incomplete character.
     held: Vec<u8>,
 }
 
@@ -20,8 +20,8 @@ impl Screen {
         Screen { is_terminal: out.is_terminal(), out, held: Vec::new() }
     }
 
-    /// What there is of whole characters, now that `bytes` have come. At most three bytes are
-    /// kept for later.
+    /// Returns the complete characters after `bytes` have arrived. Keeps at most three bytes for
+    /// the next call.
     pub(crate) fn whole(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut whole = std::mem::take(&mut self.held);
         whole.extend_from_slice(bytes);
@@ -30,7 +30,7 @@ impl Screen {
         whole
     }
 
-    /// The beginning of a character that will have no rest.
+    /// Returns the bytes of a character that stays incomplete.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
@@ -44,12 +44,12 @@ impl Screen {
     }
 }
 
-/// How many bytes at the end are the beginning of a character, or of a line end.
+/// Returns the number of bytes at the end that begin a character or a line end.
 fn begun_len(bytes: &[u8]) -> usize {
     if bytes.ends_with(b"\r") {
         return 1;
     }
-    // A character has four bytes at most, so three can be its beginning.
+    // A character has at most four bytes, so at most three are incomplete.
     let tails = (1..=bytes.len().min(3)).rev();
     let is_begun = |len: &usize| {
         let tail = str::from_utf8(&bytes[bytes.len() - len..]);
@@ -58,8 +58,8 @@ fn begun_len(bytes: &[u8]) -> usize {
     tails.into_iter().find(is_begun).unwrap_or(0)
 }
 
-/// The text in `bytes`, with what could do something to a terminal, or to the order in which text
-/// is read, written out.
+/// Returns the text in `bytes` with control characters and characters that change the reading order
+/// escaped.
 fn harmless(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for part in bytes.utf8_chunks() {

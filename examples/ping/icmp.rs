@@ -1,37 +1,37 @@
-//! ICMP echo as bytes (RFC 792, RFC 4443). Knows no socket and no clock.
+//! ICMP echo messages as bytes (RFC 792, RFC 4443). Must not know sockets or clocks.
 
-/// Which ICMP is spoken; each has numbers of its own.
+/// The version of ICMP; each has its own message types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
     V4,
     V6,
 }
 
-/// What makes our requests ours: other programs on this host see and send ICMP too.
+/// Identifies the requests of this process: other programs on the host use ICMP, too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Echo {
     pub(crate) version: Version,
     pub(crate) id: u16,
-    /// Ids are short and get used again; this goes along as data and comes back.
+    /// Ids are short and are reused; the token is sent as data and returned.
     pub(crate) token: u64,
 }
 
-/// An answer to one of our requests.
+/// A reply to a request of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) sequence: u16,
-    /// Bytes of ICMP.
+    /// The length of the ICMP message in bytes.
     pub(crate) len: usize,
-    /// Hops it had left; a raw socket of ICMPv6 does not tell.
+    /// The remaining hop count; a raw ICMPv6 socket does not report it.
     pub(crate) ttl: Option<u8>,
 }
 
-/// Bytes of data in a request, as many as `ping` has always sent.
+/// Bytes of data in a request, the traditional size of `ping`.
 pub(crate) const DATA: usize = 56;
 const HEADER: usize = 8;
 
 impl Echo {
-    /// The request with this number.
+    /// Returns the request with this number.
     pub(crate) fn request(&self, sequence: u16) -> Vec<u8> {
         let kind = match self.version {
             Version::V4 => 8,
@@ -46,7 +46,7 @@ impl Echo {
         packet.extend(sequence.to_be_bytes());
         packet.extend(self.token.to_be_bytes());
         packet.resize(HEADER + DATA, 0x5a);
-        // Of ICMPv6 the kernel computes it, and checks it (RFC 3542, section 3.1).
+        // For ICMPv6 the kernel computes and checks it (RFC 3542, section 3.1).
         if self.version == Version::V4 {
             let sum = checksum(&packet).to_be_bytes();
             packet[2..4].copy_from_slice(&sum);
@@ -54,7 +54,8 @@ impl Echo {
         packet
     }
 
-    /// What a raw socket received, if it is a whole answer to one of our requests.
+    /// Parses a packet from a raw socket. Returns `None` unless it is a complete reply to one of
+    /// the requests.
     pub(crate) fn answer(&self, received: &[u8]) -> Option<Answer> {
         let (icmp, ttl) = match self.version {
             Version::V4 => without_ip_header(received)?,
@@ -71,13 +72,13 @@ impl Echo {
             // Checked by the kernel.
             expected[2..4].copy_from_slice(&icmp[2..4]);
         }
-        // All of it is known, the checksum too.
+        // Every byte of a reply is known, including the checksum.
         (icmp == expected).then_some(Answer { sequence, len: icmp.len(), ttl })
     }
 }
 
-/// What follows the header of IPv4 (RFC 791, section 3.1), which raw sockets get to see, and the
-/// time to live in it.
+/// Returns the payload after the IPv4 header (RFC 791, section 3.1), which raw sockets receive, and
+/// the time to live.
 fn without_ip_header(packet: &[u8]) -> Option<(&[u8], Option<u8>)> {
     let first = *packet.first()?;
     if first >> 4 != 4 {
@@ -91,7 +92,7 @@ fn without_ip_header(packet: &[u8]) -> Option<(&[u8], Option<u8>)> {
     packet.get(len..).map(|icmp| (icmp, Some(ttl)))
 }
 
-/// The ones' complement of the ones' complement sum (RFC 1071).
+/// The one's complement of the one's complement sum (RFC 1071).
 fn checksum(bytes: &[u8]) -> u16 {
     let word = |pair: &[u8]| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low));
     let mut sum: u32 = bytes.chunks(2).map(word).sum();

@@ -1,12 +1,9 @@
-//! ICMP echo over a raw socket: who is there, and how far.
+//! ICMP echo over a raw socket: the reachability of a host, and the round-trip time.
 //!
 //! ```text
 //! sudo target/release/examples/ping --count 3 ::1
 //! ```
-#![allow(
-    clippy::disallowed_types,
-    reason = "a program of its own, without a loop: it reads the clock itself"
-)]
+#![allow(clippy::disallowed_types, reason = "a program without a loop reads the clock itself")]
 
 mod icmp;
 
@@ -22,25 +19,25 @@ use socket2::{Domain, Protocol, Socket, Type};
 use icmp::{DATA, Echo, Version};
 
 const HELP: &str = "\
-ping: asks a host for an echo, over a raw socket
+ping: sends ICMP echo requests over a raw socket
 
   ping HOST               a name, an IPv4 or an IPv6 address
 
 options
-  --count N               how many requests, 1 to 65535 (default 4)
-  --interval SECS         time between two of them (default 1)
-  --timeout SECS          how long to wait for an answer (default 1)
-  --help                  this text
+  --count N               number of requests, 1 to 65535 (default 4)
+  --interval SECS         time between two requests (default 1)
+  --timeout SECS          timeout for a reply (default 1)
+  --help                  print this text
 
-Exits with 0 if any answer came, 1 if none did or the system said no, 2 on bad arguments. Raw sockets
-need root, or the capability CAP_NET_RAW:
+Exits with 0 after any reply, 1 without a reply or after a system error, 2 on invalid arguments. Raw
+sockets require root, or the capability CAP_NET_RAW:
   sudo setcap cap_net_raw+ep target/release/examples/ping
 
 try it
   sudo target/release/examples/ping 127.0.0.1
 ";
 
-/// Why there is nothing to tell: the exit code, and one line.
+/// A failure: the exit code, and one line.
 struct Failure(u8, String);
 
 impl From<lexopt::Error> for Failure {
@@ -50,7 +47,7 @@ impl From<lexopt::Error> for Failure {
 }
 
 fn usage(what: impl Display) -> Failure {
-    Failure(2, format!("{what} (--help tells more)"))
+    Failure(2, format!("{what} (see --help)"))
 }
 
 fn main() -> ExitCode {
@@ -85,7 +82,7 @@ fn parse() -> Result<Option<Options>, Failure> {
         }
     }
     match (options.host.as_str(), options.count) {
-        ("", _) => Err(usage("ping whom? HOST is missing")),
+        ("", _) => Err(usage("HOST is missing")),
         (_, 0) => Err(usage("--count must be at least 1")),
         _ => Ok(Some(options)),
     }
@@ -93,10 +90,10 @@ fn parse() -> Result<Option<Options>, Failure> {
 
 fn seconds(parser: &mut Parser) -> Result<Duration, Failure> {
     let seconds: f64 = parser.value()?.parse()?;
-    // A day, so that it can be added to any moment.
+    // A day at most, so that adding it to a time cannot overflow.
     match Duration::try_from_secs_f64(seconds) {
         Ok(time) if time <= Duration::from_secs(86_400) => Ok(time),
-        _ => Err(usage(format!("'{seconds}' is no number of seconds from 0 to 86400"))),
+        _ => Err(usage(format!("'{seconds}' is not a number of seconds from 0 to 86400"))),
     }
 }
 
@@ -109,7 +106,7 @@ fn run() -> Result<ExitCode, Failure> {
     let cannot_find = |why: String| Failure(1, format!("cannot find '{host}': {why}"));
     let found = (options.host.as_str(), 0).to_socket_addrs();
     let mut found = found.map_err(|error| cannot_find(error.to_string()))?;
-    let target = found.next().ok_or_else(|| cannot_find("it has no address".to_owned()))?;
+    let target = found.next().ok_or_else(|| cannot_find("no address".to_owned()))?;
     let socket = open(target.ip())?;
     say(format!("ping {host} ({}): {DATA} bytes of data", target.ip()));
     let mut round = Round::new(socket, target, &options);
@@ -119,8 +116,8 @@ fn run() -> Result<ExitCode, Failure> {
     Ok(round.sum_up(&host))
 }
 
-/// A raw socket. `UdpSocket` is only the type that `std` has for sockets of datagrams: with its
-/// `send_to` and `recv_from` no `unsafe` is needed.
+/// Opens a raw socket. `UdpSocket` is only the type of datagram sockets in `std`: its `send_to` and
+/// `recv_from` need no `unsafe`.
 fn open(ip: IpAddr) -> Result<UdpSocket, Failure> {
     let (domain, protocol) = match ip {
         IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
@@ -135,7 +132,7 @@ fn open(ip: IpAddr) -> Result<UdpSocket, Failure> {
     })
 }
 
-/// Requests that are under way, and what came of them.
+/// Requests in flight, and their results.
 struct Round {
     socket: UdpSocket,
     target: SocketAddr,
@@ -143,7 +140,7 @@ struct Round {
     interval: Duration,
     timeout: Duration,
     count: u16,
-    /// When each was sent, in order; `None` once it was answered.
+    /// The time at which each was sent, in order; `None` after its reply.
     sent: Vec<Option<Instant>>,
     times: Vec<Duration>,
 }
@@ -155,7 +152,7 @@ impl Round {
             SocketAddr::V6(_) => Version::V6,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        // The lower halves are those that differ between two runs.
+        // The lower halves differ between two runs.
         let (id, token) = (std::process::id() as u16, now.as_nanos() as u64);
         Round {
             socket,
@@ -169,8 +166,8 @@ impl Round {
         }
     }
 
-    /// Sends one request and waits for its answer; then, but for the last one, until it is time
-    /// for the next.
+    /// Sends one request and waits for its reply; then, except after the last one, until the next
+    /// is due.
     fn ask(&mut self, sequence: u16) -> Result<(), Failure> {
         let start = Instant::now();
         self.sent.push(Some(start));
@@ -190,13 +187,13 @@ impl Round {
         Ok(())
     }
 
-    /// Waits for one packet, whatever it is; `false` if none came in time.
+    /// Waits for one packet of any kind. Returns false if none arrived in time.
     fn listen(&mut self, until: Instant) -> Result<bool, Failure> {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(false);
         }
-        // The system counts microseconds, and none would mean for ever.
+        // The system counts microseconds, and zero would mean no timeout.
         let failed = |error: io::Error| Failure(1, format!("cannot receive: {error}"));
         let wait = left.max(Duration::from_millis(1));
         self.socket.set_read_timeout(Some(wait)).map_err(failed)?;
@@ -210,7 +207,7 @@ impl Round {
         Ok(true)
     }
 
-    /// Counts an answer to a request that is still open, the latest or an earlier one.
+    /// Counts a reply to an open request, the latest or an earlier one.
     fn take(&mut self, packet: &[u8], from: IpAddr) {
         let Some(answer) = self.echo.answer(packet) else { return };
         let index = usize::from(answer.sequence).checked_sub(1);
@@ -238,7 +235,7 @@ impl Round {
     }
 }
 
-/// Prints a line. That nobody reads it is no reason to fail.
+/// Prints a line. A closed standard output is not an error.
 fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }

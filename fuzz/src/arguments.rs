@@ -24,9 +24,9 @@ thread_local! {
 }
 
 /// Answers with the name of the route and its arguments.
-fn tell<'r>(route: &str, request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
-    let (one, two) = (request.param("one"), request.param("two"));
-    reply.text(&format!("{:?}", (route, one, two, request.query_param("q"))))
+fn tell(route: &str, request: &Request<'_>, reply: Reply<'_>) -> Answered {
+    let [one, two] = ["one", "two"].map(|name| request.param(name).as_str());
+    reply.text(format!("{:?}", (route, one, two, request.query_param("q").as_str())))
 }
 
 /// Requests a target in one piece and in several, and computes the right answer.
@@ -35,7 +35,7 @@ pub fn check(bytes: &[u8]) {
     let request = [b"GET /a/", input.sent, b" HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
     let mut network = Network::new(limits());
     let connect = |network: &mut Network| {
-        let handler = SITE.with_borrow_mut(|site| site.accept(&Peer::Unix)).unwrap();
+        let handler = SITE.with_borrow_mut(|site| site.accept(Peer::Unix.into())).unwrap();
         network.connect(handler)
     };
     let client = connect(&mut network);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use socketserver::protocol::http::{Http, HttpLimits, Message, Version};
-use socketserver::services::web::Web;
+use socketserver::services::web::{Response, Web};
 use socketserver::testkit::Network;
 use socketserver::{Close, Peer, Protocol, Service, Step};
 
@@ -28,7 +28,7 @@ fn site() -> Web {
         .get("/text", |_, reply| reply.text("text"))
         .any("/echo", |request, reply| reply.bytes("application/x", request.body()))
         .get("/slow", |_, reply| reply.after(Duration::from_millis(20)).text("slow"))
-        .get("/work", |_, reply| reply.offload("text/x", || Ok(b"work".to_vec())))
+        .get("/work", |_, reply| reply.offload(|| Ok(Response::new(200).text("work"))))
         .get("/pieces", |_, reply| reply.pieces("text/x", (1..9).map(|n| vec![b'x'; n * n])))
         .get("/none", |_, reply| reply.status(StatusCode::NO_CONTENT).empty())
         .post("/fail", |_, reply| {
@@ -39,7 +39,7 @@ fn site() -> Web {
             let marked = reply.header(HeaderName::from_static("x-end"), HeaderValue::from(1));
             marked.header(header::CONNECTION, HeaderValue::from_static("close")).text("the end")
         })
-        .get("/{name}", |request, reply| reply.text(request.param("name").unwrap()))
+        .get("/{name}", |request, reply| reply.text(request.param("name").unwrap_or("?")))
 }
 
 fn http_limits() -> HttpLimits {
@@ -71,7 +71,7 @@ pub fn check(bytes: &[u8]) {
 }
 
 fn sender<'a>(network: &mut Network, input: &Input<'a>) -> Sender<'a> {
-    let handler = SITE.with_borrow_mut(|site| site.accept(&Peer::Unix)).unwrap();
+    let handler = SITE.with_borrow_mut(|site| site.accept(Peer::Unix.into())).unwrap();
     Sender::new(network.connect(handler), input.sent)
 }
 

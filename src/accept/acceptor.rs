@@ -5,7 +5,7 @@ use std::io;
 use super::socket::Accept;
 use crate::log_throttle::LogThrottle;
 use crate::metrics::counters::Counters;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::now::Now;
 
 /// How long to wait when the system is out of descriptors or memory.
@@ -65,7 +65,7 @@ impl<L: Accept> Acceptor<L> {
         burst: usize,
         now: Now,
         counters: &Counters,
-    ) -> Option<(L::Socket, Peer)> {
+    ) -> Option<(L::Socket, Incoming)> {
         self.left -= 1;
         match self.listener.accept() {
             Ok(accepted) => return Some(accepted),

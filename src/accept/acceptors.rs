@@ -5,7 +5,7 @@ use super::peer_limit::{PeerLimit, PeerPermit, TooMany};
 use super::socket::Accept;
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::now::Now;
 
 /// An accepted connection that has no handler yet.
@@ -13,8 +13,8 @@ pub(crate) struct Accepted<S> {
     /// The index of the service that the listener belongs to.
     pub(crate) service: usize,
     pub(crate) socket: S,
-    pub(crate) peer: Peer,
-    /// `None` if the connections of each peer are not limited.
+    pub(crate) incoming: Incoming,
+    /// If the connections of each peer are limited.
     pub(crate) permit: Option<PeerPermit>,
 }
 
@@ -150,14 +150,16 @@ impl<L: Accept> Acceptors<L> {
                 return AcceptOutcome::Nothing;
             }
             let service = acceptor.service;
-            let Some((socket, peer)) = acceptor.try_accept(self.burst, now, counters) else {
+            let Some((socket, incoming)) = acceptor.try_accept(self.burst, now, counters) else {
                 continue;
             };
             counters.accepted.add(1);
-            return match self.peer_limit.acquire(&peer) {
-                Ok(permit) => AcceptOutcome::Accepted(Accepted { service, socket, peer, permit }),
+            return match self.peer_limit.acquire(incoming.peer()) {
+                Ok(permit) => {
+                    AcceptOutcome::Accepted(Accepted { service, socket, incoming, permit })
+                }
                 Err(TooMany) => {
-                    self.over_limit.push(Accepted { service, socket, peer, permit: None });
+                    self.over_limit.push(Accepted { service, socket, incoming, permit: None });
                     AcceptOutcome::OverLimit
                 }
             };
@@ -181,11 +183,12 @@ impl<L: Accept> Acceptors<L> {
     /// connections.
     pub(crate) fn next_over_limit(&mut self, counters: &Counters) -> Option<Accepted<L::Socket>> {
         while let Some(accepted) = self.last_over_limit.pop() {
-            let Accepted { service, socket, peer, .. } = accepted;
-            match self.peer_limit.acquire(&peer) {
-                Ok(permit) => return Some(Accepted { service, socket, peer, permit }),
+            let Accepted { service, socket, incoming, .. } = accepted;
+            match self.peer_limit.acquire(incoming.peer()) {
+                Ok(permit) => return Some(Accepted { service, socket, incoming, permit }),
                 Err(TooMany) => {
                     counters.refused_by_limit.add(1);
+                    let peer = incoming.peer();
                     log::debug!("{peer}: refused: too many connections of this peer");
                 }
             }

@@ -4,15 +4,15 @@
 use std::io;
 
 use crate::net::address::Address;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 
 /// A listening socket.
 pub(crate) trait Accept {
     type Socket;
 
-    /// Takes the next connection from the queue. Returns `WouldBlock` if the queue is empty; an
-    /// event then reports the next connection.
-    fn accept(&self) -> io::Result<(Self::Socket, Peer)>;
+    /// Takes the next connection from the queue. `WouldBlock` if there is none, and an event will
+    /// come when there is.
+    fn accept(&self) -> io::Result<(Self::Socket, Incoming)>;
 
     /// Makes the listener refuse new peers, where the system can do so and keep the queue. Called
     /// before the last look at the queue, because peers that connect after it would be reset.

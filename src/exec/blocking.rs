@@ -18,7 +18,7 @@ use crate::handler::stream::{StdSocket, reason};
 use crate::limits::Limits;
 use crate::mailbox::{Doorbell, Mailbox};
 use crate::metrics::counters::Counters;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::now::Now;
 use crate::panics;
 
@@ -58,7 +58,7 @@ struct Shared<B, K> {
 pub(crate) struct Request<B, K> {
     number: u64,
     socket: Arc<B>,
-    peer: Peer,
+    incoming: Incoming,
     handler: Box<dyn BlockingHandler>,
     kept: K,
 }
@@ -66,15 +66,15 @@ pub(crate) struct Request<B, K> {
 /// A connection that was served.
 struct Ended<B, K> {
     number: u64,
-    /// The socket, its peer and the kept value, if the connection lingers.
-    leaving: Option<(Arc<B>, Peer, K)>,
+    /// What is left of it, if it lingers.
+    leaving: Option<(Arc<B>, Incoming, K)>,
 }
 
 /// A connection that only waits for its peer, which sent more than was read: closing a socket with
 /// unread input would reset the connection, and the reset can destroy the answer.
 pub(crate) struct Leaving<B, K> {
     pub(crate) socket: B,
-    pub(crate) peer: Peer,
+    pub(crate) incoming: Incoming,
     pub(crate) kept: K,
 }
 
@@ -122,7 +122,7 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
     pub(crate) fn submit(
         &mut self,
         socket: B,
-        peer: Peer,
+        incoming: Incoming,
         handler: Box<dyn BlockingHandler>,
         kept: K,
     ) {
@@ -132,7 +132,7 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
         self.count += 1;
         let (number, socket) = (self.count, Arc::new(socket));
         self.open.insert(number, Arc::downgrade(&socket));
-        self.shared.waiting.extend([Request { number, socket, peer, handler, kept }]);
+        self.shared.waiting.extend([Request { number, socket, incoming, handler, kept }]);
     }
 
     /// Returns the number of connections that wait, are served, or have ended since
@@ -151,10 +151,10 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
             if self.open.remove(&number).is_none() {
                 continue;
             }
-            if let Some((socket, peer, kept)) = leaving {
-                // The worker held the only other lasting reference.
+            if let Some((socket, incoming, kept)) = leaving {
+                // The worker had the only other handle that lasts.
                 let socket = Arc::into_inner(socket);
-                lingering.extend(socket.map(|socket| Leaving { socket, peer, kept }));
+                lingering.extend(socket.map(|socket| Leaving { socket, incoming, kept }));
             }
         }
         (self.open.len() < before, lingering)
@@ -174,7 +174,7 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
         self.open.clear();
         let count = waiting.len();
         for request in waiting {
-            log::debug!("{}: {}", request.peer, Close::Stopping);
+            log::debug!("{}: {}", request.incoming.peer(), Close::Stopping);
             panics::drop_quietly(request);
         }
         count
@@ -203,21 +203,23 @@ impl<B, K> Clone for BlockingWorker<B, K> {
 
 impl<B, K> BlockingWorker<B, K> {
     /// Returns true if a connection waits for a worker.
+    #[cfg(feature = "testkit")]
     pub(crate) fn has_work(&self) -> bool {
         self.shared.waiting.has_work()
     }
 
     /// Takes the next connection, if one waits.
+    #[cfg(feature = "testkit")]
     pub(crate) fn begin(&self) -> Option<Request<B, K>> {
         self.shared.waiting.try_next()
     }
 
     /// Tells the loop that a connection has ended, and closes it unless it `lingers`.
     pub(crate) fn end(&self, request: Request<B, K>, lingers: bool) {
-        let Request { number, socket, peer, handler, kept } = request;
+        let Request { number, socket, incoming, handler, kept } = request;
         panics::drop_quietly(handler);
         if lingers {
-            self.notify(Ended { number, leaving: Some((socket, peer, kept)) });
+            self.notify(Ended { number, leaving: Some((socket, incoming, kept)) });
             return;
         }
         // Drop it first: the peer may reconnect as soon as it sees the end.
@@ -242,8 +244,8 @@ impl<K> BlockingWorker<StdSocket, K> {
 
     fn serve(&self, mut request: Request<StdSocket, K>, counters: &Counters) {
         let (idle, write_stall) = (self.shared.idle, self.shared.write_stall);
-        let peer = &request.peer;
-        let (why, lingers) = match Stream::new(&request.socket, peer.clone(), idle, write_stall) {
+        let incoming = request.incoming.clone();
+        let (why, lingers) = match Stream::new(&request.socket, incoming, idle, write_stall) {
             Ok(mut stream) => {
                 let why = match converse(&mut *request.handler, &mut stream, counters) {
                     Close::Eof if self.shared.is_stopping.load(Ordering::Relaxed) => {
@@ -262,7 +264,7 @@ impl<K> BlockingWorker<StdSocket, K> {
         };
         counters.close(&why);
         let level = if why.is_expected() { log::Level::Debug } else { log::Level::Warn };
-        log::log!(level, "{}: {why}", request.peer);
+        log::log!(level, "{}: {why}", request.incoming.peer());
         self.end(request, lingers);
     }
 }

@@ -6,7 +6,8 @@ use std::io;
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::callbacks::callbacks;
-use crate::handler::context::{Context, Notification};
+use crate::handler::context::Context;
+use crate::handler::notification::Notification;
 use crate::panics;
 
 /// The result of a handler: the number of input bytes it used, or the reason why it gives up.

@@ -7,7 +7,8 @@ use super::call::{Call, Returned};
 use super::offloaded::Offloaded;
 use crate::clock::Elapsed;
 use crate::handler::Handler;
-use crate::handler::context::{Context, Record};
+use crate::handler::context::Context;
+use crate::handler::effect::Record;
 use crate::id::Id;
 use crate::net::peer::Peer;
 

@@ -9,12 +9,14 @@ mod offloaded;
 mod pool;
 mod queue;
 
-pub(crate) use self::blocking::{BlockingPool, BlockingSocket, BlockingWorker, Leaving, Request};
+pub(crate) use self::blocking::{BlockingPool, BlockingSocket, BlockingWorker, Leaving};
 pub(crate) use self::call::{Call, Returned};
 pub(crate) use self::crew::no_thread;
 pub(crate) use self::job::{Job, Task};
 pub(crate) use self::offloaded::Offloaded;
-pub(crate) use self::pool::{NO_THREAD, Pool, Worker};
+pub(crate) use self::pool::{Pool, Worker};
+#[cfg(feature = "testkit")]
+pub(crate) use self::{blocking::Request, pool::NO_THREAD};
 
 /// The place where handlers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

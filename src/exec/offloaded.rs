@@ -1,7 +1,8 @@
 //! Work that a handler offloads, and its result. Knows no connection and no handler.
 
 use crate::close::Close;
-use crate::handler::context::{Notification, Work};
+use crate::handler::effect::Work;
+use crate::handler::notification::{Message, Ticket};
 use crate::id::Id;
 use crate::panics;
 
@@ -9,18 +10,19 @@ use crate::panics;
 pub(crate) struct Offloaded {
     /// The connection that offloaded it.
     pub(crate) id: Id,
+    pub(crate) ticket: Ticket,
     state: State,
 }
 
 enum State {
     Todo(Work),
-    Done(Notification),
+    Done(Message),
     Failed(Close),
 }
 
 impl Offloaded {
-    pub(crate) fn new(id: Id, work: Work) -> Offloaded {
-        Offloaded { id, state: State::Todo(work) }
+    pub(crate) fn new(id: Id, ticket: Ticket, work: Work) -> Offloaded {
+        Offloaded { id, ticket, state: State::Todo(work) }
     }
 
     pub(super) fn run(&mut self) {
@@ -29,7 +31,7 @@ impl Offloaded {
             std::mem::replace(&mut self.state, State::Failed(Close::Panicked))
         {
             match panics::catch(work) {
-                Ok(note) => self.state = State::Done(note),
+                Ok(result) => self.state = State::Done(result),
                 Err(said) => log::error!("{}: offloaded work panicked: {said}", self.id),
             }
         }
@@ -38,17 +40,17 @@ impl Offloaded {
     /// Marks the work as failed for the reason `why`. It is never done.
     pub(super) fn give_up(self, why: Close) -> Offloaded {
         panics::drop_quietly(self.state);
-        Offloaded { id: self.id, state: State::Failed(why) }
+        Offloaded { id: self.id, ticket: self.ticket, state: State::Failed(why) }
     }
 
     /// Returns the result of the work.
     ///
     /// # Errors
     ///
-    /// Returns the reason why the work failed. Its connection is closed for it.
-    pub(crate) fn result(self) -> Result<Notification, Close> {
+    /// Why nothing did, for which its connection ends.
+    pub(crate) fn result(self) -> Result<Message, Close> {
         match self.state {
-            State::Done(note) => Ok(note),
+            State::Done(result) => Ok(result),
             State::Failed(why) => Err(why),
             State::Todo(work) => {
                 panics::drop_quietly(work);

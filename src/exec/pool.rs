@@ -132,11 +132,13 @@ impl Worker {
     }
 
     /// Returns true if a task waits for a worker.
+    #[cfg(feature = "testkit")]
     pub(crate) fn has_work(&self) -> bool {
         self.shared.todo.has_work()
     }
 
     /// Takes the next task, if there is one.
+    #[cfg(feature = "testkit")]
     pub(crate) fn begin(&self) -> Option<Task> {
         self.shared.todo.try_next()
     }

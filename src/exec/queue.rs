@@ -64,6 +64,7 @@ impl<T> WorkQueue<T> {
     }
 
     /// Takes the next piece of work, if there is one.
+    #[cfg(feature = "testkit")]
     pub(super) fn try_next(&self) -> Option<T> {
         self.lock().work.pop_front()
     }

@@ -4,7 +4,7 @@
 use std::io;
 
 use crate::handler::stream::Stream;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 
 /// Your per-connection object that may wait: Python's `StreamRequestHandler`. A worker of
 /// [`Mode::Threads`](crate::Mode::Threads) serves one connection with it, from the first call to
@@ -23,7 +23,7 @@ use crate::net::peer::Peer;
 /// program, as Python's `daemon_threads` do.
 ///
 /// ```
-/// use socketserver::{Mode, Peer, BlockingHandler, Server, Stream};
+/// use socketserver::{Mode, BlockingHandler, Server, Stream};
 /// use std::io::{self, BufRead, Read, Write};
 /// use std::net::TcpStream;
 ///
@@ -40,7 +40,7 @@ use crate::net::peer::Peer;
 ///     }
 /// }
 ///
-/// let server = Server::bind("127.0.0.1:0")?.mode(Mode::Threads(4)).requests(|_: &Peer| Shout);
+/// let server = Server::new().mode(Mode::Threads(4)).listen_blocking("127.0.0.1:0", |_| Shout)?;
 /// let address = server.addresses()[0].to_string();
 /// let handle = server.handle();
 /// let thread = std::thread::spawn(|| server.run());
@@ -92,24 +92,33 @@ pub trait BlockingHandler: Send {
     }
 }
 
-/// Makes a [`BlockingHandler`] for each accepted peer, or refuses it, as a
+/// Makes a [`BlockingHandler`] for each accepted connection, or refuses it, as a
 /// [`Service`](crate::Service) does for handlers of the loop. It is asked in the loop, so it must
 /// not wait.
 ///
 /// Closures are such services, whether they return a handler or an `Option` of one.
 pub trait BlockingService: Send {
-    /// The handler for `peer`, or `None` to close the connection at once: Python's
+    /// Returns the handler for `incoming`, or `None` to close the connection at once: Python's
     /// `verify_request`.
-    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn BlockingHandler>>;
+    fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn BlockingHandler>>;
+
+    /// Checks that the service can serve, as [`Service::check`](crate::Service::check) does.
+    ///
+    /// # Errors
+    ///
+    /// The server does not run, and this is its error.
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl<F, A> BlockingService for F
 where
-    F: FnMut(&Peer) -> A + Send,
+    F: FnMut(Incoming) -> A + Send,
     A: BlockingAdmission,
 {
-    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn BlockingHandler>> {
-        self(peer).handler()
+    fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn BlockingHandler>> {
+        self(incoming).handler()
     }
 }
 

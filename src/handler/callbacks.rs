@@ -1,11 +1,11 @@
-//! The list of callbacks, for code that treats all of them alike: a handler that passes them on,
-//! and calls that have a name and travel. `on_data` is not in it: it is called for nearly all
-//! events and is a case of its own everywhere.
+//! The list of callbacks, for code that handles all of them in the same way: handlers that forward
+//! calls, and calls that are sent to workers. `on_data` is not in the list, because it is a special
+//! case everywhere.
 
-/// Gives the list of callbacks to the macro `$then`, after what stands in brackets.
+/// Passes the list of callbacks to the macro `$then`, after the tokens in brackets.
 ///
-/// A row is the name of the call with what it carries, and the method with its parameter and what
-/// it is given of that. The types are found where the list is used.
+/// A row has the name of the call with its fields, and the method with its parameter and argument.
+/// The types are resolved where the list is used.
 macro_rules! callbacks {
     ($then:ident![$($with:tt)*]) => {
         $then! {
@@ -13,7 +13,7 @@ macro_rules! callbacks {
             Open => on_open();
             Eof => on_eof();
             Drain => on_drain();
-            Wake => on_wake();
+            Timer(key: u64) => on_timer(key: u64 = key);
             Notify(notification: Notification) => on_notify(notification: Notification = notification);
             Unreachable(error: io::Error) => on_unreachable(error: &io::Error = &error);
             Reject(why: Close) => on_reject(why: &Close = &why);
@@ -23,7 +23,7 @@ macro_rules! callbacks {
     };
 }
 
-/// Makes the methods of a handler that pass on the call to another one: `[self => self.inner]`.
+/// Creates the methods of a handler that forward calls to another one: `[self => self.inner]`.
 macro_rules! forward {
     (
         [$self:ident => $to:expr]

@@ -1,12 +1,13 @@
-//! From bytes to messages: the contract of a protocol, and the handler that joins a protocol and
-//! the code that is fed its messages. Knows no particular protocol.
+//! From bytes to messages: the contract of a protocol, and the handler that joins a protocol with a
+//! message handler. Must not know any particular protocol.
 
 use std::{fmt, io};
 
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::callbacks::{callbacks, forward};
-use crate::handler::context::{Context, Notification};
+use crate::handler::context::Context;
+use crate::handler::notification::Notification;
 
 /// A sans-IO decoder: bytes in; one message, or "need more", out.
 ///
@@ -39,55 +40,55 @@ use crate::handler::context::{Context, Notification};
 /// );
 /// ```
 pub trait Protocol: Send {
-    /// What one step yields; it may borrow from the input.
+    /// The result of one step; it may borrow from the input.
     type Message<'a>;
 
-    /// Looks at the front of `input` for a message. It is called again with what is left until
-    /// it says [`Step::NeedMore`], and then once there is more.
+    /// Decodes the message at the front of `input`. It is called again with the remaining input
+    /// until it returns [`Step::NeedMore`], and then once more input has arrived.
     ///
     /// It may change bytes in place, but only those it then reports as used.
     ///
     /// # Errors
     ///
-    /// [`Close::Malformed`] if no continuation can make this a message: the connection ends,
-    /// after the [`MessageHandler`] had a chance to say so in the protocol's own words.
+    /// [`Close::Malformed`] if no further input can complete the message: the connection ends,
+    /// after a call of [`MessageHandler::on_reject`] for a last reply.
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Step<Self::Message<'a>>, Close>;
 }
 
-/// What one look at the input gave.
+/// The result of decoding the front of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<M> {
-    /// No message yet: the same bytes with more behind them, please.
+    /// The message is incomplete: call again with the same bytes and more.
     NeedMore,
-    /// So many bytes were used; they made no message by themselves.
+    /// This number of bytes was used without a message.
     Skip(usize),
-    /// A message, and how many bytes it took.
+    /// A message, and the number of bytes that it used.
     Message(M, usize),
 }
 
-/// Your per-connection object, fed whole messages of one protocol. The methods are those of
-/// [`Handler`], but for the messages.
+/// A handler of one connection that receives whole messages of a protocol. Apart from the messages,
+/// its methods are those of [`Handler`].
 pub trait MessageHandler<P: Protocol>: Send {
     /// See [`Handler::on_open`].
     fn on_open(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
     }
 
-    /// One message has come whole.
+    /// Handles one whole message.
     ///
     /// # Errors
     ///
-    /// As for [`Handler::on_data`]: the connection ends for that reason, and what was written goes out
-    /// first. [`on_reject`](MessageHandler::on_reject) is not called for it.
+    /// As for [`Handler::on_data`]: the connection ends for that reason, after its output has been
+    /// sent. [`on_reject`](MessageHandler::on_reject) is not called for it.
     fn on_message(&mut self, message: P::Message<'_>, cx: &mut Context<'_>) -> Result<(), Close>;
 
-    /// The input broke the protocol's rules, or is given up as [`Handler::on_reject`] tells: the
-    /// last chance to answer. Afterwards the connection ends for the reason `why`.
+    /// Called if the input violates the protocol, or is given up (see [`Handler::on_reject`]): the
+    /// last chance to reply. Afterwards the connection ends for the reason `why`.
     fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
         let _ = (why, cx);
     }
 
-    /// See [`Handler::on_eof`]. A message that was incomplete by then is lost.
+    /// See [`Handler::on_eof`]. An incomplete message is lost.
     fn on_eof(&mut self, cx: &mut Context<'_>) {
         cx.close(Close::Eof);
     }
@@ -97,14 +98,14 @@ pub trait MessageHandler<P: Protocol>: Send {
         let _ = cx;
     }
 
-    /// See [`Handler::on_wake`].
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
-        let _ = cx;
+    /// See [`Handler::on_timer`].
+    fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
+        let _ = (key, cx);
     }
 
     /// See [`Handler::on_notify`].
-    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        let _ = (note, cx);
+    fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
+        let _ = (notification, cx);
     }
 
     /// See [`Handler::on_unreachable`].
@@ -172,7 +173,7 @@ pub struct Framed<P, H> {
 }
 
 impl<P: Protocol, H: MessageHandler<P>> Framed<P, H> {
-    /// Feeds `handler` with the messages of `protocol`.
+    /// Creates a handler that passes the messages of `protocol` to `handler`.
     pub fn new(protocol: P, handler: H) -> Framed<P, H> {
         Framed { protocol, handler }
     }

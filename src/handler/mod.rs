@@ -5,15 +5,22 @@ pub(crate) mod blocking;
 pub(crate) mod callbacks;
 pub(crate) mod context;
 pub(crate) mod datagram;
+pub(crate) mod effect;
 pub(crate) mod framed;
+pub(crate) mod notification;
+pub(crate) mod notifier;
+pub(crate) mod output;
+pub(crate) mod payload;
 pub(crate) mod stream;
+pub(crate) mod task;
 
 use std::io;
 
 use crate::close::Close;
 use crate::handler::callbacks::{callbacks, forward};
-use crate::handler::context::{Context, Notification};
-use crate::net::peer::Peer;
+use crate::handler::context::Context;
+use crate::handler::notification::Notification;
+use crate::net::incoming::Incoming;
 
 /// Your per-connection object, fed raw bytes.
 ///
@@ -73,14 +80,15 @@ pub trait Handler: Send {
         let _ = cx;
     }
 
-    /// The time asked for by [`Context::wake_after`] has come.
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
-        let _ = cx;
+    /// A timer or an interval is due: the one with this key, see [`Context::set_timer`].
+    fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
+        let _ = (key, cx);
     }
 
-    /// Another handler, or another thread, [told](Context::notify) this one something.
-    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        let _ = (note, cx);
+    /// A message of another handler or thread, the result of offloaded work, or a message that was
+    /// published to a topic: see [`Notification`].
+    fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
+        let _ = (notification, cx);
     }
 
     /// The connection that this handler was to serve could not be
@@ -119,13 +127,13 @@ pub trait Handler: Send {
     }
 }
 
-/// Makes a handler for each accepted peer, or refuses it: Python's `verify_request` and
-/// `RequestHandlerClass` in one. There is one service per listener.
+/// Makes a handler for each accepted connection, or refuses it: Python's `verify_request` and
+/// `RequestHandlerClass` in one.
 ///
 /// Closures are services, whether they return a handler or an `Option` of one:
 ///
 /// ```
-/// use socketserver::{Close, Context, Handler, Peer, Service};
+/// use socketserver::{Close, Context, Handler, Incoming, Peer, Service};
 ///
 /// # struct Echo;
 /// # impl Handler for Echo {
@@ -134,24 +142,35 @@ pub trait Handler: Send {
 /// #         Ok(input.len())
 /// #     }
 /// # }
-/// let mut anybody = |_: &Peer| Echo;
-/// assert!(anybody.accept(&Peer::Unix).is_some());
+/// let mut all = |_: Incoming| Echo;
+/// assert!(all.accept(Incoming::from(Peer::Unix)).is_some());
 ///
-/// let mut at_home = |peer: &Peer| peer.ip().is_some_and(|ip| ip.is_loopback()).then_some(Echo);
-/// assert!(at_home.accept(&Peer::Unix).is_none());
+/// let is_local = |it: &Incoming| it.peer().ip().is_some_and(|ip| ip.is_loopback());
+/// let mut local = move |incoming: Incoming| is_local(&incoming).then_some(Echo);
+/// assert!(local.accept(Incoming::from(Peer::Unix)).is_none());
 /// ```
 pub trait Service: Send {
-    /// The handler for `peer`, or `None` to close the connection at once.
-    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn Handler>>;
+    /// Returns the handler for `incoming`, or `None` to close the connection at once.
+    fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn Handler>>;
+
+    /// Checks that the service can serve; [`Server::check`](crate::Server::check) asks each
+    /// service once before the server runs. By default there is nothing to check.
+    ///
+    /// # Errors
+    ///
+    /// The server does not run, and this is its error.
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl<F, A> Service for F
 where
-    F: FnMut(&Peer) -> A + Send,
+    F: FnMut(Incoming) -> A + Send,
     A: Admission,
 {
-    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn Handler>> {
-        self(peer).handler()
+    fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn Handler>> {
+        self(incoming).handler()
     }
 }
 

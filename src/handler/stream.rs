@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::close::Close;
 use crate::net::address::Address;
+use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
 
 /// Bytes that one read asks for, as the loop's reads do: a chunk is the same in both.
@@ -31,14 +32,14 @@ const OUTPUT_BUFFER: usize = 8 * 1024;
 pub struct Stream {
     input: BufReader<Input>,
     output: BufWriter<Output>,
-    peer: Peer,
+    incoming: Incoming,
 }
 
 impl Stream {
     /// `idle` and `write_stall` are those of the limits.
     pub(crate) fn new(
         socket: &Arc<StdSocket>,
-        peer: Peer,
+        incoming: Incoming,
         idle: Option<Duration>,
         write_stall: Option<Duration>,
     ) -> io::Result<Stream> {
@@ -47,7 +48,7 @@ impl Stream {
         let stream = Stream {
             input: BufReader::with_capacity(INPUT_BUFFER, input),
             output: BufWriter::with_capacity(OUTPUT_BUFFER, output),
-            peer,
+            incoming,
         };
         socket.set_nonblocking(false)?;
         // For the system a timeout of 0 is none.
@@ -59,18 +60,14 @@ impl Stream {
 
     /// Who is at the other end.
     pub fn peer(&self) -> &Peer {
-        &self.peer
+        self.incoming.peer()
     }
 
-    /// Where the peer has connected to; `None` if the system cannot tell.
-    pub fn local_address(&self) -> Option<Address> {
-        match self.socket() {
-            StdSocket::Tcp(stream) => stream.local_addr().ok().map(Address::Tcp),
-            StdSocket::Unix(stream) => {
-                let address = stream.local_addr().ok()?;
-                address.as_pathname().map(|path| Address::Unix(path.to_owned()))
-            }
-        }
+    /// Returns the address that the peer has connected to: see
+    /// [`Context::local_address`](crate::Context::local_address).
+    #[must_use]
+    pub fn local_address(&self) -> &Address {
+        self.incoming.local_address()
     }
 
     /// How long a read waits before it fails with `TimedOut`; `None` is for ever.
@@ -171,7 +168,7 @@ impl Write for Stream {
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream").field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("Stream").field("peer", &self.peer()).finish_non_exhaustive()
     }
 }
 
@@ -266,6 +263,6 @@ pub(crate) fn reason(error: &io::Error) -> Close {
         ErrorKind::UnexpectedEof => Close::Eof,
         ErrorKind::InvalidData => Close::Malformed { code: 0, why: "invalid data" },
         kind if Close::Io(kind).is_expected() || error.raw_os_error().is_some() => Close::Io(kind),
-        _ => Close::failed(error),
+        _ => Close::failed(error.to_string()),
     }
 }

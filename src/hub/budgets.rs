@@ -1,26 +1,26 @@
-//! How much of each kind one turn of a hub does, and how much may be under way. What is left over
-//! comes in the turns that follow. Knows none of what it counts.
+//! Limits on the work of one turn, and on the messages in flight. The rest is done in later turns.
+//! Must not know the work.
 
-/// The budgets of a hub. They change the pace and the order of what it does, and not the outcome.
+/// The budgets of a hub. They affect timing and order, not the outcome.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budgets {
-    /// Bytes delivered to members of topics in one turn; each write costs some on top. A room of
-    /// 10,000 takes several turns, and other connections are served in between.
+    /// Bytes delivered to members of topics in one turn, plus a fixed cost per write. Delivery to
+    /// 10,000 members takes several turns, and other connections are served in between.
     pub(crate) delivery: usize,
     /// Bytes that the log of a topic may hold before its publishers are throttled.
     pub(crate) topic_log: usize,
-    /// Bytes in flight to another shard before connections that send more there are throttled,
-    /// until half of it has been handled. At least 4: credit comes in steps of a quarter.
+    /// Bytes in flight to another shard before connections that send more to it are throttled,
+    /// until half of them have been handled. At least 4: credit comes in steps of a quarter.
     pub(crate) shard_window: usize,
     /// Messages of other shards handled in one turn.
     pub(crate) inbox: usize,
-    /// Timers that ring in one turn.
+    /// Timers that fire in one turn.
     pub(crate) timers: usize,
-    /// Connections ended for their deadlines in one turn: closing a socket takes some 20
+    /// Connections ended by their deadlines in one turn: closing a socket takes about 20
     /// microseconds.
     pub(crate) ends: usize,
-    /// One connection that has used up its share gets a pass each turn, and one more for so many
-    /// with news: long turns must not starve them.
+    /// The ratio of ready connections to yielded ones in a turn. At least one yielded connection
+    /// gets a pass, so that long turns do not starve them.
     pub(crate) news_for_one: usize,
 }
 

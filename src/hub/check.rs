@@ -1,11 +1,11 @@
-//! What must hold after every turn. Checked in debug builds; a breach is a bug of the hub, and
-//! no input of a peer may cause one.
+//! Invariants that hold after every turn, checked in debug builds. A violation is a bug of the hub,
+//! and no input of a peer may cause one.
 
 use std::collections::HashMap;
 
 use super::connection::Connection;
 use super::connection::flags::Flags;
-use super::connection::state::{Life, Output, Timer};
+use super::connection::state::{Life, Output, Timers};
 use super::connections::Connections;
 use super::pubsub::{Memberships, Topics};
 use super::shards::Shards;
@@ -26,11 +26,11 @@ pub(super) fn invariants<T: Transport>(
     for (id, connection) in connections.table().iter() {
         let state = connection.state();
         queued += usize::from(state.has(Flags::QUEUED));
-        timed += usize::from(state.timer() == Timer::Armed);
+        timed += usize::from(state.timers() == Timers::Armed);
         assert_eq!(
             connection.memberships(),
             topics.memberships(id),
-            "{id}: is a member and does not know it, or the other way round"
+            "{id}: its membership and its state differ"
         );
         if !state.is_here() && state.life() >= Life::Closed {
             // It only waits for its handler, to call `on_close`.
@@ -39,7 +39,7 @@ pub(super) fn invariants<T: Transport>(
         check_life(id, connection);
         check_progress(id, connection, turn.config.limits.output_low);
         check_output(id, connection, turn.config.limits.output_high);
-        assert!(connections.covers(id, connection.deadline()), "{id}: its deadline is forgotten");
+        assert!(connections.covers(id, connection.deadline()), "{id}: its deadline is not covered");
     }
     topics.check();
     check_throttles(connections, topics, shards);
@@ -47,13 +47,14 @@ pub(super) fn invariants<T: Transport>(
     assert_eq!(
         queued,
         connections.queued().filter(|id| table.get(*id).is_some()).count(),
-        "each queued connection is in the run queue once"
+        "each queued connection is in the run queue exactly once"
     );
-    assert_eq!(timed, connections.timers_len(), "each timer has its connection");
+    assert_eq!(timed, connections.timers_len(), "each timer has a connection");
 }
 
-/// No connection is forgotten: what could be read or written, by what its transport says, is.
-/// Holds whenever all events have been noted and nothing is due.
+/// Checks that no connection is forgotten: none has readable input or writable output, according to
+/// its transport. Holds when all events have been noted and nothing is due.
+#[cfg(feature = "testkit")]
 pub(super) fn rest<T: Transport>(
     connections: &Connections<T>,
     is_readable: impl Fn(&T) -> bool,
@@ -61,27 +62,27 @@ pub(super) fn rest<T: Transport>(
 ) {
     for (id, connection) in connections.table().iter() {
         let state = connection.state();
-        assert!(state.is_here(), "{id}: its handler does not come back");
+        assert!(state.is_here(), "{id}: its handler is still with a worker");
         let is_read = match state.life() {
-            // Output of others does not keep a connection from being read.
+            // Output of others does not stop a connection's input.
             Life::Open => !state.is_halted() && !state.has(Flags::ABOVE_HIGH),
             Life::Lingering => true,
             Life::Closing | Life::Closed | Life::Cut | Life::Ended => false,
         };
         assert!(
             !is_read || !is_readable(connection.transport()),
-            "{id}: has input, and is not read"
+            "{id}: has input, but is not read"
         );
         assert!(
             state.life() == Life::Lingering
                 || connection.output_len() == 0
                 || !is_writable(connection.transport()),
-            "{id}: has output and room for it, and nothing is written"
+            "{id}: has output and room, but is not written"
         );
     }
 }
 
-/// A throttled connection will be released as often as it is throttled, and no other one is.
+/// Checks that each connection is released as often as it was throttled, and no other is released.
 fn check_throttles<T: Transport>(connections: &Connections<T>, topics: &Topics, shards: &Shards) {
     let table = connections.table();
     let cold = table.iter().filter_map(|(_, connection)| connection.cold());
@@ -92,63 +93,60 @@ fn check_throttles<T: Transport>(connections: &Connections<T>, topics: &Topics, 
     }
     for (id, connection) in table.iter().filter(|(_, c)| c.state().is_open()) {
         let count = connection.cold().map_or(0, |cold| cold.throttles());
-        assert_eq!(count, throttled.get(&id).copied().unwrap_or(0), "{id}: is throttled so often");
+        assert_eq!(count, throttled.get(&id).copied().unwrap_or(0), "{id}: number of throttles");
         let is_throttled = connection.state().has(Flags::THROTTLED);
-        assert_eq!(count > 0, is_throttled, "{id}: does not know that it is throttled");
+        assert_eq!(count > 0, is_throttled, "{id}: its throttled state differs");
     }
 }
 
 fn check_life<T: Transport>(id: Id, connection: &Connection<T>) {
     let state = connection.state();
-    assert!(state.life() < Life::Closed, "{id}: closed and still in the table");
+    assert!(state.life() < Life::Closed, "{id}: closed but still in the table");
     assert!(
         !state.is_here() || connection.has_handler() == (state.life() < Life::Lingering),
-        "{id}: a handler lives exactly as long as its connection is not over"
+        "{id}: the handler exists until the connection is over"
     );
     assert!(
         !state.has_failed() || state.is_open() || !state.is_here(),
-        "{id}: nothing can be sent, and it is neither read nor closed"
+        "{id}: cannot send, but is neither read nor closed"
     );
     assert!(
         state.has(Flags::QUEUED) || connection.timeout() == connection.timeout_for_now(),
-        "{id}: {:?} is armed, and it waits for {:?}",
+        "{id}: {:?} is armed instead of {:?}",
         connection.timeout(),
         connection.timeout_for_now()
     );
-    // Law: an end always comes. Once a half has failed, a deadline is set for the other one.
+    // Law: every connection ends. Once a half has failed, a deadline is set for the other one.
     assert!(
         !state.has_failed() || !state.is_open() || connection.timeout() == TimeoutKind::Linger,
-        "{id}: its output has failed, and its input has no deadline"
+        "{id}: its output has failed, but its input has no deadline"
     );
 }
 
-/// No lost wake-up: what could go on without a new event is queued for it.
+/// Checks for lost wake-ups: a connection that can proceed without a new event is queued.
 fn check_progress<T: Transport>(id: Id, connection: &Connection<T>, output_low: usize) {
     let state = connection.state();
     if state.has(Flags::QUEUED) || !state.is_open() || !state.is_here() {
         return;
     }
-    // In other words than `wants_pass`, which decides it.
-    let has_notifications = connection.cold().is_some_and(|cold| cold.has_notifications());
-    assert!(
-        !has_notifications && state.timer() != Timer::Rang,
-        "{id}: was told something, and not called"
-    );
+    // Stated independently of `wants_pass`, which decides it.
+    let has_calls =
+        connection.cold().is_some_and(|cold| cold.has_notifications() || cold.has_rung());
+    assert!(!has_calls, "{id}: has due notifications or timers, but is not called");
     assert!(
         !state.has(Flags::ABOVE_HIGH) || connection.own_output_len() > output_low,
-        "{id}: its output has drained, and it is not read"
+        "{id}: its output has drained, but it is not read"
     );
     let is_read = !state.is_halted() && !state.has(Flags::ABOVE_HIGH);
-    assert!(!is_read || !state.has(Flags::READABLE), "{id}: is readable, and not read");
+    assert!(!is_read || !state.has(Flags::READABLE), "{id}: is readable, but not read");
     assert!(
         !is_read || !state.has(Flags::RETRY_INPUT) || !connection.has_unused(),
-        "{id}: has input to offer again, and is not called"
+        "{id}: has input to offer again, but is not called"
     );
-    // Law: only output of its own handler, throttling and pausing keep a connection from being
-    // read.
+    // Law: only output of the own handler, throttling and pausing stop a connection's input.
     assert!(
         !state.has(Flags::ABOVE_HIGH) || connection.own_output_len() > 0,
-        "{id}: is above the high watermark with nothing of its own"
+        "{id}: is above the high watermark without output of its own"
     );
 }
 
@@ -161,9 +159,9 @@ fn check_output<T: Transport>(id: Id, connection: &Connection<T>, output_high: u
             || state.has(Flags::ABOVE_HIGH)
             || connection.own_output_len() < output_high
             || state.output() != Output::Open
-            // Packets count more once they wait.
+            // Packets count more once they are queued.
             || connection.keeps_boundaries(),
-        "{id}: has too much output, and is read on"
+        "{id}: has too much output, but is read"
     );
     assert!(
         !state.has(Flags::BLOCKED)
@@ -177,7 +175,7 @@ fn check_output<T: Transport>(id: Id, connection: &Connection<T>, output_high: u
             || connection.is_gated()
             || connection.output_len() == 0
             || state.life() == Life::Lingering,
-        "{id}: has something to send, and nothing will"
+        "{id}: has output, but no write is due"
     );
     assert!(
         !connection.keeps_boundaries()
@@ -185,10 +183,10 @@ fn check_output<T: Transport>(id: Id, connection: &Connection<T>, output_high: u
             || state.has(Flags::PAUSED)
             || state.has(Flags::RETRY_INPUT)
             || state.has_failed(),
-        "{id}: the next packet would be joined to what is left of one"
+        "{id}: the next packet would be joined to the rest of one"
     );
     assert!(
         connection.memberships() == Memberships::None || state.life() < Life::Lingering,
-        "{id}: has ended and is a member"
+        "{id}: has ended but is a member"
     );
 }

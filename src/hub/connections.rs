@@ -1,42 +1,44 @@
-//! The connections of a hub with what drives them: the run queue, timeouts and timers. Knows no
-//! topic and no other shard; what is for these is left in [`Pending`](super::turn::Pending).
+//! The connections of a hub, with their run queue, timeouts and timers. Must not know topics and
+//! other shards; actions for these are left in [`Pending`](super::turn::Pending).
+
+use std::sync::Arc;
 
 use super::connection::flags::Flags;
-use super::connection::state::{Life, Timer};
+use super::connection::state::{Life, Timers};
 use super::connection::{Connection, READ_SIZE};
 use super::pubsub::log::Slice;
 use super::run_queue::RunQueue;
 use super::table::Table;
 use super::time::sweep::{Sweep, Tick};
 use super::time::timeout::{Progress, TimeoutKind};
-use super::time::timers::Timers;
+use super::time::timers::{Due, TimerQueue};
 use super::transport::{Readiness, Transport};
 use super::turn::Turn;
 use crate::close::Close;
 use crate::exec::Job;
 use crate::handler::Handler;
 use crate::id::Id;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::now::Now;
+use crate::topic::Topic;
 
 pub(super) struct Connections<T> {
     table: Table<T>,
     queue: RunQueue,
     sweep: Sweep,
-    timers: Timers,
-    /// Connections that ended in this turn; they leave the table at its end.
+    timers: TimerQueue,
+    /// Connections that ended in this turn, and leave the table at its end.
     ended: Vec<Id>,
-    /// Those that have left the table, if the reactor wants to know. Their sockets are still open:
-    /// the permit of a connection is given back before its peer sees the end and comes again.
+    /// Connections that have left the table, if the reactor requests them. Their sockets are still
+    /// open: the permit of a connection is released before its peer sees the end and reconnects.
     departed: Option<Vec<(Id, T)>>,
     turn: Turn,
-    /// Where input is read to, for all connections: unused input, one read's worth of it beyond
-    /// the limit (a handler may pause or be above its high watermark in the middle of a read), and
-    /// a read.
+    /// The buffer for reads, for all connections: the limit of unused input, one more read beyond
+    /// it (a handler may pause or reach the high watermark within a read), and a read.
     input: Vec<u8>,
 }
 
-/// Where a connection goes that has more to do.
+/// The queue for a connection that has more work.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Requeue {
     Ready,
@@ -50,7 +52,7 @@ impl<T: Transport> Connections<T> {
             table: Table::new(turn.config.shard),
             queue: RunQueue::new(turn.config.budgets.news_for_one),
             sweep: Sweep::new(),
-            timers: Timers::default(),
+            timers: TimerQueue::default(),
             ended: Vec::new(),
             departed: None,
             input: vec![0; turn.config.limits.pending_input + 2 * READ_SIZE],
@@ -79,13 +81,15 @@ impl<T: Transport> Connections<T> {
     pub(super) fn insert(
         &mut self,
         transport: T,
-        peer: Peer,
+        incoming: Incoming,
         handler: Option<Box<dyn Handler>>,
     ) -> Id {
         let now = self.turn.tick;
+        let (peer, local) = incoming.into_parts();
+        let ends = (peer, self.turn.record.locals.intern(local));
         let id = self
             .table
-            .insert(|generation| Connection::new(transport, generation, peer, handler, now));
+            .insert(|generation| Connection::new(transport, generation, ends, handler, now));
         self.queue(id);
         id
     }
@@ -102,9 +106,10 @@ impl<T: Transport> Connections<T> {
     pub(super) fn reap(&mut self) {
         while let Some(id) = self.ended.pop() {
             let Some(connection) = self.table.remove(id) else { continue };
-            if connection.state().timer() == Timer::Armed {
-                self.timers.cancel(id);
+            if connection.state().timers() == Timers::Armed {
+                self.timers.cancel_all(id);
             }
+            self.turn.record.locals.release(connection.local());
             self.report_end(id, &connection);
             if let Some(departed) = &mut self.departed {
                 departed.push((id, connection.into_transport()));
@@ -112,14 +117,14 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Removes all connections, whatever they wait for: the server ends.
+    /// Removes all connections, whatever their state: the server ends.
     pub(super) fn abandon(&mut self) {
         self.reap();
         self.ended = self.table.ids();
         self.reap();
     }
 
-    /// Times what has happened since the last lap, and logs it if it was slow.
+    /// Times the calls since the last lap, and logs a slow one.
     pub(super) fn report_if_slow(&mut self, first: Id, count: usize) {
         let meter = &mut self.turn.meter;
         let Some(slow) = meter.stopwatch.lap(&meter.counters) else { return };
@@ -127,7 +132,7 @@ impl<T: Transport> Connections<T> {
             Some(connection) if count == 1 => {
                 log::warn!("{first} {}: {slow}", connection.peer());
             }
-            _ => log::warn!("one of {count} connections, or all of them, {slow}"),
+            _ => log::warn!("one or more of {count} connections {slow}"),
         }
     }
 
@@ -159,15 +164,14 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Queues a connection that was given output, unless it has to wait for its socket.
+    /// Queues a connection with new output, unless it waits for its socket.
     pub(super) fn queue_if_able(&mut self, id: Id) {
         if self.table.get_mut(id).is_some_and(|c| !c.state().has(Flags::BLOCKED)) {
             self.queue(id);
         }
     }
 
-    /// Notes an event, without doing anything about it. Events of connections that have gone are
-    /// dropped here.
+    /// Notes an event, without acting on it. Events of removed connections are dropped here.
     #[inline(always)]
     pub(super) fn note(&mut self, id: Id, readiness: Readiness) {
         if let Some(connection) = self.table.get_mut(id) {
@@ -185,7 +189,7 @@ impl<T: Transport> Connections<T> {
         self.queue.finish(batch);
     }
 
-    /// Gives a connection its pass.
+    /// Runs the pass of a connection.
     #[inline(always)]
     pub(super) fn pass(&mut self, id: Id) {
         let Connections { table, turn, input, sweep, .. } = self;
@@ -199,7 +203,7 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Goes on with a connection whose handler comes back from a worker.
+    /// Continues with a connection whose handler returns from a worker.
     pub(super) fn resume(&mut self, job: Job) {
         let id = job.id;
         let Connections { table, turn, input, .. } = self;
@@ -209,9 +213,9 @@ impl<T: Transport> Connections<T> {
         self.after_io(id, Requeue::Yielded);
     }
 
-    /// The epilogue of everything that may have moved bytes of a connection or changed its state:
-    /// it leaves, or its timeout is set and it is queued if something is left to do. Others that
-    /// wait for it are released.
+    /// Runs after everything that may have moved bytes of a connection or changed its state:
+    /// removes it if it has ended, or else sets its timeout, and queues it if work is left.
+    /// Releases senders that wait for it.
     fn after_io(&mut self, id: Id, requeue: Requeue) {
         let Connections { table, turn, queue, sweep, ended, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
@@ -231,15 +235,15 @@ impl<T: Transport> Connections<T> {
     }
 }
 
-/// Operations of others on a connection.
+/// Operations of other connections.
 impl<T: Transport> Connections<T> {
     /// Returns the connection, if output can be queued on it.
     fn receiver(&mut self, id: Id) -> Option<&mut Connection<T>> {
         self.table.get_mut(id).filter(|connection| connection.state().accepts_output())
     }
 
-    /// Queues bytes of another connection or thread; they leave with its next pass. Returns
-    /// false if the connection takes no output.
+    /// Queues bytes of another connection or thread; they are sent in its next pass. Returns false
+    /// if the connection accepts no output.
     pub(super) fn deliver(&mut self, to: Id, bytes: &[u8]) -> bool {
         let Some(connection) = self.receiver(to) else { return false };
         connection.deliver(bytes);
@@ -247,8 +251,8 @@ impl<T: Transport> Connections<T> {
         true
     }
 
-    /// Returns true if more may be queued on a connection. One with more than the hard watermark is
-    /// slow only if its socket says so; then it ends.
+    /// Returns true if more may be queued on a connection. One above the hard watermark ends as a
+    /// slow consumer if its socket accepts no more.
     pub(super) fn has_room(&mut self, id: Id) -> bool {
         let hard = self.turn.config.limits.output_hard;
         let Some(connection) = self.receiver(id) else { return false };
@@ -280,7 +284,23 @@ impl<T: Transport> Connections<T> {
         len
     }
 
-    /// Sends the output that a connection has collected, in one write.
+    /// Queues a published message for the handler of a member. Returns false if it accepts none.
+    pub(super) fn notify_published(&mut self, id: Id, topic: &Topic, message: Arc<[u8]>) -> bool {
+        let Connections { table, turn, .. } = self;
+        let Some(connection) = table.get_mut(id).filter(|c| c.state().is_open()) else {
+            return false;
+        };
+        turn.meter.progress = Progress::NONE;
+        connection.notify_published(topic, message, &turn.config.limits);
+        let is_open = connection.state().is_open();
+        match is_open {
+            true => self.queue(id),
+            false => self.after_io(id, Requeue::Ready),
+        }
+        is_open
+    }
+
+    /// Sends the collected output of a connection, in one write.
     pub(super) fn flush(&mut self, id: Id) {
         let Connections { table, turn, .. } = self;
         let Some(connection) = table.get_mut(id) else { return };
@@ -290,8 +310,8 @@ impl<T: Transport> Connections<T> {
         self.after_io(id, Requeue::Ready);
     }
 
-    /// Does not read a connection until it has been [unthrottled](Connections::unthrottle) as
-    /// often.
+    /// Pauses the input of a connection until it has been [unthrottled](Connections::unthrottle) as
+    /// often. Returns true if it is throttled.
     pub(super) fn throttle(&mut self, id: Id) -> bool {
         let Some(connection) = self.table.get_mut(id) else { return false };
         // One that has ended is not read anyway, and has a deadline for that.
@@ -310,7 +330,7 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Lets connections write again whose messages to other shards have been carried.
+    /// Ends the gates of connections whose messages have been passed to other shards.
     pub(super) fn ungate(&mut self) {
         for id in self.turn.pending.take_gated() {
             if let Some(cold) = self.table.get_mut(id).and_then(Connection::cold_if_any) {
@@ -332,14 +352,14 @@ impl<T: Transport> Connections<T> {
 
 /// Time.
 impl<T: Transport> Connections<T> {
-    /// Everything from here on happens at this moment.
+    /// Sets the time of everything that follows.
     #[inline(always)]
     pub(super) fn note_time(&mut self, now: Now) {
         self.turn.record.now = now;
         self.turn.tick = Tick::at(now);
     }
 
-    /// Returns when a timer rings or a deadline passes.
+    /// Returns the time of the next timer or deadline.
     pub(super) fn next_ms(&self) -> Option<u64> {
         match (self.sweep.next_ms(), self.timers.next_ms()) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -347,21 +367,28 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    pub(super) fn set_timer(&mut self, id: Id, at_ms: u64) {
+    pub(super) fn set_timer(&mut self, id: Id, key: u64, at_ms: u64, period_ms: Option<u64>) {
         if let Some(connection) = self.table.get_mut(id) {
-            connection.state_mut().arm_timer();
-            self.timers.set(id, at_ms);
+            connection.state_mut().set_timers(Timers::Armed);
+            self.timers.set(id, key, at_ms, period_ms);
         }
     }
 
-    pub(super) fn cancel_timer(&mut self, id: Id) {
-        if let Some(connection) = self.table.get_mut(id) {
-            connection.state_mut().cancel_timer();
-            self.timers.cancel(id);
+    pub(super) fn cancel_timer(&mut self, id: Id, key: u64) {
+        let has_others = self.timers.cancel(id, key);
+        if let Some(connection) = self.table.get_mut(id).filter(|_| !has_others) {
+            connection.state_mut().set_timers(Timers::Off);
         }
     }
 
-    /// Rings the timers that are due, and ends connections that have passed their deadline.
+    pub(super) fn cancel_timers(&mut self, id: Id) {
+        self.timers.cancel_all(id);
+        if let Some(connection) = self.table.get_mut(id) {
+            connection.state_mut().set_timers(Timers::Off);
+        }
+    }
+
+    /// Fires due timers, and ends connections whose deadline has passed.
     pub(super) fn expire(&mut self) {
         if !self.timers.is_empty() {
             self.ring_timers();
@@ -374,9 +401,13 @@ impl<T: Transport> Connections<T> {
 
     fn ring_timers(&mut self) {
         for _ in 0..self.turn.config.budgets.timers {
-            let Some(id) = self.timers.pop(self.turn.record.now.millis()) else { return };
+            let Some(due) = self.timers.pop(self.turn.record.now.millis()) else { return };
+            let Due { id, key, is_last } = due;
             if let Some(connection) = self.table.get_mut(id) {
-                connection.state_mut().ring();
+                if is_last {
+                    connection.state_mut().set_timers(Timers::Off);
+                }
+                connection.cold_mut().push_rung(key);
                 self.queue(id);
             }
         }
@@ -406,15 +437,15 @@ impl<T: Transport> Connections<T> {
         let timeout = connection.timeout();
         match timeout {
             TimeoutKind::Grace => connection.state_mut().end_grace(),
-            // The handler may want to say so.
+            // The handler may write a last reply.
             TimeoutKind::Message => connection.state_mut().set(Flags::MESSAGE_LATE),
             _ => {
-                // Without a reason it ended long ago; the first one stays.
+                // A timeout without a reason follows an earlier end, whose reason stays.
                 let why = timeout.reason().map_or(Close::Done, Close::Timeout);
                 return self.cut(id, why);
             }
         }
-        // It may have to wait for its pass among the yielded.
+        // Its pass may be delayed in the queue of yielded connections.
         self.sweep.note(connection.deadline());
         self.queue(id);
     }
@@ -428,7 +459,7 @@ impl<T: Transport> Connections<T> {
     }
 
     pub(super) fn timers_len(&self) -> usize {
-        self.timers.len()
+        self.timers.connections()
     }
 
     pub(super) fn has_ended_ones(&self) -> bool {

@@ -1,5 +1,5 @@
-//! Effects on other connections: of handlers, of other threads and of other shards. The second part
-//! of [`Hub`]; runs between two passes, never within one.
+//! Effects on other connections, caused by handlers, other threads and other shards. The second
+//! part of [`Hub`]; runs between two passes, never within one.
 
 use std::io;
 use std::sync::Arc;
@@ -13,14 +13,17 @@ use super::transport::Transport;
 use super::turn::Action;
 use crate::exec::Call;
 use crate::handler::Handler;
-use crate::handler::context::{Context, Effect, Notification, Undelivered};
+use crate::handler::context::Context;
+use crate::handler::effect::{Delivery, Effect};
+use crate::handler::notification::Notification;
 use crate::id::Id;
+use crate::net::local::Local;
 use crate::net::peer::Peer;
 use crate::panics;
 use crate::topic::Topic;
 
 impl<T: Transport> Hub<T> {
-    /// Settles all pending actions: a connection that ends may leave more.
+    /// Applies pending actions until none are left: the end of a connection may cause more.
     #[inline(always)]
     pub(super) fn settle_pending(&mut self) {
         if self.connections.turn().pending.has_actions() {
@@ -34,33 +37,43 @@ impl<T: Transport> Hub<T> {
                 Action::Effect(effect) => self.apply(id, effect),
                 Action::Unthrottle => self.unthrottle(id),
                 Action::LeaveTopics => self.leave_all(id),
+                Action::Return { to, notification: Notification::Message(message) } => {
+                    self.notify(Id::NOBODY, id, Notification::Undelivered { to, message });
+                }
+                // Only messages are returned.
+                Action::Return { notification, .. } => panics::drop_quietly(notification),
             }
         }
     }
 
-    /// Applies an effect that is not about the connection's own bytes.
+    /// Applies an effect that does not concern the connection's own bytes.
     fn apply(&mut self, from: Id, effect: Effect) {
         match effect {
-            Effect::WakeAt(at_ms) => self.connections.set_timer(from, at_ms),
-            Effect::CancelWake => self.connections.cancel_timer(from),
+            Effect::SetTimer { key, at_ms, period_ms } => {
+                self.connections.set_timer(from, key, at_ms, period_ms);
+            }
+            Effect::CancelTimer(key) => self.connections.cancel_timer(from, key),
+            Effect::CancelTimers => self.connections.cancel_timers(from),
             Effect::Send(to, bytes) => match self.shards.other_shard_of(to) {
                 Some(shard) => self.post(shard, from, ShardMessage::Send(to, bytes)),
                 None => self.send(to, &bytes),
             },
-            Effect::Join(topic) => self.join(from, &topic),
+            Effect::Join(topic, delivery) => self.join(from, &topic, delivery),
             Effect::Leave(topic) => self.leave(from, &topic),
             Effect::Publish(topic, bytes) => self.publish(from, &topic, &bytes),
             Effect::Forward(to, bytes) => self.forward(from, to, bytes),
-            Effect::Notify(to, note) => self.notify(from, to, note),
+            Effect::Notify(to, message) => self.notify(from, to, Notification::Message(message)),
             Effect::Connect(dial) => self.dials.push(*dial),
-            Effect::Offload(work) => self.offloads.add(from, work, &mut self.connections),
-            // The connection has applied these itself.
+            Effect::Offload(ticket, work) => {
+                self.offloads.add(from, ticket, work, &mut self.connections);
+            }
+            // Applied by the connection itself.
             Effect::Close(_)
             | Effect::Reset(_)
             | Effect::Pause
             | Effect::Resume
             | Effect::Finish => {}
-            // Of a handler whose connection was not made.
+            // From a handler whose connection was not established.
             Effect::Upgrade(to) => panics::drop_quietly(to),
         }
     }
@@ -70,8 +83,8 @@ impl<T: Transport> Hub<T> {
         self.apply(Id::NOBODY, effect);
     }
 
-    /// Returns true if a command of another thread has to wait: a thread cannot be throttled as a
-    /// connection can.
+    /// Returns true if a command of another thread has to wait, because a thread cannot be
+    /// throttled as a connection can.
     pub(crate) fn must_wait(&self, effect: &Effect) -> bool {
         match effect {
             Effect::Publish(topic, _) => {
@@ -86,7 +99,7 @@ impl<T: Transport> Hub<T> {
     }
 }
 
-/// Bytes and notes for other connections.
+/// Bytes and notifications for other connections.
 impl<T: Transport> Hub<T> {
     fn send(&mut self, to: Id, bytes: &[u8]) {
         if self.connections.has_room(to) {
@@ -94,8 +107,8 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Hands on bytes, and throttles their sender while there are too many. That bounds them, so
-    /// the hard watermark does not count.
+    /// Forwards bytes, and throttles the sender above the high watermark. That bounds them, so the
+    /// hard watermark does not apply.
     fn forward(&mut self, from: Id, to: Id, bytes: Box<[u8]>) {
         let Some(shard) = self.shards.other_shard_of(to) else {
             if self.forward_here(from, to, &bytes) {
@@ -103,16 +116,16 @@ impl<T: Transport> Hub<T> {
             }
             return;
         };
-        // The sender waits until the shard has taken it, which bounds what is in flight without
-        // knowing how much output the receiver has. Other threads cannot be throttled.
+        // The sender waits until the shard has taken the bytes, which bounds them without knowing
+        // the receiver's output. Other threads cannot be throttled.
         if from != Id::NOBODY && self.shards.await_forwarded(shard, from) {
             self.connections.throttle(from);
         }
         self.post(shard, from, ShardMessage::Forward { from, to, bytes });
     }
 
-    /// Returns true if the sender must wait: the receiver's output is above the high watermark,
-    /// and the sender in its list.
+    /// Returns true if the sender must wait: the receiver's output is above the high watermark, and
+    /// the sender was added to its list.
     fn forward_here(&mut self, from: Id, to: Id, bytes: &[u8]) -> bool {
         if !self.connections.deliver(to, bytes) {
             return false;
@@ -123,23 +136,25 @@ impl<T: Transport> Hub<T> {
         receiver.is_some_and(|receiver| receiver.cold_mut().await_low(from, is_remote))
     }
 
-    /// Has a handler told something in the next turn. A note that cannot be delivered comes back,
-    /// once.
-    pub(super) fn notify(&mut self, from: Id, to: Id, note: Notification) {
+    /// Notifies a handler in the next turn. An undeliverable message is returned, once.
+    pub(super) fn notify(&mut self, from: Id, to: Id, notification: Notification) {
         if let Some(shard) = self.shards.other_shard_of(to) {
-            return self.post(shard, from, ShardMessage::Notify { from, to, note });
+            return self.post(shard, from, ShardMessage::Notify { from, to, notification });
         }
         match self.connections.get_mut(to) {
             Some(connection) if connection.state().is_open() => {
-                connection.cold_mut().push_notification(from, note);
+                connection.cold_mut().push_notification(from, notification);
                 self.connections.queue(to);
             }
-            _ if from == Id::NOBODY => panics::drop_quietly(note),
-            _ => self.notify(Id::NOBODY, from, Box::new(Undelivered { to, note })),
+            _ if from == Id::NOBODY => panics::drop_quietly(notification),
+            _ => {
+                let pending = &mut self.connections.turn_mut().pending;
+                pending.push(from, Action::Return { to, notification });
+            }
         }
     }
 
-    /// Ends one of the reasons for which a connection is not read.
+    /// Removes one throttle of a connection.
     fn unthrottle(&mut self, id: Id) {
         match self.shards.other_shard_of(id) {
             Some(shard) => self.post(shard, Id::NOBODY, ShardMessage::Unthrottle(id)),
@@ -147,7 +162,7 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Calls the handler whose connection could not be made.
+    /// Calls the handler of a connection that could not be established.
     pub(crate) fn unreachable(
         &mut self,
         mut handler: Box<dyn Handler>,
@@ -155,6 +170,7 @@ impl<T: Transport> Hub<T> {
         error: io::Error,
     ) {
         let turn = self.connections.turn_mut();
+        turn.record.locals.select(Local::UNKNOWN);
         let mut cx = Context::new(Id::NOBODY, peer, &mut turn.record);
         let call = Call::Unreachable(error);
         let name = call.name();
@@ -180,32 +196,41 @@ impl<T: Transport> Hub<T> {
 
 /// Topics.
 impl<T: Transport> Hub<T> {
-    fn join(&mut self, id: Id, topic: &Topic) {
+    fn join(&mut self, id: Id, topic: &Topic, delivery: Delivery) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        // A connection that has said goodbye gets nothing more.
+        // A connection with complete output receives no more.
         if connection.state().life() < Life::Lingering {
-            self.topics.join(id, topic);
+            self.topics.join(id, topic, delivery);
             connection.set_memberships(self.topics.memberships(id));
             self.announce_changes();
         }
     }
 
-    /// Ends a membership, after the messages that were published before.
+    /// Ends a membership, after the messages published before.
     fn leave(&mut self, id: Id, topic: &Topic) {
-        for message in self.topics.undelivered(id, topic) {
-            self.connections.receive(id, Slice::new(&message, 0..message.len(), &mut None));
+        let (delivery, undelivered) = self.topics.undelivered(id, topic);
+        for message in undelivered {
+            match delivery {
+                Delivery::Output => {
+                    let all = 0..message.len();
+                    self.connections.receive(id, Slice::new(&message, all, &mut None));
+                }
+                Delivery::Handler => {
+                    self.connections.notify_published(id, topic, message.into());
+                }
+            }
         }
         let released = self.topics.leave(id, topic);
         self.connections.turn_mut().pending.unthrottle(released);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.set_memberships(self.topics.memberships(id));
-            // A message from one of several topics waits for the end of a delivery.
+            // A message from one of several topics would wait for a delivery.
             self.connections.queue_if_able(id);
         }
         self.announce_changes();
     }
 
-    /// Ends the memberships of a connection that has ended.
+    /// Ends the memberships of a closed connection.
     fn leave_all(&mut self, id: Id) {
         let released = self.topics.leave_all(id);
         self.connections.turn_mut().pending.unthrottle(released);
@@ -215,8 +240,8 @@ impl<T: Transport> Hub<T> {
         self.announce_changes();
     }
 
-    /// Has `bytes` delivered to all members of `topic` but their author: at the end of the turn
-    /// here, and once to each other shard that has members.
+    /// Publishes `bytes` to all members of `topic` except the author: at the end of the turn here,
+    /// and once to each other shard with members.
     fn publish(&mut self, author: Id, topic: &Topic, bytes: &[u8]) {
         self.connections.turn().meter.counters.published.add(1);
         if self.publish_here(author, topic, bytes) {
@@ -245,7 +270,7 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Tells the other shards which topics have members here.
+    /// Announces changes of local topics to the other shards.
     fn announce_changes(&mut self) {
         self.shards.announce(self.topics.take_changes());
     }
@@ -253,7 +278,7 @@ impl<T: Transport> Hub<T> {
 
 /// Other shards.
 impl<T: Transport> Hub<T> {
-    /// Sends a message to another shard, and throttles its sender if too much is in flight.
+    /// Sends a message to another shard, and throttles its sender if the window is full.
     fn post(&mut self, shard: usize, from: Id, message: ShardMessage) {
         match self.shards.post(shard, from, message) {
             Posted::Sent => {}
@@ -264,8 +289,8 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Handles messages of other shards, as far as the turn allows. A message to a congested topic
-    /// waits, and so do all after it: messages are handled in the order of sending.
+    /// Handles messages of other shards within the budget. A message to a congested topic waits,
+    /// and so do all after it: messages are handled in the order of sending.
     #[cold]
     pub(super) fn handle_inbox(&mut self) {
         for _ in 0..self.connections.turn().config.budgets.inbox {
@@ -279,12 +304,14 @@ impl<T: Transport> Hub<T> {
             match message {
                 ShardMessage::Send(to, bytes) => self.send(to, &bytes),
                 ShardMessage::Publish { author, topic, serial, bytes } => {
-                    // Those it was published for may have left, and others joined.
+                    // The members at that time may have left, and others joined.
                     if self.topics.serial_of(&topic) == Some(serial) {
                         self.publish_here(author, &topic, &bytes);
                     }
                 }
-                ShardMessage::Notify { from, to, note } => self.notify(from, to, note),
+                ShardMessage::Notify { from, to, notification } => {
+                    self.notify(from, to, notification)
+                }
                 ShardMessage::Forward { from, to, bytes } => {
                     if !self.forward_here(from, to, &bytes) {
                         self.unthrottle(from);
@@ -299,13 +326,13 @@ impl<T: Transport> Hub<T> {
                     let released = self.shards.credit(shard, weight);
                     self.connections.turn_mut().pending.unthrottle(released);
                 }
-                // Taken when it came.
+                // Handled on arrival.
                 ShardMessage::Interest { .. } => {}
             }
         }
     }
 
-    /// A shard has ended: no connection waits for it any more, and messages to it come to nothing.
+    /// Handles the end of a shard: releases connections that wait for it, and drops messages to it.
     pub(crate) fn close_shard(&mut self, shard: usize) {
         let (released, messages) = self.shards.close(shard);
         for id in released {
@@ -316,11 +343,12 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// A message cannot be delivered. The sender of a note hears of it.
+    /// Handles an undeliverable message to another shard.
     fn drop_undeliverable(&mut self, message: ShardMessage) {
         match message {
-            ShardMessage::Notify { from, to, note } if self.connections.get_mut(from).is_some() => {
-                self.notify(Id::NOBODY, from, Box::new(Undelivered { to, note }));
+            ShardMessage::Notify { from, to, notification } => {
+                let pending = &mut self.connections.turn_mut().pending;
+                pending.push(from, Action::Return { to, notification });
             }
             message => panics::drop_quietly(message),
         }

@@ -1,6 +1,6 @@
-//! The hub: connections, topics, and what goes between shards, directed through one turn after the
-//! other. Pure: it is handed its transports, its events and the time, so it runs the same on
-//! sockets and in a test. Must not know mio, nor read a clock.
+//! The hub: runs connections, topics, and messages between shards, one turn after another. It
+//! receives its transports, events and time as arguments, so it runs the same on sockets and in
+//! tests. Must not know mio, nor read a clock.
 
 mod budgets;
 #[cfg(debug_assertions)]
@@ -13,6 +13,7 @@ mod pubsub;
 mod run_queue;
 mod shards;
 mod table;
+mod tasks;
 mod time;
 mod transport;
 mod turn;
@@ -24,31 +25,35 @@ pub(crate) use self::transport::{Readiness, Transport};
 use self::connections::Connections;
 use self::offload::Offloads;
 use self::pubsub::Topics;
-use self::pubsub::delivery::Delivery;
+use self::pubsub::delivery::Courier;
 use self::shards::Shards;
+use self::tasks::Tasks;
 use self::turn::Turn;
 use crate::close::Close;
 use crate::exec::{Executor, Job, Task};
 use crate::handler::Handler;
-use crate::handler::context::Dial;
+use crate::handler::effect::Dial;
+use crate::handler::notifier::Notifier;
+use crate::handler::task::PeriodicTask;
 use crate::id::{Id, Shard};
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
 use crate::metrics::stopwatch::Stopwatch;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::now::Now;
 use crate::panics;
 
 pub(crate) struct Hub<T> {
     connections: Connections<T>,
     topics: Topics,
-    delivery: Delivery,
+    courier: Courier,
     shards: Shards,
     offloads: Offloads,
-    /// Handlers that have come back from workers.
+    /// Handlers that have returned from workers.
     completed: Vec<Job>,
-    /// Connections that handlers want made.
+    /// Connections requested by handlers.
     dials: Vec<Dial>,
+    tasks: Tasks,
     is_expiry_postponed: bool,
 }
 
@@ -66,33 +71,45 @@ impl<T: Transport> Hub<T> {
         Hub {
             connections: Connections::new(turn),
             topics: Topics::new(budgets.topic_log),
-            delivery: Delivery::new(budgets.delivery),
+            courier: Courier::new(budgets.delivery),
             shards: Shards::new(shard, budgets.shard_window),
             offloads: Offloads::default(),
             completed: Vec::new(),
             dials: Vec::new(),
+            tasks: Tasks::default(),
             is_expiry_postponed: false,
         }
     }
 
-    /// Has connections with nothing unusual take the ordinary path through a pass, or all of them
-    /// the general one. It changes nothing but the cost.
+    /// Enables or disables the ordinary path, a short cut for connections without unusual state. It
+    /// affects only the cost.
     pub(crate) fn set_ordinary_path(&mut self, is_taken: bool) {
         self.connections.turn_mut().set_ordinary_path(is_taken);
+    }
+
+    /// Gives handlers a `notifier` for other threads. Its notifications arrive by
+    /// [`obey`](Hub::obey).
+    pub(crate) fn set_notifier(&mut self, notifier: Notifier) {
+        self.connections.turn_mut().record.notifier = notifier;
     }
 
     pub(crate) fn len(&self) -> usize {
         self.connections.table().len()
     }
 
-    /// Returns the id that the next connection will have.
+    /// Returns the id of the next connection.
     pub(crate) fn next_id(&self) -> Id {
         self.connections.table().next_id()
     }
 
     /// Takes in a connection; its handler is called in the next turn.
-    pub(crate) fn open(&mut self, transport: T, peer: Peer, handler: Box<dyn Handler>) -> Id {
-        let id = self.connections.insert(transport, peer, Some(handler));
+    pub(crate) fn open(
+        &mut self,
+        transport: T,
+        incoming: Incoming,
+        handler: Box<dyn Handler>,
+    ) -> Id {
+        let id = self.connections.insert(transport, incoming, Some(handler));
         let turn = self.connections.turn();
         turn.meter.counters.opened.add(1);
         if turn.record.stopping {
@@ -102,63 +119,64 @@ impl<T: Transport> Hub<T> {
     }
 
     /// Takes in a connection that was served elsewhere and has to linger.
-    pub(crate) fn adopt_lingering(&mut self, transport: T, peer: Peer) -> Id {
-        self.connections.insert(transport, peer, None)
+    pub(crate) fn adopt_lingering(&mut self, transport: T, incoming: Incoming) -> Id {
+        self.connections.insert(transport, incoming, None)
     }
 
-    /// Notes an event, without doing anything about it.
+    /// Notes an event, without acting on it.
     #[inline(always)]
     pub(crate) fn note(&mut self, id: Id, readiness: Readiness) {
         self.connections.note(id, readiness);
     }
 
-    /// Everything from here on happens at this moment.
+    /// Sets the time of everything that follows.
     #[inline(always)]
     pub(crate) fn note_time(&mut self, now: Now) {
         self.connections.note_time(now);
     }
 
-    /// No timer rings and no deadline passes in the next turn: events may wait that have not been
-    /// noted yet.
+    /// Puts off timers and deadlines in the next turn, because events may be pending that have not
+    /// been noted yet.
     pub(crate) fn postpone_expiry(&mut self) {
         self.is_expiry_postponed = true;
     }
 
-    /// Returns the counters and the stopwatch, for calls that others make in this turn.
+    /// Returns the counters and the stopwatch, for other calls in this turn.
     pub(crate) fn instruments(&mut self) -> (&Counters, &mut Stopwatch) {
         self.connections.turn_mut().instruments()
     }
 
-    /// A task has come back from a worker; the next turn goes on with it.
+    /// Takes a task back from a worker; the next turn continues with it.
     pub(crate) fn take_back(&mut self, task: Task) {
         match task {
             Task::Job(job) => self.completed.push(job),
             Task::Offloaded(offloaded) => {
-                if let Some((id, note)) = self.offloads.finish(offloaded, &mut self.connections) {
-                    self.notify(Id::NOBODY, id, note);
+                let finished = self.offloads.finish(offloaded, &mut self.connections);
+                if let Some((id, notification)) = finished {
+                    self.notify(Id::NOBODY, id, notification);
                 }
             }
         }
     }
 
-    /// Takes a handler back whose call has not been made, or does not count: the server ends.
+    /// Takes a handler back without its call: the server ends.
     pub(crate) fn recover(&mut self, job: Job) {
         if let Some(connection) = self.connections.get_mut(job.id) {
             connection.take_back(job);
         }
     }
 
-    /// Takes messages of other shards, each with the shard it comes from.
+    /// Receives messages of other shards, each with the index of its sender.
     pub(crate) fn receive(&mut self, messages: impl IntoIterator<Item = (usize, ShardMessage)>) {
         self.shards.receive(messages);
     }
 
-    /// Wants a connection made.
-    pub(crate) fn dial(&mut self, dial: Dial) {
-        self.dials.push(dial);
+    /// Runs a task every `period_ms` from now on.
+    pub(crate) fn every(&mut self, period_ms: u64, task: PeriodicTask) {
+        self.tasks.add(period_ms, task, self.connections.turn().record.now.millis());
     }
 
-    /// From now on [`take_departed`](Hub::take_departed) tells which connections have left.
+    /// Makes [`take_departed`](Hub::take_departed) return closed connections from now on.
     pub(crate) fn note_departures(&mut self) {
         self.connections.watch_departures();
     }
@@ -166,8 +184,8 @@ impl<T: Transport> Hub<T> {
 
 /// The hub's output to the reactor.
 impl<T: Transport> Hub<T> {
-    /// Returns how long the reactor may sleep: until this many milliseconds after the server's
-    /// start. `Some(0)` if there is something to do at once, `None` for as long as nothing happens.
+    /// Returns the time of the next turn without an event, in milliseconds since the server's
+    /// start: `Some(0)` if work is left now, `None` if none is due.
     pub(crate) fn next_ms(&self) -> Option<u64> {
         let is_due = !self.connections.is_idle()
             || self.topics.is_busy()
@@ -176,10 +194,16 @@ impl<T: Transport> Hub<T> {
             || self.shards.has_inbox()
             || self.connections.turn().pending.has_gated()
             || self.is_expiry_postponed;
-        if is_due { Some(0) } else { self.connections.next_ms() }
+        if is_due {
+            return Some(0);
+        }
+        match (self.connections.next_ms(), self.tasks.due_ms()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
     }
 
-    /// Returns true if workers have something to do.
+    /// Returns true if there are tasks for workers.
     pub(crate) fn has_tasks(&self) -> bool {
         self.connections.turn().pending.has_tasks()
     }
@@ -193,21 +217,22 @@ impl<T: Transport> Hub<T> {
         self.connections.take_departed()
     }
 
-    /// Returns how many connections are wanted.
+    /// Returns the number of requested connections.
     pub(crate) fn dials(&self) -> usize {
         self.dials.len()
     }
 
-    pub(crate) fn take_dials(&mut self) -> Vec<Dial> {
-        std::mem::take(&mut self.dials)
+    /// Returns the requested connections.
+    pub(crate) fn dials_mut(&mut self) -> &mut Vec<Dial> {
+        &mut self.dials
     }
 
-    /// Returns true if messages of other shards have not been handled.
+    /// Returns true if messages of other shards are waiting.
     pub(crate) fn has_mail(&self) -> bool {
         self.shards.has_inbox()
     }
 
-    /// Returns what is to be carried to other shards.
+    /// Returns the messages for other shards.
     pub(crate) fn outboxes(&mut self) -> impl Iterator<Item = (usize, &mut Vec<ShardMessage>)> {
         self.shards.outboxes()
     }
@@ -215,7 +240,7 @@ impl<T: Transport> Hub<T> {
 
 /// The turn.
 impl<T: Transport> Hub<T> {
-    /// Gives each connection that is ready one pass.
+    /// Gives each ready connection one pass.
     pub(crate) fn turn(&mut self) {
         if !std::mem::take(&mut self.is_expiry_postponed) {
             self.connections.expire();
@@ -227,7 +252,7 @@ impl<T: Transport> Hub<T> {
             self.settle_pending();
         }
         if self.topics.is_busy() {
-            self.delivery.run(&mut self.topics, &mut self.connections);
+            self.courier.run(&mut self.topics, &mut self.connections);
             self.settle_pending();
         }
         if let Some(first) = batch.first() {
@@ -240,9 +265,9 @@ impl<T: Transport> Hub<T> {
         check::invariants(&self.connections, &self.topics, &self.shards);
     }
 
-    /// Checks that no connection is forgotten: what could be read or written, by what its transport
-    /// says, is. Holds whenever all events have been noted and nothing is due.
-    #[cfg(debug_assertions)]
+    /// Checks that no connection is forgotten: none has readable input or writable output,
+    /// according to its transport. Holds when all events have been noted and nothing is due.
+    #[cfg(all(debug_assertions, feature = "testkit"))]
     pub(crate) fn check_rest(
         &self,
         is_readable: impl Fn(&T) -> bool,
@@ -251,11 +276,14 @@ impl<T: Transport> Hub<T> {
         check::rest(&self.connections, is_readable, is_writable);
     }
 
-    /// Goes on with work that was left for this turn, and with messages from elsewhere.
+    /// Continues with work left for this turn, and with messages of other shards.
     #[inline(always)]
     fn catch_up(&mut self) {
         if !self.completed.is_empty() {
             self.resume_completed();
+        }
+        if self.tasks.is_due(self.connections.turn().record.now.millis()) {
+            self.tasks.run(self.connections.turn_mut());
         }
         if self.connections.turn().pending.has_gated() {
             self.connections.ungate();
@@ -266,7 +294,7 @@ impl<T: Transport> Hub<T> {
         self.settle_pending();
     }
 
-    /// Goes on with handlers that have come back from workers.
+    /// Continues with handlers that have returned from workers.
     #[cold]
     fn resume_completed(&mut self) {
         let mut completed = std::mem::take(&mut self.completed);
@@ -277,7 +305,7 @@ impl<T: Transport> Hub<T> {
         self.completed = completed;
     }
 
-    /// Asks every connection to end, after what it is in the middle of.
+    /// Stops every connection, after its current message.
     pub(crate) fn stop(&mut self) {
         self.connections.turn_mut().record.stopping = true;
         for id in self.connections.table().ids() {
@@ -292,9 +320,8 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Ends every connection at once. The handlers that have come back from workers are told here,
-    /// in [`Executor::Pool`] by tasks that [`finish_abort`](Hub::finish_abort) takes when they have
-    /// run.
+    /// Ends every connection at once. Handlers that are here run `on_close` here, or with
+    /// [`Executor::Pool`] in tasks that are then passed to [`finish_abort`](Hub::finish_abort).
     pub(crate) fn abort(&mut self) {
         for job in std::mem::take(&mut self.completed) {
             self.recover(job);
@@ -307,8 +334,8 @@ impl<T: Transport> Hub<T> {
         panics::drop_quietly(std::mem::take(&mut self.dials));
     }
 
-    /// Takes the handlers that were told the end by their tasks. Connections whose handlers workers
-    /// still have are not waited for: they end without `on_close`.
+    /// Takes the handlers whose tasks have run `on_close`. Connections whose handlers are still
+    /// with workers are not awaited: they end without `on_close`.
     pub(crate) fn finish_abort(&mut self, told: impl IntoIterator<Item = Job>) {
         for job in told {
             self.connections.resume(job);

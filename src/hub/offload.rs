@@ -1,5 +1,5 @@
-//! Offloaded work: which pieces workers have, and which connection gives them its next one: one
-//! piece a connection at a time, and a bounded number in all.
+//! Offloaded work: the pieces held by workers, and the next connection to start one. At most one
+//! piece per connection runs at a time, and a bounded number in total.
 
 use std::collections::VecDeque;
 
@@ -7,12 +7,13 @@ use super::connections::Connections;
 use super::transport::Transport;
 use crate::close::Close;
 use crate::exec::{Offloaded, Task};
-use crate::handler::context::{Notification, Work};
+use crate::handler::effect::Work;
+use crate::handler::notification::{Notification, Ticket};
 use crate::id::Id;
 use crate::panics;
 
-/// Pieces of work that workers have at once. More wait with their connections, and end with them:
-/// a peer that asks for work, hangs up and comes back must not pile it up.
+/// The most pieces of work held by workers. More wait with their connections, and end with them: a
+/// peer that requests work, disconnects and reconnects must not pile it up.
 const AT_WORK_MAX: usize = 1024;
 
 #[derive(Default)]
@@ -23,10 +24,11 @@ pub(super) struct Offloads {
 }
 
 impl Offloads {
-    /// Has a piece of work done, once those of the connection before it are.
+    /// Adds a piece of work, which runs after the earlier ones of its connection.
     pub(super) fn add<T: Transport>(
         &mut self,
         id: Id,
+        ticket: Ticket,
         work: Work,
         connections: &mut Connections<T>,
     ) {
@@ -34,13 +36,13 @@ impl Offloads {
             panics::drop_quietly(work);
             return;
         };
-        if connection.cold_mut().push_work(work) {
+        if connection.cold_mut().push_work(ticket, work) {
             self.waiting.push_back(id);
             self.start(connections);
         }
     }
 
-    /// Gives workers what waits, in the order of asking, as far as the bound allows.
+    /// Passes waiting work to the workers, in the order of the requests, within the bound.
     fn start<T: Transport>(&mut self, connections: &mut Connections<T>) {
         let table = connections.table();
         if self.waiting.len() > 2 * table.len() + AT_WORK_MAX {
@@ -49,27 +51,27 @@ impl Offloads {
         while self.at_work < AT_WORK_MAX {
             let Some(id) = self.waiting.pop_front() else { return };
             let cold = connections.get_mut(id).and_then(|c| c.cold_if_any());
-            if let Some(work) = cold.and_then(|cold| cold.pop_work()) {
+            if let Some((ticket, work)) = cold.and_then(|cold| cold.pop_work()) {
                 self.at_work += 1;
-                let task = Task::Offloaded(Offloaded::new(id, work));
+                let task = Task::Offloaded(Offloaded::new(id, ticket, work));
                 connections.turn_mut().pending.push_task(task);
             }
         }
     }
 
-    /// A piece of work is done, and the next one begins. Returns the note for the handler.
+    /// Finishes a piece of work, and starts the next. Returns the notification for the handler.
     pub(super) fn finish<T: Transport>(
         &mut self,
         offloaded: Offloaded,
         connections: &mut Connections<T>,
     ) -> Option<(Id, Notification)> {
         self.at_work -= 1;
-        let id = offloaded.id;
+        let (id, ticket) = (offloaded.id, offloaded.ticket);
         let result = offloaded.result();
         if matches!(result, Err(Close::Panicked)) {
             connections.turn().meter.counters.panics.add(1);
         }
-        let note = match (connections.get_mut(id), result) {
+        let notification = match (connections.get_mut(id), result) {
             (None, result) => {
                 panics::drop_quietly(result);
                 None
@@ -79,14 +81,14 @@ impl Offloads {
                 connections.queue(id);
                 None
             }
-            (Some(connection), Ok(note)) => {
+            (Some(connection), Ok(result)) => {
                 if connection.cold_mut().finish_work() {
                     self.waiting.push_back(id);
                 }
-                Some((id, note))
+                Some((id, Notification::Finished(ticket, result)))
             }
         };
         self.start(connections);
-        note
+        notification
     }
 }

@@ -1,5 +1,4 @@
-//! Which connections get a pass, and in which order. Knows ids; what a pass does is not its
-//! business.
+//! The order in which connections get a pass. Knows ids; must not know the work of a pass.
 
 use std::collections::VecDeque;
 
@@ -7,17 +6,15 @@ use super::connection::flags::Flags;
 use super::connection::state::State;
 use crate::id::Id;
 
-/// The queue of connections with something to do. Each is in it once at most, and knows that
-/// by [`Flags::QUEUED`].
+/// The queue of connections with work. Each is in it at most once, as marked by [`Flags::QUEUED`].
 pub(super) struct RunQueue {
-    /// One of the yielded gets a pass each turn, and one more for so many that have news: long
-    /// turns must not starve them.
+    /// A turn gives one pass to a yielded connection, and another one for each such number of ready
+    /// connections, so that long turns do not starve them.
     news_for_one: usize,
-    /// Connections with news: all of them get a pass in the next turn.
+    /// Connections with events or messages: all of them get a pass in the next turn.
     ready: Vec<Id>,
-    /// Connections that have more to do than one turn allows: few of them get a pass each turn,
-    /// after all that have news. A connection that comes with a request does not wait for all of
-    /// them.
+    /// Connections with more work than one turn allows. A few of them get a pass each turn, after
+    /// all ready ones, so that a new request does not wait for all of them.
     yielded: VecDeque<Id>,
     /// The allocation for the next batch.
     spare: Vec<Id>,
@@ -34,7 +31,7 @@ impl RunQueue {
         self.ready.is_empty() && self.yielded.is_empty()
     }
 
-    /// Queues a connection that has news.
+    /// Queues a connection with events or messages.
     #[inline(always)]
     pub(super) fn push(&mut self, id: Id, state: &mut State) {
         if !state.has(Flags::QUEUED) {
@@ -51,7 +48,7 @@ impl RunQueue {
         }
     }
 
-    /// Takes the connections of this turn. They are given [back](RunQueue::finish) for the
+    /// Takes the connections of this turn. The caller [returns](RunQueue::finish) the list, for its
     /// allocation.
     #[inline(always)]
     pub(super) fn start(&mut self) -> Vec<Id> {

@@ -1,12 +1,13 @@
-//! The other shards of a server: the hubs of its other reactors. A channel to each with
-//! credit-based flow control, and the topics that have members there. Knows ids and messages; no
-//! connection, and no thread: the reactor carries the messages.
+//! The other shards of a server: the hubs of its other reactors. Has a channel to each with
+//! credit-based flow control, and the topics with members there. Knows ids and messages; must not
+//! know connections or threads: the reactor moves the messages.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::pubsub::Change;
-use crate::handler::context::{Effect, Notification};
+use crate::handler::effect::Effect;
+use crate::handler::notification::Notification;
 use crate::id::{Id, Shard};
 use crate::topic::Topic;
 
@@ -16,7 +17,7 @@ pub(crate) enum ShardMessage {
     Publish {
         author: Id,
         topic: Topic,
-        /// The topic's serial number on the receiving shard, as far as the sender knows.
+        /// The topic's serial number on the receiving shard, as known to the sender.
         serial: u64,
         /// One allocation for all shards.
         bytes: Arc<[u8]>,
@@ -24,19 +25,19 @@ pub(crate) enum ShardMessage {
     Notify {
         from: Id,
         to: Id,
-        note: Notification,
+        notification: Notification,
     },
     Forward {
         from: Id,
         to: Id,
         bytes: Box<[u8]>,
     },
-    /// The bytes that a connection forwarded were taken, or never will be.
+    /// Bytes forwarded by the connection were taken, or never will be.
     Unthrottle(Id),
-    /// So much of what was sent has been handled.
+    /// The weight of handled messages.
     Credit(usize),
-    /// The topic has got its first member on the sending shard, and that serial number; or it has
-    /// lost its last one.
+    /// The topic gained its first member on the sending shard, with this serial number, or lost its
+    /// last one.
     Interest {
         topic: Topic,
         serial: Option<u64>,
@@ -61,8 +62,8 @@ impl ShardMessage {
     }
 }
 
-/// Returns true if an effect may send a message to another shard: it has to be there before the
-/// peer of the connection hears of it.
+/// Returns true if an effect may send a message to another shard, which must arrive there before
+/// the peer of the connection sees any output.
 pub(super) fn concerns_others(shard: Shard, effect: &Effect) -> bool {
     match effect {
         Effect::Publish(..) | Effect::Join(..) => true,
@@ -73,47 +74,48 @@ pub(super) fn concerns_others(shard: Shard, effect: &Effect) -> bool {
     }
 }
 
-/// The other shards, as this one sees them.
+/// The state of the other shards, as known here.
 pub(super) struct Shards {
     shard: Shard,
-    /// A connection that sends something while more bytes than this are in flight is not read until
-    /// half of them have been handled. The same in all shards.
+    /// The bytes in flight above which a sending connection is paused, until half of them have been
+    /// handled. The same in all shards.
     window: usize,
-    /// One for each shard, with one that is not used for this one; none if it is alone.
+    /// One for each shard, including an unused one for this shard; empty if there is only one
+    /// shard.
     channels: Vec<Channel>,
-    /// Messages to handle, each with the shard it came from.
+    /// Messages to handle, each with the index of its sender.
     inbox: VecDeque<(usize, ShardMessage)>,
-    /// The shards that have members, for each topic that has some elsewhere, each with the serial
-    /// number of the topic there.
+    /// For each topic with members elsewhere, their shards, each with the serial number of the
+    /// topic there.
     interest: HashMap<Topic, Vec<(usize, u64)>>,
 }
 
-/// The way to one shard and back.
+/// A channel to one shard and back.
 #[derive(Default)]
 struct Channel {
     outbox: Vec<ShardMessage>,
-    /// The weight of what was sent and is not known to have been handled.
+    /// The weight of sent messages that are not known to have been handled.
     in_flight: usize,
-    /// The weight of what was handled here and is not credited yet.
+    /// The weight of handled messages not credited yet.
     handled: usize,
-    /// Connections that are not read until less is in flight.
+    /// Connections paused until less is in flight.
     throttled: Vec<Id>,
-    /// Connections that are not read until what they forwarded was taken, and how often.
+    /// Connections paused until their forwarded bytes are taken, with the number of messages.
     forwarders: HashMap<Id, usize>,
     is_closed: bool,
 }
 
-/// The fate of a message.
+/// The result of sending a message.
 pub(super) enum Posted {
     Sent,
-    /// Too much is in flight: the sender is in the list of those that are throttled for it.
+    /// The window is full: the sender was added to the list of throttled connections.
     Congested,
     /// The shard has ended.
     Closed(ShardMessage),
 }
 
 impl Channel {
-    /// Returns the connections that wait for a release, as often as they do.
+    /// Returns the connections that wait for a release, each as often as it is due.
     fn forwarders(&self) -> impl Iterator<Item = Id> + '_ {
         self.forwarders.iter().flat_map(|(id, count)| std::iter::repeat_n(*id, *count))
     }
@@ -139,7 +141,7 @@ impl Shards {
 
 /// Sending.
 impl Shards {
-    /// Sends a message to a shard, for `from`.
+    /// Sends a message to a shard, on behalf of `from`.
     pub(super) fn post(&mut self, to: usize, from: Id, message: ShardMessage) -> Posted {
         let Some(channel) = self.channels.get_mut(to).filter(|channel| !channel.is_closed) else {
             return Posted::Closed(message);
@@ -153,19 +155,19 @@ impl Shards {
         Posted::Sent
     }
 
-    /// `from` is not read until the shard has taken what it forwarded. Returns false if the shard
-    /// has ended.
+    /// Pauses `from` until the shard has taken the forwarded bytes. Returns false if the shard has
+    /// ended.
     pub(super) fn await_forwarded(&mut self, to: usize, from: Id) -> bool {
         let channel = self.channels.get_mut(to).filter(|channel| !channel.is_closed);
         channel.map(|channel| *channel.forwarders.entry(from).or_default() += 1).is_some()
     }
 
-    /// Returns the shards that have members of a topic, each with its serial number there.
+    /// Returns the shards with members of a topic, each with the serial number there.
     pub(super) fn interested_in(&self, topic: &Topic) -> Vec<(usize, u64)> {
         self.interest.get(topic).cloned().unwrap_or_default()
     }
 
-    /// Tells every shard which topics have members here.
+    /// Announces changes of local topics to every shard.
     pub(super) fn announce(&mut self, changes: Vec<Change>) {
         for Change { topic, serial } in changes {
             for shard in self.others() {
@@ -175,7 +177,7 @@ impl Shards {
         }
     }
 
-    /// Returns true if more is in flight to a shard than its window.
+    /// Returns true if the bytes in flight to a shard exceed the window.
     pub(super) fn is_congested(&self, to: usize) -> bool {
         self.channels.get(to).is_some_and(|channel| channel.in_flight > self.window)
     }
@@ -184,7 +186,7 @@ impl Shards {
         self.channels.iter().any(|channel| channel.in_flight > self.window)
     }
 
-    /// Returns what is to be carried, each with the shard it goes to.
+    /// Returns the messages to move, each with the shard it goes to.
     pub(super) fn outboxes(&mut self) -> impl Iterator<Item = (usize, &mut Vec<ShardMessage>)> {
         let outboxes = self.channels.iter_mut().map(|channel| &mut channel.outbox);
         outboxes.enumerate().filter(|(_, outbox)| !outbox.is_empty())
@@ -193,8 +195,8 @@ impl Shards {
 
 /// Receiving.
 impl Shards {
-    /// Takes messages, each with the shard it comes from. Interest counts from now on: everything
-    /// that peers of this shard send later comes after it.
+    /// Receives messages, each with the index of its sender. An interest counts from now on: later
+    /// output of this shard's peers comes after it.
     pub(super) fn receive(&mut self, messages: impl IntoIterator<Item = (usize, ShardMessage)>) {
         for (from, message) in messages {
             match message {
@@ -219,17 +221,17 @@ impl Shards {
         !self.inbox.is_empty()
     }
 
-    /// Returns the next message, which stays where it is.
+    /// Returns the next message without removing it.
     pub(super) fn peek(&self) -> Option<&ShardMessage> {
         self.inbox.front().map(|(_, message)| message)
     }
 
-    /// Takes the next message, and gives its sender credit for it.
+    /// Takes the next message, and credits its sender.
     pub(super) fn pop(&mut self) -> Option<(usize, ShardMessage)> {
         let (from, message) = self.inbox.pop_front()?;
         if let Some(channel) = self.channels.get_mut(from).filter(|channel| !channel.is_closed) {
             channel.handled += message.weight();
-            // A message back for each would wake the sender for nothing.
+            // A credit for each message would wake the sender too often.
             if channel.handled >= self.window / 4 {
                 channel.outbox.push(ShardMessage::Credit(std::mem::take(&mut channel.handled)));
             }
@@ -237,7 +239,7 @@ impl Shards {
         Some((from, message))
     }
 
-    /// So much has been handled there. Returns the connections that may be read again.
+    /// Notes a credit. Returns the connections that may be read again.
     pub(super) fn credit(&mut self, from: usize, weight: usize) -> Vec<Id> {
         let Some(channel) = self.channels.get_mut(from) else { return Vec::new() };
         channel.in_flight = channel.in_flight.saturating_sub(weight);
@@ -247,7 +249,7 @@ impl Shards {
         }
     }
 
-    /// Bytes that a connection forwarded were taken there. Returns true if it waited for that.
+    /// Notes that forwarded bytes were taken. Returns true if the connection waited for that.
     pub(super) fn note_taken(&mut self, from: usize, id: Id) -> bool {
         let Some(channel) = self.channels.get_mut(from) else { return false };
         let Some(count) = channel.forwarders.get_mut(&id) else { return false };
@@ -258,8 +260,8 @@ impl Shards {
         true
     }
 
-    /// A shard has ended. Returns the connections that wait for it no longer, and the messages that
-    /// did not leave.
+    /// Closes the channel to a shard that has ended. Returns the connections that waited for it,
+    /// and the messages that were not sent.
     pub(super) fn close(&mut self, shard: usize) -> (Vec<Id>, Vec<ShardMessage>) {
         self.interest.retain(|_, shards| {
             shards.retain(|(other, _)| *other != shard);
@@ -273,7 +275,7 @@ impl Shards {
         (released, outbox)
     }
 
-    /// Returns the connections that are throttled for the sake of other shards.
+    /// Returns the connections throttled because of other shards.
     #[cfg(debug_assertions)]
     pub(super) fn throttled(&self) -> impl Iterator<Item = Id> + '_ {
         let forwarders = self.channels.iter().flat_map(Channel::forwarders);
@@ -291,7 +293,7 @@ mod tests {
         ShardMessage::Send(Id::new(1, 3), Box::default())
     }
 
-    /// A sender that would be read again with each message handled would send one at a time.
+    /// Releasing a sender after each handled message would limit it to one message at a time.
     #[test]
     fn a_sender_is_throttled_above_the_window_and_released_at_half_of_it() {
         let sender = Id::new(7, 2);
@@ -307,7 +309,7 @@ mod tests {
         assert_eq!(shards.credit(1, 32 * MESSAGE_COST), []);
     }
 
-    /// A message back for each would wake the sender for nothing.
+    /// A credit for each message would wake the sender too often.
     #[test]
     fn credit_comes_in_quarters_of_the_window() {
         let mut shards = Shards::new(Shard::new(0, 2), WINDOW);
@@ -317,7 +319,7 @@ mod tests {
             assert!(shards.pop().is_some());
             for (_, outbox) in shards.outboxes() {
                 for message in outbox.drain(..) {
-                    let ShardMessage::Credit(weight) = message else { panic!("not asked for") };
+                    let ShardMessage::Credit(weight) = message else { panic!("unexpected credit") };
                     credited.push((handled, weight));
                 }
             }

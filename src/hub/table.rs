@@ -1,5 +1,5 @@
-//! The table of connections: slots, and ids that never name a stranger. Knows nothing of what
-//! connections do.
+//! The table of connections: slots, and ids that are never reused for another connection. Must not
+//! know the work of connections.
 
 use slab::Slab;
 
@@ -8,7 +8,7 @@ use crate::id::{Id, Shard};
 
 pub(super) struct Table<T> {
     slots: Slab<Connection<T>>,
-    /// The generation that was given last. 0 is never given: ids of it are the reactor's own.
+    /// The last generation used. 0 is never used: ids with it belong to the reactor.
     generation: u32,
     shard: Shard,
 }
@@ -23,12 +23,12 @@ impl<T> Table<T> {
         self.slots.len()
     }
 
-    /// Returns the id that the next connection will have.
+    /// Returns the id of the next connection.
     pub(super) fn next_id(&self) -> Id {
         Id::new(self.slots.vacant_key() as u32, self.shard.next_generation(self.generation))
     }
 
-    /// Takes in a connection that was made for that id.
+    /// Adds a connection created for the next id.
     pub(super) fn insert(&mut self, make: impl FnOnce(u32) -> Connection<T>) -> Id {
         let id = self.next_id();
         self.generation = id.generation();
@@ -38,7 +38,7 @@ impl<T> Table<T> {
 }
 
 impl<T: super::Transport> Table<T> {
-    /// Returns the connection that `id` names, unless it has gone.
+    /// Returns the connection with this `id`, unless it has been removed.
     #[inline(always)]
     pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut Connection<T>> {
         match self.slots.get_mut(id.index()) {
@@ -62,7 +62,7 @@ impl<T: super::Transport> Table<T> {
         self.slots.try_remove(id.index())
     }
 
-    /// Returns how many slots there are, free ones included.
+    /// Returns the number of slots, including free ones.
     #[inline(always)]
     pub(super) fn slots(&self) -> usize {
         self.slots.capacity()

@@ -1,36 +1,38 @@
-//! The state that all connections share during a turn: the limits, the time, what the handler of
-//! the moment records, and what is pending for others. Knows no connection.
+//! The state shared by all connections during a turn: the limits, the time, the effects recorded by
+//! the current handler, and pending actions. Must not know connections.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::budgets::Budgets;
 use super::time::sweep::Tick;
 use super::time::timeout::{Periods, Progress};
 use crate::exec::{Executor, Task};
-use crate::handler::context::{Effect, Record};
+use crate::handler::effect::{Effect, Record};
+use crate::handler::notification::Notification;
 use crate::id::{Id, Shard};
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
 use crate::metrics::stopwatch::Stopwatch;
 use crate::now::Now;
 
-/// The shared buffers of output do not keep more than this of what one huge answer made them.
+/// The capacity that the shared output buffers keep after a huge reply.
 pub(super) const OUT_KEPT: usize = 1024 * 1024;
-/// Records kept for the next jobs, and how much output one may have room for: those that a long
-/// answer made large would add up to megabytes.
+/// The number of records kept for jobs, and the most output capacity of one: large buffers would
+/// add up to megabytes.
 const SPARE_RECORDS: usize = 64;
 const SPARE_OUT: usize = 4 * 1024;
 
-/// The state that all connections share during a turn.
+/// The state shared by all connections during a turn.
 pub(super) struct Turn {
     pub(super) config: Config,
     pub(super) tick: Tick,
-    /// The output and the effects of the handler, until they are sent, queued and applied. Empty
-    /// between connections.
+    /// The output and the effects of the current handler, until they are sent, queued and applied.
+    /// Empty between connections.
     pub(super) record: Record,
     pub(super) pending: Pending,
     pub(super) meter: Meter,
-    /// Records for handlers that go to workers.
+    /// Records for jobs of workers.
     spare: Vec<Record>,
 }
 
@@ -41,8 +43,7 @@ pub(super) struct Config {
     pub(super) periods: Periods,
     pub(super) executor: Executor,
     pub(super) shard: Shard,
-    /// Connections with nothing unusual take the ordinary path through a pass. It changes nothing
-    /// but the cost.
+    /// Lets ordinary connections take the ordinary path through a pass. It affects only the cost.
     pub(super) takes_ordinary_path: bool,
 }
 
@@ -74,15 +75,17 @@ impl Turn {
         }
     }
 
-    /// Returns an empty record for a handler that goes to a worker.
+    /// Returns an empty record for a job.
     pub(super) fn spare_record(&mut self) -> Record {
-        let mut record = self.spare.pop().unwrap_or_default();
+        let fresh = || Record { notifier: self.record.notifier.clone(), ..Record::default() };
+        let mut record = self.spare.pop().unwrap_or_else(fresh);
         (record.now, record.stopping) = (self.record.now, self.record.stopping);
         record.room = self.record.room;
+        record.locals.hold(Arc::clone(self.record.locals.current()));
         record
     }
 
-    /// Keeps the allocations of such a record for the next one.
+    /// Keeps the allocations of a record for the next job.
     pub(super) fn put_away(&mut self, mut record: Record) {
         if self.spare.len() < SPARE_RECORDS && record.out.capacity() <= SPARE_OUT {
             record.out.clear();
@@ -90,7 +93,7 @@ impl Turn {
         }
     }
 
-    /// Returns the counters and the stopwatch, for calls that are not made by a connection.
+    /// Returns the counters and the stopwatch, for calls that belong to no connection.
     #[inline(always)]
     pub(super) fn instruments(&mut self) -> (&Counters, &mut Stopwatch) {
         (&self.meter.counters, &mut self.meter.stopwatch)
@@ -101,14 +104,14 @@ impl Turn {
         self.config.takes_ordinary_path = is_taken && self.config.executor == Executor::Inline;
     }
 
-    /// Takes what is for the workers.
+    /// Takes the tasks for workers.
     pub(super) fn take_tasks(&mut self) -> Vec<Task> {
         let tasks = std::mem::take(&mut self.pending.tasks);
         self.meter.counters.jobs.add(tasks.len() as u64);
         tasks
     }
 
-    /// Ends the turn: publishes the counts, and gives back memory that one huge answer has taken.
+    /// Ends the turn: publishes the counters, and frees memory used by a huge reply.
     pub(super) fn finish(&mut self) {
         if self.record.out.capacity() > OUT_KEPT {
             self.record.out.shrink_to(self.config.limits.output_high);
@@ -118,23 +121,28 @@ impl Turn {
     }
 }
 
-/// Actions that are left for others once the handler has returned.
+/// Actions on other connections, pending until the handler has returned.
 #[derive(Default)]
 pub(super) struct Pending {
     actions: VecDeque<(Id, Action)>,
-    /// Connections that write nothing in this turn, because messages for other shards have to
-    /// be there first.
+    /// Connections that write nothing in this turn, because their messages must reach other shards
+    /// first.
     gated: Vec<Id>,
-    /// For the workers, after this turn.
+    /// Tasks for workers, after this turn.
     tasks: Vec<Task>,
 }
 
-/// One thing to do, by or for a connection.
+/// An action by or for a connection.
 pub(super) enum Action {
     Effect(Effect),
-    /// A list lets the connection go that was throttled.
+    /// Release the connection from a list of throttled ones.
     Unthrottle,
-    /// The connection has ended: so do its memberships.
+    /// Return an undeliverable message to its sender.
+    Return {
+        to: Id,
+        notification: Notification,
+    },
+    /// End the memberships of a closed connection.
     LeaveTopics,
 }
 
@@ -183,7 +191,7 @@ impl Pending {
     }
 }
 
-/// Counts of the bytes that go through: for the pass over one connection, and for good.
+/// Counts bytes, for the pass of one connection and in total.
 pub(super) struct Meter {
     pub(super) progress: Progress,
     pub(super) counters: Counters,

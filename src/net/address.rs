@@ -1,7 +1,7 @@
 //! Where a server listens. Knows how addresses are written; opens nothing.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::{fmt, str};
 
 /// Where a server listens, and with which kind of socket. Port 0 lets the system choose;
@@ -25,7 +25,7 @@ use std::{fmt, str};
 /// assert!("localhost".parse::<Address>().is_err());
 /// # Ok::<(), socketserver::AddressError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Address {
     /// A TCP port of an IPv4 or IPv6 address.
@@ -55,9 +55,10 @@ pub enum Address {
 }
 
 impl Address {
-    /// Whether what comes there are datagrams, for a
-    /// [`DatagramHandler`](crate::DatagramHandler), and not connections, for a
+    /// Returns true if it is an address of datagrams, for a
+    /// [`DatagramHandler`](crate::DatagramHandler), and false if it is one of connections, for a
     /// [`Service`](crate::Service).
+    #[must_use]
     pub fn is_datagram(&self) -> bool {
         match self {
             Address::Tcp(_) | Address::Unix(_) | Address::SeqPacket(_) => false,
@@ -66,11 +67,35 @@ impl Address {
     }
 }
 
-/// An address that could not be understood; prints what was given and what is expected.
+/// An address that could not be understood. Its text says in one line what is wrong with it, and
+/// what to write instead.
+///
+/// ```
+/// use socketserver::{Destination, Listen};
+///
+/// let error = "localhost".parse::<Listen>().unwrap_err();
+/// assert_eq!(error.to_string(), "'localhost' has no port: write localhost:8080");
+/// let error = "127.0.0.1:99999".parse::<Destination>().unwrap_err();
+/// assert_eq!(error.to_string(), "'127.0.0.1:99999' has a port above 65535");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError {
     given: String,
-    expected: &'static str,
+    problem: Problem,
+}
+
+/// What is wrong with an address, and with that what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Problem {
+    Empty(&'static str),
+    NoPort(String),
+    PortTooLarge,
+    OnlyNumber,
+    NoPath,
+    /// A name where only IP addresses are taken.
+    Name,
+    ForDatagrams(&'static str),
+    Unknown(&'static str),
 }
 
 /// What to write for an address.
@@ -80,11 +105,74 @@ const FORMS: &str = "write 127.0.0.1:8080, [::1]:8080 or unix:/path (or udp:ADDR
 const NO_RDM: &str = "no system has SOCK_RDM for IP or Unix sockets: write udp:ADDR for datagrams, or \
                       unixgram:/path or seqpacket:/path for reliable ones";
 
+impl AddressError {
+    /// Finds out what is wrong with `given`, where `forms` are taken.
+    pub(crate) fn new(given: &str, forms: &'static str) -> AddressError {
+        let problem = match given.split_once(':') {
+            _ if given.trim().is_empty() => Problem::Empty(forms),
+            Some(("unix" | "unixgram" | "seqpacket", "")) => Problem::NoPath,
+            Some(("rdm", _)) => Problem::Unknown(NO_RDM),
+            Some(("udp", rest)) => problem_of(rest, Problem::Name, forms),
+            _ => problem_of(given, Problem::Unknown(forms), forms),
+        };
+        AddressError { given: given.to_owned(), problem }
+    }
+
+    /// `given` is an address of datagrams, where only connections are possible.
+    pub(crate) fn for_datagrams(given: &str, forms: &'static str) -> AddressError {
+        AddressError { given: given.to_owned(), problem: Problem::ForDatagrams(forms) }
+    }
+}
+
+/// Finds out what is wrong with an IP address and a port, or a host and a port: `with_name` if that
+/// is a name and a good port.
+fn problem_of(text: &str, with_name: Problem, forms: &'static str) -> Problem {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if is_number(text) {
+        return Problem::OnlyNumber;
+    }
+    match text.parse() {
+        Ok(IpAddr::V4(ip)) => return Problem::NoPort(format!("{ip}:8080")),
+        Ok(IpAddr::V6(ip)) => return Problem::NoPort(format!("[{ip}]:8080")),
+        Err(_) => {}
+    }
+    match text.rsplit_once(':') {
+        None if is_host_name(text) => Problem::NoPort(format!("{text}:8080")),
+        Some((host, "")) if is_host(host) => Problem::NoPort(format!("{host}:8080")),
+        Some((host, port)) if is_host(host) && is_number(port) => match port.parse::<u16>() {
+            Ok(_) => with_name,
+            Err(_) => Problem::PortTooLarge,
+        },
+        _ => Problem::Unknown(forms),
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let is_v6 = inside.is_some_and(|inside| inside.parse::<Ipv6Addr>().is_ok());
+    is_v6 || text.parse::<Ipv4Addr>().is_ok() || is_host_name(text)
+}
+
+/// Returns true if it may be the name of a host (RFC 1123, section 2.1); `_` is common, though it
+/// is not allowed.
+pub(crate) fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    // What looks like a number is an address that was mistyped, not a name.
+    let looks_numeric =
+        name.rsplit('.').next().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit()));
+    name.len() <= 253
+        && !looks_numeric
+        && name.strip_suffix('.').unwrap_or(name).split('.').all(is_label)
+}
+
 impl str::FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Address, AddressError> {
-        let error = || AddressError { given: text.to_owned(), expected: FORMS };
+        let error = || AddressError::new(text, FORMS);
         let inet = |text: &str| text.parse::<SocketAddr>().map_err(|_| error());
         let path = |text: &str| match text {
             "" => Err(error()),
@@ -96,7 +184,6 @@ impl str::FromStr for Address {
             Some(("unixgram", rest)) => path(rest).map(Address::UnixGram),
             Some(("seqpacket", rest)) => path(rest).map(Address::SeqPacket),
             Some(("udp", rest)) => inet(rest).map(Address::Udp),
-            Some(("rdm", _)) => Err(AddressError { expected: NO_RDM, ..error() }),
             _ => inet(text).map(Address::Tcp),
         }
     }
@@ -124,11 +211,41 @@ impl fmt::Display for Address {
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}' is no address: {}", self.given.escape_debug(), self.expected)
+        let given = self.given.escape_debug();
+        match &self.problem {
+            Problem::Empty(forms) => write!(f, "the address is empty: {forms}"),
+            Problem::NoPort(better) => {
+                write!(f, "'{given}' has no port: write {}", better.escape_debug())
+            }
+            Problem::PortTooLarge => write!(f, "'{given}' has a port above 65535"),
+            Problem::OnlyNumber => {
+                write!(f, "'{given}' has no IP address: write 127.0.0.1:PORT or 0.0.0.0:PORT")
+            }
+            Problem::NoPath => write!(f, "'{given}' has no path: write {given}/path"),
+            Problem::Name => write!(f, "'{given}' has a name: write its IP address"),
+            Problem::ForDatagrams(forms) => {
+                write!(f, "'{given}' is for datagrams, which have no connections: {forms}")
+            }
+            Problem::Unknown(forms) => write!(f, "'{given}' is not an address: {forms}"),
+        }
     }
 }
 
 impl std::error::Error for AddressError {}
+
+/// A stream socket in the file system.
+impl From<PathBuf> for Address {
+    fn from(path: PathBuf) -> Address {
+        Address::Unix(path)
+    }
+}
+
+/// A stream socket in the file system.
+impl From<&Path> for Address {
+    fn from(path: &Path) -> Address {
+        Address::Unix(path.to_owned())
+    }
+}
 
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Address {

@@ -1,12 +1,12 @@
-//! Whom to connect to. Knows how that is written; looks nothing up.
+//! The other end of a connection to be made. Knows how that is written; looks nothing up.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use crate::net::address::{Address, AddressError};
+use crate::net::address::{Address, AddressError, is_host_name};
 
-/// Whom to connect to: an [`Address`] of connections, or the name of a host and a port, which is
+/// The other end of a connection to be made: an [`Address`] of connections, or the name of a host and a port, which is
 /// looked up when it is connected to.
 ///
 /// ```
@@ -18,7 +18,7 @@ use crate::net::address::{Address, AddressError};
 /// assert!("localhost".parse::<Destination>().is_err()); // no port
 /// # Ok::<(), socketserver::AddressError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Destination {
     /// Somewhere without a name to look up.
@@ -36,32 +36,29 @@ impl FromStr for Destination {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Destination, AddressError> {
-        let error = match text.parse() {
-            Ok(address) => return Ok(Destination::Address(address)),
-            Err(error) => error,
-        };
-        match text.rsplit_once(':').map(|(name, port)| (name, port.parse())) {
-            Some((name, Ok(port))) if is_host_name(name) => {
-                Ok(Destination::Host { name: name.into(), port })
+        match Destination::parse(text) {
+            Some(Destination::Address(address)) if address.is_datagram() => {
+                Err(AddressError::for_datagrams(text, FORMS))
             }
-            _ => Err(error),
+            Some(destination) => Ok(destination),
+            None => Err(AddressError::new(text, FORMS)),
         }
     }
 }
 
-/// Whether it may be the name of a host (RFC 1123, section 2.1); `_` is common, though it is
-/// not allowed.
-fn is_host_name(name: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    // What looks like a number is an address that was mistyped, not a name.
-    let looks_numeric =
-        name.rsplit('.').next().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit()));
-    name.len() <= 253
-        && !looks_numeric
-        && name.strip_suffix('.').unwrap_or(name).split('.').all(is_label)
+/// What to write for a destination.
+const FORMS: &str = "write HOST:8080, 127.0.0.1:8080, [::1]:8080, unix:/path or seqpacket:/path";
+
+impl Destination {
+    /// Reads an address of any kind, or the name of a host and a port.
+    pub(crate) fn parse(text: &str) -> Option<Destination> {
+        if let Ok(address) = text.parse() {
+            return Some(Destination::Address(address));
+        }
+        let (name, port) = text.rsplit_once(':')?;
+        let port = port.parse().ok()?;
+        is_host_name(name).then(|| Destination::Host { name: name.into(), port })
+    }
 }
 
 impl TryFrom<&str> for Destination {

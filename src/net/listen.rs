@@ -1,13 +1,16 @@
 //! An address, and what is set on its socket before it is bound. Knows which options fit which
 //! address; opens nothing.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::net::address::{Address, AddressError};
+use crate::net::destination::Destination;
 
 /// An [`Address`] with what is set on its socket before it is bound:
-/// [`Server::bind`](crate::Server::bind) takes one, and whatever becomes one.
+/// see [`ToListen`](crate::ToListen).
 ///
 /// What does not fit the address, and what the system refuses, are errors of `bind`: no option is
 /// silently ignored. How many may wait for being accepted is
@@ -22,11 +25,18 @@ use crate::net::address::{Address, AddressError};
 /// let misfit = Listen::try_from("127.0.0.1:0").unwrap().mode(0o660);
 /// let error = Server::bind(misfit).unwrap_err();
 /// assert_eq!(error.to_string(), "cannot listen on 127.0.0.1:0: mode is for Unix sockets");
+/// assert_eq!("localhost:8080".parse::<Listen>().unwrap().to_string(), "localhost:8080");
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Listen {
-    pub(crate) address: Address,
+    pub(crate) place: Destination,
+    pub(crate) options: SocketOptions,
+}
+
+/// What is set on a socket before it is bound.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct SocketOptions {
     pub(crate) reuse_port: bool,
     pub(crate) dual_stack: bool,
     pub(crate) reuse_address: Option<bool>,
@@ -41,17 +51,20 @@ pub struct Listen {
 impl Listen {
     /// On `address`, with nothing but the defaults.
     pub fn on(address: impl Into<Address>) -> Listen {
-        Listen {
-            address: address.into(),
-            reuse_port: false,
-            dual_stack: false,
-            reuse_address: None,
-            no_delay: None,
-            keep_alive: None,
-            recv_buffer: None,
-            send_buffer: None,
-            device: None,
-            mode: None,
+        Listen::at(Destination::Address(address.into()))
+    }
+
+    /// The same for an address that may have the name of a host.
+    pub(crate) fn at(place: Destination) -> Listen {
+        Listen { place, options: SocketOptions::default() }
+    }
+
+    /// Returns true if it is an address of datagrams: see [`Address::is_datagram`].
+    #[must_use]
+    pub fn is_datagram(&self) -> bool {
+        match &self.place {
+            Destination::Address(address) => address.is_datagram(),
+            Destination::Host { .. } => false,
         }
     }
 
@@ -59,7 +72,7 @@ impl Listen {
     /// the system spreads new connections and datagrams among them. TCP and UDP.
     #[must_use]
     pub fn reuse_port(mut self) -> Listen {
-        self.reuse_port = true;
+        self.options.reuse_port = true;
         self
     }
 
@@ -68,7 +81,7 @@ impl Listen {
     /// [`Peer::V4`](crate::Peer::V4).
     #[must_use]
     pub fn dual_stack(mut self) -> Listen {
-        self.dual_stack = true;
+        self.options.dual_stack = true;
         self
     }
 
@@ -77,14 +90,14 @@ impl Listen {
     /// let another socket take them away. TCP and UDP.
     #[must_use]
     pub fn reuse_address(mut self, on: bool) -> Listen {
-        self.reuse_address = Some(on);
+        self.options.reuse_address = Some(on);
         self
     }
 
     /// Sends small answers at once (`TCP_NODELAY`, tcp(7)). On by default. TCP.
     #[must_use]
     pub fn no_delay(mut self, on: bool) -> Listen {
-        self.no_delay = Some(on);
+        self.options.no_delay = Some(on);
         self
     }
 
@@ -94,7 +107,7 @@ impl Listen {
     /// [`Limits::idle`](crate::Limits::idle) ends silent connections sooner. TCP.
     #[must_use]
     pub fn keep_alive(mut self, idle: Duration) -> Listen {
-        self.keep_alive = Some(idle);
+        self.options.keep_alive = Some(idle);
         self
     }
 
@@ -104,7 +117,7 @@ impl Listen {
     /// connections do not inherit it.
     #[must_use]
     pub fn recv_buffer(mut self, bytes: usize) -> Listen {
-        self.recv_buffer = Some(bytes);
+        self.options.recv_buffer = Some(bytes);
         self
     }
 
@@ -112,7 +125,7 @@ impl Listen {
     /// larger than its sender's.
     #[must_use]
     pub fn send_buffer(mut self, bytes: usize) -> Listen {
-        self.send_buffer = Some(bytes);
+        self.options.send_buffer = Some(bytes);
         self
     }
 
@@ -121,7 +134,7 @@ impl Listen {
     #[cfg(target_os = "linux")]
     #[must_use]
     pub fn device(mut self, name: &str) -> Listen {
-        self.device = Some(name.to_owned());
+        self.options.device = Some(name.to_owned());
         self
     }
 
@@ -134,22 +147,24 @@ impl Listen {
     /// that only the right people may enter.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Listen {
-        self.mode = Some(mode);
+        self.options.mode = Some(mode);
         self
     }
+}
 
-    /// Whether all that is set fits the address.
+impl SocketOptions {
+    /// Checks that all that is set fits the address.
     ///
     /// # Errors
     ///
     /// One line that names the option.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
-        let (inet, path) = match &self.address {
+    pub(crate) fn check(&self, address: &Address) -> Result<(), &'static str> {
+        let (inet, path) = match address {
             Address::Tcp(inet) | Address::Udp(inet) => (Some(inet), false),
             Address::Unix(_) | Address::UnixGram(_) | Address::SeqPacket(_) => (None, true),
         };
-        let is_tcp = matches!(self.address, Address::Tcp(_));
-        let has_buffers = inet.is_some() || self.address.is_datagram();
+        let is_tcp = matches!(address, Address::Tcp(_));
+        let has_buffers = inet.is_some() || address.is_datagram();
         let is_size = |size: Option<usize>| size.is_none_or(|size| (1..=1 << 30).contains(&size));
         let is_idle = |idle: Duration| (1..=32_767).contains(&idle.as_secs());
         let rules = [
@@ -193,10 +208,34 @@ impl From<SocketAddr> for Listen {
     }
 }
 
+/// What to write for an address to listen on.
+const FORMS: &str = "write 127.0.0.1:8080, [::1]:8080, HOST:8080 or unix:/path (or udp:ADDR, \
+                     unixgram:/path, seqpacket:/path)";
+
+/// An [`Address`] as text, or the name of a host and a TCP port (`localhost:8080`), which is looked
+/// up when the server binds it. The options are their defaults.
+impl FromStr for Listen {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Listen, AddressError> {
+        match Destination::parse(text) {
+            Some(place) => Ok(Listen::at(place)),
+            None => Err(AddressError::new(text, FORMS)),
+        }
+    }
+}
+
 impl TryFrom<&str> for Listen {
     type Error = AddressError;
 
     fn try_from(text: &str) -> Result<Listen, AddressError> {
-        text.parse::<Address>().map(Listen::on)
+        text.parse()
+    }
+}
+
+/// The address, without its options.
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.fmt(f)
     }
 }

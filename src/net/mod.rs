@@ -1,7 +1,11 @@
-//! Where servers listen, and the peers at the other end: addresses and their options. Knows no
+//! Where servers listen, and the peers at the other end: addresses and their options. Opens no
 //! socket.
 
 pub(crate) mod address;
 pub(crate) mod destination;
+pub(crate) mod incoming;
 pub(crate) mod listen;
+pub(crate) mod local;
 pub(crate) mod peer;
+pub(crate) mod to_destination;
+pub(crate) mod to_listen;

@@ -1,6 +1,6 @@
-//! Admission: connections are accepted while there is room, and get their handler from the service
-//! behind the listener. It ends in the hub, in another loop, or in the pool of blocking handlers.
-//! Knows nothing of what connections say.
+//! Admission: accepts connections while there is room, and gets a handler for each from the service
+//! of its listener. The connection then moves to the hub, to another loop, or to the pool of
+//! blocking handlers. Must not know any protocol.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,27 +19,26 @@ use crate::limits::Limits;
 /// The pool of the blocking handlers of a loop.
 pub(super) type Blocking<S> = BlockingPool<<S as System>::BlockingSocket, Option<PeerPermit>>;
 
-/// The listeners of a loop, the services behind them, and the connections that are not served yet.
+/// The listeners of a loop, their services, and the connections that are not served yet.
 pub(super) struct Admission<'s, S: System> {
     services: Vec<ServiceKind<'s>>,
     acceptors: Acceptors<S::Listener>,
     limit: ConnectionLimit,
-    /// Connections that were in a listener's queue when the server stopped, and wait for room as
-    /// there.
+    /// Connections taken from the listen queues at a stop, waiting for room.
     backlog: VecDeque<Accepted<S::Socket>>,
-    /// If there are blocking handlers.
+    /// The pool, if there are blocking handlers.
     blocking: Option<Blocking<S>>,
-    /// When the listeners are closed, of a server that stops and lets handshakes end first.
+    /// When the listeners close, after a stop that lets handshakes complete.
     closes_ms: Option<u64>,
 }
 
-/// How long handshakes may take to end when a server stops: well below the second after which a peer
-/// sends its SYN again (RFC 6298, section 2).
+/// The time that handshakes may take after a stop: well below the second after which a peer repeats
+/// its SYN (RFC 6298, section 2).
 const LAST_HANDSHAKES_MS: u64 = 300;
 
 impl<'s, S: System> Admission<'s, S> {
-    /// Has the listeners watched, each of which comes with the index of its service;
-    /// `kernel_queue` connections may wait in one from before its queue was set.
+    /// Registers the listeners, each with the index of its service. `kernel_queue` is the length of
+    /// the listen queue before it was set.
     pub(super) fn new(
         system: &S,
         limits: &Limits,
@@ -65,7 +64,7 @@ impl<'s, S: System> Admission<'s, S> {
         })
     }
 
-    /// Notes an event of the listener of that index.
+    /// Notes an event of the listener at this index.
     pub(super) fn note(&mut self, index: usize) {
         self.acceptors.note(index);
     }
@@ -79,8 +78,8 @@ impl<'s, S: System> Admission<'s, S> {
         core.len() + self.counted()
     }
 
-    /// Returns the number of its connections for which [`Limits::connections`] has room: those in
-    /// the backlog wait for it.
+    /// Returns the number of its connections that count against [`Limits::connections`]. Those in
+    /// the backlog do not.
     fn counted(&self) -> usize {
         self.acceptors.over_limit() + self.blocking.as_ref().map_or(0, BlockingPool::len)
     }
@@ -91,7 +90,7 @@ impl<'s, S: System> Admission<'s, S> {
         self.limit.allows(load, now, core.counters())
     }
 
-    /// Admits what the turn of the acceptors gives.
+    /// Admits the connections accepted in this turn.
     fn admit_all(&mut self, core: &mut Core<S>) {
         loop {
             let has_room = self.has_room(core);
@@ -103,14 +102,14 @@ impl<'s, S: System> Admission<'s, S> {
         }
     }
 
-    /// Admits connections whose peers had too many when they came, and have no longer.
+    /// Admits connections whose peers are no longer over their limit.
     fn admit_over_limit(&mut self, core: &mut Core<S>) {
         while let Some(accepted) = self.acceptors.next_over_limit(core.hub.instruments().0) {
             self.admit(accepted, core);
         }
     }
 
-    /// Empties the queues of listeners that are to be closed, into the backlog.
+    /// Moves the queues of listeners that are about to close to the backlog.
     fn fill_backlog(&mut self, core: &mut Core<S>) {
         loop {
             let load = self.own_load(core) + core.others_load();
@@ -140,19 +139,22 @@ impl<'s, S: System> Admission<'s, S> {
     }
 
     fn admit(&mut self, accepted: Accepted<S::Socket>, core: &mut Core<S>) {
-        let Accepted { service, socket, peer, permit } = accepted;
+        let Accepted { service, socket, incoming, permit } = accepted;
+        let given = incoming.clone();
         match &mut self.services[service] {
             ServiceKind::Handlers(service) => {
-                let handler = ask(&peer, core.hub.instruments(), || service.accept(&peer));
+                let peer = incoming.peer();
+                let handler = ask(peer, core.hub.instruments(), || service.accept(given));
                 if let Some(handler) = handler {
-                    self.place(Transfer { socket, peer, handler, permit }, core);
+                    self.place(Transfer { socket, incoming, handler, permit }, core);
                 }
             }
             ServiceKind::Blocking(service) => {
-                let handler = ask(&peer, core.hub.instruments(), || service.accept(&peer));
+                let peer = incoming.peer();
+                let handler = ask(peer, core.hub.instruments(), || service.accept(given));
                 if let (Some(handler), Some(pool)) = (handler, &mut self.blocking) {
                     core.counters().opened.add(1);
-                    pool.submit(socket.into(), peer, handler, permit);
+                    pool.submit(socket.into(), incoming, handler, permit);
                     let system = &core.system;
                     pool.start_missing(core.now, |number, worker| {
                         system.start_blocking_worker(number, worker)
@@ -162,10 +164,10 @@ impl<'s, S: System> Admission<'s, S> {
         }
     }
 
-    /// Gives a connection its loop.
+    /// Assigns a connection to a loop.
     fn place(&self, transfer: Transfer<S::Socket>, core: &mut Core<S>) {
         let own = self.own_load(core);
-        // The other loops of a server that stops may have ended.
+        // After a stop the other loops may have ended.
         if let (Some(member), Phase::Serving) = (&mut core.member, core.phase) {
             if let Some(to) = member.choose(own) {
                 member.transfer(to, transfer);
@@ -175,7 +177,7 @@ impl<'s, S: System> Admission<'s, S> {
         core.open(transfer);
     }
 
-    /// Takes in all that has connected.
+    /// Admits all connections that have been established.
     fn take_last(&mut self, core: &mut Core<S>) {
         self.acceptors.begin_last(core.now);
         self.admit_all(core);
@@ -190,15 +192,15 @@ impl<'s, S: System> Admission<'s, S> {
         self.acceptors.close(core.counters());
     }
 
-    /// Takes the connections in that a blocking handler has served and whose peers go on sending.
+    /// Adopts connections of blocking handlers that have returned while the peer still sends.
     fn take_leaving(&mut self, core: &mut Core<S>) {
         let Some(pool) = &mut self.blocking else { return };
         let (have_ended, leaving) = pool.take_ended();
         if have_ended {
             self.acceptors.retry();
         }
-        for Leaving { socket, peer, kept } in leaving {
-            core.adopt(socket.into(), peer, kept);
+        for Leaving { socket, incoming, kept } in leaving {
+            core.adopt(socket.into(), incoming, kept);
         }
     }
 }
@@ -218,7 +220,7 @@ impl<S: System> Part<S> for Admission<'_, S> {
         }
     }
 
-    /// Gives the places of connections that have ended to others, of the same peers first.
+    /// Reuses the places of closed connections, first for the same peers.
     fn take_from_hub(&mut self, core: &mut Core<S>) {
         core.return_permits();
         self.admit_over_limit(core);
@@ -228,7 +230,7 @@ impl<S: System> Part<S> for Admission<'_, S> {
         }
     }
 
-    /// If there is no room for the connections of other loops, they will tell when one ends.
+    /// Without room because of other loops' connections, a wake-up is requested for their end.
     fn due_ms(&mut self, core: &mut Core<S>) -> Option<u64> {
         if let Some(closes_ms) = self.closes_ms {
             let has_room = self.has_room(core);
@@ -236,7 +238,7 @@ impl<S: System> Part<S> for Admission<'_, S> {
                 self.acceptors.next_ms(has_room).map_or(closes_ms, |ms| ms.min(closes_ms)),
             );
         }
-        // True unless something waits at a listener.
+        // Waiting for room matters only if a connection is in a queue.
         let at_most = self.acceptors.next_ms(true)?;
         if self.has_room(core) && !self.acceptors.is_paused() {
             return Some(at_most);
@@ -244,7 +246,7 @@ impl<S: System> Part<S> for Admission<'_, S> {
         if let Some(member) = &core.member {
             member.await_room();
         }
-        // Once more: one may have ended just before.
+        // Check again: a connection may have ended in between.
         let has_room = self.has_room(core);
         self.acceptors.next_ms(has_room)
     }
@@ -273,7 +275,7 @@ impl<S: System> Part<S> for Admission<'_, S> {
     fn abort(&mut self, core: &mut Core<S>) {
         self.closes_ms = None;
         self.acceptors.close(core.counters());
-        // There was no room for them.
+        // There was no room for these.
         core.counters().refused_by_limit.add(self.backlog.len() as u64);
         self.backlog.clear();
         let waiting = self.blocking.as_mut().map_or(0, BlockingPool::abort);

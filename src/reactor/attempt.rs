@@ -1,5 +1,4 @@
-//! One connection in the making: what it waits for, and which errors of the system are for a moment
-//! only.
+//! One connection attempt: its stages, and the errors of the system that are temporary.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,32 +8,33 @@ use super::source::Source;
 use crate::handler::Handler;
 use crate::net::address::Address;
 use crate::net::peer::Peer;
+use crate::net::to_destination::sealed::ConnectedSocket;
 use crate::now::Now;
 
-/// One connection in the making.
+/// One connection attempt.
 pub(super) struct Attempt<T> {
     handler: Box<dyn Handler>,
-    /// Its name for the system, while it lasts.
+    /// Its source of events.
     source: Source,
     stage: Stage<T>,
-    /// What is left to try.
+    /// The addresses left to try.
     addresses: VecDeque<Address>,
-    /// The peer of the address that is tried, or of the last one that was.
+    /// The peer of the current or last address.
     peer: Peer,
-    /// Why the last address failed.
+    /// The error of the last address.
     error: Option<io::Error>,
-    /// When to give up on what it waits for and try the next address.
+    /// The deadline of the current stage.
     until_ms: u64,
-    /// When to give up.
+    /// The deadline of the attempt.
     end_ms: u64,
 }
 
-/// What an attempt waits for.
+/// The stage of an attempt.
 enum Stage<T> {
-    /// Its addresses; or nothing any more.
+    /// Waits for addresses; or has ended.
     Lookup,
     Connecting(T),
-    /// What was lacking for `to` may be there at this time.
+    /// Lacked a resource that may be available at this time.
     Retry {
         to: Address,
         at_ms: u64,
@@ -42,7 +42,7 @@ enum Stage<T> {
     },
 }
 
-/// Whether an attempt waits for something, or has ended.
+/// The progress of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Progress {
@@ -50,23 +50,22 @@ pub(super) enum Progress {
     Ended,
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 pub(super) struct Outcome<T> {
     pub(super) handler: Box<dyn Handler>,
     pub(super) peer: Peer,
     pub(super) socket: io::Result<T>,
 }
 
-/// How long to wait until the same address is tried again: at first, and when that has doubled a
-/// few times.
+/// The first and the longest pause before the same address is tried again. It doubles each time.
 const RETRY_MS: u64 = 10;
 const RETRY_MAX_MS: u64 = 160;
 
-/// Why there was no answer in time, if no thread could ask.
-const NO_LOOKUP: &str = "no thread for the lookup of the name (ulimit -u)";
+/// The error after a timeout if no thread could be started for the lookup.
+const NO_LOOKUP: &str = "no thread for the name lookup (ulimit -u)";
 
 impl<T> Attempt<T> {
-    /// An attempt that waits for its addresses, at most until `end_ms`.
+    /// Creates an attempt that waits for its addresses, at most until `end_ms`.
     pub(super) fn new(handler: Box<dyn Handler>, source: Source, end_ms: u64) -> Attempt<T> {
         Attempt {
             handler,
@@ -80,7 +79,7 @@ impl<T> Attempt<T> {
         }
     }
 
-    /// Takes the addresses to try, and tries the first.
+    /// Sets the addresses, and tries the first.
     pub(super) fn resolve(
         &mut self,
         addresses: io::Result<VecDeque<Address>>,
@@ -94,9 +93,31 @@ impl<T> Attempt<T> {
         self.try_next(outbound, now)
     }
 
+    /// Takes a socket that is connected already: an event tells so, as for any other.
+    pub(super) fn adopt(
+        &mut self,
+        socket: ConnectedSocket,
+        outbound: &impl Outbound<Socket = T>,
+    ) -> Progress {
+        self.peer = match &socket {
+            ConnectedSocket::Tcp(stream) => stream.peer_addr().map_or(Peer::Unresolved, Peer::from),
+            ConnectedSocket::Unix(_) => Peer::Unix,
+        };
+        match outbound.adopt(socket, self.source) {
+            Ok(socket) => {
+                self.stage = Stage::Connecting(socket);
+                Progress::Waits
+            }
+            Err(error) => {
+                self.error = Some(error);
+                Progress::Ended
+            }
+        }
+    }
+
     /// Looks whether it is connected, after an event.
     pub(super) fn note<O: Outbound<Socket = T>>(&mut self, outbound: &O, now: Now) -> Progress {
-        // Else it is the event of a socket that was given up.
+        // In another stage it is an event of an abandoned socket.
         let Stage::Connecting(socket) = &self.stage else { return Progress::Waits };
         match O::is_connected(socket) {
             Ok(true) => Progress::Ended,
@@ -108,12 +129,12 @@ impl<T> Attempt<T> {
         }
     }
 
-    /// Returns true if what it waits for has had its time.
+    /// Returns true if the deadline of the current stage has passed.
     pub(super) fn is_late(&self, now: Now) -> bool {
         self.until_ms <= now.millis()
     }
 
-    /// Gives up what it waits for. It may be a lookup for which there was no thread.
+    /// Ends the current stage after its deadline. It may be a lookup that got no thread.
     pub(super) fn expire(
         &mut self,
         had_no_thread: bool,
@@ -121,7 +142,7 @@ impl<T> Attempt<T> {
         now: Now,
     ) -> Progress {
         self.error = match (&self.stage, self.error.take()) {
-            // What was lacking all the time says more.
+            // The lack of a resource explains more than a timeout.
             (Stage::Retry { .. }, Some(error)) => Some(error),
             _ if had_no_thread => Some(io::Error::new(io::ErrorKind::TimedOut, NO_LOOKUP)),
             _ => Some(io::ErrorKind::TimedOut.into()),
@@ -129,7 +150,7 @@ impl<T> Attempt<T> {
         self.try_next(outbound, now)
     }
 
-    /// Tries an address again for which something was lacking, if it is time to.
+    /// Retries the address that lacked a resource, if it is time.
     pub(super) fn retry(&mut self, outbound: &impl Outbound<Socket = T>, now: Now) -> Progress {
         if self.retry_ms().is_none_or(|retry_ms| retry_ms > now.millis()) {
             return Progress::Waits;
@@ -147,7 +168,7 @@ impl<T> Attempt<T> {
 
     /// Tries the next address, and the one after it if that fails at once.
     fn try_next(&mut self, outbound: &impl Outbound<Socket = T>, now: Now) -> Progress {
-        // Its socket is closed first.
+        // Close the socket first.
         self.stage = Stage::Lookup;
         while let Some(address) = self.addresses.pop_front() {
             if self.end_ms <= now.millis() {
@@ -167,7 +188,7 @@ impl<T> Attempt<T> {
         Progress::Ended
     }
 
-    /// Begins to connect to one address, now or after a pause if something is lacking.
+    /// Begins to connect to an address, or schedules a retry if a resource is lacking.
     fn connect(
         &mut self,
         to: Address,
@@ -196,12 +217,12 @@ impl<T> Attempt<T> {
         }
     }
 
-    /// Returns when it expires or tries again.
+    /// Returns the time of the next expiry or retry.
     pub(super) fn due_ms(&self) -> u64 {
         self.retry_ms().map_or(self.until_ms, |retry_ms| retry_ms.min(self.until_ms))
     }
 
-    /// Returns how it ended: its socket is connected, or there is none.
+    /// Returns the outcome: a connected socket or an error.
     pub(super) fn into_outcome(self) -> Outcome<T> {
         let Attempt { handler, peer, stage, error, .. } = self;
         let socket = match stage {
@@ -213,7 +234,7 @@ impl<T> Attempt<T> {
         Outcome { handler, peer, socket }
     }
 
-    /// Gives it up; its handler is told nothing.
+    /// Abandons the attempt. The handler is not notified.
     pub(super) fn into_handler(self) -> Box<dyn Handler> {
         self.handler
     }
@@ -227,10 +248,10 @@ fn peer_of(address: &Address) -> Option<Peer> {
     }
 }
 
-/// Errors of connect(2) and socket(2) that say nothing of the address: the queue of a Unix socket is
-/// full (EAGAIN, unix(7)), or there is no descriptor or memory now (EMFILE, ENFILE, ENOBUFS,
-/// ENOMEM). EADDRNOTAVAIL is none: mostly it means that the host has no such kind of address, and
-/// another address of the name must be tried at once.
+/// Returns true for errors of connect(2) and socket(2) that do not concern the address: the queue
+/// of a Unix socket is full (EAGAIN, unix(7)), or a descriptor or memory is lacking (EMFILE,
+/// ENFILE, ENOBUFS, ENOMEM). EADDRNOTAVAIL is not one of them: usually the host lacks this kind of
+/// address, and the next address must be tried at once.
 fn is_momentary(error: &io::Error) -> bool {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;

@@ -1,4 +1,4 @@
-//! Sockets of every kind, with their options set and bound. Does not know what they are for.
+//! Binds sockets of every kind, with their options. Must not know their use.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -10,81 +10,85 @@ use std::path::Path;
 use socket2::{Domain, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
 
 use super::socket_file::SocketFile;
-use crate::net::listen::Listen;
+use crate::net::listen::SocketOptions;
 
-/// A socket of type `ty`, bound to `address` with the options of `listen`.
-pub(super) fn bind_inet(listen: &Listen, address: SocketAddr, ty: Type) -> io::Result<RawSocket> {
+/// A socket of type `ty`, bound to `address` with these options.
+pub(super) fn bind_inet(
+    options: &SocketOptions,
+    address: SocketAddr,
+    ty: Type,
+) -> io::Result<RawSocket> {
     let socket = RawSocket::new(Domain::for_address(address), ty, None)?;
     let is_stream = ty == Type::STREAM;
     // A restarted server gets its port back though old connections are in TIME_WAIT. On a socket
     // of datagrams the same option lets somebody else take the port over.
-    if listen.reuse_address.unwrap_or(is_stream) {
+    if options.reuse_address.unwrap_or(is_stream) {
         socket.set_reuse_address(true)?;
     }
-    if listen.reuse_port {
+    if options.reuse_port {
         named("reuse_port", reuse_port(&socket))?;
     }
     if address.is_ipv6() {
         // `[::]` and `0.0.0.0` are then two addresses, on every system.
-        named("dual_stack", socket.set_only_v6(!listen.dual_stack))?;
+        named("dual_stack", socket.set_only_v6(!options.dual_stack))?;
     }
     #[cfg(target_os = "linux")]
-    if let Some(device) = &listen.device {
+    if let Some(device) = &options.device {
         named("device", socket.bind_device(Some(device.as_bytes())))?;
     }
     if is_stream {
         // Accepted sockets inherit it (Linux): no setsockopt for each of them.
-        socket.set_tcp_nodelay(listen.no_delay.unwrap_or(true))?;
+        socket.set_tcp_nodelay(options.no_delay.unwrap_or(true))?;
     }
-    if let Some(idle) = listen.keep_alive {
+    if let Some(idle) = options.keep_alive {
         named("keep_alive", socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)))?;
     }
-    set_buffers(&socket, listen)?;
+    set_buffers(&socket, options)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket)
 }
 
-/// The same in the file system. The file of a server that died makes room.
+/// Binds a Unix socket. Replaces the file of a dead server.
 pub(super) fn bind_unix(
-    listen: &Listen,
+    options: &SocketOptions,
     path: &Path,
     ty: Type,
 ) -> io::Result<(RawSocket, SocketFile)> {
     SocketFile::remove_stale(path)?;
     let socket = RawSocket::new(Domain::UNIX, ty, None)?;
-    set_buffers(&socket, listen)?;
+    set_buffers(&socket, options)?;
     socket.set_nonblocking(true)?;
-    if let Some(mode) = listen.mode {
+    if let Some(mode) = options.mode {
         narrow(&socket, mode);
     }
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile::of(path);
-    if let Some(mode) = listen.mode {
+    if let Some(mode) = options.mode {
         // What the umask took away. Nobody can connect before `listen`.
         named("mode", std::fs::set_permissions(path, Permissions::from_mode(mode)))?;
     }
     Ok((socket, file))
 }
 
-/// Linux makes the file with the mode of the socket, less the umask (`unix_bind` in
-/// net/unix/af_unix.c): a socket of datagrams is open for all from `bind` on. Elsewhere the
-/// system refuses, and there is nothing better.
+/// Linux creates the file with the mode of the socket, less the umask (`unix_bind` in
+/// net/unix/af_unix.c). A datagram socket is usable from `bind` on, so the mode must be set before.
+/// Other systems refuse that, and offer no alternative.
 fn narrow(socket: &RawSocket, mode: u32) {
     let refused = socket
         .try_clone()
         .map(OwnedFd::from)
         .and_then(|socket| File::from(socket).set_permissions(Permissions::from_mode(mode)));
     if let Err(error) = refused {
-        log::debug!("a socket has no mode before it is bound: {error}");
+        log::debug!("cannot set the mode of a socket before bind: {error}");
     }
 }
 
-fn set_buffers(socket: &RawSocket, listen: &Listen) -> io::Result<()> {
-    if let Some(bytes) = listen.recv_buffer {
+fn set_buffers(socket: &RawSocket, options: &SocketOptions) -> io::Result<()> {
+    if let Some(bytes) = options.recv_buffer {
         named("recv_buffer", socket.set_recv_buffer_size(bytes))?;
     }
-    if let Some(bytes) = listen.send_buffer {
+    if let Some(bytes) = options.send_buffer {
         named("send_buffer", socket.set_send_buffer_size(bytes))?;
     }
     Ok(())
@@ -100,7 +104,7 @@ fn reuse_port(_: &RawSocket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Says which option the system did not like.
+/// Adds the name of the option to an error.
 fn named<T>(option: &str, result: io::Result<T>) -> io::Result<T> {
     result.map_err(|error| io::Error::new(error.kind(), format!("{option}: {error}")))
 }

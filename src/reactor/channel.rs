@@ -1,5 +1,5 @@
-//! A pair of Unix sockets between a supervisor and a worker process: orders one way, and for each
-//! side the end of the other one.
+//! A pair of Unix sockets between a supervisor and a worker process. It carries stop requests one
+//! way, and shows each side the end of the other.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -9,16 +9,16 @@ use mio::{Interest, Registry, Token};
 
 use super::handle::StopRequest;
 
-/// One end of it.
+/// One end of a channel.
 pub(crate) struct Channel {
     stream: UnixStream,
 }
 
-/// What came from the other end since the last look.
+/// The state of the other end since the last call.
 pub(crate) struct Heard {
-    /// The strongest order.
+    /// The highest stop request.
     pub(crate) request: StopRequest,
-    /// The other end is closed: its process has ended, however it did.
+    /// The other end is closed: its process has ended.
     pub(crate) ended: bool,
 }
 
@@ -32,11 +32,11 @@ impl Channel {
         registry.register(&mut self.stream, token, Interest::READABLE)
     }
 
-    /// Gives the other end an order. An order is a byte, and there are two: the channel is never
-    /// full.
+    /// Sends a stop request to the other end. A request is a byte, and there are two of them: the
+    /// channel is never full.
     pub(crate) fn notify(&mut self, order: StopRequest) {
         if let Err(error) = self.stream.write_all(&[order as u8]) {
-            log::debug!("a worker process has ended before it was told to: {error}");
+            log::debug!("a worker process ended before its stop request: {error}");
         }
     }
 
@@ -54,7 +54,7 @@ impl Channel {
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => continue,
                     io::ErrorKind::WouldBlock => {}
-                    // ECONNRESET: it went without having read its orders (unix(7)).
+                    // ECONNRESET: it ended with unread requests (unix(7)).
                     _ => heard.ended = true,
                 },
             }

@@ -1,26 +1,26 @@
-//! What other threads ask of a loop through its handle: a bounded number of commands a turn.
+//! Commands of other threads, sent through the handle: a bounded number per turn.
 
 use super::core::Core;
 use super::part::Part;
 use super::system::System;
 use crate::mailbox::Taken;
 
-/// Commands of other threads taken in one turn.
+/// The most commands taken in one turn.
 pub(super) const COMMANDS: usize = 256;
 
-/// The commands that a turn has left.
+/// The commands left after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
     None,
-    /// Too many for one turn.
+    /// More than one turn takes.
     Some,
-    /// The first one has to wait, and so all.
+    /// The first one must wait, and therefore all.
     Stalled,
 }
 
 pub(super) struct Commands {
     left: Left,
-    /// How many are taken in one turn.
+    /// The most commands taken in one turn.
     budget: usize,
 }
 
@@ -29,7 +29,7 @@ impl Commands {
         Commands { left: Left::None, budget }
     }
 
-    /// Returns true if a turn of the hub may let commands go on, which nothing tells.
+    /// Returns true if a turn of the hub may unblock commands, which causes no event.
     pub(super) fn are_stalled(&self) -> bool {
         self.left == Left::Stalled
     }
@@ -42,7 +42,7 @@ impl<S: System> Part<S> for Commands {
         self.left = match (has_more, messages.is_empty()) {
             (false, _) => Left::None,
             (true, false) => Left::Some,
-            // A command that must wait for another loop goes on when that one has sent word.
+            // A command that waits for another loop resumes when that loop has acknowledged.
             (true, true) => Left::Stalled,
         };
         for command in messages {
@@ -60,7 +60,7 @@ impl<S: System> Part<S> for Commands {
         may_go_on.then_some(0)
     }
 
-    /// Commands that come now are refused when the loop has ended.
+    /// Commands that arrive after the end of the loop are refused.
     fn is_over(&self, _: &Core<S>) -> bool {
         true
     }

@@ -1,5 +1,5 @@
-//! The connections in the making of a loop: names are looked up, addresses tried one after the
-//! other, each with its share of the time.
+//! The connection attempts of a loop: names are looked up, and addresses are tried one after
+//! another, each for its share of the time.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,20 +15,22 @@ use super::part::Part;
 use super::resolve::Resolver;
 use super::source::Source;
 use super::system::System;
-use crate::handler::context::Dial;
+use crate::handler::effect::Dial;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
+use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
+use crate::net::to_destination::sealed::Target;
 use crate::now::Now;
 use crate::{now, panics};
 
-/// All attempts, over sockets of type `T`.
+/// The attempts of a loop, over sockets of type `T`.
 pub(super) struct Connector<T> {
-    /// Each with its serial number, which tells it from others that had its key: a lookup may end
-    /// long after it was given up.
+    /// Each with a serial number, because a key may be reused before the answer of an abandoned
+    /// lookup arrives.
     attempts: Slab<(u64, Attempt<T>)>,
-    /// Attempts begun so far.
+    /// The number of attempts begun.
     count: u64,
     resolver: Resolver,
     timeout: Option<Duration>,
@@ -46,7 +48,7 @@ impl<T> Connector<T> {
         }
     }
 
-    /// Begins to connect.
+    /// Begins an attempt.
     fn dial(&mut self, dial: Dial, outbound: &impl Outbound<Socket = T>, now: Now) {
         let end_ms = match self.timeout {
             Some(timeout) => now.millis().saturating_add(now::millis(timeout)),
@@ -57,25 +59,30 @@ impl<T> Connector<T> {
         let key = entry.key();
         entry.insert((self.count, Attempt::new(dial.handler, Source::Dial(key), end_ms)));
         match dial.to {
-            Destination::Address(address) => {
+            Target::Destination(Destination::Address(address)) => {
                 let addresses = VecDeque::from([address]);
                 self.advance(key, |attempt| attempt.resolve(Ok(addresses), outbound, now));
             }
-            Destination::Host { name, port } => {
+            Target::Destination(Destination::Host { name, port }) => {
                 let question = Question { ticket: (key, self.count), name, port };
                 self.resolver.ask(question, outbound, now);
+            }
+            Target::Socket(socket) => self.advance(key, |attempt| attempt.adopt(socket, outbound)),
+            Target::Invalid(error) => {
+                let error = io::Error::new(io::ErrorKind::InvalidInput, error);
+                self.advance(key, |attempt| attempt.resolve(Err(error), outbound, now));
             }
         }
     }
 
-    /// Refuses to: there is no room for another connection.
+    /// Fails a request: there is no room for another connection.
     fn refuse(&mut self, dial: Dial) {
         let what = "no room for another connection (Limits::connections)";
         let (handler, peer) = (dial.handler, Peer::Unresolved);
         self.outcomes.push(Outcome { handler, peer, socket: Err(io::Error::other(what)) });
     }
 
-    /// Lets an attempt go on, and takes it out when it has ended.
+    /// Advances an attempt, and removes it if it has ended.
     fn advance(&mut self, key: usize, step: impl FnOnce(&mut Attempt<T>) -> Progress) {
         let Some((_, attempt)) = self.attempts.get_mut(key) else { return };
         if step(attempt) == Progress::Ended {
@@ -89,8 +96,8 @@ impl<T> Connector<T> {
         self.advance(key, |attempt| attempt.note(&core.system, core.now));
     }
 
-    /// Takes the answers of the resolver, tries again what was lacking something, and gives up what
-    /// has had its time unless nothing `may_expire`.
+    /// Takes the answers of the resolver, retries attempts that lacked a resource, and expires late
+    /// ones if `may_expire` is true.
     fn step(&mut self, may_expire: bool, outbound: &impl Outbound<Socket = T>, now: Now) {
         self.take_answers(outbound, now);
         if may_expire {
@@ -125,7 +132,7 @@ impl<T> Connector<T> {
         attempts.map(|(key, _)| key).collect()
     }
 
-    /// Returns when something expires or is tried again.
+    /// Returns the time of the next expiry or retry.
     fn next_ms(&self) -> Option<u64> {
         if !self.outcomes.is_empty() {
             return Some(0);
@@ -140,12 +147,12 @@ impl<S: System> Part<S> for Connector<S::Socket> {
         self.step(!core.has_unseen_events, &core.system, core.now);
     }
 
-    /// Hands over what has come of attempts, behind the calls that workers have made before, and
-    /// begins to make the connections that handlers want.
+    /// Hands over the outcomes, after earlier calls made by workers, and begins the connections
+    /// requested by handlers.
     fn take_from_hub(&mut self, core: &mut Core<S>) {
         hand_over(std::mem::take(&mut self.outcomes), core);
-        for dial in core.hub.take_dials() {
-            // Only an event tells that one is made, so none of these has left the attempts.
+        for dial in std::mem::take(core.hub.dials_mut()) {
+            // Only an event ends a successful attempt, so all of these still count as attempts.
             let load = core.len() + self.attempts.len() + core.others_load();
             match load < core.limits.connections {
                 true => self.dial(dial, &core.system, core.now),
@@ -158,8 +165,8 @@ impl<S: System> Part<S> for Connector<S::Socket> {
         self.next_ms()
     }
 
-    /// Attempts, and outcomes that were not handed over: a handler that tries again whenever it
-    /// cannot connect is cut off with the rest when the server has to end.
+    /// Counts attempts and pending outcomes: a handler that retries whenever a connection fails is
+    /// cut with the rest when the drain ends.
     fn len(&self) -> usize {
         self.attempts.len() + self.outcomes.len()
     }
@@ -179,11 +186,10 @@ impl<S: System> Part<S> for Connector<S::Socket> {
     }
 }
 
-/// Hands over the connections that have been made, and tells the handlers of those that cannot
-/// be.
+/// Opens the established connections, and notifies the handlers of the failed ones.
 fn hand_over<S: System>(outcomes: Vec<Outcome<S::Socket>>, core: &mut Core<S>) {
     for Outcome { handler, peer, socket } in outcomes {
-        // The socket was watched as an attempt.
+        // The socket is registered as an attempt.
         let renamed = socket.and_then(|mut socket| {
             core.system.rename(&mut socket, Source::Connection(core.hub.next_id()))?;
             Ok(socket)
@@ -191,10 +197,14 @@ fn hand_over<S: System>(outcomes: Vec<Outcome<S::Socket>>, core: &mut Core<S>) {
         match renamed {
             Ok(socket) => {
                 core.counters().connected.add(1);
-                core.hub.open(socket, peer, handler);
+                let incoming = match S::local_address(&socket) {
+                    Some(local) => Incoming::new(peer, local),
+                    None => peer.into(),
+                };
+                core.hub.open(socket, incoming, handler);
             }
             Err(error) => {
-                log::debug!("{peer}: cannot be connected to: {error}");
+                log::debug!("{peer}: cannot connect: {error}");
                 core.hub.unreachable(handler, &peer, error);
             }
         }

@@ -1,5 +1,5 @@
-//! The core of a loop: the system, the hub, the time, and how far the server is. All parts of the
-//! loop work on it; it knows none of them.
+//! The core of a loop: the system, the hub, the clock, and the phase of the server. All parts of
+//! the loop use it. Must not know the parts.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,15 +13,15 @@ use crate::hub::Hub;
 use crate::id::Id;
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::now::Now;
 use crate::panics;
 
-/// How far a server is.
+/// The phase of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Serving,
-    /// No listener is open; connections end one by one, the rest at this time.
+    /// No listener is open. Connections end one by one; the rest is cut at this time.
     Draining {
         until_ms: u64,
     },
@@ -29,7 +29,7 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    /// Returns when connections are not waited for any more.
+    /// Returns the time at which the remaining connections are cut.
     pub(super) fn until_ms(self) -> Option<u64> {
         match self {
             Phase::Serving => None,
@@ -45,15 +45,15 @@ pub(super) struct Core<S: System> {
     pub(super) now: Now,
     pub(super) limits: Limits,
     pub(super) phase: Phase,
-    /// Events may wait that have not been noted: nothing times out in this turn.
+    /// Set if events may be pending in the poller: no deadline expires in this turn.
     pub(super) has_unseen_events: bool,
-    /// Connections have ended in this turn of the hub.
+    /// Set if connections ended in this turn of the hub.
     pub(super) have_ended: bool,
-    /// In [`Mode::Reactors`](crate::Mode::Reactors): its place among the others.
+    /// The place in the group of reactors, in [`Mode::Reactors`](crate::Mode::Reactors).
     pub(super) member: Option<Member<S::Socket>>,
-    /// The connections that parts of the loop have, other than the part at work.
+    /// The number of connections held by parts of the loop, without the running part.
     pub(super) in_parts: usize,
-    /// Of the connections in the hub, if those of each peer are limited.
+    /// The permits of the connections in the hub, if connections per peer are limited.
     permits: HashMap<Id, PeerPermit>,
 }
 
@@ -83,7 +83,7 @@ impl<S: System> Core<S> {
         self.hub.instruments().0
     }
 
-    /// Returns true if the hub's turn has left something for a part.
+    /// Returns true if the hub's turn has left work for a part.
     #[inline]
     pub(super) fn has_left_something(&mut self) -> bool {
         self.have_ended
@@ -92,7 +92,7 @@ impl<S: System> Core<S> {
             || self.member.is_some() && self.hub.outboxes().next().is_some()
     }
 
-    /// Returns the number of connections of this loop, except those of the part at work.
+    /// Returns the number of connections of this loop, without those of the running part.
     pub(super) fn len(&self) -> usize {
         self.hub.len() + self.hub.dials() + self.in_parts
     }
@@ -102,17 +102,17 @@ impl<S: System> Core<S> {
         self.member.as_ref().map_or(0, Member::others_load)
     }
 
-    /// Takes in a connection that was accepted, here or by another loop for this one.
+    /// Opens a connection accepted here or by another loop for this one.
     pub(super) fn open(&mut self, transfer: Transfer<S::Socket>) {
-        let Transfer { mut socket, peer, handler, permit } = transfer;
+        let Transfer { mut socket, incoming, handler, permit } = transfer;
         match self.watch(&mut socket) {
             Ok(()) => {
-                let id = self.hub.open(socket, peer, handler);
+                let id = self.hub.open(socket, incoming, handler);
                 self.permits.extend(permit.map(|permit| (id, permit)));
             }
-            // The poller has no room for this one (ENOSPC, ENOMEM); the others stay.
+            // The poller has no room for this socket (ENOSPC, ENOMEM); the others are not affected.
             Err(error) => {
-                log::warn!("{peer}: cannot be watched: {error}");
+                log::warn!("{}: cannot watch the socket: {error}", incoming.peer());
                 self.counters().refused_by_system.add(1);
                 panics::drop_quietly(handler);
             }
@@ -120,50 +120,55 @@ impl<S: System> Core<S> {
     }
 
     /// Takes in a connection that was served elsewhere and must linger.
-    pub(super) fn adopt(&mut self, mut socket: S::Socket, peer: Peer, permit: Option<PeerPermit>) {
+    pub(super) fn adopt(
+        &mut self,
+        mut socket: S::Socket,
+        incoming: Incoming,
+        permit: Option<PeerPermit>,
+    ) {
         match self.watch(&mut socket) {
             Ok(()) => {
-                let id = self.hub.adopt_lingering(socket, peer);
+                let id = self.hub.adopt_lingering(socket, incoming);
                 self.permits.extend(permit.map(|permit| (id, permit)));
             }
-            Err(error) => log::debug!("{peer}: cannot be watched: {error}"),
+            Err(error) => log::debug!("{}: cannot watch the socket: {error}", incoming.peer()),
         }
     }
 
-    /// Has the poller watch a socket as that of the next connection.
+    /// Registers a socket under the id of the next connection.
     fn watch(&self, socket: &mut S::Socket) -> io::Result<()> {
         self.system.register(socket, Source::Connection(self.hub.next_id()))
     }
 
-    /// Gives back the permits of the connections that have left the hub.
+    /// Releases the permits of connections that have left the hub.
     pub(super) fn return_permits(&mut self) {
         if self.limits.connections_per_peer.is_some() {
             for (id, socket) in self.hub.take_departed() {
                 self.permits.remove(&id);
-                // In this order: the peer may come again as soon as it sees the end.
+                // The permit goes first: the peer may reconnect as soon as it sees the end.
                 drop(socket);
             }
         }
     }
 
-    #[cfg(debug_assertions)]
+    #[cfg(all(debug_assertions, feature = "testkit"))]
     pub(super) fn check_rest(&self) {
         let (permits, connections) = (self.permits.len(), self.hub.len());
         assert!(permits <= connections, "{permits} permits for {connections} connections");
     }
 
-    /// Ends the connections of the hub. The parts have handed back all handlers that can be had.
+    /// Ends the connections of the hub. The parts have already returned all available handlers.
     pub(super) fn abort(&mut self) {
         self.hub.abort();
         let mut told = Vec::new();
-        // A handler that is here is told the end here: no worker is waited for any more.
+        // A handler that is here runs `on_close` in this thread: no worker is awaited any more.
         for mut task in self.hub.take_tasks() {
             if matches!(task, Task::Job(_)) {
                 task.run();
             }
             match task {
                 Task::Job(job) => told.push(job),
-                // It may block, and nothing is left to hear of its result.
+                // It may block, and its result has no receiver.
                 Task::Offloaded(offloaded) => panics::drop_quietly(offloaded),
             }
         }

@@ -1,9 +1,9 @@
 //! The datagram sockets of the poller.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV6};
-use std::os::unix::net::SocketAddr as UnixAddr;
-use std::path::PathBuf;
+use std::net::{self, SocketAddr, SocketAddrV6};
+use std::os::unix::net::{self as unix, SocketAddr as UnixAddr};
+use std::path::{Path, PathBuf};
 
 use mio::event::Source;
 use mio::net::{UdpSocket, UnixDatagram};
@@ -14,32 +14,47 @@ use super::bind::{bind_inet, bind_unix};
 use super::socket_file::SocketFile;
 use super::system::DatagramTransport;
 use crate::net::address::Address;
-use crate::net::listen::Listen;
+use crate::net::listen::SocketOptions;
 use crate::net::peer::Peer;
 
-/// A bound socket that peers may send datagrams to. The file of a Unix socket goes with it.
+/// A bound datagram socket. The file of a Unix socket is removed with it.
 pub(crate) enum DatagramSocket {
-    /// With its address and the port that the system chose.
+    /// With its address, including the port chosen by the system.
     Udp(UdpSocket, SocketAddr),
     Unix(UnixDatagram, SocketFile),
 }
 
 impl DatagramSocket {
     /// Binds: from here on the kernel takes datagrams.
-    pub(crate) fn open(listen: &Listen) -> io::Result<DatagramSocket> {
-        match &listen.address {
+    pub(crate) fn open(address: &Address, options: &SocketOptions) -> io::Result<DatagramSocket> {
+        match address {
             Address::UnixGram(path) => {
-                let (socket, file) = bind_unix(listen, path, Type::DGRAM)?;
+                let (socket, file) = bind_unix(options, path, Type::DGRAM)?;
                 Ok(DatagramSocket::Unix(UnixDatagram::from_std(socket.into()), file))
             }
             Address::Udp(address) => {
-                let socket = bind_inet(listen, *address, Type::DGRAM)?;
+                let socket = bind_inet(options, *address, Type::DGRAM)?;
                 let socket = UdpSocket::from_std(socket.into());
                 let address = socket.local_addr()?;
                 Ok(DatagramSocket::Udp(socket, address))
             }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "no address of datagrams")),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "an address of connections")),
         }
+    }
+
+    /// Takes a socket of the program.
+    pub(crate) fn of_udp(socket: net::UdpSocket) -> io::Result<DatagramSocket> {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok(DatagramSocket::Udp(UdpSocket::from_std(socket), address))
+    }
+
+    /// The same in the file system. The file is the program's.
+    pub(crate) fn of_unix(socket: unix::UnixDatagram) -> io::Result<DatagramSocket> {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        let file = SocketFile::of_another(address.as_pathname().unwrap_or(Path::new("")));
+        Ok(DatagramSocket::Unix(UnixDatagram::from_std(socket), file))
     }
 
     /// Registers both directions, once and for ever, as for connections.
@@ -74,7 +89,7 @@ impl DatagramTransport for DatagramSocket {
     fn send_to(&self, to: &Peer, bytes: &[u8]) -> io::Result<()> {
         let sent = match (self, to) {
             (DatagramSocket::Udp(socket, address), Peer::V4(to)) => match address.is_ipv6() {
-                // The only form in which an IPv6 socket of both families takes it.
+                // An IPv6 socket of both families accepts IPv4 addresses only in this form.
                 true => {
                     let to = SocketAddrV6::new(to.ip().to_ipv6_mapped(), to.port(), 0, 0);
                     socket.send_to(bytes, to.into())
@@ -88,7 +103,7 @@ impl DatagramTransport for DatagramSocket {
                 let to = SockAddr::unix(path.as_path())?;
                 socket.try_io(|| SockRef::from(socket).send_to(bytes, &to))
             }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "a peer of another family")),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "wrong address family")),
         };
         sent.map(|_| ())
     }
@@ -101,7 +116,7 @@ fn unix_peer(address: &UnixAddr) -> Peer {
     }
 }
 
-/// A name in Linux' abstract namespace, in the form that `SockAddr::unix` takes.
+/// Returns a name in Linux' abstract namespace in the form that `SockAddr::unix` takes.
 #[cfg(target_os = "linux")]
 fn abstract_name(address: &UnixAddr) -> Option<PathBuf> {
     use std::ffi::OsString;

@@ -1,16 +1,16 @@
-//! How many descriptors the process has and may have, as far as the system tells: Linux does, in
+//! The number and the limit of the process's file descriptors, where available: on Linux, from
 //! files (proc(5)).
 
 use std::fs;
 
 use crate::accept::Descriptors;
 
-/// `None` if the system does not tell, or there is no limit.
+/// Returns `None` if the system does not provide it, or there is no limit.
 pub(super) fn descriptors() -> Option<Descriptors> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     let soft = line.split_whitespace().next()?;
-    // The one that looks is in its own way.
+    // Without the descriptor of this directory.
     let open = fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1);
     Some(Descriptors { limit: soft.parse().ok()?, open })
 }

@@ -1,5 +1,5 @@
-//! One loop: waits, notes what is ready, has its parts and the hub do their work, and ends. Must
-//! not know any protocol or what handlers do, nor which system it runs on.
+//! The event loop: polls, marks events, runs its parts and the hub, and ends. Must not know any
+//! protocol, the work of handlers, or the system.
 
 use std::io;
 use std::time::Duration;
@@ -18,25 +18,24 @@ use super::workers::Workers;
 use crate::hub::Readiness;
 use crate::now::{self, NANOS_PER_MS};
 
-/// A loop that was this much late to what was due may have been stopped: it looks at the events
-/// once more before anything times out.
+/// A loop that is this late may have been suspended: it polls again before any deadline expires.
 const LATE_NANOS: u64 = 20 * NANOS_PER_MS;
 
-/// Sources of events that are no connections, at most: listeners, threads, signals.
+/// The most sources of events other than connections: listeners, threads, signals.
 const OTHER_SOURCES: usize = 64;
 
 pub(crate) struct Reactor<'s, S: System> {
     pub(super) core: Core<S>,
     pub(super) parts: Parts<'s, S>,
-    /// When the first part is due; 0 if one has news.
+    /// The earliest deadline of a part; 0 if a part has events.
     pub(super) parts_due_ms: u64,
-    /// It serves newcomers, so it does not end until it is told to.
+    /// Set while the loop may get new connections or datagrams: it does not end before a stop.
     pub(super) is_serving: bool,
-    /// Events taken in one turn.
+    /// The number of events taken in one turn.
     pub(super) batch: usize,
-    /// Turns in a row that have seen only some of the events.
+    /// The number of turns in a row that have seen only some of the events.
     pub(super) partial_turns: usize,
-    /// The longest time by which a turn came late to what was due, in nanoseconds.
+    /// The longest delay of a turn after its deadline, in nanoseconds.
     pub(super) longest_lag: u64,
 }
 
@@ -51,46 +50,45 @@ pub(super) struct Parts<'s, S: System> {
 }
 
 impl<S: System> Parts<'_, S> {
-    /// All of them, in the order of their turns. A new part joins here and nowhere else.
+    /// All parts, in the order of their turns. This is the only list of them.
     fn all(&mut self) -> [&mut dyn Part<S>; 6] {
         [
-            // First: a connection that fails makes room for one that waits.
+            // First: a failed connection makes room for one that waits.
             &mut self.connector,
             &mut self.admission,
             &mut self.datagrams,
             &mut self.workers,
             &mut self.commands,
-            // Last: what the turns before it left for other loops goes with it, and so does the
-            // decision to end.
+            // Last: it sends the messages left by the parts before it, and decides on the end.
             &mut self.shard_mail,
         ]
     }
 }
 
 impl<S: System> Reactor<'_, S> {
-    /// Runs until it is told to stop and the last connection has ended.
+    /// Runs until the server is stopped and the last connection has ended.
     ///
     /// # Errors
     ///
-    /// The poller failed; nothing a peer does can bring that about.
+    /// If the poller fails; a peer cannot cause that.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = S::events(self.batch);
-        // Before the first wait, too: nothing may ever happen to a server without listeners.
+        // Check before the first wait, too: without listeners an event may never come.
         while !self.is_over() {
             self.turn(&mut events)?;
         }
         Ok(())
     }
 
-    /// Makes one turn.
+    /// Runs one turn.
     ///
     /// # Errors
     ///
     /// As for [`run`](Reactor::run).
     pub(crate) fn turn(&mut self, events: &mut S::Events) -> io::Result<()> {
         self.wait(events)?;
-        // The bell does not wait for the event that it brings: what another loop has sent before a
-        // client knew of it comes before what that client says here.
+        // The bell is checked before its event arrives: a message that another loop sent before a
+        // client learned of it is processed before the reply of that client.
         let parts_have_news = self.parts_due_ms <= self.core.now.millis()
             || self.core.system.handle().bell().is_rung();
         if parts_have_news {
@@ -108,8 +106,8 @@ impl<S: System> Reactor<'_, S> {
         Ok(())
     }
 
-    /// Returns when it wants a turn without an event, in milliseconds; a time that has passed if
-    /// it has something left to do.
+    /// Returns the time at which a turn is due without an event, in milliseconds. The time is in
+    /// the past if work is left.
     pub(crate) fn due_ms(&mut self) -> Option<u64> {
         let parts = Some(self.parts_due_ms).filter(|due_ms| *due_ms < u64::MAX);
         let parts_and_hub = match (parts, self.core.hub.next_ms()) {
@@ -117,7 +115,7 @@ impl<S: System> Reactor<'_, S> {
             (a, b) => a.or(b),
         };
         match self.core.phase.until_ms() {
-            // Without connections the drain deadline is moot: nothing is to be cut off.
+            // Without connections the drain deadline is moot.
             Some(until_ms) if self.core.len() > 0 => {
                 Some(parts_and_hub.map_or(until_ms, |due_ms| due_ms.min(until_ms)))
             }
@@ -125,7 +123,7 @@ impl<S: System> Reactor<'_, S> {
         }
     }
 
-    /// Waits for events and notes them.
+    /// Waits for events and marks them.
     fn wait(&mut self, events: &mut S::Events) -> io::Result<()> {
         let due = self.due_ms().map(|due_ms| due_ms.saturating_mul(NANOS_PER_MS));
         let before = self.core.now.nanos();
@@ -144,7 +142,7 @@ impl<S: System> Reactor<'_, S> {
             self.note(source, readiness);
             count += 1;
         }
-        // At the earliest it could have been done when the last turn began.
+        // The work cannot have been due before the last turn began.
         let lag = due.map_or(0, |due| now.saturating_sub(due.max(before)));
         if lag > self.longest_lag {
             self.longest_lag = lag;
@@ -174,9 +172,8 @@ impl<S: System> Reactor<'_, S> {
         self.parts_due_ms = 0;
     }
 
-    /// Events that have not been seen yet come before anything times out. That they are endless
-    /// does not put the deadlines off for ever: as many turns as it takes to see an event of each
-    /// connection are enough.
+    /// Puts off deadlines until pending events have been seen. An endless stream of events does not
+    /// put them off forever: the number of turns that show an event of every connection is enough.
     #[cold]
     fn postpone_expiry(&mut self, is_blind: bool, is_late: bool) {
         let enough = match (is_blind, is_late) {
@@ -195,9 +192,9 @@ impl<S: System> Reactor<'_, S> {
     }
 
     fn turn_parts(&mut self) {
-        // Before the look: what another thread does after it brings another event.
+        // Before the requests are read: a later one rings again.
         self.core.system.handle().bell().answer();
-        // Before the mail: a loop that is told to stop has got all connections that are for it.
+        // Before the mail: a stop request comes after all connections for this loop.
         let request = self.core.system.handle().stop_request();
         self.each_part(|part, core| part.turn(core));
         match (request, self.core.phase) {
@@ -222,7 +219,7 @@ impl<S: System> Reactor<'_, S> {
         due_ms
     }
 
-    /// Stops in good order: takes in what has come already, and asks all connections to end.
+    /// Stops gracefully: admits everything that has arrived, and stops all connections.
     fn stop(&mut self) {
         self.each_part(|part, core| part.stop(core));
         self.pass_on(StopRequest::Drain);
@@ -234,7 +231,7 @@ impl<S: System> Reactor<'_, S> {
         self.is_serving = false;
     }
 
-    /// Stops without waiting for anything.
+    /// Stops without waiting.
     fn stop_now(&mut self) {
         self.abort();
         self.pass_on(StopRequest::Abort);
@@ -254,12 +251,13 @@ impl<S: System> Reactor<'_, S> {
     }
 
     /// Returns the number of connections of this loop.
+    #[cfg(feature = "testkit")]
     pub(crate) fn len(&self) -> usize {
         self.core.len()
     }
 
-    /// Checks that nothing has been forgotten now that nothing is left to do.
-    #[cfg(debug_assertions)]
+    /// Checks that no connection has been forgotten when no work is left.
+    #[cfg(all(debug_assertions, feature = "testkit"))]
     pub(crate) fn check_rest(
         &self,
         is_readable: impl Fn(&S::Socket) -> bool,
@@ -269,7 +267,7 @@ impl<S: System> Reactor<'_, S> {
         self.core.hub.check_rest(is_readable, is_writable);
     }
 
-    /// Returns true if it has ended: it was told to, and its last connection has ended or was cut.
+    /// Returns true if the loop was stopped, and its last connection has ended or was cut.
     pub(crate) fn is_over(&mut self) -> bool {
         if self.is_serving {
             return false;
@@ -280,17 +278,17 @@ impl<S: System> Reactor<'_, S> {
             let cut = self.core.len();
             self.abort();
             log::warn!("stopped: {cut} connections did not end in time");
-            // A handler may still be with a worker that blocks: it is not waited for.
+            // A worker that blocks may still hold a handler: it is not awaited.
             return true;
         }
-        // A message to a connection that has ended: its author is to hear of that.
+        // A message to a closed connection may be pending: its sender must be notified.
         let has_mail = self.core.hub.has_mail();
         let Reactor { core, parts, .. } = self;
         core.len() == 0 && !has_mail && parts.all().iter().all(|part| part.is_over(core))
     }
 }
 
-/// Has a part do something that may change how many connections it has.
+/// Calls a part in a way that may change the number of its connections.
 fn at_work<S, P>(part: &mut P, core: &mut Core<S>, call: impl FnOnce(&mut P, &mut Core<S>))
 where
     S: System,
@@ -301,8 +299,8 @@ where
     core.in_parts += part.len();
 }
 
-/// Returns in how many turns each connection has had its event seen, and the other sources too, if
-/// a turn sees `batch` of them. The poller gives the ones that wait longest first.
+/// Returns the number of turns after which an event of every connection and of every other source
+/// has been seen, at `batch` events per turn. The poller returns the oldest events first.
 fn turns_to_see_all(connections: usize, batch: usize) -> usize {
     (connections + OTHER_SOURCES) / batch + 2
 }

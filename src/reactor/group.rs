@@ -1,8 +1,9 @@
-//! The reactors of one server: what they hand each other, and how full each is. Knows no poller.
+//! The reactors of one server: their messages to each other, and their load. Must not know the
+//! poller.
 //!
-//! The first reactor accepts, and gives each newcomer to the one that has fewest connections. Each
-//! has a mailbox, whose lock is taken once a turn by each of the others that has something for it,
-//! and by its owner when there is something in it.
+//! The first reactor accepts, and assigns each new connection to the one with the fewest. Each has
+//! a mailbox. Its lock is taken once per turn by every other reactor with messages for it, and by
+//! its owner when it is not empty.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,53 +15,53 @@ use crate::handler::Handler;
 use crate::hub::ShardMessage;
 use crate::id::Shard;
 use crate::mailbox::{Mailbox, Refused};
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::panics;
 
-/// An accepted connection with its handler, on its way to the reactor that serves it.
+/// An accepted connection with its handler, in transit to its reactor.
 pub(super) struct Transfer<T> {
     pub(super) socket: T,
-    pub(super) peer: Peer,
+    pub(super) incoming: Incoming,
     pub(super) handler: Box<dyn Handler>,
     pub(super) permit: Option<PeerPermit>,
 }
 
-/// What one reactor hands to another.
+/// A message from one reactor to another.
 pub(super) enum Mail<T> {
     Transfer(Transfer<T>),
-    /// What the hub of that reactor has for the hub here, in the order of sending.
+    /// Messages from one hub to another, in the order of sending.
     Parcels(usize, Vec<ShardMessage>),
-    /// That reactor has ended. Nothing of it follows.
+    /// That reactor has ended. No message from it follows.
     Departed(usize),
 }
 
 struct Seat<T> {
-    /// To have it stop, and to wake it.
+    /// Stops and wakes the reactor.
     handle: ServerHandle,
     mailbox: Mailbox<Mail<T>>,
 }
 
 struct Group<T> {
     seats: Vec<Seat<T>>,
-    /// The connections of each, those in its mail included.
+    /// The number of connections of each reactor, including those in its mailbox.
     loads: Loads,
 }
 
-/// One reactor's place among the others.
+/// A reactor's place in the group.
 pub(crate) struct Member<T> {
     group: Arc<Group<T>>,
     index: usize,
-    /// Its share of its load that is its own doing.
+    /// The connections that it has added to its load itself.
     counted: usize,
-    /// Connections come to the group; the first reactor hands them on.
+    /// Set if the group has listeners: the first reactor assigns connections to the others.
     group_accepts: bool,
-    /// How many of the others have not ended.
+    /// The number of other reactors that have not ended.
     others: usize,
-    /// Who was given the last newcomer.
+    /// The reactor that was assigned the last connection.
     last: usize,
 }
 
-/// The members of a group with those reactors. Transfers come only if one of them `accepts`.
+/// Creates the members of a group. `accepts` is true if one of them has listeners.
 pub(crate) fn members<T>(handles: Vec<ServerHandle>, accepts: bool) -> Vec<Member<T>> {
     let count = handles.len();
     let seat = |handle: ServerHandle| Seat { mailbox: Mailbox::new(handle.bell()), handle };
@@ -82,7 +83,7 @@ impl<T> Member<T> {
         Shard::new(self.index, self.group.seats.len())
     }
 
-    /// Returns true if connections come to the group, and from the first reactor to the others.
+    /// Returns true if the first reactor assigns accepted connections to the others.
     pub(super) fn group_accepts(&self) -> bool {
         self.group_accepts
     }
@@ -92,13 +93,13 @@ impl<T> Member<T> {
         seats.filter(move |(index, _)| *index != self.index)
     }
 
-    /// The connections of all others.
+    /// Returns the number of connections of all other reactors.
     pub(super) fn others_load(&self) -> usize {
         self.group.loads.of_others(self.index)
     }
 
-    /// Who should have the next newcomer: the one with fewest connections, in turn if there are
-    /// several. `own` is how many this one has. `None` if it is this one.
+    /// Chooses the reactor for the next connection: the one with the fewest, or the next in turn
+    /// among equals. `own` is the number of its own. `None` if it is this reactor.
     pub(super) fn choose(&mut self, own: usize) -> Option<usize> {
         let count = self.group.seats.len();
         let load = |index: usize| match index == self.index {
@@ -110,9 +111,9 @@ impl<T> Member<T> {
         (self.last != self.index).then_some(self.last)
     }
 
-    /// Gives a newcomer to another reactor.
+    /// Sends an accepted connection to another reactor.
     pub(super) fn transfer(&self, to: usize, transfer: Transfer<T>) {
-        // Before it is sent: its reactor counts on it.
+        // Before the message is sent: its reactor counts on it.
         self.group.loads.add(to, 1);
         if let Err(refused) = self.group.seats[to].mailbox.send(Mail::Transfer(transfer)) {
             self.subtract(to, 1);
@@ -120,8 +121,8 @@ impl<T> Member<T> {
         }
     }
 
-    /// Sends what is in `outbox` to another reactor. One that has ended takes nothing; its leave
-    /// has come or will.
+    /// Sends the messages in `outbox` to another reactor. One that has ended refuses them; its
+    /// `Departed` has arrived or will.
     pub(super) fn send(&self, to: usize, outbox: &mut Vec<ShardMessage>) {
         let parcels = Mail::Parcels(self.index, std::mem::take(outbox));
         let sent = self.group.seats[to].mailbox.send(parcels);
@@ -130,7 +131,7 @@ impl<T> Member<T> {
         }
     }
 
-    /// Takes what has come.
+    /// Takes the messages that have arrived.
     pub(super) fn take_mail(&mut self) -> VecDeque<Mail<T>> {
         let mail = self.group.seats[self.index].mailbox.take_all();
         for mail in &mail {
@@ -143,7 +144,7 @@ impl<T> Member<T> {
         mail
     }
 
-    /// Tells the others how many connections there are here now.
+    /// Publishes the current number of connections of this reactor.
     pub(super) fn note_len(&mut self, len: usize) {
         if len > self.counted {
             self.group.loads.add(self.index, len - self.counted);
@@ -159,24 +160,24 @@ impl<T> Member<T> {
         }
     }
 
-    /// Whether nothing has come that was not taken; then nothing comes any more. A reactor that has
-    /// something for this one hears from now on that it has ended.
+    /// Closes the mailbox if it is empty, and returns true if so. Later messages to this reactor
+    /// are refused.
     pub(super) fn may_leave(&self) -> bool {
         self.group.seats[self.index].mailbox.close_if_empty()
     }
 
-    /// Wants to be woken when a connection of another reactor ends. Look again after this.
+    /// Requests a wake-up when a connection of another reactor ends. Check the load after this.
     pub(super) fn await_room(&self) {
         self.group.loads.await_room();
     }
 
-    /// Whether the first one is to look again because of that.
+    /// Returns true if the first reactor must check the load again.
     pub(super) fn may_have_room(&self) -> bool {
         self.group.loads.may_have_room()
     }
 
-    /// Whether it stays though it has no connections: the first one waits for all others, because
-    /// what other threads ask for goes through it; the others wait for newcomers.
+    /// Returns true if the reactor must run on without connections: the first one until all others
+    /// have ended, because it receives the commands of other threads; the others until the stop.
     pub(super) fn must_stay(&self, is_serving: bool) -> bool {
         match self.index {
             0 => self.others > 0,
@@ -184,7 +185,8 @@ impl<T> Member<T> {
         }
     }
 
-    /// Has the others stop too, if this is the first: signals and other threads tell only that one.
+    /// Stops the other reactors, if this is the first: only that one receives signals and stop
+    /// requests.
     pub(super) fn pass_on(&self, request: StopRequest) {
         if self.index == 0 {
             self.others().for_each(|(_, seat)| seat.handle.ask(request));
@@ -193,8 +195,8 @@ impl<T> Member<T> {
 }
 
 impl<T> Drop for Member<T> {
-    /// Takes leave of the others, whatever the reason: they wait for nothing from here any more,
-    /// and end with the first one.
+    /// Announces its end to the others, also after a failure: they expect no more messages, and end
+    /// if this is the first.
     fn drop(&mut self) {
         self.pass_on(StopRequest::Abort);
         let mail = self.group.seats[self.index].mailbox.close();
@@ -204,7 +206,7 @@ impl<T> Drop for Member<T> {
             panics::drop_quietly(mail);
         }
         for (_, seat) in self.others() {
-            // One that has ended, too, does not care.
+            // A reactor that has ended refuses the message.
             drop(seat.mailbox.send(Mail::Departed(self.index)));
         }
     }

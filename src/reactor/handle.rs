@@ -1,11 +1,12 @@
-//! The handle that other threads hold of a running server.
+//! The handle of a running server, for other threads.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{error, fmt};
 
-use crate::handler::context::Effect;
+use crate::handler::effect::Effect;
+use crate::handler::notifier::Notifier;
 use crate::id::Id;
 use crate::mailbox::{Doorbell, Mailbox, Refused, Taken};
 use crate::metrics::Metrics;
@@ -13,11 +14,11 @@ use crate::metrics::counters::{Counters, CountersReader};
 use crate::panics;
 use crate::topic::Topic;
 
-/// A handle of a server, for other threads: cheap to clone, and harmless once the server has
-/// gone.
+/// A handle of a server, for other threads. It is cheap to clone, and harmless once the server has
+/// ended.
 ///
 /// ```
-/// use socketserver::{Close, Context, Handler, Peer, Server};
+/// use socketserver::{Close, Context, Handler, Server};
 ///
 /// # struct Echo;
 /// # impl Handler for Echo {
@@ -28,7 +29,7 @@ use crate::topic::Topic;
 /// # }
 /// let server = Server::bind("127.0.0.1:0")?;
 /// let handle = server.handle();
-/// let thread = std::thread::spawn(|| server.serve(|_: &Peer| Echo));
+/// let thread = std::thread::spawn(|| server.serve(|_| Echo));
 /// handle.stop();
 /// thread.join().unwrap()?;
 /// # Ok::<(), std::io::Error>(())
@@ -45,10 +46,10 @@ struct Shared {
     readers: Readers,
 }
 
-/// What is counted by each thread of a server. All its reactors share the list.
+/// The counters of each thread of a server. All its reactors share the list.
 type Readers = Arc<Mutex<Vec<CountersReader>>>;
 
-/// What another thread wants done in the loop, as a handler might.
+/// A command of another thread, the same as a handler's effect.
 type Command = Effect;
 
 fn weight(command: &Command) -> usize {
@@ -59,16 +60,16 @@ fn weight(command: &Command) -> usize {
     bytes + COMMAND_COST
 }
 
-/// What all waiting commands may weigh, in bytes.
+/// The most bytes of queued commands.
 const QUEUE_MAX: usize = 16 * 1024 * 1024;
-/// What a command weighs besides its bytes.
+/// The cost of a command in addition to its bytes.
 const COMMAND_COST: usize = 64;
 
-/// Why a command of another thread was not taken.
+/// An error of a command that was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandleError {
-    /// 16 MiB of commands wait for the server already: it is slower than its callers.
+    /// 16 MiB of commands are queued: the server is slower than its callers.
     Full,
     /// The server has ended.
     Gone,
@@ -77,7 +78,7 @@ pub enum HandleError {
 impl fmt::Display for HandleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            HandleError::Full => "too much waits for the server already",
+            HandleError::Full => "the server's command queue is full",
             HandleError::Gone => "the server has ended",
         })
     }
@@ -85,18 +86,18 @@ impl fmt::Display for HandleError {
 
 impl error::Error for HandleError {}
 
-/// What a server was asked from outside: a request may be raised, and never be taken back.
+/// A stop requested from outside. A request may be raised, and never withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum StopRequest {
     None,
-    /// End in good order.
+    /// Stop gracefully.
     Drain,
-    /// End at once.
+    /// Stop at once.
     Abort,
 }
 
 impl StopRequest {
-    /// Returns the request with this number.
+    /// Returns the request encoded by a byte.
     pub(super) fn from_byte(byte: u8) -> StopRequest {
         match byte {
             0 => StopRequest::None,
@@ -107,9 +108,16 @@ impl StopRequest {
 }
 
 impl ServerHandle {
-    /// That of the loop with this doorbell.
+    /// Creates the handle of the loop with this doorbell.
     pub(crate) fn new(bell: Doorbell) -> ServerHandle {
         ServerHandle::make(bell, Readers::default())
+    }
+
+    /// That of a server that cannot run.
+    pub(crate) fn closed() -> ServerHandle {
+        let handle = ServerHandle::new(Doorbell::new(|| {}));
+        handle.close();
+        handle
     }
 
     /// That of another reactor of the same server.
@@ -123,13 +131,13 @@ impl ServerHandle {
         ServerHandle { shared: Arc::new(Shared { stop_request, bell, commands, readers }) }
     }
 
-    /// The doorbell of the loop.
+    /// Returns the doorbell of the loop.
     #[inline(always)]
     pub(crate) fn bell(&self) -> &Doorbell {
         &self.shared.bell
     }
 
-    /// Counters for one more thread of the server.
+    /// Creates counters for another thread of the server.
     pub(crate) fn counters(&self) -> Counters {
         let counters = Counters::new();
         self.readers().push(counters.reader());
@@ -140,17 +148,17 @@ impl ServerHandle {
         self.shared.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the server has done so far, all its threads together; when it has ended, what it had
-    /// done. It takes nothing from the loop, so ask as often as you like.
+    /// Returns the server's counters so far, summed over its threads; after its end, the final
+    /// ones. The call does not slow down the loop, however often it is made.
     ///
     /// ```
-    /// use socketserver::{Close, Context, Handler, Peer, Server};
+    /// use socketserver::{Close, Context, Handler, Server};
     /// use std::io::{Read, Write};
     /// use std::net::TcpStream;
     ///
     /// # struct Echo;
     /// # impl Handler for Echo {
-    /// #     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    /// #    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
     /// #         cx.write(input);
     /// #         Ok(input.len())
     /// #     }
@@ -158,7 +166,7 @@ impl ServerHandle {
     /// let server = Server::bind("127.0.0.1:0")?;
     /// let address = server.addresses()[0].to_string();
     /// let handle = server.handle();
-    /// let thread = std::thread::spawn(|| server.serve(|_: &Peer| Echo));
+    /// let thread = std::thread::spawn(|| server.serve(|_| Echo));
     ///
     /// let mut client = TcpStream::connect(address)?;
     /// client.write_all(b"hello")?;
@@ -179,25 +187,26 @@ impl ServerHandle {
         sum
     }
 
-    /// Sends `bytes` to a connection, behind what it has been sent before; as
-    /// [`Context::send`](crate::Context::send) does from a handler. Returns at once.
+    /// Sends `bytes` to a connection, after everything sent before, as
+    /// [`Context::send`](crate::Context::send) does in a handler. Returns at once.
     ///
     /// # Errors
     ///
-    /// [`HandleError`], and nothing was sent. That the connection has gone is none.
+    /// Returns an error if the command was not queued. A connection that is already closed is not
+    /// an error.
     pub fn send(&self, to: Id, bytes: impl Into<Box<[u8]>>) -> Result<(), HandleError> {
         self.command(Effect::Send(to, bytes.into()))
     }
 
     /// Sends `bytes` to every member of `topic`, as
-    /// [`Context::publish`](crate::Context::publish) does from a handler. Returns at once.
+    /// [`Context::publish`](crate::Context::publish) does in a handler. Returns at once.
     ///
     /// # Errors
     ///
-    /// [`HandleError`], and nothing was published. That nobody listens is none.
+    /// Returns an error if the command was not queued. A topic without members is not an error.
     ///
     /// ```
-    /// use socketserver::{Close, Context, Handler, Peer, Server, Topic};
+    /// use socketserver::{Close, Context, Handler, Server, Topic};
     /// use std::io::Read;
     /// use std::net::TcpStream;
     ///
@@ -218,7 +227,7 @@ impl ServerHandle {
     /// let server = Server::bind("127.0.0.1:0")?;
     /// let address = server.addresses()[0].to_string();
     /// let handle = server.handle();
-    /// let thread = std::thread::spawn(|| server.serve(|_: &Peer| Reader));
+    /// let thread = std::thread::spawn(|| server.serve(|_| Reader));
     ///
     /// let mut client = TcpStream::connect(address)?;
     /// let mut bytes = [0; 4];
@@ -235,12 +244,13 @@ impl ServerHandle {
         self.command(Effect::Publish(topic.clone(), bytes.into()))
     }
 
-    /// Tells the handler of a connection something, as
-    /// [`Context::notify`](crate::Context::notify) does from a handler. Returns at once.
+    /// Notifies the handler of a connection, as [`Context::notify`](crate::Context::notify) does in
+    /// a handler. Returns at once.
     ///
     /// # Errors
     ///
-    /// [`HandleError`], and nobody was told. That the connection has gone is none.
+    /// Returns an error if the command was not queued. A connection that is already closed is not
+    /// an error.
     pub fn notify(&self, to: Id, note: impl Any + Send) -> Result<(), HandleError> {
         self.command(Effect::Notify(to, Box::new(note)))
     }
@@ -252,31 +262,42 @@ impl ServerHandle {
         })
     }
 
-    /// Takes the oldest commands, at most `max`, and none from the first on that must `wait`.
+    /// Returns a notifier for the handlers of the loop, for any thread. Its notifications do not
+    /// count against the limit of the command queue.
+    pub(crate) fn notifier(&self) -> Notifier {
+        let handle = self.clone();
+        Notifier::new(move |to, note| {
+            let sent = handle.shared.commands.send_beyond(Effect::Notify(to, note));
+            // The server has ended.
+            panics::drop_quietly(sent.map_err(Refused::into_message));
+        })
+    }
+
+    /// Takes at most `max` of the oldest commands, and stops before the first that must `wait`.
     pub(super) fn take(&self, max: usize, wait: impl Fn(&Command) -> bool) -> Taken<Command> {
         self.shared.commands.take(max, wait)
     }
 
-    /// Whether the oldest command must `wait`, and so all behind it.
+    /// Returns true if the oldest command must `wait`, and therefore all after it.
     pub(super) fn must_wait(&self, wait: impl Fn(&Command) -> bool) -> bool {
         self.shared.commands.must_wait(wait)
     }
 
-    /// No command is taken any more: the server has ended.
+    /// Closes the command queue: the server has ended.
     pub(crate) fn close(&self) {
         for command in self.shared.commands.close() {
             panics::drop_quietly(command);
         }
     }
 
-    /// Stops the server in good order: it closes its listeners, answers what it has received,
-    /// and ends every connection as soon as that one's handler lets go; after
-    /// [`Limits::drain`](crate::Limits::drain) it ends the rest. Returns at once.
+    /// Stops the server gracefully: it closes its listeners, answers the requests it has received,
+    /// and ends every connection once its handler is done; after
+    /// [`Limits::drain`](crate::Limits::drain) it cuts the rest. Returns at once.
     pub fn stop(&self) {
         self.ask(StopRequest::Drain);
     }
 
-    /// Stops the server at once, whatever it is in the middle of.
+    /// Stops the server at once, without completing any work.
     pub fn abort(&self) {
         self.ask(StopRequest::Abort);
     }

@@ -1,43 +1,53 @@
-//! Sockets that another process has bound: lent to a worker, and taken over in it.
+//! Sockets bound by another process: lent to a worker, and adopted in it.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use mio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
-use socket2::{Socket as RawSocket, Type};
+use socket2::{SockRef, Socket as RawSocket, Type};
 
 use super::datagram_socket::DatagramSocket;
 use super::listen::{Listener, Ownership};
 use super::socket_file::SocketFile;
 use crate::net::address::Address;
+use crate::net::destination::Destination;
 
 impl Listener {
-    /// The one that another process has bound to `address`, and listens.
+    /// Adopts a listening socket that another process has bound to `address`.
     ///
     /// # Errors
     ///
     /// `InvalidInput` if it is bound to something else; else the system's.
-    pub(crate) fn inherit(address: &Address, socket: OwnedFd) -> io::Result<Listener> {
+    pub(crate) fn inherit(place: &Destination, socket: OwnedFd) -> io::Result<Listener> {
+        let address = match place {
+            Destination::Address(address) => address,
+            Destination::Host { port, .. } => &host_address(&socket, *port)?,
+        };
         let is_packets = matches!(address, Address::SeqPacket(_));
         let ty = if is_packets { Type::SEQPACKET } else { Type::STREAM };
         let socket = expect(socket, address, ty)?;
         let of_unix = |socket: RawSocket| UnixListener::from_std(socket.into());
+        let shared = Arc::new(address.clone());
         Ok(match address {
-            Address::Unix(path) => Listener::Unix(of_unix(socket), SocketFile::of_another(path)),
+            Address::Unix(path) => {
+                Listener::Unix(of_unix(socket), SocketFile::of_another(path), shared)
+            }
             Address::SeqPacket(path) => {
-                Listener::SeqPacket(of_unix(socket), SocketFile::of_another(path))
+                Listener::SeqPacket(of_unix(socket), SocketFile::of_another(path), shared)
             }
             _ => {
                 let listener = TcpListener::from_std(socket.into());
-                let address = listener.local_addr()?;
-                Listener::Tcp(listener, address, Ownership::Shared)
+                let address = Address::Tcp(listener.local_addr()?);
+                Listener::Tcp(listener, Arc::new(address), Ownership::Shared)
             }
         })
     }
 }
 
 impl DatagramSocket {
-    /// The one that another process has bound to `address`.
+    /// Adopts a socket that another process has bound to `address`.
     ///
     /// # Errors
     ///
@@ -52,6 +62,13 @@ impl DatagramSocket {
         let address = socket.local_addr()?;
         Ok(DatagramSocket::Udp(socket, address))
     }
+}
+
+/// Returns the address of TCP that `socket` is bound to, with the port that was asked for.
+fn host_address(socket: &OwnedFd, port: u16) -> io::Result<Address> {
+    let bound = SockRef::from(socket).local_addr()?.as_socket();
+    let ip = bound.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+    Ok(Address::Tcp((ip, port).into()))
 }
 
 /// Makes sure that `socket` is what binding `address` would have given.
@@ -79,7 +96,7 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Listener::Tcp(listener, ..) => listener.as_fd(),
-            Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => listener.as_fd(),
+            Listener::Unix(listener, ..) | Listener::SeqPacket(listener, ..) => listener.as_fd(),
         }
     }
 }

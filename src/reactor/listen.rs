@@ -1,58 +1,80 @@
 //! The sockets that accept connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
+use std::os::unix::net as unix;
 use std::path::Path;
+use std::sync::Arc;
 
 use mio::event::Source;
-use mio::net::{TcpListener, UnixListener};
+use mio::net::{TcpListener, TcpStream, UnixListener};
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, Type};
 
 use super::bind::{bind_inet, bind_unix};
-use super::socket::Socket;
+use super::socket::{Socket, tcp_address};
 use super::socket_file::SocketFile;
 use crate::accept::Accept;
 use crate::net::address::Address;
-use crate::net::listen::Listen;
+use crate::net::incoming::Incoming;
+use crate::net::listen::SocketOptions;
 use crate::net::peer::Peer;
 
-/// Until the server's limits are known.
+/// The queue length before the server's limits are known.
 pub(crate) const QUEUE: u32 = 4096;
 
-/// A bound socket that peers may connect to. The file of a Unix socket goes with it.
+/// A listening socket. The file of a Unix socket is removed with it.
 pub(crate) enum Listener {
-    Tcp(TcpListener, SocketAddr, Ownership),
-    Unix(UnixListener, SocketFile),
+    Tcp(TcpListener, Arc<Address>, Ownership),
+    Unix(UnixListener, SocketFile, Arc<Address>),
     /// What mio has for streams serves packets as well: the address is of the same family, and
     /// one `accept4` gives a socket that does not block.
-    SeqPacket(UnixListener, SocketFile),
+    SeqPacket(UnixListener, SocketFile, Arc<Address>),
 }
 
-/// Whether other processes accept from the same socket.
+/// The use of a listening socket by other processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ownership {
     Sole,
+    /// The program has made it and knows: it may come from another process that goes on to use it.
+    Program,
     #[cfg(feature = "processes")]
     Shared,
 }
 
 impl Listener {
     /// Binds and listens: from here on the kernel lets peers in.
-    pub(crate) fn open(listen: &Listen) -> io::Result<Listener> {
-        match &listen.address {
-            Address::Tcp(address) => open_tcp(listen, *address),
+    pub(crate) fn open(address: &Address, options: &SocketOptions) -> io::Result<Listener> {
+        match address {
+            Address::Tcp(address) => open_tcp(options, *address),
             Address::Unix(path) => {
-                let (listener, file) = open_unix(listen, path, Type::STREAM)?;
-                Ok(Listener::Unix(listener, file))
+                let (listener, file) = open_unix(options, path, Type::STREAM)?;
+                Ok(Listener::Unix(listener, file, Arc::new(address.clone())))
             }
             Address::SeqPacket(path) => {
                 let (listener, file) =
-                    open_unix(listen, path, Type::SEQPACKET).map_err(seqpacket_error)?;
-                Ok(Listener::SeqPacket(listener, file))
+                    open_unix(options, path, Type::SEQPACKET).map_err(seqpacket_error)?;
+                Ok(Listener::SeqPacket(listener, file, Arc::new(address.clone())))
             }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "no address of connections")),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "an address of datagrams")),
         }
+    }
+
+    /// Takes a listener of the program.
+    pub(crate) fn of_tcp(listener: net::TcpListener) -> io::Result<Listener> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener);
+        let address = Address::Tcp(listener.local_addr()?);
+        Ok(Listener::Tcp(listener, Arc::new(address), Ownership::Program))
+    }
+
+    /// The same in the file system. The file is the program's.
+    pub(crate) fn of_unix(listener: unix::UnixListener) -> io::Result<Listener> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let path = address.as_pathname().unwrap_or(Path::new(""));
+        let (file, address) = (SocketFile::of_another(path), Address::Unix(path.to_owned()));
+        Ok(Listener::Unix(UnixListener::from_std(listener), file, Arc::new(address)))
     }
 
     /// How many peers the kernel lets in before they are accepted. Listening again on a socket
@@ -61,7 +83,7 @@ impl Listener {
         let queue = i32::try_from(queue).unwrap_or(i32::MAX);
         match self {
             Listener::Tcp(listener, ..) => SockRef::from(listener).listen(queue),
-            Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => {
+            Listener::Unix(listener, ..) | Listener::SeqPacket(listener, ..) => {
                 SockRef::from(listener).listen(queue)
             }
         }
@@ -70,7 +92,7 @@ impl Listener {
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Listener::Tcp(listener, ..) => listener.register(registry, token, Interest::READABLE),
-            Listener::Unix(listener, _) | Listener::SeqPacket(listener, _) => {
+            Listener::Unix(listener, ..) | Listener::SeqPacket(listener, ..) => {
                 listener.register(registry, token, Interest::READABLE)
             }
         }
@@ -80,48 +102,67 @@ impl Listener {
 impl Accept for Listener {
     type Socket = Socket;
 
-    fn accept(&self) -> io::Result<(Socket, Peer)> {
+    fn accept(&self) -> io::Result<(Socket, Incoming)> {
         match self {
-            Listener::Tcp(listener, ..) => {
-                listener.accept().map(|(stream, peer)| (Socket::Tcp(stream), peer.into()))
+            Listener::Tcp(listener, address, _) => {
+                let (stream, peer) = listener.accept()?;
+                let local = local_address(&stream, address);
+                Ok((Socket::Tcp(stream), Incoming::at(peer.into(), local)))
             }
-            Listener::Unix(listener, _) => {
-                listener.accept().map(|(stream, _)| (Socket::Unix(stream), Peer::Unix))
+            Listener::Unix(listener, _, address) => {
+                let (stream, _) = listener.accept()?;
+                Ok((Socket::Unix(stream), Incoming::at(Peer::Unix, Arc::clone(address))))
             }
-            Listener::SeqPacket(listener, _) => {
-                listener.accept().map(|(socket, _)| (Socket::SeqPacket(socket), Peer::Unix))
+            Listener::SeqPacket(listener, _, address) => {
+                let (socket, _) = listener.accept()?;
+                Ok((Socket::SeqPacket(socket), Incoming::at(Peer::Unix, Arc::clone(address))))
             }
         }
     }
 
     fn refuse_new(&self) -> bool {
         match self {
-            Listener::Tcp(listener, address, Ownership::Sole) => drop_syns(listener, *address),
+            Listener::Tcp(listener, address, Ownership::Sole) => drop_syns(listener, address),
             // The supervisor attaches the filter if all stop; if not, the other processes go on.
             #[cfg(feature = "processes")]
             Listener::Tcp(_, _, Ownership::Shared) => cfg!(target_os = "linux"),
+            Listener::Tcp(_, _, Ownership::Program) => false,
             Listener::Unix(..) | Listener::SeqPacket(..) => false,
         }
     }
 
-    /// Where it listens, with the port that the system chose.
+    /// Returns the address, with the port chosen by the system.
     fn address(&self) -> Address {
         match self {
-            Listener::Tcp(_, address, _) => Address::Tcp(*address),
-            Listener::Unix(_, file) => Address::Unix(file.path().to_owned()),
-            Listener::SeqPacket(_, file) => Address::SeqPacket(file.path().to_owned()),
+            Listener::Tcp(_, address, _) => Address::clone(address),
+            Listener::Unix(_, file, _) => Address::Unix(file.path().to_owned()),
+            Listener::SeqPacket(_, file, _) => Address::SeqPacket(file.path().to_owned()),
         }
+    }
+}
+
+/// Returns the local address of an accepted connection. Only a listener on all addresses of the
+/// host costs a system call: the kernel alone knows which of them the peer has used.
+fn local_address(stream: &TcpStream, listener: &Arc<Address>) -> Arc<Address> {
+    let is_wildcard = match &**listener {
+        Address::Tcp(address) => address.ip().is_unspecified(),
+        _ => false,
+    };
+    match is_wildcard.then(|| stream.local_addr()) {
+        Some(Ok(address)) => Arc::new(tcp_address(address)),
+        // The peer has gone already.
+        Some(Err(_)) | None => Arc::clone(listener),
     }
 }
 
 /// Has the kernel drop what opens a connection, by a socket filter. Its peer tries again after a
 /// second, when nothing listens any more: it is refused, and not reset.
 #[cfg(target_os = "linux")]
-fn drop_syns(listener: &TcpListener, address: SocketAddr) -> bool {
+fn drop_syns(listener: &TcpListener, address: &Address) -> bool {
     use socket2::SockFilter;
-    // BPF of linux/filter.h. A TCP socket's filter sees the segment from its header on; the flags are
-    // the byte at 13 (RFC 9293, section 3.1). Connections that are accepted inherit it, and are sent
-    // no SYN.
+    // BPF of linux/filter.h. The filter of a TCP socket sees a segment from its header on; the
+    // flags are byte 13 (RFC 9293, section 3.1). Accepted connections inherit the filter, and
+    // receive no SYN.
     const LOAD_BYTE: u16 = 0x30;
     const JUMP_IF_SET: u16 = 0x45;
     const RETURN: u16 = 0x06;
@@ -135,38 +176,42 @@ fn drop_syns(listener: &TcpListener, address: SocketAddr) -> bool {
     match SockRef::from(listener).attach_filter(&filter) {
         Ok(()) => true,
         Err(error) => {
-            log::debug!("{address}: peers that connect in the last moment may be reset: {error}");
+            log::debug!("{address}: peers that connect during the stop may be reset: {error}");
             false
         }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn drop_syns(_: &TcpListener, _: SocketAddr) -> bool {
+fn drop_syns(_: &TcpListener, _: &Address) -> bool {
     false
 }
 
-fn open_tcp(listen: &Listen, address: SocketAddr) -> io::Result<Listener> {
-    let socket = bind_inet(listen, address, Type::STREAM)?;
+fn open_tcp(options: &SocketOptions, address: SocketAddr) -> io::Result<Listener> {
+    let socket = bind_inet(options, address, Type::STREAM)?;
     socket.listen(QUEUE as i32)?;
     let listener = TcpListener::from_std(socket.into());
-    let address = listener.local_addr()?;
-    Ok(Listener::Tcp(listener, address, Ownership::Sole))
+    let address = Address::Tcp(listener.local_addr()?);
+    Ok(Listener::Tcp(listener, Arc::new(address), Ownership::Sole))
 }
 
-fn open_unix(listen: &Listen, path: &Path, ty: Type) -> io::Result<(UnixListener, SocketFile)> {
-    let (socket, file) = bind_unix(listen, path, ty)?;
+fn open_unix(
+    options: &SocketOptions,
+    path: &Path,
+    ty: Type,
+) -> io::Result<(UnixListener, SocketFile)> {
+    let (socket, file) = bind_unix(options, path, ty)?;
     socket.listen(QUEUE as i32)?;
     Ok((UnixListener::from_std(socket.into()), file))
 }
 
-/// EPROTONOSUPPORT, which has no kind of its own in `std`: macOS has no such sockets.
+/// EPROTONOSUPPORT has no kind in `std`. macOS has no such sockets.
 fn seqpacket_error(error: io::Error) -> io::Error {
     const UNKNOWN: i32 = if cfg!(target_os = "linux") { 93 } else { 43 };
     match error.raw_os_error() {
         Some(UNKNOWN) => io::Error::new(
             io::ErrorKind::Unsupported,
-            "this system has no packets over Unix sockets (SOCK_SEQPACKET): use unix:",
+            "this system does not support SOCK_SEQPACKET: use unix:",
         ),
         _ => error,
     }
@@ -180,15 +225,15 @@ mod tests {
 
     #[test]
     fn a_peer_that_has_connected_stays_in_the_queue_and_no_other_comes() -> io::Result<()> {
-        let listen = Listen::on(Address::Tcp(([127, 0, 0, 1], 0).into()));
-        let listener = Listener::open(&listen)?;
+        let address = Address::Tcp(([127, 0, 0, 1], 0).into());
+        let listener = Listener::open(&address, &SocketOptions::default())?;
         let Address::Tcp(address) = listener.address() else { panic!("not TCP") };
         let early = TcpStream::connect(address)?;
         listener.refuse_new();
         let late = TcpStream::connect_timeout(&address, Duration::from_millis(100));
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut, "dropped, and not reset");
-        let (_, peer) = listener.accept()?;
-        assert_eq!(peer.to_string(), early.local_addr()?.to_string());
+        let (_, incoming) = listener.accept()?;
+        assert_eq!(incoming.peer().to_string(), early.local_addr()?.to_string());
         let Err(error) = listener.accept() else { panic!("another one") };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         Ok(())

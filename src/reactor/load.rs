@@ -1,12 +1,12 @@
-//! How many connections each reactor of a server has, and the first one's wait for room. Must not
-//! know what a reactor is.
+//! The number of connections of each reactor, and the first reactor's wait for room. Must not know
+//! the reactors.
 
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
 /// The numbers of connections of a group of reactors.
 pub(super) struct Loads {
     counts: Vec<AtomicUsize>,
-    /// The first reactor waits for a connection of any other to end.
+    /// Set while the first reactor waits for a connection of another one to end.
     is_awaited: AtomicBool,
 }
 
@@ -28,22 +28,22 @@ impl Loads {
         self.counts[index].fetch_add(count, Ordering::AcqRel);
     }
 
-    /// Returns true if the first reactor waits for this and must be woken. It does not wait for
-    /// itself.
+    /// Returns true if the first reactor waits for this and must be woken. It does not wait for its
+    /// own connections.
     pub(super) fn subtract(&self, index: usize, count: usize) -> bool {
         self.counts[index].fetch_sub(count, Ordering::AcqRel);
         index > 0 && self.is_awaited.swap(false, Ordering::AcqRel)
     }
 
-    /// Wants to be woken by the next [`subtract`](Self::subtract). Look at the loads again after
+    /// Requests a wake-up by the next [`subtract`](Self::subtract). Check the loads again after
     /// this.
-    // A swap, not a store: it reads the last swap of `subtract`, so the look that follows sees the
-    // load that went with it; or it precedes that swap, which then returns true.
+    // A swap, not a store: either it reads the last swap of `subtract`, so the check that follows
+    // sees the load of that call; or it precedes that swap, which then returns true.
     pub(super) fn await_room(&self) {
         self.is_awaited.swap(true, Ordering::AcqRel);
     }
 
-    /// Returns true until [`await_room`](Self::await_room), and again after the wake-up.
+    /// Returns false between [`await_room`](Self::await_room) and the wake-up.
     pub(super) fn may_have_room(&self) -> bool {
         !self.is_awaited.load(Ordering::Acquire)
     }

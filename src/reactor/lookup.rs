@@ -1,11 +1,11 @@
-//! One lookup of a host name, on its way to a thread and back. Knows the system's resolver.
+//! One lookup of a host name by a thread. Knows the system's resolver.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use crate::mailbox::Mailbox;
 
-/// What a question is known by.
+/// Identifies a lookup.
 pub(super) type Ticket = (usize, u64);
 
 #[derive(Clone)]
@@ -15,7 +15,7 @@ pub(super) struct Question {
     pub(super) port: u16,
 }
 
-/// What became of the question with the ticket.
+/// The answer to the lookup with this ticket.
 pub(super) struct Answer {
     pub(super) ticket: Ticket,
     pub(super) addresses: io::Result<Vec<SocketAddr>>,
@@ -37,15 +37,15 @@ impl Lookup {
         (&self.question.name, self.question.port)
     }
 
-    /// Asks the system's resolver, and hands the answer to the loop.
+    /// Calls the system's resolver, and sends the answer to the loop.
     pub(super) fn run(self) {
         let addresses = self.question().to_socket_addrs().map(Iterator::collect);
         self.answer(addresses);
     }
 
-    /// Hands an answer to the loop.
+    /// Sends an answer to the loop.
     pub(crate) fn answer(self, addresses: io::Result<Vec<SocketAddr>>) {
-        // The mailbox takes it even if the server has ended.
+        // The mailbox accepts it even after the end of the server.
         drop(self.answers.send(Answer { ticket: self.question.ticket, addresses }));
     }
 }

@@ -1,19 +1,19 @@
-//! The reactor: waits, notes what is ready, and runs one turn of the hub. The only place that
-//! knows mio. Must not know any protocol or what handlers do.
+//! The reactor: polls for events, marks them on connections, and runs one turn of the hub. The only
+//! module that knows mio. Must not know any protocol or the work of handlers.
 //!
 //! ```text
-//!  1 wait     poll until an event, or the next thing that is due
+//!  1 wait     poll until the next event or deadline
 //!  2 note     mark each event on its connection, or on its part        (no work here)
-//!  3 parts    in a turn that has news for one: accept, receive datagrams, take what workers and
-//!             other threads have handed over, make connections
+//!  3 parts    if a part has work: accept, receive datagrams, take the results of workers and the
+//!             commands of other threads, establish connections
 //!  4 turn     the hub: expire deadlines, pump each ready connection once, reap
-//!  5 hand on  calls for workers, connections to be made, places of peers that have left, mail for
+//!  5 hand on  calls for workers, connection requests, permits of closed connections, messages for
 //!             the other reactors
 //! ```
 //!
 //! A reactor is generic over the [system](System) it runs on; [`Poller`] is the real one. Besides
-//! the hub it has a list of [parts](part), each of which is asked the same: whether it is due, what
-//! it does in a turn, how it stops.
+//! the hub it has a list of [parts](part) with a common interface: the next deadline, the work of a
+//! turn, and the stop.
 
 mod admission;
 mod attempt;
@@ -23,6 +23,7 @@ mod channel;
 mod commands;
 mod connect;
 mod core;
+mod datagram_endpoint;
 mod datagram_socket;
 mod datagrams;
 mod descriptors;
@@ -57,15 +58,22 @@ pub(crate) use self::channel::Channel;
 pub(crate) use self::datagram_socket::DatagramSocket;
 pub(crate) use self::datagrams::DatagramEndpoints;
 pub(crate) use self::event_loop::Reactor;
-pub(crate) use self::group::{Member, members};
+#[cfg(any(feature = "processes", feature = "testkit"))]
 pub(crate) use self::handle::StopRequest;
 pub use self::handle::{HandleError, ServerHandle};
 pub(crate) use self::listen::{Listener, QUEUE};
-pub(crate) use self::lookup::Lookup;
 pub(crate) use self::poller::Poller;
 pub(crate) use self::service::ServiceKind;
 pub(crate) use self::setup::{Budgets, Setup};
 pub(crate) use self::several::run as run_several;
-pub(crate) use self::several::share;
-pub(crate) use self::source::Source;
-pub(crate) use self::system::{DatagramTransport, System};
+pub(crate) use self::system::DatagramTransport;
+
+// Used by the simulation, which is another system.
+#[cfg(feature = "testkit")]
+pub(crate) use self::{
+    group::{Member, members},
+    lookup::Lookup,
+    several::share,
+    source::Source,
+    system::System,
+};

@@ -1,4 +1,4 @@
-//! The system that servers run on: mio's poller, the sockets of the system, and threads.
+//! The system that servers run on: mio's poller, the system's sockets, and threads.
 
 use std::io;
 use std::path::Path;
@@ -24,6 +24,7 @@ use crate::exec::{BlockingWorker, Worker};
 use crate::handler::stream::StdSocket;
 use crate::hub::Readiness;
 use crate::net::address::Address;
+use crate::net::to_destination::sealed::ConnectedSocket;
 use crate::now::Now;
 
 impl System for Poller {
@@ -100,8 +101,27 @@ impl System for Poller {
         Ok(socket)
     }
 
+    fn adopt(&self, socket: ConnectedSocket, source: Source) -> io::Result<Socket> {
+        let mut socket = match socket {
+            ConnectedSocket::Tcp(stream) => {
+                stream.set_nonblocking(true)?;
+                Socket::Tcp(TcpStream::from_std(stream))
+            }
+            ConnectedSocket::Unix(stream) => {
+                stream.set_nonblocking(true)?;
+                Socket::Unix(UnixStream::from_std(stream))
+            }
+        };
+        self.register(&mut socket, source)?;
+        Ok(socket)
+    }
+
     fn is_connected(socket: &Socket) -> io::Result<bool> {
         socket.is_connected()
+    }
+
+    fn local_address(socket: &Socket) -> Option<Address> {
+        socket.local_address()
     }
 
     fn descriptors(&self) -> Option<Descriptors> {
@@ -118,7 +138,7 @@ impl System for Poller {
         worker: BlockingWorker<StdSocket, Option<PeerPermit>>,
     ) -> io::Result<()> {
         let handle = self.handle.clone();
-        // The counters are the thread's: one that does not start leaves none behind.
+        // Counters are created in the thread, so that a thread that does not start leaves none.
         spawn(format!("requests-{number}"), move || worker.work(&handle.counters()))
     }
 
@@ -141,13 +161,13 @@ fn begin_to_connect(to: &Address) -> io::Result<Socket> {
         Address::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path)?)),
         Address::SeqPacket(path) => Ok(Socket::SeqPacket(connect_packets(path)?)),
         address => {
-            let what = format!("cannot connect to {address}: what is sent there are datagrams");
+            let what = format!("cannot connect to {address}: not a stream address");
             Err(io::Error::new(io::ErrorKind::InvalidInput, what))
         }
     }
 }
 
-/// Connects at once or not at all, as all Unix sockets do.
+/// Connects at once or fails, as all Unix sockets do.
 fn connect_packets(path: &Path) -> io::Result<UnixStream> {
     let socket = RawSocket::new(Domain::UNIX, Type::SEQPACKET, None)?;
     socket.set_nonblocking(true)?;

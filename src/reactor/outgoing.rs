@@ -1,4 +1,4 @@
-//! Datagrams that a socket did not take yet: a queue with an end, in size and in time.
+//! Datagrams that a socket did not accept yet: a queue bounded in size and in time.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,21 +7,21 @@ use super::system::DatagramTransport;
 use crate::net::peer::Peer;
 use crate::now::Now;
 
-/// Datagrams that may wait for one socket, whatever their size.
+/// The most datagrams that may wait for one socket, whatever their size.
 const QUEUE_MAX: usize = 1024;
-/// How long one may wait. A peer that takes nothing for so long does not want it any more.
+/// The longest time that a datagram waits.
 const WAIT_MS: u64 = 30_000;
-/// How long to wait between two tries. A socket that is full itself reports when it is not; whether
-/// a Unix socket also reports that its peer's has room is the system's affair.
+/// The pause between two tries. A socket that is full itself reports when it is writable again, but
+/// a Unix socket may not report that its peer's queue has room.
 const RETRY_MS: u64 = 20;
-/// Peers that said no in one round; then the rest waits for the next.
+/// The most full peers in one round; the rest waits for the next round.
 const BLOCKED_MAX: usize = 16;
 
 pub(super) struct Outgoing {
     queue: VecDeque<QueuedDatagram>,
-    /// The size of all of them.
+    /// The number of queued bytes.
     len: usize,
-    /// What may wait when another one comes.
+    /// The most queued bytes before another datagram is added.
     len_max: usize,
     retry_at_ms: u64,
 }
@@ -32,7 +32,7 @@ struct QueuedDatagram {
     until_ms: u64,
 }
 
-/// What became of a datagram.
+/// The result of sending a datagram.
 pub(super) enum Sent {
     Gone,
     Waits,
@@ -43,11 +43,11 @@ impl Outgoing {
         Outgoing { queue: VecDeque::new(), len: 0, len_max, retry_at_ms: 0 }
     }
 
-    /// Sends, or keeps until the socket takes it.
+    /// Sends a datagram, or queues it until the socket accepts it.
     ///
     /// # Errors
     ///
-    /// It is lost: the socket said no, or too many wait already.
+    /// If the datagram is lost: the socket refused it, or the queue is full.
     pub(super) fn send(
         &mut self,
         socket: &impl DatagramTransport,
@@ -55,7 +55,7 @@ impl Outgoing {
         bytes: &[u8],
         now: Now,
     ) -> io::Result<Sent> {
-        // Those who wait for the same peer go first.
+        // Datagrams queued for the same peer go first.
         if !self.queue.iter().any(|datagram| datagram.to == *to) {
             match send(socket, to, bytes) {
                 Err(error) if is_full(&error) => {}
@@ -63,7 +63,7 @@ impl Outgoing {
             }
         }
         if self.queue.len() >= QUEUE_MAX || self.len > self.len_max {
-            return Err(io::Error::new(io::ErrorKind::WouldBlock, "too many wait to be sent"));
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, "the send queue is full"));
         }
         if self.queue.is_empty() {
             self.retry_at_ms = now.millis() + RETRY_MS;
@@ -74,17 +74,17 @@ impl Outgoing {
         Ok(Sent::Waits)
     }
 
-    /// When to try again.
+    /// Returns the time of the next try.
     pub(super) fn next_ms(&self) -> Option<u64> {
         (!self.queue.is_empty()).then_some(self.retry_at_ms)
     }
 
-    /// The socket has room.
+    /// Notes that the socket has room.
     pub(super) fn note_writable(&mut self) {
         self.retry_at_ms = 0;
     }
 
-    /// Tries what waits, if it is time to; tells of each that is gone or lost.
+    /// Sends queued datagrams, if it is time; calls `tell` for each that was sent or lost.
     pub(super) fn retry(
         &mut self,
         socket: &impl DatagramTransport,
@@ -98,7 +98,7 @@ impl Outgoing {
         let mut blocked: Vec<Peer> = Vec::new();
         let len = &mut self.len;
         self.queue.retain(|datagram| {
-            // Those behind one that must wait wait too, so that the order stays.
+            // A blocked datagram blocks later ones to its peer, which keeps the order.
             let must_wait = blocked.len() >= BLOCKED_MAX || blocked.contains(&datagram.to);
             let sent = if must_wait {
                 Err(io::ErrorKind::WouldBlock.into())
@@ -128,7 +128,7 @@ impl Outgoing {
         });
     }
 
-    /// How many wait.
+    /// Returns the number of queued datagrams.
     pub(super) fn count(&self) -> usize {
         self.queue.len()
     }
@@ -136,8 +136,7 @@ impl Outgoing {
 
 fn send(socket: &impl DatagramTransport, to: &Peer, bytes: &[u8]) -> io::Result<()> {
     let mut sent = socket.send_to(to, bytes);
-    // An ICMP error that an earlier datagram brought about (udp(7)) is told to whoever calls next,
-    // and is gone then.
+    // An ICMP error of an earlier datagram (udp(7)) is returned by the next call, and then cleared.
     if sent.as_ref().is_err_and(|error| {
         matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted)
     }) {
@@ -146,7 +145,7 @@ fn send(socket: &impl DatagramTransport, to: &Peer, bytes: &[u8]) -> io::Result<
     sent
 }
 
-/// The socket is full, or the queue behind it (ENOBUFS, on BSD): later, perhaps.
+/// Returns true if the socket or the device queue (ENOBUFS, on BSD) is full.
 fn is_full(error: &io::Error) -> bool {
     const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(ENOBUFS)

@@ -1,5 +1,4 @@
-//! What a server has before it runs: the poller, the clock, the handle to stop it by, and the
-//! orders of signals and of a supervisor.
+//! The poller of a server, its clock, its handle, and the requests of signals and of a supervisor.
 
 use std::io;
 #[cfg(feature = "processes")]
@@ -26,12 +25,12 @@ pub(crate) struct Poller {
     pub(super) handle: ServerHandle,
     #[cfg(feature = "signals")]
     signals: Option<Signals>,
-    /// In a worker process.
+    /// Set in a worker process.
     #[cfg(feature = "processes")]
     supervisor: Option<Channel>,
 }
 
-/// The token by which the poller carries a source.
+/// Returns the token of a source.
 pub(super) fn token(source: Source) -> Token {
     Token(source.encode())
 }
@@ -41,7 +40,7 @@ impl Poller {
         Poller::make(ServerHandle::new)
     }
 
-    /// Returns that of another reactor of the same server.
+    /// Creates the poller of another reactor of the same server.
     pub(super) fn sibling(&self) -> io::Result<Poller> {
         Poller::make(|bell| self.handle.sibling(bell))
     }
@@ -51,8 +50,8 @@ impl Poller {
         let waker = Waker::new(poll.registry(), token(Source::Waker))?;
         let handle = handle(Doorbell::new(move || {
             if let Err(error) = waker.wake() {
-                // The poller is gone, and with it the server: then nothing is to be looked at.
-                log::debug!("a server could not be woken: {error}");
+                // The poller is gone, and the server with it.
+                log::debug!("cannot wake a server: {error}");
             }
         }));
         Ok(Poller {
@@ -70,16 +69,16 @@ impl Poller {
         self.handle.clone()
     }
 
-    /// From now on SIGTERM and SIGINT stop the server.
+    /// Makes SIGTERM and SIGINT stop the server.
     #[cfg(feature = "signals")]
     pub(crate) fn heed_signals(&mut self) -> io::Result<()> {
         self.signals = Some(Signals::install(self.poll.registry(), token(Source::Signals))?);
         Ok(())
     }
 
-    /// Looks at a source of orders that has an event. The first signal drains, the next one ends
-    /// everything: what others have asked for does not count, because one signal may go to a
-    /// supervisor and its workers, who then hear it twice.
+    /// Reads a source of stop requests after its event. The first signal drains, the next one
+    /// aborts. Requests from other sources do not count as the first, because one signal may reach
+    /// both a supervisor and its workers, which would then see it twice.
     pub(super) fn obey(&mut self, source: Source) {
         match source {
             #[cfg(feature = "signals")]
@@ -103,20 +102,21 @@ impl Poller {
 
 #[cfg(feature = "processes")]
 impl Poller {
-    /// From now on the supervisor's orders are obeyed, and its end is the order to drain.
+    /// Obeys the supervisor's requests from now on. The end of the supervisor is a request to
+    /// drain.
     pub(crate) fn heed_supervisor(&mut self, mut channel: Channel) -> io::Result<()> {
         self.watch(&mut channel)?;
         self.supervisor = Some(channel);
         Ok(())
     }
 
-    /// Has [`wait`](Poller::wait) return when something comes through the channel.
+    /// Makes [`wait`](Poller::wait) return when the channel has an event.
     pub(crate) fn watch(&self, channel: &mut Channel) -> io::Result<()> {
         channel.register(self.poll.registry(), token(Source::Supervisor))
     }
 
-    /// Waits as a supervisor does, which has no connections: for signals, for other threads, and
-    /// for the channels it watches.
+    /// Waits without connections, as a supervisor does: for signals, for other threads, and for its
+    /// channels.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut events = Events::with_capacity(64);
         match self.poll.poll(&mut events, timeout) {
@@ -126,17 +126,17 @@ impl Poller {
         for event in &events {
             self.obey(Source::decode(event.token().0));
         }
-        // All that can have changed is the request to stop, at which the supervisor looks next.
+        // Only the stop request can have changed, which the supervisor checks next.
         self.handle.bell().answer();
         Ok(())
     }
 
-    /// Returns what signals and other threads asked for.
+    /// Returns the stop request of signals and other threads.
     pub(crate) fn stop_request(&self) -> StopRequest {
         self.handle.stop_request()
     }
 
-    /// Takes no commands for connections: there are none here.
+    /// Refuses commands for connections, because there are none here.
     pub(crate) fn refuse_commands(&self) {
         self.handle.close();
     }

@@ -1,4 +1,6 @@
-//! The services behind listeners, and asking them for handlers. Knows no poller.
+//! The services of listeners, and calls to them. Must not know the poller.
+
+use std::io;
 
 use crate::handler::Service;
 use crate::handler::blocking::BlockingService;
@@ -7,10 +9,24 @@ use crate::metrics::stopwatch::Stopwatch;
 use crate::net::peer::Peer;
 use crate::panics;
 
-/// The service behind a listener, by the kind of handlers that it makes.
+/// The service of a listener, by the kind of its handlers.
 pub(crate) enum ServiceKind<'s> {
     Handlers(Box<dyn Service + 's>),
     Blocking(Box<dyn BlockingService + 's>),
+}
+
+impl ServiceKind<'_> {
+    /// Asks the service if it can serve.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::check`].
+    pub(crate) fn check(&self) -> io::Result<()> {
+        match self {
+            ServiceKind::Handlers(service) => service.check(),
+            ServiceKind::Blocking(service) => service.check(),
+        }
+    }
 }
 
 /// Asks a service for a handler. `H` is of either kind.

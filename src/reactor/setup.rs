@@ -1,6 +1,7 @@
-//! How a loop comes into being: what it runs, and how many at a time.
+//! The construction of a loop: its components, and their budgets.
 
 use std::io;
+use std::time::Duration;
 
 use super::admission::{Admission, Blocking};
 use super::commands::{COMMANDS, Commands};
@@ -14,35 +15,39 @@ use super::shard::ShardMail;
 use super::system::System;
 use super::workers::Workers;
 use crate::exec::{BlockingPool, Executor};
-use crate::handler::context::Dial;
+use crate::handler::effect::Dial;
+use crate::handler::task::PeriodicTask;
 use crate::hub::{self, Hub};
 use crate::id::Shard;
 use crate::limits::Limits;
 use crate::metrics::stopwatch::Stopwatch;
 use crate::mode::Mode;
+use crate::now;
 
-/// What a reactor runs.
+/// The components of a reactor.
 pub(crate) struct Setup<'s, S: System> {
     pub(crate) limits: Limits,
     pub(crate) mode: Mode,
     pub(crate) services: Vec<ServiceKind<'s>>,
     /// Listeners, each with the index of its service.
     pub(crate) listeners: Vec<(S::Listener, usize)>,
-    /// The length of the queue that a listener may have had before the limits were known.
+    /// The length of the listen queue before the limits were known.
     pub(crate) kernel_queue: u32,
     pub(crate) dials: Vec<Dial>,
+    /// Periodic tasks, each with its period.
+    pub(crate) tasks: Vec<(Duration, PeriodicTask)>,
     pub(crate) datagrams: DatagramEndpoints<S::DatagramSocket>,
     pub(crate) budgets: Budgets,
-    /// Connections with nothing unusual take the hub's ordinary path. It changes nothing but the
-    /// cost, which simulations prove by runs without it.
+    /// Lets ordinary connections take the hub's ordinary path. It changes only the cost, which
+    /// simulations verify by runs without it.
     pub(crate) takes_ordinary_path: bool,
 }
 
-/// How much is done in one turn.
+/// Limits on the work of one turn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budgets {
-    /// Events taken from the system. An `epoll_event` is 12 bytes; more of them make the second
-    /// look at a connection come later, fewer make more system calls.
+    /// Events taken from the system. An `epoll_event` is 12 bytes; with more of them a connection
+    /// waits longer for its next turn, with fewer there are more system calls.
     pub(crate) events: usize,
     /// Commands of other threads.
     pub(crate) commands: usize,
@@ -56,26 +61,26 @@ impl Default for Budgets {
 }
 
 impl<'s, S: System> Reactor<'s, S> {
-    /// A reactor on `system`; one of several if it is a `member` of a group.
+    /// Creates a reactor on `system`, as a `member` of a group if there are several.
     ///
     /// # Errors
     ///
-    /// The system's, if it has no threads for the workers or cannot watch the sockets.
+    /// The system's error, if it cannot start the workers or watch the sockets.
     pub(crate) fn new(
         mut system: S,
         setup: Setup<'s, S>,
         member: Option<Member<S::Socket>>,
     ) -> io::Result<Reactor<'s, S>> {
-        let Setup { limits, mode, services, listeners, dials, mut datagrams, budgets, .. } = setup;
+        let Setup { limits, mode, services, listeners, dials, tasks, mut datagrams, .. } = setup;
         let now = system.now();
         let count = match mode {
             Mode::Multiplex | Mode::Reactors(_) => 0,
-            // This is one of them.
+            // This process is one of them.
             #[cfg(feature = "processes")]
             Mode::Processes(_) => 0,
             Mode::Threads(workers) => workers,
         };
-        // No threads for handlers of a kind that is not there.
+        // No threads for a kind of handlers that is not used.
         let blocks = |service: &ServiceKind<'_>| matches!(service, ServiceKind::Blocking(_));
         let has_workers = count > 0 && (!services.iter().all(blocks) || !dials.is_empty());
         let workers = match has_workers {
@@ -97,18 +102,21 @@ impl<'s, S: System> Reactor<'s, S> {
         let shard = member.as_ref().map_or(Shard::ONLY, Member::shard);
         let stopwatch = Stopwatch::new(system.elapsed(), limits.slow_call);
         let counters = system.handle().counters();
-        let mut hub = Hub::new(limits.clone(), budgets.hub, executor, shard, counters, stopwatch);
+        let mut hub =
+            Hub::new(limits.clone(), setup.budgets.hub, executor, shard, counters, stopwatch);
         hub.set_ordinary_path(setup.takes_ordinary_path);
+        hub.set_notifier(system.handle().notifier());
         hub.note_time(now);
         if limits.connections_per_peer.is_some() {
             hub.note_departures();
         }
-        for dial in dials {
-            hub.dial(dial);
+        hub.dials_mut().extend(dials);
+        for (period, task) in tasks {
+            hub.every(now::millis(period), task);
         }
         let is_fed = member.as_ref().is_some_and(Member::group_accepts);
         let is_serving = admission.listens() || !datagrams.is_empty() || is_fed;
-        let commands = Commands::new(budgets.commands);
+        let commands = Commands::new(setup.budgets.commands);
         Ok(Reactor {
             core: Core::new(system, hub, now, limits, member),
             parts: Parts {
@@ -121,7 +129,7 @@ impl<'s, S: System> Reactor<'s, S> {
             },
             parts_due_ms: 0,
             is_serving,
-            batch: budgets.events,
+            batch: setup.budgets.events,
             partial_turns: 0,
             longest_lag: 0,
         })

@@ -1,5 +1,5 @@
-//! Several reactors in one process: the first one runs in the thread of the caller, each of the
-//! others in one of its own. Knows what they need to begin and how they end.
+//! Several reactors in one process: the first runs in the caller's thread, the others in threads of
+//! their own. Knows how they start and end.
 
 use std::{io, iter, thread};
 
@@ -18,7 +18,7 @@ use crate::panics;
 ///
 /// # Errors
 ///
-/// The first one that a poller or the start of a thread gives; then all have been aborted.
+/// The first error of a poller or of the start of a thread; all reactors are then aborted.
 pub(crate) fn run(
     poller: Poller,
     count: usize,
@@ -64,8 +64,8 @@ pub(crate) fn run(
     result
 }
 
-/// Gives each of the other reactors what it runs: no listeners and no datagram sockets, but its
-/// part of the connections to be made.
+/// Splits the setup for the other reactors: they get no listeners and no datagram sockets, but a
+/// share of the connections to establish.
 pub(crate) fn share<'s, S: System>(setup: &mut Setup<'s, S>, count: usize) -> Vec<Setup<'s, S>> {
     let bare = |_| Setup {
         limits: setup.limits.clone(),
@@ -74,6 +74,7 @@ pub(crate) fn share<'s, S: System>(setup: &mut Setup<'s, S>, count: usize) -> Ve
         listeners: Vec::new(),
         kernel_queue: 0,
         dials: Vec::new(),
+        tasks: Vec::new(),
         datagrams: DatagramEndpoints::new(&setup.limits, Vec::new(), Vec::new()),
         budgets: setup.budgets,
         takes_ordinary_path: setup.takes_ordinary_path,

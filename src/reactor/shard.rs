@@ -1,16 +1,16 @@
-//! The mail between a loop and the other loops of its server. Knows no socket.
+//! The messages between a loop and the other loops of its server. Must not know sockets.
 
 use super::core::{Core, Phase};
 use super::group::Mail;
 use super::part::Part;
 use super::system::System;
 
-/// The mail of a loop. Its `Member` is the core's, because the load of the others counts for
-/// all parts.
+/// The messages of a loop. Its `Member` belongs to the core, because all parts use the load of the
+/// other loops.
 pub(super) struct ShardMail;
 
 impl<S: System> Part<S> for ShardMail {
-    /// Takes in what the other loops have sent.
+    /// Receives the messages of the other loops.
     fn turn(&mut self, core: &mut Core<S>) {
         let Some(member) = &mut core.member else { return };
         for mail in member.take_mail() {
@@ -24,7 +24,7 @@ impl<S: System> Part<S> for ShardMail {
         }
     }
 
-    /// Sends the other loops what is for them, and tells how many connections this one has.
+    /// Sends messages to the other loops, and publishes the number of connections of this one.
     fn take_from_hub(&mut self, core: &mut Core<S>) {
         let len = core.len();
         let Some(member) = &mut core.member else { return };
@@ -34,7 +34,7 @@ impl<S: System> Part<S> for ShardMail {
         member.note_len(len);
     }
 
-    /// To be asked last: from then on the others are refused.
+    /// Called last: from then on messages of the others are refused.
     fn is_over(&self, core: &Core<S>) -> bool {
         let Some(member) = &core.member else { return true };
         let is_serving = core.phase == Phase::Serving;

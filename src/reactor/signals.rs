@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT as events of the loop, for servers that ask for it.
+//! SIGTERM and SIGINT as events of the loop, for servers that request it.
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -10,13 +10,13 @@ use mio::{Interest, Registry, Token};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{SigId, flag, low_level};
 
-/// The servers that heed signals. While there are none, signals do what they do by default: a
-/// handler that was installed once stays, so it has to do that itself.
+/// The number of servers that handle signals. At zero, signals have their default effect: an
+/// installed handler stays installed, so it must do that itself.
 static SERVERS: AtomicUsize = AtomicUsize::new(0);
 static BY_DEFAULT: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// A pipe that the signal handler writes to. No thread waits for the signals: a process with
-/// one thread only is spared the price of thread cancellation in every system call.
+/// A pipe that the signal handler writes to. No thread waits for signals, which saves a process
+/// with one thread the cost of thread cancellation in every system call.
 #[derive(Debug)]
 pub(crate) struct Signals {
     pipe: UnixStream,
@@ -40,7 +40,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// How many have come so far.
+    /// Returns the number of signals received so far.
     pub(crate) fn count(&mut self) -> usize {
         let mut bytes = [0; 64];
         while let Ok(n @ 1..) = self.pipe.read(&mut bytes) {
@@ -63,7 +63,7 @@ impl Drop for Signals {
     }
 }
 
-/// The switch between what signals do by default and what servers make of them.
+/// Returns the switch between the default effect of signals and the servers' handling.
 fn by_default() -> io::Result<&'static AtomicBool> {
     if let Some(by_default) = BY_DEFAULT.get() {
         return Ok(by_default);
@@ -72,6 +72,6 @@ fn by_default() -> io::Result<&'static AtomicBool> {
     for signal in [SIGTERM, SIGINT] {
         flag::register_conditional_default(signal, Arc::clone(&by_default))?;
     }
-    // Another thread may have been first; then this one is never set, and does nothing.
+    // Another thread may have been first; this flag is then never set, and has no effect.
     Ok(BY_DEFAULT.get_or_init(|| by_default))
 }

@@ -1,7 +1,7 @@
-//! The sockets that mio has, as the hub wants them.
+//! The sockets of mio behind the interface of the hub.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use mio::event::Source;
@@ -11,6 +11,7 @@ use socket2::SockRef;
 
 use crate::handler::stream::StdSocket;
 use crate::hub::Transport;
+use crate::net::address::Address;
 
 /// A connected socket.
 pub(crate) enum Socket {
@@ -21,9 +22,9 @@ pub(crate) enum Socket {
 }
 
 impl Socket {
-    /// Registers both directions, once and for ever. An edge-triggered socket reports "writable"
-    /// when it is registered and then only after a write came up short, so the second direction
-    /// costs one merged event a connection and saves all later `epoll_ctl`.
+    /// Registers both directions, once. An edge-triggered socket reports "writable" when it is
+    /// registered and then only after a short write, so the second direction costs one merged event
+    /// per connection and saves all later `epoll_ctl`.
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Socket::Tcp(stream) => stream.register(registry, token, interest()),
@@ -34,8 +35,8 @@ impl Socket {
     }
 }
 
-/// Urgent data is made visible where the system can (`EPOLLPRI`): a read stops at its mark, so a
-/// short one proves nothing then.
+/// Urgent data is reported where the system can (`EPOLLPRI`): a read stops at its mark, so a short
+/// read does not mean that no input is left.
 fn interest() -> Interest {
     let both = Interest::READABLE.add(Interest::WRITABLE);
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -43,13 +44,13 @@ fn interest() -> Interest {
     both
 }
 
-/// A socket that is not registered goes to the standard library, and one comes back to be: a
-/// blocking handler has it meanwhile. It stays non-blocking until it is told otherwise.
+/// Converts an unregistered socket to one of the standard library, for a blocking handler, and
+/// back. It stays non-blocking.
 impl From<Socket> for StdSocket {
     fn from(socket: Socket) -> StdSocket {
         match socket {
             Socket::Tcp(stream) => StdSocket::Tcp(stream.into()),
-            // Packets do not come here: the server does not start with blocking handlers of them.
+            // A server with blocking handlers does not start with packet sockets.
             Socket::Unix(stream) | Socket::SeqPacket(stream) => StdSocket::Unix(stream.into()),
         }
     }
@@ -65,11 +66,11 @@ impl From<StdSocket> for Socket {
 }
 
 impl Socket {
-    /// Whether a connection that was begun is made. An event alone does not tell.
+    /// Returns true if a connection attempt has succeeded. An event alone does not show that.
     ///
     /// # Errors
     ///
-    /// Why it cannot be made: the system's code.
+    /// The system's error, if the attempt failed.
     pub(super) fn is_connected(&self) -> io::Result<bool> {
         let (error, peer) = match self {
             Socket::Tcp(stream) => (stream.take_error()?, peer_of(stream)),
@@ -85,6 +86,17 @@ impl Socket {
         }
     }
 
+    /// Returns its own address. `None` for a Unix socket without a name, or if the system cannot
+    /// tell.
+    pub(super) fn local_address(&self) -> Option<Address> {
+        let path = |stream: &UnixStream| Some(stream.local_addr().ok()?.as_pathname()?.to_owned());
+        match self {
+            Socket::Tcp(stream) => stream.local_addr().ok().map(tcp_address),
+            Socket::Unix(stream) => path(stream).map(Address::Unix),
+            Socket::SeqPacket(stream) => path(stream).map(Address::SeqPacket),
+        }
+    }
+
     /// The same registration under another name; what is readable or writable already is
     /// reported again.
     pub(super) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -97,6 +109,12 @@ impl Socket {
     }
 }
 
+/// Returns an address of TCP. An IPv4 address in the form that an IPv6 socket of both families
+/// gives it is an IPv4 address, as it is for a [`Peer`](crate::net::peer::Peer).
+pub(super) fn tcp_address(address: SocketAddr) -> Address {
+    Address::Tcp(SocketAddr::new(address.ip().to_canonical(), address.port()))
+}
+
 /// Whom a TCP socket is connected to. A connection to a port that nobody listens at may get that
 /// same port as its own and so reach itself (RFC 9293, section 3.5): that is nobody.
 fn peer_of(stream: &TcpStream) -> io::Result<()> {
@@ -106,7 +124,7 @@ fn peer_of(stream: &TcpStream) -> io::Result<()> {
     }
 }
 
-/// EMSGSIZE has no kind of its own in `std`.
+/// EMSGSIZE has no kind in `std`.
 fn packet_error(error: io::Error) -> io::Error {
     const EMSGSIZE: i32 = if cfg!(target_os = "linux") { 90 } else { 40 };
     match error.raw_os_error() {
@@ -148,8 +166,8 @@ impl Write for Socket {
 
 impl Transport for Socket {
     fn short_read_drains(&self) -> bool {
-        // A Unix socket's read may stop early at a boundary of ancillary data. Only epoll and
-        // kqueue tell of what comes later; the poll(2) back end does not.
+        // A read of a Unix socket may stop early at a boundary of ancillary data. Only epoll and
+        // kqueue report the rest; the poll(2) back end does not.
         cfg!(any(
             target_os = "linux",
             target_os = "android",
@@ -173,11 +191,11 @@ impl Transport for Socket {
         }
     }
 
-    /// A Unix socket has no reset of its own: the kernel makes one of a close with unread input.
+    /// A Unix socket has no reset: the kernel makes one of a close with unread input.
     fn reset_on_close(&mut self) {
         if let Socket::Tcp(stream) = self {
             if let Err(error) = SockRef::from(&*stream).set_linger(Some(Duration::ZERO)) {
-                log::debug!("a connection cannot be reset: {error}");
+                log::debug!("cannot reset a connection: {error}");
             }
         }
     }
@@ -192,7 +210,7 @@ mod tests {
     #[test]
     fn a_connection_that_reaches_itself_is_refused() -> io::Result<()> {
         let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SockAddr::from(std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))?;
+        socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))?;
         socket.connect(&socket.local_addr()?)?;
         socket.set_nonblocking(true)?;
         let socket = Socket::Tcp(TcpStream::from_std(socket.into()));

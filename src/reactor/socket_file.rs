@@ -1,4 +1,4 @@
-//! The file of a Unix socket: it goes with its server, and makes room for the next.
+//! The file of a Unix socket: removed with its server, and replaced if its server died.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -6,21 +6,20 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
-/// The file of a Unix socket, removed with this; but not what others have put in its place.
+/// The file of a Unix socket, removed on drop unless another process has replaced it.
 pub(crate) struct SocketFile {
     path: PathBuf,
-    /// Device and inode, `None` if it was gone at once, or is not ours.
+    /// Device and inode. `None` if the file vanished at once, or belongs to another process.
     identity: Option<(u64, u64)>,
 }
 
 impl SocketFile {
-    /// The file at `path`, which was made just now.
+    /// The file at `path`, which was just created.
     pub(super) fn of(path: &Path) -> SocketFile {
         SocketFile { path: path.to_owned(), identity: identity(path) }
     }
 
-    /// The file at `path`, which another process made and removes.
-    #[cfg(feature = "processes")]
+    /// The file at `path`, which the program or another process made and removes.
     pub(super) fn of_another(path: &Path) -> SocketFile {
         SocketFile { path: path.to_owned(), identity: None }
     }
@@ -29,17 +28,16 @@ impl SocketFile {
         &self.path
     }
 
-    /// Removes the socket file of a server that died. One that answers, and a file that is no
-    /// socket, stay: `bind` then says that the address is in use.
+    /// Removes the socket file of a dead server. A live socket, or a file that is not a socket,
+    /// stays: `bind` then reports that the address is in use.
     pub(super) fn remove_stale(path: &Path) -> io::Result<()> {
         let is_socket =
             std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
         if !is_socket {
             return Ok(());
         }
-        // Connecting to a server whose queue is full would block for as long as it is. A live
-        // socket of another type is no peer for this one (EPROTOTYPE); a dead one refuses it,
-        // whatever its type was.
+        // A blocking connect would block while the server's queue is full. A live socket of another
+        // type returns EPROTOTYPE; a dead one refuses the connection, whatever its type.
         let probe = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
         probe.set_nonblocking(true)?;
         match probe.connect(&SockAddr::unix(path)?) {
@@ -54,7 +52,7 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if self.identity.is_some() && identity(&self.path) == self.identity {
-            // Nothing can be done about a file that cannot be removed.
+            // A file that cannot be removed stays.
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -1,31 +1,31 @@
-//! The sources of events, and the number by which a poller carries each. Numbers are dealt here
-//! and nowhere else.
+//! The sources of events, and their numbers in the poller. This is the only place that assigns
+//! numbers.
 
 use std::ops::Range;
 
 use crate::id::Id;
 
-/// What an event is about.
+/// The source of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Connection(Id),
     /// The listener with this index.
     Listener(usize),
-    /// The connection in the making with this key.
+    /// The connection attempt with this key.
     Dial(usize),
     /// The datagram socket with this index.
     Datagram(usize),
-    /// Another thread has something for the loop.
+    /// Another thread has work for the loop.
     Waker,
     Signals,
-    /// The channel to the supervisor of a worker process, or one of those of a supervisor.
+    /// The channel of a worker process to its supervisor, or one of a supervisor's channels.
     Supervisor,
 }
 
-// Ids travel as tokens.
+// Ids are used as tokens.
 const _: () = assert!(usize::BITS == 64, "socketserver needs a 64-bit system");
 
-// Ids of connections have a generation, which is never 0: all numbers below 1 << 32 are free.
+// Connection ids have a generation, which is never 0: numbers below 1 << 32 are free.
 const LISTENERS: Range<usize> = 0..1 << 30;
 const DIALS: Range<usize> = LISTENERS.end..1 << 31;
 const DATAGRAMS: Range<usize> = DIALS.end..SUPERVISOR;

@@ -1,6 +1,6 @@
-//! What a loop asks of the system: sockets, events, the time, and threads for what would block it.
-//! Implemented by `native` on mio and the system's sockets, and by the simulation of the testkit
-//! in memory. A loop is made for one of them when it is compiled.
+//! The interface of a loop to the system: sockets, events, the clock, and threads for blocking
+//! calls. Implemented by `native` on mio and the system's sockets, and by the testkit's simulation
+//! in memory. A loop is compiled for one of them.
 
 use std::io;
 use std::time::Duration;
@@ -14,26 +14,27 @@ use crate::exec::{BlockingSocket, BlockingWorker, Worker};
 use crate::hub::{Readiness, Transport};
 use crate::net::address::Address;
 use crate::net::peer::Peer;
+use crate::net::to_destination::sealed::ConnectedSocket;
 use crate::now::Now;
 
-/// What a loop asks of the system.
+/// The interface of a loop to the system.
 pub(crate) trait System {
     type Socket: Transport + From<Self::BlockingSocket> + Into<Self::BlockingSocket>;
-    /// A socket that no poller watches, in the hands of a blocking handler.
+    /// An unregistered socket, for a blocking handler.
     type BlockingSocket: BlockingSocket;
     type Listener: Accept<Socket = Self::Socket>;
     type DatagramSocket: DatagramTransport;
-    /// Room for the events of one turn.
+    /// A buffer for the events of one turn.
     type Events;
 
-    /// Returns room for this many events a turn.
+    /// Creates a buffer for `capacity` events.
     fn events(capacity: usize) -> Self::Events;
 
-    /// Waits for events, for ever or for at most `timeout`.
+    /// Waits for events, at most for `timeout` if there is one.
     ///
     /// # Errors
     ///
-    /// `Interrupted`, and there are no events; else the poller failed, and the loop ends.
+    /// `Interrupted` if there are no events; any other error ends the loop.
     fn poll(&mut self, events: &mut Self::Events, timeout: Option<Duration>) -> io::Result<()>;
 
     /// Returns the events of the last [`poll`](System::poll).
@@ -42,19 +43,19 @@ pub(crate) trait System {
     /// Reads the clock.
     fn now(&mut self) -> Now;
 
-    /// Returns the clock as those see it who time calls. `None` if there is nothing to time.
+    /// Returns a clock for timing calls. `None` if calls are not timed.
     fn elapsed(&self) -> Option<Elapsed>;
 
-    /// Returns the handle by which other threads reach the loop.
+    /// Returns the handle through which other threads reach the loop.
     fn handle(&self) -> &ServerHandle;
 
-    /// Looks at a source of orders that has an event: signals, or the supervisor.
+    /// Reads a source of stop requests after its event: signals, or the supervisor.
     fn heed(&mut self, source: Source);
 
-    /// Has both directions of a socket watched, once and for ever.
+    /// Registers both directions of a socket, once.
     fn register(&self, socket: &mut Self::Socket, source: Source) -> io::Result<()>;
 
-    /// Gives a watched socket another name. What is readable or writable is reported again.
+    /// Registers a socket under another source. Existing readiness is reported again.
     fn rename(&self, socket: &mut Self::Socket, source: Source) -> io::Result<()>;
 
     fn register_listener(&self, listener: &mut Self::Listener, source: Source) -> io::Result<()>;
@@ -65,51 +66,57 @@ pub(crate) trait System {
         source: Source,
     ) -> io::Result<()>;
 
-    /// Begins to connect, and has the socket watched.
+    /// Begins to connect, and registers the socket.
     fn connect(&self, to: &Address, source: Source) -> io::Result<Self::Socket>;
+
+    /// Takes a socket that is connected already, and has it watched.
+    fn adopt(&self, socket: ConnectedSocket, source: Source) -> io::Result<Self::Socket>;
 
     /// Returns true if a connection that was begun is made. An event alone does not tell.
     ///
     /// # Errors
     ///
-    /// Why it cannot be made: the system's code.
+    /// The system's error, if the attempt failed.
     fn is_connected(socket: &Self::Socket) -> io::Result<bool>;
+
+    /// Returns the local address of a connection that was made. `None` if the system cannot tell.
+    fn local_address(socket: &Self::Socket) -> Option<Address>;
 
     /// Returns how many descriptors the process has and may have, if the system tells.
     fn descriptors(&self) -> Option<Descriptors>;
 
-    /// Gives a worker a thread.
+    /// Starts a thread for a worker.
     ///
     /// # Errors
     ///
-    /// The system's, if it has no thread.
+    /// The system's error, if it cannot start a thread.
     fn start_worker(&self, number: usize, worker: Worker) -> io::Result<()>;
 
-    /// Gives a worker for blocking handlers a thread.
+    /// Starts a thread for a blocking worker.
     ///
     /// # Errors
     ///
-    /// The system's, if it has no thread.
+    /// The system's error, if it cannot start a thread.
     fn start_blocking_worker(
         &self,
         number: usize,
         worker: BlockingWorker<Self::BlockingSocket, Option<PeerPermit>>,
     ) -> io::Result<()>;
 
-    /// Has a name looked up by a thread.
+    /// Starts a thread for a name lookup.
     ///
     /// # Errors
     ///
-    /// The system's, if it has no thread.
+    /// The system's error, if it cannot start a thread.
     fn start_lookup(&self, lookup: Lookup) -> io::Result<()>;
 }
 
-/// A bound socket that peers send datagrams to.
+/// A bound datagram socket.
 pub(crate) trait DatagramTransport {
     /// Returns the address that it is bound to.
     fn address(&self) -> Address;
 
-    /// Takes one datagram; what does not fit into `buffer` is cut off.
+    /// Receives one datagram, truncated to the length of `buffer`.
     fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Peer)>;
 
     /// Sends one datagram, whole or not at all.

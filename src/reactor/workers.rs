@@ -1,5 +1,5 @@
-//! The workers of a loop: handlers travel to them and back, and so does work that was offloaded.
-//! Knows no connection.
+//! The workers of a loop: handlers and offloaded work move to them and back. Must not know
+//! connections.
 
 use std::io;
 
@@ -14,25 +14,25 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    /// `count` workers for offloaded work, which are started when some comes.
+    /// Creates `count` workers for offloaded work, which are started on demand.
     pub(super) fn on_demand<S: System>(count: usize, system: &S, timed: bool) -> Workers {
         let elapsed = if timed { system.elapsed() } else { None };
         Workers { pool: Pool::new(count, elapsed, system.handle().bell()) }
     }
 
-    /// `count` workers for handlers as well.
+    /// Creates and starts `count` workers, for handlers as well.
     ///
     /// # Errors
     ///
-    /// The system's, if it has no thread for any of them.
+    /// The system's error, if it cannot start any of them.
     pub(super) fn start<S: System>(count: usize, system: &S, timed: bool) -> io::Result<Workers> {
         let mut workers = Workers::on_demand(count, system, timed);
         workers.pool.start(|number, worker| system.start_worker(number, worker))?;
         Ok(workers)
     }
 
-    /// Has the workers started that lack. A system without a thread may have one later: until then
-    /// the tasks wait, and all else goes on.
+    /// Starts the missing workers. If the system cannot start a thread now, the tasks wait for a
+    /// later try, without blocking the rest.
     fn start_missing<S: System>(&mut self, core: &mut Core<S>) {
         let start = |number, worker| core.system.start_worker(number, worker);
         for task in self.pool.start_missing(core.now, start) {
@@ -62,12 +62,12 @@ impl<S: System> Part<S> for Workers {
         self.pool.retry_ms()
     }
 
-    /// The connections of all tasks are in the hub.
+    /// The connections of all tasks are counted by the hub.
     fn is_over(&self, _: &Core<S>) -> bool {
         true
     }
 
-    /// Handlers whose task no worker has begun, or that are done, are back in the hub.
+    /// Returns the handlers of queued and finished tasks to the hub.
     fn abort(&mut self, core: &mut Core<S>) {
         let done = self.pool.take_done();
         for task in self.pool.take_back().into_iter().chain(done) {

@@ -1,13 +1,16 @@
-//! A bound address of a server: bound here, or by the supervisor of this worker process. Knows
-//! nothing of services.
+//! A bound address of a server: bound here, by the supervisor of this worker process, or by the
+//! program. Knows nothing of services.
 
 use std::io;
+use std::net::ToSocketAddrs;
 #[cfg(feature = "processes")]
 use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::accept::Accept;
 use crate::net::address::Address;
-use crate::net::listen::Listen;
+use crate::net::destination::Destination;
+use crate::net::listen::{Listen, SocketOptions};
+use crate::net::to_listen::sealed::{Binding, BoundSocket};
 #[cfg(feature = "processes")]
 use crate::prefork;
 use crate::reactor::{DatagramSocket, DatagramTransport, Listener};
@@ -19,19 +22,61 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Binds it, or takes what the supervisor has bound.
-    pub(crate) fn open(listen: &Listen) -> io::Result<Place> {
-        let is_datagram = listen.address.is_datagram();
+    /// Binds it, or takes what the supervisor or the program has bound.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if the options do not fit the address; else the system's. Both name the
+    /// address.
+    pub(crate) fn open(binding: Binding) -> io::Result<Place> {
+        let (result, name) = match binding {
+            Binding::Listen(listen) => (Place::bind(&listen), listen.to_string()),
+            Binding::Socket(socket) => (Place::adopt(socket), "a socket of the program".to_owned()),
+        };
+        result.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot listen on {name}: {error}"))
+        })
+    }
+
+    fn bind(listen: &Listen) -> io::Result<Place> {
         #[cfg(feature = "processes")]
         if let Some(socket) = prefork::next_socket()? {
-            return match is_datagram {
-                true => DatagramSocket::inherit(&listen.address, socket).map(Place::Datagrams),
-                false => Listener::inherit(&listen.address, socket).map(Place::Listener),
+            return match &listen.place {
+                Destination::Address(address) if address.is_datagram() => {
+                    DatagramSocket::inherit(address, socket).map(Place::Datagrams)
+                }
+                place => Listener::inherit(place, socket).map(Place::Listener),
             };
         }
-        match is_datagram {
-            true => DatagramSocket::open(listen).map(Place::Datagrams),
-            false => Listener::open(listen).map(Place::Listener),
+        let (name, port) = match &listen.place {
+            Destination::Address(address) => return Place::bind_one(address, &listen.options),
+            Destination::Host { name, port } => (name, *port),
+        };
+        let nothing = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        let mut result = Err(nothing());
+        for address in (&**name, port).to_socket_addrs()? {
+            result = Place::bind_one(&Address::Tcp(address), &listen.options);
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    }
+
+    fn bind_one(address: &Address, options: &SocketOptions) -> io::Result<Place> {
+        options.check(address).map_err(|rule| io::Error::new(io::ErrorKind::InvalidInput, rule))?;
+        match address.is_datagram() {
+            true => DatagramSocket::open(address, options).map(Place::Datagrams),
+            false => Listener::open(address, options).map(Place::Listener),
+        }
+    }
+
+    fn adopt(socket: BoundSocket) -> io::Result<Place> {
+        match socket {
+            BoundSocket::Tcp(socket) => Listener::of_tcp(socket).map(Place::Listener),
+            BoundSocket::Unix(socket) => Listener::of_unix(socket).map(Place::Listener),
+            BoundSocket::Udp(socket) => DatagramSocket::of_udp(socket).map(Place::Datagrams),
+            BoundSocket::UnixGram(socket) => DatagramSocket::of_unix(socket).map(Place::Datagrams),
         }
     }
 

@@ -1,5 +1,5 @@
-//! The hub's two ways through a turn, held against each other: the traces of a seed, with the
-//! ordinary path and without it. Of this thread, because tests run in several.
+//! Runs the simulations of a seed with the hub's ordinary path and without it, and compares their
+//! traces. The state is thread-local, because tests run in several threads.
 
 use std::cell::RefCell;
 
@@ -9,18 +9,18 @@ thread_local! {
     static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
 }
 
-/// What the simulations of a seed leave.
+/// The simulations of one seed.
 struct Run {
     takes_ordinary_path: bool,
     traces: Vec<Trace>,
 }
 
-/// Returns true if the hubs that are made now take the ordinary path.
+/// Returns true if new hubs take the ordinary path.
 pub(super) fn takes_ordinary_path() -> bool {
     RUN.with_borrow(|run| run.as_ref().is_none_or(|run| run.takes_ordinary_path))
 }
 
-/// Keeps what has happened in a simulation, if it is to be held against another run.
+/// Keeps the trace of a simulation if it is compared with that of another run.
 pub(super) fn record(trace: &Trace) {
     RUN.with_borrow_mut(|run| {
         if let Some(run) = run {
@@ -29,11 +29,11 @@ pub(super) fn record(trace: &Trace) {
     });
 }
 
-/// Runs `test` with the ordinary path, and once more without it if it has simulated anything.
+/// Runs `test` with the ordinary path, and again without it if `test` ran a simulation.
 ///
 /// # Panics
 ///
-/// If `test` does, or the traces of the two runs differ.
+/// If `test` panics, or the traces of the two runs differ.
 pub(super) fn run(test: impl Fn()) {
     let with = traces(true, &test);
     if with.is_empty() {
@@ -42,8 +42,8 @@ pub(super) fn run(test: impl Fn()) {
     let without = traces(false, &test);
     let pairs = with.iter().zip(&without);
     let difference = pairs.filter_map(|(with, without)| with.difference(without)).next();
-    assert_eq!(difference, None, "with the hub's ordinary path, and without it");
-    assert_eq!(with.len(), without.len(), "simulations with the hub's ordinary path, and without");
+    assert_eq!(difference, None, "the hub's ordinary path changes the run");
+    assert_eq!(with.len(), without.len(), "simulations with and without the ordinary path");
 }
 
 fn traces(takes_ordinary_path: bool, test: impl Fn()) -> Vec<Trace> {

@@ -1,24 +1,24 @@
-//! The laws of a protocol, checked.
+//! Checks the laws that every protocol must obey.
 
 use crate::close::Close;
 use crate::handler::framed::{Protocol, Step};
 
-/// How a run ended: what the messages looked like, and what was left or wrong.
+/// The output of `show`, and the number of bytes left over or the error.
 type Outcome = (Vec<u8>, Result<usize, Close>);
 
-/// Checks that a protocol keeps its laws on `input`: however the input is cut, the same messages
-/// come out and the same is left or wrong at the end; nothing panics; every step makes progress;
-/// and only bytes that are used are changed.
+/// Checks that a protocol obeys its laws on `input`: the messages, the bytes left over and the
+/// error do not depend on how the input is cut; `decode` does not panic; every step makes
+/// progress; and `decode` changes only bytes that it uses.
 ///
-/// `make` makes a fresh decoder. `show` appends what a message looks like; what is appended for
-/// the pieces of something that may come in pieces must not depend on the cut.
+/// `make` creates a decoder. `show` appends a message as bytes. For the pieces of a message that
+/// may arrive in pieces, the appended bytes must not depend on the cut.
 ///
-/// The input is tried whole, in two parts cut at every place, byte by byte, and in many parts of
-/// changing sizes, so it should be no longer than some kilobytes.
+/// The input is tried whole, cut in two at every position, byte by byte, and in parts of up to
+/// seven bytes. Keep it below a few kilobytes.
 ///
 /// # Panics
 ///
-/// If a law is broken; the message says where it was cut. See [`Protocol`] for an example.
+/// If a law is broken; the message shows the cut. See [`Protocol`] for an example.
 pub fn laws<P: Protocol>(
     make: impl Fn() -> P,
     show: impl for<'a> Fn(P::Message<'a>, &mut Vec<u8>),
@@ -37,9 +37,9 @@ pub fn laws<P: Protocol>(
     }
 }
 
-/// The same for one way to cut, which costs little enough for a fuzzer to choose it: checks that
-/// the `parts` give what they give in one piece. Also gives it: what the messages look like, and
-/// how much was left over, or what was wrong.
+/// Like [`laws`], but for one way to cut, which is cheap enough for a fuzzer: checks that the
+/// `parts` give the same result as the input in one piece. Returns that result: the messages, and
+/// the number of bytes left over or the error.
 ///
 /// ```
 /// use socketserver::protocol::line::{Line, Lines};
@@ -70,7 +70,7 @@ fn shown(parts: &[&[u8]]) -> String {
     parts.iter().map(|part| format!("{:?} ", part.escape_ascii().to_string())).collect()
 }
 
-/// Feeds the parts one after the other, as a server does.
+/// Feeds the parts one after another, as a server does.
 fn run<P: Protocol>(
     protocol: &mut P,
     show: &impl for<'a> Fn(P::Message<'a>, &mut Vec<u8>),
@@ -78,7 +78,7 @@ fn run<P: Protocol>(
 ) -> Outcome {
     let mut seen = Vec::new();
     let mut pending = Vec::new();
-    // The same bytes, out of the protocol's reach.
+    // A copy that the protocol cannot change.
     let mut before = Vec::new();
     let mut used = 0;
     for part in parts {
@@ -100,9 +100,9 @@ fn run<P: Protocol>(
                 Err(why) => return (seen, Err(why)),
             };
             let n = step.unwrap_or(0);
-            assert!(n <= len && step != Some(0), "a step of {n} bytes on {len}");
+            assert!(n <= len && step != Some(0), "a step of {n} bytes with {len} available");
             used += n;
-            assert_eq!(pending[used..], before[used..], "bytes were changed and not used");
+            assert_eq!(pending[used..], before[used..], "bytes were changed but not used");
             if step.is_none() {
                 break;
             }

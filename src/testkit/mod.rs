@@ -1,10 +1,10 @@
-//! Tools to test handlers and protocols with: a network in memory with a clock that only moves
-//! when told, a [`Simulation`] of whole servers from a seed, the laws of a protocol, and one datagram
-//! at a time.
+//! Tools for testing handlers and protocols: a network in memory with a clock that the test
+//! advances, a [`Simulation`] of whole servers from a seed, the laws of a protocol, and single
+//! datagrams.
 //!
 //! A [`Network`] runs the same hub that serves real sockets, in the same turns, but on
-//! connections made of two buffers. Nothing in it waits, so a test of a 60-second timeout takes
-//! no time, and nothing depends on how busy the machine is.
+//! connections made of two buffers. No call blocks, so a test of a 60-second timeout takes no
+//! time, and no result depends on the load of the machine.
 //!
 //! ```
 //! use socketserver::testkit::Network;
@@ -41,11 +41,15 @@ mod random;
 mod seeds;
 mod simulation;
 mod steps;
+#[cfg(feature = "http")]
+mod web_client;
 mod wire;
 
-pub use self::datagram::datagram;
+pub use self::datagram::{Datagrams, datagram};
 pub use self::laws::{laws, laws_in_parts};
 pub use self::network::{Client, Network};
 pub use self::random::Random;
 pub use self::seeds::seeds;
 pub use self::simulation::{Action, End, Script, Simulation, Trace};
+#[cfg(feature = "http")]
+pub use self::web_client::{WebAnswer, WebClient, WebExchange, WebRequest};

@@ -1,4 +1,4 @@
-//! A whole server's hub on connections in memory, with a clock that only moves when told.
+//! A server's hub on connections in memory, with a clock that the test advances.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -9,37 +9,46 @@ use std::{fmt, io};
 use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::exec::{Executor, Task};
 use crate::handler::Handler;
-use crate::handler::context::{Dial, Effect};
+use crate::handler::effect::Effect;
+use crate::handler::notification::Message;
+use crate::handler::notifier::Notifier;
+use crate::handler::task::TaskContext;
 use crate::hub::{Budgets, Hub, Readiness};
 use crate::id::Id;
 use crate::id::Shard;
 use crate::limits::Limits;
+use crate::mailbox::{Doorbell, Mailbox, Refused};
 use crate::metrics::Metrics;
 use crate::metrics::counters::{Counters, CountersReader};
 use crate::metrics::stopwatch::Stopwatch;
 use crate::net::destination::Destination;
+use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
+use crate::now;
+use crate::panics;
 use crate::topic::Topic;
 
-/// The client's end of a connection of a [`Network`].
+/// The client's end of a connection in a [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client(pub(super) usize);
 
-/// A server's hub on connections in memory. Events are edge-triggered, as real ones are: an
-/// event comes when something changes, once, however much is left unread.
+/// A server's hub on connections in memory. Events are edge-triggered, as in a real poller: a
+/// change causes one event, however much input is left unread.
 pub struct Network {
     /// One for each reactor.
     pub(super) hubs: Vec<Hub<MemorySocket>>,
     counters: Vec<CountersReader>,
     pub(super) ends: Vec<End>,
     pub(super) elapsed: Duration,
-    /// Events to deliver in the next turn besides what the wires say.
+    /// Events for the next turn that no wire has caused.
     pub(super) stray: Vec<(Client, Readiness)>,
     /// Connections that handlers want made, the oldest first, each with its reactor.
-    pub(super) dials: VecDeque<(usize, Dial)>,
+    pub(super) dials: VecDeque<(usize, Destination, Box<dyn Handler>)>,
     /// What workers are doing: handlers that travel, and work that was offloaded; each with its
     /// reactor.
     pub(super) tasks: Vec<(usize, Task)>,
+    /// Notifications of other threads for handlers.
+    pub(super) mail: Mailbox<(Id, Message)>,
 }
 
 pub(super) struct End {
@@ -48,30 +57,30 @@ pub(super) struct End {
     pub(super) wire: Arc<Mutex<Wire>>,
 }
 
-/// A turn that is followed by this many more is going round in circles.
+/// After this many turns a network is assumed never to settle.
 const TURNS_MAX: usize = 1_000_000;
 
 impl Network {
-    /// A network without connections, at time zero.
+    /// Creates a network without connections, at time zero.
     pub fn new(limits: Limits) -> Network {
         Network::make(limits, Executor::Inline, 1)
     }
 
-    /// The same for a server in [`Mode::Threads`](crate::Mode::Threads): every call of a handler
-    /// is made by a worker, which hands the handler back before the next turn.
+    /// Like [`new`](Network::new), for a server in [`Mode::Threads`](crate::Mode::Threads): a
+    /// worker makes every call of a handler, and returns the handler before the next turn.
     pub fn with_workers(limits: Limits) -> Network {
         Network::make(limits, Executor::Pool, 1)
     }
 
-    /// The same for a server in [`Mode::Reactors`](crate::Mode::Reactors). Clients are shared out
-    /// in turn; a turn is one of each reactor, and what they have for one another arrives before
-    /// the next.
+    /// Like [`new`](Network::new), for a server in [`Mode::Reactors`](crate::Mode::Reactors).
+    /// Clients are assigned to the reactors in turn. A turn runs every reactor once; messages
+    /// between reactors arrive before the next turn.
     ///
     /// ```
     /// use socketserver::testkit::Network;
     /// use socketserver::{Close, Context, Handler, Limits, Topic};
     ///
-    /// /// Says to all others what it is told.
+    /// /// Forwards its input to all other members.
     /// struct Member;
     ///
     /// impl Handler for Member {
@@ -99,10 +108,15 @@ impl Network {
     }
 
     fn make(limits: Limits, executor: Executor, reactors: usize) -> Network {
+        // Every turn looks into it.
+        let mail = Mailbox::new(&Doorbell::new(|| {}));
         let hub = |index, counters| {
             let shard = Shard::new(index, reactors);
             let budgets = Budgets::default();
-            Hub::new(limits.clone(), budgets, executor, shard, counters, Stopwatch::default())
+            let stopwatch = Stopwatch::default();
+            let mut hub = Hub::new(limits.clone(), budgets, executor, shard, counters, stopwatch);
+            hub.set_notifier(notifier(&mail));
+            hub
         };
         let counters: Vec<Counters> = (0..reactors).map(|_| Counters::new()).collect();
         Network {
@@ -113,33 +127,34 @@ impl Network {
             stray: Vec::new(),
             dials: VecDeque::new(),
             tasks: Vec::new(),
+            mail,
         }
     }
 
-    /// Connects a client that `handler` will serve.
+    /// Connects a client to `handler`.
     pub fn connect(&mut self, handler: impl Handler + 'static) -> Client {
         self.open(self.ends.len() % self.hubs.len(), Box::new(handler))
     }
 
     fn open(&mut self, reactor: usize, handler: Box<dyn Handler>) -> Client {
-        self.admit(reactor, MemorySocket(Wire::new()), Peer::Unix, handler)
+        self.admit(reactor, MemorySocket(Wire::new()), Peer::Unix.into(), handler)
     }
 
-    /// Takes in a connection that was made somewhere else.
+    /// Admits a connection made elsewhere.
     pub(super) fn admit(
         &mut self,
         reactor: usize,
         socket: MemorySocket,
-        peer: Peer,
+        incoming: Incoming,
         handler: Box<dyn Handler>,
     ) -> Client {
         let wire = Arc::clone(&socket.0);
-        let id = self.hubs[reactor].open(socket, peer, handler);
+        let id = self.hubs[reactor].open(socket, incoming, handler);
         self.ends.push(End { reactor, id, wire });
         Client(self.ends.len() - 1)
     }
 
-    /// The client sends: bytes of a stream, or one [packet](Network::packets).
+    /// Sends bytes of a stream, or one [packet](Network::packets), from the client.
     pub fn send(&mut self, client: Client, bytes: &[u8]) {
         let mut wire = self.wire(client);
         wire.to_server.extend(bytes);
@@ -149,7 +164,7 @@ impl Network {
         wire.edge = true;
     }
 
-    /// Takes what the client has received since the last time.
+    /// Takes the bytes that the client has received since the last call.
     pub fn received(&mut self, client: Client) -> Vec<u8> {
         let mut wire = self.wire(client);
         if let Some(packets) = &mut wire.packets {
@@ -165,15 +180,15 @@ impl Network {
         self.wire(client).pop_packet()
     }
 
-    /// The client sends no more, but still reads.
+    /// Shuts down the client's sending direction. The client still reads.
     pub fn shut(&mut self, client: Client) {
         let mut wire = self.wire(client);
         wire.client_shut = true;
         wire.edge = true;
     }
 
-    /// The client closes its socket: what it has sent still arrives, and its end behind it, but what
-    /// the server sends from now on fails.
+    /// Closes the client's socket: the bytes that it has sent still arrive, followed by the end,
+    /// but further writes of the server fail.
     ///
     /// ```
     /// use socketserver::testkit::Network;
@@ -203,7 +218,7 @@ impl Network {
         wire.edge = true;
     }
 
-    /// The client vanishes; what it had sent and not been read is lost.
+    /// Resets the connection from the client: sent bytes that were not read are lost.
     pub fn reset(&mut self, client: Client) {
         let mut wire = self.wire(client);
         wire.client_reset = true;
@@ -211,20 +226,21 @@ impl Network {
         wire.edge = true;
     }
 
-    /// From now on at most `bytes` fit on the way to the client before it takes them.
+    /// Limits the bytes in flight to the client to `bytes`.
     pub fn window(&mut self, client: Client, bytes: usize) {
         self.wire(client).window = bytes;
     }
 
-    /// From now on one read or write moves at most `bytes`, and a short one proves nothing.
+    /// Limits each read and write of the server to `bytes`. A short read then does not mean that no
+    /// input is left.
     pub fn grain(&mut self, client: Client, bytes: usize) {
         self.wire(client).grain = Some(bytes);
     }
 
-    /// The connection keeps the boundaries of packets, as `seqpacket:` does: what
-    /// [`send`](Network::send) is given is one, and one that the server sends is at most
-    /// `largest` bytes long. Say so before the first turn; then a [`grain`](Network::grain)
-    /// means nothing, and a packet goes whole if the [`window`](Network::window) has any room.
+    /// Makes the connection keep packet boundaries, as `seqpacket:` does: each
+    /// [`send`](Network::send) is one packet, and a packet from the server has at most `largest`
+    /// bytes. Call it before the first turn. [`grain`](Network::grain) then has no effect, and a
+    /// packet is sent whole if the [`window`](Network::window) has any room.
     ///
     /// ```
     /// use socketserver::testkit::Network;
@@ -253,23 +269,24 @@ impl Network {
         self.wire(client).packets = Some(Packets::up_to(largest));
     }
 
-    /// An event without a cause: pollers are allowed to.
+    /// Delivers an event without a cause, which pollers may do.
     pub fn spurious(&mut self, client: Client) {
         let readiness = Readiness { readable: true, writable: true, ..Readiness::default() };
         self.stray.push((client, readiness));
     }
 
-    /// The name the server knows the connection by.
+    /// Returns the server's id of the connection.
     pub fn id(&self, client: Client) -> Id {
         self.ends[client.0].id
     }
 
-    /// Delivers the events that are due and runs one turn.
+    /// Delivers the pending events and runs one turn.
     pub fn turn(&mut self) {
         for at in 0..self.ends.len() {
             self.deliver(Client(at));
         }
         self.deliver_stray();
+        self.deliver_mail();
         for _ in 0..self.tasks.len() {
             self.work(0);
         }
@@ -279,48 +296,61 @@ impl Network {
         self.carry();
     }
 
-    /// Whom handlers want to be [connected](crate::Context::connect) to, the oldest wish first.
+    /// Returns the destinations that handlers have requested to [connect](crate::Context::connect)
+    /// to, the oldest first.
     pub fn wanted(&self) -> Vec<Destination> {
-        self.dials.iter().map(|(_, dial)| dial.to.clone()).collect()
+        self.dials.iter().map(|(_, to, _)| to.clone()).collect()
     }
 
-    /// Makes the connection that was wanted first. Returns its far end.
+    /// Makes the connection requested first. Returns its far end.
     ///
     /// # Panics
     ///
-    /// If none is wanted; nor can one be [denied](Network::deny) then.
+    /// If no connection is requested; the same holds for [`deny`](Network::deny).
     pub fn grant(&mut self) -> Client {
-        let (reactor, dial) = self.dial();
-        self.open(reactor, dial.handler)
+        let (reactor, handler) = self.dial();
+        self.open(reactor, handler)
     }
 
-    /// Lets the connection fail that was wanted first.
+    /// Makes the connection requested first fail.
     pub fn deny(&mut self, error: io::Error) {
-        let (reactor, dial) = self.dial();
-        self.hubs[reactor].unreachable(dial.handler, &Peer::Unresolved, error);
+        let (reactor, handler) = self.dial();
+        self.hubs[reactor].unreachable(handler, &Peer::Unresolved, error);
     }
 
-    #[allow(clippy::expect_used, reason = "a test that is wrong fails by panicking")]
-    fn dial(&mut self) -> (usize, Dial) {
-        self.dials.pop_front().expect("no connection is wanted")
+    #[allow(clippy::expect_used, reason = "a wrong test fails by a panic")]
+    fn dial(&mut self) -> (usize, Box<dyn Handler>) {
+        let (reactor, _, handler) = self.dials.pop_front().expect("no connection was requested");
+        (reactor, handler)
     }
 
-    /// Publishes from outside, as [`ServerHandle::publish`](crate::ServerHandle::publish) does.
+    /// Publishes from outside of handlers, as
+    /// [`ServerHandle::publish`](crate::ServerHandle::publish) does.
     pub fn publish(&mut self, topic: &Topic, bytes: &[u8]) {
         self.hubs[0].obey(Effect::Publish(topic.clone(), bytes.into()));
     }
 
-    /// Tells a handler something from outside, as [`ServerHandle::notify`](crate::ServerHandle::notify) does.
+    /// Notifies a handler from outside, as [`ServerHandle::notify`](crate::ServerHandle::notify)
+    /// does.
     pub fn notify(&mut self, to: Client, note: impl Any + Send) {
         let id = self.id(to);
         self.hubs[0].obey(Effect::Notify(id, Box::new(note)));
     }
 
-    /// Runs turns until there is nothing left to do at this moment.
+    /// Runs a periodic task, as [`Server::every`](crate::Server::every) does.
+    pub fn every(
+        &mut self,
+        period: Duration,
+        task: impl FnMut(&mut TaskContext<'_>) + Send + 'static,
+    ) {
+        self.hubs[0].every(now::millis(period), Box::new(task));
+    }
+
+    /// Runs turns until no work is left at the current time.
     ///
     /// # Panics
     ///
-    /// If that never happens.
+    /// If the server does not come to rest.
     pub fn settle(&mut self) {
         for _ in 0..TURNS_MAX {
             self.turn();
@@ -329,10 +359,10 @@ impl Network {
                 return;
             }
         }
-        assert_eq!(TURNS_MAX, 0, "the server never comes to rest");
+        assert_eq!(TURNS_MAX, 0, "the server does not come to rest");
     }
 
-    /// Lets time pass, and everything happen that is due meanwhile, at its time.
+    /// Advances the clock and runs everything due on the way, each at its time.
     pub fn advance(&mut self, time: Duration) {
         let until = self.elapsed + time;
         loop {
@@ -351,30 +381,30 @@ impl Network {
         self.hubs.iter_mut().for_each(Hub::stop);
     }
 
-    /// Whether the server has closed the connection, or at least its side of it.
+    /// Returns true if the server has closed the connection, or its sending direction.
     pub fn is_closed(&self, client: Client) -> bool {
         let wire = self.wire(client);
         wire.server_shut || wire.server_gone
     }
 
-    /// Whether the server closed with input unread: over a real network the answer may then be
-    /// lost.
+    /// Returns true if the server closed with unread input: over a real network the response may
+    /// then be lost.
     pub fn is_reset(&self, client: Client) -> bool {
         self.wire(client).reset_by_server
     }
 
-    /// How many bytes the client has sent that the server has not read.
+    /// Returns the number of bytes sent by the client that the server has not read.
     pub fn unread(&self, client: Client) -> usize {
         self.wire(client).to_server.len()
     }
 
-    /// How often the server has read from and written to the connection: its system calls.
+    /// Returns the numbers of the server's reads and writes on the connection: its system calls.
     pub fn calls(&self, client: Client) -> (usize, usize) {
         let wire = self.wire(client);
         (wire.reads, wire.writes)
     }
 
-    /// How many connections the server has.
+    /// Returns the number of the server's connections.
     pub fn connections(&self) -> usize {
         self.hubs.iter().map(Hub::len).sum()
     }
@@ -383,8 +413,9 @@ impl Network {
         self.hubs.iter().filter_map(Hub::next_ms).min()
     }
 
-    /// What the server has done so far, as [`ServerHandle::metrics`](crate::ServerHandle::metrics) tells it.
-    /// Nobody listens, so nobody is accepted, and no call takes any time.
+    /// Returns the counters of the server, as
+    /// [`ServerHandle::metrics`](crate::ServerHandle::metrics) does. A network has no listener, so
+    /// `accepted` is zero, and calls take no time.
     pub fn metrics(&self) -> Metrics {
         let mut metrics = Metrics::default();
         for counters in &self.counters {
@@ -396,6 +427,14 @@ impl Network {
     fn wire(&self, client: Client) -> MutexGuard<'_, Wire> {
         lock(&self.ends[client.0].wire)
     }
+}
+
+fn notifier(mail: &Mailbox<(Id, Message)>) -> Notifier {
+    let mail = mail.clone();
+    Notifier::new(move |to, note| {
+        let sent = mail.send((to, note));
+        panics::drop_quietly(sent.map_err(Refused::into_message));
+    })
 }
 
 impl fmt::Debug for Network {

@@ -1,6 +1,7 @@
-//! Numbers that look random and are the same for the same seed. Must not know what they are for.
+//! A pseudo-random number generator. Must not know its users.
 
-/// Numbers that look random: the same for the same seed, on every machine and in every version.
+/// A pseudo-random number generator: a seed gives the same numbers on every machine and in every
+/// version.
 ///
 /// ```
 /// use socketserver::testkit::Random;
@@ -9,17 +10,17 @@
 /// assert!((0..100).all(|_| one.below(6) == two.below(6)));
 /// assert!(one.below(6) < 6);
 /// ```
-// xorshift64*, with the better half of its bits.
+// xorshift64*, upper half of the bits.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// The numbers of `seed`.
+    /// Creates a generator from `seed`.
     pub fn new(seed: u64) -> Random {
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// A number from 0 to `n` - 1; `n` is at least 1 and at most 2^31.
+    /// Returns a number from 0 to `n` - 1. `n` must be from 1 to 2^31.
     pub fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -28,7 +29,7 @@ impl Random {
         high as usize % n.max(1)
     }
 
-    /// Whether one of `n` equally likely things has happened.
+    /// Returns true with probability 1/`n`.
     pub fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }

@@ -1,5 +1,4 @@
-//! Many seeds, one after the other: which ones, and what a failure says. Must not know what is done
-//! with a seed.
+//! Runs a test with many seeds, chosen by the environment. Must not know the test.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -7,20 +6,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::both_ways;
 
-/// The variable of the environment that chooses other seeds.
+/// The environment variable that selects the seeds.
 const VARIABLE: &str = "SIM_SEEDS";
 
-/// Runs `test` once with each seed of `usual`, or of the range `SIM_SEEDS=FROM..TO` (without `TO`)
-/// that the environment asks for. How many there were is said on standard output in that case, past
-/// what keeps the output of tests that pass.
+/// Runs `test` once for each seed of `usual`, or of the range `SIM_SEEDS=FROM..TO` (`TO` is
+/// optional) in the environment. In the latter case the number of seeds is written directly to
+/// standard output, which the test harness does not capture.
 ///
-/// A seed that runs a [`Simulation`](super::Simulation) is run a second time, without a short cut that
-/// servers take for connections with nothing unusual: the two runs must be the same.
+/// A seed that runs a [`Simulation`](super::Simulation) is run a second time without the short
+/// cut that servers take for ordinary connections: the two runs must be equal.
 ///
 /// # Panics
 ///
-/// If `test` does; then its seed is said, and the command that runs it again. So it does if
-/// `SIM_SEEDS` is not a range.
+/// If `test` panics; its seed, and the command to run it again, are printed. Also if `SIM_SEEDS` is
+/// not a range.
 ///
 /// ```
 /// use socketserver::testkit::{Random, seeds};
@@ -44,13 +43,13 @@ pub fn seeds(usual: Range<u64>, test: impl Fn(u64)) {
         if let Err(why) = catch_unwind(AssertUnwindSafe(|| both_ways::run(|| test(seed)))) {
             let next = seed + 1;
             println!(
-                "seed {seed} fails; to run it again: {VARIABLE}={seed}..{next} cargo test {name}"
+                "seed {seed} failed; run it again with: {VARIABLE}={seed}..{next} cargo test {name}"
             );
             resume_unwind(why);
         }
     }
     if asked.is_some() {
-        // That nobody reads it is no reason to fail.
+        // A closed standard output is not an error.
         let _ = writeln!(io::stdout(), "{name}: {count} seeds");
     }
 }
@@ -60,7 +59,7 @@ fn parse(range: &str) -> Option<Range<u64>> {
     Some(from.trim().parse().ok()?..to.trim().parse().ok()?)
 }
 
-#[allow(clippy::panic, reason = "a test that is asked for nonsense fails by panicking")]
+#[allow(clippy::panic, reason = "an invalid variable fails the test by a panic")]
 fn complain() -> ! {
-    panic!("{VARIABLE} must be two numbers, FROM..TO: the first seed, and the one behind the last")
+    panic!("{VARIABLE} must be FROM..TO: the first seed, and the one after the last")
 }

@@ -1,12 +1,17 @@
-//! A turn of a network in its single steps, for those who choose which of them happen, and when.
-//! The second part of [`Network`].
+//! The single steps of a turn, for callers that choose which steps run, and when. The second part
+//! of [`Network`].
+
+use std::io;
 
 use super::network::{Client, Network};
 use super::wire::lock;
+use crate::handler::effect::{Dial, Effect};
+use crate::net::peer::Peer;
+use crate::net::to_destination::sealed::Target;
 use crate::now::Now;
 
 impl Network {
-    /// Delivers the event of a connection, if there is one. Tells whether there was.
+    /// Delivers the pending event of a connection. Returns true if there was one.
     pub(super) fn deliver(&mut self, client: Client) -> bool {
         let Some(end) = self.ends.get(client.0) else { return false };
         let mut wire = lock(&end.wire);
@@ -14,13 +19,13 @@ impl Network {
             return false;
         }
         let readiness = wire.readiness();
-        // The room may be gone again; then it is told another time.
+        // If the room is gone again, a later event reports it.
         wire.starved &= !readiness.writable;
         self.hubs[end.reactor].note(end.id, readiness);
         true
     }
 
-    /// Delivers the events that no wire has caused.
+    /// Delivers the events that were added by the test.
     pub(super) fn deliver_stray(&mut self) {
         for (client, readiness) in self.stray.drain(..) {
             let end = &self.ends[client.0];
@@ -28,14 +33,21 @@ impl Network {
         }
     }
 
-    /// Has a worker do a task, one of those at work, and hand it back.
+    /// Delivers notifications of other threads.
+    pub(super) fn deliver_mail(&mut self) {
+        for (to, note) in self.mail.take_all() {
+            self.hubs[0].obey(Effect::Notify(to, note));
+        }
+    }
+
+    /// Runs one task to its end and returns the result to its reactor.
     pub(super) fn work(&mut self, at: usize) {
         let (reactor, mut task) = self.tasks.remove(at);
         task.run();
         self.hubs[reactor].take_back(task);
     }
 
-    /// Runs the turn of one reactor itself.
+    /// Runs one turn of one reactor.
     pub(super) fn run(&mut self, reactor: usize) {
         let now = self.now();
         self.hubs[reactor].note_time(now);
@@ -46,10 +58,23 @@ impl Network {
     fn take_wishes(&mut self, reactor: usize) {
         let hub = &mut self.hubs[reactor];
         self.tasks.extend(hub.take_tasks().into_iter().map(|task| (reactor, task)));
-        self.dials.extend(hub.take_dials().into_iter().map(|dial| (reactor, dial)));
+        for Dial { to, handler } in std::mem::take(hub.dials_mut()) {
+            let error = match to {
+                Target::Destination(to) => {
+                    self.dials.push_back((reactor, to, handler));
+                    continue;
+                }
+                Target::Socket(_) => {
+                    let what = "a network in memory has no sockets of the system";
+                    io::Error::new(io::ErrorKind::Unsupported, what)
+                }
+                Target::Invalid(error) => io::Error::new(io::ErrorKind::InvalidInput, error),
+            };
+            hub.unreachable(handler, &Peer::Unresolved, error);
+        }
     }
 
-    /// Carries what the reactors have for one another. Tells whether there was anything.
+    /// Moves messages between the reactors. Returns true if there were any.
     pub(super) fn carry(&mut self) -> bool {
         let mut has_mail = false;
         for from in 0..self.hubs.len() {
@@ -71,18 +96,18 @@ impl Network {
         u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whether nothing is left to do at this moment, once everything has been carried.
+    /// Returns true if no work is left at the current time, apart from messages between reactors.
     pub(super) fn is_quiet(&self) -> bool {
         let has_news = self.ends.iter().any(|end| {
             let wire = lock(&end.wire);
             wire.edge && !wire.server_gone
         });
         let is_due = self.next_ms().is_some_and(|due_ms| due_ms <= self.now_ms());
-        !has_news && self.tasks.is_empty() && !is_due
+        !has_news && !self.mail.must_wait(|_| true) && self.tasks.is_empty() && !is_due
     }
 
-    /// Checks, in debug builds, that nobody has been forgotten now that nothing is left to do: no
-    /// input that could be read, no output that could be written.
+    /// In debug builds, checks that no connection was forgotten: none has readable input or
+    /// writable output.
     pub(super) fn check_rest(&self) {
         #[cfg(debug_assertions)]
         for hub in &self.hubs {

@@ -1,4 +1,4 @@
-//! A connection in memory, honest about what an edge-triggered poller tells of it.
+//! A connection in memory with the semantics of an edge-triggered poller.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
@@ -7,56 +7,56 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::hub::{Readiness, Transport};
 use crate::reactor::Source;
 
-/// What both ends of a connection share: the part of the kernel.
+/// The state shared by both ends of a connection, in place of the kernel's.
 pub(super) struct Wire {
     pub(super) to_server: VecDeque<u8>,
     pub(super) to_client: VecDeque<u8>,
-    /// How much of what the server sends fits before the client takes it.
+    /// The most bytes that may be in flight to the client.
     pub(super) window: usize,
-    /// The most that one read or write moves; `None` for all there is, as TCP does it.
+    /// The most bytes that one read or write moves; `None` for no limit, as with TCP.
     pub(super) grain: Option<usize>,
-    /// How long the packets are that are on their way, if their boundaries are kept.
+    /// The lengths of the packets in flight, if boundaries are kept.
     pub(super) packets: Option<Packets>,
-    /// Something changed since the last event: an edge.
+    /// Set by a change since the last event: an edge.
     pub(super) edge: bool,
-    /// The server wrote more than there was room for, and waits to be told of room.
+    /// A write of the server found too little room: an event is due once there is room.
     pub(super) starved: bool,
     pub(super) client_shut: bool,
     pub(super) client_reset: bool,
-    /// The client has closed its socket: writes of the server fail.
+    /// The client has closed its socket: the server's writes fail.
     pub(super) client_closed: bool,
     pub(super) server_shut: bool,
     pub(super) server_gone: bool,
-    /// The server wants its close to be a reset.
+    /// The server requested a reset on close.
     pub(super) reset_on_close: bool,
-    /// The server closed so, or with input unread: the client's kernel sees a reset.
+    /// The server closed with a reset, or with unread input: the client sees a reset.
     pub(super) reset_by_server: bool,
     pub(super) reads: usize,
     pub(super) writes: usize,
-    /// Bytes that the server has read, and written.
+    /// The number of bytes that the server has read and written.
     pub(super) bytes_read: usize,
     pub(super) bytes_written: usize,
-    /// What the next read gives instead. An error other than `Interrupted` comes with an event.
+    /// An error for the next read. All but `Interrupted` come with an event.
     pub(super) read_error: Option<io::ErrorKind>,
-    /// The same for the next write, without an event.
+    /// An error for the next write, without an event.
     pub(super) write_error: Option<io::ErrorKind>,
-    /// Such an error was told: the server cannot go on.
+    /// Such an error was returned: the connection is unusable.
     pub(super) broken: bool,
-    /// A read has failed so.
+    /// A read has returned such an error.
     pub(super) read_failed: bool,
-    /// The first write that has failed so.
+    /// The first write that has returned such an error.
     pub(super) failed_write: Option<FailedWrite>,
-    /// A read stops before the byte of this number of `to_server`: urgent data was sent there.
+    /// The number of bytes of `to_server` before the urgent mark, where a read stops.
     pub(super) mark: Option<usize>,
-    /// Whether the connection is made, if the server has begun it.
+    /// The state of a connection attempt by the server.
     pub(super) connecting: Connecting,
-    /// A thread that has it was interrupted.
+    /// `shutdown` was called to interrupt the thread that blocks on the socket.
     pub(super) interrupted: bool,
-    /// The loop whose poller watches it, and the name it has there.
+    /// The loop whose poller watches it, and its source there.
     pub(super) watched: Option<(usize, Source)>,
 }
 
-/// How far a connection is that the server has begun.
+/// The state of a connection attempt by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Connecting {
     Pending,
@@ -64,31 +64,31 @@ pub(super) enum Connecting {
     Failed(io::ErrorKind),
 }
 
-/// How far the input was when a write failed, in bytes.
+/// The input at the time of a failed write, in bytes.
 #[derive(Clone, Copy)]
 pub(super) struct FailedWrite {
     pub(super) read: usize,
-    /// Those that were read, and those that waited to be.
+    /// Read and unread bytes together.
     pub(super) arrived: usize,
 }
 
-/// The boundaries of packets.
+/// The lengths of the packets in both directions.
 pub(super) struct Packets {
-    /// More than this does not fit into one of the server's.
+    /// The longest packet that the server may send.
     pub(super) largest: usize,
     pub(super) to_server: VecDeque<usize>,
     pub(super) to_client: VecDeque<usize>,
 }
 
 impl Packets {
-    /// Boundaries of packets, none of which is longer.
+    /// Packets of at most `largest` bytes.
     pub(super) fn up_to(largest: usize) -> Packets {
         Packets { largest, to_server: VecDeque::new(), to_client: VecDeque::new() }
     }
 }
 
 impl Wire {
-    /// A connection that has just been made, with all the room there is.
+    /// An established connection with an unlimited window.
     pub(super) fn new() -> Arc<Mutex<Wire>> {
         Arc::new(Mutex::new(Wire {
             to_server: VecDeque::new(),
@@ -121,17 +121,17 @@ impl Wire {
         }))
     }
 
-    /// Whether a read would give something now: bytes, the end or an error.
+    /// Returns true if a read would return bytes, the end or an error now.
     pub(super) fn is_readable(&self) -> bool {
         !self.is_empty() || self.client_shut || self.has_error()
     }
 
-    /// Whether a write would be taken now.
+    /// Returns true if a write would succeed now.
     pub(super) fn is_writable(&self) -> bool {
         self.to_client.len() < self.window
     }
 
-    /// The same, and the server does not wait for the event that tells of it.
+    /// Returns true if a write would succeed now and no event for that is pending.
     #[cfg(debug_assertions)]
     pub(super) fn is_writable_and_told(&self) -> bool {
         self.is_writable() && !self.starved
@@ -141,7 +141,7 @@ impl Wire {
         self.client_reset || self.read_error.is_some_and(|kind| kind != io::ErrorKind::Interrupted)
     }
 
-    /// The error that is due, if one is. `Interrupted` breaks nothing.
+    /// Returns the error, if there is one. `Interrupted` leaves the connection usable.
     fn fail(&mut self, error: Option<io::ErrorKind>) -> io::Result<()> {
         match error {
             Some(kind) => {
@@ -158,7 +158,7 @@ impl Wire {
         self.failed_write.get_or_insert(FailedWrite { read, arrived });
     }
 
-    /// A packet goes whole if there is any room, as the kernel has it.
+    /// A packet is accepted whole if there is any room, as in the kernel.
     fn write_packet(&mut self, packet: &[u8]) -> io::Result<usize> {
         let room = self.is_writable();
         let Some(packets) = &mut self.packets else { return Ok(0) };
@@ -183,8 +183,7 @@ impl Wire {
         Some(packet)
     }
 
-    /// Takes at most `len` bytes that the client has received, in one piece; of packets, those that
-    /// begin there.
+    /// Takes at most `len` received bytes in one piece, or the packets that begin in them.
     pub(super) fn take_output(&mut self, len: usize) -> Vec<Vec<u8>> {
         let mut pieces = Vec::new();
         if self.packets.is_some() {
@@ -197,12 +196,12 @@ impl Wire {
             let len = len.min(self.to_client.len());
             pieces.push(self.to_client.drain(..len).collect());
         }
-        // The window may have been opened, too.
+        // The window may have grown, too.
         self.note_taken();
         pieces
     }
 
-    /// Drops the input that the server has not read.
+    /// Drops the unread input of the server.
     pub(super) fn clear_input(&mut self) {
         self.to_server.clear();
         if let Some(packets) = &mut self.packets {
@@ -210,12 +209,12 @@ impl Wire {
         }
     }
 
-    /// The client has taken something: a server that waits for room is told.
+    /// Makes an event due if the server waits for room and there is some.
     pub(super) fn note_taken(&mut self) {
         self.edge |= self.starved && self.is_writable();
     }
 
-    /// A read goes up to the mark and not beyond; the next one begins there (tcp(7)).
+    /// A read stops at the urgent mark; the next one starts there (tcp(7)).
     fn stop_at_mark(&mut self, len: usize) -> usize {
         match self.mark {
             Some(0) | None => {
@@ -232,13 +231,13 @@ impl Wire {
 
     fn is_empty(&self) -> bool {
         match &self.packets {
-            // An empty one is one too.
+            // An empty packet is readable, too.
             Some(packets) => packets.to_server.is_empty(),
             None => self.to_server.is_empty(),
         }
     }
 
-    /// What a poller says of it once an edge came: all that holds now.
+    /// The readiness that a poller reports after an edge.
     pub(super) fn readiness(&self) -> Readiness {
         Readiness {
             readable: self.is_readable(),
@@ -250,7 +249,7 @@ impl Wire {
     }
 }
 
-/// The server's end.
+/// The server's end of a connection.
 pub(super) struct MemorySocket(pub(super) Arc<Mutex<Wire>>);
 
 impl MemorySocket {
@@ -259,7 +258,7 @@ impl MemorySocket {
     }
 }
 
-/// A handler's panic while the lock is held leaves two buffers that are as good as before.
+/// A panic of a handler under the lock leaves the buffers consistent.
 pub(super) fn lock(wire: &Mutex<Wire>) -> MutexGuard<'_, Wire> {
     wire.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -282,7 +281,7 @@ impl Read for MemorySocket {
             let len = buffer.len().min(wire.to_server.len()).min(wire.grain.unwrap_or(usize::MAX));
             wire.stop_at_mark(len)
         });
-        // What does not fit of a packet is lost.
+        // The rest of a packet that does not fit is lost.
         for (to, from) in buffer.iter_mut().zip(wire.to_server.drain(..n)) {
             *to = from;
         }

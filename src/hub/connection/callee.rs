@@ -1,5 +1,5 @@
-//! The handler of a connection and how one call of it is made: here, or by a worker. Knows no
-//! bytes, and not what becomes of what it records.
+//! The handler of a connection, and calls of it, in the loop or by a worker. Must not know the
+//! input, or the effects that a call records.
 
 use super::flags::Flags;
 use super::state::State;
@@ -15,7 +15,7 @@ use crate::net::peer::Peer;
 use crate::panics;
 
 pub(super) struct Callee {
-    /// Gone once `on_close` has run, and away while a worker has it.
+    /// `None` after `on_close`, and while a worker holds it.
     handler: Option<Box<dyn Handler>>,
     peer: Peer,
 }
@@ -34,8 +34,8 @@ impl Callee {
         self.handler.is_some()
     }
 
-    /// Makes a call, or sends the handler to a worker with it. `None` if it panicked, went to a
-    /// worker, or there is none.
+    /// Makes a call, or sends the handler to a worker with it. Returns `None` if the handler
+    /// panicked, went to a worker, or does not exist.
     #[inline(always)]
     pub(super) fn call(
         &mut self,
@@ -82,12 +82,12 @@ impl Callee {
         state.set(Flags::ON_WORKER);
     }
 
-    /// The handler is back from its worker.
+    /// Takes the handler back from its worker.
     pub(super) fn come_back(&mut self, handler: Box<dyn Handler>) {
         self.handler = Some(handler);
     }
 
-    /// Another handler takes over.
+    /// Replaces the handler.
     pub(super) fn replace(&mut self, handler: Box<dyn Handler>) {
         if let Some(old) = self.handler.replace(handler) {
             panics::drop_quietly(old);
@@ -102,7 +102,7 @@ impl Callee {
     }
 }
 
-/// Makes a call while each is timed.
+/// Makes a call, and times it.
 #[cold]
 fn make_timed(
     call: Call<'_>,

@@ -1,14 +1,15 @@
-//! Calls of the handler, and the effects that it records. The second part of [`Exchange`].
+//! Calls of the handler, and their effects. The second part of [`Exchange`].
 
+use super::cold::Cold;
 use super::exchange::Exchange;
 use super::flags::Flags;
 use super::state::Output;
 use crate::close::Close;
 use crate::exec::{Call, Job, Returned};
-use crate::handler::context::{Effect, Undelivered};
+use crate::handler::effect::Effect;
 use crate::hub::shards;
 use crate::hub::transport::Transport;
-use crate::hub::turn::{Config, Turn};
+use crate::hub::turn::{Action, Config, Turn};
 use crate::id::{Id, Shard};
 use crate::panics;
 
@@ -26,21 +27,19 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Delivers the notes of other handlers and threads.
+    /// Calls the handler for its notifications.
     pub(super) fn deliver_notifications(&mut self, id: Id, turn: &mut Turn) {
         while self.state.is_open() && self.state.is_here() {
-            let Some((_, note)) = self.io.cold_if_any().and_then(|cold| cold.pop_notification())
-            else {
-                return;
-            };
-            self.call(id, turn, Call::Notify(note));
-            // A handler that takes over has its `on_open` first.
+            let next = self.io.cold_if_any().and_then(Cold::pop_notification);
+            let Some((_, notification)) = next else { return };
+            self.call(id, turn, Call::Notify(notification));
+            // The `on_open` of a replacement comes first.
             self.open_if_new(id, turn);
         }
     }
 
-    /// Makes a call and applies its effects, or sends the handler to a worker with it. `None` if it
-    /// panicked, went to a worker, or there is none.
+    /// Makes a call and applies its effects, or sends the handler to a worker with it. Returns
+    /// `None` if the handler panicked, went to a worker, or does not exist.
     #[inline(always)]
     pub(super) fn call(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) -> Returned {
         if !self.state.is_open() {
@@ -54,7 +53,7 @@ impl<T: Transport> Exchange<T> {
         returned
     }
 
-    /// The same for a handler that cannot send any more: its output goes nowhere.
+    /// Makes a call whose output is dropped, because it cannot be sent any more.
     #[cold]
     fn call_mute(&mut self, id: Id, turn: &mut Turn, call: Call<'_>) -> Returned {
         let len = turn.record.out.len();
@@ -64,7 +63,7 @@ impl<T: Transport> Exchange<T> {
         returned
     }
 
-    /// Applies the effects of a call from which the handler `returned`, or not.
+    /// Applies the effects of a call. `returned` is false if the handler panicked.
     #[inline(always)]
     pub(super) fn heed(&mut self, id: Id, turn: &mut Turn, returned: bool) {
         if !turn.record.effects.is_empty() {
@@ -77,13 +76,13 @@ impl<T: Transport> Exchange<T> {
             self.state.set(Flags::ABOVE_HIGH);
         }
         if self.io.keeps_boundaries() {
-            // One packet for each call: it leaves before the next one writes.
+            // One packet for each call: it is sent before the next call writes.
             turn.meter.progress.packed += turn.record.out.len();
             self.io.flush(&mut self.state, turn);
         }
     }
 
-    /// Returns how much the handler may write before its output is above the high watermark.
+    /// Returns the number of bytes that the handler may write before it reaches the high watermark.
     #[inline(always)]
     fn room(&self, config: &Config) -> usize {
         match self.state.output() {
@@ -98,8 +97,8 @@ impl<T: Transport> Exchange<T> {
         self.callee.call(id, call, &mut self.state, turn)
     }
 
-    /// Takes the handler back, and goes on from where the call would have returned. Its output goes
-    /// after the output that others have queued meanwhile.
+    /// Takes the handler back, and continues after the call. Its output is queued after the output
+    /// that others have queued meanwhile.
     pub(super) fn come_back(&mut self, id: Id, mut job: Job, turn: &mut Turn) {
         self.state.clear(Flags::ON_WORKER);
         self.callee.come_back(job.handler);
@@ -112,13 +111,13 @@ impl<T: Transport> Exchange<T> {
         let stopped_at_full = job.record.out.len() >= job.record.room;
         if self.state.accepts_output() {
             turn.record.out.extend_from_slice(&job.record.out);
-            // It may have stopped because its output was above the high watermark, though some has
-            // been sent meanwhile: then it waits for `on_drain`, and for the input that it left.
+            // The handler may have stopped at the high watermark, though some output has been sent
+            // meanwhile: it then waits for `on_drain`, and for the input that it left.
             if stopped_at_full {
                 self.state.set(Flags::ABOVE_HIGH);
             }
         } else if stopped_at_full {
-            // The output has failed meanwhile: there is nothing to wait for.
+            // The output has failed meanwhile: there is no drain to wait for.
             self.state.set(Flags::RETRY_INPUT);
         }
         turn.record.room = self.room(&turn.config);
@@ -133,7 +132,7 @@ impl<T: Transport> Exchange<T> {
         turn.put_away(job.record);
     }
 
-    /// Takes a handler back whose call has not been made: the server ends.
+    /// Takes a handler back without its call: the server ends.
     pub(super) fn take_back(&mut self, job: Job) {
         self.state.take_back_call(job.is_to_open(), job.is_to_close());
         self.callee.come_back(job.handler);
@@ -158,11 +157,16 @@ impl<T: Transport> Exchange<T> {
                 Effect::Upgrade(to) => {
                     self.callee.replace(to);
                     self.state.upgrade(record.stopping);
-                    pending.push_effect(id, Effect::CancelWake);
+                    if let Some(cold) = self.io.cold_if_any() {
+                        cold.forget_all_rung();
+                    }
+                    pending.push_effect(id, Effect::CancelTimers);
                 }
                 other => {
-                    if matches!(other, Effect::WakeAt(_)) {
-                        self.state.forget_ring();
+                    if let Effect::SetTimer { key, .. } | Effect::CancelTimer(key) = other {
+                        if let Some(cold) = self.io.cold_if_any() {
+                            cold.forget_rung(key);
+                        }
                     }
                     if config.shard != Shard::ONLY && shards::concerns_others(config.shard, &other)
                     {
@@ -203,7 +207,7 @@ impl<T: Transport> Exchange<T> {
             }
             return;
         }
-        // Only a handler that had to stop in the middle of a packet is offered the rest of it.
+        // Only a handler that had to stop within a packet is offered the rest of it.
         const STOPS: Flags = Flags::PAUSED.with(Flags::ABOVE_HIGH).with(Flags::RETRY_INPUT);
         if left == 0 || self.io.keeps_boundaries() && !self.state.has_any(STOPS) {
             return self.io.forget_unused();
@@ -218,8 +222,8 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Calls `on_close` and drops the handler; output that it writes now goes nowhere. Returns
-    /// false if the handler is with a worker.
+    /// Calls `on_close` and drops the handler; output that it writes is dropped. Returns false if
+    /// the handler is with a worker.
     pub(super) fn finish_handler(&mut self, id: Id, turn: &mut Turn) -> bool {
         if !self.state.is_here() {
             return false;
@@ -247,9 +251,8 @@ impl<T: Transport> Exchange<T> {
         }
         if let Some(cold) = self.io.cold_if_any() {
             panics::drop_quietly(cold.take_all_work());
-            while let Some((from, note)) = cold.pop_notification() {
-                let undelivered = Box::new(Undelivered { to: id, note });
-                turn.pending.push_effect(Id::NOBODY, Effect::Notify(from, undelivered));
+            while let Some((from, notification)) = cold.pop_notification() {
+                turn.pending.push(from, Action::Return { to: id, notification });
             }
         }
         true

@@ -1,11 +1,12 @@
-//! The parts of a connection that exist only while it is in the middle of something: unused input,
-//! unsent output, and its ties to others. Knows no socket and no handler.
+//! The parts of a connection that exist only when needed: unused input, unsent output, due calls
+//! and work, and its ties to other connections. Must not know the socket or the handler.
 
 use std::collections::VecDeque;
 
 use super::write_queue::WriteQueue;
 use crate::close::Close;
-use crate::handler::context::{Notification, Work};
+use crate::handler::effect::Work;
+use crate::handler::notification::{Notification, Ticket};
 use crate::id::Id;
 
 /// The cold part of a connection. An idle connection has none.
@@ -14,46 +15,51 @@ pub(in crate::hub) struct Cold {
     /// Bytes that the handler has not used yet.
     pub(super) input: Vec<u8>,
     pub(super) output: WriteQueue,
-    /// Nothing is written in this turn: see [`gate`](Cold::gate).
+    /// Set if nothing is written in this turn: see [`gate`](Cold::gate).
     is_gated: bool,
-    /// Why the connection ends, from the moment it does.
+    /// The reason for the end, once it has begun.
     why: Option<Close>,
-    /// Bytes of input that are still read after the output has ended.
+    /// Bytes of input still to be discarded after the output has ended.
     linger_left: usize,
-    /// Notes for the handler, each with its sender.
-    notes: VecDeque<(Id, Notification)>,
+    /// Notifications for the handler, each with its sender.
+    notifications: VecDeque<(Id, Notification)>,
+    /// The number of bytes in published messages among them.
+    published_bytes: usize,
+    /// The keys of timers that have fired: `on_timer` is due.
+    rung: VecDeque<u64>,
     offload: Offload,
-    /// Connections that forwarded to this one, and are not read until its output is low again.
+    /// Connections that forwarded to this one, paused until its output is low again.
     waiting_senders: Vec<Id>,
-    /// How many lists of throttled connections this one is in.
+    /// The number of lists of throttled connections that contain this one.
     throttles: usize,
 }
 
-/// Work that the handler has handed over.
+/// Work offloaded by the handler.
 #[derive(Default)]
 enum Offload {
     #[default]
     Idle,
-    /// One piece is being done or waits for a worker; these come after it.
-    Busy(VecDeque<Work>),
+    /// One piece is running or waits for a worker; these follow it.
+    Busy(VecDeque<(Ticket, Work)>),
 }
 
 impl Cold {
-    /// Returns true if nothing is left in it.
+    /// Returns true if it is empty.
     pub(super) fn is_idle(&self) -> bool {
         self.input.is_empty()
             && self.output.is_empty()
             && !self.is_gated
             && self.why.is_none()
             && self.linger_left == 0
-            && self.notes.is_empty()
+            && self.notifications.is_empty()
+            && self.rung.is_empty()
             && matches!(self.offload, Offload::Idle)
             && self.waiting_senders.is_empty()
             && self.throttles == 0
     }
 
-    /// Writes nothing before the next turn: messages for another shard are on their way, and have
-    /// to be there before the peer hears of them.
+    /// Stops writes until the next turn: messages for another shard must arrive there before the
+    /// peer sees the output.
     pub(in crate::hub) fn gate(&mut self) {
         self.is_gated = true;
     }
@@ -70,12 +76,12 @@ impl Cold {
         self.why.as_ref()
     }
 
-    /// The connection ends in good order: the first reason stays.
+    /// Notes a graceful end. An earlier reason stays.
     pub(super) fn note_end(&mut self, why: Close) {
         self.why.get_or_insert(why);
     }
 
-    /// The connection is cut: that is the reason, whatever it was about to end for.
+    /// Notes a cut, whose reason replaces any other.
     pub(super) fn note_cut(&mut self, why: Close) {
         self.why = Some(why);
     }
@@ -84,53 +90,101 @@ impl Cold {
         self.linger_left = bytes;
     }
 
-    /// So much input was read after the output had ended. Returns true if that was enough.
+    /// Counts discarded input. Returns true if the limit has been reached.
     pub(super) fn linger(&mut self, bytes: usize) -> bool {
         self.linger_left = self.linger_left.saturating_sub(bytes);
         self.linger_left == 0
     }
 }
 
-/// Notes for the handler.
+/// Calls of the handler that are due.
 impl Cold {
-    pub(in crate::hub) fn push_notification(&mut self, from: Id, note: Notification) {
-        self.notes.push_back((from, note));
+    pub(in crate::hub) fn push_notification(&mut self, from: Id, notification: Notification) {
+        if let Notification::Published(_, bytes) = &notification {
+            self.published_bytes += bytes.len();
+        }
+        self.notifications.push_back((from, notification));
     }
 
     pub(super) fn pop_notification(&mut self) -> Option<(Id, Notification)> {
-        self.notes.pop_front()
+        let (from, notification) = self.notifications.pop_front()?;
+        if let Notification::Published(_, bytes) = &notification {
+            self.published_bytes -= bytes.len();
+        }
+        Some((from, notification))
+    }
+
+    /// Drops the oldest published message.
+    pub(in crate::hub) fn drop_oldest_published(&mut self) {
+        let is_published = |(_, n): &(Id, Notification)| matches!(n, Notification::Published(..));
+        let at = self.notifications.iter().position(is_published);
+        if let Some((_, Notification::Published(_, bytes))) =
+            at.and_then(|at| self.notifications.remove(at))
+        {
+            self.published_bytes -= bytes.len();
+        }
     }
 
     pub(in crate::hub) fn has_notifications(&self) -> bool {
-        !self.notes.is_empty()
+        !self.notifications.is_empty()
+    }
+
+    /// Returns the bytes of published messages that wait for the handler.
+    pub(in crate::hub) fn published_bytes(&self) -> usize {
+        self.published_bytes
+    }
+
+    /// Notes that a timer has fired. Firing again before the call counts once.
+    pub(in crate::hub) fn push_rung(&mut self, key: u64) {
+        if !self.rung.contains(&key) {
+            self.rung.push_back(key);
+        }
+    }
+
+    pub(super) fn pop_rung(&mut self) -> Option<u64> {
+        self.rung.pop_front()
+    }
+
+    #[cfg(debug_assertions)]
+    pub(in crate::hub) fn has_rung(&self) -> bool {
+        !self.rung.is_empty()
+    }
+
+    /// Drops the pending call of a timer that was set again or cancelled.
+    pub(super) fn forget_rung(&mut self, key: u64) {
+        self.rung.retain(|rung| *rung != key);
+    }
+
+    pub(super) fn forget_all_rung(&mut self) {
+        self.rung.clear();
     }
 }
 
 /// Offloaded work.
 impl Cold {
-    /// Adds a piece of work. Returns true if the connection had none under way.
-    pub(in crate::hub) fn push_work(&mut self, work: Work) -> bool {
+    /// Adds a piece of work. Returns true if the connection had none.
+    pub(in crate::hub) fn push_work(&mut self, ticket: Ticket, work: Work) -> bool {
         match &mut self.offload {
             Offload::Idle => {
-                self.offload = Offload::Busy(VecDeque::from([work]));
+                self.offload = Offload::Busy(VecDeque::from([(ticket, work)]));
                 true
             }
             Offload::Busy(waiting) => {
-                waiting.push_back(work);
+                waiting.push_back((ticket, work));
                 false
             }
         }
     }
 
     /// Takes the next piece of work.
-    pub(in crate::hub) fn pop_work(&mut self) -> Option<Work> {
+    pub(in crate::hub) fn pop_work(&mut self) -> Option<(Ticket, Work)> {
         match &mut self.offload {
             Offload::Idle => None,
             Offload::Busy(waiting) => waiting.pop_front(),
         }
     }
 
-    /// A piece of work is done. Returns true if there is another one.
+    /// Notes that a piece of work is done. Returns true if there is another one.
     pub(in crate::hub) fn finish_work(&mut self) -> bool {
         match &self.offload {
             Offload::Busy(waiting) if !waiting.is_empty() => true,
@@ -141,7 +195,7 @@ impl Cold {
         }
     }
 
-    pub(super) fn take_all_work(&mut self) -> VecDeque<Work> {
+    pub(super) fn take_all_work(&mut self) -> VecDeque<(Ticket, Work)> {
         match std::mem::take(&mut self.offload) {
             Offload::Idle => VecDeque::new(),
             Offload::Busy(waiting) => waiting,
@@ -151,8 +205,8 @@ impl Cold {
 
 /// Backpressure between connections.
 impl Cold {
-    /// Adds a sender that waits until the output is low, unless it was the last to be added. One
-    /// of another shard is added for each time that it forwarded: it is released as often.
+    /// Adds a sender that waits until the output is low, unless it was the last to be added. A
+    /// sender of another shard is added each time that it forwards, and released as often.
     pub(in crate::hub) fn await_low(&mut self, sender: Id, is_remote: bool) -> bool {
         let must_wait = is_remote || self.waiting_senders.last() != Some(&sender);
         if must_wait {
@@ -173,7 +227,7 @@ impl Cold {
         self.throttles += 1;
     }
 
-    /// One of the lists lets it go. Returns true if that was the last one.
+    /// Removes one throttle. Returns true if it was the last.
     pub(super) fn unthrottle(&mut self) -> bool {
         self.throttles = self.throttles.saturating_sub(1);
         self.throttles == 0

@@ -1,5 +1,5 @@
-//! The two halves of a connection as bytes: read, keep what is unused, queue, send, shut. Knows
-//! the socket and the buffers; no handler, and no other connection.
+//! The two halves of a connection as bytes: reads, keeps unused input, queues, sends, shuts down.
+//! Knows the socket and the buffers; must not know the handler, or other connections.
 
 use std::io;
 
@@ -10,10 +10,9 @@ use crate::close::Close;
 use crate::hub::transport::{Readiness, Transport};
 use crate::hub::turn::{Meter, Turn};
 
-/// Bytes asked for in one read. Linux moves 64 KiB about as fast per byte as it ever does.
+/// The size of one read. Linux is about as fast per byte with 64 KiB as with more.
 pub(in crate::hub) const READ_SIZE: usize = 64 * 1024;
-/// The least that a packet is charged to a budget: small ones cost their calls, and not the bytes
-/// in them.
+/// The least charge of a packet to a budget: small packets cost calls rather than bytes.
 const PACKET_PRICE: usize = 4096;
 
 pub(super) struct Duplex<T> {
@@ -32,7 +31,7 @@ impl<T: Transport> Duplex<T> {
         self.transport
     }
 
-    /// Returns how many bytes were read and written.
+    /// Returns the number of bytes read and written.
     pub(super) fn bytes(&self) -> (u64, u64) {
         (self.bytes_in, self.bytes_out)
     }
@@ -43,7 +42,7 @@ impl<T: Transport> Duplex<T> {
         self.bytes_in > 0
     }
 
-    #[cfg(debug_assertions)]
+    #[cfg(all(debug_assertions, feature = "testkit"))]
     pub(super) fn transport(&self) -> &T {
         &self.transport
     }
@@ -82,7 +81,7 @@ impl<T: Transport> Duplex<T> {
     }
 }
 
-/// The half that receives.
+/// The receiving half.
 impl<T: Transport> Duplex<T> {
     pub(super) fn has_unused(&self) -> bool {
         self.cold.as_ref().is_some_and(|cold| !cold.input.is_empty())
@@ -95,11 +94,11 @@ impl<T: Transport> Duplex<T> {
         unused.len()
     }
 
-    /// Keeps the rest of `bytes`, of which the handler used `used` and the last `fresh` are new.
+    /// Keeps the unused rest of `bytes`; the handler `used` some, and the last `fresh` are new.
     pub(super) fn keep_unused(&mut self, bytes: &[u8], used: usize, fresh: usize) {
         let unused = &mut self.cold_mut().input;
         if used == 0 {
-            // The bytes kept before are still there; a slow sender costs no copy of all of them.
+            // The bytes kept earlier are still there, so a slow sender causes no repeated copies.
             unused.extend_from_slice(&bytes[bytes.len() - fresh..]);
         } else {
             unused.clear();
@@ -113,14 +112,14 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// The same, and its memory.
+    /// Drops unused input and its memory.
     pub(super) fn drop_unused(&mut self) {
         if let Some(cold) = &mut self.cold {
             cold.input = Vec::new();
         }
     }
 
-    /// Returns the charge to a budget for taking so many bytes.
+    /// Returns the charge of `bytes` to a budget.
     pub(super) fn price(&self, bytes: usize) -> usize {
         match self.keeps_boundaries() {
             true => bytes.max(PACKET_PRICE),
@@ -128,8 +127,8 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Reads once behind `held` bytes of `input`. A packet that fills one byte more than fits may
-    /// have been cut by the system.
+    /// Reads once after the first `held` bytes of `input`. A packet that fills the buffer, which
+    /// has one byte more than fits, may have been truncated by the system.
     pub(super) fn read(
         &mut self,
         state: &mut State,
@@ -147,8 +146,8 @@ impl<T: Transport> Duplex<T> {
         self.transport.read(space)
     }
 
-    /// Notes the result of a read. `Some(0)` is the end of the input; `None` if the read gave
-    /// nothing.
+    /// Notes the result of a read. Returns `Some(0)` at the end of the input, and `None` if the
+    /// read returned no bytes.
     pub(super) fn note_read(
         &mut self,
         state: &mut State,
@@ -158,7 +157,7 @@ impl<T: Transport> Duplex<T> {
         match result {
             Ok(n @ 1..) => {
                 self.count_read(n, meter);
-                // The short-read rule. It saves the second read that would say `WouldBlock`:
+                // The short-read rule. It saves the second read that would return `WouldBlock`:
                 // half of all reads.
                 if n < READ_SIZE
                     && !state.has(Flags::READ_TO_END)
@@ -201,7 +200,7 @@ impl<T: Transport> Duplex<T> {
         None
     }
 
-    /// Finds out whether there is unread input where there may be.
+    /// Checks for unread input if there may be some.
     pub(super) fn probe(&mut self, state: &mut State, input: &mut [u8]) {
         match self.transport.read(&mut input[..READ_SIZE]) {
             Ok(0) => state.end_input(),
@@ -209,12 +208,12 @@ impl<T: Transport> Duplex<T> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 state.clear(Flags::READABLE);
             }
-            // The next use of the socket will tell.
+            // The next use of the socket will return the error.
             Err(_) => state.discard_input(),
         }
     }
 
-    /// Discards input until the peer closes, or there has been enough of it.
+    /// Discards input until the peer closes, or the limit has been reached.
     pub(super) fn linger(&mut self, state: &mut State, input: &mut [u8], turn: &mut Turn) {
         let mut budget = turn.config.limits.read_budget;
         while state.life() == Life::Lingering && state.has(Flags::READABLE) && budget > 0 {
@@ -226,17 +225,16 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// So much was read after the output had ended. Returns true if that was enough.
+    /// Counts input after the end of the output. Returns true if the limit has been reached.
     pub(super) fn spend_linger(&mut self, n: usize) -> bool {
         let price = self.price(n);
         self.cold_mut().linger(price)
     }
 }
 
-/// How the halves end.
+/// The end of the halves.
 impl<T: Transport> Duplex<T> {
-    /// Notes what an event reports, without doing anything about it. Returns true if that is
-    /// worth a pass.
+    /// Notes an event, without acting on it. Returns true if the connection needs a pass.
     #[inline(always)]
     pub(super) fn note(&self, state: &mut State, readiness: Readiness) -> bool {
         if readiness.read_closed || readiness.error || readiness.urgent {
@@ -249,8 +247,7 @@ impl<T: Transport> Duplex<T> {
             state.set(Flags::READABLE);
             return true;
         }
-        // A newly registered socket is writable; that alone is no news for a connection that
-        // has nothing to send.
+        // A newly registered socket is writable; without output that does not require a pass.
         state.has(Flags::READABLE) || self.output_len() > 0
     }
 }
@@ -261,7 +258,7 @@ impl<T: Transport> Duplex<T> {
         self.cold.as_ref().and_then(|cold| cold.why().cloned()).unwrap_or(Close::Done)
     }
 
-    /// Ends the connection in good order: queued output is still sent. The first reason stays.
+    /// Ends the connection gracefully: queued output is still sent. An earlier reason stays.
     pub(super) fn end(&mut self, state: &mut State, why: Close) {
         if state.end(self.has_unused()) {
             self.cold_mut().note_end(why);
@@ -288,7 +285,8 @@ impl<T: Transport> Duplex<T> {
         self.cut_off(state);
     }
 
-    /// The socket is told at once: it may be closed before the handler is back from its worker.
+    /// Requests the reset at once: the socket may be closed before the handler returns from its
+    /// worker.
     pub(super) fn cut_off(&mut self, state: &mut State) {
         if state.life() < Life::Cut {
             state.cut();
@@ -296,7 +294,7 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Ends a connection whose output has failed, for the reason that it has.
+    /// Ends a connection whose output has failed, with the same reason.
     pub(super) fn cut_for_the_same(&mut self, state: &mut State) {
         self.cut(state, self.why());
     }

@@ -1,14 +1,14 @@
 //! The exchange between the bytes of a connection and its handler: the pass from readiness to
-//! answer. Knows neither time nor other connections.
+//! reply. Must not know time or other connections.
 //!
 //! [`Exchange::pass`] is the general path. [`Exchange::ordinary_pass`] does the same for a
-//! connection that is open and readable and nothing else: the same steps, fewer questions.
+//! connection that is open and readable and has no other state: the same steps, fewer checks.
 
 use super::callee::Callee;
 use super::cold::Cold;
 use super::duplex::{Duplex, READ_SIZE};
 use super::flags::Flags;
-use super::state::{Input, Life, Output, State, Stop, Timer};
+use super::state::{Input, Life, Output, State, Stop};
 use std::io;
 
 use crate::close::{Close, Timeout};
@@ -35,7 +35,7 @@ impl<T: Transport> Exchange<T> {
         Exchange { io: Duplex::new(transport), callee: Callee::new(peer, handler), state }
     }
 
-    /// Returns true if [`ordinary_pass`](Connection::ordinary_pass) will do.
+    /// Returns true if [`ordinary_pass`](Exchange::ordinary_pass) will do.
     #[inline(always)]
     pub(super) fn is_ordinary(&self) -> bool {
         self.state.is_ordinary() && !self.io.has_cold()
@@ -43,7 +43,7 @@ impl<T: Transport> Exchange<T> {
 
     /// Reads, calls the handler and writes, once each, straight down. Returns true if nothing
     /// unusual came of it; else the general path has to go on from where it is: see
-    /// [`finish_pass`](Connection::finish_pass).
+    /// [`finish_pass`](Exchange::finish_pass).
     #[inline(always)]
     pub(super) fn ordinary_pass(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) -> bool {
         let budget = turn.config.limits.read_budget;
@@ -57,7 +57,7 @@ impl<T: Transport> Exchange<T> {
                 self.state.clear(Flags::READABLE);
                 fresh
             }
-            // Where a first read of the general path would go on.
+            // The first read of the general path continues here.
             other => match self.io.note_read(&mut self.state, other, &mut turn.meter) {
                 Some(0) => {
                     self.call(id, turn, Call::Eof);
@@ -90,12 +90,12 @@ impl<T: Transport> Exchange<T> {
         self.state.is_idle() && !self.io.has_cold()
     }
 
-    /// Does everything that is due now, once, straight down: sends waiting output, makes the calls
-    /// that are due, reads, calls the handler, sends, settles.
+    /// Does everything that is due, once: sends queued output, makes the due calls, reads, calls
+    /// the handler, sends, settles.
     pub(super) fn pass(&mut self, id: Id, input: &mut [u8], has_come_back: bool, turn: &mut Turn) {
         if self.state.life() >= Life::Lingering {
             self.io.linger(&mut self.state, input, turn);
-            // A handler that was with a worker comes back to an end.
+            // The handler returned from a worker to a closed connection.
             self.finish_handler(id, turn);
             return;
         }
@@ -104,18 +104,18 @@ impl<T: Transport> Exchange<T> {
         if self.state.is_here() && self.io.cold().is_some_and(Cold::has_notifications) {
             self.deliver_notifications(id, turn);
         }
-        // Input goes first: after a pause of the whole process it may be what the timer was set
-        // for. But a handler that goes to a worker with each piece of input would never be woken.
+        // Input goes first: after a pause of the whole process it may be the input that the timer
+        // waits for. But a handler that moves to a worker with each input would never be called.
         if has_come_back {
-            self.wake(id, turn);
+            self.ring(id, turn);
         }
         self.take_input(id, input, turn.config.limits.read_budget, turn);
         self.finish_pass(id, input, turn);
     }
 
-    /// The rest of a pass, once input was taken.
+    /// Does the rest of a pass, after the input.
     pub(super) fn finish_pass(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
-        self.wake(id, turn);
+        self.ring(id, turn);
         if self.state.has_any(Flags::ERROR_PENDING.with(Flags::MESSAGE_LATE))
             || self.state.stop() != Stop::No
         {
@@ -126,17 +126,18 @@ impl<T: Transport> Exchange<T> {
         debug_assert!(turn.record.out.is_empty() && turn.record.effects.is_empty());
     }
 
-    fn wake(&mut self, id: Id, turn: &mut Turn) {
-        if self.state.timer() == Timer::Rang && self.state.is_here() {
-            self.state.cancel_timer();
-            self.call(id, turn, Call::Wake);
+    /// Calls the handler for timers that have fired.
+    fn ring(&mut self, id: Id, turn: &mut Turn) {
+        while self.state.is_here() && self.state.is_open() {
+            let Some(key) = self.io.cold_if_any().and_then(Cold::pop_rung) else { return };
+            self.call(id, turn, Call::Timer(key));
         }
     }
 }
 
 /// Input.
 impl<T: Transport> Exchange<T> {
-    /// Reads and calls the handler until the socket is empty, the handler wants no more, its
+    /// Reads and calls the handler until the socket is empty, the handler stops the input, its
     /// output is above the high watermark, or the budget of the turn is used up.
     ///
     /// `input` has room for [`Limits::pending_input`] and one read.
@@ -146,15 +147,16 @@ impl<T: Transport> Exchange<T> {
             if self.state.has(Flags::ABOVE_HIGH) && !self.drain(id, &mut budget, turn) {
                 return;
             }
-            // A handler that took over in `on_open` or `on_drain` has its own `on_open` next turn.
+            // A handler installed in `on_open` or `on_drain` gets its own `on_open` in the next
+            // turn.
             if !self.state.is_open() || self.state.is_halted() || self.state.is_new() || budget == 0
             {
                 return;
             }
             let held = self.io.copy_unused(input);
             let read = if self.state.take(Flags::RETRY_INPUT) && held > 0 {
-                // Charged below, too: a handler that pauses and resumes without using anything
-                // must not hold the loop.
+                // Charged below, too: a handler that pauses and resumes without using input must
+                // not hold the loop.
                 Some(0)
             } else if self.state.has(Flags::READABLE) {
                 match self.io.read(&mut self.state, input, held, &mut turn.meter) {
@@ -184,7 +186,7 @@ impl<T: Transport> Exchange<T> {
         if self.state.is_here() {
             self.keep_unused(id, bytes, fresh, returned, turn);
         } else {
-            // All of it goes with the handler; the rest comes back with it.
+            // The handler gets all of it, and the rest comes back with it.
             self.io.drop_unused();
         }
         if self.state.has_failed() && self.io.spend_linger(fresh) {
@@ -192,32 +194,31 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Gets a connection going again whose own output has fallen to the low watermark. The output
-    /// that the handler then writes is charged to the budget, too: one that streams to a fast
-    /// reader must not hold the loop.
+    /// Resumes a connection whose own output has fallen to the low watermark. The output that the
+    /// handler then writes is charged to the budget, too: a stream to a fast reader must not hold
+    /// the loop.
     fn drain(&mut self, id: Id, budget: &mut usize, turn: &mut Turn) -> bool {
         let packed = std::mem::take(&mut turn.meter.progress.packed);
         *budget = budget.saturating_sub(turn.record.out.len() + packed);
         self.io.flush(&mut self.state, turn);
         let is_low = self.io.own_output_len() <= turn.config.limits.output_low;
-        // With a worker it is told when it is back.
+        // A handler with a worker is called when it returns.
         if *budget == 0 || !is_low || !self.state.is_open() || !self.state.is_here() {
             return false;
         }
         self.state.clear(Flags::ABOVE_HIGH);
         self.call(id, turn, Call::Drain);
-        // It may be above the watermark again at once; then the loop comes back here.
+        // The output may be above the watermark again; the next call of `drain` handles that.
         true
     }
 
-    /// Handles an error that no call has returned, a message that is late, and a stop of the
-    /// server.
+    /// Handles an error that no call has returned, a late message, and a stop of the server.
     #[cold]
     fn handle_due(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
         if self.state.has(Flags::ERROR_PENDING) && self.state.is_open() && self.state.is_here() {
             self.handle_error(input, turn);
         }
-        // The look at the socket that came first may have completed the message.
+        // The read that came first may have completed the message.
         if self.state.take(Flags::MESSAGE_LATE)
             && self.io.has_unused()
             && self.state.is_here()
@@ -237,9 +238,8 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// An error was reported. A connection that is not read would not notice a reset for as long
-    /// as it is not. Its output has failed; input that has arrived waits for the handler, but not
-    /// for long.
+    /// Handles a reported error. A connection that is not read would not notice a reset. Its output
+    /// has failed; input that has arrived waits for the handler, within the linger limits.
     fn handle_error(&mut self, input: &mut [u8], turn: &mut Turn) {
         if !self.state.is_halted() {
             return;
@@ -249,20 +249,20 @@ impl<T: Transport> Exchange<T> {
         if self.state.is_open() && !self.io.has_unused() {
             match self.io.read(&mut self.state, input, 0, &mut turn.meter) {
                 Some(n @ 1..=READ_SIZE) => self.io.keep_unused(&input[..n], 0, n),
-                // Nothing has arrived.
+                // No input has arrived.
                 _ => self.io.cut_for_the_same(&mut self.state),
             }
         }
     }
 
-    /// Gives up the input. The handler may still say so to the peer.
+    /// Gives up the input. The handler may still write a last reply.
     pub(super) fn reject(&mut self, id: Id, why: Close, turn: &mut Turn) {
         if let Some(Err(why)) = self.call(id, turn, Call::Reject(why)) {
             self.end_rejected(why, turn);
         }
     }
 
-    /// Ends a connection whose input was given up: at once if the handler had nothing to say.
+    /// Ends a connection whose input was given up: at once if the handler wrote no reply.
     pub(super) fn end_rejected(&mut self, why: Close, turn: &Turn) {
         let is_silent = turn.record.out.is_empty() && self.io.output_len() == 0;
         if is_silent && self.state.is_open() && matches!(why, Close::Timeout(_)) {
@@ -273,7 +273,7 @@ impl<T: Transport> Exchange<T> {
     }
 }
 
-/// The end of the pass.
+/// The end of a pass.
 impl<T: Transport> Exchange<T> {
     /// Settles the state of the connection at the end of a pass.
     fn settle(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
@@ -286,7 +286,7 @@ impl<T: Transport> Exchange<T> {
         self.io.shed();
     }
 
-    /// With both halves ended there is no connection any more.
+    /// With both halves ended the connection is over.
     fn settle_output(&mut self, limits: &Limits) {
         self.io.shut_when_sent(&mut self.state, limits);
         if self.state.input() != Input::Ended || !self.state.is_here() {
@@ -299,8 +299,8 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Says goodbye to the handler once everything is sent, or nothing can be. Returns true if the
-    /// connection is over but for the peer.
+    /// Calls `on_close` once all output is sent, or none can be. Returns true if only the peer's
+    /// end is missing.
     fn conclude(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) -> bool {
         if self.state.life() == Life::Closing && self.io.output_len() > 0 {
             return false;
@@ -320,7 +320,7 @@ impl<T: Transport> Exchange<T> {
         true
     }
 
-    /// Returns true if the peer has sent bytes that were not read, or is about to.
+    /// Returns true if the peer has sent unread bytes, or may still send.
     fn must_linger(&mut self, input: &mut [u8]) -> bool {
         if self.state.input() == Input::Open && self.state.has(Flags::READABLE) {
             self.io.probe(&mut self.state, input);
@@ -337,8 +337,8 @@ impl<T: Transport> Exchange<T> {
         }
     }
 
-    /// Closes the socket of a connection that has ended, once its handler is here. Returns true
-    /// if it leaves the table.
+    /// Closes the socket of a connection that has ended, once its handler is here. Returns true if
+    /// the connection leaves the table.
     pub(super) fn leave(&mut self, id: Id, turn: &mut Turn) -> bool {
         let is_over =
             matches!(self.state.life(), Life::Closed | Life::Cut) && self.finish_handler(id, turn);
@@ -348,14 +348,14 @@ impl<T: Transport> Exchange<T> {
         is_over
     }
 
-    /// Returns true if the connection wants another pass without a new event.
+    /// Returns true if the connection needs another pass without a new event.
     pub(super) fn wants_pass(&self, limits: &Limits) -> bool {
         let state = &self.state;
         if !state.is_here() {
             return false;
         }
         match state.life() {
-            // Queued output that the socket does not take waits for an event.
+            // Queued output that the socket does not accept waits for an event.
             Life::Closing | Life::Closed | Life::Cut | Life::Ended => false,
             Life::Lingering => state.has(Flags::READABLE),
             Life::Open if state.is_new() => true,

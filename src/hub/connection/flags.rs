@@ -9,29 +9,29 @@ impl Flags {
     pub(super) const NONE: Flags = Flags(0);
     /// In the run queue, where a connection is at most once.
     pub(in crate::hub) const QUEUED: Flags = Flags(1);
-    /// The socket may hold input: an edge came and no read has come up short since. No second
-    /// event will come before that.
+    /// The socket may hold input: there was an edge, and no short read since. No other event comes
+    /// before one.
     pub(in crate::hub) const READABLE: Flags = Flags(1 << 1);
-    /// A short read does not prove that the socket is empty: the end of the input may have come
+    /// A short read does not mean that the socket is empty: the end of the input may have come
     /// merged with data, or a read stopped at the urgent mark. Read until `WouldBlock`.
     pub(in crate::hub) const READ_TO_END: Flags = Flags(1 << 2);
-    /// The socket took less than it was given: an event will tell when it takes more.
+    /// A write was short: an event will report room.
     pub(in crate::hub) const BLOCKED: Flags = Flags(1 << 3);
     /// Unsent output of the handler was above the high watermark and has not fallen to the low
-    /// one since: the connection is not read.
+    /// watermark since: the connection is not read.
     pub(in crate::hub) const ABOVE_HIGH: Flags = Flags(1 << 4);
     /// The handler paused: the connection is not read, and nothing is offered.
     pub(in crate::hub) const PAUSED: Flags = Flags(1 << 5);
-    /// Its publishing or forwarding is faster than the receivers: not read until they have
+    /// It publishes or forwards faster than the receivers read: it is not read until they have
     /// caught up.
     pub(in crate::hub) const THROTTLED: Flags = Flags(1 << 6);
-    /// Unused input is to be offered again though no new byte has come.
+    /// Unused input must be offered again though no new byte has arrived.
     pub(in crate::hub) const RETRY_INPUT: Flags = Flags(1 << 7);
     /// The handler is with a worker.
     pub(in crate::hub) const ON_WORKER: Flags = Flags(1 << 8);
-    /// Several topics have queued output on it that leaves in one write.
+    /// Several topics have queued output on it, which is sent in one write.
     pub(in crate::hub) const COLLECTING: Flags = Flags(1 << 9);
-    /// An incomplete message has used up its time.
+    /// The timeout of an incomplete message has passed.
     pub(in crate::hub) const MESSAGE_LATE: Flags = Flags(1 << 10);
     /// An event reported an error that no call has returned yet.
     pub(in crate::hub) const ERROR_PENDING: Flags = Flags(1 << 11);

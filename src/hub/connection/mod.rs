@@ -1,5 +1,5 @@
-//! One connection: its exchange of bytes with a handler, its timeout, and operations of others.
-//! Knows neither other connections nor the poller.
+//! One connection: its exchange of bytes with a handler, its timeout, and operations of other
+//! connections. Must not know the other connections or the poller.
 
 mod callee;
 mod calls;
@@ -11,6 +11,7 @@ mod output;
 pub(super) mod state;
 mod write_queue;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use self::duplex::READ_SIZE;
@@ -29,9 +30,12 @@ use super::turn::{Action, Turn};
 use crate::close::Close;
 use crate::exec::Job;
 use crate::handler::Handler;
+use crate::handler::notification::Notification;
 use crate::id::Id;
-use crate::limits::Limits;
+use crate::limits::{Limits, SlowConsumer};
+use crate::net::local::Local;
 use crate::net::peer::Peer;
+use crate::topic::Topic;
 
 pub(super) struct Connection<T> {
     exchange: Exchange<T>,
@@ -40,18 +44,19 @@ pub(super) struct Connection<T> {
     generation: u32,
     timeout: TimeoutKind,
     memberships: Memberships,
+    local: Local,
 }
 
-// An idle connection takes this and its handler; `u64` is as large as a TCP socket.
+// The memory of an idle connection besides its handler; `u64` has the size of a TCP socket.
 const _: () = assert!(size_of::<Connection<u64>>() == 88);
 
 /// Construction and getters.
 impl<T: Transport> Connection<T> {
-    /// Without a handler it is a connection that was served elsewhere, and lingers.
+    /// Creates a connection. Without a handler it was served elsewhere, and lingers.
     pub(super) fn new(
         transport: T,
         generation: u32,
-        peer: Peer,
+        (peer, local): (Peer, Local),
         handler: Option<Box<dyn Handler>>,
         now: Tick,
     ) -> Connection<T> {
@@ -62,6 +67,7 @@ impl<T: Transport> Connection<T> {
             generation,
             timeout: TimeoutKind::None,
             memberships: Memberships::None,
+            local,
         }
     }
 
@@ -72,6 +78,10 @@ impl<T: Transport> Connection<T> {
 
     pub(super) fn peer(&self) -> &Peer {
         self.exchange.callee.peer()
+    }
+
+    pub(super) fn local(&self) -> Local {
+        self.local
     }
 
     pub(super) fn state(&self) -> &State {
@@ -116,11 +126,11 @@ impl<T: Transport> Connection<T> {
         self.exchange.io.into_transport()
     }
 
-    /// Returns the line that is logged when it has ended.
+    /// Returns the log line of its end.
     pub(super) fn summary(&self, id: Id, now: Tick) -> String {
         let (read, written) = self.exchange.io.bytes();
         let (peer, why) = (self.peer(), self.why());
-        // To a tenth of a second: that takes four bytes of each connection.
+        // To a tenth of a second, which takes four bytes per connection.
         let open = Duration::from_millis(now.millis() - self.opened.millis()).as_secs_f32();
         format!("{id} {peer}: {why}; {read} bytes in, {written} out, {open:.1} s")
     }
@@ -128,16 +138,17 @@ impl<T: Transport> Connection<T> {
 
 /// The pass, and the end.
 impl<T: Transport> Connection<T> {
-    /// Notes an event. Returns true if that is worth a pass.
+    /// Notes an event. Returns true if the connection needs a pass.
     #[inline(always)]
     pub(super) fn note(&mut self, readiness: Readiness) -> bool {
         self.exchange.io.note(&mut self.exchange.state, readiness)
     }
 
-    /// Gives it its pass. Returns true if it was ordinary and nothing unusual came of it: it is
-    /// idle, and its timeout is set.
+    /// Runs its pass. Returns true if it was ordinary and nothing unusual happened: the connection
+    /// is idle, and its timeout is set.
     #[inline(always)]
     pub(super) fn pass(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) -> bool {
+        turn.record.locals.select(self.local);
         if !turn.config.takes_ordinary_path || !self.exchange.is_ordinary() {
             self.exchange.pass(id, input, false, turn);
             return false;
@@ -151,24 +162,25 @@ impl<T: Transport> Connection<T> {
         is_idle
     }
 
-    /// Goes on where its handler left for a worker.
+    /// Continues after the call made by a worker.
     pub(super) fn resume(&mut self, id: Id, job: Job, input: &mut [u8], turn: &mut Turn) {
+        turn.record.locals.select(self.local);
         self.exchange.come_back(id, job, turn);
         self.exchange.pass(id, input, true, turn);
     }
 
-    /// Takes its handler back, whose call has not been made: the server ends.
+    /// Takes its handler back without its call: the server ends.
     pub(super) fn take_back(&mut self, job: Job) {
         self.exchange.take_back(job);
     }
 
-    /// The server stops. A look at the socket comes first: what has come already is still answered.
+    /// Notes the stop of the server. Input that has arrived is read first, and still answered.
     pub(super) fn ask_to_stop(&mut self) {
         self.exchange.state.ask_to_stop();
         self.exchange.state.set(Flags::READABLE);
     }
 
-    /// Ends it in good order.
+    /// Ends it gracefully.
     pub(super) fn end(&mut self, why: Close) {
         self.exchange.io.end(&mut self.exchange.state, why);
     }
@@ -181,10 +193,11 @@ impl<T: Transport> Connection<T> {
     /// Closes the socket if it has ended and its handler is here. Returns true if it leaves the
     /// table.
     pub(super) fn leave(&mut self, id: Id, turn: &mut Turn) -> bool {
+        turn.record.locals.select(self.local);
         self.exchange.leave(id, turn)
     }
 
-    /// Returns true if it wants another pass without a new event.
+    /// Returns true if it needs another pass without a new event.
     pub(super) fn wants_pass(&self, limits: &Limits) -> bool {
         self.exchange.wants_pass(limits)
     }
@@ -201,7 +214,7 @@ impl<T: Transport> Connection<T> {
         self.timeout
     }
 
-    /// Sets the deadline of the timeout that holds now.
+    /// Sets the deadline of the current timeout.
     pub(super) fn rearm_timeout(&mut self, turn: &Turn) {
         let kind = self.timeout_for_now();
         if kind != self.timeout || kind.is_extended_by(&turn.meter.progress) {
@@ -209,7 +222,7 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Returns the timeout that would be chosen now.
+    /// Returns the timeout for the current state.
     pub(super) fn timeout_for_now(&self) -> TimeoutKind {
         let Exchange { io, state, .. } = &self.exchange;
         TimeoutKind::of(&Situation {
@@ -227,20 +240,20 @@ impl<T: Transport> Connection<T> {
         self.deadline = turn.config.periods.deadline(kind, turn.tick);
     }
 
-    /// Returns true if something is under way that may extend its deadline, or replace it.
+    /// Returns true if a pending event or call may extend its deadline, or replace it.
     pub(super) fn may_be_extended(&self) -> bool {
         let state = &self.exchange.state;
         let is_suspended = !state.is_here() && self.timeout == self.timeout.while_on_worker();
-        // At the end of these the handler is asked first, after the news: a connection that always
-        // has news must not be passed over for ever.
+        // At the end of these the handler is called first, after pending events: a connection with
+        // endless events must not escape its deadline.
         let is_asked = matches!(self.timeout, TimeoutKind::Grace | TimeoutKind::Message);
         state.has(Flags::QUEUED) && !is_asked || is_suspended
     }
 }
 
-/// Operations of others.
+/// Operations of other connections.
 impl<T: Transport> Connection<T> {
-    /// Queues bytes that another connection or thread sends.
+    /// Queues bytes sent by another connection or thread.
     pub(super) fn deliver(&mut self, bytes: &[u8]) {
         self.exchange.io.queue(bytes, Origin::Others);
     }
@@ -251,6 +264,25 @@ impl<T: Transport> Connection<T> {
         self.exchange.io.receive(slice, collects, &mut self.exchange.state, turn)
     }
 
+    /// Queues a published message for its handler. The slow-consumer policy applies to a slow
+    /// handler.
+    pub(super) fn notify_published(&mut self, topic: &Topic, message: Arc<[u8]>, limits: &Limits) {
+        let hard = limits.output_hard;
+        let cold = self.exchange.io.cold_mut();
+        if cold.published_bytes() > hard {
+            match limits.slow_consumer {
+                SlowConsumer::Close => return self.cut(Close::SlowConsumer),
+                SlowConsumer::DropNewest => return,
+                SlowConsumer::DropOldest => {
+                    while cold.published_bytes() > hard.saturating_sub(message.len()) {
+                        cold.drop_oldest_published();
+                    }
+                }
+            }
+        }
+        cold.push_notification(Id::NOBODY, Notification::Published(topic.clone(), message));
+    }
+
     pub(super) fn memberships(&self) -> Memberships {
         self.memberships
     }
@@ -259,19 +291,19 @@ impl<T: Transport> Connection<T> {
         self.memberships = memberships;
     }
 
-    /// Sends waiting output, outside a pass.
+    /// Sends queued output, outside of a pass.
     pub(super) fn flush(&mut self, turn: &mut Turn) {
         self.exchange.io.flush(&mut self.exchange.state, turn);
     }
 
-    /// Does not read it until every list has [let it go](Connection::unthrottle). No timeout counts
-    /// its silence against it meanwhile.
+    /// Pauses its input until every list has [released](Connection::unthrottle) it. No timeout
+    /// counts the silence of its peer meanwhile.
     pub(super) fn throttle(&mut self) {
         self.cold_mut().throttle();
         self.exchange.state.set(Flags::THROTTLED);
     }
 
-    /// One list lets it go. Returns true if it may be read again.
+    /// Releases it from one list. Returns true if it may be read again.
     pub(super) fn unthrottle(&mut self) -> bool {
         let is_free = self.exchange.state.is_open() && self.cold_mut().unthrottle();
         if is_free {
@@ -295,9 +327,10 @@ impl<T: Transport> Connection<T> {
     }
 }
 
-/// For the checks of debug builds.
+/// Getters for the checks of debug builds.
 #[cfg(debug_assertions)]
 impl<T: Transport> Connection<T> {
+    #[cfg(feature = "testkit")]
     pub(super) fn transport(&self) -> &T {
         self.exchange.io.transport()
     }

@@ -1,5 +1,5 @@
-//! The half of a connection that sends: flush, queue, write, and writes that fail.
-//! The second part of [`Duplex`].
+//! The sending half of a connection: flush, queue, write, and failed writes. The second part of
+//! [`Duplex`].
 
 use std::io::{self, IoSlice};
 
@@ -14,14 +14,14 @@ use crate::hub::transport::Transport;
 use crate::hub::turn::{Meter, Turn};
 use crate::limits::{Limits, SlowConsumer};
 
-/// The half that sends.
+/// The sending half.
 impl<T: Transport> Duplex<T> {
     #[inline(always)]
     pub(super) fn output_len(&self) -> usize {
         self.cold().map_or(0, |cold| cold.output.len())
     }
 
-    /// Returns how much of the output is the handler's own.
+    /// Returns the length of the output written by the handler.
     #[inline(always)]
     pub(super) fn own_output_len(&self) -> usize {
         self.cold().map_or(0, |cold| cold.output.own_len())
@@ -32,7 +32,7 @@ impl<T: Transport> Duplex<T> {
         self.cold().is_some_and(Cold::is_gated)
     }
 
-    /// Keeps output until the socket takes it.
+    /// Queues output until the socket accepts it.
     pub(super) fn queue(&mut self, bytes: &[u8], origin: Origin) {
         match self.keeps_boundaries() {
             true => self.cold_mut().output.push_apart(bytes, origin),
@@ -40,8 +40,8 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Sends the output of the handler, after the output that waits already. The socket takes as
-    /// much as it can; the rest is queued.
+    /// Sends the output of the handler, after queued output. The rest that the socket does not
+    /// accept is queued.
     #[inline(always)]
     pub(super) fn flush(&mut self, state: &mut State, turn: &mut Turn) {
         if !turn.record.out.is_empty() || self.has_cold() {
@@ -60,7 +60,7 @@ impl<T: Transport> Duplex<T> {
             return;
         }
         if !turn.record.out.is_empty() {
-            // Output of others is bounded where they queue it.
+            // Output of other connections is bounded where they queue it.
             if self.own_output_len() > turn.config.limits.output_hard && !is_gated {
                 self.cut(state, Close::SlowConsumer);
                 turn.record.out.clear();
@@ -74,7 +74,7 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Sends the output of the handler, with nothing waiting before it.
+    /// Sends the output of the handler, with no queued output before it.
     #[inline(always)]
     pub(super) fn send_or_queue(&mut self, state: &mut State, turn: &mut Turn) {
         let Turn { record, meter, config, .. } = turn;
@@ -105,7 +105,7 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// One write of several pieces.
+    /// Writes several pieces in one call.
     fn send_gathered(
         &mut self,
         slices: &[IoSlice<'_>],
@@ -118,7 +118,7 @@ impl<T: Transport> Duplex<T> {
         self.note_write(result, len, state, meter, limits)
     }
 
-    /// Writes until everything is gone or the socket takes no more. One call, as a rule.
+    /// Writes until the queue is empty or the socket is full. Usually this is one call.
     #[inline(always)]
     fn send(
         &mut self,
@@ -138,7 +138,7 @@ impl<T: Transport> Duplex<T> {
         sent
     }
 
-    /// Notes the result of a write of `len` bytes. Returns how many of them are gone.
+    /// Notes the result of a write of `len` bytes. Returns the number of bytes written.
     #[inline(always)]
     fn note_write(
         &mut self,
@@ -154,7 +154,7 @@ impl<T: Transport> Duplex<T> {
                 meter.progress.sent = true;
                 self.bytes_out += n as u64;
                 if n < len && self.transport.short_read_drains() {
-                    // As with a short read: the event will come.
+                    // As with a short read: an event will follow.
                     state.set(Flags::BLOCKED);
                 }
                 n
@@ -179,7 +179,7 @@ impl<T: Transport> Duplex<T> {
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => return state.set(Flags::BLOCKED),
                 io::ErrorKind::Interrupted => return,
-                // The fault of the handler: its peer is still there.
+                // An error of the handler: its peer is still connected.
                 io::ErrorKind::InvalidInput if self.keeps_boundaries() => {
                     return self.reset(state, Close::PacketTooLong { bytes: len });
                 }
@@ -189,8 +189,8 @@ impl<T: Transport> Duplex<T> {
         self.fail_output(why, state, limits);
     }
 
-    /// Nothing can be sent any more. An open connection goes on with its input for a while: what
-    /// the peer sent before it left has arrived.
+    /// Notes that nothing can be sent any more. An open connection continues with its input for a
+    /// while, because the peer may have sent it before it closed.
     pub(super) fn fail_output(&mut self, why: Close, state: &mut State, limits: &Limits) {
         if state.life() >= Life::Lingering || state.has_failed() {
             return;
@@ -206,7 +206,7 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Shuts the write side once the handler sends no more and everything has been sent.
+    /// Shuts down the write side once the handler has finished and everything has been sent.
     pub(super) fn shut_when_sent(&mut self, state: &mut State, limits: &Limits) {
         if self.output_len() == 0 && state.shut_output() {
             if let Err(error) = self.transport.shutdown_write() {
@@ -215,7 +215,7 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Returns true if the write side could be shut, for the peer to close too.
+    /// Shuts down the write side, to wait for the peer to close. Returns true if that succeeded.
     pub(super) fn start_lingering(&mut self, state: &mut State, limits: &Limits) -> bool {
         self.drop_unused();
         self.cold_mut().start_lingering(limits.linger_bytes);
@@ -230,8 +230,8 @@ impl<T: Transport> Duplex<T> {
 
 /// Published messages.
 impl<T: Transport> Duplex<T> {
-    /// Sends a slice of a topic's log: at once if nothing waits, else after the output that does.
-    /// If it `collects`, the slice is only queued. Returns its length.
+    /// Sends a slice of a topic's log: at once if no output is queued, else after it. If it
+    /// `collects`, the slice is only queued. Returns its length.
     pub(super) fn receive(
         &mut self,
         mut slice: Slice<'_>,
@@ -241,10 +241,10 @@ impl<T: Transport> Duplex<T> {
     ) -> usize {
         let len = slice.bytes().len();
         if len == 0 {
-            // Its own messages only.
+            // The slice contains only messages of this member.
             return 0;
         }
-        // One that only collects so far is slow no sooner than its socket says so.
+        // While it collects, only a refusal of the socket makes it slow.
         let must_try = !collects || self.output_len() > turn.config.limits.output_hard;
         if self.output_len() > 0 && !state.has(Flags::BLOCKED) && must_try {
             self.flush(state, turn);
@@ -270,10 +270,10 @@ impl<T: Transport> Duplex<T> {
         len
     }
 
-    /// Returns true if `len` more bytes may wait. A slow consumer meets its policy.
+    /// Returns true if `len` more bytes may be queued. Applies the policy for slow consumers.
     fn has_room_for(&mut self, len: usize, state: &mut State, limits: &Limits) -> bool {
         let hard = limits.output_hard;
-        // One that is kept from writing is not slow.
+        // A connection that must not write in this turn is not slow.
         if self.output_len() <= hard || self.is_gated() {
             return true;
         }

@@ -1,7 +1,7 @@
-//! The states of a connection and every transition between them. Knows no socket, no handler and
-//! no buffer: it is told what has happened, and answers what may happen next.
+//! The states of a connection and all transitions between them. Must not know the socket, the
+//! handler or the buffers: it receives events, and returns the permitted actions.
 //!
-//! A connection is two halves, which end separately, and a life.
+//! A connection has two halves, which end separately, and a life.
 //!
 //! ```text
 //! machine    from        on                                      to
@@ -9,26 +9,25 @@
 //! Input      Open        a read returns 0                        Ended
 //!            Open        the connection ends, bytes are unused   Unread
 //!            Unread      a read returns 0                        Ended
-//!            Ended       another handler takes over              Open
-//! Output     Open        the handler sends no more               Finishing
+//!            Ended       another handler is installed            Open
+//! Output     Open        the handler finishes its output         Finishing
 //!            Finishing   all is sent, the write side is shut     Shut
 //!            any         a write fails, or an error is reported  Failed
-//! Life       Open        end: what is queued is still sent       Closing
+//! Life       Open        end: queued output is still sent         Closing
 //!            Closing     all is sent, the peer still sends       Lingering
-//!            Closing     all is sent, nothing is unread          Closed
-//!            Lingering   the peer closes, or its time is up      Closed
+//!            Closing     all is sent, no input is unread         Closed
+//!            Lingering   the peer closes, or its limit is met    Closed
 //!            < Closed    cut, nothing was queued                 Closed
 //!            < Closed    cut with output queued, or a reset      Cut
-//!            >= Closed   the handler is gone                     Ended
+//!            >= Closed   the handler is dropped                  Ended
 //! Callbacks  New         on_open is called                       Opened
-//!            Opened      another handler takes over              New
+//!            Opened      another handler is installed            New
 //!            Opened      on_close is called                      Notified
 //! Stop       No          the server stops                        Asked
 //!            Asked       its grace is over                       Overdue
 //!            any         on_stop is called                       No
-//! Timer      any         it is set                               Armed
-//!            Armed       its time has come                       Rang
-//!            any         on_wake is called, it is cancelled      Off
+//! Timers     Off         one is set                              Armed
+//!            Armed       the last one fires or is cancelled      Off
 //! ```
 //!
 //! Laws:
@@ -37,30 +36,30 @@
 //!   [`Limits::linger`](crate::Limits::linger) and
 //!   [`linger_bytes`](crate::Limits::linger_bytes); then the connection ends.
 //! * Only unsent output of a connection's own handler pauses its input
-//!   ([`ABOVE_HIGH`](Flags::ABOVE_HIGH)). Output that others queue on it pauses the others.
-//! * A connection ends in good order (`Closed`: FIN) or by a reset (`Cut`: RST).
+//!   ([`ABOVE_HIGH`](Flags::ABOVE_HIGH)). Output queued by other connections pauses those.
+//! * A connection ends gracefully (`Closed`: FIN) or by a reset (`Cut`: RST).
 
 use super::flags::Flags;
 
-/// The life of a connection. It only goes down this list.
+/// The life of a connection. It only moves down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(in crate::hub) enum Life {
     Open,
     /// The handler is done with the connection; queued output is still being sent.
     Closing,
-    /// All is sent and the write side is shut. Input is discarded until the peer closes, too:
-    /// closing a socket with unread input resets it and can destroy the last answer.
+    /// All output is sent and the write side is shut. Input is discarded until the peer closes,
+    /// too: closing a socket with unread input resets it and can destroy the last reply.
     Lingering,
-    /// To be closed in good order.
+    /// To be closed gracefully.
     Closed,
-    /// To be closed by a reset: something was lost.
+    /// To be closed by a reset: output or input was lost.
     Cut,
-    /// The socket leaves with the end of the turn.
+    /// The socket is dropped at the end of the turn.
     Ended,
 }
 
-/// The half that receives.
+/// The receiving half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(in crate::hub) enum Input {
@@ -71,19 +70,19 @@ pub(in crate::hub) enum Input {
     Ended,
 }
 
-/// The half that sends.
+/// The sending half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(in crate::hub) enum Output {
     Open,
-    /// The handler sends no more; the write side is shut once the queue is empty.
+    /// The handler has finished; the write side is shut once the queue is empty.
     Finishing,
     Shut,
     /// A write failed. Nothing can be sent any more.
     Failed,
 }
 
-/// How far the callbacks of the handler are.
+/// The progress of the handler's callbacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Callbacks {
@@ -92,7 +91,7 @@ enum Callbacks {
     Opened,
     /// `on_close` was called, though the handler may not be back from its worker.
     Notified,
-    /// The connection was served elsewhere: it never had a handler here.
+    /// The connection was served elsewhere: it has no handler here.
     Adopted,
 }
 
@@ -101,23 +100,21 @@ enum Callbacks {
 #[repr(u8)]
 pub(in crate::hub) enum Stop {
     No,
-    /// After the message that is on its way.
+    /// Due after the incomplete message.
     Asked,
-    /// At once.
+    /// Due at once.
     Overdue,
 }
 
-/// The timer that the handler has set.
+/// The handler's timers. Those that have fired are in the cold part until the call of `on_timer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(in crate::hub) enum Timer {
+pub(in crate::hub) enum Timers {
     Off,
     Armed,
-    /// `on_wake` is due.
-    Rang,
 }
 
-/// All of it in eight bytes, so that one comparison tells that nothing is unusual.
+/// The whole state in eight bytes, so that one comparison shows an ordinary connection.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(in crate::hub) struct State {
@@ -126,7 +123,7 @@ pub(in crate::hub) struct State {
     output: Output,
     callbacks: Callbacks,
     stop: Stop,
-    timer: Timer,
+    timers: Timers,
     flags: Flags,
 }
 
@@ -137,20 +134,20 @@ const ORDINARY: State = State {
     output: Output::Open,
     callbacks: Callbacks::Opened,
     stop: Stop::No,
-    timer: Timer::Off,
+    timers: Timers::Off,
     flags: Flags::READABLE,
 };
 
-/// The same, with nothing to do before the next event.
+/// The same, without work before the next event.
 const IDLE: State = State { flags: Flags::NONE, ..ORDINARY };
 
 impl State {
-    /// A connection whose handler has not been called yet.
+    /// Creates the state of a connection whose handler has not been called yet.
     pub(in crate::hub) fn new() -> State {
         State { callbacks: Callbacks::New, flags: Flags::NONE, ..ORDINARY }
     }
 
-    /// A connection that was served elsewhere, and lingers here.
+    /// Creates the state of a connection that was served elsewhere, and lingers here.
     pub(in crate::hub) fn adopted() -> State {
         State {
             life: Life::Closing,
@@ -161,7 +158,7 @@ impl State {
         }
     }
 
-    /// Returns all of it as one number: one load, because the fields lie side by side.
+    /// Returns the whole state as one number: one load, because the fields are adjacent.
     #[inline(always)]
     const fn word(&self) -> u64 {
         let [low, high] = self.flags.bits().to_ne_bytes();
@@ -171,19 +168,19 @@ impl State {
             self.output as u8,
             self.callbacks as u8,
             self.stop as u8,
-            self.timer as u8,
+            self.timers as u8,
             low,
             high,
         ])
     }
 
-    /// Returns true if the connection is open and readable, and nothing else is the case.
+    /// Returns true if the connection is open and readable, and has no other state.
     #[inline(always)]
     pub(in crate::hub) fn is_ordinary(&self) -> bool {
         self.word() == const { ORDINARY.word() }
     }
 
-    /// Returns true if the connection is open, and nothing else is the case.
+    /// Returns true if the connection is open, and has no other state.
     #[inline(always)]
     pub(in crate::hub) fn is_idle(&self) -> bool {
         self.word() == const { IDLE.word() }
@@ -233,7 +230,7 @@ impl State {
         self.life == Life::Open
     }
 
-    /// Ends it in good order. Returns true if it was open.
+    /// Ends it gracefully. Returns true if it was open.
     pub(in crate::hub) fn end(&mut self, has_unused_input: bool) -> bool {
         let was_open = self.is_open();
         if was_open {
@@ -245,12 +242,12 @@ impl State {
         was_open
     }
 
-    /// All is sent; the peer still sends.
+    /// All output is sent; the peer still sends.
     pub(in crate::hub) fn linger(&mut self) {
         self.life = self.life.max(Life::Lingering);
     }
 
-    /// Nothing is left to be sent.
+    /// No output is left.
     pub(in crate::hub) fn close(&mut self) {
         self.life = self.life.max(Life::Closed);
     }
@@ -260,7 +257,7 @@ impl State {
         self.life = self.life.max(Life::Cut);
     }
 
-    /// Its handler is gone, and its socket goes.
+    /// The handler is dropped, and the socket will be.
     pub(in crate::hub) fn leave(&mut self) {
         self.life = Life::Ended;
     }
@@ -282,21 +279,21 @@ impl State {
         self.clear(Flags::READABLE);
     }
 
-    /// The connection ends though input was not used.
+    /// The connection ends with unused input.
     pub(in crate::hub) fn discard_input(&mut self) {
         if self.input == Input::Open {
             self.input = Input::Unread;
         }
     }
 
-    /// The handler sends no more.
+    /// The handler has finished its output.
     pub(in crate::hub) fn finish_output(&mut self) {
         if self.output == Output::Open {
             self.output = Output::Finishing;
         }
     }
 
-    /// The write side is shut. Returns true if it was about to be.
+    /// Notes that the write side is shut. Returns true if the output was finishing.
     pub(in crate::hub) fn shut_output(&mut self) -> bool {
         let was_finishing = self.output == Output::Finishing;
         if was_finishing {
@@ -305,8 +302,8 @@ impl State {
         was_finishing
     }
 
-    /// Nothing can be sent any more. Input that has arrived is still read: no event may come for
-    /// it, so it is looked for.
+    /// Notes that nothing can be sent any more. Input that has arrived is still read, and an event
+    /// may be missing for it, so it is checked for.
     pub(in crate::hub) fn fail_output(&mut self) {
         self.output = Output::Failed;
         self.clear(Flags::BLOCKED);
@@ -318,13 +315,13 @@ impl State {
         }
     }
 
-    /// An event reports an error, the end of the input or urgent data.
+    /// Notes an event that reports an error, the end of the input or urgent data.
     #[cold]
     pub(in crate::hub) fn note_unusual(&mut self, is_error: bool) {
         self.set(Flags::READABLE.with(Flags::READ_TO_END));
         if is_error {
             self.set(Flags::ERROR_PENDING);
-            // The next write will tell.
+            // The next write will return the error.
             self.clear(Flags::BLOCKED);
         }
     }
@@ -339,13 +336,13 @@ impl State {
         self.life <= Life::Closing && self.output != Output::Failed
     }
 
-    /// The same, and the socket is not full.
+    /// Returns true if queued output may be sent, and the socket is not full.
     #[inline(always)]
     pub(in crate::hub) fn may_write(&self) -> bool {
         self.can_send() && !self.has(Flags::BLOCKED)
     }
 
-    /// Returns true if output can be queued by others.
+    /// Returns true if other connections can queue output.
     pub(in crate::hub) fn accepts_output(&self) -> bool {
         self.life == Life::Open && self.output == Output::Open
     }
@@ -357,7 +354,7 @@ impl State {
         self.has_any(HALTS) || self.input == Input::Ended
     }
 
-    /// Returns true if there may be something for `take_input` to do.
+    /// Returns true if there may be work for `take_input`.
     #[inline(always)]
     pub(in crate::hub) fn may_take_input(&self) -> bool {
         const NEWS: Flags = Flags::READABLE.with(Flags::ABOVE_HIGH).with(Flags::RETRY_INPUT);
@@ -382,7 +379,7 @@ impl State {
         !self.has(Flags::ON_WORKER)
     }
 
-    /// `on_open` is called. Returns true if it was due.
+    /// Notes the call of `on_open`. Returns true if it was due.
     pub(in crate::hub) fn note_open(&mut self) -> bool {
         let was_new = self.is_new();
         if was_new {
@@ -391,7 +388,7 @@ impl State {
         was_new
     }
 
-    /// `on_close` is called. Returns true if it was due.
+    /// Notes the call of `on_close`. Returns true if it was due.
     pub(in crate::hub) fn note_close(&mut self) -> bool {
         let was_opened = self.callbacks == Callbacks::Opened;
         if was_opened {
@@ -404,7 +401,7 @@ impl State {
         self.callbacks == Callbacks::Notified
     }
 
-    /// A call that a worker had was not made.
+    /// Reverts the notes on a call that a worker did not make.
     pub(in crate::hub) fn take_back_call(&mut self, was_open: bool, was_close: bool) {
         self.clear(Flags::ON_WORKER);
         if was_open {
@@ -414,13 +411,13 @@ impl State {
         }
     }
 
-    /// Another handler takes over. An end of the input that the old handler was told, the new one
-    /// has yet to hear: a socket says so again when it is read again.
+    /// Notes a replacement of the handler. If the old handler was notified of the end of the input,
+    /// the new one must be, too: another read returns the end again.
     pub(in crate::hub) fn upgrade(&mut self, is_stopping: bool) {
         self.callbacks = Callbacks::New;
         self.clear(Flags::PAUSED);
         self.set(Flags::RETRY_INPUT);
-        self.cancel_timer();
+        self.timers = Timers::Off;
         if self.input == Input::Ended {
             self.input = Input::Open;
             self.set(Flags::READABLE);
@@ -431,7 +428,7 @@ impl State {
     }
 }
 
-/// The stop of the server, and the handler's timer.
+/// The stop of the server, and the handler's timers.
 impl State {
     pub(in crate::hub) fn stop(&self) -> Stop {
         self.stop
@@ -441,7 +438,7 @@ impl State {
         self.stop = Stop::Asked;
     }
 
-    /// The grace for the message on its way is over.
+    /// Notes that the grace for an incomplete message has passed.
     pub(in crate::hub) fn end_grace(&mut self) {
         if self.stop == Stop::Asked {
             self.stop = Stop::Overdue;
@@ -452,26 +449,11 @@ impl State {
         self.stop = Stop::No;
     }
 
-    /// A second timer takes the place of the first, though that may have rung.
-    pub(in crate::hub) fn forget_ring(&mut self) {
-        if self.timer == Timer::Rang {
-            self.timer = Timer::Off;
-        }
+    pub(in crate::hub) fn set_timers(&mut self, timers: Timers) {
+        self.timers = timers;
     }
 
-    pub(in crate::hub) fn arm_timer(&mut self) {
-        self.timer = Timer::Armed;
-    }
-
-    pub(in crate::hub) fn cancel_timer(&mut self) {
-        self.timer = Timer::Off;
-    }
-
-    pub(in crate::hub) fn ring(&mut self) {
-        self.timer = Timer::Rang;
-    }
-
-    pub(in crate::hub) fn timer(&self) -> Timer {
-        self.timer
+    pub(in crate::hub) fn timers(&self) -> Timers {
+        self.timers
     }
 }

@@ -1,34 +1,34 @@
-//! Bytes that wait for a socket to take them. Knows no socket.
+//! Bytes that wait for a socket. Must not know the socket.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Output that a socket did not take yet: a queue of pieces, taken in front and added behind.
+/// Output that a socket did not accept yet: a queue of pieces.
 ///
-/// Bytes that a handler wrote or was sent grow in place. Published bytes are a slice shared with
-/// all members that wait for the same, and the only kind that may be dropped again.
+/// Bytes that were written or sent are appended to the last piece. Published bytes are a slice
+/// shared with all members that wait for the same bytes, and the only kind that may be dropped.
 #[derive(Default)]
 pub(in crate::hub) struct WriteQueue {
     pieces: VecDeque<Piece>,
     len: usize,
-    /// How much of `len` the connection's own handler wrote.
+    /// The part of `len` written by the connection's own handler.
     own_len: usize,
 }
 
-/// Where queued bytes come from.
+/// The origin of queued bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Origin {
-    /// The connection's own handler wrote them: they pause its input.
+    /// Written by the connection's own handler: they pause its input.
     Handler,
-    /// Others sent or forwarded them.
+    /// Sent or forwarded by other connections.
     Others,
 }
 
 struct Piece {
     bytes: Bytes,
-    /// The part of `bytes` that is still to be sent; never empty.
+    /// The unsent part of `bytes`; never empty.
     rest: Range<usize>,
     /// The cost beyond its bytes.
     cost: usize,
@@ -36,7 +36,7 @@ struct Piece {
 
 enum Bytes {
     Written(Vec<u8>, Origin),
-    /// Whole messages that were published, none of which has begun to be sent if `fresh`.
+    /// Whole published messages. If `fresh`, none of them has begun to be sent.
     Published {
         slice: Arc<[u8]>,
         fresh: bool,
@@ -57,8 +57,8 @@ impl Piece {
     }
 }
 
-/// The cost of a packet that waits, beyond its bytes. Many small ones take memory and calls that
-/// their bytes do not show; the kernel counts alike.
+/// The cost of a queued packet besides its bytes. Small packets take memory and calls that their
+/// bytes do not reflect; the kernel counts in the same way.
 pub(in crate::hub) const PACKET_COST: usize = 512;
 
 /// The most pieces that go into one vectored write.
@@ -70,7 +70,7 @@ impl WriteQueue {
         self.len
     }
 
-    /// Returns the length of the part that the connection's own handler wrote.
+    /// Returns the length of the part written by the connection's own handler.
     pub(in crate::hub) fn own_len(&self) -> usize {
         self.own_len
     }
@@ -79,7 +79,7 @@ impl WriteQueue {
         self.len == 0
     }
 
-    /// Adds bytes, to the last piece if that has the same origin.
+    /// Appends bytes, to the last piece if it has the same origin.
     pub(in crate::hub) fn push(&mut self, more: &[u8], origin: Origin) {
         let (bytes, rest) = match self.pieces.back_mut() {
             Some(Piece { bytes: Bytes::Written(bytes, of), rest, .. }) if *of == origin => {
@@ -87,8 +87,8 @@ impl WriteQueue {
             }
             _ => return self.add(Bytes::Written(more.to_vec(), origin), 0..more.len(), 0),
         };
-        // Sent bytes are dropped only once they are the larger half, so that each byte is
-        // moved at most once more than it is appended.
+        // Sent bytes are dropped only once they are the larger half, so that each byte is moved
+        // at most once after it was appended.
         if rest.start > rest.len() {
             bytes.drain(..rest.start);
             *rest = 0..bytes.len();
@@ -101,13 +101,13 @@ impl WriteQueue {
         }
     }
 
-    /// Adds bytes as a piece of their own: a packet.
+    /// Appends bytes as a separate piece: a packet.
     pub(in crate::hub) fn push_apart(&mut self, bytes: &[u8], origin: Origin) {
         self.add(Bytes::Written(bytes.to_vec(), origin), 0..bytes.len(), PACKET_COST);
     }
 
-    /// Adds `part` of a slice that other members wait for, too: whole messages, unless the first
-    /// of them has `begun` to be sent.
+    /// Appends `part` of a slice shared with other members: whole messages, unless the first of
+    /// them has `begun` to be sent.
     pub(in crate::hub) fn push_published(
         &mut self,
         slice: Arc<[u8]>,
@@ -117,7 +117,7 @@ impl WriteQueue {
         self.add(Bytes::Published { slice, fresh: !begun }, part, 0);
     }
 
-    /// Adds `part` of such a slice as a piece for itself: one message, a packet.
+    /// Appends `part` of such a slice as a separate piece: one message, a packet.
     pub(in crate::hub) fn push_published_apart(&mut self, slice: Arc<[u8]>, part: Range<usize>) {
         self.add(Bytes::Published { slice, fresh: true }, part, PACKET_COST);
     }
@@ -139,7 +139,7 @@ impl WriteQueue {
         *self = WriteQueue::default();
     }
 
-    /// Returns true if the lengths are those of the pieces, for the check after every turn.
+    /// Returns true if the lengths match the pieces, for the check after every turn.
     #[cfg(debug_assertions)]
     pub(in crate::hub) fn counts_right(&self) -> bool {
         let len = |pieces: &mut dyn Iterator<Item = &Piece>| -> usize {
@@ -154,7 +154,7 @@ impl WriteQueue {
         self.pieces.front().map_or(&[], Piece::waiting)
     }
 
-    /// Gathers the first pieces for one vectored write. Returns 0 if there is but one.
+    /// Gathers the first pieces for one vectored write. Returns 0 if there is only one.
     pub(in crate::hub) fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>; GATHERED]) -> usize {
         if self.pieces.len() < 2 {
             return 0;
@@ -167,7 +167,7 @@ impl WriteQueue {
         count
     }
 
-    /// The first `n` bytes have been sent.
+    /// Removes the first `n` bytes, which have been sent.
     pub(in crate::hub) fn consume(&mut self, mut n: usize) {
         debug_assert!(n <= self.len);
         self.len -= n;
@@ -190,12 +190,12 @@ impl WriteQueue {
             }
             self.pieces.pop_front();
         }
-        // The memory goes too: a connection with nothing to send owns none.
+        // Free the memory, too: a connection without output has none.
         *self = WriteQueue::default();
     }
 
     /// Drops the oldest published messages that have not begun to be sent, until at most `target`
-    /// bytes are left or there are none. Returns how much was dropped.
+    /// bytes are left or no such message is. Returns the number of bytes dropped.
     pub(in crate::hub) fn drop_oldest(&mut self, target: usize) -> usize {
         let before = self.len;
         let mut len = self.len;

@@ -1,34 +1,35 @@
-//! How the logs of topics reach their members: one write each for all of a turn's messages. Runs
-//! after the connections of the turn have had their passes.
+//! Delivers the logs of topics to their members: one write per member for all messages of a turn.
+//! Runs after the passes of the turn.
 
 use std::ops::Range;
 
 use super::log::Slice;
 use super::{Memberships, Subscribers, Topics};
+use crate::handler::effect::Delivery;
 use crate::hub::connection::flags::Flags;
 use crate::hub::connections::Connections;
 use crate::hub::transport::Transport;
 use crate::hub::turn::OUT_KEPT;
 use crate::id::Id;
 
-/// A write costs at least as much as copying so many bytes.
+/// The cost of a write, in copied bytes.
 const WRITE_COST: usize = 512;
 
-/// Serves the topics in turn, as far as the budget goes; the rest comes in the next turn.
-pub(in crate::hub) struct Delivery {
-    /// For one turn, in bytes.
+/// Serves the topics in turn, within the budget. The rest follows in the next turn.
+pub(in crate::hub) struct Courier {
+    /// The budget of one turn, in bytes.
     budget: usize,
-    /// The part of it that is left.
+    /// The rest of it.
     left: usize,
-    /// Members of several topics that have something to send: one write each.
+    /// Members of several topics with collected output: one write each.
     collecting: Vec<Id>,
-    /// Where the others' messages are gathered for an author.
+    /// A buffer for an author, for the messages of the others.
     scratch: Vec<u8>,
 }
 
-impl Delivery {
-    pub(in crate::hub) fn new(budget: usize) -> Delivery {
-        Delivery { budget, left: 0, collecting: Vec::new(), scratch: Vec::new() }
+impl Courier {
+    pub(in crate::hub) fn new(budget: usize) -> Courier {
+        Courier { budget, left: 0, collecting: Vec::new(), scratch: Vec::new() }
     }
 
     pub(in crate::hub) fn run<T: Transport>(
@@ -55,12 +56,19 @@ impl Delivery {
         }
     }
 
-    /// Gives the members of one topic what they have not got of its pass.
+    /// Delivers the rest of a pass to the members of one topic.
     fn serve<T: Transport>(&mut self, topic: &mut Subscribers, connections: &mut Connections<T>) {
         while self.left > 0 {
-            let Some((id, offsets)) = topic.next_member() else { return };
+            let Some((id, offsets, delivery)) = topic.next_member() else { return };
             let Some(connection) = connections.get_mut(id) else { continue };
-            if offsets.is_empty() || !connection.state().accepts_output() {
+            if offsets.is_empty() {
+                continue;
+            }
+            if delivery == Delivery::Handler {
+                self.serve_handler(id, offsets, topic, connections);
+                continue;
+            }
+            if !connection.state().accepts_output() {
                 continue;
             }
             let keeps_boundaries = connection.keeps_boundaries();
@@ -84,8 +92,29 @@ impl Delivery {
         }
     }
 
-    /// Gives a member that keeps boundaries one packet for each message. One that has not got all
-    /// of them when the budget is used up comes first in the next turn.
+    /// Notifies the handler of a member of each message. If the budget ends in between, the member
+    /// is the first of the next turn.
+    fn serve_handler<T: Transport>(
+        &mut self,
+        id: Id,
+        mut offsets: Range<u64>,
+        topic: &mut Subscribers,
+        connections: &mut Connections<T>,
+    ) {
+        while let Some(message) = topic.log.next_shared(id, &mut offsets) {
+            self.left = self.left.saturating_sub(message.len() + WRITE_COST);
+            if !connections.notify_published(id, &topic.name, message) {
+                return;
+            }
+            if self.left == 0 {
+                topic.stay(offsets.start);
+                return;
+            }
+        }
+    }
+
+    /// Sends each message as a packet to a member that keeps boundaries. If the budget ends in
+    /// between, the member is the first of the next turn.
     fn serve_packets<T: Transport>(
         &mut self,
         id: Id,

@@ -1,12 +1,12 @@
-//! The log of a topic: what was published to it and has not reached every member, once, however
-//! many members there are. Knows authors by their ids; neither members nor connections.
+//! The log of a topic: messages that have not reached every member, stored once for all members.
+//! Knows authors by their ids; must not know members or connections.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::id::Id;
 
-/// The undelivered messages of a topic, one after the other, each with its author.
+/// The undelivered messages of a topic in order, each with its author.
 #[derive(Default)]
 pub(in crate::hub) struct TopicLog {
     bytes: Vec<u8>,
@@ -28,14 +28,16 @@ struct Part {
 struct Pass {
     end: u64,
     parts: usize,
-    /// The authors in it, sorted, each with the index of its message: an author gets the others'.
+    /// The authors in it, sorted, with the index of each message: an author receives only others'.
     authors: Vec<(Id, usize)>,
-    /// The bytes of the pass, shared by all members that must wait: made for the first one.
+    /// The bytes of the pass, shared by all members that wait: created for the first one.
     shared: Option<Arc<[u8]>>,
+    /// The same for single messages, by index, for members that receive them in their handlers.
+    messages: Vec<Option<Arc<[u8]>>>,
 }
 
 impl TopicLog {
-    /// Returns what it holds, in bytes: small messages weigh more than they are long.
+    /// Returns its size in bytes, including the cost of each message.
     pub(in crate::hub) fn weight(&self) -> usize {
         self.bytes.len() + self.parts.len() * size_of::<Part>()
     }
@@ -55,23 +57,25 @@ impl TopicLog {
         self.parts.push(Part { author, start, end: self.end() });
     }
 
-    /// Begins to deliver what is in the log now, before anything that comes later.
+    /// Starts a pass over the current contents of the log.
     pub(in crate::hub) fn begin_pass(&mut self) {
         self.pass.end = self.end();
         self.pass.parts = self.parts.len();
         self.pass.shared = None;
+        self.pass.messages.clear();
         self.pass.authors.clear();
         self.pass.authors.extend(self.parts.iter().enumerate().map(|(at, p)| (p.author, at)));
         self.pass.authors.sort_unstable();
     }
 
-    /// Forgets what was delivered to every member.
+    /// Removes the messages of the pass, which every member has received.
     pub(in crate::hub) fn end_pass(&mut self) {
         let delivered = self.offset(self.pass.end);
         self.bytes.drain(..delivered);
         self.parts.drain(..self.pass.parts);
         self.base = self.pass.end;
         self.pass.shared = None;
+        self.pass.messages = Vec::new();
         if self.bytes.is_empty() {
             self.pass.authors.clear();
             give_back(&mut self.bytes);
@@ -98,14 +102,15 @@ impl TopicLog {
         self.pass.authors.get(at).is_some_and(|(author, _)| *author == id)
     }
 
-    /// Returns what lies between two offsets of the pass, for a member that published none of it.
+    /// Returns the bytes between two offsets of the pass, for a member that is not among its
+    /// authors.
     pub(in crate::hub) fn slice(&mut self, offsets: &Range<u64>) -> Slice<'_> {
         let whole = self.offset(self.pass.end);
         let part = self.range(offsets);
         Slice::new(&self.bytes[..whole], part, &mut self.pass.shared)
     }
 
-    /// The same for an author, which gets the others' messages only: gathered in `scratch`.
+    /// Returns the same for an author: only messages of others, gathered in `scratch`.
     pub(in crate::hub) fn gather(&self, id: Id, offsets: &Range<u64>, scratch: &mut Vec<u8>) {
         scratch.clear();
         let at = self.pass.authors.partition_point(|(author, _)| *author < id);
@@ -120,24 +125,44 @@ impl TopicLog {
         scratch.extend_from_slice(&self.bytes[self.range(&(from..offsets.end))]);
     }
 
-    /// Returns the next of the others' messages between two offsets, and moves the first one past
+    /// Returns the next message of others between two offsets, and advances the first offset past
     /// it.
     pub(in crate::hub) fn next_message(
         &mut self,
         id: Id,
         left: &mut Range<u64>,
     ) -> Option<Slice<'_>> {
-        let at = self.parts.partition_point(|part| part.start < left.start);
-        let part = self.parts.iter().skip(at).find(|part| part.author != id)?;
-        let message = part.start..part.end;
-        if message.end > left.end {
-            return None;
-        }
-        left.start = message.end;
+        let (_, message) = self.advance(id, left)?;
         Some(self.slice(&message))
     }
 
-    /// Returns the others' messages between two offsets, one by one.
+    /// Returns the same as an allocation shared by all members.
+    pub(in crate::hub) fn next_shared(
+        &mut self,
+        id: Id,
+        left: &mut Range<u64>,
+    ) -> Option<Arc<[u8]>> {
+        let (at, message) = self.advance(id, left)?;
+        if self.pass.messages.len() <= at {
+            self.pass.messages.resize(at + 1, None);
+        }
+        let range = self.range(&message);
+        let shared = self.pass.messages.get_mut(at)?;
+        Some(Arc::clone(shared.get_or_insert_with(|| self.bytes[range].into())))
+    }
+
+    fn advance(&self, id: Id, left: &mut Range<u64>) -> Option<(usize, Range<u64>)> {
+        let first = self.parts.partition_point(|part| part.start < left.start);
+        let mut rest = self.parts.iter().enumerate().skip(first);
+        let (at, part) = rest.find(|(_, part)| part.author != id)?;
+        if part.end > left.end {
+            return None;
+        }
+        left.start = part.end;
+        Some((at, part.start..part.end))
+    }
+
+    /// Returns the messages of others between two offsets, one by one.
     pub(in crate::hub) fn messages(&self, id: Id, offsets: Range<u64>) -> Vec<Box<[u8]>> {
         let first = self.parts.partition_point(|part| part.start < offsets.start);
         let parts = self.parts.iter().skip(first).take_while(|p| p.end <= offsets.end);
@@ -146,21 +171,21 @@ impl TopicLog {
     }
 }
 
-/// Capacity that an empty log keeps, in bytes.
+/// The capacity that an empty log keeps, in bytes.
 const KEPT: usize = 64 * 1024;
 
-/// A flood of messages, however short, leaves no memory behind in each topic that had one.
+/// Frees the memory of many or large messages.
 fn give_back<E>(empty: &mut Vec<E>) {
     if empty.capacity() * size_of::<E>() > KEPT {
         *empty = Vec::new();
     }
 }
 
-/// A part of the log, as one member gets it.
+/// A part of the log, as received by one member.
 pub(in crate::hub) struct Slice<'a> {
     bytes: &'a [u8],
     shared: &'a mut Option<Arc<[u8]>>,
-    /// Where `bytes` lies in what `shared` is made of.
+    /// The bytes that `shared` is made of.
     whole: &'a [u8],
     at: usize,
 }
@@ -179,9 +204,9 @@ impl<'a> Slice<'a> {
         self.bytes
     }
 
-    /// Returns the allocation that all members share that have to wait for it, and which part of it
-    /// this is, without the first `sent` bytes. A member that waits for a small part has an
-    /// allocation of its own: it must not keep so much more than is counted for it.
+    /// Returns the allocation shared by all waiting members, and the range of this part in it
+    /// without its first `sent` bytes. For a small part it is a separate allocation: a member must
+    /// not hold much more memory than is counted for it.
     pub(in crate::hub) fn share(&mut self, sent: usize) -> (Arc<[u8]>, Range<usize>) {
         if self.bytes.len() < self.whole.len() / 2 {
             return (self.bytes.into(), sent..self.bytes.len());

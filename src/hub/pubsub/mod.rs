@@ -1,5 +1,5 @@
-//! Topics: their members, and what was published to them and has not reached every member. Knows
-//! ids and bytes; connections only as what [`delivery`] hands slices of the log to.
+//! Topics: their members, and their undelivered messages. Knows ids and bytes; only [`delivery`]
+//! knows connections.
 
 pub(super) mod delivery;
 pub(super) mod log;
@@ -10,25 +10,26 @@ use std::ops::Range;
 use slab::Slab;
 
 use self::log::TopicLog;
+use crate::handler::effect::Delivery;
 use crate::id::Id;
 use crate::topic::Topic;
 
 pub(super) struct Topics {
-    /// When the log of a topic weighs more, its publishers are throttled.
+    /// The weight of a topic's log above which its publishers are throttled.
     log_max: usize,
     table: Slab<Subscribers>,
     by_name: HashMap<Topic, usize>,
     /// The subscriptions of each member. Connections without a topic have no entry.
     subscriptions: HashMap<Id, Vec<Subscription>>,
-    /// Topics with something to deliver, each once; those that have lost their last member
-    /// meanwhile are told by their serial number.
+    /// Topics with undelivered messages, each once. The serial number shows a topic that has lost
+    /// its last member meanwhile.
     busy: VecDeque<(usize, u64)>,
     serial: u64,
-    /// Topics that have got their first member, or lost their last one, since that was taken.
+    /// Topics that gained their first member or lost their last one, since the last call.
     changes: Vec<Change>,
 }
 
-/// How many topics the connection is a member of, as far as it matters.
+/// The number of a connection's topics, as far as it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(in crate::hub) enum Memberships {
@@ -37,10 +38,10 @@ pub(in crate::hub) enum Memberships {
     Several,
 }
 
-/// A topic has got its first member here, or lost its last one.
+/// A topic that gained its first member here, or lost its last one.
 pub(super) struct Change {
     pub(super) topic: Topic,
-    /// The [serial number](Topics::serial_of) of the topic; `None` if it has no member any more.
+    /// The [serial number](Topics::serial_of) of the topic; `None` if it has no members.
     pub(super) serial: Option<u64>,
 }
 
@@ -53,9 +54,8 @@ struct Subscription {
 
 /// The members of a topic, and its log.
 ///
-/// Offsets count the bytes published to the topic since it began. In a pass every member gets what
-/// lies between its cursor and the end of the pass; what is published during the pass waits for the
-/// next one.
+/// Offsets count the bytes published to the topic since it began. A pass delivers to every member
+/// the bytes from its cursor to the end of the pass; later messages wait for the next pass.
 ///
 /// ```text
 ///   log:      base ........................ pass end ............ end
@@ -66,10 +66,10 @@ struct Subscribers {
     serial: u64,
     members: Vec<Member>,
     log: TopicLog,
-    /// The member that is next in the pass.
+    /// The next member of the pass.
     next: usize,
     is_busy: bool,
-    /// Publishers that are throttled until the pass is over.
+    /// Publishers that are throttled until the end of the pass.
     throttled: Vec<Id>,
 }
 
@@ -77,6 +77,7 @@ struct Subscribers {
 struct Member {
     id: Id,
     cursor: u64,
+    delivery: Delivery,
 }
 
 /// Membership.
@@ -93,19 +94,23 @@ impl Topics {
         }
     }
 
-    pub(super) fn join(&mut self, id: Id, name: &Topic) {
+    /// Adds a member, or changes the delivery to it.
+    pub(super) fn join(&mut self, id: Id, name: &Topic, delivery: Delivery) {
         let key = match self.by_name.get(name) {
             Some(key) => *key,
             None => self.found(name),
         };
         let subscriptions = self.subscriptions.entry(id).or_default();
-        if subscriptions.iter().any(|subscription| subscription.topic == key) {
+        let Some(topic) = self.table.get_mut(key) else { return };
+        if let Some(known) = subscriptions.iter().find(|it| it.topic == key) {
+            if let Some(member) = topic.members.get_mut(known.place) {
+                member.delivery = delivery;
+            }
             return;
         }
-        let Some(topic) = self.table.get_mut(key) else { return };
         subscriptions.push(Subscription { topic: key, place: topic.members.len() });
-        // Nothing that was published before it came.
-        topic.members.push(Member { id, cursor: topic.log.end() });
+        // Earlier messages are not delivered to it.
+        topic.members.push(Member { id, cursor: topic.log.end(), delivery });
     }
 
     fn found(&mut self, name: &Topic) -> usize {
@@ -124,8 +129,8 @@ impl Topics {
         key
     }
 
-    /// Returns the number of a topic, which is another one each time it gets its first member: what
-    /// was published for members that have left is not for those that join later.
+    /// Returns the serial number of a topic, which changes each time it gains its first member:
+    /// messages published for earlier members are not for those that join later.
     pub(super) fn serial_of(&self, name: &Topic) -> Option<u64> {
         let key = self.by_name.get(name)?;
         self.table.get(*key).map(|topic| topic.serial)
@@ -139,18 +144,20 @@ impl Topics {
         }
     }
 
-    /// Returns what a member has still to get of a topic that it is about to leave, message by
-    /// message.
-    pub(super) fn undelivered(&self, id: Id, name: &Topic) -> Vec<Box<[u8]>> {
+    /// Returns the undelivered messages of a member that is about to leave a topic, and its kind of
+    /// delivery.
+    pub(super) fn undelivered(&self, id: Id, name: &Topic) -> (Delivery, Vec<Box<[u8]>>) {
         let found = self.by_name.get(name).and_then(|key| Some((*key, self.table.get(*key)?)));
-        let Some((key, topic)) = found else { return Vec::new() };
+        let Some((key, topic)) = found else { return (Delivery::Output, Vec::new()) };
         let subscription =
             self.subscriptions.get(&id).and_then(|all| all.iter().find(|s| s.topic == key));
         let member = subscription.and_then(|s| topic.members.get(s.place));
-        member.map_or_else(Vec::new, |m| topic.log.messages(id, m.cursor..topic.log.end()))
+        member.map_or((Delivery::Output, Vec::new()), |m| {
+            (m.delivery, topic.log.messages(id, m.cursor..topic.log.end()))
+        })
     }
 
-    /// Ends a membership. Returns the publishers that need not be throttled any more.
+    /// Ends a membership. Returns the publishers that are no longer throttled.
     pub(super) fn leave(&mut self, id: Id, name: &Topic) -> Vec<Id> {
         let Some(subscriptions) = self.subscriptions.get_mut(&id) else { return Vec::new() };
         let Some(key) = self.by_name.get(name) else { return Vec::new() };
@@ -164,14 +171,14 @@ impl Topics {
         self.vacate(subscription)
     }
 
-    /// The same for all topics of a connection that has ended.
+    /// Ends all memberships of a closed connection.
     pub(super) fn leave_all(&mut self, id: Id) -> Vec<Id> {
         let subscriptions = self.subscriptions.remove(&id).unwrap_or_default();
         subscriptions.into_iter().flat_map(|subscription| self.vacate(subscription)).collect()
     }
 
-    /// Closes the gap that a member leaves. In the middle of a pass the members that have been
-    /// served stay before those that have not: the gap moves to the border first.
+    /// Fills the gap left by a member. Within a pass, members that have been served stay before
+    /// those that have not: the gap moves to the border first.
     fn vacate(&mut self, subscription: Subscription) -> Vec<Id> {
         let Subscription { topic: key, place: mut gap } = subscription;
         let Some(topic) = self.table.get_mut(key) else { return Vec::new() };
@@ -198,7 +205,7 @@ impl Topics {
         topic.throttled
     }
 
-    /// Takes the topics that have got their first member, or lost their last one, in that order.
+    /// Takes the topics that gained their first member or lost their last one, in order.
     pub(super) fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
     }
@@ -206,8 +213,8 @@ impl Topics {
 
 /// Publishing.
 impl Topics {
-    /// Appends a message for all members but its author. If the topic is congested, returns the
-    /// list of publishers that are throttled until it is served: the author belongs there.
+    /// Appends a message for all members except its author. If the topic is congested, returns the
+    /// list of publishers throttled until it is served, for the author to be added.
     pub(super) fn publish(
         &mut self,
         author: Id,
@@ -232,14 +239,14 @@ impl Topics {
         !self.busy.is_empty()
     }
 
-    /// Returns true if publishers of that topic had better wait.
+    /// Returns true if publishers of the topic should be throttled.
     pub(super) fn is_congested(&self, name: &Topic) -> bool {
         let key = self.by_name.get(name);
         key.and_then(|key| self.table.get(*key))
             .is_some_and(|topic| topic.is_congested(self.log_max))
     }
 
-    /// Returns the next topic with something to deliver, its pass begun.
+    /// Returns the next topic with undelivered messages, with a pass begun.
     fn next_busy(&mut self) -> Option<&mut Subscribers> {
         while let Some(&(key, serial)) = self.busy.front() {
             if self.table.get(key).is_some_and(|topic| topic.serial == serial) {
@@ -254,8 +261,8 @@ impl Topics {
         None
     }
 
-    /// The topic that [`next_busy`](Topics::next_busy) gave has been served as far as the turn
-    /// allows. Returns the publishers that need not be throttled any more.
+    /// Ends the turn of the topic returned by [`next_busy`](Topics::next_busy). Returns the
+    /// publishers that are no longer throttled.
     fn yield_busy(&mut self) -> Vec<Id> {
         let Some((key, serial)) = self.busy.pop_front() else { return Vec::new() };
         let topic = self.table.get_mut(key).filter(|topic| topic.serial == serial);
@@ -275,7 +282,7 @@ impl Topics {
     }
 }
 
-/// A member has another place among those of a topic.
+/// Updates the place of a member in a topic.
 fn replace(
     subscriptions: &mut HashMap<Id, Vec<Subscription>>,
     moved: Option<Id>,
@@ -293,19 +300,20 @@ impl Subscribers {
         self.log.weight() > log_max
     }
 
-    /// Returns the next member of the pass, and what it has not got of it.
-    fn next_member(&mut self) -> Option<(Id, Range<u64>)> {
+    /// Returns the next member of the pass, with its undelivered part of the pass and its kind of
+    /// delivery.
+    fn next_member(&mut self) -> Option<(Id, Range<u64>, Delivery)> {
         let end = self.log.pass_end();
         let member = self.members.get_mut(self.next)?;
         self.next += 1;
         let cursor = member.cursor;
-        // A member that joined since the pass began is past its end already.
+        // A member that joined during the pass starts after its end.
         member.cursor = cursor.max(end);
-        Some((member.id, cursor..end))
+        Some((member.id, cursor..end, member.delivery))
     }
 
-    /// The member that [`next_member`](Subscribers::next_member) gave has got what lies before
-    /// `cursor` only: it is next again.
+    /// Makes the last member of [`next_member`](Subscribers::next_member) the next one again, from
+    /// `cursor` on.
     fn stay(&mut self, cursor: u64) {
         self.next -= 1;
         if let Some(member) = self.members.get_mut(self.next) {
@@ -317,24 +325,24 @@ impl Subscribers {
 /// For the checks of debug builds.
 #[cfg(debug_assertions)]
 impl Topics {
-    /// Returns the publishers that will be released when a topic has been served.
+    /// Returns the publishers that are released once a topic has been served.
     pub(super) fn throttled(&self) -> impl Iterator<Item = Id> + '_ {
         self.table.iter().flat_map(|(_, topic)| topic.throttled.iter().copied())
     }
 
-    /// Checks that every subscription leads to its member, and every busy topic is queued.
+    /// Checks that every subscription matches its member, and every busy topic is queued.
     pub(super) fn check(&self) {
         let members: usize = self.table.iter().map(|(_, topic)| topic.members.len()).sum();
         let subscriptions: usize = self.subscriptions.values().map(Vec::len).sum();
-        assert_eq!(members, subscriptions, "each member has its subscription");
+        assert_eq!(members, subscriptions, "each member has a subscription");
         for (id, all) in &self.subscriptions {
             assert!(!all.is_empty(), "{id}: an entry without subscriptions");
             for one in all {
                 let member = self.table.get(one.topic).and_then(|t| t.members.get(one.place));
-                assert!(member.is_some_and(|m| m.id == *id), "{id}: has another place");
+                assert!(member.is_some_and(|m| m.id == *id), "{id}: wrong place in a topic");
             }
         }
-        assert_eq!(self.table.len(), self.by_name.len(), "each topic has its name");
+        assert_eq!(self.table.len(), self.by_name.len(), "each topic has one name");
         for (key, topic) in &self.table {
             assert!(!topic.members.is_empty(), "{}: a topic without members", topic.name);
             assert_eq!(topic.is_busy, !topic.log.is_empty(), "{}: forgotten", topic.name);

@@ -1,5 +1,5 @@
-//! Time in the hub: the timeout of each connection, the sweep that finds those that have passed,
-//! and the timers of handlers. Knows no clock: every moment is handed in.
+//! Time in the hub: the timeout of each connection, the sweep that finds expired ones, and the
+//! timers of handlers. Must not read a clock: the time is passed in.
 
 pub(super) mod sweep;
 pub(super) mod timeout;

@@ -1,19 +1,19 @@
-//! Deadlines of connections: four bytes each, and a hand that goes round the table.
+//! Deadlines of connections: four bytes each, and a sweep over the table.
 //!
-//! Every connection has at most one deadline, in ticks, in its own slot; setting it is one
-//! store. Nothing is sorted. Instead a hand visits the slots in their order, so many a turn,
-//! and starts its next round when the earliest deadline that it saw, or that was set since, is
-//! due. (Redis' `clientsCron` works like this.) A deadline is met within a second.
+//! Every connection has at most one deadline, in ticks, in its own slot; setting it is one store.
+//! Nothing is sorted. Instead a sweep visits a bounded number of slots per turn, in order, and
+//! starts its next round when the earliest deadline that it saw, or that was set since, is due.
+//! (Redis' `clientsCron` works like this.) A deadline is met within a second.
 
 use crate::now::Now;
 
-/// Time in tenths of a second since the server started: 13 years fit.
+/// Time in tenths of a second since the server started, for up to 13 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::hub) struct Tick(pub(super) u32);
 
 pub(super) const TICK_MS: u64 = 100;
 
-// The cost of a deadline for each connection.
+// The memory of a deadline in each connection.
 const _: () = assert!(size_of::<Tick>() == 4);
 
 impl Tick {
@@ -29,18 +29,18 @@ impl Tick {
     }
 }
 
-/// The hand that goes round the table.
+/// The position of the sweep in the table.
 pub(in crate::hub) struct Sweep {
-    /// When the next round begins: no later than the earliest deadline.
+    /// The start of the next round: no later than the earliest deadline.
     due: Tick,
-    /// Where the round has got to; `None` between rounds.
+    /// The next slot of the round; `None` between rounds.
     hand: Option<usize>,
 }
 
-/// Slots visited in one turn: 4,096 take some ten microseconds.
+/// Slots visited in one turn: 4,096 take about ten microseconds.
 const SLICE: usize = 4096;
-/// From the end of a round to the next, in ticks: under load deadlines move all the time, and
-/// rounds that find nothing due must not follow one another.
+/// The pause between rounds, in ticks: under load deadlines move all the time, and rounds without
+/// a due deadline must not follow each other at once.
 const REST: u32 = 5;
 
 impl Sweep {
@@ -48,13 +48,13 @@ impl Sweep {
         Sweep { due: Tick::NEVER, hand: None }
     }
 
-    /// A deadline was set.
+    /// Notes a deadline that was set.
     #[inline(always)]
     pub(in crate::hub) fn note(&mut self, deadline: Tick) {
         self.due = Tick(self.due.0.min(deadline.0));
     }
 
-    /// When it wants to be looked at again, in milliseconds.
+    /// Returns the time of the next visit, in milliseconds.
     pub(in crate::hub) fn next_ms(&self) -> Option<u64> {
         match self.hand {
             Some(_) => Some(0),
@@ -69,8 +69,8 @@ impl Sweep {
         self.hand.is_some() || self.due.0 <= now.0
     }
 
-    /// Returns the slots to visit now, if a round is due, of a table that is `len` slots long. The
-    /// caller [`note`](Sweep::note)s the deadlines of those that stay.
+    /// Returns the slots to visit now, if a round is due, in a table of `len` slots. The caller
+    /// [`note`](Sweep::note)s the deadlines of connections that stay.
     pub(in crate::hub) fn slice(&mut self, now: Tick, len: usize) -> std::ops::Range<usize> {
         let start = match self.hand {
             Some(hand) => hand,
@@ -85,12 +85,12 @@ impl Sweep {
         start.min(end)..end
     }
 
-    /// The slice was broken off at slot `key`: the next turn goes on there.
+    /// Ends the slice early, at slot `key`: the next turn continues there.
     pub(in crate::hub) fn break_off(&mut self, key: usize) {
         self.hand = Some(key);
     }
 
-    /// The slots of the slice have been visited.
+    /// Ends the slice after all its slots.
     pub(in crate::hub) fn visited(&mut self, now: Tick) {
         if self.hand.is_none() && self.due != Tick::NEVER {
             self.due = self.due.max(Tick(now.0.saturating_add(REST)));
@@ -99,7 +99,7 @@ impl Sweep {
 }
 
 impl Sweep {
-    /// Returns true if the deadline of slot `key` will be looked at in time.
+    /// Returns true if the deadline of slot `key` will be checked in time.
     #[cfg(debug_assertions)]
     pub(in crate::hub) fn covers(&self, deadline: Tick, key: usize, now: Tick) -> bool {
         let ahead = self.hand.is_some_and(|hand| hand <= key);

@@ -1,4 +1,4 @@
-//! Which timeout holds for a connection: one at a time, for what it waits for. Knows states, not
+//! Chooses the timeout of a connection: one at a time, depending on its state. Must not know
 //! connections.
 
 use std::time::Duration;
@@ -10,29 +10,29 @@ use crate::hub::connection::state::{Life, State, Stop};
 use crate::limits::Limits;
 use crate::now;
 
-/// The kinds of deadlines.
+/// The kinds of timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum TimeoutKind {
-    /// No deadline: the handler paused and decides itself.
+    /// No deadline: the handler has paused.
     None,
     /// The peer has not sent a byte yet.
     FirstByte,
     /// A message is incomplete.
     Message,
-    /// All is quiet.
+    /// No bytes move.
     Idle,
-    /// Output waits for the peer to take it.
+    /// Output waits for the peer to read it.
     WriteStall,
-    /// The server is stopping; a first message, or the rest of one, may be on its way.
+    /// The server stops; the first message, or the rest of one, may be in flight.
     Grace,
     /// The output has ended, and the input has not.
     Linger,
 }
 
-/// The facts that decide which timeout holds.
+/// The facts that determine the timeout.
 pub(in crate::hub) struct Situation<'a> {
     pub(in crate::hub) state: &'a State,
-    /// The one that holds now.
+    /// The current timeout.
     pub(in crate::hub) armed: TimeoutKind,
     pub(in crate::hub) has_output: bool,
     pub(in crate::hub) has_unused: bool,
@@ -40,7 +40,7 @@ pub(in crate::hub) struct Situation<'a> {
 }
 
 impl TimeoutKind {
-    /// Returns the timeout that holds.
+    /// Returns the timeout for a situation.
     pub(in crate::hub) fn of(situation: &Situation<'_>) -> TimeoutKind {
         let state = situation.state;
         let is_held = state.has_any(Flags::PAUSED.with(Flags::THROTTLED));
@@ -55,8 +55,8 @@ impl TimeoutKind {
         } else if is_held {
             TimeoutKind::None
         } else if !is_here {
-            // A job is no news of the peer: one that sends a byte at a time must not begin anew
-            // with each.
+            // A job is not progress of the peer: a peer that sends a byte at a time must not
+            // restart the timeout with each.
             situation.armed.while_on_worker()
         } else if !situation.has_received {
             TimeoutKind::FirstByte
@@ -67,7 +67,7 @@ impl TimeoutKind {
         }
     }
 
-    /// Returns true if the progress makes it begin anew.
+    /// Returns true if the progress restarts the timeout.
     pub(in crate::hub) fn is_extended_by(self, progress: &Progress) -> bool {
         match self {
             TimeoutKind::None
@@ -80,8 +80,8 @@ impl TimeoutKind {
         }
     }
 
-    /// Returns the reason for which it ends the connection at once; `None` if it does something
-    /// else, or the connection has its reason already.
+    /// Returns the reason with which the timeout ends the connection at once; `None` if it does
+    /// not, or the connection already has a reason.
     pub(in crate::hub) fn reason(self) -> Option<Timeout> {
         match self {
             TimeoutKind::FirstByte => Some(Timeout::FirstByte),
@@ -93,8 +93,8 @@ impl TimeoutKind {
         }
     }
 
-    /// Returns the timeout that holds while the handler is with a worker: timeouts for what the
-    /// peer sends keep their deadline, and are looked at when the handler is back.
+    /// Returns the timeout while the handler is with a worker: timeouts for input of the peer keep
+    /// their deadline, and are checked when the handler returns.
     pub(in crate::hub) fn while_on_worker(self) -> TimeoutKind {
         match self {
             TimeoutKind::FirstByte | TimeoutKind::Message | TimeoutKind::Idle => self,
@@ -106,12 +106,12 @@ impl TimeoutKind {
     }
 }
 
-/// The progress of a pass over one connection.
+/// The progress in a pass over one connection.
 pub(in crate::hub) struct Progress {
     pub(in crate::hub) received: bool,
     pub(in crate::hub) used: bool,
     pub(in crate::hub) sent: bool,
-    /// Bytes of packets that the handler wrote and that are not charged to the budget yet.
+    /// Bytes of packets written by the handler and not charged to the budget yet.
     pub(in crate::hub) packed: usize,
 }
 
@@ -120,11 +120,11 @@ impl Progress {
         Progress { received: false, used: false, sent: false, packed: 0 };
 }
 
-/// How long a stopping server waits for the first byte of a connection, or for the rest of a
+/// The time that a stopping server waits for the first byte of a connection, or for the rest of a
 /// message.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long each timeout is, in ticks; worked out once, because one is armed for every request.
+/// The length of each timeout in ticks, precomputed because one is set for every request.
 pub(in crate::hub) struct Periods([u32; 7]);
 
 impl Periods {
@@ -139,7 +139,7 @@ impl Periods {
             (TimeoutKind::Linger, Some(limits.linger)),
         ] {
             if let Some(period) = period {
-                // One more, because the tick it is counted from has begun already.
+                // One more tick, because the current one has already begun.
                 let whole = now::millis(period).div_ceil(TICK_MS).saturating_add(1);
                 ticks[kind as usize] = u32::try_from(whole).unwrap_or(u32::MAX);
             }
@@ -147,7 +147,7 @@ impl Periods {
         Periods(ticks)
     }
 
-    /// Returns when a timeout passes that begins in the tick `now`.
+    /// Returns the deadline of a timeout that starts in the tick `now`.
     #[inline(always)]
     pub(in crate::hub) fn deadline(&self, kind: TimeoutKind, now: Tick) -> Tick {
         Tick(now.0.saturating_add(self.0[kind as usize]))

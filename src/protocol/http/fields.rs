@@ -24,7 +24,7 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(lines: &'a [u8]) -> Fields<'a> {
+    pub(crate) fn new(lines: &'a [u8]) -> Fields<'a> {
         Fields { lines }
     }
 

@@ -1,4 +1,4 @@
-//! Connections in the making against a system whose answers, errors and time are given by hand.
+//! Tests connection attempts with a system whose answers, errors and time are set by the test.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -9,10 +9,12 @@ use std::time::Duration;
 use super::Connector;
 use crate::close::Close;
 use crate::handler::Handler;
-use crate::handler::context::{Context, Dial};
+use crate::handler::context::Context;
+use crate::handler::effect::Dial;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
+use crate::net::to_destination::sealed::{ConnectedSocket, ToTarget};
 use crate::now::Now;
 use crate::reactor::lookup::Lookup;
 use crate::reactor::outbound::Outbound;
@@ -22,21 +24,21 @@ const EAGAIN: i32 = if cfg!(target_os = "linux") { 11 } else { 35 };
 const EMFILE: i32 = 24;
 const ECONNREFUSED: i32 = if cfg!(target_os = "linux") { 111 } else { 61 };
 
-/// The time that a connection may take.
+/// The timeout of an attempt.
 const TIMEOUT_MS: u64 = 1_000;
 
 #[derive(Default)]
 struct System {
-    /// What the next calls of `connect` fail with.
+    /// The errors of the next calls of `connect`.
     errors: RefCell<VecDeque<i32>>,
-    /// What was connected to, each with its name.
+    /// The addresses of the calls of `connect`, each with its source.
     tried: RefCell<Vec<(Address, Source)>>,
     lookups: RefCell<Vec<Lookup>>,
     has_no_thread: Cell<bool>,
 }
 
 impl Outbound for System {
-    /// What it is connected to.
+    /// The address that it is connected to.
     type Socket = Address;
 
     fn connect(&self, to: &Address, source: Source) -> io::Result<Address> {
@@ -45,6 +47,10 @@ impl Outbound for System {
             Some(code) => Err(io::Error::from_raw_os_error(code)),
             None => Ok(to.clone()),
         }
+    }
+
+    fn adopt(&self, _: ConnectedSocket, _: Source) -> io::Result<Address> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn is_connected(_: &Address) -> io::Result<bool> {
@@ -61,13 +67,13 @@ impl Outbound for System {
 }
 
 impl System {
-    /// Answers the lookup that was asked for as the nth, counted from those without an answer.
+    /// Answers the `nth` unanswered lookup.
     fn answer(&self, nth: usize, addresses: &[&str]) {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
         self.lookups.borrow_mut().remove(nth).answer(Ok(addresses));
     }
 
-    /// Fails so many calls of `connect` with an error.
+    /// Makes the next `times` calls of `connect` fail.
     fn fail(&self, times: usize, code: i32) {
         self.errors.borrow_mut().extend((0..times).map(|_| code));
     }
@@ -98,11 +104,11 @@ fn dial(to: &str) -> Dial {
         Some(_) => Address::Unix(to.into()).into(),
         None => to.parse().unwrap(),
     };
-    Dial { to, handler: Box::new(Silent) }
+    Dial { to: to.target(), handler: Box::new(Silent) }
 }
 
-/// Turns whenever the connector asks for it, until something has come of an attempt; at most until
-/// `end_ms`. Returns the time, and what it is connected to or the error.
+/// Runs turns whenever one is due, until an attempt has an outcome, at most until `end_ms`. Returns
+/// the time, and the address that it is connected to or the error.
 fn run(
     connector: &mut Connector<Address>,
     system: &System,
@@ -114,9 +120,9 @@ fn run(
         if let Some(outcome) = connector.outcomes.pop() {
             return (now_ms, outcome.socket);
         }
-        let due_ms = connector.next_ms().expect("an attempt wants to be looked at again");
-        assert!(due_ms > now_ms, "it would spin: due at {due_ms} ms, now {now_ms} ms");
-        assert!(due_ms <= end_ms, "nothing came of the attempt in {end_ms} ms");
+        let due_ms = connector.next_ms().expect("a turn is due");
+        assert!(due_ms > now_ms, "the loop would spin: due at {due_ms} ms, now {now_ms} ms");
+        assert!(due_ms <= end_ms, "no outcome in {end_ms} ms");
         now_ms = due_ms;
     }
 }
@@ -133,7 +139,7 @@ fn an_answer_that_comes_late_is_not_taken_for_that_of_the_next() {
     let given_up = connector.outcomes.pop().unwrap();
     assert_eq!(given_up.socket.unwrap_err().kind(), io::ErrorKind::TimedOut);
 
-    // The next one has its slot.
+    // The next attempt reuses the slot.
     connector.dial(dial("next.example:2"), &system, at(TIMEOUT_MS));
     system.answer(0, &["192.0.2.1:1"]);
     connector.step(true, &system, at(TIMEOUT_MS + 1));
@@ -153,7 +159,7 @@ fn an_event_of_a_socket_that_was_given_up_is_not_that_of_the_next() {
     assert!(connector.outcomes.pop().unwrap().socket.is_err());
     connector.dial(dial("name.example:1"), &system, at(TIMEOUT_MS));
     connector.advance(0, |attempt| attempt.note(&system, at(TIMEOUT_MS)));
-    assert!(connector.outcomes.is_empty(), "it is connected before its name is known");
+    assert!(connector.outcomes.is_empty(), "connected before the lookup has ended");
 }
 
 #[test]
@@ -176,7 +182,7 @@ fn a_full_queue_is_tried_again() {
 }
 
 #[test]
-fn what_was_lacking_to_the_end_is_told() {
+fn the_error_of_a_resource_that_stays_lacking_is_reported() {
     let (mut connector, system) = (connector(), System::default());
     system.fail(100, EAGAIN);
     connector.dial(dial("/run/full"), &system, at(0));
@@ -192,7 +198,7 @@ fn a_verdict_is_not_tried_again() {
     let (mut connector, system) = (connector(), System::default());
     system.fail(1, ECONNREFUSED);
     connector.dial(dial("/run/nothing"), &system, at(0));
-    let outcome = connector.outcomes.pop().expect("it ends at once");
+    let outcome = connector.outcomes.pop().expect("the attempt ends at once");
     assert_eq!(outcome.socket.unwrap_err().raw_os_error(), Some(ECONNREFUSED));
     assert_eq!(system.tries(), 1);
 }
@@ -202,7 +208,7 @@ fn an_address_that_lacks_something_has_its_share_of_the_time() {
     let (mut connector, system) = (connector(), System::default());
     connector.dial(dial("two.example:1"), &system, at(0));
     system.answer(0, &["192.0.2.1:1", "192.0.2.2:1"]);
-    // The first one is tried at 0, 10, 30, 70, 150, 310 and 470 ms.
+    // The first address is tried at 0, 10, 30, 70, 150, 310 and 470 ms.
     system.fail(7, EAGAIN);
     for now_ms in [0, 10, 30, 70, 150, 310, 470, 500] {
         connector.step(true, &system, at(now_ms));
@@ -240,5 +246,5 @@ fn a_name_that_found_no_thread_in_time_is_given_up() {
     let error = socket.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert!(error.to_string().contains("no thread"), "{error}");
-    assert_eq!(connector.next_ms(), None, "nothing is left to ask for");
+    assert_eq!(connector.next_ms(), None, "no retry is due");
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::close::Close;
 use crate::handler::context::Context;
 use crate::handler::{Handler, Service};
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 
 /// Answers the first bytes of each connection with a text, and closes it. Any bytes count as input;
 /// no line has to end.
@@ -18,7 +18,7 @@ use crate::net::peer::Peer;
 ///
 /// let mut service = AutoReply::new("do not answer");
 /// let mut network = Network::new(Limits::default());
-/// let client = network.connect(service.accept(&Peer::Unix).unwrap());
+/// let client = network.connect(service.accept(Peer::Unix.into()).unwrap());
 /// network.send(client, b"hello");
 /// network.settle();
 /// assert_eq!(network.received(client), b"do not answer");
@@ -37,7 +37,7 @@ impl AutoReply {
 }
 
 impl Service for AutoReply {
-    fn accept(&mut self, _: &Peer) -> Option<Box<dyn Handler>> {
+    fn accept(&mut self, _: Incoming) -> Option<Box<dyn Handler>> {
         Some(Box::new(Once { text: Arc::clone(&self.text) }))
     }
 }

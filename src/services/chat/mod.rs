@@ -28,7 +28,7 @@ use self::line_member::LineMember;
 use self::name::Name;
 use crate::handler::framed::Framed;
 use crate::handler::{Handler, Service};
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::protocol::line::Lines;
 
 /// A chat. It is a [`Service`]; all connections that one `Chat` accepts share its rooms and names.
@@ -45,9 +45,9 @@ use crate::protocol::line::Lines;
 ///
 /// let mut chat = Chat::new();
 /// let mut network = Network::new(Limits::default());
-/// let one = network.connect(chat.accept(&Peer::Unix).unwrap());
+/// let one = network.connect(chat.accept(Peer::Unix.into()).unwrap());
 /// network.settle();
-/// let two = network.connect(chat.accept(&Peer::Unix).unwrap());
+/// let two = network.connect(chat.accept(Peer::Unix.into()).unwrap());
 /// network.settle();
 /// network.received(one);
 /// network.send(two, b"/nick bob\nhello\n");
@@ -117,7 +117,7 @@ impl Default for Chat {
 }
 
 impl Service for Chat {
-    fn accept(&mut self, _: &Peer) -> Option<Box<dyn Handler>> {
+    fn accept(&mut self, _: Incoming) -> Option<Box<dyn Handler>> {
         let lines = Lines::with_limit(self.line_limit);
         let member = LineMember::Outside(self.directory.clone());
         Some(Box::new(Framed::new(lines, member)))

@@ -42,6 +42,7 @@ const ANSWER_TO_OTHERS: &str = "请重新输入.";
 
 /// The time that an incomplete line waits for the rest.
 const LINE_PATIENCE: Duration = Duration::from_millis(500);
+const LINE_TIMER: u64 = 0;
 
 /// The session of one client; see [the module](self) for its answers. It is a [`Handler`] of raw
 /// bytes rather than a [`Protocol`](crate::Protocol), because the boundaries of chunks matter to
@@ -71,9 +72,9 @@ const LINE_PATIENCE: Duration = Duration::from_millis(500);
 ///
 /// ```no_run
 /// use socketserver::services::session::Session;
-/// use socketserver::{Peer, Server};
+/// use socketserver::Server;
 ///
-/// Server::bind("127.0.0.1:8009")?.serve(|_: &Peer| Session::new())?;
+/// Server::bind("127.0.0.1:8009")?.serve(|_| Session::new())?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
@@ -81,10 +82,10 @@ const LINE_PATIENCE: Duration = Duration::from_millis(500);
 ///
 /// ```no_run
 /// use socketserver::services::session::Session;
-/// use socketserver::{Mode, Peer, Server};
+/// use socketserver::{Mode, Server};
 ///
-/// let server = Server::bind("127.0.0.1:8009")?.mode(Mode::Threads(8));
-/// server.requests(|_: &Peer| Session::new()).run()?;
+/// let server = Server::new().mode(Mode::Threads(8));
+/// server.listen_blocking("127.0.0.1:8009", |_| Session::new())?.run()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Default)]
@@ -140,12 +141,12 @@ impl Handler for Session {
             }
         }
         if self.commands.is_within_line() {
-            cx.wake_after(LINE_PATIENCE);
+            cx.set_timer(LINE_TIMER, LINE_PATIENCE);
         }
         Ok(used)
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         self.end_line(cx);
     }
 

@@ -1,25 +1,29 @@
 //! One client's conversation with the site: a request, its answer, the next request. Pipelined
 //! requests wait for their turn in the input, so answers are in order by construction.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::draft::{Draft, Later, Pieces, Prepared};
+use super::draft::{Draft, Later, Pieces};
 use super::failure::Failure;
-use super::reply::{Reply, Sent};
+use super::late::{Late, Worked, work_off};
+use super::pending;
+use super::reply::{Answered, Reply};
 use super::request::Request;
-use super::site::Site;
+use super::response::{Response, TEXT};
+use super::scope;
+use super::site::{self, Intake, Site};
 use super::upload::Upload;
 use crate::close::{Close, Timeout};
-use crate::handler::context::{Context, Notification};
+use crate::handler::context::Context;
 use crate::handler::framed::MessageHandler;
+use crate::handler::notification::Notification;
 use crate::panics;
-use crate::protocol::http::{Answer, Connection, Head, Http, Message, Verb, Version};
+use crate::protocol::http::{Answer, Head, Http, Message, Verb};
 
-pub(super) struct Conversation {
-    site: Arc<Site>,
+pub(super) struct Conversation<S> {
+    site: Arc<Site<S>>,
     doing: Doing,
     /// How many more requests will be answered; `u32::MAX` if there is no limit.
     left: u32,
@@ -34,40 +38,70 @@ enum Doing {
     /// A body is coming.
     Collecting(Box<Upload>),
     /// The answer waits for its time; the client is not read.
-    Waiting(Box<Prepared>),
-    /// The answer waits for its body, which a worker makes; the client is not read.
-    Working(Box<Prepared>),
+    Waiting(Box<(Draft, Response)>),
+    /// The answer is made elsewhere; the client is not read.
+    Awaiting(Box<Late>),
     /// The answer goes out as fast as the client takes it; the client is not read.
     Streaming(Box<Pieces>),
 }
 
-impl Conversation {
-    pub(super) fn new(site: Arc<Site>) -> Conversation {
+/// The keys of its timers.
+const BODY_TIMER: u64 = 0;
+const ANSWER_TIMER: u64 = 1;
+
+const TOO_LONG: &str = "the body is too long";
+
+/// What a route has come to, or the panic that it has come to instead.
+type Outcome = Result<Answered, String>;
+
+/// Requests.
+impl<S> Conversation<S> {
+    pub(super) fn new(site: Arc<Site<S>>) -> Conversation<S> {
         let left = site.limits.keep_alive_requests.unwrap_or(u32::MAX);
         Conversation { site, doing: Doing::Nothing, left, is_watched: false }
     }
 
-    #[inline]
-    fn on_head(&mut self, head: &Head<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
-        if !head.has_body() {
-            return self.answer(head, &[], cx);
+    /// The head of a request has come whose body follows.
+    #[inline(never)]
+    fn expect_body(&mut self, head: &Head<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
+        let intake = panics::catch(|| self.site.intake(head, cx.peer()));
+        let (is_wanted, limit) = match intake {
+            Ok(Intake::Wanted { limit }) => (true, limit),
+            Ok(Intake::Unwanted { limit }) => (false, limit),
+            Ok(Intake::Refused(response)) => {
+                let draft = self.draft(&head.closing(), cx);
+                self.send(head, draft, Ok(response), cx)?;
+                return self.end_before_body();
+            }
+            Err(said) => return self.send_panic(head, &said, cx),
+        };
+        if head.content_length().is_some_and(|length| length > limit) {
+            return self.refuse_body(head.verb() == Verb::Head, cx);
         }
-        let wanted = self.site.router.has_route(head);
         if head.expects_continue() {
-            if !wanted {
-                // It need not send the body: this is the answer. If it has sent it, the body is
-                // no request, so the connection ends.
+            if !is_wanted {
+                // It need not send the body: this is the answer.
                 self.answer(&head.closing(), &[], cx)?;
-                return Err(Close::Done);
+                return self.end_before_body();
             }
             cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        let upload = Upload::new(head, wanted, cx.now().elapsed());
+        let upload = Upload::new(head, is_wanted, limit, cx.now().elapsed());
         self.doing = Doing::Collecting(Box::new(upload));
         if !self.is_watched {
             self.watch_body(cx);
         }
         Ok(())
+    }
+
+    /// After an answer that came before the body: what follows may be the body and is not a request, so
+    /// the connection ends, and lingers.
+    fn end_before_body(&self) -> Result<(), Close> {
+        match self.doing {
+            Doing::Nothing => Err(Close::Done),
+            // It ends after the answer.
+            _ => Ok(()),
+        }
     }
 
     /// Sets the timer for the body that is coming, or refuses it if it is late.
@@ -78,7 +112,7 @@ impl Conversation {
             Some(left) if !left.is_zero() => {
                 self.is_watched = true;
                 // Never later than a body that begins now would be due: it relies on this timer.
-                cx.wake_after(left.min(self.site.limits.body_time.unwrap_or(left)));
+                cx.set_timer(BODY_TIMER, left.min(self.site.limits.body_time.unwrap_or(left)));
             }
             _ => {
                 self.refuse(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly", cx);
@@ -91,7 +125,10 @@ impl Conversation {
         let Doing::Collecting(upload) = &mut self.doing else {
             return Ok(());
         };
-        upload.take(bytes);
+        if !upload.take(bytes) {
+            let is_head = upload.is_head;
+            return self.refuse_body(is_head, cx);
+        }
         if !is_last {
             return Ok(());
         }
@@ -103,80 +140,148 @@ impl Conversation {
         Ok(())
     }
 
+    /// Begins an answer.
+    #[inline(always)]
+    fn draft(&self, head: &Head<'_>, cx: &Context<'_>) -> Draft {
+        let keep = head.keep_alive() && self.left > 0 && !cx.is_stopping();
+        Draft::new(head, keep, cx.now().unix_seconds())
+    }
+
     /// Answers a request that is complete.
     fn answer(&mut self, head: &Head<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
         self.left = self.left.saturating_sub(1);
-        let keep = head.keep_alive() && self.left > 0 && !cx.is_stopping();
-        let unix_seconds = cx.now().unix_seconds();
-        let draft = || {
-            let draft = Draft::new(head.version(), keep, unix_seconds);
-            Draft { is_head: head.verb() == Verb::Head, ..draft }
-        };
-        let mut answer = draft();
-        let mut request = Request::new(head, body, cx.peer());
+        let mut draft = self.draft(head, cx);
+        let state = &*self.site.scopes.outermost().state;
+        let mut request = Request::new(head, body, cx.peer(), state);
         let mark = cx.out().len();
-        let reply = Reply { out: cx.out(), draft: &mut answer };
-        match panics::catch(|| self.site.router.answer(&mut request, reply)) {
-            Ok(Ok(Sent { .. })) => {
-                let keep = answer.keeps();
-                if answer.extras.is_some() || !keep {
-                    let later = answer.extras.and_then(|extras| extras.later);
-                    self.go_on(later, keep, cx);
+        let reply = Reply { out: cx.out(), draft: &mut draft };
+        let outcome = panics::catch(|| self.site.answer(&mut request, reply));
+        drop(request);
+        let is_answered = cx.out().len() > mark;
+        if is_answered && draft.is_ordinary() && matches!(outcome, Ok(Ok(_))) {
+            return Ok(());
+        }
+        self.conclude(head, draft, outcome, mark, cx)
+    }
+
+    /// Goes on with an answer that the reply has not simply written.
+    #[inline(never)]
+    fn conclude(
+        &mut self,
+        head: &Head<'_>,
+        mut draft: Draft,
+        outcome: Outcome,
+        mark: usize,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        let failure = match outcome {
+            Ok(Ok(_)) => match draft.take_later() {
+                Some(later) => return self.send_later(head, draft, later, cx),
+                None if cx.out().len() > mark => {
+                    go_on(draft.keeps(), cx);
+                    return Ok(());
                 }
-                Ok(())
-            }
-            Ok(Err(Failure(why))) => {
-                cx.out().truncate(mark);
-                server_error(head, why.escape_debug(), draft(), cx);
-                self.go_on(None, keep, cx);
-                Ok(())
-            }
+                None => Failure::internal("the route returned the proof of another answer"),
+            },
+            Ok(Err(failure)) => failure,
             Err(said) => {
                 cx.out().truncate(mark);
-                let draft = Draft { connection: Connection::Close, ..draft() };
-                server_error(head, format_args!("panicked: {said}"), draft, cx);
-                Err(Close::Panicked)
+                return self.send_panic(head, &said, cx);
+            }
+        };
+        // What it has written is taken back: nothing of it was sent.
+        cx.out().truncate(mark);
+        let draft = self.draft(head, cx);
+        self.send(head, draft, Err(failure), cx)
+    }
+}
+
+/// Answers.
+impl<S> Conversation<S> {
+    /// Sends an answer that is a value, or has it made.
+    fn send_later(
+        &mut self,
+        head: &Head<'_>,
+        draft: Draft,
+        later: Later,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        match later {
+            Later::Response(response) => self.send(head, draft, Ok(response), cx),
+            Later::Work(work) => {
+                self.doing = Doing::Awaiting(Late::new(head, draft, None));
+                cx.pause();
+                cx.offload(move || work_off(work));
+                Ok(())
+            }
+            Later::Kept(kept) => {
+                let answer = kept.await_answer(cx.notifier(), cx.id());
+                let mut late = Late::new(head, draft, Some(kept));
+                if let Some(answer) = answer {
+                    let answer = late.complete(answer);
+                    return self.send(head, late.draft, answer, cx);
+                }
+                self.doing = Doing::Awaiting(late);
+                cx.pause();
+                Ok(())
             }
         }
     }
 
-    /// After an answer, or its first part: what comes next.
-    fn go_on(&mut self, later: Option<Later>, keep: bool, cx: &mut Context<'_>) {
-        match later {
-            None if keep => {}
-            None => cx.close(Close::Done),
-            Some(Later::After(delay, prepared)) => {
-                self.doing = Doing::Waiting(prepared);
-                self.is_watched = false;
+    /// Sends an answer, after its delay if it has one.
+    fn send(
+        &mut self,
+        head: &Head<'_>,
+        draft: Draft,
+        answer: Result<Response, Failure>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        let response = match panics::catch(|| self.site.finish(head, cx.peer(), answer)) {
+            Ok(response) => response,
+            Err(said) => return self.send_panic(head, &said, cx),
+        };
+        match draft.delay() {
+            Some(delay) => {
+                self.doing = Doing::Waiting(Box::new((draft, response)));
                 cx.pause();
-                cx.wake_after(delay);
+                cx.set_timer(ANSWER_TIMER, delay);
             }
-            Some(Later::Work(work, prepared)) => {
-                self.doing = Doing::Working(prepared);
-                cx.pause();
-                cx.offload(move || match panics::catch(work) {
-                    Ok(Ok(body)) => Ok(body),
-                    Ok(Err(Failure(why))) => Err(why),
-                    Err(said) => Err(format!("panicked: {said}")),
-                });
-            }
-            Some(Later::Pieces(pieces)) => {
+            None => self.write(draft, response, cx),
+        }
+        Ok(())
+    }
+
+    /// Answers a request whose code has panicked; the connection ends.
+    #[cold]
+    fn send_panic(
+        &mut self,
+        head: &Head<'_>,
+        said: &str,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        let peer = cx.peer();
+        let failure = Failure::internal(format!("panicked: {said}"));
+        let mut draft = self.draft(&head.closing(), cx);
+        // The code that answers failures may panic, too.
+        let finished = panics::catch(|| self.site.finish(head, peer, Err(failure)));
+        let response = finished.unwrap_or_else(|said| {
+            let failure = Failure::internal(format!("panicked: {said}"));
+            site::note(head, peer, &failure);
+            scope::plain(&failure)
+        });
+        // An answer in pieces would need the connection for longer.
+        drop(draft.write_response(cx.out(), response));
+        Err(Close::Panicked)
+    }
+
+    fn write(&mut self, mut draft: Draft, response: Response, cx: &mut Context<'_>) {
+        draft.renew(!cx.is_stopping(), cx.now().unix_seconds());
+        match draft.write_response(cx.out(), response) {
+            Some(pieces) => {
                 self.doing = Doing::Streaming(Box::new(pieces));
                 self.stream(cx);
             }
-        }
-    }
-
-    /// Sends the answer that has waited for its time, or for its body.
-    fn answer_waiting(&mut self, cx: &mut Context<'_>) {
-        match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Waiting(mut prepared) | Doing::Working(mut prepared) => {
-                let keep = prepared.draft.keeps() && !cx.is_stopping();
-                let unix_seconds = cx.now().unix_seconds();
-                prepared.write(cx.out(), keep, unix_seconds);
-                resume(keep, cx);
-            }
-            doing => self.doing = doing,
+            None => go_on(draft.keeps(), cx),
         }
     }
 
@@ -195,7 +300,7 @@ impl Conversation {
                     }
                     let keep = pieces.keep && !cx.is_stopping();
                     self.doing = Doing::Nothing;
-                    resume(keep, cx);
+                    go_on(keep, cx);
                     return;
                 }
             }
@@ -203,27 +308,48 @@ impl Conversation {
         cx.pause();
     }
 
-    /// Answers what is no request, or none yet; the connection ends.
+    /// The answer that was made elsewhere may be there.
+    fn take_answer(
+        &mut self,
+        notification: Notification,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        let Doing::Awaiting(late) = &self.doing else { return Ok(()) };
+        let answer = match (&late.kept, notification.downcast::<Worked>()) {
+            (None, Ok(worked)) => Some(worked.0),
+            (Some(kept), Err(other)) if other.is::<pending::Answered>() => kept.take(),
+            _ => None,
+        };
+        let Some(answer) = answer else { return Ok(()) };
+        if let Doing::Awaiting(mut late) = std::mem::replace(&mut self.doing, Doing::Nothing) {
+            let answer = late.complete(answer);
+            let site = Arc::clone(&self.site);
+            let head = Head::parse(&late.head, &site.limits)?;
+            self.send(&head, late.draft, answer, cx)?;
+        }
+        Ok(())
+    }
+
+    fn refuse_body(&self, is_head: bool, cx: &mut Context<'_>) -> Result<(), Close> {
+        refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG, is_head, cx);
+        Err(Close::Malformed { code: 413, why: TOO_LONG })
+    }
+
+    /// Answers what is not a request, or not one yet; the connection ends.
     fn refuse(&self, status: StatusCode, why: &str, cx: &mut Context<'_>) {
-        let body = format!("{status}: {why}\n");
         let is_head = matches!(&self.doing, Doing::Collecting(upload) if upload.is_head);
-        let draft = Draft::new(Version::Http11, false, cx.now().unix_seconds());
-        Draft { status, is_head, ..draft }.write(cx.out(), PLAIN, body.as_bytes());
+        refuse(status, why, is_head, cx);
     }
 }
 
-const PLAIN: &str = "text/plain; charset=utf-8";
-
-/// Logs why a route could not answer, and answers for it. What the route has written must have
-/// been taken back: nothing of it was sent.
-fn server_error(head: &Head<'_>, why: impl Display, draft: Draft, cx: &mut Context<'_>) {
-    log::error!("{} {} {}: {why}", cx.peer(), head.method(), head.path());
-    let draft = Draft { status: StatusCode::INTERNAL_SERVER_ERROR, ..draft };
-    draft.write(cx.out(), PLAIN, b"500 Internal Server Error\n");
+fn refuse(status: StatusCode, why: &str, is_head: bool, cx: &mut Context<'_>) {
+    let body = format!("{status}: {why}\n");
+    let draft = Draft::refusal(status, is_head, cx.now().unix_seconds());
+    draft.write(cx.out(), TEXT, body.as_bytes());
 }
 
-/// After an answer that was not sent at once: the next request, or the end.
-fn resume(keep: bool, cx: &mut Context<'_>) {
+/// After an answer: the next request, or the end.
+fn go_on(keep: bool, cx: &mut Context<'_>) {
     if keep {
         cx.resume();
     } else {
@@ -231,11 +357,12 @@ fn resume(keep: bool, cx: &mut Context<'_>) {
     }
 }
 
-impl MessageHandler<Http> for Conversation {
+impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
     #[inline]
     fn on_message(&mut self, message: Message<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
         match message {
-            Message::Head(head) => self.on_head(&head, cx),
+            Message::Head(head) if head.has_body() => self.expect_body(&head, cx),
+            Message::Head(head) => self.answer(&head, &[], cx),
             Message::Body { bytes, is_last } => self.on_body(bytes, is_last, cx),
         }
     }
@@ -263,27 +390,24 @@ impl MessageHandler<Http> for Conversation {
         self.stream(cx);
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
-        self.is_watched = false;
-        match self.doing {
-            Doing::Collecting(_) => self.watch_body(cx),
-            Doing::Waiting(_) => self.answer_waiting(cx),
-            Doing::Nothing | Doing::Working(_) | Doing::Streaming(_) => {}
+    fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
+        if key == BODY_TIMER {
+            self.is_watched = false;
+            return self.watch_body(cx);
+        }
+        match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Waiting(waiting) => {
+                let (draft, response) = *waiting;
+                self.write(draft, response, cx);
+            }
+            doing => self.doing = doing,
         }
     }
 
-    /// The body of an answer has come from a worker.
-    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        let Ok(result) = note.downcast::<Result<Vec<u8>, String>>() else { return };
-        let Doing::Working(prepared) = &mut self.doing else { return };
-        match *result {
-            Ok(body) => prepared.body = body,
-            Err(why) => {
-                log::error!("{}: offloaded: {}", cx.peer(), why.escape_debug());
-                prepared.fail();
-            }
+    fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
+        if let Err(why) = self.take_answer(notification, cx) {
+            cx.close(why);
         }
-        self.answer_waiting(cx);
     }
 
     fn on_stop(&mut self, cx: &mut Context<'_>) {

@@ -1,19 +1,22 @@
 //! An answer in the making: what is known of it besides its body, how it gets out, and the part
 //! of it that does not go out at once.
 
+use std::mem;
 use std::time::Duration;
 
 use http::StatusCode;
 
 use super::failure::Failure;
-use crate::protocol::http::{Answer, Connection, Length, Version};
+use super::pending::Kept;
+use super::response::{Body, BoxedPieces, Response};
+use crate::protocol::http::{Answer, Connection, Head, Length, Verb, Version};
 
 /// What is known of an answer besides its body.
 pub(super) struct Draft {
-    pub(super) unix_seconds: u64,
+    unix_seconds: u64,
     pub(super) is_head: bool,
-    pub(super) version: Version,
-    pub(super) connection: Connection,
+    version: Version,
+    connection: Connection,
     pub(super) status: StatusCode,
     /// Most answers have none.
     pub(super) extras: Option<Box<Extras>>,
@@ -21,54 +24,79 @@ pub(super) struct Draft {
 
 #[derive(Default)]
 pub(super) struct Extras {
-    pub(super) fields: Vec<u8>,
-    /// Instead of the one of the method that answers; empty if there is none.
-    pub(super) content_type: Box<str>,
+    /// The fields of the answer, and its content type if that is not the one of the method that
+    /// answers.
+    pub(super) fields: Response,
     pub(super) delay: Option<Duration>,
-    /// What does not go out at once.
+    /// The answer is wanted as a value.
+    pub(super) is_collected: bool,
     pub(super) later: Option<Later>,
 }
 
-/// The part of an answer that does not go out at once.
+/// An answer that is not written by the reply itself.
 pub(super) enum Later {
-    After(Duration, Box<Prepared>),
-    /// The body is worked out by a worker.
-    Work(BodyWork, Box<Prepared>),
-    Pieces(Pieces),
+    Response(Response),
+    /// A worker makes it.
+    Work(Work),
+    Kept(Kept),
 }
 
-/// Makes the body of an answer, off the loop.
-pub(super) type BodyWork = Box<dyn FnOnce() -> Result<Vec<u8>, Failure> + Send>;
-
-/// A whole answer that waits for its time.
-pub(super) struct Prepared {
-    pub(super) draft: Draft,
-    content_type: Box<str>,
-    pub(super) body: Vec<u8>,
-}
+/// Makes an answer, off the loop.
+pub(super) type Work = Box<dyn FnOnce() -> Result<Response, Failure> + Send>;
 
 /// The rest of a body that is made piece by piece.
 pub(super) struct Pieces {
-    pub(super) source: Box<dyn Iterator<Item = Vec<u8>> + Send>,
+    pub(super) source: BoxedPieces,
     pub(super) chunked: bool,
     pub(super) keep: bool,
 }
 
 impl Draft {
     /// An answer with status 200 and no fields of its own.
-    pub(super) fn new(version: Version, keep: bool, unix_seconds: u64) -> Draft {
+    #[inline(always)]
+    pub(super) fn new(head: &Head<'_>, keep: bool, unix_seconds: u64) -> Draft {
         Draft {
             unix_seconds,
-            is_head: false,
-            version,
-            connection: Connection::new(version, keep),
+            is_head: head.verb() == Verb::Head,
+            version: head.version(),
+            connection: Connection::new(head.version(), keep),
             status: StatusCode::OK,
             extras: None,
         }
     }
 
+    /// An answer to something that is not a request; the connection ends after it.
+    pub(super) fn refusal(status: StatusCode, is_head: bool, unix_seconds: u64) -> Draft {
+        let (version, connection) = (Version::Http11, Connection::Close);
+        Draft { unix_seconds, is_head, version, connection, status, extras: None }
+    }
+
+    #[inline(always)]
     pub(super) fn keeps(&self) -> bool {
         self.connection != Connection::Close
+    }
+
+    /// Nothing but the answer itself is to be done.
+    #[inline(always)]
+    pub(super) fn is_ordinary(&self) -> bool {
+        self.extras.is_none() && self.keeps()
+    }
+
+    pub(super) fn take_later(&mut self) -> Option<Later> {
+        self.extras.as_mut()?.later.take()
+    }
+
+    pub(super) fn delay(&self) -> Option<Duration> {
+        self.extras.as_ref()?.delay
+    }
+
+    /// Dates it anew: its time has come. The connection goes on if `keep`, and nothing speaks
+    /// against it.
+    pub(super) fn renew(&mut self, keep: bool, unix_seconds: u64) {
+        self.unix_seconds = unix_seconds;
+        if !keep {
+            self.close();
+        }
     }
 
     /// Writes the answer with its body, unless the status or the method forbid one (RFC 9110,
@@ -85,7 +113,7 @@ impl Draft {
         }
     }
 
-    pub(super) fn head<'a>(&'a self, content_type: &'a str, length: Length) -> Answer<'a> {
+    fn head<'a>(&'a self, content_type: &'a str, length: Length) -> Answer<'a> {
         let mut answer = Answer {
             status: self.status,
             content_type,
@@ -94,56 +122,70 @@ impl Draft {
             fields: &[],
         };
         if let Some(extras) = &self.extras {
-            answer.fields = &extras.fields;
-            if !extras.content_type.is_empty() {
-                answer.content_type = &extras.content_type;
+            answer.fields = extras.fields.lines.as_bytes();
+            if !extras.fields.content_type.is_empty() {
+                answer.content_type = &extras.fields.content_type;
             }
         }
         answer
     }
 
-    pub(super) fn delay(&self) -> Option<Duration> {
-        self.extras.as_ref()?.delay
+    /// Writes a whole answer in the place of all that was said before, or the head of one that is
+    /// made in pieces. Returns the pieces.
+    pub(super) fn write_response(
+        &mut self,
+        out: &mut Vec<u8>,
+        mut response: Response,
+    ) -> Option<Pieces> {
+        self.status = response.status;
+        if response.closes {
+            self.close();
+        }
+        let body = mem::replace(&mut response.body, Body::Bytes(Vec::new()));
+        self.extras = Some(Box::new(Extras { fields: response, ..Extras::default() }));
+        match body {
+            Body::Bytes(bytes) => {
+                self.write(out, "", &bytes);
+                None
+            }
+            Body::Pieces(source) => self.begin_pieces(out, source),
+        }
     }
 
-    /// Keeps the answer for later, with all that was said of it so far.
-    #[cold]
-    pub(super) fn answer_after(&mut self, delay: Duration, content_type: &str, body: &[u8]) {
-        let prepared = self.prepare(content_type, body);
-        self.extras.get_or_insert_default().later = Some(Later::After(delay, prepared));
+    fn begin_pieces(&mut self, out: &mut Vec<u8>, source: BoxedPieces) -> Option<Pieces> {
+        let chunked = self.version == Version::Http11;
+        if !chunked {
+            self.close();
+        }
+        let may_have_body = may_have_body(self.status);
+        let length = if chunked && may_have_body { Length::Chunked } else { Length::Untold };
+        self.head("", length).append(out, self.unix_seconds);
+        let is_sent = may_have_body && !self.is_head;
+        is_sent.then(|| Pieces { source, chunked, keep: self.keeps() })
     }
 
-    /// Keeps the answer until its body is there.
-    #[cold]
-    pub(super) fn answer_with(&mut self, work: BodyWork, content_type: &str) {
-        let prepared = self.prepare(content_type, b"");
-        self.extras.get_or_insert_default().later = Some(Later::Work(work, prepared));
+    /// The connection ends after the answer.
+    pub(super) fn close(&mut self) {
+        self.connection = Connection::Close;
     }
 
-    fn prepare(&mut self, content_type: &str, body: &[u8]) -> Box<Prepared> {
-        let draft = Draft { extras: self.extras.take(), ..*self };
-        Box::new(Prepared { draft, content_type: content_type.into(), body: body.to_vec() })
-    }
-}
-
-impl Prepared {
-    /// Makes it the answer to a request that could not be answered.
-    pub(super) fn fail(&mut self) {
-        self.draft =
-            Draft { status: StatusCode::INTERNAL_SERVER_ERROR, extras: None, ..self.draft };
-        self.content_type = "text/plain; charset=utf-8".into();
-        self.body = b"500 Internal Server Error\n".to_vec();
+    pub(super) fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
     }
 
-    /// Writes the answer, now that its time has come; the connection goes on if `keep`.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, keep: bool, unix_seconds: u64) {
-        self.draft.unix_seconds = unix_seconds;
-        self.draft.connection = Connection::new(self.draft.version, keep);
-        self.draft.write(out, &self.content_type, &self.body);
+    /// Returns the answer with this body as a value, with all that was said of it so far.
+    pub(super) fn collect(&mut self, content_type: &str, body: Body) -> Response {
+        let mut response = mem::take(&mut self.extras().fields);
+        response.status = self.status;
+        if response.content_type.is_empty() {
+            response.content_type = content_type.into();
+        }
+        response.body = body;
+        response
     }
 }
 
 /// RFC 9110, section 6.4.1.
-pub(super) fn may_have_body(status: StatusCode) -> bool {
+fn may_have_body(status: StatusCode) -> bool {
     !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

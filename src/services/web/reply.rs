@@ -1,24 +1,24 @@
 //! The one answer to a request.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::draft::{Draft, Later, Pieces, may_have_body};
+use super::draft::{Draft, Later};
 use super::failure::Failure;
-use crate::protocol::http::{Connection, Length, Version};
+use super::pending::{Kept, PendingReply};
+use super::response::{Body, HTML, Response, TEXT, final_status, proper};
 
 /// The right to answer one request, once.
 ///
 /// Every way to answer takes the reply and gives a [`Sent`], and a route must return one: it can
-/// neither answer twice nor forget to. That is checked when it is compiled:
+/// neither answer twice nor forget to. The compiler checks that:
 ///
 /// ```compile_fail,E0382
 /// use socketserver::services::web::{Answered, Reply, Request};
 ///
-/// fn twice<'r>(_: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
+/// fn twice(_: &Request, reply: Reply) -> Answered {
 ///     reply.text("once")?;
 ///     reply.text("twice")
 /// }
@@ -27,92 +27,79 @@ use crate::protocol::http::{Connection, Length, Version};
 /// ```compile_fail,E0308
 /// use socketserver::services::web::{Answered, Reply, Request};
 ///
-/// fn never<'r>(_: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
+/// fn never(_: &Request, reply: Reply) -> Answered {
 ///     Ok(())
 /// }
 /// ```
 ///
-/// What is said before, the last method sends:
+/// Status, fields and delay are said before, and the last method sends:
 ///
 /// ```
-/// use socketserver::services::web::{HeaderValue, StatusCode, Web, header};
+/// use socketserver::services::web::{Response, Web};
 /// use std::time::Duration;
 ///
 /// let web = Web::new()
-///     .get("/old", |_, reply| {
-///         let to = HeaderValue::from_static("/new");
-///         reply.status(StatusCode::MOVED_PERMANENTLY).header(header::LOCATION, to).empty()
-///     })
+///     .get("/old", |_, reply| reply.status(301).header("location", "/new").empty())
+///     .get("/form", |_, reply| reply.send(Response::redirect("/thanks")))
 ///     .get("/slow", |_, reply| reply.after(Duration::from_secs(1)).text("here I am\n"))
 ///     .get("/count", |_, reply| {
 ///         let lines = (1..=1_000_000).map(|n| format!("{n}\n").into_bytes());
 ///         reply.pieces("text/plain", lines) // no faster than the client reads
-///     })
-///     .get("/fails", |request, reply| {
-///         let n: u32 = request.query_param("n").unwrap_or_default().parse()?; // 500
-///         reply.json(&n.to_string())
 ///     });
 /// # let _ = web;
 /// ```
 ///
-/// If a route fails after it has answered, what it wrote is taken back, and the answer is 500.
+/// If a route fails after it has answered, the answer is taken back, and the client gets that of
+/// the failure.
 #[must_use = "a request must be answered"]
 pub struct Reply<'r> {
     pub(super) out: &'r mut Vec<u8>,
     pub(super) draft: &'r mut Draft,
 }
 
-/// The proof that a request was answered. Only [`Reply`] makes it.
+/// The proof that a request was answered. Only [`Reply`] makes it. One that a route has kept from
+/// another request proves nothing: the client gets 500, and the log says why.
 #[derive(Debug)]
 #[must_use = "a route returns it"]
-pub struct Sent<'r>(PhantomData<&'r mut ()>);
+pub struct Sent(());
 
 /// What a route returns: that it has answered, or why it could not. `?` turns any error into a
-/// [`Failure`], which is logged and answered with 500.
-pub type Answered<'r> = Result<Sent<'r>, Failure>;
+/// [`Failure`].
+pub type Answered = Result<Sent, Failure>;
 
 impl<'r> Reply<'r> {
-    /// The status, instead of 200. An interim one (1xx) is no answer and becomes 500.
-    pub fn status(self, status: StatusCode) -> Reply<'r> {
-        self.draft.status = match status.is_informational() {
-            true => StatusCode::INTERNAL_SERVER_ERROR,
-            false => status,
-        };
-        self
-    }
-
-    /// One more field. The types see to it that no line end gets into it.
-    ///
-    /// What tells where an answer ends is not for routes to say: `Content-Length`,
-    /// `Transfer-Encoding` and `Date` are left out. `Connection` may only be `close`, and then
-    /// the connection does close; `Content-Type` replaces the one of the method that answers.
-    pub fn header(self, name: HeaderName, value: HeaderValue) -> Reply<'r> {
-        match name {
-            header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::DATE => return self,
-            header::CONNECTION => {
-                if value.as_bytes().eq_ignore_ascii_case(b"close") {
-                    self.draft.connection = Connection::Close;
-                }
-                return self;
-            }
-            header::CONTENT_TYPE => {
-                let text = value.to_str().map(proper).unwrap_or_default();
-                self.draft.extras.get_or_insert_default().content_type = text.into();
-                return self;
-            }
-            _ => {}
+    /// The status, instead of 200: a [`StatusCode`], or its number. An interim one (1xx) is not an
+    /// answer and becomes 500.
+    pub fn status<T>(self, status: T) -> Reply<'r>
+    where
+        StatusCode: TryFrom<T>,
+    {
+        match final_status(status) {
+            Ok(status) => self.draft.status = status,
+            Err(defect) => self.draft.extras().fields.note_defect(defect),
         }
-        let fields = &mut self.draft.extras.get_or_insert_default().fields;
-        fields.extend_from_slice(name.as_str().as_bytes());
-        fields.extend_from_slice(b": ");
-        fields.extend_from_slice(value.as_bytes());
-        fields.extend_from_slice(b"\r\n");
         self
     }
 
-    /// Answers after `delay`, without holding up anybody but this connection.
+    /// One more field, as [`Response::header`] adds it. `Content-Type` replaces the one of the
+    /// method that answers.
+    pub fn header<N, V>(self, name: N, value: V) -> Reply<'r>
+    where
+        HeaderName: TryFrom<N>,
+        HeaderValue: TryFrom<V>,
+    {
+        let Reply { out, draft } = self;
+        draft.extras().fields.add(name, value);
+        if draft.extras().fields.closes {
+            draft.close();
+        }
+        Reply { out, draft }
+    }
+
+    /// Answers after `delay`, which holds up this connection only. It does not delay
+    /// [`offload`](Reply::offload) and [`keep`](Reply::keep), which have their own time.
     pub fn after(self, delay: Duration) -> Reply<'r> {
-        self.draft.extras.get_or_insert_default().delay = Some(delay);
+        self.draft.extras().delay = Some(delay);
         self
     }
 
@@ -120,27 +107,38 @@ impl<'r> Reply<'r> {
     ///
     /// # Errors
     ///
-    /// None of these methods fails; they return what a route returns.
-    pub fn text(self, text: &str) -> Answered<'r> {
-        self.answer("text/plain; charset=utf-8", text.as_bytes())
+    /// A [`Failure`] with status 500 if a field or the status was malformed; otherwise none of these
+    /// methods fails.
+    pub fn text(self, text: impl AsRef<str>) -> Answered {
+        self.answer(TEXT, text.as_ref().as_bytes())
     }
 
-    /// Answers with a page. What comes from others must be escaped before.
+    /// Answers with a page. Text of others must be escaped before.
     ///
     /// # Errors
     ///
     /// As [`text`](Reply::text).
-    pub fn html(self, html: &str) -> Answered<'r> {
-        self.answer("text/html; charset=utf-8", html.as_bytes())
+    pub fn html(self, html: impl AsRef<str>) -> Answered {
+        self.answer(HTML, html.as_ref().as_bytes())
     }
 
-    /// Answers with JSON, already written as such.
+    /// Answers with a value, written as JSON.
+    ///
+    /// ```
+    /// use socketserver::services::web::Web;
+    ///
+    /// let web = Web::new().get("/names", |_, reply| reply.json(&["Ann", "Bob"]));
+    /// ```
+    ///
+    /// Text that is JSON already goes by [`bytes`](Reply::bytes), as `application/json`.
     ///
     /// # Errors
     ///
-    /// As [`text`](Reply::text).
-    pub fn json(self, json: &str) -> Answered<'r> {
-        self.answer("application/json", json.as_bytes())
+    /// A [`Failure`] with status 500 if the value cannot be written as JSON; else as
+    /// [`text`](Reply::text).
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::Serialize + ?Sized>(self, value: &T) -> Answered {
+        self.answer(super::response::JSON, &serde_json::to_vec(value)?)
     }
 
     /// Answers without a body.
@@ -148,87 +146,153 @@ impl<'r> Reply<'r> {
     /// # Errors
     ///
     /// As [`text`](Reply::text).
-    pub fn empty(self) -> Answered<'r> {
+    pub fn empty(self) -> Answered {
         self.answer("", b"")
     }
 
-    /// Answers with any bytes. A content type that could not stand in a field, because it holds
-    /// a line end, say, becomes `application/octet-stream`.
+    /// Answers with any bytes. A content type that may not stand in a field, because it holds a
+    /// line end for example, becomes `application/octet-stream`.
     ///
     /// # Errors
     ///
     /// As [`text`](Reply::text).
-    pub fn bytes(self, content_type: &str, body: &[u8]) -> Answered<'r> {
-        self.answer(proper(content_type), body)
+    pub fn bytes(self, content_type: &str, body: impl AsRef<[u8]>) -> Answered {
+        self.answer(proper(content_type), body.as_ref())
     }
 
-    fn answer(self, content_type: &str, body: &[u8]) -> Answered<'r> {
+    #[inline(always)]
+    fn answer(self, content_type: &str, body: &[u8]) -> Answered {
         let Reply { out, draft } = self;
-        match draft.delay() {
-            Some(delay) => draft.answer_after(delay, content_type, body),
-            None => draft.write(out, content_type, body),
+        if draft.extras.is_some() {
+            return answer_with_extras(out, draft, content_type, body);
         }
-        Ok(Sent(PhantomData))
-    }
-
-    /// Answers with what `work` makes, which may block: it is done by a worker, and holds up
-    /// nobody but this connection. If it fails or panics, the client gets 500.
-    /// [`after`](Reply::after) does not delay it.
-    ///
-    /// ```
-    /// use socketserver::services::web::Web;
-    ///
-    /// let web = Web::new().get("/motd", |_, reply| {
-    ///     reply.offload("text/plain; charset=utf-8", || Ok(std::fs::read("/etc/motd")?))
-    /// });
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`text`](Reply::text).
-    pub fn offload<W>(self, content_type: &str, work: W) -> Answered<'r>
-    where
-        W: FnOnce() -> Result<Vec<u8>, Failure> + Send + 'static,
-    {
-        self.draft.answer_with(Box::new(work), proper(content_type));
-        Ok(Sent(PhantomData))
+        draft.write(out, content_type, body);
+        Ok(Sent(()))
     }
 
     /// Answers with a body that `pieces` makes bit by bit, no faster than the client takes it.
     /// An HTTP/1.1 client gets it chunked, an older one until the connection ends.
     ///
-    /// [`after`](Reply::after) does not delay it: an iterator has its own time.
-    ///
     /// # Errors
     ///
     /// As [`text`](Reply::text).
-    pub fn pieces<I>(self, content_type: &str, pieces: I) -> Answered<'r>
+    pub fn pieces<I>(self, content_type: &str, pieces: I) -> Answered
     where
         I: IntoIterator<Item = Vec<u8>>,
         I::IntoIter: Send + 'static,
     {
-        let Reply { out, draft } = self;
-        let chunked = draft.version == Version::Http11;
-        if !chunked {
-            draft.connection = Connection::Close;
+        let body = Body::Pieces(Box::new(pieces.into_iter()));
+        let response = self.draft.collect(proper(content_type), body);
+        self.finish(response)
+    }
+
+    /// Answers with a whole response. Its status counts, and the fields that the reply was given
+    /// before are added to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Reply::text).
+    pub fn send(self, mut response: Response) -> Answered {
+        if let Some(extras) = &mut self.draft.extras {
+            response.add_fields(&mut extras.fields);
         }
-        let length =
-            if chunked && may_have_body(draft.status) { Length::Chunked } else { Length::Untold };
-        let answer = draft.head(proper(content_type), length);
-        answer.append(out, draft.unix_seconds);
-        if may_have_body(draft.status) && !draft.is_head {
-            let source = Box::new(pieces.into_iter());
-            let pieces = Pieces { source, chunked, keep: draft.keeps() };
-            draft.extras.get_or_insert_default().later = Some(Later::Pieces(pieces));
-        }
-        Ok(Sent(PhantomData))
+        self.finish(response)
+    }
+
+    fn finish(self, response: Response) -> Answered {
+        self.draft.extras().later = Some(Later::Response(response.checked()?));
+        Ok(Sent(()))
+    }
+
+    /// Answers with the response that `work` returns, which may block: a worker does it, and it
+    /// holds up this connection only. In [`Mode::Threads`](crate::Mode::Threads) the workers are those
+    /// of the handlers, else there are [`Limits::offload_workers`](crate::Limits::offload_workers) of
+    /// them. If it fails or panics, the client gets the answer of that failure.
+    ///
+    /// ```
+    /// use socketserver::services::web::{Failure, Response, Web};
+    ///
+    /// let web = Web::new().get("/items/{id}", |request, reply| {
+    ///     let id: u32 = request.param("id").parse()?;
+    ///     reply.offload(move || match std::fs::read(format!("items/{id}")) {
+    ///         Ok(item) => Ok(Response::new(200).bytes("text/plain", item)),
+    ///         Err(_) => Err(Failure::new(404, "no such item")),
+    ///     })
+    /// });
+    /// ```
+    ///
+    /// The fields that the reply was given before are added to the response.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Reply::text).
+    pub fn offload<W>(self, work: W) -> Answered
+    where
+        W: FnOnce() -> Result<Response, Failure> + Send + 'static,
+    {
+        self.draft.extras().later = Some(Later::Work(Box::new(work)));
+        Ok(Sent(()))
+    }
+
+    /// Keeps the reply, to be answered later from anywhere in the process: by a thread, by the route
+    /// of another request, by another handler. The connection is paused until then.
+    ///
+    /// ```
+    /// use socketserver::services::web::{Answered, PendingReply, Reply, Request, Response, Web};
+    /// use std::sync::Mutex;
+    ///
+    /// /// The clients that wait for news.
+    /// struct Waiting(Mutex<Vec<PendingReply>>);
+    ///
+    /// fn wait(request: &Request<Waiting>, reply: Reply) -> Answered {
+    ///     let (pending, answered) = reply.keep();
+    ///     let mut waiting = request.state().0.lock().unwrap();
+    ///     waiting.retain(|other| !other.is_gone());
+    ///     waiting.push(pending);
+    ///     answered
+    /// }
+    ///
+    /// fn publish(request: &Request<Waiting>, reply: Reply) -> Answered {
+    ///     let waiting = std::mem::take(&mut *request.state().0.lock().unwrap());
+    ///     for pending in waiting {
+    ///         pending.send(Response::new(200).bytes("text/plain", request.body()));
+    ///     }
+    ///     reply.empty()
+    /// }
+    ///
+    /// let web = Web::with_state(Waiting(Mutex::default())).get("/news", wait).post("/news", publish);
+    /// ```
+    ///
+    /// The fields that the reply was given before are added to the response. The second value is
+    /// for the route to return.
+    pub fn keep(self) -> (PendingReply, Answered) {
+        let (pending, kept) = Kept::new();
+        self.draft.extras().later = Some(Later::Kept(kept));
+        (pending, Ok(Sent(())))
+    }
+
+    /// The same reply, whose answer becomes a value.
+    pub(super) fn collected(self) -> Reply<'r> {
+        self.draft.extras().is_collected = true;
+        self
     }
 }
 
-/// A route may have got it from its client: nothing may get into the head by it.
-fn proper(content_type: &str) -> &str {
-    let ok = content_type.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if ok { content_type } else { "application/octet-stream" }
+/// Answers with fields, after a delay, or with a value.
+fn answer_with_extras(
+    out: &mut Vec<u8>,
+    draft: &mut Draft,
+    content_type: &str,
+    body: &[u8],
+) -> Answered {
+    let extras = draft.extras();
+    if extras.fields.is_sound() && extras.delay.is_none() && !extras.is_collected {
+        draft.write(out, content_type, body);
+        return Ok(Sent(()));
+    }
+    let response = draft.collect(content_type, Body::Bytes(body.to_vec())).checked()?;
+    draft.extras().later = Some(Later::Response(response));
+    Ok(Sent(()))
 }
 
 impl fmt::Debug for Reply<'_> {

@@ -1,11 +1,13 @@
 //! A request as a route sees it.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::{fmt, str};
 
 use http::Method;
-use percent_encoding::percent_decode_str;
 
+use super::memo::Memo;
+use super::param::{Origin, Param, find_cookie, find_in_form};
 use crate::net::peer::Peer;
 use crate::protocol::http::{Fields, Head};
 
@@ -17,9 +19,9 @@ pub(super) type Params<'a> = Vec<(&'a str, Cow<'a, str>)>;
 /// ```
 /// use socketserver::services::web::{Answered, Reply, Request};
 ///
-/// fn show<'r>(request: &Request<'_>, reply: Reply<'r>) -> Answered<'r> {
-///     let page: u32 = request.query_param("page").unwrap_or("1".into()).parse()?;
-///     reply.text(&format!(
+/// fn show(request: &Request, reply: Reply) -> Answered {
+///     let page: u32 = request.query_param("page").parse_or(1)?;
+///     reply.text(format!(
 ///         "{} {} asks for page {page} with {}\n",
 ///         request.peer(),
 ///         request.method(),
@@ -27,86 +29,137 @@ pub(super) type Params<'a> = Vec<(&'a str, Cow<'a, str>)>;
 ///     ))
 /// }
 /// ```
-pub struct Request<'a> {
+pub struct Request<'a, S = ()> {
     head: &'a Head<'a>,
     body: &'a [u8],
     peer: &'a Peer,
-    pub(super) params: Params<'a>,
+    /// That of the router whose route, guard or mapper is called.
+    pub(super) state: &'a S,
+    /// Most requests have none, and one word tells.
+    more: OnceCell<Box<More<'a>>>,
 }
 
-impl<'a> Request<'a> {
-    pub(super) fn new(head: &'a Head<'a>, body: &'a [u8], peer: &'a Peer) -> Request<'a> {
-        Request { head, body, peer, params: Params::new() }
+#[derive(Default)]
+struct More<'a> {
+    params: Params<'a>,
+    memo: Memo,
+}
+
+impl<'a, S> Request<'a, S> {
+    #[inline(always)]
+    pub(super) fn new(
+        head: &'a Head<'a>,
+        body: &'a [u8],
+        peer: &'a Peer,
+        state: &'a S,
+    ) -> Request<'a, S> {
+        Request { head, body, peer, state, more: OnceCell::new() }
     }
 
-    /// The method.
-    pub fn method(&self) -> Method {
-        self.head.method()
+    /// Gives it the parameters of its path.
+    pub(super) fn set_params(&mut self, params: Params<'a>) {
+        if !params.is_empty() {
+            self.more = OnceCell::from(Box::new(More { params, memo: Memo::default() }));
+        }
     }
 
     pub(super) fn head(&self) -> &'a Head<'a> {
         self.head
     }
 
-    /// The path as it was sent, percent-encoded.
+    /// Returns the state of the router, given to [`Web::with_state`](super::Web::with_state).
+    pub fn state(&self) -> &'a S {
+        self.state
+    }
+
+    /// Returns the method.
+    pub fn method(&self) -> Method {
+        self.head.method()
+    }
+
+    /// Returns the path as it was sent, percent-encoded.
     pub fn path(&self) -> &'a str {
         self.head.path()
     }
 
-    /// The value of the path's parameter `{name}`, decoded.
-    pub fn param(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)
+    /// Returns the parameter `{name}` or `{*name}` of the path, decoded.
+    pub fn param<'q>(&'q self, name: &'q str) -> Param<'q> {
+        let mut params = self.more.get().into_iter().flat_map(|more| &more.params);
+        let found = params.find(|(known, _)| *known == name);
+        Param::new(Origin::Path, name, found.map(|(_, value)| &**value))
     }
 
-    /// What stands behind the `?`, as it was sent.
+    /// Returns the text after the `?`, as it was sent.
     pub fn query(&self) -> Option<&'a str> {
         self.head.query()
     }
 
-    /// The first value of `name` in the query, decoded as forms are: `+` is a space. Bytes that
-    /// are no UTF-8 become U+FFFD.
-    pub fn query_param(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.query()?.split('&').find_map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode_form(key) == name).then(|| decode_form(value))
-        })
+    /// Returns the first value of `name` in the query, decoded as forms are: `+` is a space. Bytes
+    /// that are not UTF-8 become U+FFFD.
+    pub fn query_param<'q>(&'q self, name: &'q str) -> Param<'q> {
+        let value = self.query().and_then(|query| find_in_form(query, name));
+        Param::new(Origin::Query, name, value.map(|value| self.keep(value)))
     }
 
-    /// The value of the first field of this name, in whatever case, if it is UTF-8.
+    /// Returns the first value of the field `name` of a form (`application/x-www-form-urlencoded`)
+    /// in the body, decoded as [`query_param`](Request::query_param) decodes it. A body of another
+    /// content type has no fields.
+    pub fn form<'q>(&'q self, name: &'q str) -> Param<'q> {
+        let is_form = self.media_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
+        let body = str::from_utf8(self.body).ok().filter(|_| is_form);
+        let value = body.and_then(|body| find_in_form(body, name));
+        Param::new(Origin::Form, name, value.map(|value| self.keep(value)))
+    }
+
+    /// Returns the value of the first cookie of this name, as it was sent.
+    pub fn cookie<'q>(&'q self, name: &'q str) -> Param<'q> {
+        let fields = self.headers().filter(|(field, _)| field.eq_ignore_ascii_case("cookie"));
+        let mut fields = fields.filter_map(|(_, value)| str::from_utf8(value).ok());
+        Param::new(Origin::Cookie, name, fields.find_map(|field| find_cookie(field, name)))
+    }
+
+    /// Returns the value of the first field of this name, in whatever case, if it is UTF-8.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.head.fields().find(name).and_then(|value| str::from_utf8(value).ok())
     }
 
-    /// All fields in the order they were sent.
+    /// Returns all fields in the order they were sent.
     pub fn headers(&self) -> Fields<'a> {
         self.head.fields()
     }
 
-    /// The host that the request is for.
+    /// Returns the host that the request is for.
     pub fn host(&self) -> Option<&'a str> {
         str::from_utf8(self.head.host()).ok()
     }
 
-    /// The body; empty if there was none.
+    /// Returns the body; empty if there was none. Guards, mappers and the answers to failures see
+    /// none, because the body has not come, or has gone, when they are called.
     pub fn body(&self) -> &'a [u8] {
         self.body
     }
 
-    /// Who asks.
+    /// Returns the other end of the connection.
     pub fn peer(&self) -> &'a Peer {
         self.peer
     }
-}
 
-fn decode_form(text: &str) -> Cow<'_, str> {
-    if text.contains('+') {
-        let spaced = text.replace('+', " ");
-        return percent_decode_str(&spaced).decode_utf8_lossy().into_owned().into();
+    /// Returns the content type without its parameters.
+    pub(super) fn media_type(&self) -> &'a str {
+        let content_type = self.header("content-type").unwrap_or_default();
+        content_type.split(';').next().unwrap_or_default().trim()
     }
-    percent_decode_str(text).decode_utf8_lossy()
+
+    /// Has a value live as long as the request.
+    fn keep<'q>(&'q self, value: Cow<'q, str>) -> &'q str {
+        match value {
+            Cow::Borrowed(text) => text,
+            Cow::Owned(text) => self.more.get_or_init(Box::default).memo.keep(text),
+        }
+    }
 }
 
-impl fmt::Debug for Request<'_> {
+impl<S> fmt::Debug for Request<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("method", &self.method())

@@ -1,79 +1,92 @@
-//! Which route answers a request. Knows nothing of connections.
+//! Which route answers a request. Knows no connection, and calls no route.
 
 use std::borrow::Cow;
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::Method;
 use percent_encoding::percent_decode;
 
+use super::pattern::{Names, Pattern};
 use super::reply::{Answered, Reply};
-use super::request::{Params, Request};
+use super::request::Request;
 use crate::protocol::http::{Head, Verb};
 
 /// What answers one method of one path.
-pub(super) type Route =
-    Box<dyn for<'q, 'r> Fn(&Request<'q>, Reply<'r>) -> Answered<'r> + Send + Sync>;
+pub(super) type Route<S> = Box<dyn Fn(&Request<'_, S>, Reply<'_>) -> Answered + Send + Sync>;
 
-#[derive(Default)]
-pub(super) struct Router {
+pub(super) struct Router<S> {
     /// Sorted by length, so that only paths of the right length are compared.
-    fixed: Vec<(Box<[u8]>, Methods)>,
+    fixed: Vec<(Box<[u8]>, Methods<S>)>,
     /// Where the paths of each length begin among them.
     starts: Vec<usize>,
-    /// In the order they were added.
-    patterns: Vec<(Pattern, Methods)>,
+    /// The most specific first.
+    patterns: Vec<(Pattern, Methods<S>)>,
 }
 
-#[derive(Default)]
-struct Methods {
+/// The routes of one path.
+pub(super) struct Methods<S> {
     /// By [`Verb`], but for [`Verb::Other`].
-    by_verb: [Option<Route>; Verb::Other as usize],
-    others: Vec<(Method, Route)>,
-    any: Option<Route>,
+    by_verb: [Option<Entry<S>>; Verb::Other as usize],
+    others: Vec<(Method, Entry<S>)>,
+    any: Option<Entry<S>>,
+    /// Bytes of a body, if they have a limit of their own.
+    pub(super) body_limit: Option<u64>,
 }
 
-/// A path with parameters.
-#[derive(PartialEq, Eq)]
-struct Pattern(Vec<Segment>);
-
-#[derive(PartialEq, Eq)]
-enum Segment {
-    Fixed(Box<str>),
-    Param(Box<str>),
+/// A route, and where it belongs.
+pub(super) struct Entry<S> {
+    pub(super) run: Route<S>,
+    pub(super) names: Names,
+    /// The router that it was added to.
+    pub(super) scope: usize,
+    /// It is a route of the outermost router, and nothing else is to be done for its requests.
+    pub(super) is_plain: bool,
 }
 
-impl Router {
-    /// Adds a route; a later one for the same method and path replaces it.
-    pub(super) fn add(&mut self, method: Option<Method>, path: &str, route: Route) {
-        let methods = self.methods_of(path);
+/// The routes of a path, and the values of its parameters.
+pub(super) type Found<'a, S> = (&'a Methods<S>, Vec<Cow<'a, str>>);
+
+impl<S> Router<S> {
+    pub(super) fn new() -> Router<S> {
+        Router { fixed: Vec::new(), starts: Vec::new(), patterns: Vec::new() }
+    }
+
+    /// Adds a route to those of a pattern, in whatever order.
+    pub(super) fn add(&mut self, method: Option<Method>, pattern: &Pattern, entry: Entry<S>) {
+        let methods = self.methods_of(pattern);
         match method {
-            None => methods.any = Some(route),
+            None => methods.any = Some(entry),
             Some(method) => {
                 let verb = Verb::of(method.as_str().as_bytes());
                 match methods.by_verb.get_mut(verb as usize) {
-                    Some(place) => *place = Some(route),
-                    None => {
-                        methods.others.retain(|(name, _)| *name != method);
-                        methods.others.push((method, route));
-                    }
+                    Some(place) => *place = Some(entry),
+                    None => methods.others.push((method, entry)),
                 }
             }
         }
     }
 
-    fn methods_of(&mut self, path: &str) -> &mut Methods {
-        let pattern = Pattern::parse(path);
-        if pattern.0.iter().any(|segment| matches!(segment, Segment::Param(_))) {
-            let known = self.patterns.iter().position(|(known, _)| *known == pattern);
-            let at = known.unwrap_or(self.patterns.len());
-            if known.is_none() {
-                self.patterns.push((pattern, Methods::default()));
+    /// Returns the routes of a pattern.
+    pub(super) fn methods_of(&mut self, pattern: &Pattern) -> &mut Methods<S> {
+        match pattern.fixed() {
+            Some(path) => self.methods_of_fixed(path.as_bytes()),
+            None => {
+                let at = match self.patterns.binary_search_by(|(known, _)| known.cmp(pattern)) {
+                    Ok(at) => at,
+                    Err(at) => {
+                        self.patterns.insert(at, (pattern.clone(), Methods::default()));
+                        at
+                    }
+                };
+                &mut self.patterns[at].1
             }
-            return &mut self.patterns[at].1;
         }
-        let known = self.fixed.iter().position(|(known, _)| **known == *path.as_bytes());
+    }
+
+    fn methods_of_fixed(&mut self, path: &[u8]) -> &mut Methods<S> {
+        let known = self.fixed.iter().position(|(known, _)| **known == *path);
         let at = known.unwrap_or_else(|| {
             let at = self.fixed.partition_point(|(known, _)| known.len() <= path.len());
-            self.fixed.insert(at, (path.as_bytes().into(), Methods::default()));
+            self.fixed.insert(at, (path.into(), Methods::default()));
             let longest = self.fixed.last().map_or(0, |(path, _)| path.len());
             let start = |len| self.fixed.partition_point(|(path, _)| path.len() < len);
             self.starts = (0..longest + 2).map(start).collect();
@@ -82,97 +95,59 @@ impl Router {
         &mut self.fixed[at].1
     }
 
-    /// Answers `request`, with a route or with what HTTP says where there is none.
-    #[inline]
-    pub(super) fn answer<'q, 'r>(
-        &'q self,
-        request: &mut Request<'q>,
-        reply: Reply<'r>,
-    ) -> Answered<'r> {
-        let path = request.head().path_bytes();
-        if path == b"*" {
-            return reply.status(StatusCode::NO_CONTENT).empty();
+    /// Returns the routes of the most specific pattern that `path` matches.
+    pub(super) fn find<'a>(&'a self, path: &'a [u8]) -> Option<Found<'a, S>> {
+        if let Some(methods) = self.find_fixed(path) {
+            return Some((methods, Vec::new()));
         }
-        let methods = match self.find_fixed(path) {
-            Some(methods) => methods,
-            None => match self.find_other(path) {
-                Some((methods, params)) => {
-                    request.params = params;
-                    methods
-                }
-                None => return reply.status(StatusCode::NOT_FOUND).text("404 Not Found\n"),
-            },
-        };
-        if let Some(route) = methods.find(request.head()) {
-            return route(request, reply);
-        }
-        let reply = match HeaderValue::try_from(methods.allowed()) {
-            Ok(allowed) => reply.header(header::ALLOW, allowed),
-            Err(_) => reply,
-        };
-        if request.head().verb() == Verb::Options {
-            return reply.status(StatusCode::NO_CONTENT).empty();
-        }
-        reply.status(StatusCode::METHOD_NOT_ALLOWED).text("405 Method Not Allowed\n")
-    }
-
-    /// Whether a route of the user's would get to see the request.
-    pub(super) fn has_route(&self, head: &Head<'_>) -> bool {
-        let path = head.path_bytes();
-        self.find_fixed(path)
-            .or_else(|| self.find_other(path).map(|(methods, _)| methods))
-            .is_some_and(|methods| methods.find(head).is_some())
-    }
-
-    /// For a path that is not written as a fixed one is.
-    fn find_other<'a>(&'a self, path: &'a [u8]) -> Option<(&'a Methods, Params<'a>)> {
         if path.contains(&b'%') {
             // An encoded slash is part of a segment and separates nothing.
             let decoded: Cow<'_, [u8]> = percent_decode(path).into();
-            let same_segments = segments(&decoded).count() == segments(path).count();
+            let same_segments = slashes(&decoded) == slashes(path);
             if let Some(methods) = self.find_fixed(&decoded).filter(|_| same_segments) {
-                return Some((methods, Params::new()));
+                return Some((methods, Vec::new()));
             }
         }
         self.patterns
             .iter()
-            .find_map(|(pattern, methods)| pattern.matches(path).map(|params| (methods, params)))
+            .find_map(|(pattern, methods)| pattern.matches(path).map(|values| (methods, values)))
     }
 
+    /// The same for a path that is written as a pattern without parameters is.
     #[inline]
-    fn find_fixed(&self, path: &[u8]) -> Option<&Methods> {
+    pub(super) fn find_fixed(&self, path: &[u8]) -> Option<&Methods<S>> {
         let [start, end] = *self.starts.get(path.len()..)?.first_chunk()?;
         let same_length = self.fixed.get(start..end)?;
         same_length.iter().find(|(known, _)| **known == *path).map(|(_, methods)| methods)
     }
 }
 
-fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/')
+fn slashes(path: &[u8]) -> usize {
+    path.iter().filter(|byte| **byte == b'/').count()
 }
 
-impl Methods {
+impl<S> Methods<S> {
     #[inline(always)]
-    fn find(&self, head: &Head<'_>) -> Option<&Route> {
-        if let Some(Some(route)) = self.by_verb.get(head.verb() as usize) {
-            return Some(route);
+    pub(super) fn find(&self, head: &Head<'_>) -> Option<&Entry<S>> {
+        if let Some(Some(entry)) = self.by_verb.get(head.verb() as usize) {
+            return Some(entry);
         }
         self.find_other(head).or(self.any.as_ref())
     }
 
-    fn find_other(&self, head: &Head<'_>) -> Option<&Route> {
+    fn find_other(&self, head: &Head<'_>) -> Option<&Entry<S>> {
         match head.verb() {
             Verb::Head => self.by_verb[Verb::Get as usize].as_ref(),
             Verb::Other => {
                 let is_it = |name: &Method| name.as_str().as_bytes() == head.method_bytes();
-                self.others.iter().find(|(name, _)| is_it(name)).map(|(_, route)| route)
+                self.others.iter().find(|(name, _)| is_it(name)).map(|(_, entry)| entry)
             }
             _ => None,
         }
     }
 
     /// The value of an Allow field.
-    fn allowed(&self) -> String {
+    pub(super) fn allowed(&self) -> String {
         let has = |verb: Verb| self.by_verb[verb as usize].is_some();
         let listed = |verb: &Verb| match verb {
             Verb::Options => true,
@@ -185,26 +160,9 @@ impl Methods {
     }
 }
 
-impl Pattern {
-    fn parse(path: &str) -> Pattern {
-        let segment = |text: &str| match text.strip_prefix('{').and_then(|t| t.strip_suffix('}')) {
-            Some(name) => Segment::Param(name.into()),
-            None => Segment::Fixed(text.into()),
-        };
-        Pattern(path.split('/').map(segment).collect())
-    }
-
-    fn matches<'a>(&'a self, path: &'a [u8]) -> Option<Params<'a>> {
-        let mut params = Params::new();
-        let mut segments = segments(path);
-        for segment in &self.0 {
-            let text = percent_decode(segments.next()?).decode_utf8().ok()?;
-            match segment {
-                Segment::Fixed(fixed) if **fixed == *text => {}
-                Segment::Param(name) if !text.is_empty() => params.push((name, text)),
-                _ => return None,
-            }
-        }
-        segments.next().is_none().then_some(params)
+impl<S> Default for Methods<S> {
+    fn default() -> Methods<S> {
+        let by_verb = [const { None }; Verb::Other as usize];
+        Methods { by_verb, others: Vec::new(), any: None, body_limit: None }
     }
 }

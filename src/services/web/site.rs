@@ -1,12 +1,158 @@
-//! The part of a web service that its connections share.
+//! The part of a web service that its connections share: routes, routers and limits. Knows no
+//! connection.
 
 use std::sync::Arc;
 
-use super::router::Router;
-use crate::protocol::http::HttpLimits;
+use http::{StatusCode, header};
+
+use super::failure::Failure;
+use super::reply::{Answered, Reply};
+use super::request::Request;
+use super::response::Response;
+use super::router::{Methods, Router};
+use super::scope::{self, Scopes};
+use crate::net::peer::Peer;
+use crate::protocol::http::{Head, HttpLimits, Verb};
 
 /// The routes and limits of a web service, shared by its connections.
-pub(super) struct Site {
-    pub(super) router: Router,
+pub(super) struct Site<S> {
+    pub(super) router: Router<S>,
+    pub(super) scopes: Scopes<S>,
+    /// Those of the decoder: the body may be as long as any route allows.
     pub(super) limits: Arc<HttpLimits>,
+    /// Bytes of a body, unless its route has a limit of its own.
+    pub(super) body_limit: u64,
+}
+
+/// What is to be done with a body that is coming.
+pub(super) enum Intake {
+    /// A route wants it, if it has at most so many bytes.
+    Wanted { limit: u64 },
+    /// There is no route for it.
+    Unwanted { limit: u64 },
+    /// A guard has refused the request.
+    Refused(Response),
+}
+
+impl<S> Site<S> {
+    /// Answers `request`, with a route or with what HTTP says where there is none.
+    #[inline(always)]
+    pub(super) fn answer<'q>(&'q self, request: &mut Request<'q, S>, reply: Reply<'_>) -> Answered {
+        let head = request.head();
+        if let Some(entry) = self.router.find_fixed(head.path_bytes()).and_then(|m| m.find(head)) {
+            if entry.is_plain {
+                return (entry.run)(request, reply);
+            }
+        }
+        self.answer_in_general(request, reply)
+    }
+
+    #[inline(never)]
+    fn answer_in_general<'q>(&'q self, request: &mut Request<'q, S>, reply: Reply<'_>) -> Answered {
+        let head = request.head();
+        let Some((methods, values)) = self.router.find(head.path_bytes()) else {
+            return self.answer_unknown(request, reply);
+        };
+        let Some(entry) = methods.find(head) else {
+            let at = self.scopes.at(head.path_bytes());
+            return answer_other_methods(methods, head, self.collected(at, reply));
+        };
+        request.set_params(entry.names.iter().map(|name| &**name).zip(values).collect());
+        let reply = self.collected(entry.scope, reply);
+        // The guards have seen a request with a body before that came.
+        if !head.has_body() {
+            if let Err(response) = self.scopes.admit(entry.scope, request) {
+                return reply.send(response);
+            }
+        }
+        self.scopes.enter(entry.scope, request);
+        (entry.run)(request, reply)
+    }
+
+    /// Has the answer become a value, if there are mappers for it.
+    fn collected<'r>(&self, at: usize, reply: Reply<'r>) -> Reply<'r> {
+        if self.scopes.has_mappers(at) { reply.collected() } else { reply }
+    }
+
+    fn answer_unknown<'q>(&'q self, request: &mut Request<'q, S>, reply: Reply<'_>) -> Answered {
+        let path = request.head().path_bytes();
+        if path == b"*" {
+            return reply.status(StatusCode::NO_CONTENT).empty();
+        }
+        let at = self.scopes.at(path);
+        let reply = self.collected(at, reply).status(StatusCode::NOT_FOUND);
+        match self.scopes.not_found(at, request) {
+            Some(route) => route(request, reply),
+            None => reply.text("404 Not Found\n"),
+        }
+    }
+
+    /// Decides about a request whose body is coming.
+    pub(super) fn intake(&self, head: &Head<'_>, peer: &Peer) -> Intake {
+        let found = self.router.find(head.path_bytes());
+        let routes = found.as_ref().map(|(methods, _)| *methods);
+        let limit = routes.and_then(|methods| methods.body_limit).unwrap_or(self.body_limit);
+        let mut request = Request::new(head, &[], peer, &*self.scopes.outermost().state);
+        match self.locate(&mut request) {
+            None => Intake::Unwanted { limit },
+            Some(at) => match self.scopes.admit(at, &mut request) {
+                Ok(()) => Intake::Wanted { limit },
+                Err(response) => Intake::Refused(response),
+            },
+        }
+    }
+
+    /// Returns the router of the route that a request is for, and gives it its parameters.
+    fn locate<'q>(&'q self, request: &mut Request<'q, S>) -> Option<usize> {
+        let head = request.head();
+        let (methods, values) = self.router.find(head.path_bytes())?;
+        let entry = methods.find(head)?;
+        request.set_params(entry.names.iter().map(|name| &**name).zip(values).collect());
+        Some(entry.scope)
+    }
+
+    /// Returns the answer as it is sent: failures have become answers, and mappers have changed them.
+    pub(super) fn finish(
+        &self,
+        head: &Head<'_>,
+        peer: &Peer,
+        result: Result<Response, Failure>,
+    ) -> Response {
+        let mut request = Request::new(head, &[], peer, &*self.scopes.outermost().state);
+        let at = match self.locate(&mut request) {
+            Some(at) => at,
+            None => self.scopes.at(head.path_bytes()),
+        };
+        let mut response = match result {
+            Ok(response) => response,
+            Err(failure) => {
+                note(head, peer, &failure);
+                self.scopes.failed(at, &mut request, &failure)
+            }
+        };
+        self.scopes.map(at, &mut request, &mut response);
+        response.checked().unwrap_or_else(|failure| {
+            note(head, peer, &failure);
+            scope::plain(&failure)
+        })
+    }
+}
+
+/// Tells which methods a path has.
+fn answer_other_methods<S>(methods: &Methods<S>, head: &Head<'_>, reply: Reply<'_>) -> Answered {
+    let reply = reply.header(header::ALLOW, methods.allowed());
+    if head.verb() == Verb::Options {
+        return reply.status(StatusCode::NO_CONTENT).empty();
+    }
+    reply.status(StatusCode::METHOD_NOT_ALLOWED).text("405 Method Not Allowed\n")
+}
+
+/// Logs why a request could not be answered.
+pub(super) fn note(head: &Head<'_>, peer: &Peer, failure: &Failure) {
+    let level = match failure.status().is_server_error() {
+        true => log::Level::Error,
+        false => log::Level::Debug,
+    };
+    let (method, path, reason) = (head.method(), head.path(), failure.reason().escape_debug());
+    log::log!(level, "{peer} {method} {path}: {reason}");
 }

@@ -1,5 +1,5 @@
-//! The second half of a simulation: the network heals, everybody says the rest, and everything comes
-//! to its end. What does not is lost for ever.
+//! The second half of a simulation: the faults cease, the clients send the rest, and every
+//! connection ends. A connection that does not end fails the simulation.
 
 use super::datagrams;
 use super::kernel;
@@ -8,18 +8,18 @@ use super::trace::What;
 use super::world::World;
 use crate::reactor::StopRequest;
 
-/// Rounds in which nothing happens until those who only wait lose their patience: some wait in
-/// between.
+/// The number of rounds without progress before waiting clients give up. Some rounds are needed for
+/// clients that pause in between.
 const QUIET_ROUNDS: usize = 16;
-/// What is due sooner than this is waited for, rather than losing patience.
+/// A deadline nearer than this is awaited instead of giving up.
 const SOON_MS: u64 = 5000;
-/// Rounds of saying and hearing after which nothing will change any more.
+/// After this many rounds the simulation is assumed never to end.
 const ROUNDS: usize = 100_000;
 
 /// The second half of a simulation.
 pub(super) struct Calm<'w, 'a> {
     world: &'w mut World<'a>,
-    /// Some wait for their deadlines, some lose their patience.
+    /// Wait for deadlines instead of giving up.
     is_patient: bool,
 }
 
@@ -40,7 +40,7 @@ impl<'w, 'a> Calm<'w, 'a> {
             datagrams::lock(queue).heal();
         }
         self.until_all_have_ended();
-        // What comes just before a stop is not forgotten.
+        // Datagrams and clients that arrive just before a stop are served.
         if let Some(queue) = &self.world.server.datagrams {
             datagrams::lock(queue).happen(0, 1, &mut self.world.random);
         }
@@ -57,7 +57,7 @@ impl<'w, 'a> Calm<'w, 'a> {
             }
             self.wait_on();
         }
-        self.world.fail(0, "all clients have gone, and the server does not end");
+        self.world.fail(0, "all clients are closed, but the server does not end");
     }
 
     fn until_all_have_ended(&mut self) {
@@ -77,10 +77,10 @@ impl<'w, 'a> Calm<'w, 'a> {
                 }
             }
         }
-        self.world.fail(0, "it never comes to an end");
+        self.world.fail(0, "the simulation does not end");
     }
 
-    /// All say something, and all that was said arrives. Tells whether anything has changed.
+    /// Every client acts once, and all bytes in flight arrive. Returns true if anything changed.
     fn everybody_goes_on(&mut self) -> bool {
         let mut has_news = self.world.to_come > 0;
         if has_news {
@@ -90,7 +90,7 @@ impl<'w, 'a> Calm<'w, 'a> {
             if self.world.guests[who].has_ended {
                 continue;
             }
-            // An error that is to come still does: its event may have been noted.
+            // A pending error is kept: its event may have been noted.
             self.world.guests[who].wire().window = usize::MAX;
             has_news |= self.world.act(who);
             self.world.bring(who, usize::MAX, true);
@@ -99,7 +99,7 @@ impl<'w, 'a> Calm<'w, 'a> {
         has_news
     }
 
-    /// Nothing happens any more: one who only waits shuts.
+    /// Without progress, shuts a client that only waits.
     fn somebody_gives_up(&mut self) -> bool {
         let mut guests = self.world.guests.iter();
         let Some(who) = guests.position(|guest| guest.is_active()) else { return false };
@@ -108,7 +108,7 @@ impl<'w, 'a> Calm<'w, 'a> {
         true
     }
 
-    /// Nothing happens at this moment: time passes.
+    /// Advances the clock to the next deadline.
     fn wait_on(&mut self) {
         match self.world.server.next_ms() {
             Some(due_ms) => self.world.pass(due_ms),
@@ -116,7 +116,7 @@ impl<'w, 'a> Calm<'w, 'a> {
             None => {
                 let who = self.world.guests.iter().position(|guest| !guest.has_ended);
                 let len = self.world.server.len();
-                let what = format!("nothing will ever end it; the server has {len} connections");
+                let what = format!("no event is due to end it; the server has {len} connections");
                 self.world.fail(who.unwrap_or(0), &what);
             }
         }

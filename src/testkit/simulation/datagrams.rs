@@ -1,4 +1,4 @@
-//! A datagram socket in memory. Knows no handler.
+//! A datagram socket in memory. Must not know handlers.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,25 +10,25 @@ use crate::net::peer::Peer;
 use crate::reactor::DatagramTransport;
 use crate::testkit::random::Random;
 
-/// What both sides share: the part of the kernel.
+/// The state shared by both sides of a socket, in place of the kernel's.
 #[derive(Default)]
 pub(super) struct DatagramQueue {
-    /// What has come and was not received.
+    /// Datagrams that arrived and were not received.
     pub(super) waiting: VecDeque<(Peer, Vec<u8>)>,
-    /// What the server has sent.
+    /// Datagrams sent by the server.
     pub(super) sent: Vec<(Peer, Vec<u8>)>,
-    /// How many more the socket takes before it is full.
+    /// The number of datagrams that the socket accepts before it is full.
     pub(super) room: usize,
-    /// Something changed since the last event: an edge.
+    /// Set by a change since the last event: an edge.
     pub(super) edge: bool,
-    /// The server was refused for want of room, and waits to be told of it.
+    /// A send failed for lack of room: an event is due once there is room.
     pub(super) is_starved: bool,
-    /// What the next calls give instead.
+    /// Errors for the next calls.
     pub(super) receive_errors: VecDeque<io::ErrorKind>,
     has_failed: bool,
     pub(super) received: u64,
     pub(super) closed: bool,
-    /// How many had come and were not received when it was closed.
+    /// The number of unreceived datagrams when the socket was closed.
     pub(super) left: usize,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn lock(queue: &Mutex<DatagramQueue>) -> MutexGuard<'_, DatagramQueue
 }
 
 impl DatagramQueue {
-    /// One comes from a peer, or there is more or less room, or a call fails.
+    /// A datagram arrives, the room changes, or a call fails.
     pub(super) fn happen(&mut self, what: usize, len: usize, random: &mut Random) {
         if self.closed {
             return;
@@ -63,7 +63,7 @@ impl DatagramQueue {
         }
     }
 
-    /// From now on all is taken.
+    /// From now on the socket accepts everything.
     pub(super) fn heal(&mut self) {
         self.room = usize::MAX;
         self.edge |= self.is_starved;
@@ -110,7 +110,7 @@ impl Drop for MemoryDatagrams {
     fn drop(&mut self) {
         let mut queue = self.queue();
         queue.closed = true;
-        // Of an error a server may take it that there is nothing more.
+        // After an error a server may assume that no datagram is left.
         queue.left = if queue.has_failed { 0 } else { queue.waiting.len() };
     }
 }

@@ -1,5 +1,5 @@
-//! What a poller tells a loop: the events that have come, in any order, and each once. Knows wires
-//! and queues; no loop.
+//! Delivers poller events to a loop, in any order, and each once. Knows wires and queues; must not
+//! know loops.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -13,17 +13,17 @@ use crate::reactor::Source;
 use crate::testkit::random::Random;
 use crate::testkit::wire::{self, Wire};
 
-/// All that a loop can hear of.
+/// All sources of events of a loop.
 pub(super) struct Ears<'w> {
     pub(super) kernel: &'w Shared,
     pub(super) wires: Vec<Arc<Mutex<Wire>>>,
-    /// Of the first loop.
+    /// These belong to the first loop.
     pub(super) queues: &'w [Arc<Mutex<ListenQueue>>],
     pub(super) datagrams: Option<&'w Arc<Mutex<DatagramQueue>>>,
 }
 
 impl Ears<'_> {
-    /// Whether something has come for a loop that it was not told of.
+    /// Returns true if a loop has undelivered events.
     pub(super) fn have_news(&self, index: usize) -> bool {
         let kernel = kernel::lock(self.kernel);
         let state = &kernel.loops[index];
@@ -42,7 +42,7 @@ impl Ears<'_> {
         of_wires || index == 0 && (of_queues || of_datagrams)
     }
 
-    /// Gives a loop what has come for it, or some of that, for its next turn.
+    /// Delivers the due events of a loop, or some of them, for its next turn.
     pub(super) fn deliver(&self, index: usize, random: &mut Random, share: Share) {
         let mut events = Vec::new();
         for wire in &self.wires {
@@ -50,7 +50,7 @@ impl Ears<'_> {
             let Some((source, readiness)) = event_of(&wire, index) else { continue };
             if share.takes(random) {
                 wire.edge = false;
-                // The room may be gone again; then it is told another time.
+                // If the room is gone again, a later event reports it.
                 wire.starved &= !readiness.writable;
                 events.push((source, readiness));
             }
@@ -64,7 +64,7 @@ impl Ears<'_> {
             state.waker.store(false, Ordering::Release);
             events.push((Source::Waker, Readiness { readable: true, ..Readiness::default() }));
         }
-        // From anywhere and around: events come in any order.
+        // Start anywhere and wrap around: events come in any order.
         let from = random.below(events.len().max(1));
         events.rotate_left(from);
         for (source, readiness) in events {
@@ -99,7 +99,7 @@ impl Ears<'_> {
     }
 }
 
-/// The event of a wire that a loop watches, if there is one.
+/// Returns the due event of a wire that a loop watches.
 fn event_of(wire: &Wire, index: usize) -> Option<(Source, Readiness)> {
     let (of, source) = wire.watched?;
     let is_due = of == index && wire.edge && !wire.server_gone;

@@ -1,5 +1,4 @@
-//! One client of a simulation: its script, its end of the wire, and what is on the way between the
-//! two.
+//! A client of a simulation: its script, its end of the wire, and the bytes in flight between them.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -19,11 +18,11 @@ pub(super) struct Guest {
     pub(super) script: Box<dyn Script>,
     pub(super) wire: Arc<Mutex<Wire>>,
     pub(super) account: Arc<Mutex<Account>>,
-    /// Where it connects from. `None` for the far end of a connection that a handler made.
+    /// The client's address. `None` for the far end of a connection that a handler requested.
     pub(super) peer: Option<Peer>,
-    /// It was seen that it is refused, and held against the limits of then.
+    /// The refusal of the connection has been checked against the limits.
     pub(super) is_refusal_seen: bool,
-    /// A loop has taken it in.
+    /// A loop has admitted it.
     pub(super) is_taken_in: bool,
     pub(super) way: Way,
     pub(super) has_shut: bool,
@@ -32,21 +31,21 @@ pub(super) struct Guest {
     pub(super) times: Times,
 }
 
-/// When the server closes a connection, and what it may not have known then.
+/// The circumstances of a close by the server.
 #[derive(Clone, Copy)]
 pub(super) struct Farewell {
     pub(super) now_ms: u64,
-    /// The server was told to stop.
+    /// The server was requested to stop.
     pub(super) is_cut: bool,
-    /// Its handler may be left with a worker when a server ends, and hear of no end.
+    /// A worker may keep the handler when the server ends, without a call of `on_close`.
     pub(super) may_be_left: bool,
-    /// An event of it waits to be taken by its loop.
+    /// An undelivered event of the connection is queued at its loop.
     pub(super) is_queued: bool,
-    /// The system had no thread when one was wanted.
+    /// A thread could not be started.
     pub(super) threads_have_lacked: bool,
 }
 
-/// When something moved last, in milliseconds, and how much has.
+/// The times of the last reads and writes, in milliseconds, and the byte counts at that time.
 #[derive(Default)]
 pub(super) struct Times {
     opened_ms: u64,
@@ -56,18 +55,18 @@ pub(super) struct Times {
     written_ms: u64,
     shut_ms: Option<u64>,
     read_before_shut: usize,
-    /// When a write was first seen to have failed.
+    /// The time at which a failed write was first seen.
     failed_ms: Option<u64>,
 }
 
 impl Guest {
-    /// A client that connects from `peer`.
+    /// Creates a client that connects from `peer`.
     pub(super) fn new(script: Box<dyn Script>, peer: Peer) -> Guest {
         let (wire, account) = (Wire::new(), Arc::default());
         Guest { peer: Some(peer), ..Guest::called(script, wire, account) }
     }
 
-    /// The far end of a connection that a handler made.
+    /// Creates the far end of a connection that a handler requested.
     pub(super) fn called(
         script: Box<dyn Script>,
         wire: Arc<Mutex<Wire>>,
@@ -96,23 +95,24 @@ impl Guest {
         account::lock(&self.account)
     }
 
-    /// The server's end of its connection.
+    /// Returns the server's end of the connection.
     pub(super) fn stream(&self) -> MemoryStream {
         MemoryStream::new(&self.wire, &self.account)
     }
 
-    /// Whether its script is still asked.
+    /// Returns true if the script is still called for actions.
     pub(super) fn is_active(&self) -> bool {
         !self.has_shut && !self.has_reset && !self.has_ended
     }
 
-    /// Whether the server has accepted it and not closed it.
+    /// Returns true if the server has not closed the connection.
     pub(super) fn is_open(&self) -> bool {
         let wire = self.wire();
         wire.connecting == Connecting::Made && !wire.server_gone
     }
 
-    /// Whether the server has accepted it, and closed it just now before a handler served it.
+    /// Returns true if the server closed the connection before a handler served it, unchecked so
+    /// far.
     pub(super) fn is_refused(&self) -> bool {
         let wire = self.wire();
         self.peer.is_some()
@@ -122,7 +122,7 @@ impl Guest {
             && !self.account().opened
     }
 
-    /// Whether a handler serves it now.
+    /// Returns true if a handler serves it.
     pub(super) fn is_served(&self) -> bool {
         let account = self.account();
         account.opened && !self.wire().server_gone
@@ -135,13 +135,14 @@ impl Guest {
         self.times.written_ms = now_ms;
     }
 
-    /// Its connection keeps the boundaries of packets.
+    /// Makes the connection keep packet boundaries.
     pub(super) fn keep_boundaries(&mut self) {
         self.way.keep_boundaries();
         self.wire().packets = Some(Packets::up_to(usize::MAX));
     }
 
-    /// Brings `len` bytes to the server, or the packets that begin there, and the end behind the last if `with_end`.
+    /// Delivers `len` bytes to the server, or the packets that begin in them; with `with_end`, the
+    /// end of input after the last byte, too.
     pub(super) fn deliver(&mut self, len: usize, with_end: bool) {
         let arrival = self.way.pop(len);
         let mut account = account::lock(&self.account);
@@ -158,7 +159,7 @@ impl Guest {
         wire.edge = true;
     }
 
-    /// Whether the end of what it sends is still on its way.
+    /// Returns true if the end of the client's output is in flight.
     pub(super) fn has_end_underway(&self) -> bool {
         self.has_shut && !self.has_reset && !self.wire().client_shut
     }
@@ -173,7 +174,7 @@ impl Guest {
         wire.edge = true;
     }
 
-    /// Sees what the last turn has moved.
+    /// Notes the progress made by the last turn.
     pub(super) fn look(&mut self, now_ms: u64) {
         let wire = wire::lock(&self.wire);
         let times = &mut self.times;
@@ -191,11 +192,11 @@ impl Guest {
         }
     }
 
-    /// How it ended, now that the server has closed.
+    /// Returns the end of the connection, once the server has closed it.
     ///
     /// # Errors
     ///
-    /// Why it must not have ended like this.
+    /// A description of the breach, if the connection must not have ended so.
     pub(super) fn end(&self, limits: &Limits, at: Farewell) -> Result<End, String> {
         let Farewell { now_ms, is_cut, may_be_left, is_queued, .. } = at;
         let is_unheard = is_queued || self.wire().edge;
@@ -207,22 +208,22 @@ impl Guest {
             return match account.handed_over {
                 true => Ok(End::Cut(Close::Done)),
                 false if is_cut && may_be_left => Ok(End::Cut(Close::Stopping)),
-                false => Err("on_close is not told".to_owned()),
+                false => Err("on_close was not called".to_owned()),
             };
         };
         self.check_reason(&why, limits, at, &wire)?;
         if !is_cut && !self.has_reset {
-            // Work that found no thread has ended it, though its output had failed before.
+            // Work without a thread ends a connection even if its output failed earlier.
             let is_over = account.is_over() || at.threads_have_lacked;
             self.check_halves(&why, limits, now_ms, is_over, &wire)?;
         }
-        // A worker may have had the handler meanwhile.
+        // A worker may hold the handler.
         if is_queued
             && !may_be_left
             && wire.is_readable()
             && matches!(why, Close::Timeout(Timeout::Idle | Timeout::FirstByte))
         {
-            return Err("timed out though it had sent in time".to_owned());
+            return Err("timed out though input had arrived in time".to_owned());
         }
         let in_order =
             matches!(why, Close::Done | Close::Eof | Close::Malformed { .. } | Close::Failed(_));
@@ -265,12 +266,12 @@ impl Guest {
         };
         match fits {
             true => Ok(()),
-            false => Err(format!("ended without reason: {why}")),
+            false => Err(format!("ended without a reason: {why}")),
         }
     }
 
-    /// Its output has failed, or was given up: its client sees a reset. Input that had arrived before
-    /// was read all the same, for as long as it is lingered for.
+    /// Checks that the client sees a reset after the output failed or was given up, and that the
+    /// server has read the input that had arrived, within the linger limits.
     fn check_halves(
         &self,
         why: &Close,
@@ -283,7 +284,7 @@ impl Guest {
         let failed = wire.failed_write.filter(|_| matches!(why, Close::Io(_)) && !wire.read_failed);
         let gives_up = matches!(why, Close::SlowConsumer | Close::Timeout(Timeout::WriteStall));
         if (gives_up || failed.is_some()) && !wire.reset_by_server {
-            return Err(format!("{why}, and its end looks whole"));
+            return Err(format!("{why}, but the client sees no reset"));
         }
         let Some(failed) = failed else { return Ok(()) };
         let lingered = times.failed_ms.is_some_and(|from_ms| {
@@ -292,12 +293,12 @@ impl Guest {
         });
         match is_over || lingered || wire.bytes_read >= failed.arrived {
             true => Ok(()),
-            false => Err("its output failed, and input that had arrived is lost".to_owned()),
+            false => Err("the output failed, and input that had arrived is lost".to_owned()),
         }
     }
 
-    /// A connection that closes with input unread is reset, and its answer lost: only one that has
-    /// lingered long enough may.
+    /// Checks that a connection closed with unread input, whose reset may destroy the response, has
+    /// lingered long enough.
     fn check_linger(&self, limits: &Limits, now_ms: u64) -> Result<(), String> {
         let times = &self.times;
         let lingered = times.shut_ms.is_some_and(|shut_ms| {
@@ -306,12 +307,12 @@ impl Guest {
         });
         match lingered {
             true => Ok(()),
-            false => Err("closed with input unread: its answer may be lost".to_owned()),
+            false => Err("closed with unread input: the response may be lost".to_owned()),
         }
     }
 }
 
-/// Work that it offloaded has found no thread: a fault of the system, told as one of the work.
+/// Returns true if offloaded work found no thread: a fault of the system, reported by the work.
 fn lacks_thread(why: &Close) -> bool {
-    matches!(why, Close::Failed(reason) if **reason == *NO_THREAD)
+    matches!(why, Close::Failed(reason) if reason.to_string() == NO_THREAD)
 }

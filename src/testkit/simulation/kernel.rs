@@ -1,5 +1,5 @@
-//! What a simulated system shares with the world around it: for each loop its events and its
-//! threads, the connections that loops have begun, and the faults to come. Knows no loop.
+//! The state shared by a simulated system and the world: events and threads for each loop,
+//! connections being established, and faults to come. Must not know loops.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -25,117 +25,117 @@ pub(super) type Shared = Arc<Mutex<Kernel>>;
 /// A worker for blocking handlers.
 pub(super) type Blocking = BlockingWorker<MemoryStream, Option<PeerPermit>>;
 
-/// Nothing that is done under the lock calls into a loop.
+/// No loop is called under the lock.
 pub(super) fn lock(kernel: &Mutex<Kernel>) -> MutexGuard<'_, Kernel> {
     kernel.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Default)]
 pub(super) struct Kernel {
-    /// The time since the start.
+    /// The time since the start, in nanoseconds.
     pub(super) nanos: u64,
     pub(super) loops: Vec<LoopState>,
-    /// Connections that loops have begun and that are not made.
+    /// Connections begun by loops and not established yet.
     pub(super) dials: Vec<PendingDial>,
-    /// Of the connections that were denied: the loop has yet to hear of it.
+    /// Connections that failed, until the loop has closed them.
     pub(super) denied: Vec<Arc<Mutex<Wire>>>,
-    /// The accounts of the connections that have an id.
+    /// The accounts of connections by id.
     pub(super) accounts: HashMap<Id, Arc<Mutex<Account>>>,
-    /// Names that were looked up, by the address that was given for each.
+    /// Looked-up names by the address returned for each.
     pub(super) names: HashMap<SocketAddr, Destination>,
-    /// The peers that the service has refused.
+    /// Peers refused by the service.
     pub(super) refused: Vec<Peer>,
-    /// The connections that handlers wanted, in order.
+    /// The connections requested by handlers, in order.
     pub(super) wanted: Vec<Wanted>,
     pub(super) faults: Faults,
-    /// What should never have happened, of no connection in particular.
+    /// A violation of an invariant that belongs to no single connection.
     pub(super) breach: Option<String>,
 }
 
-/// What became of a connection that a handler wanted.
+/// The outcome of a connection requested by a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     Open,
     Made,
     Unreachable,
-    /// Its handler was dropped before it was told anything.
+    /// The handler was dropped before it was notified.
     Dropped,
 }
 
-/// What a loop has of the system.
+/// The system's state for one loop.
 #[derive(Default)]
 pub(super) struct LoopState {
-    /// The events that its next look gives.
+    /// The events of its next polls.
     pub(super) events: VecDeque<(Source, Readiness)>,
-    /// Its next look is interrupted by a signal.
+    /// A signal interrupts its next poll.
     pub(super) is_interrupted: bool,
     pub(super) waker: Arc<AtomicBool>,
     pub(super) workers: Vec<Worker>,
     pub(super) blocking_workers: Vec<(Blocking, Counters)>,
-    /// Names that are being looked up.
+    /// Name lookups in progress.
     pub(super) lookups: Vec<Lookup>,
-    /// Those of them whose answers take long.
+    /// Name lookups that take long.
     pub(super) slow_lookups: Vec<Lookup>,
 }
 
-/// A connection that a loop has begun.
+/// A connection begun by a loop.
 pub(super) struct PendingDial {
     pub(super) to: Destination,
     pub(super) wire: Arc<Mutex<Wire>>,
     pub(super) account: Arc<Mutex<Account>>,
-    /// The far end does not answer, whatever comes.
+    /// The far end never answers.
     pub(super) is_silent: bool,
 }
 
-/// Calls that will fail.
+/// Faults to come.
 #[derive(Default)]
 pub(super) struct Faults {
-    /// What the next calls of `connect` give instead.
+    /// Errors for the next calls of `connect`.
     pub(super) connect: VecDeque<io::ErrorKind>,
     /// A thread could not be started.
     pub(super) threads_have_lacked: bool,
-    /// How many of the next threads cannot be started.
+    /// The number of threads that cannot be started next.
     pub(super) threads: usize,
-    /// How many of the next sockets cannot be watched.
+    /// The number of sockets that cannot be watched next.
     pub(super) watches: usize,
-    /// Some could not.
+    /// A socket could not be watched.
     pub(super) have_failed: bool,
 }
 
 impl Kernel {
-    /// Returns the connection that loops have begun and not given up, of that index.
+    /// Returns the pending connection at this index.
     pub(super) fn pending(&mut self, at: usize) -> Option<&mut PendingDial> {
         self.dials.retain(|dial| !wire::lock(&dial.wire).server_gone);
         self.dials.get_mut(at)
     }
 
-    /// Returns true if an event of a wire waits to be taken by its loop.
+    /// Returns true if an event of a wire is queued at its loop.
     pub(super) fn is_queued(&self, wire: &Wire) -> bool {
         wire.watched.is_some_and(|(index, source)| {
             self.loops[index].events.iter().any(|(of, _)| *of == source)
         })
     }
 
-    /// Returns how many connections loops have begun that are not made, and not closed.
+    /// Returns the number of connections begun by loops, neither established nor closed.
     pub(super) fn dialing(&self) -> usize {
         let wires = self.dials.iter().map(|dial| &dial.wire).chain(&self.denied);
         wires.filter(|wire| !wire::lock(wire).server_gone).count()
     }
 
-    /// Returns true if the far end of a connection that is wanted will answer.
+    /// Returns true if a requested connection will be answered.
     pub(super) fn is_dialing(&self) -> bool {
         let is_open = |dial: &PendingDial| !wire::lock(&dial.wire).server_gone;
         self.dials.iter().any(|dial| !dial.is_silent && is_open(dial))
     }
 
-    /// Returns true if something else than a limit may have ended the connection of a peer before
-    /// it was served: its service, a fault, or a blocking handler that is done.
+    /// Returns true if another cause than a limit may have ended the connection of a peer before it
+    /// was served: its service, a fault, or a blocking handler that has returned.
     pub(super) fn may_refuse(&self, peer: &Peer) -> bool {
         let is_blocking = self.loops.iter().any(|state| !state.blocking_workers.is_empty());
         is_blocking || self.faults.have_failed || self.refused.contains(peer)
     }
 
-    /// Decides whether a connection is made, and takes it out.
+    /// Removes a pending connection with this outcome.
     pub(super) fn decide(&mut self, at: usize, how: Connecting) -> PendingDial {
         let dial = self.dials.remove(at);
         let mut wire = wire::lock(&dial.wire);
@@ -151,7 +151,7 @@ impl Kernel {
 }
 
 impl LoopState {
-    /// An event that waits to be told of. A poller has one for each source, and tells all of it.
+    /// Queues an event. A poller merges the events of a source.
     pub(super) fn add_event(&mut self, source: Source, readiness: Readiness) {
         match self.events.iter_mut().find(|(of, _)| *of == source) {
             Some((_, of)) => {
@@ -165,7 +165,7 @@ impl LoopState {
         }
     }
 
-    /// Lets some lookups take long: until faults cease, or the dice fall so.
+    /// Delays some lookups, at random or until the faults cease.
     pub(super) fn slow_down(&mut self, random: &mut Random, is_calm: bool) {
         if is_calm || !self.slow_lookups.is_empty() && random.one_in(16) {
             self.lookups.append(&mut self.slow_lookups);
@@ -180,7 +180,7 @@ impl LoopState {
 }
 
 impl Faults {
-    /// No more calls will fail.
+    /// Ends the faults.
     pub(super) fn cease(&mut self) {
         *self = Faults {
             have_failed: self.have_failed,
@@ -189,7 +189,7 @@ impl Faults {
         };
     }
 
-    /// The error of a thread that cannot be started, if it is to fail.
+    /// Returns an error if the next thread cannot be started.
     pub(super) fn thread(&mut self) -> io::Result<()> {
         self.threads_have_lacked |= self.threads > 0;
         fail_once(&mut self.threads)

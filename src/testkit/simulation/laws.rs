@@ -1,4 +1,4 @@
-//! Laws that hold for all clients of a simulation together. Knows no world.
+//! Laws for all clients of a simulation together. Must not know the world.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,16 +7,16 @@ use super::guest::Guest;
 use crate::limits::Limits;
 use crate::net::peer::Peer;
 
-/// The limits on connections hold, in all and for each peer.
+/// Checks the limits on connections, in total and per peer.
 ///
 /// # Errors
 ///
-/// The breach.
+/// A description of the breach.
 pub(super) fn limits_hold(guests: &[Guest], dialing: usize, limits: &Limits) -> Result<(), String> {
     let open = guests.iter().filter(|guest| guest.is_open()).count();
     let (len, limit) = (open + dialing, limits.connections);
     if len > limit {
-        return Err(format!("there are {len} connections, and the limit is {limit}"));
+        return Err(format!("{len} connections, the limit is {limit}"));
     }
     let Some(limit) = limits.connections_per_peer else { return Ok(()) };
     let mut counts: HashMap<IpAddr, usize> = HashMap::new();
@@ -27,24 +27,24 @@ pub(super) fn limits_hold(guests: &[Guest], dialing: usize, limits: &Limits) -> 
     }
     match counts.iter().find(|(_, count)| **count > limit) {
         Some((address, count)) => {
-            Err(format!("{address} has {count} connections, and the limit is {limit}"))
+            Err(format!("{count} connections from {address}, the limit is {limit}"))
         }
         None => Ok(()),
     }
 }
 
-/// A connection is refused only if its peer has as many as it may have.
+/// Checks that a refused connection exceeded the limit of its peer.
 ///
 /// # Errors
 ///
-/// The breach.
+/// A description of the breach.
 pub(super) fn may_be_refused(guests: &[Guest], who: usize, limits: &Limits) -> Result<(), String> {
     let address_of = |guest: &Guest| guest.peer.as_ref().and_then(Peer::subscriber);
     let address = guests.get(who).and_then(address_of);
     let is_of_peer = |guest: &&Guest| guest.is_open() && address_of(guest) == address;
     let count = guests.iter().filter(is_of_peer).count();
     match limits.connections_per_peer.is_none_or(|max| count < max) {
-        true => Err(format!("refused, and its peer has {count} other connections")),
+        true => Err(format!("refused, but its peer has only {count} other connections")),
         false => Ok(()),
     }
 }

@@ -1,5 +1,4 @@
-//! A listener in memory: the connections that wait at it, and the errors of the system. Knows no
-//! service.
+//! A listener in memory: its queue of connections, and its errors. Must not know services.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,29 +8,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::socket::MemoryStream;
 use crate::accept::Accept;
 use crate::net::address::Address;
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 use crate::testkit::wire::Connecting;
 
-/// What both sides of a listener share: the part of the kernel.
+/// The state shared by both sides of a listener, in place of the kernel's.
 #[derive(Default)]
 pub(super) struct ListenQueue {
     /// Connections that have been made and not been accepted.
-    pub(super) waiting: VecDeque<(MemoryStream, Peer)>,
+    pub(super) waiting: VecDeque<(MemoryStream, Incoming)>,
     /// What the next calls of `accept` give instead: errors by their numbers.
     pub(super) codes: VecDeque<i32>,
-    /// A connection came since the last event: an edge.
+    /// A connection arrived since the last event: an edge.
     pub(super) edge: bool,
     pub(super) closed: bool,
-    /// How many have been accepted.
+    /// The number of accepted connections.
     pub(super) accepted: u64,
-    /// How many were waiting when it was closed.
+    /// The length of the queue when it was closed.
     pub(super) left: usize,
-    /// A call has failed for another reason than that none waits.
+    /// A call has failed for another reason than an empty queue.
     pub(super) has_failed: bool,
 }
 
 /// The server's side of a listener.
 pub(super) struct MemoryListener(pub(super) Arc<Mutex<ListenQueue>>);
+
+/// Returns the address that all listeners have.
+pub(super) fn address() -> Address {
+    Address::from(SocketAddr::from(([192, 0, 2, 200], 80)))
+}
 
 pub(super) fn lock(queue: &Mutex<ListenQueue>) -> MutexGuard<'_, ListenQueue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -40,7 +44,7 @@ pub(super) fn lock(queue: &Mutex<ListenQueue>) -> MutexGuard<'_, ListenQueue> {
 impl Accept for MemoryListener {
     type Socket = MemoryStream;
 
-    fn accept(&self) -> io::Result<(MemoryStream, Peer)> {
+    fn accept(&self) -> io::Result<(MemoryStream, Incoming)> {
         let mut queue = lock(&self.0);
         if let Some(code) = queue.codes.pop_front() {
             queue.has_failed = true;
@@ -52,13 +56,13 @@ impl Accept for MemoryListener {
         Ok(accepted)
     }
 
-    /// Nothing connects in the middle of a turn.
+    /// No connection arrives during a turn.
     fn refuse_new(&self) -> bool {
         false
     }
 
     fn address(&self) -> Address {
-        Address::from(SocketAddr::from(([192, 0, 2, 200], 80)))
+        address()
     }
 }
 

@@ -1,5 +1,4 @@
-//! Deterministic simulation: a whole server, its clients and all that can go wrong between them, from
-//! one seed.
+//! Deterministic simulation: a server, its clients and the faults between them, from one seed.
 
 mod account;
 mod calm;
@@ -42,25 +41,26 @@ use crate::mode::Mode;
 use crate::net::destination::Destination;
 use crate::reactor::{Budgets, ServerHandle};
 
-/// A whole server and its clients in memory, driven by one seed: listeners, handlers, timers, topics,
-/// workers, on a network and a clock that do what the seed says.
+/// A server and its clients in memory, driven by one seed: listeners, handlers, timers, topics and
+/// workers, with a network and a clock controlled by the seed.
 ///
-/// Whatever a real system may do, the simulation does: bytes come in pieces, merged and late; events
-/// come late, in another order, without a cause, for those who have gone; reads and writes come up
-/// short; clients read slowly or not at all, end one direction, vanish; reads, writes and accepting
-/// fail; workers are done at any time and in any order; time jumps; the server is stopped or aborted
-/// in the middle of it. In the end the faults cease, and everything must come to its end.
+/// The simulation does anything that a real system may do. Bytes are split, merged and delayed.
+/// Events come late, reordered, without a cause, or for closed connections. Reads and writes are
+/// short. Clients read slowly or not at all, half-close and reset. Reads, writes and `accept` fail.
+/// Workers finish at any time and in any order. The clock jumps. The server is stopped or aborted
+/// at any time. In the end the faults cease, and every connection must end.
 ///
-/// What clients say and what they must see is told by a [`Script`]; the simulation itself checks that
-/// handlers are offered what came, in order and once; that `on_open` and `on_close` come in pairs;
-/// that timers ring, in time; that no connection ends without a reason; that nobody is forgotten.
+/// A [`Script`] produces the input of a client and checks its output. The simulation itself checks
+/// that handlers receive the input in order and once; that `on_open` and `on_close` come in pairs;
+/// that timers fire, in time; that no connection ends without a reason; that no connection is
+/// forgotten.
 ///
-/// The same seed gives the same run, and an equal [`Trace`]. [`seeds`](super::seeds) runs many of
+/// The same seed gives the same run, and an equal [`Trace`]. [`seeds`](super::seeds()) runs many of
 /// them.
 ///
 /// ```
 /// use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
-/// use socketserver::{Close, Context, Handler, Peer};
+/// use socketserver::{Close, Context, Handler};
 ///
 /// struct Echo;
 ///
@@ -98,16 +98,16 @@ use crate::reactor::{Budgets, ServerHandle};
 /// }
 ///
 /// seeds(0..50, |seed| {
-///     Simulation::new(seed).run(|_: &Peer| Echo, |_: &mut Random| Caller::default());
+///     Simulation::new(seed).run(|_| Echo, |_: &mut Random| Caller::default());
 /// });
 /// ```
 ///
-/// A handler that relies on what a network does not promise is found out. This one takes it that a
-/// line comes whole:
+/// A simulation detects a handler that relies on more than a network guarantees. This one assumes
+/// that a line arrives whole:
 ///
 /// ```should_panic
 /// # use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
-/// # use socketserver::{Close, Context, Handler, Peer};
+/// # use socketserver::{Close, Context, Handler};
 /// struct Greeter;
 ///
 /// impl Handler for Greeter {
@@ -139,7 +139,7 @@ use crate::reactor::{Budgets, ServerHandle};
 ///
 /// seeds(0..100, |seed| {
 ///     let clients = |_: &mut Random| Bob { said: false, came: Vec::new() };
-///     Simulation::new(seed).run(|_: &Peer| Greeter, clients);
+///     Simulation::new(seed).run(|_| Greeter, clients);
 /// });
 /// ```
 pub struct Simulation<'a> {
@@ -153,7 +153,7 @@ pub struct Simulation<'a> {
 }
 
 impl<'a> Simulation<'a> {
-    /// A simulation of which everything is chosen by `seed` that is not set here.
+    /// Creates a simulation. The seed chooses everything that is not set.
     pub fn new(seed: u64) -> Simulation<'a> {
         Simulation {
             seed,
@@ -166,23 +166,23 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// The server's limits. Otherwise those that only set the pace are chosen by the seed, most of
-    /// them very small, and the others are the defaults.
+    /// Sets the server's limits. By default the seed chooses those that affect only the timing,
+    /// most of them very small, and the others have their default values.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Simulation<'a> {
         self.limits = Some(limits);
         self
     }
 
-    /// The server's mode. Otherwise the seed chooses among those that a handler runs in.
+    /// Sets the server's mode. By default the seed chooses among the modes for handlers.
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Simulation<'a> {
         self.mode = Some(mode);
         self
     }
 
-    /// Who is at the other end of the [connections](crate::Context::connect) that handlers make;
-    /// `None` denies one. Otherwise all are denied.
+    /// Sets the scripts of the far ends of [connections](crate::Context::connect) that handlers
+    /// request; `None` makes a connection fail. By default all of them fail.
     #[must_use]
     pub fn remotes<S: Script + 'static>(
         mut self,
@@ -195,8 +195,8 @@ impl<'a> Simulation<'a> {
         self
     }
 
-    /// What other threads do with the handle of the server: called at any time, again and again.
-    /// Otherwise they do nothing but stop it.
+    /// Sets a function that uses the server's handle as other threads would: it is called
+    /// repeatedly, at any time. By default the handle is only used to stop the server.
     #[must_use]
     pub fn commands(
         mut self,
@@ -206,28 +206,28 @@ impl<'a> Simulation<'a> {
         self
     }
 
-    /// A handler that panics, or work that it offloads, ends its connection only, as on a real
-    /// server. Otherwise the simulation fails.
+    /// Makes a panic of a handler, or of its offloaded work, end only its connection, as on a real
+    /// server. By default the simulation fails.
     #[must_use]
     pub fn panics_are_wanted(mut self) -> Simulation<'a> {
         self.panics = Panics::EndTheConnection;
         self
     }
 
-    /// Clients connect as to `seqpacket:`: each [`Action::Send`] is a packet, and so is each call of
-    /// [`Script::received`]. Otherwise connections are streams.
+    /// Makes clients connect as to `seqpacket:`: each [`Action::Send`] and each call of
+    /// [`Script::received`] is a packet. By default connections are streams.
     #[must_use]
     pub fn packets(mut self) -> Simulation<'a> {
         self.keeps_boundaries = true;
         self
     }
 
-    /// Runs a server of `service` with some clients, each with a script of its own.
+    /// Runs a server of `service` with several clients, each with its own script.
     ///
     /// # Panics
     ///
-    /// If a script or a handler does, or one of the simulation's own checks fails. The end of the
-    /// trace is written to standard error then.
+    /// If a script or a handler panics, or one of the simulation's own checks fails. The end of the
+    /// trace is then written to standard error.
     pub fn run<S: Script + 'static>(
         self,
         service: impl Service + 'a,
@@ -235,7 +235,7 @@ impl<'a> Simulation<'a> {
     ) -> Trace {
         let clients: Clients<'a> = Box::new(move |random| Box::new(clients(random)));
         let mut random = Random::new(self.seed);
-        // Limits that were set are those of one address.
+        // Limits set by the user are those of one address.
         let addresses = if self.limits.is_some() { 1 } else { 1 + random.below(3) };
         let limits = self.limits.unwrap_or_else(|| pace(self.keeps_boundaries, &mut random));
         let mode = self.mode.unwrap_or_else(|| match random.below(6) {
@@ -276,7 +276,7 @@ impl fmt::Debug for Simulation<'_> {
     }
 }
 
-/// How much one turn does, mostly very little.
+/// Budgets of a turn, mostly very small.
 fn budgets(random: &mut Random) -> Budgets {
     let all = Budgets::default();
     let (events, commands) = match random.one_in(4) {
@@ -298,10 +298,10 @@ fn budgets(random: &mut Random) -> Budgets {
     Budgets { events, commands, hub }
 }
 
-/// Limits that change when something happens, and not what.
+/// Limits that change the timing of a run, but not its outcome.
 fn pace(keeps_boundaries: bool, random: &mut Random) -> Limits {
     let output_low = random.below(300);
-    // A packet costs more than its bytes: with a small budget each would have a turn of its own.
+    // A packet costs more than its bytes: a small budget would give each packet its own turn.
     let read_budget = if keeps_boundaries { 20_000 } else { 2000 };
     Limits::default()
         .connections(1 + random.below(8))

@@ -1,29 +1,30 @@
-//! Looks over the shoulder of every handler: what it is told must make sense, and comes true. Knows
-//! the contract of handlers; no wire and no hub.
+//! Wraps every handler and checks its calls. Knows the contract of handlers; must not know the wire
+//! or the hub.
 
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::account::{Account, lock};
+use super::account::{Account, Timer, lock};
 use super::kernel::{self, Shared, Wanted};
 use crate::close::Close;
 use crate::handler::Handler;
-use crate::handler::context::Effect;
-use crate::handler::context::{Context, Notification};
+use crate::handler::context::Context;
+use crate::handler::effect::Effect;
+use crate::handler::notification::Notification;
 
-/// A handler, and the account that its calls are held against.
+/// A handler, and the account that its calls are checked against.
 pub(super) struct Observed {
     handler: Box<dyn Handler>,
     kernel: Shared,
-    /// That of its connection, once it is opened.
+    /// The account of its connection, once it is opened.
     account: Arc<Mutex<Account>>,
-    /// It has been opened. (Another one may have been, which it took over from.)
+    /// This handler has been opened. (A handler that it replaced may have been, too.)
     opened: bool,
-    /// If it was to have a connection made.
+    /// Set for a handler that waits for a requested connection.
     dial: Option<DialTicket>,
 }
 
-/// A connection that a handler wanted. It is made or it is told that it cannot be, once.
+/// A requested connection. It is established or reported as unreachable, once.
 struct DialTicket {
     kernel: Shared,
     number: usize,
@@ -61,7 +62,7 @@ impl Observed {
         }
     }
 
-    /// One that is to have a connection made.
+    /// Wraps a handler that waits for a requested connection.
     fn dialing(handler: Box<dyn Handler>, kernel: &Shared) -> Observed {
         Observed { dial: Some(DialTicket::new(kernel)), ..Observed::new(handler, kernel) }
     }
@@ -81,7 +82,13 @@ impl Observed {
                 Effect::Pause => account.paused = true,
                 Effect::Resume => account.paused = false,
                 Effect::Close(_) | Effect::Reset(_) => account.over = true,
-                Effect::WakeAt(at_ms) => account.timer_ms = Some(*at_ms),
+                Effect::SetTimer { key, at_ms, period_ms } => {
+                    let timer = Timer { at_ms: *at_ms, period_ms: *period_ms };
+                    account.timers.insert(*key, timer);
+                }
+                Effect::CancelTimer(key) => {
+                    account.timers.remove(key);
+                }
                 Effect::Upgrade(to) if !account.over => {
                     let inner = std::mem::replace(to, Box::new(Nobody));
                     *to = Box::new(Observed::new(inner, &self.kernel));
@@ -98,7 +105,7 @@ impl Observed {
     }
 }
 
-/// What stands in for a handler while it is packed.
+/// Takes the place of a handler while it is wrapped.
 struct Nobody;
 
 impl Handler for Nobody {
@@ -140,7 +147,7 @@ impl Handler for Observed {
             account.breach("on_eof twice");
         }
         if !account.shut {
-            account.breach("on_eof though the client has not shut");
+            account.breach("on_eof before the client has shut");
         }
         account.eof = true;
         drop(account);
@@ -152,9 +159,9 @@ impl Handler for Observed {
         self.call(cx, |handler, cx| handler.on_drain(cx));
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
-        lock(&self.account).woken(cx.now().millis());
-        self.call(cx, |handler, cx| handler.on_wake(cx));
+    fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
+        lock(&self.account).rang(key, cx.now().millis());
+        self.call(cx, |handler, cx| handler.on_timer(key, cx));
     }
 
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
@@ -166,7 +173,7 @@ impl Handler for Observed {
         match self.dial.take() {
             Some(dial) => dial.end(Wanted::Unreachable),
             None => {
-                let breach = "on_unreachable twice, or of a connection that was not wanted";
+                let breach = "on_unreachable twice, or without a requested connection";
                 kernel::lock(&self.kernel).breach = Some(breach.to_owned());
             }
         }

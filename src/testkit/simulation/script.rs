@@ -1,54 +1,53 @@
-//! What a user says of the clients of a simulation: the contract of their scripts.
+//! The contract of a client's script in a simulation.
 
 use crate::close::Close;
 use crate::testkit::Random;
 
-/// A client of a [`Simulation`](super::Simulation), and the model it holds the server against: what
-/// it sends, and what it must see. A script that sees something else panics; that is how a
-/// simulation fails.
+/// A client of a [`Simulation`](super::Simulation): it produces the client's input and checks the
+/// server's output. A script panics on wrong output, which makes the simulation fail.
 pub trait Script {
-    /// What the client does next. It is asked again and again, at any time, until it
-    /// [shuts](Action::Shut), [resets](Action::Reset), or is told its end.
+    /// Returns the client's next action. Called repeatedly, at any time, until it returns
+    /// [`Shut`](Action::Shut) or [`Reset`](Action::Reset), or the connection ends.
     fn next(&mut self, random: &mut Random) -> Action;
 
-    /// These bytes have come, behind those before. They may be cut anywhere.
+    /// Passes the bytes that arrived next. They may be cut anywhere.
     fn received(&mut self, bytes: &[u8]);
 
-    /// Nothing more will come. Told once.
+    /// Called once, after the last bytes.
     fn ended(&mut self, end: &End) {
         let _ = end;
     }
 }
 
-/// What a client does.
+/// An action of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Sends these bytes. They arrive in pieces, sooner or later.
+    /// Sends these bytes. They arrive in pieces, later.
     Send(Vec<u8>),
-    /// Nothing: it waits for what comes. One who does nothing but wait when nothing can come any
-    /// more shuts, or waits until its deadline.
+    /// Does nothing. If all clients only wait and no more output can arrive, one of them shuts, or
+    /// waits until its deadline.
     Wait,
     /// Sends no more, but still reads: a half-close.
     Shut,
-    /// Vanishes.
+    /// Resets the connection.
     Reset,
 }
 
-/// How a connection ended, as its client may know it, and why, as its handler was told.
+/// The end of a connection as seen by its client, with the reason passed to its handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
-    /// Nothing was in its way: all has been received that was ever sent to it. Here a model
-    /// checks that nothing is missing.
+    /// The client has received all bytes that were sent to it. Here a script checks that no bytes
+    /// are missing.
     Whole(Close),
-    /// A fault of the network, a deadline, a limit, the end of the server or the client's own
-    /// reset cut it short: what has come is right so far, and something may be missing.
+    /// A fault of the network, a deadline, a limit, a server stop or the client's own reset ended
+    /// the connection early: the bytes received are correct, but some may be missing.
     Cut(Close),
-    /// No handler has served it: the service refused it, or it was never accepted.
+    /// The service refused the connection, or it was never accepted.
     Unserved,
 }
 
-/// A client of a handler that blocks, which says a little and then waits for its end.
+/// A client of a blocking handler. It sends a few bytes and then waits for the end.
 #[derive(Default)]
 pub(super) struct Mute {
     said: usize,

@@ -1,5 +1,5 @@
-//! The server of a simulation: the loops that serve real sockets, each on a system in memory, all in
-//! one thread. Knows when a loop wants a turn; chooses nothing.
+//! The server of a simulation: the loops for real sockets, each on a system in memory, all in one
+//! thread. Knows when a turn of a loop is due; chooses nothing at random.
 
 use std::iter;
 use std::sync::{Arc, Mutex};
@@ -22,15 +22,15 @@ use crate::reactor::{
 
 pub(super) struct Server<'a> {
     pub(super) kernel: Shared,
-    /// Those that have not ended, each with the events of its turn.
+    /// The running loops, each with the events of its turn.
     loops: Vec<Option<(Reactor<'a, MemorySystem>, Events)>>,
     pub(super) handle: ServerHandle,
-    /// One of connections, and one of those for handlers that block if there are workers.
+    /// The queue of connections, and a second one for blocking handlers if there are workers.
     pub(super) queues: Vec<Arc<Mutex<ListenQueue>>>,
     pub(super) datagrams: Option<Arc<Mutex<DatagramQueue>>>,
 }
 
-/// What a server is made of.
+/// The configuration of a server.
 pub(super) struct Plan {
     pub(super) limits: Limits,
     pub(super) mode: Mode,
@@ -43,7 +43,7 @@ pub(super) struct Plan {
 }
 
 impl<'a> Server<'a> {
-    #[allow(clippy::expect_used, reason = "nothing has been told to fail yet")]
+    #[allow(clippy::expect_used, reason = "no fault has been injected yet")]
     pub(super) fn new(plan: Plan, service: Box<dyn Service + 'a>) -> Server<'a> {
         let Plan { limits, mode, budgets, .. } = plan;
         let count = match mode {
@@ -73,6 +73,7 @@ impl<'a> Server<'a> {
             listeners,
             kernel_queue: 0,
             dials: Vec::new(),
+            tasks: Vec::new(),
             datagrams: datagram_endpoints,
             budgets,
             takes_ordinary_path: plan.takes_ordinary_path,
@@ -90,7 +91,7 @@ impl<'a> Server<'a> {
         let systems = iter::once(first).chain(others);
         let setups = iter::once(setup).chain(shares);
         let loops = systems.zip(setups).zip(places).map(|((system, setup), member)| {
-            let reactor = Reactor::new(system, setup, member).expect("it can be started");
+            let reactor = Reactor::new(system, setup, member).expect("no fault is injected");
             Some((reactor, MemorySystem::events(budgets.events)))
         });
         let loops = loops.collect();
@@ -113,19 +114,19 @@ impl<'a> Server<'a> {
         kernel::lock(&self.kernel).nanos / NANOS_PER_MS
     }
 
-    /// The connections of all loops.
+    /// Returns the number of connections of all loops.
     pub(super) fn len(&self) -> usize {
         self.loops.iter().flatten().map(|(reactor, _)| reactor.len()).sum()
     }
 
-    /// Makes a turn of a loop; one that is over ends.
+    /// Runs a turn of a loop, and drops a loop that is done.
     ///
     /// # Errors
     ///
-    /// The loop failed.
+    /// If the loop fails.
     pub(super) fn turn(&mut self, index: usize) -> std::io::Result<()> {
         let Some((reactor, events)) = &mut self.loops[index] else { return Ok(()) };
-        // Before it waits, too.
+        // Check before it waits, too.
         let mut is_over = reactor.is_over();
         if !is_over {
             reactor.turn(events)?;
@@ -137,7 +138,7 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
-    /// Returns when a loop wants a turn without an event.
+    /// Returns the time at which a turn of a loop is due without an event.
     pub(super) fn due_ms(&mut self, index: usize) -> Option<u64> {
         self.loops[index].as_mut().and_then(|(reactor, _)| reactor.due_ms())
     }
@@ -147,17 +148,17 @@ impl<'a> Server<'a> {
         self.due_ms(index).is_some_and(|due_ms| due_ms <= now_ms)
     }
 
-    /// Returns when the first of the loops wants a turn.
+    /// Returns the earliest time at which a turn is due.
     pub(super) fn next_ms(&mut self) -> Option<u64> {
         (0..self.count()).filter_map(|index| self.due_ms(index)).min()
     }
 
-    /// Checks the counts of a server that has ended: each connection and each datagram has come to
-    /// one end.
+    /// Checks the counters of a server that has ended: each connection and each datagram has had
+    /// exactly one end.
     ///
     /// # Errors
     ///
-    /// What does not add up.
+    /// A description of the mismatch.
     pub(super) fn check_counts(&self, may_leave_handlers: bool) -> Result<(), String> {
         let metrics = self.handle.metrics();
         let taken: u64 = self.queues.iter().map(|queue| listener::lock(queue).accepted).sum();
@@ -170,11 +171,11 @@ impl<'a> Server<'a> {
             true => Ok(()),
             false => Err(format!("{what}: {left} and {right}")),
         };
-        equal("accepted, and counted as that", taken, metrics.accepted)?;
+        equal("accepted connections, and `accepted`", taken, metrics.accepted)?;
         let begun = metrics.accepted + metrics.connected;
-        equal("begun, and opened or refused", begun, metrics.opened + refused)?;
+        equal("connections begun, and opened or refused", begun, metrics.opened + refused)?;
         if !may_leave_handlers {
-            equal("opened, and closed", metrics.opened, closed)?;
+            equal("connections opened, and closed", metrics.opened, closed)?;
         }
         let Some(queue) = &self.datagrams else { return Ok(()) };
         let queue = datagrams::lock(queue);
@@ -182,7 +183,7 @@ impl<'a> Server<'a> {
         equal("datagrams received, and answered or lost", queue.received, ended)
     }
 
-    /// Checks, in debug builds, that nothing has been forgotten now that nothing is left to do.
+    /// In debug builds, checks that no connection has been forgotten.
     pub(super) fn check_rest(&self) {
         #[cfg(debug_assertions)]
         for (reactor, _) in self.loops.iter().flatten() {

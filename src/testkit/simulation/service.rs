@@ -1,14 +1,14 @@
-//! The services of a simulation: that of the user, whose handlers are observed, and one of handlers
-//! that block, which no thread ever calls.
+//! The services of a simulation: the user's, with observed handlers, and one of blocking handlers,
+//! which no thread calls.
 
 use super::kernel::{self, Shared};
 use super::observer::Observed;
 use crate::handler::blocking::{BlockingHandler, BlockingService};
 use crate::handler::stream::Stream;
 use crate::handler::{Handler, Service};
-use crate::net::peer::Peer;
+use crate::net::incoming::Incoming;
 
-/// A service whose handlers are observed.
+/// A service with observed handlers.
 pub(super) struct ObservedService<'a> {
     service: Box<dyn Service + 'a>,
     kernel: Shared,
@@ -21,24 +21,24 @@ impl<'a> ObservedService<'a> {
 }
 
 impl Service for ObservedService<'_> {
-    fn accept(&mut self, peer: &Peer) -> Option<Box<dyn Handler>> {
-        match self.service.accept(peer) {
+    fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn Handler>> {
+        match self.service.accept(incoming.clone()) {
             Some(handler) => Some(Box::new(Observed::new(handler, &self.kernel))),
             None => {
-                kernel::lock(&self.kernel).refused.push(peer.clone());
+                kernel::lock(&self.kernel).refused.push(incoming.peer().clone());
                 None
             }
         }
     }
 }
 
-/// A service of blocking handlers: how long each takes, the seed chooses.
+/// A service of blocking handlers. The seed chooses the time that each takes.
 pub(super) struct Waiting;
 
 struct Waiter;
 
 impl BlockingService for Waiting {
-    fn accept(&mut self, _: &Peer) -> Option<Box<dyn BlockingHandler>> {
+    fn accept(&mut self, _: Incoming) -> Option<Box<dyn BlockingHandler>> {
         Some(Box::new(Waiter))
     }
 }

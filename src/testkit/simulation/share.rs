@@ -1,17 +1,17 @@
-//! How much of what is due comes with a turn.
+//! The part of the due events that a turn delivers.
 
 use crate::testkit::random::Random;
 
-/// Of what is due, how much comes with a turn.
+/// The part of the due events that a turn delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Share {
     All,
-    /// Each as the dice fall.
+    /// Each at random.
     Some,
 }
 
 impl Share {
-    /// Whether this one comes.
+    /// Returns true if the next event is delivered.
     pub(super) fn takes(self, random: &mut Random) -> bool {
         self == Share::All || !random.one_in(3)
     }

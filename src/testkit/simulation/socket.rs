@@ -1,6 +1,5 @@
-//! The server's end of a connection of a simulation: a wire, and the account of what its handler is
-//! told. It goes where a socket goes: from the listen queue to a loop, to another one, or to a
-//! worker.
+//! The server's end of a simulated connection: a wire, and the account of its handler. It moves
+//! like a real socket: from the listen queue to a loop, to another loop, or to a worker.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
@@ -66,7 +65,7 @@ impl Transport for MemoryStream {
 }
 
 impl BlockingSocket for MemoryStream {
-    /// A blocking handler sees its input end; what else it does is up to the world.
+    /// Ends the input of a blocking handler; the world does the rest.
     fn shutdown(&self, _: Shutdown) {
         self.wire().interrupted = true;
     }

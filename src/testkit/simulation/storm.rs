@@ -1,4 +1,4 @@
-//! The first half of a simulation: whatever can happen does, in an order that the seed chooses.
+//! The first half of a simulation: everything that can happen, in an order chosen by the seed.
 
 use std::io::ErrorKind;
 
@@ -10,10 +10,10 @@ use super::world::World;
 use crate::hub::Readiness;
 use crate::reactor::{Source, StopRequest};
 
-/// Errors of the system when it accepts: ECONNABORTED, ENFILE, EMFILE, ENOBUFS, EPROTO. Those that
-/// are not known to the system it runs on are errors nevertheless.
+/// Errors of `accept`: ECONNABORTED, ENFILE, EMFILE, ENOBUFS, EPROTO. Numbers that the system does
+/// not know are errors nevertheless.
 const ACCEPT_ERRORS: &[i32] = &[103, 23, 24, 105, 71];
-/// What a read may fail with, and a write.
+/// Errors of a read and a write.
 const READ_ERRORS: &[ErrorKind] =
     &[ErrorKind::ConnectionReset, ErrorKind::TimedOut, ErrorKind::Interrupted];
 const WRITE_ERRORS: &[ErrorKind] = &[
@@ -23,16 +23,16 @@ const WRITE_ERRORS: &[ErrorKind] = &[
     ErrorKind::OutOfMemory,
     ErrorKind::Interrupted,
 ];
-/// What connecting may fail with. The first is for the moment only.
+/// Errors of `connect`. The first is temporary.
 const CONNECT_ERRORS: &[ErrorKind] =
     &[ErrorKind::WouldBlock, ErrorKind::AddrNotAvailable, ErrorKind::ConnectionRefused];
-/// So much may be on its way to the server: a script that has more to say is not asked.
+/// The most bytes in flight to the server. A script above this is not called for actions.
 const UNDERWAY: usize = 256 * 1024;
 
 /// The first half of a simulation.
 pub(super) struct Storm<'w, 'a> {
     world: &'w mut World<'a>,
-    /// Some seeds have no faults, so that models see everything come to a good end.
+    /// Some seeds have no faults, so that scripts see connections end whole.
     is_rough: bool,
     may_stop: bool,
 }
@@ -114,7 +114,7 @@ impl<'w, 'a> Storm<'w, 'a> {
         }
     }
 
-    /// Urgent data was sent: a read stops where.
+    /// Places an urgent mark, at which a read stops.
     fn mark(&mut self, who: usize) {
         let random = &mut self.world.random;
         let mut wire = self.world.guests[who].wire();
@@ -137,7 +137,7 @@ impl<'w, 'a> Storm<'w, 'a> {
         self.world.take(who, len);
     }
 
-    /// A slow reader, or a system that moves little at a time.
+    /// Limits the window, as a slow reader does, or the bytes that a call moves.
     fn narrow(&mut self) {
         let Some(who) = self.somebody() else { return };
         let random = &mut self.world.random;
@@ -151,7 +151,7 @@ impl<'w, 'a> Storm<'w, 'a> {
         let mut wire = self.world.guests[who].wire();
         wire.window = window;
         wire.note_taken();
-        // A wire is of one kind: where short reads prove nothing, they never do.
+        // A wire keeps its kind: if short reads prove nothing once, they never do.
         let is_watched = wire.watched.is_some();
         let grain = grain.filter(|_| !is_watched && wire.packets.is_none());
         if grain.is_some() {
@@ -164,7 +164,7 @@ impl<'w, 'a> Storm<'w, 'a> {
         }
     }
 
-    /// An event without a cause, or for a connection that has gone.
+    /// Adds an event without a cause, or for a closed connection.
     fn stray_event(&mut self) {
         let index = self.world.random.below(self.world.server.count());
         if self.world.random.one_in(8) {
@@ -180,7 +180,7 @@ impl<'w, 'a> Storm<'w, 'a> {
         let has_gone = wire.server_gone;
         let readiness = Readiness {
             readable: true,
-            // A socket that has no room is never said to have some.
+            // A socket without room is never reported as writable.
             writable: has_gone || wire.is_writable(),
             read_closed: has_gone,
             error: has_gone,
@@ -210,8 +210,8 @@ impl<'w, 'a> Storm<'w, 'a> {
         self.world.note(0, What::AcceptFails, at);
     }
 
-    /// The system has no thread or no room in its poller, a connection cannot be begun, or a signal
-    /// interrupts a wait.
+    /// Makes a thread or a socket registration fail, or a connection attempt, or interrupts a poll
+    /// by a signal.
     fn system_fails(&mut self) {
         let random = &mut self.world.random;
         let kernel = &mut kernel::lock(&self.world.server.kernel);
@@ -248,7 +248,7 @@ impl<'w, 'a> Storm<'w, 'a> {
         }
     }
 
-    /// Time passes: a little; or much at once, as when a machine has slept.
+    /// Advances the clock: a little, or by a jump, as after a suspend.
     fn pass(&mut self) {
         let random = &mut self.world.random;
         let time_ms = match random.below(12) {
@@ -264,7 +264,7 @@ impl<'w, 'a> Storm<'w, 'a> {
         self.world.note(0, What::Passes, 0);
     }
 
-    /// A datagram comes, the socket has room or has none, or a call of it fails.
+    /// A datagram arrives, the room of the socket changes, or a call on it fails.
     fn datagram(&mut self) {
         let random = &mut self.world.random;
         let what = random.below(4);
@@ -274,7 +274,7 @@ impl<'w, 'a> Storm<'w, 'a> {
         self.world.note(0, What::Datagram, len);
     }
 
-    /// Another thread asks for something.
+    /// Uses the handle, as another thread would.
     fn command(&mut self) {
         let World { commands, server, random, .. } = &mut *self.world;
         commands(&server.handle, random);

@@ -1,7 +1,8 @@
-//! The system of a simulated loop: in memory, with a clock that moves when told, and no thread.
+//! The system of a simulated loop: in memory, with a simulated clock, and without threads.
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::hub::Readiness;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
+use crate::net::to_destination::sealed::ConnectedSocket;
 use crate::now::Now;
 use crate::reactor::{Lookup, ServerHandle, Source, System};
 use crate::testkit::wire::{self, Connecting, Wire};
@@ -28,7 +30,7 @@ const UNIX_START: u64 = 784_111_777;
 /// The system of one loop.
 pub(super) struct MemorySystem {
     kernel: Shared,
-    /// Which loop.
+    /// The index of the loop.
     index: usize,
     handle: ServerHandle,
 }
@@ -40,8 +42,8 @@ pub(super) struct Events {
 }
 
 impl MemorySystem {
-    /// The system of the loop of that index; of the same server as the loop of `first`, if there
-    /// is one.
+    /// Creates the system of the loop at `index`; `first` is the handle of the first loop, for the
+    /// other loops.
     pub(super) fn new(kernel: &Shared, index: usize, first: Option<&ServerHandle>) -> MemorySystem {
         let waker = Arc::clone(&kernel::lock(kernel).loops[index].waker);
         let bell = Doorbell::new(move || waker.store(true, Ordering::Release));
@@ -102,7 +104,7 @@ impl System for MemorySystem {
         }
         let mut wire = socket.wire();
         wire.watched = Some((self.index, source));
-        // What holds already is told.
+        // A condition that already holds is reported.
         wire.edge = true;
         Ok(())
     }
@@ -142,12 +144,20 @@ impl System for MemorySystem {
         Ok(stream)
     }
 
+    fn adopt(&self, _: ConnectedSocket, _: Source) -> io::Result<MemoryStream> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "a simulation has no sockets of the system"))
+    }
+
     fn is_connected(socket: &MemoryStream) -> io::Result<bool> {
         match socket.wire().connecting {
             Connecting::Pending => Ok(false),
             Connecting::Made => Ok(true),
             Connecting::Failed(kind) => Err(kind.into()),
         }
+    }
+
+    fn local_address(_: &MemoryStream) -> Option<Address> {
+        Some(Address::from(SocketAddr::from(([192, 0, 2, 200], 1024))))
     }
 
     fn descriptors(&self) -> Option<Descriptors> {

@@ -1,5 +1,5 @@
-//! The threads of a simulation: workers, workers for blocking handlers, and lookups of names. Each
-//! does what it has at any time, and is done at any other. Knows no loop but by what it hands back.
+//! The threads of a simulation: workers, blocking workers, and name lookups. Each starts and
+//! finishes its work at any time. Must not know loops.
 
 use std::net::SocketAddr;
 
@@ -13,18 +13,18 @@ use crate::exec::{Request, Task, Worker};
 use crate::net::destination::Destination;
 use crate::testkit::random::Random;
 
-/// What threads have begun with.
+/// Work in progress.
 #[derive(Default)]
 pub(super) struct Threads {
-    /// Each with its loop and its worker.
+    /// Each with the indices of its loop and worker.
     tasks: Vec<(usize, usize, Task)>,
     requests: Vec<(usize, usize, Request<MemoryStream, Option<PeerPermit>>)>,
-    /// Names looked up so far.
+    /// The number of names looked up.
     count: u16,
 }
 
 impl Threads {
-    /// Lets threads begin and be done. What happened is told by `note`.
+    /// Lets threads start and finish work. `note` records it.
     pub(super) fn work(
         &mut self,
         kernel: &Shared,
@@ -59,7 +59,7 @@ impl Threads {
         self.look_up(kernel, random, share, note);
     }
 
-    /// Workers without a task take one, those of a loop that has ended too.
+    /// Gives work to idle workers, including those of a loop that has ended.
     fn begin(&mut self, kernel: &mut Kernel, index: usize, random: &mut Random, share: Share) {
         let state = &kernel.loops[index];
         for (number, worker) in state.workers.iter().enumerate() {
@@ -76,8 +76,7 @@ impl Threads {
         }
     }
 
-    /// Answers lookups: with one address that stands for the name, a second one before it that
-    /// leads elsewhere, or an error.
+    /// Answers lookups with a unique address for the name, or with an error or no address.
     fn look_up(
         &mut self,
         kernel: &Shared,
@@ -110,7 +109,7 @@ impl Threads {
         }
     }
 
-    /// Whether a thread has something to do.
+    /// Returns true if a thread has work.
     pub(super) fn are_busy(&self, kernel: &Shared, is_calm: bool) -> bool {
         let kernel = kernel::lock(kernel);
         let is_asked = kernel.loops.iter().any(|state| {

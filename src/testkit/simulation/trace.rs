@@ -1,26 +1,26 @@
-//! What happened in a simulation, so that two runs can be compared and one can be read.
+//! The events of a simulation, for comparing two runs and for reading one.
 
 use std::fmt;
 
-/// What happened in a [`Simulation`](super::Simulation), in order. Two runs of a seed have equal
-/// traces, or something in the handlers or scripts is not determined by it: a clock, a hash map's
-/// order, a thread.
+/// The events of a [`Simulation`](super::Simulation), in order. Two runs of a seed have equal
+/// traces, unless something in the handlers or scripts is not determined by the seed: a clock, the
+/// order of a hash map, a thread.
 ///
-/// Shown, it is one line for each event.
+/// Displayed as one line per event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Trace {
     events: Vec<Event>,
-    /// Of all the bytes that clients received.
+    /// A digest of the bytes that clients received.
     digest: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Event {
     at_ms: u64,
-    /// The client, counted from 0.
+    /// The client's index.
     who: u32,
     what: What,
-    /// How many bytes, or which.
+    /// A byte count, or the index of an error.
     number: u32,
 }
 
@@ -61,34 +61,34 @@ impl What {
     fn text(self) -> &'static str {
         match self {
             What::Arrives => "connects",
-            What::Accepted => "is accepted",
-            What::Called => "is connected to",
-            What::Denied => "a connection is denied",
+            What::Accepted => "accepted",
+            What::Called => "connected by a handler",
+            What::Denied => "connection refused",
             What::Sends => "sends bytes:",
             What::Arrived => "bytes arrive:",
-            What::Shuts => "sends no more",
+            What::Shuts => "half-closes",
             What::Resets => "resets",
-            What::Takes => "takes bytes:",
-            What::HasWindow => "has a window of bytes:",
-            What::HasGrain => "moves at most so many bytes at a time:",
-            What::IsUrgent => "is urgent behind its next bytes, so many:",
+            What::Takes => "receives bytes:",
+            What::HasWindow => "window in bytes:",
+            What::HasGrain => "bytes per call:",
+            What::IsUrgent => "urgent mark after bytes:",
             What::Event => "event",
-            What::StaleEvent => "event for one who has gone",
-            What::ReadFails => "the next read fails, error",
-            What::WriteFails => "the next write fails, error",
+            What::StaleEvent => "event after its close",
+            What::ReadFails => "next read fails, error",
+            What::WriteFails => "next write fails, error",
             What::AcceptFails => "accept fails, error",
-            What::Worker => "a worker is done",
-            What::Waiter => "a blocking handler is done",
-            What::LooksUp => "a name is looked up",
-            What::Datagram => "a datagram comes, bytes:",
+            What::Worker => "worker finishes",
+            What::Waiter => "blocking handler returns",
+            What::LooksUp => "name looked up",
+            What::Datagram => "datagram arrives, bytes:",
             What::Passes => "time passes",
             What::Turn => "turn",
-            What::Stop => "the server stops",
-            What::Abort => "the server is aborted",
-            What::Calm => "no more faults from here on",
-            What::EndsWhole => "has ended, whole",
-            What::EndsCut => "has ended, cut",
-            What::Unserved => "was not served",
+            What::Stop => "server stop",
+            What::Abort => "server abort",
+            What::Calm => "faults cease",
+            What::EndsWhole => "ended, whole",
+            What::EndsCut => "ended, cut",
+            What::Unserved => "not served",
         }
     }
 
@@ -133,7 +133,7 @@ impl Trace {
     }
 
     pub(super) fn note_bytes(&mut self, bytes: &[u8]) {
-        // FNV-1a, over words where there are.
+        // FNV-1a, over words where possible.
         let mut digest = self.digest ^ 0xcbf2_9ce4_8422_2325;
         for word in bytes.chunks(8) {
             let mut padded = [0; 8];
@@ -143,17 +143,17 @@ impl Trace {
         self.digest = digest;
     }
 
-    /// How many events there were.
+    /// Returns the number of events.
     pub fn len(&self) -> usize {
         self.events.len()
     }
 
-    /// Whether nothing has happened.
+    /// Returns true if there are no events.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 
-    /// Returns where two runs part, as a line of each.
+    /// Returns the first difference, as a line of each trace.
     pub(in crate::testkit) fn difference(&self, other: &Trace) -> Option<String> {
         if self == other {
             return None;
@@ -168,7 +168,7 @@ impl Trace {
         Some(format!("event {at}: {} and {}", one.trim(), other.trim()))
     }
 
-    /// The last events, for who wants to know how it came to a failure.
+    /// Returns the last `len` events, for the report of a failure.
     pub(super) fn tail(&self, len: usize) -> Trace {
         let from = self.events.len().saturating_sub(len);
         Trace { events: self.events.iter().skip(from).copied().collect(), digest: self.digest }

@@ -12,12 +12,12 @@ pub(super) struct Way {
 /// Bytes that arrive at the server.
 pub(super) struct Arrival {
     pub(super) bytes: Vec<u8>,
-    /// The lengths of its packets; none if no boundaries are kept.
+    /// The lengths of its packets, if boundaries are kept.
     pub(super) packets: Vec<usize>,
 }
 
 impl Way {
-    /// From now on the boundaries of what is sent are kept.
+    /// Keeps the boundaries of everything sent from now on.
     pub(super) fn keep_boundaries(&mut self) {
         self.packets = Some(VecDeque::new());
     }
@@ -38,7 +38,7 @@ impl Way {
         }
     }
 
-    /// Takes the first `len` bytes; of packets, those that begin there.
+    /// Takes the first `len` bytes, or the packets that begin in them.
     pub(super) fn pop(&mut self, len: usize) -> Arrival {
         let mut packets = Vec::new();
         let len = match &mut self.packets {

@@ -1,6 +1,6 @@
-//! The world of a simulation: a server, its clients, and all that is between them. One turn of it,
-//! and what must be true after each. Chooses what happens in a turn, as the dice fall; what happens
-//! between turns is chosen by [`storm`](super::storm) and [`calm`](super::calm).
+//! The world of a simulation: a server, its clients, and everything between them. Runs a turn and
+//! checks the invariants after it. Chooses the events of a turn at random; [`storm`](super::storm)
+//! and [`calm`](super::calm) choose the events between turns.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use crate::close::Close;
 use crate::handler::Service;
 use crate::limits::Limits;
 use crate::mode::Mode;
+use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
 use crate::now::{self, NANOS_PER_MS};
 use crate::reactor::StopRequest;
@@ -39,22 +40,22 @@ pub(super) struct World<'a> {
     /// Clients send and receive packets.
     pub(super) keeps_boundaries: bool,
     pub(super) guests: Vec<Guest>,
-    /// How many more will come.
+    /// The number of clients yet to connect.
     pub(super) to_come: usize,
     limits: Limits,
     /// The number of addresses that clients connect from.
     addresses: usize,
     has_workers: bool,
-    /// Faults have ceased: what was begun is answered.
+    /// Faults have ceased: every connection attempt is answered.
     pub(super) is_calm: bool,
-    /// What the server was told.
+    /// The highest stop request sent to the server.
     pub(super) told: StopRequest,
-    /// When it first came to rest after that: each of its loops knows.
+    /// The time at which the server first came to rest after it, with all loops notified.
     known_ms: Option<u64>,
     pub(super) trace: Trace,
 }
 
-/// Turns without an end to what is due, after which there will be none.
+/// After this many turns the server is assumed never to come to rest.
 const TURNS: usize = 100_000;
 impl<'a> World<'a> {
     pub(super) fn new(
@@ -90,7 +91,7 @@ impl<'a> World<'a> {
         self.trace.note(self.server.now_ms(), who, what, number);
     }
 
-    /// A client connects, and waits to be accepted.
+    /// A client connects and waits in the listen queue.
     pub(super) fn arrive(&mut self) {
         self.to_come -= 1;
         let at = match self.server.queues.len() {
@@ -111,7 +112,8 @@ impl<'a> World<'a> {
         guest.wire().connecting = Connecting::Pending;
         let mut queue = listener::lock(&self.server.queues[at]);
         if !queue.closed {
-            queue.waiting.push_back((guest.stream(), Peer::V4(address)));
+            let incoming = Incoming::new(Peer::V4(address), listener::address());
+            queue.waiting.push_back((guest.stream(), incoming));
             queue.edge = true;
             drop(queue);
             self.guests.push(guest);
@@ -119,7 +121,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Asks a script what it does, and does it. Tells whether that is anything.
+    /// Performs the next action of a script. Returns true unless it only waits.
     pub(super) fn act(&mut self, who: usize) -> bool {
         let Some(guest) = self.guests.get_mut(who).filter(|guest| guest.is_active()) else {
             return false;
@@ -142,7 +144,7 @@ impl<'a> World<'a> {
         true
     }
 
-    /// Brings at most `len` bytes of a client to the server.
+    /// Delivers at most `len` bytes of a client to the server.
     pub(super) fn bring(&mut self, who: usize, len: usize, with_end: bool) {
         let guest = &mut self.guests[who];
         let len = len.min(guest.way.len());
@@ -152,8 +154,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Lets a client take at most `len` bytes, or the packets that begin there. Returns true if there
-    /// were any.
+    /// A client receives at most `len` bytes, or the packets that begin in them. Returns true if
+    /// there were any.
     pub(super) fn take(&mut self, who: usize, len: usize) -> bool {
         let guest = &self.guests[who];
         if guest.has_reset || guest.has_ended {
@@ -161,7 +163,7 @@ impl<'a> World<'a> {
         }
         let pieces = guest.wire().take_output(len);
         for bytes in &pieces {
-            // Noted first: a script that sees something else than its model panics.
+            // Noted first, because the script panics on wrong bytes.
             self.trace.note_bytes(bytes);
             self.note(who, What::Takes, bytes.len());
             self.guests[who].script.received(bytes);
@@ -169,7 +171,7 @@ impl<'a> World<'a> {
         !pieces.is_empty()
     }
 
-    /// One turn of the world.
+    /// Runs one turn of the world.
     pub(super) fn turn(&mut self, share: Share) {
         self.note(0, What::Turn, 0);
         self.make_connections(share);
@@ -185,7 +187,7 @@ impl<'a> World<'a> {
         self.look();
     }
 
-    /// All that a loop can hear of.
+    /// Returns all sources of events of a loop.
     fn ears(&self) -> Ears<'_> {
         let guests = self.guests.iter().filter(|guest| !guest.has_ended);
         let kernel = kernel::lock(&self.server.kernel);
@@ -199,8 +201,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// One turn of a loop, with the events that are due, if there is a reason for one. A wait may
-    /// also end without.
+    /// Runs one turn of a loop with the due events, if there is a reason, or at random: a poll may
+    /// also return without events.
     fn turn_loop(&mut self, index: usize, share: Share) {
         if !self.server.is_running(index) {
             return;
@@ -217,13 +219,13 @@ impl<'a> World<'a> {
         };
         if is_run {
             if let Err(error) = self.server.turn(index) {
-                self.fail(0, &format!("a loop has failed: {error}"));
+                self.fail(0, &format!("a loop failed: {error}"));
             }
             self.look_at_refusals();
         }
     }
 
-    /// What a server refuses, it has a reason to refuse.
+    /// Checks that the server had a reason for every refusal.
     fn look_at_refusals(&mut self) {
         for who in 0..self.guests.len() {
             if !self.guests[who].is_refused() {
@@ -242,7 +244,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Whether nothing is left to do at this moment.
+    /// Returns true if no work is left at the current time.
     pub(super) fn is_quiet(&mut self) -> bool {
         let ears = self.ears();
         let mut running = (0..self.server.count()).filter(|index| self.server.is_running(*index));
@@ -255,7 +257,7 @@ impl<'a> World<'a> {
             && !is_due
     }
 
-    /// Makes the connections that loops have begun, denies them, or lets them wait for ever.
+    /// Establishes the connections begun by loops, refuses them, or leaves them pending.
     fn make_connections(&mut self, share: Share) {
         let mut at = 0;
         loop {
@@ -284,7 +286,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Runs turns until nothing is left to do at this moment, and sees that nothing is forgotten.
+    /// Runs turns until no work is left at the current time, and checks that nothing was forgotten.
     pub(super) fn settle(&mut self) {
         for _ in 0..TURNS {
             self.turn(Share::All);
@@ -293,10 +295,10 @@ impl<'a> World<'a> {
                 return;
             }
         }
-        self.fail(0, "the server never comes to rest");
+        self.fail(0, "the server does not come to rest");
     }
 
-    /// Lets everything happen that is due until then, at its time.
+    /// Runs everything due until then, each at its time.
     pub(super) fn advance(&mut self, until_ms: u64) {
         loop {
             self.settle();
@@ -307,7 +309,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Time passes, if it is not that time already. Of what has come before, the pollers know.
+    /// Advances the clock, unless it is later already. Earlier events reach the pollers first.
     pub(super) fn pass(&mut self, until_ms: u64) {
         for index in 0..self.server.count() {
             let mut random = self.random.clone();
@@ -324,7 +326,7 @@ impl<'a> World<'a> {
         if self.told != StopRequest::None && !self.server.is_over() {
             let known_ms = *self.known_ms.get_or_insert(now_ms);
             if known_ms.saturating_add(now::millis(self.limits.drain)) < now_ms {
-                self.fail(0, "the server was told to stop, and outlives its time for that");
+                self.fail(0, "the server runs beyond its drain time");
             }
         }
         let waits = self.server.queues.iter().any(|queue| {
@@ -334,20 +336,20 @@ impl<'a> World<'a> {
         let has_room = self.server.len() < self.limits.connections;
         let is_looked_at = self.server.due_ms(0).is_some_and(|ms| ms <= now_ms + PAUSE_MS);
         if waits && has_room && !is_looked_at {
-            self.fail(0, "a client waits to be accepted, and nothing will look");
+            self.fail(0, "a client waits to be accepted, but no turn is due");
         }
         for (who, guest) in self.guests.iter().enumerate() {
             let account = guest.account();
             let is_live = account.opened && account.closed.is_none() && !guest.has_ended;
-            let is_due = account.timer_ms.is_some_and(|at_ms| at_ms <= now_ms);
+            let is_due = account.timers.values().any(|timer| timer.at_ms <= now_ms);
             if is_live && is_due && !account.is_over() {
                 drop(account);
-                self.fail(who, "its timer has not rung");
+                self.fail(who, "its timer has not fired");
             }
         }
     }
 
-    /// The server stops as `ServerHandle::stop` has it, or ends as `ServerHandle::abort` has it.
+    /// Stops the server by `ServerHandle::stop`, or ends it by `ServerHandle::abort`.
     pub(super) fn notify(&mut self, request: StopRequest) {
         if request <= self.told {
             return;
@@ -366,7 +368,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Sees what has become of all.
+    /// Checks the invariants of all clients.
     fn look(&mut self) {
         if let Some(breach) = kernel::lock(&self.server.kernel).breach.take() {
             self.fail(0, &breach);
@@ -399,7 +401,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The limits on connections hold, for all loops together.
+    /// Checks the limits on connections, for all loops together.
     fn look_at_limits(&self) {
         let dialing = kernel::lock(&self.server.kernel).dialing();
         if self.told == StopRequest::None {
@@ -409,7 +411,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A server that stops in good order takes in all that have connected, and all datagrams.
+    /// Checks that a stopping server admits all waiting connections and datagrams.
     fn look_at_listeners(&self) {
         if self.told != StopRequest::Drain {
             return;
@@ -422,7 +424,7 @@ impl<'a> World<'a> {
         });
         let waiting: usize = waiting.sum();
         if datagrams + waiting > 0 {
-            self.fail(0, &format!("a stop has forgotten {datagrams} datagrams, {waiting} clients"));
+            self.fail(0, &format!("a stop dropped {datagrams} datagrams and {waiting} clients"));
         }
     }
 
@@ -439,7 +441,7 @@ impl<'a> World<'a> {
         drop(kernel);
         match guest.end(&self.limits, at) {
             Ok(End::Cut(Close::Panicked)) if self.panics == Panics::Fail => {
-                self.fail(who, "a handler panicked, or work that it offloaded");
+                self.fail(who, "a handler or its offloaded work panicked");
             }
             Ok(end) => {
                 let what = match end {
@@ -455,17 +457,17 @@ impl<'a> World<'a> {
         }
     }
 
-    #[allow(clippy::panic, reason = "a simulation that finds something fails by panicking")]
+    #[allow(clippy::panic, reason = "a simulation reports a breach by a panic")]
     pub(super) fn fail(&self, who: usize, breach: &str) -> ! {
         panic!("client {who}: {breach}")
     }
 
-    /// All have gone and the server has ended: nothing may be left, and all was counted.
+    /// Checks the end of the simulation: all handlers are dropped, and the counters add up.
     pub(super) fn finish(mut self) -> Trace {
         kernel::lock(&self.server.kernel).accounts.clear();
         for (who, guest) in self.guests.iter().enumerate() {
             if Arc::strong_count(&guest.account) > 1 {
-                self.fail(who, "its handler was never dropped");
+                self.fail(who, "its handler was not dropped");
             }
         }
         if let Err(breach) =
@@ -482,7 +484,7 @@ impl<'a> World<'a> {
         if let Some(number) = wanted.iter().position(is_lost) {
             self.fail(
                 0,
-                &format!("connection {number} that was wanted was neither made nor denied"),
+                &format!("requested connection {number} was neither established nor refused"),
             );
         }
         std::mem::take(&mut self.trace)
@@ -492,7 +494,7 @@ impl<'a> World<'a> {
 impl Drop for World<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprint!("the end of the trace:\n{}", self.trace.tail(60));
+            eprint!("end of the trace:\n{}", self.trace.tail(60));
         }
     }
 }

@@ -131,9 +131,9 @@ fn refused(name: &str, bind: &str, code: i32) -> String {
 
 #[test]
 fn an_address_that_cannot_be_served_is_reported_in_one_line() {
-    assert!(refused(NAME, "udp:localhost:7007", 2).contains("'udp:localhost:7007' is no address"));
-    assert!(refused(NAME, "udp:127.0.0.1", 2).contains("is no address"));
-    assert!(refused("reactor_web", "udp:127.0.0.1:0", 2).contains("has no datagram handler"));
+    assert!(refused(NAME, "udp:localhost:7007", 2).contains("'udp:localhost:7007' has a name"));
+    assert!(refused(NAME, "udp:127.0.0.1", 2).contains("has no port"));
+    assert!(refused("reactor_web", "udp:127.0.0.1:0", 2).contains("is for datagrams"));
     let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let taken = format!("udp:{}", taken.local_addr().unwrap());
     assert!(refused(NAME, &taken, 1).contains("in use"));

@@ -83,7 +83,7 @@ fn faults_are_served_when_asked_for() {
     assert_eq!(answer.status, 500);
     assert!(answer.says_close());
     assert_eq!(read_to_end(&mut client), b"");
-    example.until_logged("asked to, at /panic");
+    example.until_logged("requested by /panic");
     assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
 }
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Handler, Id, Limits, Mode, Peer, Server, Timeout};
+use socketserver::{Close, Context, Handler, Id, Limits, Mode, Server, Timeout};
 
 use crate::hub::network::take_all;
 use crate::support::handlers::{Log, Probe, patient, tight};
@@ -75,8 +75,10 @@ struct Writing {
 
 fn writing(mode: Mode, limits: Limits) -> Writing {
     let ((id, ids), (ended, ends)) = (channel(), channel());
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).limits(limits);
-    let server = server.service(move |_: &Peer| Writer { id: id.clone(), ended: ended.clone() });
+    let server = Server::new().mode(mode).limits(limits);
+    let server = server
+        .listen("127.0.0.1:0", move |_| Writer { id: id.clone(), ended: ended.clone() })
+        .unwrap();
     Writing { server: Running::start(server), ids, ends }
 }
 

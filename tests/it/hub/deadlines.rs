@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Handler, Limits, Mode, Notification, Peer, Server, Timeout};
+use socketserver::{Close, Context, Handler, Limits, Mode, Notification, Server, Timeout};
 
 use crate::support::handlers::{Echo, Log, Probe, Told, patient};
 use crate::support::real::{PATIENCE, Running, connect, read_to_end, soon, tcp};
@@ -149,7 +149,7 @@ fn output_counts_as_activity() {
     let tick = |cx: &mut Context<'_>| {
         cx.write(b"tick");
         if cx.now().elapsed() < T * 10 {
-            cx.wake_after(T - ms(500));
+            cx.set_timer(0, T - ms(500));
         }
     };
     let client = network.connect(Probe::new(&log).wake(tick).data(move |input, cx| {
@@ -285,7 +285,7 @@ fn deadlines_that_follow_one_another_closely_are_all_kept() {
 fn a_timer_does_not_shield_its_connection_from_a_deadline() {
     for mut network in networks(&patient().first_byte(Some(T))) {
         let log = Log::default();
-        let tick = |cx: &mut Context<'_>| cx.wake_after(ms(100));
+        let tick = |cx: &mut Context<'_>| cx.set_timer(0, ms(100));
         network.connect(Probe::new(&log).open(tick).wake(tick));
         network.advance(T * 3);
         assert_fired(&log, Timeout::FirstByte, ms(0));
@@ -296,7 +296,7 @@ fn a_timer_does_not_shield_its_connection_from_a_deadline() {
 fn a_timer_without_output_does_not_count_as_activity() {
     for mut network in networks(&patient().idle(Some(T))) {
         let log = Log::default();
-        let tick = |cx: &mut Context<'_>| cx.wake_after(ms(100));
+        let tick = |cx: &mut Context<'_>| cx.set_timer(0, ms(100));
         let client = network.connect(Probe::new(&log).open(tick).wake(tick));
         network.send(client, b"x");
         network.advance(T * 3);
@@ -329,10 +329,10 @@ fn outlives_its_deadline_on_a_worker() -> bool {
     let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(2)).limits(limits);
     let mut busy = connect(tcp(&server.addresses()[0]));
     busy.write_all(b"hello").unwrap();
-    let server = Running::start(server.service(move |_: &Peer| match first.take() {
+    let server = Running::serve(server, move |_| match first.take() {
         Some(blocks) => Box::new(blocks) as Box<dyn Handler>,
         None => Box::new(Echo),
-    }));
+    });
     let mut back = [0; 5];
     busy.read_exact(&mut back).unwrap();
     let sent = busy.write_all(b"work");
@@ -362,14 +362,14 @@ struct Ticker(Arc<AtomicUsize>, usize);
 
 impl Handler for Ticker {
     fn on_open(&mut self, cx: &mut Context<'_>) {
-        cx.wake_after(T + ms(100));
+        cx.set_timer(0, T + ms(100));
     }
 
     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
         Ok(input.len())
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         self.0.fetch_add(1, Ordering::Relaxed);
         cx.notify(cx.id(), ());
     }

@@ -78,7 +78,7 @@ fn an_answer_that_is_still_pending_reaches_a_client_that_has_half_closed() {
 fn a_handler_may_go_on_writing_after_the_end_of_the_input() {
     let log = Log::default();
     let mut network = Network::new(patient());
-    let handler = Probe::new(&log).eof(|cx| cx.wake_after(Duration::from_secs(3)));
+    let handler = Probe::new(&log).eof(|cx| cx.set_timer(0, Duration::from_secs(3)));
     let client = network.connect(handler.wake(|cx| {
         cx.write(b"the sum is 42");
         cx.close(Close::Done);

@@ -166,7 +166,9 @@ impl MessageHandler<Netstring> for Answer {
     }
 
     fn on_message(&mut self, message: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
-        show(message, cx.out());
+        let mut shown = Vec::new();
+        show(message, &mut shown);
+        cx.write(&shown);
         match message {
             b"quit" => cx.close(Close::Done),
             b"fail" => return Err(Close::failed("asked to")),

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use socketserver::testkit::Network;
 use socketserver::{
-    BlockingHandler, Close, Context, Handler, Id, Limits, Mode, Notification, Peer, Server, Stream,
-    Undelivered,
+    BlockingHandler, Close, Context, Handler, Id, Limits, Mode, Notification, Server, Stream,
 };
 
 use crate::support::handlers::{Log, Probe};
@@ -61,16 +60,16 @@ impl Handler for Teller {
     fn on_stop(&mut self, cx: &mut Context<'_>) {
         self.ending.recv_timeout(PATIENCE).unwrap();
         cx.notify(self.to.lock().unwrap().unwrap(), "note");
-        cx.wake_after(Duration::from_millis(1));
+        cx.set_timer(0, Duration::from_millis(1));
     }
 
-    fn on_wake(&mut self, _: &mut Context<'_>) {
-        // A turn later, so the note has been delivered.
+    fn on_timer(&mut self, _: u64, _: &mut Context<'_>) {
+        // A turn later: it has been carried.
         self.told.send(()).unwrap();
     }
 
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        self.returned.send(note.downcast::<Undelivered>().is_ok()).unwrap();
+        self.returned.send(matches!(note, Notification::Undelivered { .. })).unwrap();
         cx.close(Close::Done);
     }
 }
@@ -86,25 +85,27 @@ fn a_note_to_a_reactor_that_ends_comes_back() {
     let mut tell = Some(tell);
     let mut ends = Some(ends);
     let mut count = 0;
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Reactors(2)).limits(limits);
-    let server = server.service(move |_: &Peer| -> Box<dyn Handler> {
-        count += 1;
-        // The first connection goes to the second reactor.
-        match count {
-            1 => Box::new(Ends {
-                ending: ending.clone(),
-                id: Arc::clone(&id),
-                told: tell.take().unwrap(),
-                opened: opened.clone(),
-            }),
-            _ => Box::new(Teller {
-                ending: ends.take().unwrap(),
-                to: Arc::clone(&id),
-                told: told.clone(),
-                returned: returned.clone(),
-            }),
-        }
-    });
+    let server = Server::new().mode(Mode::Reactors(2)).limits(limits);
+    let server = server
+        .listen("127.0.0.1:0", move |_| -> Box<dyn Handler> {
+            count += 1;
+            // The first newcomer goes to the second reactor.
+            match count {
+                1 => Box::new(Ends {
+                    ending: ending.clone(),
+                    id: Arc::clone(&id),
+                    told: tell.take().unwrap(),
+                    opened: opened.clone(),
+                }),
+                _ => Box::new(Teller {
+                    ending: ends.take().unwrap(),
+                    to: Arc::clone(&id),
+                    told: told.clone(),
+                    returned: returned.clone(),
+                }),
+            }
+        })
+        .unwrap();
     let server = Running::start(server);
     let mut first = server.client();
     soon(&has_opened);
@@ -122,18 +123,20 @@ fn a_note_to_a_reactor_that_ends_comes_back() {
 #[test]
 fn a_connection_that_waits_for_room_is_served_when_the_server_stops() {
     let limits = Limits::default().connections(1);
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let server = server.service(|_: &Peer| {
-        Probe::new(&Log::default())
-            .data(|input, cx| {
-                cx.write(input);
-                Ok(input.len())
-            })
-            .stop(|cx| {
-                cx.write(b"bye");
-                cx.close(Close::Stopping);
-            })
-    });
+    let server = Server::new().limits(limits);
+    let server = server
+        .listen("127.0.0.1:0", |_| {
+            Probe::new(&Log::default())
+                .data(|input, cx| {
+                    cx.write(input);
+                    Ok(input.len())
+                })
+                .stop(|cx| {
+                    cx.write(b"bye");
+                    cx.close(Close::Stopping);
+                })
+        })
+        .unwrap();
     let server = Running::start(server);
     let mut first = server.client();
     first.write_all(b"1").unwrap();
@@ -183,8 +186,10 @@ fn a_blocking_connection_may_linger_while_the_server_stops() {
     let (go, gone) = channel();
     let (tell, told) = channel();
     let mut gone = Some(gone);
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1));
-    let server = server.requests(move |_: &Peer| Answers(gone.take().unwrap(), tell.clone()));
+    let server = Server::new().mode(Mode::Threads(1));
+    let server = server
+        .listen_blocking("127.0.0.1:0", move |_| Answers(gone.take().unwrap(), tell.clone()))
+        .unwrap();
     let server = Running::start(server);
     let mut client = server.client();
     // More than one read returns.
@@ -212,17 +217,19 @@ fn a_handler_that_waits_for_a_worker_is_told_of_the_end() {
     let let_go = Arc::new(Mutex::new(let_go));
     let log = Log::default();
     let of_service = log.clone();
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1)).limits(limits);
-    let server = server.service(move |_: &Peer| {
-        let (blocked, let_go) = (blocked.clone(), Arc::clone(&let_go));
-        Probe::new(&of_service).open(|cx| cx.write(b"!")).data(move |input, _| {
-            if input[0] == b'b' {
-                blocked.send(()).unwrap();
-                let _ = let_go.lock().unwrap().recv_timeout(Duration::from_secs(2));
-            }
-            Ok(input.len())
+    let server = Server::new().mode(Mode::Threads(1)).limits(limits);
+    let server = server
+        .listen("127.0.0.1:0", move |_| {
+            let (blocked, let_go) = (blocked.clone(), Arc::clone(&let_go));
+            Probe::new(&of_service).open(|cx| cx.write(b"!")).data(move |input, _| {
+                if input[0] == b'b' {
+                    blocked.send(()).unwrap();
+                    let _ = let_go.lock().unwrap().recv_timeout(Duration::from_secs(2));
+                }
+                Ok(input.len())
+            })
         })
-    });
+        .unwrap();
     let server = Running::start(server);
     let mut clients = [server.client(), server.client()];
     for client in &mut clients {

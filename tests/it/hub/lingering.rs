@@ -122,7 +122,7 @@ fn a_client_that_broke_the_rules_is_given_time_to_read_the_answer() {
 fn closing_in_the_middle_of_a_message_lingers() {
     let log = Log::default();
     let mut network = Network::new(patient());
-    let handler = Probe::new(&log).open(|cx| cx.wake_after(Duration::from_secs(5)));
+    let handler = Probe::new(&log).open(|cx| cx.set_timer(0, Duration::from_secs(5)));
     let client = network.connect(handler.data(|_, _| Ok(0)).wake(|cx| {
         cx.write(b"enough");
         cx.close(Close::Done);

@@ -93,13 +93,13 @@ fn text_that_handlers_repeat_from_peers_is_escaped() {
 /// A web service whose routes fail with the text of the request.
 fn web() -> impl Service {
     Web::new()
-        .any("/fail/{text}", |request, _| Err(request.param("text").unwrap_or_default().into()))
-        .any("/panic/{text}", |request, _| panic!("{}", request.param("text").unwrap_or_default()))
-        .any("/header", |request, _| Err(request.header("x-text").unwrap_or_default().into()))
+        .any("/fail/{text}", |request, _| Err(request.param("text").unwrap_or("").into()))
+        .any("/panic/{text}", |request, _| panic!("{}", request.param("text").unwrap_or("")))
+        .any("/header", |request, _| Err(request.header("x-text").unwrap_or("").into()))
         .any("/body", |request, _| Err(String::from_utf8_lossy(request.body()).into()))
         .any("/offload/{text}", |request, reply| {
-            let text = request.param("text").unwrap_or_default().to_owned();
-            reply.offload("text/plain", move || Err(text.into()))
+            let text = request.param("text").unwrap_or("").to_owned();
+            reply.offload(move || Err(text.into()))
         })
 }
 
@@ -111,7 +111,7 @@ fn paths_methods_fields_and_bodies_are_escaped() {
     let mut web = web();
     let length = HOSTILE.len() + "m-body".len();
     let mut ask = |request: String| {
-        let client = network.connect(web.accept(&Peer::Unix).unwrap());
+        let client = network.connect(web.accept(Peer::Unix.into()).unwrap());
         network.send(client, request.as_bytes());
         network.settle();
         network.shut(client);
@@ -152,7 +152,7 @@ fn paths_methods_fields_and_bodies_are_escaped() {
 fn lines_of_a_chat_do_not_get_into_the_log() {
     let log = listen();
     let mut network = Network::new(Limits::default());
-    let client = network.connect(Chat::new().accept(&Peer::Unix).unwrap());
+    let client = network.connect(Chat::new().accept(Peer::Unix.into()).unwrap());
     for line in ["/nick c-nick", "/join c-room", "c-said", "/c-command"] {
         network.send(client, format!("{line}{}\n", HOSTILE.replace('\n', "")).as_bytes());
         network.settle();
@@ -169,7 +169,7 @@ fn check_name(mark: &str, bind: impl FnOnce() -> UnixDatagram) {
     let at = folder.path().join("server");
     let panics = |_: &[u8], cx: &mut DatagramContext<'_>| panic!("from {}", cx.peer());
     let limits = Limits::default().slow_call(Some(Duration::ZERO));
-    let server = Server::bind(Address::UnixGram(at.clone())).unwrap().datagrams(panics);
+    let server = Server::new().listen_datagrams(Address::UnixGram(at.clone()), panics).unwrap();
     let server = Running::start(server.limits(limits));
     bind().send_to(b"?", &at).unwrap();
     server.handle.stop();
@@ -217,11 +217,15 @@ impl BlockingHandler for RepeatsSlowly {
 fn text_that_blocking_handlers_repeat_is_escaped() {
     let log = listen();
     let (sender, ended) = channel();
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1));
-    let server = Running::start(server.requests(move |_: &Peer| {
-        sender.send(()).unwrap();
-        RepeatsSlowly
-    }));
+    let server = Server::new().mode(Mode::Threads(1));
+    let server = Running::start(
+        server
+            .listen_blocking("127.0.0.1:0", move |_| {
+                sender.send(()).unwrap();
+                RepeatsSlowly
+            })
+            .unwrap(),
+    );
     for kind in ["p", "f"] {
         let mut client = server.client();
         client.write_all(format!("{kind}slowly-{kind}{HOSTILE}").as_bytes()).unwrap();

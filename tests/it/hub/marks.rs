@@ -56,11 +56,11 @@ fn its_own_output_ends_a_connection_above_the_hard_limit() {
     let mut network = Network::new(tight());
     let handler = Probe::new(&log).open(|cx| {
         cx.write(&[1; HARD]);
-        cx.wake_after(SECOND);
+        cx.set_timer(0, SECOND);
     });
     let client = network.connect(handler.wake(|cx| {
         cx.write(b"1");
-        cx.wake_after(SECOND);
+        cx.set_timer(0, SECOND);
     }));
     network.window(client, 0);
     network.settle();

@@ -200,7 +200,7 @@ fn site() -> Web {
     let long = "t".repeat(150);
     Web::new()
         .get("/", |_, reply| reply.text("welcome"))
-        .get("/json", |_, reply| reply.json("{}"))
+        .get("/json", |_, reply| reply.bytes("application/json", "{}"))
         .get("/created", |_, reply| reply.status(StatusCode::CREATED).text("made"))
         .get("/none", |_, reply| reply.status(StatusCode::NO_CONTENT).empty())
         .get("/long", move |_, reply| reply.bytes(&long, b"long"))

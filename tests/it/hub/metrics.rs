@@ -8,7 +8,7 @@ use socketserver::protocol::line::{Line, Lines};
 use socketserver::testkit::Network;
 use socketserver::{
     BlockingHandler, Close, Context, DatagramContext, Framed, Handler, Limits, MessageHandler,
-    Metrics, Mode, Notification, Peer, Server, Stream, Timeout, Topic,
+    Metrics, Mode, Notification, Server, Stream, Timeout, Topic,
 };
 
 use crate::support::real::{Echo, Running, read_to_end};
@@ -89,8 +89,12 @@ impl Handler for Obedient {
             b'm' => return Err(Close::Malformed { code: 400, why: "bad" }),
             b'P' => panic!("as told"),
             b'p' => cx.publish(&self.0, *b"news"),
-            b'w' => cx.offload(|| 7),
-            b'W' => cx.offload(|| -> i32 { panic!("at work") }),
+            b'w' => {
+                cx.offload(|| 7);
+            }
+            b'W' => {
+                cx.offload(|| -> i32 { panic!("at work") });
+            }
             b's' => cx.write(&[0; 100]),
             // Unused: it waits for more.
             _ => return Ok(0),
@@ -271,7 +275,7 @@ fn visit(server: &Running) {
 #[test]
 fn every_mode_counts_the_same_over_all_its_threads() {
     for mode in [Mode::Multiplex, Mode::Threads(2), Mode::Reactors(3)] {
-        let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo).mode(mode);
+        let server = Server::new().listen("127.0.0.1:0", |_| Echo).unwrap().mode(mode);
         let server = Running::start(server);
         for _ in 0..10 {
             visit(&server);
@@ -301,8 +305,10 @@ impl BlockingHandler for Waits {
 
 #[test]
 fn blocking_handlers_are_counted_once_when_they_are_done() {
-    let server = Server::bind("127.0.0.1:0").unwrap();
-    let server = Running::start(server.requests(|_: &Peer| Waits).mode(Mode::Threads(2)));
+    let server = Server::new();
+    let server = Running::start(
+        server.listen_blocking("127.0.0.1:0", |_| Waits).unwrap().mode(Mode::Threads(2)),
+    );
     for _ in 0..4 {
         let mut client = server.client();
         client.write_all(b"hello and more").unwrap();
@@ -320,11 +326,13 @@ fn blocking_handlers_are_counted_once_when_they_are_done() {
 #[test]
 fn refused_connections_are_counted_by_cause() {
     let mut count = 0;
-    let server = Server::bind("127.0.0.1:0").unwrap().service(move |_: &Peer| {
-        count += 1;
-        assert_ne!(count, 2, "not this one");
-        (count > 2).then_some(Echo)
-    });
+    let server = Server::new()
+        .listen("127.0.0.1:0", move |_| {
+            count += 1;
+            assert_ne!(count, 2, "not this one");
+            (count > 2).then_some(Echo)
+        })
+        .unwrap();
     let server = Running::start(server);
     for _ in 0..2 {
         assert_eq!(server.client().read(&mut [0]).unwrap_or(0), 0);
@@ -337,10 +345,10 @@ fn refused_connections_are_counted_by_cause() {
 
 #[test]
 fn outgoing_connections_are_counted() {
-    let other = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo));
+    let other = Running::start(Server::new().listen("127.0.0.1:0", |_| Echo).unwrap());
     let (there, nowhere) = (other.addresses[0].clone(), "unix:/nowhere/at/all");
     let nowhere: socketserver::Address = nowhere.parse().unwrap();
-    let client = Server::unbound().unwrap();
+    let client = Server::new();
     let handle = client.handle();
     client.connect(there, Done).connect(nowhere, Done).run().unwrap();
     let metrics = handle.metrics();
@@ -367,7 +375,7 @@ fn datagrams_are_counted() {
         b"panic" => panic!("as told"),
         datagram => cx.reply(datagram),
     };
-    let server = Server::bind("udp:127.0.0.1:0").unwrap().datagrams(echo);
+    let server = Server::new().listen_datagrams("udp:127.0.0.1:0", echo).unwrap();
     let limits = Limits::default().datagram(10);
     let server = Running::start(server.limits(limits));
     let socketserver::Address::Udp(address) = server.addresses[0] else { panic!() };

@@ -11,7 +11,7 @@ use socketserver::{Close, Context, Handler, Limits, Peer, Server, Service, Topic
 use crate::support::handlers::{Log, Probe, Told};
 
 fn web(network: &mut Network, mut web: Web) -> socketserver::testkit::Client {
-    let handler = web.accept(&Peer::Unix).unwrap();
+    let handler = web.accept(Peer::Unix.into()).unwrap();
     network.connect(handler)
 }
 
@@ -43,7 +43,7 @@ impl Handler for Second {
         self.0.lock().unwrap().push("eof");
         cx.close(Close::Eof);
     }
-    fn on_wake(&mut self, _: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, _: &mut Context<'_>) {
         self.0.lock().unwrap().push("wake");
     }
     fn on_stop(&mut self, cx: &mut Context<'_>) {
@@ -74,7 +74,7 @@ impl Handler for First {
     }
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         match self.0 {
-            At::Drain => cx.out().resize(100_000, 0),
+            At::Drain => cx.write(&[0; 100_000]),
             At::Data => {
                 cx.upgrade(Second(Arc::clone(&self.1)));
             }
@@ -180,7 +180,7 @@ impl Handler for HandsOver {
         if self.closes_first {
             cx.close(Close::Done);
         }
-        cx.wake_after(Duration::from_secs(1));
+        cx.set_timer(0, Duration::from_secs(1));
         cx.upgrade(Second(Arc::clone(&self.seen)));
         Ok(input.len())
     }
@@ -219,7 +219,7 @@ fn a_handler_changes_nothing_about_its_own_end() {
         let client = network.connect(Probe::new(&log).close(|cx| {
             cx.write(b"never sent");
             cx.join(&Topic::new("all"));
-            cx.wake_after(Duration::from_secs(1));
+            cx.set_timer(0, Duration::from_secs(1));
             cx.upgrade(Second(Seen::default()));
             cx.reset(Close::Done);
         }));

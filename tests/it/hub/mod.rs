@@ -24,6 +24,8 @@ pub(crate) mod slow;
 pub(crate) mod slow_calls;
 pub(crate) mod stopped;
 pub(crate) mod stopping;
+pub(crate) mod tasks;
+pub(crate) mod timer_keys;
 pub(crate) mod timers;
 pub(crate) mod traps;
 pub(crate) mod two_halves;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use socketserver::services::web::Web;
+use socketserver::services::web::{Response, Web};
 use socketserver::testkit::Network;
 use socketserver::{Close, Context, Handler, Limits, Notification, Peer, Server, Service};
 
@@ -26,7 +26,7 @@ impl Handler for Doubles {
     }
 
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        cx.write(&*note.downcast::<[u8; 2]>().unwrap());
+        cx.write(&note.downcast::<[u8; 2]>().unwrap());
     }
 }
 
@@ -96,12 +96,12 @@ fn workers_have_a_bounded_amount_of_work_at_once() {
 fn site() -> Web {
     Web::new()
         .get("/sum", |_, reply| {
-            reply.offload("text/plain", || Ok((1..=100).sum::<u32>().to_string().into_bytes()))
+            reply.offload(|| Ok(Response::new(200).text((1..=100).sum::<u32>().to_string())))
         })
         .get("/fails", |_, reply| {
-            reply.offload("text/plain", || Ok(std::fs::read("/no/such/file")?))
+            reply.offload(|| Ok(Response::new(200).text(std::fs::read_to_string("/no/such/file")?)))
         })
-        .get("/panics", |_, reply| reply.offload("text/plain", || panic!("asked to")))
+        .get("/panics", |_, reply| reply.offload(|| panic!("asked to")))
         .get("/now", |_, reply| reply.text("now"))
 }
 
@@ -109,7 +109,7 @@ fn site() -> Web {
 fn a_route_may_answer_from_a_worker() {
     let mut site = site();
     for mut network in [Network::new(Limits::default()), Network::with_workers(Limits::default())] {
-        let client = network.connect(site.accept(&Peer::Unix).unwrap());
+        let client = network.connect(site.accept(Peer::Unix.into()).unwrap());
         for path in ["/sum", "/now", "/fails", "/now", "/panics", "/sum"] {
             network.send(client, format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
         }
@@ -150,15 +150,15 @@ fn no_more_is_done_at_once_than_there_are_workers() {
         }
 
         fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-            cx.write(&[*note.downcast::<usize>().unwrap() as u8]);
+            cx.write(&[note.downcast::<usize>().unwrap() as u8]);
         }
     }
 
     let at_once = Arc::new(AtomicUsize::new(0));
     let limits = Limits::default().offload_workers(1);
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let service = move |_: &Peer| Counts(Arc::clone(&at_once));
-    let server = Running::start(server.service(service));
+    let server = Server::new().limits(limits);
+    let service = move |_| Counts(Arc::clone(&at_once));
+    let server = Running::start(server.listen("127.0.0.1:0", service).unwrap());
     let mut clients: Vec<_> = (0..20).map(|_| server.client()).collect();
     clients.iter_mut().for_each(|client| client.write_all(b"x").unwrap());
     for client in &mut clients {

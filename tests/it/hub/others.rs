@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Handler, Id, Limits, Notification, Undelivered};
+use socketserver::{Close, Context, Handler, Id, Limits, Notification};
 
 /// One side of a proxy: forwards its input to the other side, and the end as well.
 struct Side(Option<Id>);
@@ -28,7 +28,7 @@ impl Handler for Side {
 
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
         match note.downcast::<Id>() {
-            Ok(other) => self.0 = Some(*other),
+            Ok(other) => self.0 = Some(other),
             Err(note) if note.is::<Ended>() => cx.finish(),
             Err(_) => cx.close(Close::failed("an unknown note")),
         }
@@ -208,7 +208,7 @@ impl Handler for Callee {
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
         cx.write(b"nobody hears this");
         cx.join(&"nobody is this".into());
-        cx.wake_after(Duration::ZERO);
+        cx.set_timer(0, Duration::ZERO);
         cx.send(self.0, format!("{:?} ", error.kind()).into_bytes());
     }
 
@@ -249,9 +249,9 @@ impl Handler for Teller {
     }
 
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        let note = note.downcast::<Undelivered>().unwrap();
-        assert_eq!(note.to, self.0);
-        cx.write(&[*note.note.downcast::<u8>().unwrap()]);
+        let Notification::Undelivered { to, message } = note else { panic!("{note:?}") };
+        assert_eq!(to, self.0);
+        cx.write(&[*message.downcast::<u8>().unwrap()]);
     }
 }
 

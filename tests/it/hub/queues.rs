@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socketserver::{
-    BlockingHandler, Close, Context, Handler, Limits, Mode, Notification, Peer, Server, Stream,
+    BlockingHandler, Close, Context, Handler, Limits, Mode, Notification, Server, Stream,
 };
 
 use crate::support::queue::{Counted, End, Gate, Stage, cells, gate, in_time, last_heard};
@@ -172,13 +172,13 @@ fn work_that_waits_for_a_thread(end: End) {
     let (gate, keeper) = gate();
     let [done, dropped, ends] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
     let of_service = [&done, &dropped, &ends].map(Arc::clone);
-    let service = move |_: &Peer| {
+    let service = move |_| {
         let [done, dropped, ends] = of_service.each_ref().map(Arc::clone);
         Offloads { gate: Arc::clone(&gate), done, dropped, ends }
     };
     let limits = Limits::default().offload_workers(1);
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(in_time(limits, end));
-    let server = Running::start(server.service(service));
+    let server = Server::new().limits(in_time(limits, end));
+    let server = Running::start(server.listen("127.0.0.1:0", service).unwrap());
     let mut clients: Vec<TcpStream> = (0..=COUNT).map(|_| server.client()).collect();
     clients[0].write_all(b"b").unwrap();
     keeper.is_held_up();
@@ -225,13 +225,18 @@ fn blocking_handlers_that_wait_for_a_worker(end: End) {
     let (gate, keeper) = gate();
     let [served, dropped, asked] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
     let of_service = [&served, &dropped, &asked].map(Arc::clone);
-    let service = move |_: &Peer| {
+    let service = move |_| {
         let [served, dropped, asked] = of_service.each_ref().map(Arc::clone);
         asked.fetch_add(1, Ordering::SeqCst);
         Waits { gate: Arc::clone(&gate), served, _dropped: Counted(dropped) }
     };
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(1));
-    let server = Running::start(server.limits(in_time(Limits::default(), end)).requests(service));
+    let server = Server::new().mode(Mode::Threads(1));
+    let server = Running::start(
+        server
+            .limits(in_time(Limits::default(), end))
+            .listen_blocking("127.0.0.1:0", service)
+            .unwrap(),
+    );
     let mut clients: Vec<TcpStream> = (0..=COUNT).map(|_| server.client()).collect();
     for client in &mut clients {
         client.write_all(b"x").unwrap();

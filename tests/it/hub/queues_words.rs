@@ -12,7 +12,7 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use socketserver::{
     Address, Close, Context, DatagramContext, Destination, HandleError, Handler, Id, Limits, Mode,
-    Notification, Peer, Server, Topic,
+    Notification, Server, Topic,
 };
 
 use crate::net::datagrams;
@@ -95,15 +95,17 @@ fn members(mode: Mode, end: End) -> Members {
     let [ends, dropped] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
     let to = Arc::default();
     let of_service = (Arc::clone(&ends), Arc::clone(&dropped), Arc::clone(&to));
-    let service = move |_: &Peer| Member {
+    let service = move |_| Member {
         ids: sender.clone(),
         gate: Arc::clone(&gate),
         ends: Arc::clone(&of_service.0),
         dropped: Arc::clone(&of_service.1),
         to: Arc::clone(&of_service.2),
     };
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode);
-    let server = Running::start(server.limits(in_time(Limits::default(), end)).service(service));
+    let server = Server::new().mode(mode);
+    let server = Running::start(
+        server.limits(in_time(Limits::default(), end)).listen("127.0.0.1:0", service).unwrap(),
+    );
     Members { server, keeper, ids, to, ends, dropped }
 }
 
@@ -212,14 +214,20 @@ const DATAGRAMS: usize = 200;
 
 fn datagrams_that_have_come(end: End) {
     let (gate, keeper) = gate();
-    let server = Server::bind("udp:127.0.0.1:0").unwrap();
-    let server =
-        Running::start(server.datagrams(move |datagram: &[u8], cx: &mut DatagramContext<'_>| {
-            if datagram == b"b" {
-                gate.pass();
-            }
-            cx.reply(datagram);
-        }));
+    let server = Server::new();
+    let server = Running::start(
+        server
+            .listen_datagrams(
+                "udp:127.0.0.1:0",
+                move |datagram: &[u8], cx: &mut DatagramContext<'_>| {
+                    if datagram == b"b" {
+                        gate.pass();
+                    }
+                    cx.reply(datagram);
+                },
+            )
+            .unwrap(),
+    );
     let client = datagrams::client(&server.addresses);
     client.send(b"b").unwrap();
     keeper.is_held_up();
@@ -248,8 +256,10 @@ fn answers(client: &UdpSocket) -> usize {
 fn datagrams_to_be_sent(end: End) {
     let folder = tempfile::tempdir().unwrap();
     let (server_path, client_path) = (folder.path().join("server"), folder.path().join("client"));
-    let server = Server::bind(Address::UnixGram(server_path.clone())).unwrap();
-    let server = Running::start(server.datagrams(datagrams::echo));
+    let server = Server::new();
+    let server = Running::start(
+        server.listen_datagrams(Address::UnixGram(server_path.clone()), datagrams::echo).unwrap(),
+    );
     let client = UnixDatagram::bind(client_path).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     client.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -342,14 +352,14 @@ fn connections_in_the_making(end: End) {
     let (_socket, address, _held) = silent();
     let ((told_to, told), dropped) = (channel(), Arc::new(AtomicUsize::new(0)));
     let of_service = Arc::clone(&dropped);
-    let service = move |_: &Peer| Wants {
+    let service = move |_| Wants {
         to: Address::from(address).into(),
         told: told_to.clone(),
         dropped: Arc::clone(&of_service),
     };
     let limits = Limits::default().connect(Some(Duration::from_millis(700)));
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(in_time(limits, end));
-    let server = Running::start(server.service(service));
+    let server = Server::new().limits(in_time(limits, end));
+    let server = Running::start(server.listen("127.0.0.1:0", service).unwrap());
     let mut client = server.client();
     client.read_exact(&mut [0]).expect("a greeting");
     server.end_by(end);

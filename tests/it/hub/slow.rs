@@ -56,7 +56,7 @@ fn a_handler_that_goes_on_writing_above_the_hard_limit_is_closed() {
     let mut network = Network::new(tight());
     let tick = |cx: &mut Context<'_>| {
         cx.write(&[0; 600]);
-        cx.wake_after(Duration::from_secs(1));
+        cx.set_timer(0, Duration::from_secs(1));
     };
     let client = network.connect(Probe::new(&log).open(tick).wake(tick));
     network.window(client, 0);

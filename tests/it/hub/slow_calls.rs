@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use socketserver::{Close, Context, DatagramContext, Handler, Limits, Mode, Peer, Server};
+use socketserver::{Close, Context, DatagramContext, Handler, Limits, Mode, Server};
 
 use crate::support::log::listen;
 use crate::support::real::{Echo, PATIENCE, Running};
@@ -14,7 +14,7 @@ use crate::support::real::{Echo, PATIENCE, Running};
 /// An echo server for which a call longer than `slow_call` is slow.
 fn start(mode: Mode, slow_call: Option<Duration>) -> Running {
     let limits = Limits::default().slow_call(slow_call);
-    let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo);
+    let server = Server::new().listen("127.0.0.1:0", |_| Echo).unwrap();
     Running::start(server.mode(mode).limits(limits))
 }
 
@@ -55,7 +55,7 @@ fn the_record_names_the_connection() {
     let log = listen();
     let slow = |_: &[u8], cx: &mut DatagramContext<'_>| cx.reply(b"!");
     let limits = Limits::default().slow_call(Some(Duration::ZERO));
-    let server = Server::bind("udp:127.0.0.1:0").unwrap().datagrams(slow).limits(limits);
+    let server = Server::new().listen_datagrams("udp:127.0.0.1:0", slow).unwrap().limits(limits);
     let server = Running::start(server);
     let socketserver::Address::Udp(address) = server.addresses[0] else { panic!() };
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -66,7 +66,7 @@ fn the_record_names_the_connection() {
 
     // A connection that was made, not accepted: it is alone in its turn.
     let there = start(Mode::Multiplex, None);
-    let client = Server::unbound().unwrap().connect(there.addresses[0].clone(), Leaves);
+    let client = Server::new().connect(there.addresses[0].clone(), Leaves);
     let limits = Limits::default().slow_call(Some(Duration::ZERO));
     client.limits(limits).run().unwrap();
     let peer = there.addresses[0].to_string();

@@ -101,7 +101,7 @@ fn a_paused_connection_with_unused_input_is_not_told_to_stop() {
             return Ok(1);
         }
         cx.pause();
-        cx.wake_after(Duration::from_secs(10));
+        cx.set_timer(0, Duration::from_secs(10));
         Ok(input.len() - 1)
     };
     let client = network.connect(Probe::new(&log).data(wait).wake(|cx| {
@@ -155,7 +155,7 @@ fn a_pending_answer_is_still_given() {
     let mut network = Network::new(Limits::default());
     let wait = |_: &mut [u8], cx: &mut Context<'_>| {
         cx.pause();
-        cx.wake_after(Duration::from_secs(10));
+        cx.set_timer(0, Duration::from_secs(10));
         Ok(4)
     };
     let client = network.connect(Probe::new(&log).data(wait).stop(|_| {}).wake(|cx| {

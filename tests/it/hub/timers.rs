@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socketserver::testkit::{Action, Network, Random, Script, Simulation, seeds};
-use socketserver::{Close, Context, Handler, Limits, Mode, Peer};
+use socketserver::{Close, Context, Handler, Limits, Mode};
 
 use crate::support::handlers::{Log, Probe, Told, patient};
 
@@ -15,7 +15,7 @@ fn ms(millis: u64) -> Duration {
 fn a_timer_rings_to_the_millisecond_and_once() {
     let log = Log::default();
     let mut network = Network::new(Limits::default());
-    network.connect(Probe::new(&log).open(|cx| cx.wake_after(ms(1234))));
+    network.connect(Probe::new(&log).open(|cx| cx.set_timer(0, ms(1234))));
     network.advance(ms(1233));
     assert_eq!(log.count(&Told::Wake), 0);
     network.advance(ms(5000));
@@ -28,8 +28,8 @@ fn a_second_timer_takes_the_place_of_the_first() {
         let log = Log::default();
         let mut network = Network::new(Limits::default());
         network.connect(Probe::new(&log).open(move |cx| {
-            cx.wake_after(ms(first));
-            cx.wake_after(ms(second));
+            cx.set_timer(0, ms(first));
+            cx.set_timer(0, ms(second));
         }));
         network.advance(ms(10_000));
         assert_eq!(log.times(&Told::Wake), [ms(second)]);
@@ -40,7 +40,7 @@ fn a_second_timer_takes_the_place_of_the_first() {
 fn a_timer_may_be_set_anew_when_it_rings() {
     let log = Log::default();
     let mut network = Network::new(patient());
-    let tick = |cx: &mut Context<'_>| cx.wake_after(ms(30));
+    let tick = |cx: &mut Context<'_>| cx.set_timer(0, ms(30));
     network.connect(Probe::new(&log).open(tick).wake(tick));
     network.advance(ms(100));
     assert_eq!(log.times(&Told::Wake), [ms(30), ms(60), ms(90)]);
@@ -51,7 +51,7 @@ fn more_timers_than_a_turn_serves_all_ring_at_their_time() {
     let log = Log::default();
     let mut network = Network::new(patient());
     for _ in 0..10_000 {
-        network.connect(Probe::new(&log).open(|cx| cx.wake_after(ms(50))));
+        network.connect(Probe::new(&log).open(|cx| cx.set_timer(0, ms(50))));
     }
     network.advance(ms(50));
     assert_eq!(log.times(&Told::Wake), vec![ms(50); 10_000]);
@@ -62,7 +62,7 @@ fn the_timer_of_a_closed_connection_does_not_fire_for_the_next_in_its_slot() {
     let (log, heir_log) = (Log::default(), Log::default());
     let mut network = Network::new(patient());
     let second = Duration::from_secs(1);
-    let gone = network.connect(Probe::new(&log).open(move |cx| cx.wake_after(second)));
+    let gone = network.connect(Probe::new(&log).open(move |cx| cx.set_timer(0, second)));
     network.settle();
     network.reset(gone);
     network.settle();
@@ -74,7 +74,7 @@ fn the_timer_of_a_closed_connection_does_not_fire_for_the_next_in_its_slot() {
 #[test]
 fn a_timer_set_in_on_close_never_fires() {
     let log = Log::default();
-    let set = |cx: &mut Context<'_>| cx.wake_after(Duration::from_secs(1));
+    let set = |cx: &mut Context<'_>| cx.set_timer(0, Duration::from_secs(1));
     let mut network = Network::new(patient());
     let handler = Probe::new(&log).close(set).data(move |_, cx| {
         set(cx);
@@ -92,8 +92,8 @@ fn a_timer_is_never_early_not_by_a_part_of_a_millisecond() {
     let log = Log::default();
     let mut network = Network::new(patient());
     network.advance(Duration::from_micros(900));
-    network.connect(Probe::new(&log).open(|cx| cx.wake_after(ms(5))));
-    // Another event causes a turn just before the time.
+    network.connect(Probe::new(&log).open(|cx| cx.set_timer(0, ms(5))));
+    // Something else makes a turn just before the time.
     network.advance(Duration::from_micros(4_900));
     network.turn();
     assert_eq!(log.count(&Told::Wake), 0);
@@ -107,12 +107,12 @@ struct Restless;
 impl Handler for Restless {
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         for after_ms in &*input {
-            cx.wake_after(Duration::from_millis(u64::from(*after_ms)));
+            cx.set_timer(0, Duration::from_millis(u64::from(*after_ms)));
         }
         Ok(input.len())
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         cx.write(b".");
     }
 }
@@ -142,6 +142,6 @@ impl Script for Fidget {
 fn a_new_timer_takes_the_place_of_one_that_rang_while_its_handler_was_away() {
     seeds(0..300, |seed| {
         let fidget = |random: &mut Random| Fidget { left: random.below(60) };
-        Simulation::new(seed).mode(Mode::Threads(1)).run(|_: &Peer| Restless, fidget);
+        Simulation::new(seed).mode(Mode::Threads(1)).run(|_| Restless, fidget);
     });
 }

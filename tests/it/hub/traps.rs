@@ -63,10 +63,10 @@ fn a_panic_in_on_drain_ends_only_its_connection() {
 }
 
 #[test]
-fn a_panic_in_on_wake_ends_only_its_connection() {
+fn a_panic_in_on_timer_ends_only_its_connection() {
     let log = Log::default();
     let second = Duration::from_secs(1);
-    let handler = Probe::new(&log).open(move |cx| cx.wake_after(second)).wake(boom);
+    let handler = Probe::new(&log).open(move |cx| cx.set_timer(0, second)).wake(boom);
     panics(handler, &log, |network, _| network.advance(second));
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use socketserver::testkit::Network;
 use socketserver::{
-    Close, Context, Handler, Id, Limits, Mode, Notification, Peer, Server, ServerHandle, Topic,
+    Close, Context, Handler, Id, Limits, Mode, Notification, Server, ServerHandle, Topic,
 };
 
 use crate::support::handlers::{Log, Probe, Told, patient, tight};
@@ -52,13 +52,15 @@ fn remote_goes_on(mode: Mode, members: usize, messages: usize, size: usize) {
     let (joined, told) = channel();
     let handle = Arc::new(Mutex::new(None));
     let for_service = Arc::clone(&handle);
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).limits(limits);
-    let server = server.service(move |_: &Peer| Publisher {
-        handle: Some(Arc::clone(&for_service)),
-        joined: joined.clone(),
-        messages,
-        size,
-    });
+    let server = Server::new().mode(mode).limits(limits);
+    let server = server
+        .listen("127.0.0.1:0", move |_| Publisher {
+            handle: Some(Arc::clone(&for_service)),
+            joined: joined.clone(),
+            messages,
+            size,
+        })
+        .unwrap();
     *handle.lock().unwrap() = Some(server.handle());
     let server = Running::start(server);
     // Their sockets fill up, and then there are no more events of them.
@@ -133,7 +135,7 @@ fn the_end_of_a_full_output_is_told_though_a_timer_rings_with_it() {
         Probe::new(&log)
             .data(|input, cx| {
                 cx.write(&[b'a'; 500]);
-                cx.wake_after(Duration::ZERO);
+                cx.set_timer(0, Duration::ZERO);
                 Ok(input.len())
             })
             .drain(|cx| cx.write(b"end")),
@@ -210,9 +212,10 @@ fn the_last_effects_of_a_slow_consumer_of_a_thread_are_applied() {
     let ended = Arc::new(Mutex::new(None));
     let of_service = Arc::clone(&ended);
     let limits = patient().output_low(100).output_high(200).output_hard(1000);
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let server =
-        server.service(move |_: &Peer| Slow { id: id.clone(), ended: Arc::clone(&of_service) });
+    let server = Server::new().limits(limits);
+    let server = server
+        .listen("127.0.0.1:0", move |_| Slow { id: id.clone(), ended: Arc::clone(&of_service) })
+        .unwrap();
     let server = Running::start(server);
     let _slow = server.client();
     let slow_id = soon(&ids);
@@ -274,8 +277,9 @@ fn connections_that_send_without_a_pause_are_told_to_stop() {
     let (tell, told) = channel();
     // Longer than the test waits.
     let limits = Limits::default().drain(Duration::from_secs(3600));
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let server = Running::start(server.service(move |_: &Peer| Endless(tell.clone())));
+    let server = Server::new().limits(limits);
+    let server =
+        Running::start(server.listen("127.0.0.1:0", move |_| Endless(tell.clone())).unwrap());
     let writers: Vec<_> = (0..COUNT)
         .map(|_| {
             let mut client = server.client();

@@ -16,7 +16,7 @@ fn one_byte_a_second(log: &Log) -> Probe {
     Probe::new(log).wake(|cx| cx.resume()).data(|_, cx| {
         cx.pause();
         assert!(cx.is_done());
-        cx.wake_after(SECOND);
+        cx.set_timer(0, SECOND);
         Ok(1)
     })
 }
@@ -112,7 +112,7 @@ fn a_reset_is_not_forgotten_after_another_pause() {
     let mut wakes = vec![Duration::ZERO];
     let handler = Probe::new(&log).wake(|cx| cx.resume()).data(move |_, cx| {
         cx.pause();
-        wakes.drain(..).for_each(|delay| cx.wake_after(delay));
+        wakes.drain(..).for_each(|delay| cx.set_timer(0, delay));
         Ok(1)
     });
     let client = network.connect(handler);
@@ -197,7 +197,7 @@ fn an_upgrade_is_possible_from_any_call() {
     for (n, way) in ways.into_iter().enumerate() {
         let (old, new) = (Log::default(), Log::default());
         let mut network = Network::new(tight());
-        let first = Probe::new(&old).open(|cx| cx.wake_after(SECOND));
+        let first = Probe::new(&old).open(|cx| cx.set_timer(0, SECOND));
         let client = network.connect(way(first, new.clone()));
         network.advance(SECOND * 2);
         network.send(client, b"x");

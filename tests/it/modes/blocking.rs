@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use socketserver::{Address, BlockingHandler, Limits, Mode, Peer, Server, Stream};
+use socketserver::{Address, BlockingHandler, Limits, Mode, Server, Stream};
 
 use crate::support::real::{Echo, PATIENCE, Running, connect, read_to_end};
 
@@ -77,7 +77,7 @@ pub(crate) fn until_dropped(told: &Receiver<String>) -> Vec<String> {
 }
 
 pub(crate) fn server(workers: usize) -> Server {
-    Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(workers))
+    Server::new().mode(Mode::Threads(workers))
 }
 
 /// Sends lines back until the end of the input.
@@ -107,15 +107,17 @@ pub(crate) fn busy(running: &Running) -> TcpStream {
 #[test]
 fn setup_handle_and_finish_come_in_this_order() {
     let (tell, told) = channel();
-    let server = server(1).requests(move |_: &Peer| {
-        let mut probe = Probe::new(&tell, |stream| {
-            stream.write_all(b"handle ")?;
-            echo_lines(stream)
-        });
-        probe.setup = Box::new(|stream| stream.write_all(b"setup "));
-        probe.finish = Box::new(|stream| stream.write_all(b"finish"));
-        probe
-    });
+    let server = server(1)
+        .listen_blocking("127.0.0.1:0", move |_| {
+            let mut probe = Probe::new(&tell, |stream| {
+                stream.write_all(b"handle ")?;
+                echo_lines(stream)
+            });
+            probe.setup = Box::new(|stream| stream.write_all(b"setup "));
+            probe.finish = Box::new(|stream| stream.write_all(b"finish"));
+            probe
+        })
+        .unwrap();
     let running = Running::start(server);
     let mut client = running.client();
     client.write_all(b"one\ntwo\n").unwrap();
@@ -126,14 +128,16 @@ fn setup_handle_and_finish_come_in_this_order() {
 
 #[test]
 fn a_question_is_sent_before_the_answer_is_waited_for() {
-    let server = server(1).requests(|_: &Peer| {
-        Probe::new(&channel().0, |stream| {
-            write!(stream, "name? ")?;
-            let mut name = String::new();
-            stream.read_line(&mut name)?;
-            write!(stream, "hello {name}")
+    let server = server(1)
+        .listen_blocking("127.0.0.1:0", |_| {
+            Probe::new(&channel().0, |stream| {
+                write!(stream, "name? ")?;
+                let mut name = String::new();
+                stream.read_line(&mut name)?;
+                write!(stream, "hello {name}")
+            })
         })
-    });
+        .unwrap();
     let running = Running::start(server);
     let mut client = running.client();
     let mut question = [0; 6];
@@ -148,14 +152,15 @@ fn a_stream_knows_both_ends() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     let ends = |stream: &mut Stream| {
-        let here = stream.local_address().unwrap();
+        let here = stream.local_address().clone();
         write!(stream, "{} {here}", stream.peer().clone())
     };
     let unix = Address::Unix(path.clone());
     let server = server(2)
-        .and_bind(unix.clone())
-        .unwrap()
-        .requests(move |_: &Peer| Probe::new(&channel().0, ends));
+        .listen_blocking(["127.0.0.1:0".to_owned(), unix.to_string()], move |_| {
+            Probe::new(&channel().0, ends)
+        })
+        .unwrap();
     let running = Running::start(server);
     let mut client = running.client();
     let expected = format!("{} {}", client.local_addr().unwrap(), running.addresses[0]);
@@ -169,19 +174,21 @@ fn a_stream_knows_both_ends() {
 fn finish_comes_after_an_error_and_a_panic_too() {
     let (tell, told) = channel();
     let mut count = 0;
-    let server = server(1).requests(move |_: &Peer| {
-        count += 1;
-        let place = count;
-        let fail = move |number: i32, stream: &mut Stream| {
-            write!(stream, "{number}")?;
-            assert!(place != 10 * number, "asked to");
-            if place == number { Err(io::Error::other(format!("no {number}"))) } else { Ok(()) }
-        };
-        let mut probe = Probe::new(&tell, move |stream| fail(2, stream));
-        probe.setup = Box::new(move |stream| fail(1, stream));
-        probe.finish = Box::new(move |stream| fail(3, stream));
-        probe
-    });
+    let server = server(1)
+        .listen_blocking("127.0.0.1:0", move |_| {
+            count += 1;
+            let place = count;
+            let fail = move |number: i32, stream: &mut Stream| {
+                write!(stream, "{number}")?;
+                assert!(place != 10 * number, "asked to");
+                if place == number { Err(io::Error::other(format!("no {number}"))) } else { Ok(()) }
+            };
+            let mut probe = Probe::new(&tell, move |stream| fail(2, stream));
+            probe.setup = Box::new(move |stream| fail(1, stream));
+            probe.finish = Box::new(move |stream| fail(3, stream));
+            probe
+        })
+        .unwrap();
     let running = Running::start(server);
     for place in 1..=30 {
         let (said, expected): (&[u8], &[&str]) = match place {
@@ -214,7 +221,7 @@ fn a_panic_in_the_last_calls_costs_no_worker() {
             panic!("asked to, when dropped");
         }
     }
-    let running = Running::start(server(1).requests(|_: &Peer| Late));
+    let running = Running::start(server(1).listen_blocking("127.0.0.1:0", |_| Late).unwrap());
     for _ in 0..3 {
         assert_eq!(read_to_end(&mut running.client()), b"late");
     }
@@ -223,11 +230,13 @@ fn a_panic_in_the_last_calls_costs_no_worker() {
 #[test]
 fn a_refused_connection_is_closed_and_a_panic_of_the_service_is_survived() {
     let mut count = 0;
-    let server = server(1).requests(move |_: &Peer| {
-        count += 1;
-        assert!(count != 2, "asked to");
-        (count == 3).then(|| Probe::new(&channel().0, |stream| stream.write_all(b"come in")))
-    });
+    let server = server(1)
+        .listen_blocking("127.0.0.1:0", move |_| {
+            count += 1;
+            assert!(count != 2, "asked to");
+            (count == 3).then(|| Probe::new(&channel().0, |stream| stream.write_all(b"come in")))
+        })
+        .unwrap();
     let running = Running::start(server);
     for expected in [&b""[..], b"", b"come in"] {
         assert_eq!(read_to_end(&mut running.client()), expected);
@@ -238,21 +247,24 @@ fn a_refused_connection_is_closed_and_a_panic_of_the_service_is_survived() {
 fn a_wait_for_input_has_an_end() {
     let (tell, told) = channel();
     let limits = Limits::default().idle(Some(Duration::from_millis(20)));
-    let server = server(1).limits(limits).requests(move |_: &Peer| {
-        Probe::new(&tell, |stream| {
-            assert_eq!(stream.read_timeout()?, Some(Duration::from_millis(20)));
-            let error = stream.read(&mut [0; 8]).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::TimedOut);
-            // The stream stays usable.
-            stream.set_read_timeout(None)?;
-            stream.write_all(b"?")?;
-            let mut byte = [0];
-            stream.read_exact(&mut byte)?;
-            stream.write_all(&byte)?;
-            stream.set_read_timeout(Some(Duration::from_millis(10)))?;
-            stream.read_exact(&mut byte)
+    let server = server(1)
+        .limits(limits)
+        .listen_blocking("127.0.0.1:0", move |_| {
+            Probe::new(&tell, |stream| {
+                assert_eq!(stream.read_timeout()?, Some(Duration::from_millis(20)));
+                let error = stream.read(&mut [0; 8]).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::TimedOut);
+                // Nothing is broken by that.
+                stream.set_read_timeout(None)?;
+                stream.write_all(b"?")?;
+                let mut byte = [0];
+                stream.read_exact(&mut byte)?;
+                stream.write_all(&byte)?;
+                stream.set_read_timeout(Some(Duration::from_millis(10)))?;
+                stream.read_exact(&mut byte)
+            })
         })
-    });
+        .unwrap();
     let running = Running::start(server);
     let mut client = running.client();
     client.read_exact(&mut [0]).unwrap();
@@ -267,19 +279,25 @@ fn a_wait_for_input_has_an_end() {
 fn a_wait_for_a_peer_that_reads_nothing_has_an_end() {
     let (tell, told) = channel();
     let limits = Limits::default().write_stall(Some(Duration::from_millis(50)));
-    let server = server(1).limits(limits).requests(move |_: &Peer| {
-        let mut probe = Probe::new(&tell, |stream| {
-            loop {
-                stream.write_all(&[b'x'; 100_000])?;
-            }
-        });
-        // After one failure, the stream does not wait again.
-        probe.finish = Box::new(|stream| {
-            assert_eq!(stream.write(&[b'x'; 100_000]).unwrap_err().kind(), ErrorKind::BrokenPipe);
-            Ok(())
-        });
-        probe
-    });
+    let server = server(1)
+        .limits(limits)
+        .listen_blocking("127.0.0.1:0", move |_| {
+            let mut probe = Probe::new(&tell, |stream| {
+                loop {
+                    stream.write_all(&[b'x'; 100_000])?;
+                }
+            });
+            // What failed once is not waited for again.
+            probe.finish = Box::new(|stream| {
+                assert_eq!(
+                    stream.write(&[b'x'; 100_000]).unwrap_err().kind(),
+                    ErrorKind::BrokenPipe
+                );
+                Ok(())
+            });
+            probe
+        })
+        .unwrap();
     let running = Running::start(server);
     let _client = running.client();
     let told = until_dropped(&told);
@@ -289,12 +307,14 @@ fn a_wait_for_a_peer_that_reads_nothing_has_an_end() {
 
 #[test]
 fn an_answer_survives_unread_input() {
-    let server = server(1).requests(|_: &Peer| {
-        Probe::new(&channel().0, |stream| {
-            stream.read_exact(&mut [0])?;
-            stream.write_all(b"enough")
+    let server = server(1)
+        .listen_blocking("127.0.0.1:0", |_| {
+            Probe::new(&channel().0, |stream| {
+                stream.read_exact(&mut [0])?;
+                stream.write_all(b"enough")
+            })
         })
-    });
+        .unwrap();
     let running = Running::start(server);
     for len in [2, 100_000, 200_000] {
         let mut client = running.client();
@@ -305,12 +325,14 @@ fn an_answer_survives_unread_input() {
 
 #[test]
 fn a_client_that_goes_on_sending_occupies_no_worker() {
-    let server = server(1).requests(|_: &Peer| {
-        Probe::new(&channel().0, |stream| {
-            stream.read_exact(&mut [0])?;
-            stream.write_all(b"enough")
+    let server = server(1)
+        .listen_blocking("127.0.0.1:0", |_| {
+            Probe::new(&channel().0, |stream| {
+                stream.read_exact(&mut [0])?;
+                stream.write_all(b"enough")
+            })
         })
-    });
+        .unwrap();
     let limits = Limits::default().linger(Duration::from_secs(3600));
     let running = Running::start(server.limits(limits));
     let mut held = Vec::new();
@@ -325,10 +347,10 @@ fn a_client_that_goes_on_sending_occupies_no_worker() {
 #[test]
 fn events_and_requests_are_served_side_by_side() {
     let server = server(1)
-        .requests(|_: &Peer| Probe::new(&channel().0, echo_lines))
-        .and_bind("127.0.0.1:0")
+        .listen_blocking("127.0.0.1:0", |_| Probe::new(&channel().0, echo_lines))
         .unwrap()
-        .service(|_: &Peer| Echo);
+        .listen("127.0.0.1:0", |_| Echo)
+        .unwrap();
     let running = Running::start(server);
     let (mut waits, mut turns) = (running.client(), connect(running.tcp(1)));
     for _ in 0..3 {
@@ -344,7 +366,10 @@ fn events_and_requests_are_served_side_by_side() {
 #[test]
 fn without_workers_or_with_packets_it_does_not_start() {
     for mode in [Mode::Multiplex, Mode::Threads(0)] {
-        let server = server(1).mode(mode).requests(|_: &Peer| Probe::new(&channel().0, echo_lines));
+        let server = server(1)
+            .mode(mode)
+            .listen_blocking("127.0.0.1:0", |_| Probe::new(&channel().0, echo_lines))
+            .unwrap();
         let error = server.run().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains("Mode::Threads"), "{error}");
@@ -353,19 +378,23 @@ fn without_workers_or_with_packets_it_does_not_start() {
     {
         let folder = tempfile::tempdir().unwrap();
         let path = Address::SeqPacket(folder.path().join("socket"));
-        let server = Server::bind(path).unwrap().mode(Mode::Threads(1));
-        let server = server.requests(|_: &Peer| Probe::new(&channel().0, echo_lines));
+        let server = Server::new().mode(Mode::Threads(1));
+        let server =
+            server.listen_blocking(path, |_| Probe::new(&channel().0, echo_lines)).unwrap();
         assert!(server.run().unwrap_err().to_string().contains("packets"));
     }
-    let server = Server::bind("udp:127.0.0.1:0").unwrap().mode(Mode::Threads(1));
-    let error = server.requests(|_: &Peer| Probe::new(&channel().0, echo_lines)).run().unwrap_err();
-    assert!(error.to_string().contains("has no datagram handler"), "{error}");
+    let server = Server::new().mode(Mode::Threads(1));
+    let error = server
+        .listen_blocking("udp:127.0.0.1:0", |_| Probe::new(&channel().0, echo_lines))
+        .unwrap_err();
+    assert!(error.to_string().contains("is for datagrams"), "{error}");
 }
 
 #[test]
 fn a_peer_that_vanishes_frees_its_worker() {
-    let running =
-        Running::start(server(1).requests(|_: &Peer| Probe::new(&channel().0, echo_lines)));
+    let running = Running::start(
+        server(1).listen_blocking("127.0.0.1:0", |_| Probe::new(&channel().0, echo_lines)).unwrap(),
+    );
     for _ in 0..20 {
         let client = busy(&running);
         socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use socketserver::{BlockingHandler, Limits, Peer, Stream};
+use socketserver::{BlockingHandler, Limits, Stream};
 
 use crate::modes::blocking::{Probe, busy, echo_lines, server, until_dropped};
 use crate::support::real::{PATIENCE, Running, read_to_end, until_refused};
@@ -35,11 +35,14 @@ fn hundreds_wait_for_four_workers_and_all_are_served() {
     let limits = Limits::default().connections(20);
     let (open, together) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(4)));
     let (tell, told) = channel();
-    let server = server(4).limits(limits).requests(move |_: &Peer| {
-        // No more are accepted than the limit allows.
-        tell.send(open.fetch_add(1, Ordering::SeqCst)).unwrap();
-        Counted { open: Arc::clone(&open), together: Arc::clone(&together) }
-    });
+    let server = server(4)
+        .limits(limits)
+        .listen_blocking("127.0.0.1:0", move |_| {
+            // Admitted are no more than may be.
+            tell.send(open.fetch_add(1, Ordering::SeqCst)).unwrap();
+            Counted { open: Arc::clone(&open), together: Arc::clone(&together) }
+        })
+        .unwrap();
     let running = Running::start(server);
     let mut clients: Vec<_> = (0..400).map(|_| running.client()).collect();
     for client in &mut clients {
@@ -54,12 +57,14 @@ fn hundreds_wait_for_four_workers_and_all_are_served() {
 #[test]
 fn stopping_ends_reads_and_not_writes() {
     let (tell, told) = channel();
-    let server = server(4).requests(move |_: &Peer| {
-        Probe::new(&tell, |stream| {
-            echo_lines(stream)?;
-            stream.write_all(b"bye")
+    let server = server(4)
+        .listen_blocking("127.0.0.1:0", move |_| {
+            Probe::new(&tell, |stream| {
+                echo_lines(stream)?;
+                stream.write_all(b"bye")
+            })
         })
-    });
+        .unwrap();
     let running = Running::start(server);
     let mut clients: Vec<_> = (0..4).map(|_| busy(&running)).collect();
     running.handle.stop();
@@ -77,17 +82,19 @@ fn stopping_ends_reads_and_not_writes() {
 fn a_connection_that_waits_for_a_worker_is_served_when_the_server_stops() {
     let (go, gone) = channel::<()>();
     let mut first = Some(gone);
-    let server = server(1).requests(move |_: &Peer| {
-        let gate = first.take();
-        Probe::new(&channel().0, move |stream| {
-            stream.write_all(b"hello\n")?;
-            stream.flush()?;
-            if let Some(gate) = &gate {
-                gate.recv_timeout(PATIENCE).map_err(io::Error::other)?;
-            }
-            echo_lines(stream)
+    let server = server(1)
+        .listen_blocking("127.0.0.1:0", move |_| {
+            let gate = first.take();
+            Probe::new(&channel().0, move |stream| {
+                stream.write_all(b"hello\n")?;
+                stream.flush()?;
+                if let Some(gate) = &gate {
+                    gate.recv_timeout(PATIENCE).map_err(io::Error::other)?;
+                }
+                echo_lines(stream)
+            })
         })
-    });
+        .unwrap();
     let running = Running::start(server);
     let mut begun = running.client();
     begun.read_exact(&mut [0; 6]).unwrap();
@@ -110,22 +117,24 @@ fn at_the_deadline_no_handler_is_waited_for() {
     let (go, gone) = channel::<()>();
     let (tell, told) = channel();
     let mut first = Some(gone);
-    let server = server(2).requests(move |_: &Peer| match first.take() {
-        // Waits for an event that no server can interrupt.
-        Some(gate) => Probe::new(&tell, move |stream| {
-            stream.write_all(b"!")?;
-            stream.flush()?;
-            gate.recv_timeout(PATIENCE).map_err(io::Error::other)?;
-            stream.write_all(b"too late")?;
-            stream.flush()
-        }),
-        // Waits for a peer that reads nothing.
-        None => Probe::new(&channel().0, |stream| {
-            loop {
-                stream.write_all(&[b'x'; 100_000])?;
-            }
-        }),
-    });
+    let server = server(2)
+        .listen_blocking("127.0.0.1:0", move |_| match first.take() {
+            // Waits for something that no server can interrupt.
+            Some(gate) => Probe::new(&tell, move |stream| {
+                stream.write_all(b"!")?;
+                stream.flush()?;
+                gate.recv_timeout(PATIENCE).map_err(io::Error::other)?;
+                stream.write_all(b"too late")?;
+                stream.flush()
+            }),
+            // Waits for a peer that reads nothing.
+            None => Probe::new(&channel().0, |stream| {
+                loop {
+                    stream.write_all(&[b'x'; 100_000])?;
+                }
+            }),
+        })
+        .unwrap();
     let limits = Limits::default().drain(Duration::from_millis(100));
     let running = Running::start(server.limits(limits));
     let mut stuck = running.client();
@@ -147,15 +156,17 @@ fn at_the_deadline_no_handler_is_waited_for() {
 fn aborting_waits_for_no_handler() {
     let (go, gone) = channel::<()>();
     let mut first = Some(gone);
-    let server = server(1).requests(move |_: &Peer| {
-        let gate = first.take();
-        Probe::new(&channel().0, move |stream| {
-            stream.write_all(b"!")?;
-            stream.flush()?;
-            gate.as_ref()
-                .map_or(Ok(()), |gate| gate.recv_timeout(PATIENCE).map_err(io::Error::other))
+    let server = server(1)
+        .listen_blocking("127.0.0.1:0", move |_| {
+            let gate = first.take();
+            Probe::new(&channel().0, move |stream| {
+                stream.write_all(b"!")?;
+                stream.flush()?;
+                gate.as_ref()
+                    .map_or(Ok(()), |gate| gate.recv_timeout(PATIENCE).map_err(io::Error::other))
+            })
         })
-    });
+        .unwrap();
     let running = Running::start(server);
     let mut client = running.client();
     client.read_exact(&mut [0]).unwrap();

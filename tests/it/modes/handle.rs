@@ -7,8 +7,8 @@ use std::thread;
 
 use socketserver::testkit::Network;
 use socketserver::{
-    Close, Context, HandleError, Handler, Id, Limits, Mode, Notification, Peer, Server,
-    ServerHandle, Topic,
+    Close, Context, HandleError, Handler, Id, Limits, Mode, Notification, Server, ServerHandle,
+    Topic,
 };
 
 use crate::support::real::{Echo, PATIENCE, Running, read_to_end};
@@ -52,8 +52,8 @@ fn all_arrive_in_order(say: fn(&ServerHandle, Id, String) -> Result<(), HandleEr
     let (sender, ids) = channel();
     // All output consists of these lines; their reader may be slower than four writers.
     let limits = Limits::default().output_hard(16 * 1024 * 1024);
-    let service = move |_: &Peer| Listener(sender.clone());
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits).service(service);
+    let service = move |_| Listener(sender.clone());
+    let server = Server::new().limits(limits).listen("127.0.0.1:0", service).unwrap();
     let server = Running::start(server);
     let client = server.client();
     let id = ids.recv_timeout(PATIENCE).unwrap();
@@ -115,8 +115,8 @@ fn a_blocked_loop_accepts_a_bounded_number_of_commands() {
     let ((blocked, ids), (letting_go, let_go)) = (channel(), channel());
     let mut blocking = Some(Blocking { blocked, let_go });
     let limits = Limits::default().output_hard(64 * 1024 * 1024);
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let server = Running::start(server.service(move |_: &Peer| blocking.take()));
+    let server = Server::new().limits(limits);
+    let server = Running::start(server.listen("127.0.0.1:0", move |_| blocking.take()).unwrap());
     let mut client = server.client();
     client.write_all(b"x").unwrap();
     let id = ids.recv_timeout(PATIENCE).unwrap();
@@ -137,8 +137,8 @@ fn a_blocked_loop_accepts_a_bounded_number_of_commands() {
 #[test]
 fn one_huge_message_passes() {
     let (sender, ids) = channel();
-    let service = move |_: &Peer| Listener(sender.clone());
-    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(service));
+    let service = move |_| Listener(sender.clone());
+    let server = Running::start(Server::new().listen("127.0.0.1:0", service).unwrap());
     let mut client = server.client();
     let id = ids.recv_timeout(PATIENCE).unwrap();
     let huge = vec![b'z'; 20 * 1024 * 1024];
@@ -157,7 +157,7 @@ fn some_id() -> Id {
 
 #[test]
 fn a_server_that_has_gone_says_so() {
-    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo));
+    let server = Running::start(Server::new().listen("127.0.0.1:0", |_| Echo).unwrap());
     let (handle, id) = (server.handle.clone(), some_id());
     handle.notify(id, "nobody gets this").unwrap();
     handle.stop();
@@ -171,7 +171,7 @@ fn a_server_that_has_gone_says_so() {
 
 #[test]
 fn ids_of_closed_connections_do_no_harm() {
-    let server = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo));
+    let server = Running::start(Server::new().listen("127.0.0.1:0", |_| Echo).unwrap());
     let id = some_id();
     server.handle.send(id, *b"x").unwrap();
     server.handle.notify(id, "x").unwrap();
@@ -192,7 +192,7 @@ impl Drop for Stubborn {
 
 #[test]
 fn a_note_that_is_dropped_with_its_server_may_use_the_handle() {
-    let server = Server::unbound().unwrap();
+    let server = Server::new();
     let (handle, id, (sender, said)) = (server.handle(), some_id(), channel());
     handle.notify(id, Stubborn(handle.clone(), id, sender)).unwrap();
     thread::spawn(|| drop(server));
@@ -212,15 +212,15 @@ impl Handler for Ponger {
     }
 
     fn on_notify(&mut self, note: Notification, _: &mut Context<'_>) {
-        self.1.send(*note.downcast::<usize>().unwrap()).unwrap();
+        self.1.send(note.downcast::<usize>().unwrap()).unwrap();
     }
 }
 
 /// The loop and the thread sleep in turn: a lost wake-up leaves both asleep.
 fn ping_pong(mode: Mode, clients: usize, rounds: usize) {
     let ((sender, ids), (ponging, pongs)) = (channel(), channel());
-    let service = move |_: &Peer| Ponger(sender.clone(), ponging.clone());
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).service(service);
+    let service = move |_| Ponger(sender.clone(), ponging.clone());
+    let server = Server::new().mode(mode).listen("127.0.0.1:0", service).unwrap();
     let server = Running::start(server);
     let clients: Vec<_> = (0..clients).map(|_| server.client()).collect();
     let ids: Vec<Id> = clients.iter().map(|_| ids.recv_timeout(PATIENCE).unwrap()).collect();

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
 use socketserver::{
-    BlockingHandler, Close, Context, Handler, Id, Limits, Mode, Notification, Peer, Server, Stream,
+    BlockingHandler, Close, Context, Handler, Id, Limits, Mode, Notification, Server, Stream,
 };
 
 use crate::support::real::{PATIENCE, Running, soon};
@@ -34,8 +34,10 @@ impl Handler for Echoes {
 
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         match input[0] {
-            // The answer comes from a thread without other work.
-            b'o' => cx.offload(|| b'o'),
+            // The answer comes from a thread that does nothing else.
+            b'o' => {
+                cx.offload(|| b'o');
+            }
             _ => cx.write(input),
         }
         Ok(input.len())
@@ -48,15 +50,15 @@ impl Handler for Echoes {
                 return;
             }
             Ok(ball) => {
-                let Ball { number, left, other } = *ball;
+                let Ball { number, left, other } = ball;
                 let back = Ball { number: number + 1, left: left - 1, other: cx.id() };
                 return cx.notify(other, back);
             }
             Err(note) => note,
         };
         match note.downcast::<usize>() {
-            Ok(number) => drop(self.numbers.send(*number)),
-            Err(note) => cx.write(&[*note.downcast::<u8>().expect("what was offloaded")]),
+            Ok(number) => drop(self.numbers.send(number)),
+            Err(note) => cx.write(&[note.downcast::<u8>().expect("what was offloaded")]),
         }
     }
 }
@@ -69,10 +71,10 @@ struct Scene {
 
 fn scene(mode: Mode) -> Scene {
     let ((sender, ids), (numbers_to, numbers)) = (channel(), channel());
-    let service = move |_: &Peer| Echoes { ids: sender.clone(), numbers: numbers_to.clone() };
+    let service = move |_| Echoes { ids: sender.clone(), numbers: numbers_to.clone() };
     let limits = Limits::default().offload_workers(1);
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).limits(limits);
-    Scene { server: Running::start(server.service(service)), ids, numbers }
+    let server = Server::new().mode(mode).limits(limits);
+    Scene { server: Running::start(server.listen("127.0.0.1:0", service).unwrap()), ids, numbers }
 }
 
 /// Waits for the message of a round; a failure names the round.
@@ -147,8 +149,8 @@ impl BlockingHandler for OneByte {
 fn no_end_of_a_blocking_handler_is_missed() {
     // Room for one connection only: the next one waits for the end of the previous one.
     let limits = Limits::default().connections(1);
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Threads(2)).limits(limits);
-    let server = Running::start(server.requests(|_: &Peer| OneByte));
+    let server = Server::new().mode(Mode::Threads(2)).limits(limits);
+    let server = Running::start(server.listen_blocking("127.0.0.1:0", |_| OneByte).unwrap());
     for round in 0..1_000 {
         let mut two = [server.client(), server.client()];
         for client in &mut two {

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
-use socketserver::{Destination, HandleError, Mode, Peer, Server, Topic};
+use socketserver::{Destination, HandleError, Mode, Server, Topic};
 
 use crate::support::output::{Lines, Program, end_of};
 use crate::support::process::{halt, signal, supervise, uploading, workers};
@@ -201,11 +201,11 @@ fn options_that_processes_cannot_share_are_refused() {
     assert!(said.contains("would not hear each other"), "{said}");
 
     let mode = Mode::Processes(2);
-    let error = Server::unbound().unwrap().mode(mode).run().unwrap_err();
+    let error = Server::new().mode(mode).run().unwrap_err();
     assert!(error.to_string().contains("bind an address"), "{error}");
     let to: Destination = "127.0.0.1:1".parse().unwrap();
     let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).connect(to, Echo);
-    let error = server.serve(|_: &Peer| Echo).unwrap_err();
+    let error = server.serve(|_| Echo).unwrap_err();
     assert!(error.to_string().contains("Server::connect"), "{error}");
 }
 
@@ -259,7 +259,7 @@ fn other_addresses() {
         assert_eq!(published, Err(HandleError::Gone));
         handle.stop();
     });
-    server.serve(|_: &Peer| Echo).unwrap();
+    server.serve(|_| Echo).unwrap();
     stopper.join().unwrap();
     println!("over");
 }

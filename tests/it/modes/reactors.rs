@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketserver::testkit::{Client, Network, Random};
-use socketserver::{Close, Context, Handler, Id, Limits, Notification, Topic, Undelivered};
+use socketserver::{Close, Context, Handler, Id, Limits, Notification, Topic};
 
 const REACTORS: usize = 3;
 
@@ -92,9 +92,9 @@ impl Handler for Caller {
     }
 
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        match note.downcast::<Undelivered>() {
-            Ok(back) => cx.write(format!("{} has gone ", back.to).as_bytes()),
-            Err(note) => cx.write(note.downcast::<&str>().unwrap().as_bytes()),
+        match note {
+            Notification::Undelivered { to, .. } => write!(cx, "{to} has gone "),
+            note => cx.write(note.downcast::<&str>().unwrap().as_bytes()),
         }
     }
 }

@@ -8,8 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use socketserver::{
-    Address, Close, Context, Destination, Handler, Id, Limits, Mode, Notification, Peer, Server,
-    Topic,
+    Address, Close, Context, Destination, Handler, Id, Limits, Mode, Notification, Server, Topic,
 };
 
 use crate::support::real::{PATIENCE, Running, accept, read_to_end};
@@ -46,8 +45,9 @@ fn read_line(mut stream: &TcpStream) -> String {
 
 fn start(reactors: usize, limits: Limits) -> (Running, std::sync::mpsc::Receiver<Id>) {
     let (sender, ids) = channel();
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Reactors(reactors));
-    let server = server.limits(limits).service(move |_: &Peer| Where(sender.clone()));
+    let server = Server::new().mode(Mode::Reactors(reactors));
+    let server =
+        server.limits(limits).listen("127.0.0.1:0", move |_| Where(sender.clone())).unwrap();
     (Running::start(server), ids)
 }
 
@@ -211,7 +211,7 @@ fn connections_of_a_server_without_listeners_are_distributed() {
     }
 
     let far = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut server = Server::unbound().unwrap().mode(Mode::Reactors(3));
+    let mut server = Server::new().mode(Mode::Reactors(3));
     for _ in 0..6 {
         let to = Address::from(far.local_addr().unwrap());
         server = server.connect(Destination::from(to), Name);

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use socketserver::{Peer, Server};
+use socketserver::Server;
 
 use crate::support::handlers::Echo;
 use crate::support::output::{Lines, Program, end_of};
@@ -35,7 +35,7 @@ fn signals_have_their_default_action_again() {
 fn child() {
     let server = Server::bind("127.0.0.1:0").unwrap().stop_on_signals().unwrap();
     server.handle().stop();
-    server.serve(|_: &Peer| Echo).unwrap();
+    server.serve(|_| Echo).unwrap();
     println!("over");
     // Until the signal comes, or the parent has ended.
     let _ = std::io::stdin().read(&mut [0]);

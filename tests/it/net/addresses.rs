@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use socketserver::{Address, Peer};
+use socketserver::{Address, AddressError, Destination, Listen, Peer};
 
 fn inet(text: &str) -> SocketAddr {
     text.parse().unwrap()
@@ -29,27 +30,60 @@ fn every_form_is_understood_and_written_the_same() {
     }
 }
 
+/// What is wrong with `text`, where a `T` is read.
+fn wrong<T: FromStr<Err = AddressError>>(text: &str) -> String {
+    let Err(error) = text.parse::<T>() else { panic!("'{text}' is understood") };
+    let error = error.to_string();
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error
+}
+
 #[test]
-fn an_invalid_address_is_reported_in_one_line() {
-    for text in [
-        "",
-        ":",
-        "unix:",
-        "unixgram:",
-        "seqpacket:",
-        "udp:",
-        "udp:localhost:80",
-        "udp:127.0.0.1",
-        "udp:unix:/a",
-        "tcp:127.0.0.1:80",
-        "UDP:127.0.0.1:80",
-        "::1:80",
-        "127.0.0.1:80\n",
-        "127.0.0.1:65536",
-    ] {
-        let error = text.parse::<Address>().unwrap_err().to_string();
-        assert_eq!(error.lines().count(), 1, "{error}");
-        assert!(error.starts_with(&format!("'{}' is no address: write ", text.escape_debug())));
+fn what_is_wrong_with_an_address_is_told_in_one_line() {
+    let cases = [
+        ("localhost", "'localhost' has no port: write localhost:8080"),
+        ("localhost:", "'localhost:' has no port: write localhost:8080"),
+        ("127.0.0.1", "'127.0.0.1' has no port: write 127.0.0.1:8080"),
+        ("::1", "'::1' has no port: write [::1]:8080"),
+        ("80", "'80' has no IP address: write 127.0.0.1:PORT or 0.0.0.0:PORT"),
+        ("127.0.0.1:65536", "'127.0.0.1:65536' has a port above 65535"),
+        ("[::1]:99999", "'[::1]:99999' has a port above 65535"),
+        ("localhost:123456789012", "'localhost:123456789012' has a port above 65535"),
+        ("unix:", "'unix:' has no path: write unix:/path"),
+        ("seqpacket:", "'seqpacket:' has no path: write seqpacket:/path"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(wrong::<Listen>(text), expected);
+        assert_eq!(wrong::<Destination>(text), expected);
+        assert_eq!(wrong::<Address>(text), expected);
+    }
+    assert_eq!(
+        wrong::<Listen>("udp:[::1]"),
+        "'udp:[::1]' is not an address: write 127.0.0.1:8080, [::1]:8080, HOST:8080 or unix:/path (or udp:ADDR, unixgram:/path, seqpacket:/path)"
+    );
+    assert_eq!(wrong::<Listen>("udp:::1"), "'udp:::1' has no port: write [::1]:8080");
+    assert_eq!(wrong::<Listen>("udp:host:1"), "'udp:host:1' has a name: write its IP address");
+    for text in
+        [":", "udp:unix:/a", "tcp:127.0.0.1:80", "UDP:127.0.0.1:80", "127.0.0.1:80\n", "a b:80"]
+    {
+        let start = format!("'{}' is not an address: write ", text.escape_debug());
+        assert!(wrong::<Address>(text).starts_with(&start), "{text}");
+        assert!(wrong::<Listen>(text).starts_with(&start), "{text}");
+        assert!(wrong::<Destination>(text).starts_with(&format!("{start}HOST:8080")), "{text}");
+    }
+    for text in ["", " "] {
+        assert!(wrong::<Listen>(text).starts_with("the address is empty: write "), "{text}");
+    }
+}
+
+#[test]
+fn a_destination_is_for_connections() {
+    for text in ["udp:127.0.0.1:80", "unixgram:/run/a"] {
+        let expected = format!(
+            "'{text}' is for datagrams, which have no connections: write HOST:8080, \
+             127.0.0.1:8080, [::1]:8080, unix:/path or seqpacket:/path"
+        );
+        assert_eq!(wrong::<Destination>(text), expected);
     }
 }
 
@@ -57,10 +91,17 @@ fn an_invalid_address_is_reported_in_one_line() {
 fn an_address_of_reliable_datagrams_is_refused_with_an_alternative() {
     for text in ["rdm:127.0.0.1:80", "rdm:[::1]:80", "rdm:/run/a.sock", "rdm:"] {
         let expected = format!(
-            "'{text}' is no address: no system has SOCK_RDM for IP or Unix sockets: write udp:ADDR \
-             for datagrams, or unixgram:/path or seqpacket:/path for reliable ones"
+            "'{text}' is not an address: no system has SOCK_RDM for IP or Unix sockets: write \
+             udp:ADDR for datagrams, or unixgram:/path or seqpacket:/path for reliable ones"
         );
-        assert_eq!(text.parse::<Address>().unwrap_err().to_string(), expected);
+        assert_eq!(wrong::<Address>(text), expected);
+    }
+}
+
+#[test]
+fn what_a_server_listens_on_is_written_as_it_is_read() {
+    for text in ["127.0.0.1:80", "localhost:8080", "udp:[::1]:7", "unix:/run/a", "a.example:1"] {
+        assert_eq!(text.parse::<Listen>().unwrap().to_string(), text);
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
-use socketserver::{Address, Close, Context, Destination, Handler, Id, Limits, Peer, Server};
+use socketserver::{Address, Close, Context, Destination, Handler, Id, Limits, Server};
 
 use crate::support::real::{Echo, Running, accept, accept_unix, read_to_end};
 
@@ -48,7 +48,7 @@ impl Handler for Caller {
 fn call(to: &str, limits: Limits) -> Vec<Outcome> {
     let (sender, receiver) = channel();
     let to: Destination = to.parse().unwrap();
-    Server::unbound().unwrap().limits(limits).connect(to, Caller(sender)).run().unwrap();
+    Server::new().limits(limits).connect(to, Caller(sender)).run().unwrap();
     receiver.iter().collect()
 }
 
@@ -156,7 +156,7 @@ fn an_attempt_without_an_answer_times_out() {
 
 #[test]
 fn a_loop_without_anything_to_do_ends() {
-    Server::unbound().unwrap().run().unwrap();
+    Server::new().run().unwrap();
 }
 
 /// Makes one connection more than there is room for: one is refused, the others are made.
@@ -164,7 +164,7 @@ fn one_of_three_is_refused(to: impl Into<Destination>, mut answer_one: impl FnMu
     let to = to.into();
     let limits = Limits::default().connections(2);
     let (sender, receiver) = channel();
-    let mut server = Server::unbound().unwrap().limits(limits);
+    let mut server = Server::new().limits(limits);
     for _ in 0..3 {
         server = server.connect(to.clone(), Caller(sender.clone()));
     }
@@ -215,9 +215,9 @@ impl Handler for Front {
 fn connecting(limits: Limits, full: SocketAddr) -> (Running, TcpStream, Receiver<Outcome>) {
     let (sender, receiver) = channel();
     let limits = limits.connect(None);
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
-    let service = move |_: &Peer| Front { to: full.into(), sender: sender.clone() };
-    let server = Running::start(server.service(service));
+    let server = Server::new().limits(limits);
+    let service = move |_| Front { to: full.into(), sender: sender.clone() };
+    let server = Running::start(server.listen("127.0.0.1:0", service).unwrap());
     let mut client = server.client();
     echo(&mut client);
     (server, client, receiver)
@@ -288,9 +288,9 @@ impl Handler for Number {
 
 #[test]
 fn two_hundred_connections_are_made_at_once() {
-    let other = Running::start(Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo));
+    let other = Running::start(Server::new().listen("127.0.0.1:0", |_| Echo).unwrap());
     let (back, receiver) = channel();
-    let mut server = Server::unbound().unwrap();
+    let mut server = Server::new();
     for number in 0..200 {
         server = server.connect(other.tcp(0), Number { number, back: back.clone() });
     }
@@ -332,7 +332,7 @@ impl Handler for Asked {
 
 #[test]
 fn the_loop_serves_while_names_are_looked_up() {
-    let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Looking);
+    let server = Server::new().listen("127.0.0.1:0", |_| Looking).unwrap();
     let server = Running::start(server);
     let mut client = server.client();
     client.write_all(b"ab").unwrap();

@@ -56,7 +56,7 @@ fn datagrams_of_any_size_come_back_whole() {
         families.push("udp:[::1]:0");
     }
     for address in families {
-        let server = Running::start(Server::bind(address).unwrap().datagrams(echo));
+        let server = Running::start(Server::new().listen_datagrams(address, echo).unwrap());
         let client = client(&server.addresses);
         for size in SIZES {
             let sent: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
@@ -76,7 +76,7 @@ fn a_dual_stack_answers_both_families() {
         tell.send(cx.peer().clone()).unwrap();
         cx.reply(datagram);
     };
-    let server = Running::start(Server::bind(listen).unwrap().datagrams(handler));
+    let server = Running::start(Server::new().listen_datagrams(listen, handler).unwrap());
     let port = inet(&server.addresses[0]).port();
     for address in
         [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), format!("[::1]:{port}").parse().unwrap()]
@@ -90,7 +90,9 @@ fn a_dual_stack_answers_both_families() {
 #[test]
 fn a_datagram_that_is_too_long_is_dropped_and_not_truncated() {
     let limits = Limits::default().datagram(100);
-    let server = Running::start(udp().datagrams(echo).limits(limits));
+    let server = Running::start(
+        Server::new().listen_datagrams("udp:127.0.0.1:0", echo).unwrap().limits(limits),
+    );
     let client = client(&server.addresses);
     client.send(&[b'x'; 101]).unwrap();
     client.send(&[b'x'; 9_000]).unwrap();
@@ -101,7 +103,12 @@ fn a_datagram_that_is_too_long_is_dropped_and_not_truncated() {
 fn a_senseless_limit_of_datagrams_is_refused() {
     for datagram in [0, (1 << 30) + 1] {
         let limits = Limits::default().datagram(datagram);
-        let error = udp().datagrams(echo).limits(limits).run().unwrap_err();
+        let error = Server::new()
+            .listen_datagrams("udp:127.0.0.1:0", echo)
+            .unwrap()
+            .limits(limits)
+            .run()
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().starts_with("datagram must be "), "{error}");
     }
@@ -116,7 +123,8 @@ fn a_panic_loses_its_datagram_and_its_output_and_nothing_else() {
         assert!(datagram != b"break", "on purpose");
         cx.reply(format!("{count}").as_bytes());
     };
-    let server = Running::start(udp().datagrams(handler));
+    let server =
+        Running::start(Server::new().listen_datagrams("udp:127.0.0.1:0", handler).unwrap());
     let client = client(&server.addresses);
     for (text, answer) in [(b"one", "1"), (b"two", "2")] {
         ping(&client, text);
@@ -128,7 +136,7 @@ fn a_panic_loses_its_datagram_and_its_output_and_nothing_else() {
 }
 
 #[test]
-fn a_handler_serves_all_addresses_bound_before_it_and_the_next_the_rest() {
+fn a_handler_serves_all_addresses_given_with_it_and_the_next_its_own() {
     let named = |name: &'static str| {
         let mut count = 0;
         move |_: &[u8], cx: &mut DatagramContext<'_>| {
@@ -136,8 +144,9 @@ fn a_handler_serves_all_addresses_bound_before_it_and_the_next_the_rest() {
             cx.reply(format!("{name} {count}").as_bytes());
         }
     };
-    let server = udp().and_bind("udp:127.0.0.1:0").unwrap().datagrams(named("first"));
-    let server = server.and_bind("udp:127.0.0.1:0").unwrap().datagrams(named("second"));
+    let udp = "udp:127.0.0.1:0";
+    let server = Server::new().listen_datagrams([udp, udp], named("first")).unwrap();
+    let server = server.listen_datagrams(udp, named("second")).unwrap();
     let server = Running::start(server);
     let ask = |index: usize| {
         let client = client(&server.addresses[index..]);
@@ -149,8 +158,8 @@ fn a_handler_serves_all_addresses_bound_before_it_and_the_next_the_rest() {
 
 #[test]
 fn connections_and_datagrams_share_one_loop() {
-    let server = udp().and_bind("127.0.0.1:0").unwrap();
-    let server = Running::start(server.service(|_: &Peer| Echo).datagrams(echo));
+    let server = Server::new().listen_datagrams("udp:127.0.0.1:0", echo).unwrap();
+    let server = Running::start(server.listen("127.0.0.1:0", |_| Echo).unwrap());
     let datagrams = client(&server.addresses);
     let mut stream = crate::support::real::connect(server.tcp(1));
     for _ in 0..3 {
@@ -172,11 +181,21 @@ fn an_address_without_the_handler_it_needs_is_one_clear_error() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         error.to_string().strip_prefix(&address).expect("the address").to_owned()
     };
-    let missing = " has no datagram handler";
-    assert_eq!(said(udp(), |server| server.serve(|_: &Peer| Echo)), missing);
-    assert_eq!(said(udp(), Server::run), missing);
-    let tcp = Server::bind("127.0.0.1:0").unwrap();
-    assert_eq!(said(tcp, |server| server.datagrams(echo).run()), " has no service");
+    let is_for_datagrams = " is for datagrams: they need a datagram handler";
+    let is_not = " is not for datagrams: write udp: or unixgram:";
+    let tcp = || Server::bind("127.0.0.1:0").unwrap();
+    assert_eq!(said(udp(), Server::run), " has no datagram handler");
+    assert_eq!(said(tcp(), Server::run), " has no service");
+    assert_eq!(said(udp(), |server| server.serve(|_| Echo)), is_for_datagrams);
+    assert_eq!(said(tcp(), |server| server.serve_datagrams(echo)), is_not);
+    let error = Server::new().listen("udp:127.0.0.1:0", |_| Echo).unwrap_err().to_string();
+    assert!(error.ends_with(is_for_datagrams), "{error}");
+    let error = Server::new().listen_datagrams("127.0.0.1:0", echo).unwrap_err().to_string();
+    assert!(error.ends_with(is_not), "{error}");
+    let error = Server::new().serve(|_| Echo).unwrap_err().to_string();
+    assert_eq!(error, "there is no address to serve: Server::bind gives one");
+    let error = Server::bind(Vec::<Address>::new()).unwrap_err().to_string();
+    assert_eq!(error, "there is no address to listen on");
 }
 
 /// Sends before the server looks, so that there is no separate event for each of them.
@@ -196,7 +215,7 @@ fn expect_answers(client: &UdpSocket, count: usize) {
 
 #[test]
 fn more_than_a_burst_are_all_answered() {
-    let server = udp().datagrams(echo);
+    let server = Server::new().listen_datagrams("udp:127.0.0.1:0", echo).unwrap();
     let client = sent_before(200, &server.addresses());
     let _server = Running::start(server);
     expect_answers(&client, 200);
@@ -205,7 +224,7 @@ fn more_than_a_burst_are_all_answered() {
 #[test]
 fn a_small_read_budget_delays_and_loses_nothing() {
     let limits = Limits::default().read_budget(1);
-    let server = udp().datagrams(echo).limits(limits);
+    let server = Server::new().listen_datagrams("udp:127.0.0.1:0", echo).unwrap().limits(limits);
     let client = sent_before(200, &server.addresses());
     let _server = Running::start(server);
     expect_answers(&client, 200);
@@ -213,7 +232,7 @@ fn a_small_read_budget_delays_and_loses_nothing() {
 
 #[test]
 fn datagrams_before_a_stop_are_still_answered() {
-    let server = udp().datagrams(echo);
+    let server = Server::new().listen_datagrams("udp:127.0.0.1:0", echo).unwrap();
     let client = sent_before(200, &server.addresses());
     let handle = server.handle();
     handle.stop();
@@ -226,7 +245,11 @@ fn datagrams_before_a_stop_are_still_answered() {
 
 #[test]
 fn aborting_answers_nothing_more() {
-    let server = udp().datagrams(|_: &[u8], _: &mut DatagramContext<'_>| panic!("not called"));
+    let server = Server::new()
+        .listen_datagrams("udp:127.0.0.1:0", |_: &[u8], _: &mut DatagramContext<'_>| {
+            panic!("not called")
+        })
+        .unwrap();
     let handle = server.handle();
     handle.abort();
     server.run().unwrap();
@@ -243,7 +266,7 @@ fn a_peer_that_has_gone_or_cannot_be_is_not_the_end() {
         cx.send_to(cx.peer().clone(), &[b'x'; 70_000]);
         cx.reply(datagram);
     };
-    let server = udp().datagrams(handler);
+    let server = Server::new().listen_datagrams("udp:127.0.0.1:0", handler).unwrap();
     let addresses = server.addresses();
     for _ in 0..100 {
         client(&addresses).send(b"nobody waits for the answer").unwrap();
@@ -259,10 +282,16 @@ fn a_datagram_can_be_sent_to_another_peer() {
     let other = UdpSocket::bind("127.0.0.1:0").unwrap();
     other.set_read_timeout(Some(PATIENCE)).unwrap();
     let to = Peer::from(other.local_addr().unwrap());
-    let server =
-        Running::start(udp().datagrams(move |datagram: &[u8], cx: &mut DatagramContext<'_>| {
-            cx.send_to(to.clone(), datagram)
-        }));
+    let server = Running::start(
+        Server::new()
+            .listen_datagrams(
+                "udp:127.0.0.1:0",
+                move |datagram: &[u8], cx: &mut DatagramContext<'_>| {
+                    cx.send_to(to.clone(), datagram)
+                },
+            )
+            .unwrap(),
+    );
     client(&server.addresses).send(b"pass it on").unwrap();
     let mut buffer = [0; 100];
     let (n, from) = other.recv_from(&mut buffer).unwrap();
@@ -272,7 +301,7 @@ fn a_datagram_can_be_sent_to_another_peer() {
 #[test]
 fn a_receive_buffer_has_the_requested_size() {
     let count = |listen: Listen| {
-        let server = Server::bind(listen).unwrap().datagrams(echo);
+        let server = Server::new().listen_datagrams(listen, echo).unwrap();
         let client = client(&server.addresses());
         for _ in 0..50 {
             client.send(&[b'x'; 1_000]).unwrap();

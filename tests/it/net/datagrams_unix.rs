@@ -61,7 +61,7 @@ fn ping(client: &UnixDatagram, text: &[u8]) {
 #[test]
 fn datagrams_of_any_size_come_back_whole() {
     let place = Place::new();
-    let _server = Running::start(place.server().datagrams(echo));
+    let _server = Running::start(Server::new().listen_datagrams(place.listen(), echo).unwrap());
     let client = place.client("client");
     for size in [0, 1, 9_000, 65_507, 65_537, 150_000] {
         let sent: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
@@ -73,7 +73,9 @@ fn datagrams_of_any_size_come_back_whole() {
 fn a_datagram_that_is_too_long_is_dropped_and_not_truncated() {
     let place = Place::new();
     let limits = Limits::default().datagram(100);
-    let _server = Running::start(place.server().datagrams(echo).limits(limits));
+    let _server = Running::start(
+        Server::new().listen_datagrams(place.listen(), echo).unwrap().limits(limits),
+    );
     let client = place.client("client");
     client.send(&[b'x'; 101]).unwrap();
     client.send(&[b'x'; 150_000]).unwrap();
@@ -83,8 +85,9 @@ fn a_datagram_that_is_too_long_is_dropped_and_not_truncated() {
 #[test]
 fn a_send_buffer_bounds_the_answer() {
     let place = Place::new();
-    let server = Server::bind(place.listen().send_buffer(10_000)).unwrap();
-    let _server = Running::start(server.datagrams(echo));
+    let server = Server::new();
+    let _server =
+        Running::start(server.listen_datagrams(place.listen().send_buffer(10_000), echo).unwrap());
     let client = place.client("client");
     client.send(&[b'x'; 150_000]).unwrap();
     ping(&client, &[b'y'; 1_000]);
@@ -98,7 +101,7 @@ fn a_peer_without_a_name_is_received_and_not_answered() {
         tell.send((cx.peer().clone(), datagram.to_vec())).unwrap();
         cx.reply(datagram);
     };
-    let _server = Running::start(place.server().datagrams(handler));
+    let _server = Running::start(Server::new().listen_datagrams(place.listen(), handler).unwrap());
     let nameless = place.reach(UnixDatagram::unbound().unwrap());
     nameless.send(b"hello").unwrap();
     assert_eq!(soon(&told), (Peer::Unix, b"hello".to_vec()));
@@ -116,7 +119,7 @@ fn an_abstract_name_is_answered_too() {
     use std::os::unix::net::SocketAddr;
 
     let place = Place::new();
-    let _server = Running::start(place.server().datagrams(echo));
+    let _server = Running::start(Server::new().listen_datagrams(place.listen(), echo).unwrap());
     let name = format!("{}/abstract", place.0.path().display());
     let name = SocketAddr::from_abstract_name(name).unwrap();
     ping(&place.reach(UnixDatagram::bind_addr(&name).unwrap()), b"hello");
@@ -137,7 +140,7 @@ fn send_many(place: &Place, name: &str, count: usize) -> UnixDatagram {
 #[test]
 fn a_peer_that_reads_late_gets_all_and_holds_up_no_other() {
     let place = Place::new();
-    let _server = Running::start(place.server().datagrams(echo));
+    let _server = Running::start(Server::new().listen_datagrams(place.listen(), echo).unwrap());
     let late = send_many(&place, "late", 600);
     let other = place.client("other");
     for _ in 0..10 {
@@ -151,7 +154,7 @@ fn a_peer_that_reads_late_gets_all_and_holds_up_no_other() {
 #[test]
 fn a_peer_that_never_reads_costs_a_bounded_queue() {
     let place = Place::new();
-    let _server = Running::start(place.server().datagrams(echo));
+    let _server = Running::start(Server::new().listen_datagrams(place.listen(), echo).unwrap());
     let silent = send_many(&place, "silent", 3_000);
     ping(&place.client("other"), b"still here");
     // The system and the server queue some; the rest is lost.
@@ -163,9 +166,8 @@ fn a_peer_that_never_reads_costs_a_bounded_queue() {
 #[test]
 fn datagrams_held_up_by_one_peer_go_on_when_it_leaves() {
     let place = Place::new();
-    let _server = Running::start(place.server().datagrams(echo));
-    // To a connected socket the system delivers without limit, because they count for the buffer of
-    // the server.
+    let _server = Running::start(Server::new().listen_datagrams(place.listen(), echo).unwrap());
+    // To a connected one the system delivers without end, on account of the server's buffer.
     let silent = place.client("silent");
     for _ in 0..600 {
         silent.send(b"").unwrap();
@@ -179,8 +181,8 @@ fn datagrams_held_up_by_one_peer_go_on_when_it_leaves() {
 #[test]
 fn a_peer_that_has_gone_is_not_the_end() {
     let place = Place::new();
-    let server = place.server().datagrams(echo);
-    // A file without its socket; and a socket without its file.
+    let server = Server::new().listen_datagrams(place.listen(), echo).unwrap();
+    // Its file stays, its socket does not; and one whose file has gone as well.
     place.client("gone").send(b"hello").unwrap();
     place.client("removed").send(b"hello").unwrap();
     std::fs::remove_file(place.path("removed")).unwrap();
@@ -195,7 +197,7 @@ fn the_file_comes_and_goes_with_its_server() {
     // The file of a server that died.
     drop(UnixDatagram::bind(&path).unwrap());
     assert!(path.exists());
-    let server = Running::start(place.server().datagrams(echo));
+    let server = Running::start(Server::new().listen_datagrams(place.listen(), echo).unwrap());
     let client = place.client("client");
     ping(&client, b"hello");
     // A live socket is neither replaced, by any kind of socket, nor disturbed by the attempt.
@@ -230,7 +232,7 @@ fn mode_of(path: &Path) -> u32 {
 fn the_file_has_the_requested_mode() {
     for mode in [0o600, 0o660, 0o666] {
         let place = Place::new();
-        let server = Server::bind(place.listen().mode(mode)).unwrap().datagrams(echo);
+        let server = Server::new().listen_datagrams(place.listen().mode(mode), echo).unwrap();
         assert_eq!(mode_of(&place.path("server")), mode);
         let _server = Running::start(server);
         ping(&place.client("client"), b"hello");

@@ -106,7 +106,7 @@ fn each_is_answered_once(mode: Mode, seed: u64, all: &[(Destination, Answer)]) {
     let mut random = Random::new(seed);
     let (told_to, told) = channel();
     let limits = Limits::default().connect(Some(Duration::from_millis(150)));
-    let mut server = Server::unbound().unwrap().mode(mode).limits(limits);
+    let mut server = Server::new().mode(mode).limits(limits);
     let mut plans = Vec::new();
     for number in 0..CHAINS {
         let plan: Arc<Vec<_>> =
@@ -165,7 +165,7 @@ fn an_answer_that_comes_too_late_is_dropped() {
         let (told_to, told) = channel();
         let connect = Some(Duration::from_millis(limit_ms));
         let limits = Limits::default().connect(connect);
-        let mut server = Server::unbound().unwrap().limits(limits);
+        let mut server = Server::new().limits(limits);
         let plan: Arc<Vec<_>> = Arc::new(
             (0..40)
                 .map(|n| match n % 4 {

@@ -25,7 +25,7 @@ impl Handler for Again {
 fn ends_by(stop: impl FnOnce(&ServerHandle)) {
     let nowhere = Address::Unix("/nonexistent/socket".into());
     let limits = Limits::default().drain(Duration::ZERO);
-    let server = Server::unbound().unwrap().limits(limits);
+    let server = Server::new().limits(limits);
     let (sender, tried) = channel();
     let server = server.connect(nowhere.clone(), Again(nowhere, sender));
     let (handle, (sender, ended)) = (server.handle(), channel());

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use socket2::SockRef;
-use socketserver::{Address, Close, Context, Handler, Mode, Peer, Server};
+use socketserver::{Address, Close, Context, Handler, Mode, Server};
 
 use crate::support::output::Lines;
 use crate::support::process::Halted;
@@ -129,8 +129,8 @@ const CHILD: &str = "SOCKETSERVER_TEST_HANGUPS";
 
 /// The server, in a separate process: some modes have to start it again.
 fn serve(folder: &Path, mode: Mode) {
-    let server = Server::bind("127.0.0.1:0").unwrap();
-    let server = server.and_bind(Address::Unix(folder.join("socket"))).unwrap().mode(mode);
+    let unix = Address::Unix(folder.join("socket"));
+    let server = Server::bind(["127.0.0.1:0".to_owned(), unix.to_string()]).unwrap().mode(mode);
     if !Server::is_worker() {
         println!("listening on {}", server.addresses()[0]);
     }
@@ -145,7 +145,7 @@ fn serve(folder: &Path, mode: Mode) {
     });
     let record = folder.join("record");
     let service =
-        move |_: &Peer| Recorder(File::options().append(true).create(true).open(&record).unwrap());
+        move |_| Recorder(File::options().append(true).create(true).open(&record).unwrap());
     server.serve(service).unwrap();
 }
 

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 
 use socket2::{Domain, SockAddr, Socket, Type};
-use socketserver::{Address, Close, Context, Handler, Limits, Mode, Notification, Peer, Server};
+use socketserver::{Address, Close, Context, Handler, Limits, Mode, Notification, Server};
 
 use crate::support::real::{Echo, Example, PATIENCE, connect, example_path, get, soon};
 
@@ -31,7 +31,9 @@ impl Handler for Asks {
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         for byte in input.iter() {
             match byte {
-                b'?' => cx.offload(|| b"!"),
+                b'?' => {
+                    cx.offload(|| b"!");
+                }
                 byte => cx.write(&[*byte]),
             }
         }
@@ -39,7 +41,7 @@ impl Handler for Asks {
     }
 
     fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
-        cx.write(*note.downcast::<&[u8; 1]>().unwrap());
+        cx.write(note.downcast::<&[u8; 1]>().unwrap());
     }
 }
 
@@ -52,7 +54,7 @@ fn serves_as_the_child_of_another_test() {
         0 => Mode::Multiplex,
         workers => Mode::Threads(workers),
     };
-    let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).service(|_: &Peer| Asks);
+    let server = Server::new().mode(mode).listen("127.0.0.1:0", |_| Asks).unwrap();
     println!("\nlistening on {}", server.addresses()[0]);
     if let Err(error) = server.run() {
         println!("\nfailed: {error}");
@@ -248,7 +250,7 @@ fn a_full_queue_of_a_unix_socket_is_waited_for() {
     assert!(waiting.len() < 100, "the queue is never full");
 
     let (sender, told) = channel();
-    let other = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Echo);
+    let other = Server::new().listen("127.0.0.1:0", |_| Echo).unwrap();
     let address = other.addresses()[0].clone();
     let server = other
         .limits(Limits::default().connect(Some(PATIENCE)))

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use socketserver::{Address, Listen, Peer, Server};
+use socketserver::{Address, Incoming, Listen, Peer, Server};
 
 use crate::support::real::{Echo, PATIENCE, Running, connect, soon, tcp};
 use crate::support::waiting::until;
@@ -60,10 +60,12 @@ fn a_dual_stack_serves_both_families_and_knows_them_apart() {
         return;
     }
     let (tell, told) = mpsc::channel();
-    let server = Server::bind(on("[::]:0").dual_stack()).unwrap().service(move |peer: &Peer| {
-        tell.send(peer.clone()).unwrap();
-        Echo
-    });
+    let server = Server::new()
+        .listen(on("[::]:0").dual_stack(), move |incoming: Incoming| {
+            tell.send(incoming.peer().clone()).unwrap();
+            Echo
+        })
+        .unwrap();
     let port = tcp(&server.addresses()[0]).port();
     let _server = Running::start(server);
     let mut v4 = connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -95,7 +97,7 @@ fn the_file_of_a_unix_socket_has_the_requested_mode() {
     for mode in [0o600, 0o660, 0o666, 0o777] {
         let path = folder.path().join("socket");
         let listen = Listen::on(Address::Unix(path.clone())).mode(mode);
-        let server = Running::start(Server::bind(listen).unwrap().service(|_: &Peer| Echo));
+        let server = Running::start(Server::new().listen(listen, |_| Echo).unwrap());
         assert_eq!(mode_of(&path), mode);
         let mut client = UnixStream::connect(&path).unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -160,7 +162,7 @@ fn timer_of(client: &TcpStream) -> String {
 #[test]
 #[cfg(target_os = "linux")]
 fn connections_inherit_keep_alive() {
-    let serve = |listen| Running::start(Server::bind(listen).unwrap().service(|_: &Peer| Echo));
+    let serve = |listen| Running::start(Server::new().listen(listen, |_| Echo).unwrap());
     let with = serve(on("127.0.0.1:0").keep_alive(Duration::from_secs(1000)));
     let without = serve(on("127.0.0.1:0"));
     let (mut alive, mut plain) = (with.client(), without.client());
@@ -176,7 +178,7 @@ fn connections_inherit_keep_alive() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_device_is_bound_to_and_a_wrong_one_named() {
-    let server = Server::bind(on("0.0.0.0:0").device("lo")).unwrap().service(|_: &Peer| Echo);
+    let server = Server::new().listen(on("0.0.0.0:0").device("lo"), |_| Echo).unwrap();
     let port = tcp(&server.addresses()[0]).port();
     let _server = Running::start(server);
     ping(&mut connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));

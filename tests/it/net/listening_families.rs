@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use socketserver::{Address, Close, Context, Handler, Limits, Listen, Mode, Peer, Server};
+use socketserver::{Address, Close, Context, Handler, Limits, Listen, Mode, Server};
 
 use crate::net::listening::has_ipv6;
 use crate::support::real::{Echo, Running, soon, wait_no_longer_than_patience};
@@ -102,13 +102,13 @@ fn the_limit_of_the_listen_queue_holds_in_every_family() {
             let mut first = Some(Blocks { blocked, let_go });
             let server = Server::bind(listen).unwrap();
             let limits = Limits::default().listen_queue(listen_queue);
-            let server = Running::start(server.limits(limits).service(move |_: &Peer| {
+            let server = Running::serve(server.limits(limits), move |_| {
                 let handler: Box<dyn Handler> = match first.take() {
                     Some(first) => Box::new(first),
                     None => Box::new(Echo),
                 };
                 handler
-            }));
+            });
             let address = &server.addresses[0];
             let mut busy = client(address);
             busy.write_all(b"x").unwrap();
@@ -136,7 +136,7 @@ fn before_the_server_runs_its_queues_are_long_in_every_family() {
     const MANY: usize = 300;
     let place = Place::new();
     for listen in place.all() {
-        let server = Server::bind(listen).unwrap().service(|_: &Peer| Echo);
+        let server = Server::new().listen(listen, |_| Echo).unwrap();
         let address = server.addresses().remove(0);
         let mut waiting: Vec<Socket> = Vec::new();
         for n in 0..MANY {
@@ -157,11 +157,11 @@ struct TwoLetters;
 impl Handler for TwoLetters {
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         cx.write(b"1");
-        cx.wake_after(Duration::from_millis(2));
+        cx.set_timer(0, Duration::from_millis(2));
         Ok(input.len())
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         cx.write(b"2");
     }
 }
@@ -170,7 +170,7 @@ impl Handler for TwoLetters {
 /// letter: with Nagle's algorithm it waits for the acknowledgement (RFC 9293, section 3.7.4).
 #[cfg(target_os = "linux")]
 fn second_letter_after(listen: Listen) -> Duration {
-    let server = Running::start(Server::bind(listen).unwrap().service(|_: &Peer| TwoLetters));
+    let server = Running::start(Server::new().listen(listen, |_| TwoLetters).unwrap());
     let mut client = client(&server.addresses[0]);
     let once = || {
         client.set_tcp_quickack(false).unwrap();
@@ -218,7 +218,7 @@ impl Handler for Full {
 
 /// The number of bytes that a client can send to a server that does not read.
 fn room_to_send(listen: Listen) -> usize {
-    let server = Running::start(Server::bind(listen).unwrap().service(|_: &Peer| Full(false)));
+    let server = Running::start(Server::new().listen(listen, |_| Full(false)).unwrap());
     let address = &server.addresses[0];
     let (mut socket, to) = socket_for(address);
     socket.set_send_buffer_size(4096).unwrap();
@@ -242,7 +242,7 @@ fn room_to_send(listen: Listen) -> usize {
 
 /// The number of bytes that a server can send to a client that does not read.
 fn room_to_answer(listen: Listen) -> u64 {
-    let server = Running::start(Server::bind(listen).unwrap().service(|_: &Peer| Full(true)));
+    let server = Running::start(Server::new().listen(listen, |_| Full(true)).unwrap());
     let (socket, to) = socket_for(&server.addresses[0]);
     socket.set_recv_buffer_size(4096).unwrap();
     socket.connect(&to).unwrap();
@@ -282,7 +282,7 @@ fn leave_one_in_time_wait(listen: Listen) -> Address {
             Ok(input.len())
         }
     }
-    let server = Running::start(Server::bind(listen).unwrap().service(|_: &Peer| Closes));
+    let server = Running::start(Server::new().listen(listen, |_| Closes).unwrap());
     let address = server.addresses[0].clone();
     let mut client = client(&address);
     client.write_all(b"x").unwrap();
@@ -392,12 +392,8 @@ fn every_ip_address_can_be_bound_to_a_device() {
 fn every_family_is_served_in_every_mode() {
     for mode in [Mode::Multiplex, Mode::Threads(2), Mode::Reactors(3)] {
         let place = Place::new();
-        let mut listens = place.all().into_iter();
-        let mut server = Server::bind(listens.next().unwrap()).unwrap();
-        for listen in listens {
-            server = server.and_bind(listen).unwrap();
-        }
-        let server = Running::start(server.mode(mode).service(|_: &Peer| Echo));
+        let server = Server::bind(place.all()).unwrap();
+        let server = Running::serve(server.mode(mode), |_| Echo);
         for address in &server.addresses {
             for _ in 0..5 {
                 let mut client = client(address);
@@ -419,7 +415,7 @@ fn connections_over_ipv6_inherit_keep_alive_too() {
         return;
     }
     let listen = on("[::1]:0").keep_alive(Duration::from_secs(1000));
-    let server = Running::start(Server::bind(listen).unwrap().service(|_: &Peer| Echo));
+    let server = Running::start(Server::new().listen(listen, |_| Echo).unwrap());
     let stream = TcpStream::from(client(&server.addresses[0]));
     SockRef::from(&stream).set_nonblocking(false).unwrap();
     (&stream).write_all(b"hello").unwrap();

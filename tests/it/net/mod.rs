@@ -2,6 +2,8 @@
 
 pub(crate) mod addresses;
 pub(crate) mod connect;
+pub(crate) mod conversions;
+pub(crate) mod datagram_timers;
 pub(crate) mod datagrams;
 pub(crate) mod datagrams_unix;
 pub(crate) mod dial_chains;
@@ -12,6 +14,7 @@ pub(crate) mod hangups;
 pub(crate) mod lacking;
 pub(crate) mod listening;
 pub(crate) mod listening_families;
+pub(crate) mod local_addresses;
 pub(crate) mod packets;
 pub(crate) mod packets_real;
 pub(crate) mod per_peer;

@@ -63,7 +63,7 @@ fn the_output_of_each_call_is_a_packet() {
     let greet = |cx: &mut Context<'_>| {
         cx.write(b"hel");
         cx.write(b"lo");
-        cx.wake_after(Duration::ZERO);
+        cx.set_timer(0, Duration::ZERO);
         let id = cx.id();
         cx.send(id, *b"note to self");
         cx.send(id, *b"another");
@@ -107,7 +107,7 @@ fn a_handler_that_pauses_within_a_packet_is_offered_its_rest_alone() {
     let mut network = Network::new(patient());
     let pausing = |_: &mut [u8], cx: &mut Context<'_>| {
         cx.pause();
-        cx.wake_after(Duration::from_secs(1));
+        cx.set_timer(0, Duration::from_secs(1));
         Ok(2)
     };
     let client = packets(&mut network, Probe::new(&log).data(pausing).wake(|cx| cx.resume()));

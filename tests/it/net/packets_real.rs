@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::mpsc::{self, Sender};
 
 use socket2::{Domain, SockAddr, Socket, Type};
-use socketserver::{Address, Close, Context, Handler, Listen, Peer, Server};
+use socketserver::{Address, Close, Context, Handler, Incoming, Listen, Peer, Server};
 
 use crate::support::handlers::pattern;
 use crate::support::real::{Echo, PATIENCE, Running};
@@ -37,10 +37,10 @@ fn with_server<H: Handler + 'static>(
     let path = folder.path().join("packets");
     let server = Server::bind(Address::SeqPacket(path.clone())).unwrap();
     assert_eq!(server.addresses(), [Address::SeqPacket(path.clone())]);
-    let server = Running::start(server.service(move |peer: &Peer| {
-        assert_eq!(*peer, Peer::Unix);
+    let server = Running::serve(server, move |incoming: Incoming| {
+        assert_eq!(incoming.peer(), &Peer::Unix);
         handler()
-    }));
+    });
     test(&path, &server);
     drop(server);
     assert!(!path.exists(), "the file goes with its server");
@@ -198,7 +198,7 @@ fn the_file_has_its_mode_and_a_stale_one_makes_room() {
     dead.bind(&SockAddr::unix(&path).unwrap()).unwrap();
     drop(dead);
     let listen = || Listen::on(Address::SeqPacket(path.clone())).mode(0o660);
-    let server = Server::bind(listen()).unwrap().service(|_: &Peer| Echo);
+    let server = Server::new().listen(listen(), |_| Echo).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o660);
     assert_eq!(Server::bind(listen()).unwrap_err().kind(), ErrorKind::AddrInUse);
     let _server = Running::start(server);
@@ -236,10 +236,8 @@ fn a_server_connects_to_others() {
             let (tell, told) = mpsc::channel();
             let to = Address::SeqPacket(path.to_owned());
             let nowhere = Address::SeqPacket(path.with_extension("not-here"));
-            let caller = Server::unbound()
-                .unwrap()
-                .connect(to, Caller(tell.clone()))
-                .connect(nowhere, Caller(tell));
+            let caller =
+                Server::new().connect(to, Caller(tell.clone())).connect(nowhere, Caller(tell));
             let _caller = Running::start(caller);
             let mut told = [(); 3].map(|()| told.recv_timeout(PATIENCE).unwrap());
             told.sort();

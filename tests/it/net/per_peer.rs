@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 
 use socket2::{Domain, Socket, Type};
-use socketserver::{BlockingHandler, Close, Context, Handler, Limits, Mode, Peer, Server, Stream};
+use socketserver::{BlockingHandler, Close, Context, Handler, Limits, Mode, Server, Stream};
 
 use crate::support::real::{PATIENCE, Running};
 
@@ -111,7 +111,7 @@ fn modes() -> [Mode; 3] {
 #[test]
 fn a_place_is_given_back_once_however_a_connection_ends() {
     for mode in modes() {
-        let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Ends);
+        let server = Server::new().listen("127.0.0.1:0", |_| Ends).unwrap();
         let server = Running::start(server.limits(limits()).mode(mode));
         assert_exact(&server);
         end_many(&server);
@@ -121,7 +121,7 @@ fn a_place_is_given_back_once_however_a_connection_ends() {
 
 #[test]
 fn a_place_is_given_back_by_workers_too() {
-    let server = Server::bind("127.0.0.1:0").unwrap().requests(|_: &Peer| Ends);
+    let server = Server::new().listen_blocking("127.0.0.1:0", |_| Ends).unwrap();
     let server = Running::start(server.limits(limits()).mode(Mode::Threads(4)));
     assert_exact(&server);
     end_many(&server);
@@ -132,12 +132,12 @@ fn a_place_is_given_back_by_workers_too() {
 fn a_place_is_given_back_when_the_service_refuses_or_panics() {
     for mode in modes() {
         let mut count = 0;
-        let service = move |_: &Peer| {
+        let service = move |_| {
             count += 1;
             assert!(count % 7 != 1, "on purpose");
             (count > 50).then_some(Ends)
         };
-        let server = Server::bind("127.0.0.1:0").unwrap().service(service);
+        let server = Server::new().listen("127.0.0.1:0", service).unwrap();
         let server = Running::start(server.limits(limits()).mode(mode));
         for _ in 0..40 {
             drop(server.client());
@@ -152,7 +152,7 @@ fn a_place_is_given_back_when_the_service_refuses_or_panics() {
 
 #[test]
 fn a_peer_may_reconnect_as_soon_as_its_connection_has_ended() {
-    let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Ends);
+    let server = Server::new().listen("127.0.0.1:0", |_| Ends).unwrap();
     let server = Running::start(server.limits(limits()));
     let mut held: Vec<TcpStream> = (0..MAX).map(|_| served(&server)).collect();
     for n in 0..200 {
@@ -169,9 +169,10 @@ fn a_peer_may_reconnect_as_soon_as_its_connection_has_ended() {
 fn every_peer_has_places_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
-    let server = Server::bind("127.0.0.1:0").unwrap().and_bind("127.0.0.1:0").unwrap();
-    let server = server.and_bind(&*format!("unix:{}", path.display())).unwrap();
-    let server = Running::start(server.service(|_: &Peer| Ends).limits(limits()));
+    let addresses =
+        ["127.0.0.1:0".into(), "127.0.0.1:0".into(), format!("unix:{}", path.display())];
+    let server = Server::new().listen(addresses, |_| Ends).unwrap().limits(limits());
+    let server = Running::start(server);
     let mut held: Vec<TcpStream> = (0..MAX).map(|_| served(&server)).collect();
     // On any of its addresses.
     assert!(!is_served(&mut crate::support::real::connect(server.tcp(1))));
@@ -187,9 +188,9 @@ fn every_peer_has_places_of_its_own() {
 
 #[test]
 fn outgoing_connections_do_not_count_for_a_peer() {
-    let backend = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Ends);
+    let backend = Server::new().listen("127.0.0.1:0", |_| Ends).unwrap();
     let backend = Running::start(backend);
-    let mut server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| Ends);
+    let mut server = Server::new().listen("127.0.0.1:0", |_| Ends).unwrap();
     for _ in 0..MAX * 2 {
         server = server.connect(backend.addresses[0].clone(), Ends);
     }

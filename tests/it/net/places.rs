@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-use socketserver::{BlockingHandler, Close, Context, Handler, Limits, Mode, Peer, Server, Stream};
+use socketserver::{BlockingHandler, Close, Context, Handler, Limits, Mode, Server, Stream};
 
 use crate::net::per_peer::client_from;
 use crate::support::queue::{End, Stage};
@@ -56,7 +56,7 @@ fn comes_again(server: &Running, times: usize, leave: fn(&TcpStream), what: &str
 #[test]
 fn a_peer_that_reconnects_after_the_end_is_accepted() {
     for mode in [Mode::Multiplex, Mode::Threads(2)] {
-        let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| OneWord);
+        let server = Server::new().listen("127.0.0.1:0", |_| OneWord).unwrap();
         let server = Running::start(server.limits(limits()).mode(mode));
         // The server has closed, or waits for the client to do so.
         let leave = |client: &TcpStream| drop(client.shutdown(Shutdown::Both));
@@ -67,7 +67,7 @@ fn a_peer_that_reconnects_after_the_end_is_accepted() {
 /// The connection ends in another reactor, and its place belongs to the whole server.
 #[test]
 fn a_peer_that_reconnects_is_accepted_by_several_reactors() {
-    let server = Server::bind("127.0.0.1:0").unwrap().service(|_: &Peer| OneWord);
+    let server = Server::new().listen("127.0.0.1:0", |_| OneWord).unwrap();
     let server = Running::start(server.limits(limits()).mode(Mode::Reactors(3)));
     comes_again(&server, 2_000, |client| drop(client.shutdown(Shutdown::Both)), "reactors");
 }
@@ -75,7 +75,7 @@ fn a_peer_that_reconnects_is_accepted_by_several_reactors() {
 /// Many times, because the critical interval is a matter of microseconds.
 #[test]
 fn a_peer_that_reconnects_to_a_blocking_handler_is_accepted() {
-    let server = Server::bind("127.0.0.1:0").unwrap().requests(|_: &Peer| OneWord);
+    let server = Server::new().listen_blocking("127.0.0.1:0", |_| OneWord).unwrap();
     let server = Running::start(server.limits(limits()).mode(Mode::Threads(2)));
     comes_again(&server, 3_000, |_| {}, "blocking");
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use socketserver::services::web::Web;
-use socketserver::{Close, Context, Handler, Limits, Peer, Server};
+use socketserver::{Close, Context, Handler, Incoming, Limits, Peer, Server};
 
 use crate::support::real::{
     Echo, PATIENCE, Running, connect, exchange, finish_upload, get, read_answer, read_to_end, soon,
@@ -19,7 +19,7 @@ fn bind() -> Server {
 }
 
 fn echo() -> Server {
-    bind().service(|_: &Peer| Echo)
+    Server::new().listen("127.0.0.1:0", |_| Echo).unwrap()
 }
 
 fn web() -> Web {
@@ -66,12 +66,13 @@ fn several_listeners_and_services_share_one_loop() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("echo.sock");
     let unix = format!("unix:{}", path.display());
-    let mut server = bind().and_bind(&*unix).unwrap();
+    let mut addresses = vec!["127.0.0.1:0".to_owned(), unix];
     let has_v6 = TcpListener::bind("[::1]:0").is_ok();
     if has_v6 {
-        server = server.and_bind("[::1]:0").unwrap();
+        addresses.push("[::1]:0".to_owned());
     }
-    let server = server.service(|_: &Peer| Echo).and_bind("127.0.0.1:0").unwrap().service(web());
+    let server = Server::new().listen(addresses, |_| Echo).unwrap();
+    let server = server.listen("127.0.0.1:0", web()).unwrap();
     let server = Running::start(server);
     let mut v4 = server.client();
     let mut local = UnixStream::connect(&path).unwrap();
@@ -95,7 +96,7 @@ fn a_unix_socket_comes_and_goes_with_its_server() {
     // The file of a server that died: it refuses connections.
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
-    let server = Running::start(Server::bind(&*address).unwrap().service(web()));
+    let server = Running::start(Server::new().listen(&*address, web()).unwrap());
     let mut client = UnixStream::connect(&path).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(get(&mut client, "/").text(), "root");
@@ -141,7 +142,7 @@ fn a_server_without_service_or_with_senseless_limits_does_not_start() {
 
 #[test]
 fn stopping_finishes_requests_that_have_begun() {
-    let server = Running::start(bind().service(web()));
+    let server = Running::start(Server::new().listen("127.0.0.1:0", web()).unwrap());
     let mut idle = server.client();
     assert_eq!(get(&mut idle, "/").text(), "root");
     let mut busy = server.client();
@@ -160,7 +161,7 @@ fn stopping_finishes_requests_that_have_begun() {
 fn a_connection_in_the_queue_of_a_stopping_server_is_served() {
     // The queue filled up before the server made it short.
     let limits = Limits::default().accept_burst(1).listen_queue(1);
-    let server = bind().service(web()).limits(limits);
+    let server = Server::new().listen("127.0.0.1:0", web()).unwrap().limits(limits);
     let handle = server.handle();
     let address = tcp(&server.addresses()[0]);
     let mut clients: Vec<_> = (0..50).map(|_| connect(address)).collect();
@@ -178,7 +179,7 @@ fn a_connection_in_the_queue_of_a_stopping_server_is_served() {
 
 #[test]
 fn aborting_ends_everything_at_once() {
-    let server = Running::start(bind().service(web()));
+    let server = Running::start(Server::new().listen("127.0.0.1:0", web()).unwrap());
     let mut client = server.client();
     client.write_all(b"GET /never HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
     // Served after the other one, which is therefore being waited for.
@@ -239,11 +240,15 @@ fn without_room_the_next_connection_waits_until_another_ends() {
 #[test]
 fn a_service_may_refuse_and_may_panic_without_harm_to_others() {
     let mut count = 0;
-    let server = Running::start(bind().service(move |_: &Peer| {
-        count += 1;
-        assert!(count != 2, "on purpose");
-        (count != 1).then_some(Echo)
-    }));
+    let server = Running::start(
+        Server::new()
+            .listen("127.0.0.1:0", move |_| {
+                count += 1;
+                assert!(count != 2, "on purpose");
+                (count != 1).then_some(Echo)
+            })
+            .unwrap(),
+    );
     assert_eq!(read_to_end(&mut server.client()), b"");
     assert_eq!(read_to_end(&mut server.client()), b"");
     ping(&mut server.client(), b"third time lucky");
@@ -259,7 +264,7 @@ fn a_handler_that_panics_ends_its_connection_only() {
             Ok(input.len())
         }
     }
-    let server = Running::start(bind().service(|_: &Peer| Fragile));
+    let server = Running::start(Server::new().listen("127.0.0.1:0", |_| Fragile).unwrap());
     let mut other = server.client();
     ping(&mut other, b"hello");
     let mut client = server.client();
@@ -272,7 +277,7 @@ fn a_handler_that_panics_ends_its_connection_only() {
 #[test]
 fn an_early_refusal_is_readable_though_the_client_goes_on_sending() {
     let limits = Limits::default().linger(PATIENCE).linger_bytes(2_000_000);
-    let server = Running::start(bind().service(web()).limits(limits));
+    let server = Running::start(Server::new().listen("127.0.0.1:0", web()).unwrap().limits(limits));
     for _ in 0..10 {
         let mut client = server.client();
         client
@@ -288,10 +293,14 @@ fn an_early_refusal_is_readable_though_the_client_goes_on_sending() {
 #[test]
 fn peers_are_told_by_their_address() {
     let (tell, told) = mpsc::channel();
-    let server = Running::start(bind().service(move |peer: &Peer| {
-        tell.send(peer.clone()).unwrap();
-        Echo
-    }));
+    let server = Running::start(
+        Server::new()
+            .listen("127.0.0.1:0", move |incoming: Incoming| {
+                tell.send(incoming.peer().clone()).unwrap();
+                Echo
+            })
+            .unwrap(),
+    );
     let client = server.client();
     assert_eq!(soon(&told), Peer::from(client.local_addr().unwrap()));
 }

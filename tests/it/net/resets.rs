@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Handler, Notification, Peer, Server, Topic};
+use socketserver::{Close, Context, Handler, Notification, Server, Topic};
 
 use crate::hub::cuts::{End, end_of, modes, networks};
 use crate::support::handlers::{Log, Probe, Told, tight};
@@ -36,8 +36,9 @@ impl Handler for Resets {
 fn a_peer_sees_a_cut_whatever_was_written_before() {
     for mode in modes() {
         let (ended, ends) = channel();
-        let server = Server::bind("127.0.0.1:0").unwrap().mode(mode);
-        let server = Running::start(server.service(move |_: &Peer| Resets(ended.clone())));
+        let server = Server::new().mode(mode);
+        let server =
+            Running::start(server.listen("127.0.0.1:0", move |_| Resets(ended.clone())).unwrap());
         for word in [&b"nothing"[..], b"l", b"w", b"nothing, and the rest is not read"] {
             let mut client = server.client();
             client.write_all(word).unwrap();
@@ -96,7 +97,7 @@ fn every_call_of_a_handler_may_reset() {
         ("eof", |probe| probe.eof(cut), Network::shut),
         (
             "wake",
-            |probe| probe.open(|cx| cx.wake_after(Duration::from_secs(1))).wake(cut),
+            |probe| probe.open(|cx| cx.set_timer(0, Duration::from_secs(1))).wake(cut),
             |network, _| network.advance(Duration::from_secs(1)),
         ),
         (

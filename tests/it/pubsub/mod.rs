@@ -2,5 +2,6 @@
 
 pub(crate) mod passes;
 pub(crate) mod releases;
+pub(crate) mod subscriptions;
 pub(crate) mod topics;
 pub(crate) mod watches;

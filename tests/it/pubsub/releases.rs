@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Handler, Id, Limits, Mode, Peer, Server, Timeout};
+use socketserver::{Close, Context, Handler, Id, Limits, Mode, Server, Timeout};
 
 use crate::hub::network::take_all;
 use crate::support::handlers::{Log, Probe, tight};
@@ -316,11 +316,14 @@ fn all_throttled_senders_are_released_when_the_reactor_of_their_target_ends() {
         let (told, has_told) = std::sync::mpsc::channel();
         let service_ids = Arc::clone(&ids);
         let limits = Limits::default().drain(Duration::from_secs(3600));
-        let server = Server::bind("127.0.0.1:0").unwrap().mode(Mode::Reactors(2 + round % 3));
-        let server = server.limits(limits).service(move |_: &Peer| {
-            let (ids, told) = (Arc::clone(&service_ids), told.clone());
-            Ring { ids, at: 0, told }
-        });
+        let server = Server::new().mode(Mode::Reactors(2 + round % 3));
+        let server = server
+            .limits(limits)
+            .listen("127.0.0.1:0", move |_| {
+                let (ids, told) = (Arc::clone(&service_ids), told.clone());
+                Ring { ids, at: 0, told }
+            })
+            .unwrap();
         let server = Running::start(server);
         let clients: Vec<TcpStream> = (0..MEMBERS)
             .map(|_| {

@@ -1,4 +1,7 @@
 //! The sources and the documents.
 
 pub(crate) mod docs;
+pub(crate) mod features;
+pub(crate) mod public_api;
+pub(crate) mod releases;
 pub(crate) mod tidy;

@@ -350,7 +350,7 @@ fn an_auto_reply_answers_the_first_bytes_and_closes() {
     let mut service = AutoReply::new(TEXT);
     let mut network = Network::new(patient());
     for said in [&b"yaoyao"[..], b"y", b"\n", b"\xff\0", &[b'x'; 300_000]] {
-        let client = network.connect(service.accept(&Peer::Unix).unwrap());
+        let client = network.connect(service.accept(Peer::Unix.into()).unwrap());
         network.settle();
         assert_eq!(network.received(client), b"", "it is not the server that begins");
         network.send(client, said);
@@ -358,7 +358,7 @@ fn an_auto_reply_answers_the_first_bytes_and_closes() {
         assert_eq!(network.received(client), TEXT.as_bytes());
         assert!(network.is_closed(client) && !network.is_reset(client));
     }
-    let mute = network.connect(service.accept(&Peer::Unix).unwrap());
+    let mute = network.connect(service.accept(Peer::Unix.into()).unwrap());
     network.shut(mute);
     network.settle();
     assert_eq!(network.received(mute), b"");

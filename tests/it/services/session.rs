@@ -256,20 +256,20 @@ impl Counted {
 impl Handler for Counted {
     fn on_open(&mut self, cx: &mut Context<'_>) {
         self.session.on_open(cx);
-        self.counts.written.fetch_add(cx.out().len(), Ordering::Relaxed);
+        self.counts.written.fetch_add(cx.output().len(), Ordering::Relaxed);
     }
 
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
-        let before = cx.out().len();
+        let before = cx.output().len();
         let used = self.session.on_data(input, cx)?;
-        self.counts.written.fetch_add(cx.out().len() - before, Ordering::Relaxed);
+        self.counts.written.fetch_add(cx.output().len() - before, Ordering::Relaxed);
         self.counts.chunks.fetch_add(1, Ordering::Relaxed);
         self.counts.left.fetch_max(input.len() - used, Ordering::Relaxed);
         Ok(used)
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
-        self.session.on_wake(cx);
+    fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
+        self.session.on_timer(key, cx);
     }
 
     fn on_eof(&mut self, cx: &mut Context<'_>) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
-use socketserver::{Close, Context, HandleError, Handler, Limits, Mode, Peer, ServerHandle, Topic};
+use socketserver::{Close, Context, HandleError, Handler, Limits, Mode, ServerHandle, Topic};
 
 /// Receives the news.
 struct Listener;
@@ -82,6 +82,6 @@ fn messages_of_another_thread_arrive_in_order() {
             published: Arc::clone(&count),
         };
         let simulation = Simulation::new(seed).limits(limits).mode(mode).commands(publish);
-        simulation.run(|_: &Peer| Listener, reader);
+        simulation.run(|_| Listener, reader);
     });
 }

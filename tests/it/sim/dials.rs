@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use socketserver::testkit::{Action, Random, Script, Simulation, seeds};
-use socketserver::{Close, Context, Destination, Handler, Limits, Peer};
+use socketserver::{Close, Context, Destination, Handler, Limits};
 
 /// Names of hosts; and of addresses that need no lookup.
 const PLACES: usize = 6;
@@ -120,6 +120,6 @@ fn a_handler_reaches_the_place_that_it_asked_for_or_gets_an_error() {
             let (to, came) = (to.to_string(), Vec::new());
             (!random.one_in(3)).then_some(FarEnd { to, came, has_answered: false })
         };
-        Simulation::new(seed).limits(limits).remotes(far_end).run(|_: &Peer| Exchange, caller);
+        Simulation::new(seed).limits(limits).remotes(far_end).run(|_| Exchange, caller);
     });
 }

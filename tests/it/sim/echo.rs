@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socketserver::testkit::{Action, End, Random, Script, Simulation, Trace, seeds};
-use socketserver::{Close, Context, Handler, Limits, Peer};
+use socketserver::{Close, Context, Handler, Limits};
 
 use crate::support::handlers::Echo;
 
@@ -69,7 +69,7 @@ fn parrot(random: &mut Random) -> Talker {
 }
 
 fn echo(seed: u64) -> Trace {
-    Simulation::new(seed).run(|_: &Peer| Echo, parrot)
+    Simulation::new(seed).run(|_| Echo, parrot)
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_peer_with_too_many_connections_is_not_served() {
         runs.fetch_add(1, Ordering::Relaxed);
         let limits = Limits::default().connections_per_peer(Some(1));
         let count = Arc::new(AtomicUsize::new(0));
-        let service = |_: &Peer| Counted::new(&count, &most);
+        let service = |_| Counted::new(&count, &most);
         Simulation::new(seed).limits(limits).run(service, |random: &mut Random| Refusable {
             talker: parrot(random),
             refused: Arc::clone(&refused),

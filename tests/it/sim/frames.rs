@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use socketserver::testkit::{Random, Simulation, seeds};
-use socketserver::{Close, Context, Handler, Limits, Mode, Peer};
+use socketserver::{Close, Context, Handler, Limits, Mode};
 
 use crate::sim::echo::{Talker, bytes};
 use crate::support::handlers::Lines;
@@ -49,13 +49,13 @@ impl Handler for Backwards {
                 cx.close(Close::Done);
             } else if self.random.one_in(20) {
                 cx.pause();
-                cx.wake_after(Duration::from_millis(self.random.below(50) as u64));
+                cx.set_timer(0, Duration::from_millis(self.random.below(50) as u64));
             }
         }
         Ok(used)
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         cx.resume();
     }
 
@@ -109,7 +109,7 @@ fn each_message_is_answered_once_and_in_order() {
             .pending_input(PENDING)
             .output_low(output_low)
             .output_high(output_high);
-        let service = move |_: &Peer| Backwards {
+        let service = move |_| Backwards {
             random: Random::new(random.below(1 << 30) as u64),
             rest: (Vec::new(), 0),
         };
@@ -129,6 +129,6 @@ fn a_handler_that_stopped_at_a_full_output_continues_after_its_worker() {
             let to_say = lines.chunks(300).map(<[u8]>::to_vec).collect();
             Talker::new(to_say, lines)
         };
-        Simulation::new(seed).limits(limits).mode(Mode::Threads(1)).run(|_: &Peer| Lines, talker);
+        Simulation::new(seed).limits(limits).mode(Mode::Threads(1)).run(|_| Lines, talker);
     });
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
 use socketserver::{
-    Address, Close, Context, Destination, Handler, Id, Limits, Mode, Notification, Peer,
-    SlowConsumer, Topic, Undelivered,
+    Address, Close, Context, Destination, Handler, Id, Limits, Message, Mode, Notification,
+    SlowConsumer, Topic,
 };
 
 use crate::support::wish_model::{DIRECT, Fate, GREETING, Messages, Shared, TOPICS, WORK};
@@ -75,7 +75,7 @@ impl Knot {
             }
             25 => {
                 cx.pause();
-                cx.wake_after(Duration::from_millis(len as u64));
+                cx.set_timer(0, Duration::from_millis(len as u64));
             }
             26 => cx.upgrade(Knot { me: self.me, shared: self.shared.clone() }),
             27 => {
@@ -110,8 +110,8 @@ impl Knot {
         model.ids[usize::from(number) % model.ids.len()]
     }
 
-    fn take_back(&self, back: Undelivered) {
-        let order = back.note.downcast::<Order>().unwrap();
+    fn take_back(&self, message: Message) {
+        let order = message.downcast::<Order>().unwrap();
         let mut model = self.shared.model();
         assert_eq!(model.teller(order.note), Some(self.me), "it comes back to somebody else");
         model.note_fate(order.note, Fate::Back);
@@ -159,12 +159,12 @@ impl Handler for Knot {
             1 => cx.finish(),
             _ => {
                 (0..TOPICS).for_each(|number| cx.leave(&topic(number)));
-                cx.wake_after(Duration::from_millis(30));
+                cx.set_timer(0, Duration::from_millis(30));
             }
         }
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         cx.resume();
         if self.shared.model().is_over(self.me) {
             cx.close(Close::Done);
@@ -176,11 +176,11 @@ impl Handler for Knot {
             Ok(work) => return cx.write(&work),
             Err(note) => note,
         };
-        let note = match note.downcast::<Undelivered>() {
-            Ok(back) => return self.take_back(*back),
-            Err(note) => note,
+        let note = match note {
+            Notification::Undelivered { message, .. } => return self.take_back(message),
+            note => note,
         };
-        let Order { what, number, note, .. } = *note.downcast::<Order>().unwrap();
+        let Order { what, number, note, .. } = note.downcast::<Order>().unwrap();
         self.shared.model().note_fate(note, Fate::Heard);
         // An error has no effect here.
         if self.obey(what, number, usize::from(number), cx).is_err() {
@@ -347,7 +347,7 @@ fn run(seed: u64) {
     };
     let reactors = if let Mode::Reactors(count) = mode { count } else { 1 };
     let shared = Shared::new(reactors);
-    let service = |_: &Peer| Called { by: None, shared: shared.clone() };
+    let service = |_| Called { by: None, shared: shared.clone() };
     let remotes = |_: &Destination, random: &mut Random| {
         (random.one_in(2)).then(|| Person::new(shared.clone(), drops, random))
     };

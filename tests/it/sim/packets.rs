@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use socketserver::testkit::{Action, End, Random, Script, Simulation, Trace, seeds};
-use socketserver::{Close, Context, Handler, Peer, Topic};
+use socketserver::{Close, Context, Handler, Topic};
 
 /// Sends the lines of a packet back, and publishes them to one of two topics, as A or B. Now and
 /// then it pauses in the middle of a packet.
@@ -38,7 +38,7 @@ impl Handler for Member {
             used += line.len();
             if self.random.one_in(10) {
                 cx.pause();
-                cx.wake_after(Duration::from_millis(self.random.below(20) as u64));
+                cx.set_timer(0, Duration::from_millis(self.random.below(20) as u64));
                 break;
             }
         }
@@ -48,7 +48,7 @@ impl Handler for Member {
         Ok(used)
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         cx.resume();
     }
 }
@@ -134,7 +134,7 @@ impl Script for Caller {
 
 fn run(seed: u64) -> Trace {
     let mut number = seed;
-    let service = move |_: &Peer| {
+    let service = move |_| {
         number += 1;
         Member::new(number)
     };

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use socketserver::Peer;
 use socketserver::services::chat::Chat;
 use socketserver::services::session::Session;
-use socketserver::services::web::Web;
+use socketserver::services::web::{Response, Web};
 use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
 
 use crate::sim::echo::Talker;
@@ -100,14 +99,14 @@ impl Script for Browser {
 
 fn web() -> Web {
     Web::new()
-        .get("/n/{n}", |request, reply| reply.text(request.param("n").unwrap_or_default()))
+        .get("/n/{n}", |request, reply| reply.text(request.param("n").unwrap_or("")))
         .get("/late/{n}", |request, reply| {
-            let n = request.param("n").unwrap_or_default();
+            let n = request.param("n").unwrap_or("");
             reply.after(Duration::from_millis(30)).text(n)
         })
         .get("/offload/{n}", |request, reply| {
-            let n = request.param("n").unwrap_or_default().to_owned();
-            reply.offload("text/plain", move || Ok(n.into_bytes()))
+            let n = request.param("n").unwrap_or("").to_owned();
+            reply.offload(move || Ok(Response::new(200).text(n)))
         })
         .get("/large", |_, reply| reply.text(&"y".repeat(3000)))
         .any("/echo", |request, reply| reply.bytes("text/plain", request.body()))
@@ -133,7 +132,7 @@ fn a_session_answers_each_line() {
         }
         Talker::new(to_say, expected.into_bytes())
     };
-    seeds(0..200, |seed| drop(Simulation::new(seed).run(|_: &Peer| Session::new(), client)));
+    seeds(0..200, |seed| drop(Simulation::new(seed).run(|_| Session::new(), client)));
 }
 
 /// Sends numbered lines, and checks the order of those of others.

@@ -185,7 +185,7 @@ impl Handler for Probe {
         (self.drain)(cx);
     }
 
-    fn on_wake(&mut self, cx: &mut Context<'_>) {
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         self.log.note(cx, Told::Wake);
         (self.wake)(cx);
     }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use socketserver::{Close, Context, Handler, Limits, Mode, Peer, Server};
+use socketserver::{Close, Context, Handler, Limits, Mode, Server};
 
 use crate::support::real::{Running, soon};
 use crate::support::waiting::PATIENCE;
@@ -138,12 +138,17 @@ impl Stage {
         let (gate, keeper) = gate();
         let [begins, ends] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
         let of_service = [&begins, &ends].map(Arc::clone);
-        let service = move |_: &Peer| {
+        let service = move |_| {
             let [begins, ends] = of_service.each_ref().map(Arc::clone);
             Actor { gate: Arc::clone(&gate), begins, ends, stays }
         };
-        let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).limits(in_time(limits, end));
-        Stage { server: Running::start(server.service(service)), keeper, begins, ends }
+        let server = Server::new().mode(mode).limits(in_time(limits, end));
+        Stage {
+            server: Running::start(server.listen("127.0.0.1:0", service).unwrap()),
+            keeper,
+            begins,
+            ends,
+        }
     }
 
     /// A client that has received its greeting.

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::{env, io};
 
 use socket2::SockRef;
-use socketserver::{Address, Close, Context, Handler, Server, ServerHandle};
+use socketserver::{Address, Close, Context, Handler, Server, ServerHandle, Service};
 
 use crate::support::http::{Answer, answer};
 use crate::support::output::{Lines, end_of, run_to_end};
@@ -29,12 +29,24 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(server: Server) -> Running {
+        Running::start_by(server, Server::run)
+    }
+
+    /// Starts one whose addresses were bound before their service was known.
+    pub(crate) fn serve(server: Server, service: impl Service + 'static) -> Running {
+        Running::start_by(server, |server| server.serve(service))
+    }
+
+    fn start_by(
+        server: Server,
+        run: impl FnOnce(Server) -> io::Result<()> + Send + 'static,
+    ) -> Running {
         let addresses = server.addresses();
         let handle = server.handle();
         let (ended, end) = channel();
         let thread = std::thread::spawn(move || {
-            // A failed test no longer receives.
-            let _ = ended.send(server.run());
+            // A test that has failed listens no longer.
+            let _ = ended.send(run(server));
         });
         Running { addresses, handle, thread: Some(thread), end }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use socketserver::Limits;
 use socketserver::protocol::http::HttpLimits;
-use socketserver::services::web::Web;
+use socketserver::services::web::{Response, Web};
 use socketserver::testkit::{Client, Network};
 
 use crate::support::http::{Answer, answers, connect};
@@ -120,7 +120,7 @@ fn a_body_that_keeps_the_rate_may_take_its_time() {
 fn the_timer_of_a_body_does_not_give_later_answers_early() {
     let mut web = site()
         .get("/later", |_, reply| reply.after(Duration::from_secs(30)).text("later"))
-        .get("/work", |_, reply| reply.offload("text/x", || Ok(b"worked".to_vec())));
+        .get("/work", |_, reply| reply.offload(|| Ok(Response::new(200).text("worked"))));
     let limits = Limits::default().idle(None);
     for (path, text) in [("/later", "later"), ("/work", "worked")] {
         let (mut network, client) = client(&mut web, limits.clone());

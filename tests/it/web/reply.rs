@@ -21,7 +21,7 @@ fn an_answer_has_the_given_parts() {
             .status(StatusCode::CREATED)
             .header(ETAG, HeaderValue::from_static("\"1\""))
             .header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
-            .json("{}")
+            .bytes("application/json", "{}")
     });
     let (said, _) = ask(web, request("/").as_bytes());
     let expected = "HTTP/1.1 201 Created\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
@@ -43,7 +43,7 @@ fn every_kind_of_body_has_its_type() {
         let web = Web::new()
             .get("/text", |_, reply| reply.text("t\u{e4}xt"))
             .get("/html", |_, reply| reply.html("<p>"))
-            .get("/json", |_, reply| reply.json("[]"))
+            .get("/json", |_, reply| reply.bytes("application/json", "[]"))
             .get("/bytes", |_, reply| reply.bytes("image/x; a=\"b\"", b"\0\r\n"))
             .get("/empty", |_, reply| reply.empty())
             .get("/untyped", |_, reply| reply.bytes("", b"?"));
@@ -58,7 +58,7 @@ fn every_kind_of_body_has_its_type() {
 fn parts_of_one_answer_are_not_in_the_next() {
     let mut web = Web::new()
         .get("/text", |_, reply| reply.text("a"))
-        .get("/json", |_, reply| reply.json("1"))
+        .get("/json", |_, reply| reply.bytes("application/json", "1"))
         .get("/teapot", |_, reply| reply.status(StatusCode::IM_A_TEAPOT).text("c"))
         .get("/tagged", |_, reply| reply.header(ETAG, HeaderValue::from_static("x")).text("d"))
         .get("/empty", |_, reply| reply.empty());

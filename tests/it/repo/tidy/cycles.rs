@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::source::enforce;
 use super::tree::{Edge, Tree, planted};
 
-/// The only permitted cycle: a handler gets a context, through which it can request another
-/// handler.
-const EXCEPTION: (&str, &str) = ("src/handler/context.rs", "src/handler/mod.rs");
+/// The one cycle that may be: a handler is given a context, whose effects may contain a handler.
+const EXCEPTION: (&[&str], &str) = (
+    &["src/handler/context/mod.rs", "src/handler/context/others.rs", "src/handler/effect.rs"],
+    "src/handler/mod.rs",
+);
 
 /// The files, and for each the uses of others.
 pub(super) struct Graph(BTreeMap<String, BTreeMap<String, Edge>>);
@@ -17,7 +19,7 @@ impl Graph {
     pub(super) fn new(tree: &Tree) -> Graph {
         let mut graph: BTreeMap<String, BTreeMap<String, Edge>> = BTreeMap::new();
         for edge in tree.edges() {
-            if (&*edge.from, &*edge.to) != EXCEPTION {
+            if !EXCEPTION.0.contains(&&*edge.from) || edge.to != EXCEPTION.1 {
                 let used = graph.entry(edge.from.clone()).or_default();
                 // The first mention is the one that a complaint names.
                 used.entry(edge.to.clone()).or_insert(edge);
@@ -102,7 +104,7 @@ fn in_cycles(tree: &Tree) -> Vec<String> {
 fn files_form_no_cycle() {
     let tree = Tree::of_crate();
     enforce(&in_cycles(&tree));
-    let is_it = |edge: &Edge| (&*edge.from, &*edge.to) == EXCEPTION;
+    let is_it = |edge: &Edge| EXCEPTION.0.contains(&&*edge.from) && edge.to == EXCEPTION.1;
     assert!(tree.edges().iter().any(is_it), "the exception is needed no more: delete it");
 }
 

@@ -23,7 +23,7 @@ fn other_command(readme: &str, run: &str) -> Option<String> {
         return Some(format!("README.md must have one test command, and has {tests:?}"));
     };
     let same = format!("RUSTFLAGS=\"-D warnings\" {command}");
-    let is_run = run.lines().any(|line| line == same);
+    let is_run = run.lines().any(|line| line.trim() == same);
     (!is_run).then(|| format!(".ci/run must run `{command}`, as README.md says"))
 }
 

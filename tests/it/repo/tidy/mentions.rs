@@ -6,13 +6,13 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemUse, Macro, UseTree, Visibility};
 
 /// A path as it is written, and the line where it begins.
-pub(super) struct Mention {
-    pub(super) segments: Vec<String>,
-    pub(super) line: usize,
+pub(crate) struct Mention {
+    pub(crate) segments: Vec<String>,
+    pub(crate) line: usize,
 }
 
-/// Returns the mentions in the items of one module, without modules inside it.
-pub(super) fn of(items: &[Item]) -> Vec<Mention> {
+/// Returns what the items of one module mention, modules within it aside.
+pub(crate) fn of(items: &[Item]) -> Vec<Mention> {
     let mut collector = Collector(Vec::new());
     for item in items {
         collector.visit_item(item);
@@ -20,17 +20,23 @@ pub(super) fn of(items: &[Item]) -> Vec<Mention> {
     collector.0
 }
 
+/// Returns the paths among tokens.
+pub(crate) fn paths_of(tokens: TokenStream) -> Vec<Vec<String>> {
+    let mut collector = Collector(Vec::new());
+    collector.scan(tokens);
+    collector.0.into_iter().map(|mention| mention.segments).collect()
+}
+
 /// Returns true for an item that is only there for tests.
-pub(super) fn is_for_tests(attributes: &[Attribute]) -> bool {
+pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let argument = attribute.parse_args::<syn::Ident>();
         attribute.path().is_ident("cfg") && argument.is_ok_and(|ident| ident == "test")
     })
 }
 
-/// Returns the paths that a `use` item imports, each with the name it gets: `*` for all items of a
-/// module.
-pub(super) fn imports(tree: &UseTree) -> Vec<(Vec<String>, String, usize)> {
+/// Returns the paths that a `use` item imports: each with the name it gets, `*` for all of a module.
+pub(crate) fn imports(tree: &UseTree) -> Vec<(Vec<String>, String, usize)> {
     let mut found = Vec::new();
     add_imports(&mut found, &[], 0, tree);
     found

@@ -8,11 +8,11 @@
 mod cycles;
 mod documents;
 mod layers;
-mod mentions;
+pub(crate) mod mentions;
 mod methods;
 mod prose;
 mod report;
-mod source;
+pub(crate) mod source;
 mod texts;
-mod tree;
+pub(crate) mod tree;
 mod words;

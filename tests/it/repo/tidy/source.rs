@@ -6,44 +6,44 @@ use std::path::{Path, PathBuf};
 
 /// A file, by its path from the root of the repository.
 #[derive(Clone)]
-pub(super) struct Source {
-    pub(super) path: String,
-    pub(super) text: String,
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 impl Source {
-    pub(super) fn new(path: &str, text: &str) -> Source {
+    pub(crate) fn new(path: &str, text: &str) -> Source {
         Source { path: path.to_owned(), text: text.to_owned() }
     }
 }
 
 /// Returns true if `path` is one of `places`: files, or folders that end in a slash.
-pub(super) fn is_in(path: &str, places: &[&str]) -> bool {
+pub(crate) fn is_in(path: &str, places: &[&str]) -> bool {
     let is_it = |place: &&str| path == *place || place.ends_with('/') && path.starts_with(*place);
     places.iter().any(is_it)
 }
 
 /// A complaint about a line, which counts from 1.
-pub(super) fn complaint(path: &str, line: usize, text: impl Display) -> String {
+pub(crate) fn complaint(path: &str, line: usize, text: impl Display) -> String {
     format!("{path}:{line}: {text}")
 }
 
 /// Fails with all complaints if there are any.
-pub(super) fn enforce(complaints: &[String]) {
+pub(crate) fn enforce(complaints: &[String]) {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
-pub(super) fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The text of a file of the repository.
-pub(super) fn document(path: &str) -> String {
+pub(crate) fn document(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// Returns every Rust file below `folder`, in the order of their paths.
-pub(super) fn sources(folder: &str) -> Vec<Source> {
+pub(crate) fn sources(folder: &str) -> Vec<Source> {
     files(folder, "rs")
 }
 
@@ -66,7 +66,7 @@ fn files(folder: &str, extension: &str) -> Vec<Source> {
     found
 }
 
-pub(super) fn all_sources() -> Vec<Source> {
+pub(crate) fn all_sources() -> Vec<Source> {
     let folders = ["src", "tests", "examples", "fuzz/src", "fuzz/fuzz_targets"];
     folders.iter().flat_map(|folder| sources(folder)).collect()
 }

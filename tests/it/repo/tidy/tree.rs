@@ -3,20 +3,22 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use syn::Item;
+use syn::{Attribute, Item};
 
 use super::mentions::{self, Mention};
 use super::source::{Source, sources};
 
 /// The module tree of a crate.
-pub(super) struct Tree {
+pub(crate) struct Tree {
     modules: Vec<Module>,
 }
 
 /// One module: a file, or an inline module within a file.
-pub(super) struct Module {
-    pub(super) file: String,
-    pub(super) items: Vec<Item>,
+pub(crate) struct Module {
+    pub(crate) file: String,
+    pub(crate) items: Vec<Item>,
+    /// Of a file: its documentation among them.
+    pub(crate) attributes: Vec<Attribute>,
     parent: Option<usize>,
     names: HashMap<String, Vec<Name>>,
     globs: Vec<Vec<String>>,
@@ -32,19 +34,19 @@ enum Name {
 
 /// The end of a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Target {
+pub(crate) enum Target {
     Module(usize),
     /// An item: the file that defines it, and its name.
     Item(String, String),
 }
 
 /// A use of an item that another file defines.
-pub(super) struct Edge {
-    pub(super) from: String,
-    pub(super) to: String,
-    pub(super) line: usize,
+pub(crate) struct Edge {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) line: usize,
     /// The path as it is written.
-    pub(super) path: String,
+    pub(crate) path: String,
 }
 
 /// The most re-exports that a path may go through.
@@ -52,12 +54,12 @@ const DEPTH_MAX: usize = 16;
 
 impl Tree {
     /// The tree of this crate.
-    pub(super) fn of_crate() -> Tree {
+    pub(crate) fn of_crate() -> Tree {
         Tree::new(&sources("src"))
     }
 
     /// The tree below `src/lib.rs`.
-    pub(super) fn new(files: &[Source]) -> Tree {
+    pub(crate) fn new(files: &[Source]) -> Tree {
         let mut tree = Tree { modules: Vec::new() };
         tree.add_file("src/lib.rs", None, files);
         let known: BTreeSet<&str> = tree.modules.iter().map(|module| &*module.file).collect();
@@ -68,12 +70,16 @@ impl Tree {
         tree
     }
 
-    pub(super) fn modules(&self) -> impl Iterator<Item = (usize, &Module)> {
+    pub(crate) fn modules(&self) -> impl Iterator<Item = (usize, &Module)> {
         self.modules.iter().enumerate()
     }
 
+    pub(crate) fn module(&self, at: usize) -> &Module {
+        &self.modules[at]
+    }
+
     /// The line where `file` defines `name`.
-    pub(super) fn line(&self, file: &str, name: &str) -> usize {
+    pub(crate) fn line(&self, file: &str, name: &str) -> usize {
         let modules = self.modules.iter().filter(|module| module.file == file);
         let mut idents = modules.flat_map(|module| &module.items).filter_map(defined);
         idents.find(|ident| *ident == name).map_or(1, |ident| ident.span().start().line)
@@ -87,7 +93,9 @@ impl Tree {
         let parsed = parsed.unwrap_or_else(|error| {
             panic!("{path}:{}: {error}", error.span().start().line);
         });
-        self.add(path, parsed.items, parent, files)
+        let this = self.add(path, parsed.items, parent, files);
+        self.modules[this].attributes = parsed.attrs;
+        this
     }
 
     fn add(
@@ -102,6 +110,7 @@ impl Tree {
         self.modules.push(Module {
             file: file.to_owned(),
             items: Vec::new(),
+            attributes: Vec::new(),
             parent,
             names,
             globs,
@@ -140,9 +149,9 @@ impl Tree {
         self.modules[module].names.entry(name).or_default().push(means);
     }
 
-    /// Returns the items that `path` leads to when it is written in `module`: none for other
-    /// crates, local names and generic parameters.
-    pub(super) fn resolve(&self, module: usize, path: &[String]) -> BTreeSet<Target> {
+    /// Returns what `path` leads to when it is written in `module`. Nothing for other crates, local
+    /// names and generic parameters.
+    pub(crate) fn resolve(&self, module: usize, path: &[String]) -> BTreeSet<Target> {
         self.walk(module, path, 0)
     }
 
@@ -197,8 +206,25 @@ impl Tree {
         this.globs.iter().flat_map(through).collect()
     }
 
+    /// Returns `path`, written in `module`, as other crates define it: an import stands for what it
+    /// imports. `None` for items of this crate, generic parameters, and names that need no import.
+    pub(crate) fn foreign(&self, module: usize, path: &[String]) -> Option<Vec<String>> {
+        let (first, rest) = path.split_first()?;
+        if !self.walk(module, path, 0).is_empty() {
+            return None;
+        }
+        match self.modules[module].names.get(first).and_then(|known| known.first()) {
+            Some(Name::Import(import)) => {
+                let is_ours = matches!(&*import[0], "crate" | "self" | "super");
+                (!is_ours).then(|| [import, rest].concat())
+            }
+            Some(Name::Module(_) | Name::Item) => None,
+            None => (!rest.is_empty() && first != "Self").then(|| path.to_vec()),
+        }
+    }
+
     /// Returns true if `path`, written in `module`, goes through a `pub use` of the crate's root.
-    pub(super) fn is_through_root(&self, module: usize, path: &[String]) -> bool {
+    pub(crate) fn is_through_root(&self, module: usize, path: &[String]) -> bool {
         let is_root = |at: usize| self.walk(module, &path[..at], 0).contains(&Target::Module(0));
         let is_import = |at: &usize| {
             let known = self.modules[0].names.get(&path[*at]);
@@ -208,7 +234,7 @@ impl Tree {
     }
 
     /// Returns every use of an item of another file, in the order of files and lines.
-    pub(super) fn edges(&self) -> Vec<Edge> {
+    pub(crate) fn edges(&self) -> Vec<Edge> {
         let mut found = Vec::new();
         for (at, module) in self.modules() {
             for Mention { segments, line } in mentions::of(&module.items) {
@@ -240,7 +266,7 @@ fn child_file(file: &str, name: &str, files: &[Source]) -> String {
 }
 
 /// The name that an item defines.
-fn defined(item: &Item) -> Option<&syn::Ident> {
+pub(crate) fn defined(item: &Item) -> Option<&syn::Ident> {
     match item {
         Item::Const(item) => Some(&item.ident),
         Item::Enum(item) => Some(&item.ident),
@@ -256,7 +282,7 @@ fn defined(item: &Item) -> Option<&syn::Ident> {
 }
 
 /// A tree of planted files; `src/lib.rs` is the first.
-pub(super) fn planted(files: &[(&str, &str)]) -> Tree {
+pub(crate) fn planted(files: &[(&str, &str)]) -> Tree {
     let files: Vec<Source> = files.iter().map(|(path, text)| Source::new(path, text)).collect();
     Tree::new(&files)
 }

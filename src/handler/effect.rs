@@ -1,0 +1,80 @@
+//! The effects that a handler records: the inner side of [`Context`](crate::Context). Must not know
+//! sockets, clocks or connections.
+
+use crate::close::Close;
+use crate::handler::Handler;
+use crate::handler::notification::{Message, Ticket};
+use crate::handler::notifier::Notifier;
+use crate::id::Id;
+use crate::net::local::LocalAddresses;
+use crate::net::to_destination::sealed::Target;
+use crate::now::Now;
+use crate::topic::Topic;
+
+/// A recorded request of a handler. It is applied after the handler has returned, so a handler
+/// cannot be changed while it runs.
+pub(crate) enum Effect {
+    Close(Close),
+    /// Ends the connection at once, by a reset.
+    Reset(Close),
+    Pause,
+    Resume,
+    SetTimer {
+        key: u64,
+        /// The time in milliseconds of [`Now`].
+        at_ms: u64,
+        /// The period of an interval.
+        period_ms: Option<u64>,
+    },
+    CancelTimer(u64),
+    /// Cancels all timers, because another handler is installed.
+    CancelTimers,
+    Upgrade(Box<dyn Handler>),
+    Send(Id, Box<[u8]>),
+    Join(Topic, Delivery),
+    Leave(Topic),
+    Publish(Topic, Box<[u8]>),
+    Finish,
+    Forward(Id, Box<[u8]>),
+    Notify(Id, Message),
+    Connect(Box<Dial>),
+    Offload(Ticket, Work),
+}
+
+/// The delivery of messages to a member of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// As output of the connection.
+    Output,
+    /// As notifications of the handler.
+    Handler,
+}
+
+/// A piece of work for a worker. It returns its result.
+pub(crate) type Work = Box<dyn FnOnce() -> Message + Send>;
+
+/// A requested connection, and its handler.
+pub(crate) struct Dial {
+    pub(crate) to: Target,
+    pub(crate) handler: Box<dyn Handler>,
+}
+
+/// The output and the effects of a handler's calls, until they are applied. Empty between
+/// connections; all connections of a turn share one.
+#[derive(Default)]
+pub(crate) struct Record {
+    pub(crate) now: Now,
+    pub(crate) stopping: bool,
+    pub(crate) out: Vec<u8>,
+    /// The length of `out` at which the high watermark is reached.
+    pub(crate) room: usize,
+    pub(crate) effects: Vec<Effect>,
+    /// The handler accepts no more input for now: it paused, closed or upgraded.
+    pub(crate) halted: bool,
+    /// Whole messages found by a protocol, until they are counted.
+    pub(crate) messages: u64,
+    /// The local addresses: that of a connection is looked up when its handler asks for it.
+    pub(crate) locals: Box<LocalAddresses>,
+    /// Notifies the handlers of this loop from any thread.
+    pub(crate) notifier: Notifier,
+}

@@ -1,0 +1,164 @@
+//! The routes of a service as they are added, until its first connection comes; and all that can
+//! be wrong with them. Knows no request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::Method;
+
+use super::failure::Failure;
+use super::pattern::{self, Names, Pattern};
+use super::router::{Entry, Route, Router};
+use super::scope::{Scope, Scopes};
+use super::site::Site;
+use crate::protocol::http::HttpLimits;
+
+pub(super) struct Plan<S> {
+    routes: Vec<Planned<S>>,
+    body_limits: Vec<BodyLimit>,
+    scopes: Scopes<S>,
+    /// The first thing that is wrong, as a sentence.
+    defect: Option<String>,
+}
+
+struct Planned<S> {
+    method: Option<Method>,
+    /// As it was written.
+    path: String,
+    pattern: Pattern,
+    names: Names,
+    scope: usize,
+    run: Route<S>,
+}
+
+struct BodyLimit {
+    path: String,
+    pattern: Pattern,
+    bytes: u64,
+}
+
+impl<S> Planned<S> {
+    fn title(&self) -> String {
+        title(self.method.as_ref(), &self.path)
+    }
+}
+
+fn title(method: Option<&Method>, path: &str) -> String {
+    format!("{} {path}", method.map_or("ANY", Method::as_str))
+}
+
+impl<S> Plan<S> {
+    pub(super) fn new(state: S) -> Plan<S> {
+        let scopes = Scopes::new(Scope::new(state));
+        Plan { routes: Vec::new(), body_limits: Vec::new(), scopes, defect: None }
+    }
+
+    /// The outermost router.
+    pub(super) fn scope(&mut self) -> &mut Scope<S> {
+        self.scopes.outermost_mut()
+    }
+
+    pub(super) fn add(&mut self, method: Option<Method>, path: &str, run: Route<S>) {
+        match Pattern::parse(path) {
+            Ok((pattern, names)) => {
+                let path = path.to_owned();
+                self.routes.push(Planned { method, path, pattern, names, scope: 0, run });
+            }
+            Err(rule) => self.note(format!("the route {} {rule}", title(method.as_ref(), path))),
+        }
+    }
+
+    pub(super) fn limit_body(&mut self, path: &str, bytes: u64) {
+        match Pattern::parse(path) {
+            Ok((pattern, _)) => {
+                self.body_limits.push(BodyLimit { path: path.to_owned(), pattern, bytes });
+            }
+            Err(rule) => self.note(format!("the path {path} of a body limit {rule}")),
+        }
+    }
+
+    /// Takes in the routes of another plan, below a prefix.
+    pub(super) fn nest(&mut self, prefix: &str, other: Plan<S>) {
+        let (pattern, names) = match Pattern::parse_prefix(prefix) {
+            Ok(parsed) => parsed,
+            Err(rule) => {
+                self.note(format!("the prefix {prefix} of nested routes {rule}"));
+                return;
+            }
+        };
+        if let Some(defect) = other.defect {
+            self.note(format!("{defect}, in the routes below {prefix}"));
+        }
+        let shift = self.scopes.adopt(other.scopes, &pattern);
+        for route in other.routes {
+            let path = join(prefix, &route.path);
+            let names = [&*names, &*route.names].concat();
+            if let Err(rule) = pattern::check_names(&names) {
+                self.note(format!("the route {} {rule}", title(route.method.as_ref(), &path)));
+            }
+            let pattern = route.pattern.below(&pattern);
+            let scope = route.scope + shift;
+            self.routes.push(Planned { path, pattern, names, scope, ..route });
+        }
+        self.body_limits.extend(other.body_limits.into_iter().map(|limit| BodyLimit {
+            path: join(prefix, &limit.path),
+            pattern: limit.pattern.below(&pattern),
+            bytes: limit.bytes,
+        }));
+    }
+
+    fn note(&mut self, defect: String) {
+        self.defect.get_or_insert(defect);
+    }
+
+    /// Returns the first thing that is wrong.
+    pub(super) fn defect(&self) -> Option<String> {
+        self.defect.clone().or_else(|| self.duplicate()).or_else(|| self.useless_limit())
+    }
+
+    fn duplicate(&self) -> Option<String> {
+        let mut known = HashMap::new();
+        self.routes.iter().find_map(|route| {
+            let other: &Planned<S> = known.insert((&route.method, &route.pattern), route)?;
+            let (first, second) = (other.title(), route.title());
+            Some(match first == second {
+                true => format!("the route {first} is there twice"),
+                false => format!("the routes {first} and {second} match the same requests"),
+            })
+        })
+    }
+
+    fn useless_limit(&self) -> Option<String> {
+        let has_route = |limit: &&BodyLimit| self.routes.iter().any(|r| r.pattern == limit.pattern);
+        let useless = self.body_limits.iter().find(|limit| !has_route(limit))?;
+        Some(format!("the body limit of {} is for a path that has no route", useless.path))
+    }
+
+    /// Makes what connections share. With a mistake in it, every request is answered with 500.
+    pub(super) fn build(mut self, limits: &HttpLimits) -> Site<S> {
+        let mut router = Router::new();
+        let body_limit = limits.body;
+        let mut decoder_limits = limits.clone();
+        if let Some(defect) = self.defect() {
+            self.routes.clear();
+            self.body_limits.clear();
+            let fail = move || Failure::internal(format!("the routes are wrong: {defect}"));
+            self.scope().not_found = Some(Box::new(move |_, _| Err(fail())));
+        }
+        for route in self.routes {
+            let Planned { method, pattern, names, scope, run, .. } = route;
+            let is_plain = self.scopes.is_plain(scope);
+            router.add(method, &pattern, Entry { run, names, scope, is_plain });
+        }
+        for limit in self.body_limits {
+            router.methods_of(&limit.pattern).body_limit = Some(limit.bytes);
+            decoder_limits.body = decoder_limits.body.max(limit.bytes);
+        }
+        Site { router, scopes: self.scopes, limits: Arc::new(decoder_limits), body_limit }
+    }
+}
+
+/// Writes a path below a prefix.
+fn join(prefix: &str, path: &str) -> String {
+    format!("{prefix}{}", if path == "/" { "" } else { path })
+}

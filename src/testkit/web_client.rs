@@ -1,0 +1,277 @@
+//! A client of a web service on a network in memory: requests in, answers out, and a clock that
+//! moves when told.
+
+use std::fmt::Write;
+use std::time::Duration;
+use std::{fmt, str};
+
+use http::Method;
+
+use super::network::{Client, Network};
+use crate::handler::Service;
+use crate::limits::Limits;
+use crate::net::peer::Peer;
+use crate::protocol::http::Fields;
+use crate::services::web::Web;
+
+/// A client of a [`Web`] service, without a socket. Each request has a connection of its own.
+/// Offloaded work is done before the answer is there, kept replies can be answered from the test, and
+/// delays take no time but that of [`advance`](WebClient::advance).
+///
+/// ```
+/// use socketserver::services::web::{Failure, Method, Response, Web};
+/// use socketserver::testkit::WebClient;
+/// use std::time::Duration;
+///
+/// let web = Web::new()
+///     .post("/upper", |request, reply| {
+///         reply.bytes("text/plain", request.body().to_ascii_uppercase())
+///     })
+///     .get("/find", |_, reply| reply.offload(|| Err(Failure::new(404, "no such thing"))))
+///     .get("/slow", |_, reply| reply.after(Duration::from_secs(60)).text("at last"));
+/// let mut client = WebClient::new(web);
+///
+/// let answer = client.post("/upper", "hello");
+/// assert_eq!((answer.status(), answer.text()), (200, "HELLO"));
+/// assert_eq!(answer.header("Content-Type"), Some("text/plain"));
+///
+/// assert_eq!(client.get("/find").status(), 404);
+///
+/// let slow = client.request(Method::GET, "/slow").start();
+/// client.advance(Duration::from_secs(59));
+/// assert!(client.answer(slow).is_none());
+/// client.advance(Duration::from_secs(1));
+/// assert_eq!(client.answer(slow).unwrap().text(), "at last");
+/// ```
+pub struct WebClient {
+    network: Network,
+    service: Box<dyn Service>,
+    exchanges: Vec<Exchange>,
+}
+
+struct Exchange {
+    client: Client,
+    method: Method,
+    received: Vec<u8>,
+}
+
+/// A request of a [`WebClient`] that waits for its answer.
+#[derive(Clone, Copy, Debug)]
+pub struct WebExchange(usize);
+
+impl WebClient {
+    /// A client of `web`, on a network with the default limits.
+    pub fn new<S: Send + Sync + 'static>(web: Web<S>) -> WebClient {
+        WebClient::on(Network::new(Limits::default()), web)
+    }
+
+    /// A client of `web` on this network, whose mode and limits count.
+    pub fn on<S: Send + Sync + 'static>(network: Network, web: Web<S>) -> WebClient {
+        WebClient { network, service: Box::new(web), exchanges: Vec::new() }
+    }
+
+    /// Asks for `path`, which may have a query.
+    ///
+    /// # Panics
+    ///
+    /// As [`WebRequest::send`].
+    pub fn get(&mut self, path: &str) -> WebAnswer {
+        self.request(Method::GET, path).send()
+    }
+
+    /// Sends `body` to `path`.
+    ///
+    /// # Panics
+    ///
+    /// As [`WebRequest::send`].
+    pub fn post(&mut self, path: &str, body: impl AsRef<[u8]>) -> WebAnswer {
+        self.request(Method::POST, path).body(body).send()
+    }
+
+    /// A request to add fields and a body to, and to send.
+    pub fn request(&mut self, method: Method, path: &str) -> WebRequest<'_> {
+        let lines = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
+        WebRequest { client: self, method, lines, body: Vec::new() }
+    }
+
+    /// Lets time pass, and everything happen that is due meanwhile.
+    pub fn advance(&mut self, time: Duration) {
+        self.network.advance(time);
+    }
+
+    /// Returns the answer to a request, if it is complete.
+    pub fn answer(&mut self, exchange: WebExchange) -> Option<WebAnswer> {
+        self.network.settle();
+        let WebClient { network, exchanges, .. } = self;
+        let exchange = exchanges.get_mut(exchange.0)?;
+        exchange.received.extend(network.received(exchange.client));
+        let is_closed = network.is_closed(exchange.client);
+        WebAnswer::parse(&exchange.method, &exchange.received, is_closed)
+    }
+
+    /// The client of a request vanishes.
+    pub fn abandon(&mut self, exchange: WebExchange) {
+        if let Some(exchange) = self.exchanges.get(exchange.0) {
+            self.network.reset(exchange.client);
+            self.network.settle();
+        }
+    }
+
+    fn start(&mut self, method: Method, bytes: &[u8]) -> WebExchange {
+        if let Some(handler) = self.service.accept(Peer::Unix.into()) {
+            let client = self.network.connect(handler);
+            self.network.send(client, bytes);
+            self.network.settle();
+            self.exchanges.push(Exchange { client, method, received: Vec::new() });
+        }
+        WebExchange(self.exchanges.len() - 1)
+    }
+}
+
+/// A request of a [`WebClient`] that has not been sent.
+#[must_use]
+pub struct WebRequest<'c> {
+    client: &'c mut WebClient,
+    method: Method,
+    lines: String,
+    body: Vec<u8>,
+}
+
+impl WebRequest<'_> {
+    /// Adds a field, as it is.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        // Text takes everything.
+        let _ = write!(self.lines, "{name}: {value}\r\n");
+        self
+    }
+
+    /// Sends this body, and its length.
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = body.as_ref().to_vec();
+        self
+    }
+
+    /// Sends the request. Returns the answer, which must be there at once.
+    ///
+    /// # Panics
+    ///
+    /// If it is not there: see [`start`](WebRequest::start).
+    #[allow(clippy::expect_used, reason = "a test that is wrong fails by panicking")]
+    pub fn send(self) -> WebAnswer {
+        let (client, method, bytes) = self.finish();
+        let exchange = client.start(method, &bytes);
+        client.answer(exchange).expect("the answer takes time, or is kept: use `start`")
+    }
+
+    /// Sends the request, whose answer [`WebClient::answer`] returns when it is there.
+    pub fn start(self) -> WebExchange {
+        let (client, method, bytes) = self.finish();
+        client.start(method, &bytes)
+    }
+}
+
+impl<'c> WebRequest<'c> {
+    fn finish(self) -> (&'c mut WebClient, Method, Vec<u8>) {
+        let mut lines = self.lines;
+        if !self.body.is_empty() {
+            let _ = write!(lines, "Content-Length: {}\r\n", self.body.len());
+        }
+        lines.push_str("\r\n");
+        (self.client, self.method, [lines.as_bytes(), &self.body].concat())
+    }
+}
+
+/// An answer that a [`WebClient`] has received.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebAnswer {
+    status: u16,
+    lines: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl WebAnswer {
+    /// Returns the number of the status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Returns the value of the first field of this name, in whatever case, if it is UTF-8.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        str::from_utf8(Fields::new(&self.lines).find(name)?).ok()
+    }
+
+    /// Returns the body.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Returns the body as text.
+    ///
+    /// # Panics
+    ///
+    /// If it is not UTF-8.
+    #[allow(clippy::expect_used, reason = "a test that is wrong fails by panicking")]
+    pub fn text(&self) -> &str {
+        str::from_utf8(&self.body).expect("the body is UTF-8")
+    }
+
+    /// Returns the answer that `bytes` are, without interim ones, if it is all there.
+    fn parse(method: &Method, bytes: &[u8], is_closed: bool) -> Option<WebAnswer> {
+        let end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
+        let (head, rest) = (bytes.get(..end + 2)?, bytes.get(end + 4..)?);
+        let line_end = memchr::memmem::find(head, b"\r\n")?;
+        let status = str::from_utf8(head.get(9..12)?).ok()?.parse().ok()?;
+        if (100..200).contains(&status) {
+            return WebAnswer::parse(method, rest, is_closed);
+        }
+        let lines = head.get(line_end + 2..)?.to_vec();
+        let fields = Fields::new(&lines);
+        let length = fields.clone().find("content-length");
+        let body = if *method == Method::HEAD || matches!(status, 204 | 304) {
+            Vec::new()
+        } else if let Some(length) = length {
+            rest.get(..str::from_utf8(length).ok()?.parse().ok()?)?.to_vec()
+        } else if fields.find("transfer-encoding").is_some() {
+            chunks(rest)?
+        } else {
+            rest.get(..).filter(|_| is_closed)?.to_vec()
+        };
+        Some(WebAnswer { status, lines, body })
+    }
+}
+
+/// Returns the body that chunks make, if they are all there.
+fn chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = memchr::memmem::find(rest, b"\r\n")?;
+        let size = usize::from_str_radix(str::from_utf8(rest.get(..end)?).ok()?, 16).ok()?;
+        body.extend_from_slice(rest.get(end + 2..end + 2 + size)?);
+        rest = rest.get(end + 2 + size + 2..)?;
+        if size == 0 {
+            return Some(body);
+        }
+    }
+}
+
+impl fmt::Debug for WebAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebAnswer")
+            .field("status", &self.status)
+            .field("lines", &self.lines.escape_ascii().to_string())
+            .field("body", &self.body.escape_ascii().to_string())
+            .finish()
+    }
+}
+
+impl fmt::Debug for WebRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebRequest").field("lines", &self.lines).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for WebClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebClient").field("network", &self.network).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,102 @@
+//! Counts the allocations of a request to the web service and of a connection, and the memory of an
+//! idle connection. Prints a name and a figure a line. Only the thread of the server is counted.
+
+mod counter;
+
+use std::error::Error;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+use socketserver::services::web::Web;
+use socketserver::{Server, ServerHandle};
+
+use counter::{Count, Counter};
+
+#[global_allocator]
+static ALLOCATOR: Counter = Counter;
+
+const REQUEST: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+const REQUESTS: usize = 1000;
+/// Two descriptors each. A power of two, as tables grow by it.
+const CONNECTIONS: usize = 256;
+
+type Started = (String, ServerHandle);
+
+fn serve(started: &Sender<Started>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    counter::count_this_thread();
+    let server = Server::bind("127.0.0.1:0")?;
+    let address = server.addresses().first().ok_or("no address")?.to_string();
+    started.send((address, server.handle()))?;
+    server.serve(Web::new().get("/plaintext", |_, reply| reply.text("Hello, World!")))?;
+    Ok(())
+}
+
+fn request(client: &mut TcpStream) -> Result<(), Box<dyn Error>> {
+    client.write_all(REQUEST)?;
+    let mut answer = Vec::new();
+    let mut part = [0; 1024];
+    while !answer.ends_with(b"Hello, World!") {
+        let len = client.read(&mut part)?;
+        if len == 0 {
+            return Err("the server closed a connection".into());
+        }
+        answer.extend_from_slice(&part[..len]);
+    }
+    Ok(())
+}
+
+/// Opens connections and has each of them served once.
+fn open(address: &str, count: usize) -> Result<Vec<TcpStream>, Box<dyn Error>> {
+    let mut clients = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut client = TcpStream::connect(address)?;
+        client.set_nodelay(true)?;
+        request(&mut client)?;
+        clients.push(client);
+    }
+    Ok(clients)
+}
+
+/// Closes connections, and waits until the server has seen it.
+fn close(clients: Vec<TcpStream>, handle: &ServerHandle) {
+    drop(clients);
+    while handle.metrics().open() > 0 {
+        thread::yield_now();
+    }
+}
+
+fn print(name: &str, figure: impl Fn(&Count) -> i64, before: &Count, after: &Count, per: usize) {
+    println!("{name} {:.2}", (figure(after) - figure(before)) as f64 / per as f64);
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (sender, receiver) = mpsc::channel();
+    let server = thread::spawn(move || serve(&sender));
+    let (address, handle) = receiver.recv()?;
+
+    // The first connection makes the shared state, the first 256 grow the tables.
+    close(open(&address, 1)?, &handle);
+    let small = counter::count();
+    let clients = open(&address, CONNECTIONS)?;
+    let grown = counter::count();
+    close(clients, &handle);
+
+    let before = counter::count();
+    let mut clients = open(&address, CONNECTIONS)?;
+    let opened = counter::count();
+    for client in &mut clients[..1] {
+        for _ in 0..REQUESTS {
+            request(client)?;
+        }
+    }
+    let served = counter::count();
+    print("allocations-per-request", |count| count.allocations, &opened, &served, REQUESTS);
+    print("allocations-per-connection", |count| count.allocations, &before, &opened, CONNECTIONS);
+    print("bytes-per-connection", |count| count.bytes, &small, &grown, CONNECTIONS);
+
+    close(clients, &handle);
+    handle.stop();
+    server.join().map_err(|_| "the server panicked")?.map_err(|error| error as Box<dyn Error>)
+}
