@@ -200,7 +200,7 @@ impl fmt::Display for Close {
             Close::InputLimit => f.write_str("too much pending input"),
             Close::SlowConsumer => f.write_str("slow consumer"),
             Close::PacketTooLong { bytes } => {
-                write!(f, "a packet of {bytes} bytes is longer than its socket takes")
+                write!(f, "a packet of {bytes} bytes is too long for its socket")
             }
             Close::Io(kind) => write!(f, "socket: {kind}"),
             Close::Panicked => f.write_str("handler panicked"),

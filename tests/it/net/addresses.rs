@@ -30,7 +30,7 @@ fn every_form_is_understood_and_written_the_same() {
     }
 }
 
-/// What is wrong with `text`, where a `T` is read.
+/// The error when `text` is parsed as a `T`.
 fn wrong<T: FromStr<Err = AddressError>>(text: &str) -> String {
     let Err(error) = text.parse::<T>() else { panic!("'{text}' is understood") };
     let error = error.to_string();
@@ -39,7 +39,7 @@ fn wrong<T: FromStr<Err = AddressError>>(text: &str) -> String {
 }
 
 #[test]
-fn what_is_wrong_with_an_address_is_told_in_one_line() {
+fn an_invalid_address_is_reported_in_one_line() {
     let cases = [
         ("localhost", "'localhost' has no port: write localhost:8080"),
         ("localhost:", "'localhost:' has no port: write localhost:8080"),
@@ -99,7 +99,7 @@ fn an_address_of_reliable_datagrams_is_refused_with_an_alternative() {
 }
 
 #[test]
-fn what_a_server_listens_on_is_written_as_it_is_read() {
+fn a_listen_address_is_written_as_it_is_read() {
     for text in ["127.0.0.1:80", "localhost:8080", "udp:[::1]:7", "unix:/run/a", "a.example:1"] {
         assert_eq!(text.parse::<Listen>().unwrap().to_string(), text);
     }

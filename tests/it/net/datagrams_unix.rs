@@ -167,7 +167,8 @@ fn a_peer_that_never_reads_costs_a_bounded_queue() {
 fn datagrams_held_up_by_one_peer_go_on_when_it_leaves() {
     let place = Place::new();
     let _server = Running::start(Server::new().listen_datagrams(place.listen(), echo).unwrap());
-    // To a connected one the system delivers without end, on account of the server's buffer.
+    // To a connected socket the system delivers without limit, because they count for the buffer of
+    // the server.
     let silent = place.client("silent");
     for _ in 0..600 {
         silent.send(b"").unwrap();
@@ -182,7 +183,7 @@ fn datagrams_held_up_by_one_peer_go_on_when_it_leaves() {
 fn a_peer_that_has_gone_is_not_the_end() {
     let place = Place::new();
     let server = Server::new().listen_datagrams(place.listen(), echo).unwrap();
-    // Its file stays, its socket does not; and one whose file has gone as well.
+    // A file without its socket; and a socket without its file.
     place.client("gone").send(b"hello").unwrap();
     place.client("removed").send(b"hello").unwrap();
     std::fs::remove_file(place.path("removed")).unwrap();

@@ -9,7 +9,7 @@ use socketserver::{Peer, Service, Topic};
 use crate::support::chat::Party;
 use crate::support::handlers::{Log, Probe, patient};
 
-const GREETING: &str = "* welcome: you are guest-1 in lobby, and /help tells what you can do\n";
+const GREETING: &str = "* welcome: you are guest-1 in lobby; /help lists the commands\n";
 
 #[test]
 fn a_new_member_is_welcomed_and_the_room_is_told() {

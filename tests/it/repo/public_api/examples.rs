@@ -1,6 +1,5 @@
-//! Every public item whose use is not plain has an example in its documents, or a link to an item that
-//! has one. Fields, variants and getters are plain. An item that the example of
-//! its type or module uses is shown there.
+//! The examples in the documentation of public items. Each item has one, links to an item that has
+//! one, or is used in the example of its type or module. Fields, variants and getters need none.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +9,13 @@ use super::walk::public_items;
 use crate::repo::tidy::source::document;
 use crate::repo::tidy::tree::{Tree, planted};
 
-/// Items that still lack one. The list may only become shorter.
+/// Items without an example so far. The list may only become shorter.
 const FILE: &str = "tests/it/repo/public_api/without-example.txt";
 
-/// The code of the examples in a documentation.
+/// Returns the code of the examples in a documentation.
 fn examples(docs: &str) -> String {
     let blocks = docs.split("```").skip(1).step_by(2);
-    // A block of another language is no example.
+    // A block of another language does not count.
     let kinds = ["text", "sh", "json"];
     blocks.filter(|block| !kinds.iter().any(|kind| block.starts_with(kind))).collect()
 }
