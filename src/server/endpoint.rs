@@ -1,10 +1,10 @@
 //! A bound address of a server: bound here, by the supervisor of this worker process, or by the
 //! program. Knows nothing of services.
 
-use std::io;
 use std::net::ToSocketAddrs;
 #[cfg(feature = "processes")]
 use std::os::fd::{AsFd, BorrowedFd};
+use std::{fmt, io};
 
 use crate::accept::Accept;
 use crate::net::address::Address;
@@ -86,6 +86,35 @@ impl Place {
             Place::Datagrams(socket) => socket.address(),
         }
     }
+}
+
+/// What comes to an address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Connections,
+    Datagrams,
+}
+
+impl Kind {
+    pub(super) fn of(place: &Place) -> Kind {
+        match place {
+            Place::Listener(_) => Kind::Connections,
+            Place::Datagrams(_) => Kind::Datagrams,
+        }
+    }
+
+    /// Returns the error for a place of this kind where one of the other kind is wanted.
+    pub(super) fn misfit(self, place: &Place) -> io::Error {
+        let address = place.address();
+        invalid(match self {
+            Kind::Connections => format!("{address} is not for datagrams: write udp: or unixgram:"),
+            Kind::Datagrams => format!("{address} is for datagrams: they need a datagram handler"),
+        })
+    }
+}
+
+pub(super) fn invalid(what: impl fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what.to_string())
 }
 
 #[cfg(feature = "processes")]

@@ -6,7 +6,7 @@ mod run;
 use std::time::Duration;
 use std::{fmt, io};
 
-use self::endpoint::Place;
+use self::endpoint::{Kind, Place, invalid};
 use crate::handler::blocking::BlockingService;
 use crate::handler::datagram::DatagramHandler;
 use crate::handler::effect::Dial;
@@ -344,35 +344,6 @@ impl Server {
     pub fn is_worker() -> bool {
         prefork::is_worker()
     }
-}
-
-/// What comes to an address.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Connections,
-    Datagrams,
-}
-
-impl Kind {
-    fn of(place: &Place) -> Kind {
-        match place {
-            Place::Listener(_) => Kind::Connections,
-            Place::Datagrams(_) => Kind::Datagrams,
-        }
-    }
-
-    /// Returns the error for a place of this kind where one of the other kind is wanted.
-    fn misfit(self, place: &Place) -> io::Error {
-        let address = place.address();
-        invalid(match self {
-            Kind::Connections => format!("{address} is not for datagrams: write udp: or unixgram:"),
-            Kind::Datagrams => format!("{address} is for datagrams: they need a datagram handler"),
-        })
-    }
-}
-
-fn invalid(what: impl fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, what.to_string())
 }
 
 impl Default for Server {

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::endpoint::Place;
-use super::{Kind, Server, invalid};
+use super::Server;
+use super::endpoint::{Kind, Place, invalid};
 use crate::handler::Service;
 use crate::handler::blocking::BlockingService;
 use crate::handler::datagram::DatagramHandler;
