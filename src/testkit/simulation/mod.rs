@@ -143,8 +143,8 @@ use crate::reactor::{Budgets, ServerHandle};
 /// });
 /// ```
 ///
-/// The seed chooses limits and mode, unless they are set; a handler that panics fails the test, unless
-/// that is wanted; other threads are commands:
+/// The seed chooses limits and mode, unless they are set. A handler that panics fails the test,
+/// unless panics are allowed. Other threads are commands:
 ///
 /// ```
 /// # use socketserver::testkit::{Action, Random, Script, Simulation, seeds};

@@ -14,8 +14,16 @@ use crate::repo::tidy::mentions::{imports, is_for_tests, paths_of};
 use crate::repo::tidy::tree::{Target, Tree, defined};
 
 /// Macros of whole items that make nothing public.
-const MACROS: &[&str] =
-    &["callbacks", "calls", "compile_error", "forward", "macro_rules", "thread_local", "to_destination", "to_listen"];
+const MACROS: &[&str] = &[
+    "callbacks",
+    "calls",
+    "compile_error",
+    "forward",
+    "macro_rules",
+    "thread_local",
+    "to_destination",
+    "to_listen",
+];
 
 /// Returns the public items, in no order.
 pub(super) fn public_items(tree: &Tree) -> Vec<ApiItem> {
