@@ -16,8 +16,7 @@
 //! }
 //!
 //! fn main() -> std::io::Result<()> {
-//!     let server = Server::bind("127.0.0.1:7007")?;
-//!     server.serve(|_| Echo)
+//!     Server::bind("127.0.0.1:7007")?.serve(|_| Echo)
 //! }
 //! ```
 //!
@@ -57,6 +56,7 @@
 //! # Features
 //!
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
+//! * `json`: JSON requests and answers in the web service, by `serde`.
 //! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
 //! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
 //! * `testkit`: the module `testkit`, a network in memory and whole servers simulated from a seed.
@@ -76,7 +76,7 @@
 // The documentation is built with all features: links to items of a feature are not checked
 // without it.
 #![cfg_attr(
-    not(all(feature = "http", feature = "processes", feature = "signals", feature = "testkit")),
+    not(all(feature = "http", feature = "json", feature = "processes", feature = "signals", feature = "testkit")),
     allow(rustdoc::broken_intra_doc_links, reason = "the target may be of a feature that is off")
 )]
 
