@@ -61,8 +61,8 @@ pub enum Close {
     Failed(HandlerError),
 }
 
-/// The deadline that passed. Each but the last is a field of [`Limits`](crate::Limits).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which deadline passed; each but the last is a field of [`Limits`](crate::Limits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Timeout {
     /// [`Limits::first_byte`](crate::Limits::first_byte)
@@ -82,6 +82,7 @@ impl Close {
     /// Returns true if an end like this is not a fault of this server, though it may be one of the
     /// peer. These ends are logged at level debug, others as warnings: input from strangers must
     /// not fill a log.
+    #[must_use]
     pub fn is_expected(&self) -> bool {
         match self {
             Close::Done | Close::Eof | Close::Stopping | Close::Timeout(_) => true,
@@ -199,7 +200,7 @@ impl fmt::Display for Close {
             Close::InputLimit => f.write_str("too much pending input"),
             Close::SlowConsumer => f.write_str("slow consumer"),
             Close::PacketTooLong { bytes } => {
-                write!(f, "a packet of {bytes} bytes is longer than its socket takes")
+                write!(f, "a packet of {bytes} bytes is too long for its socket")
             }
             Close::Io(kind) => write!(f, "socket: {kind}"),
             Close::Panicked => f.write_str("handler panicked"),

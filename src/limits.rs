@@ -1,6 +1,8 @@
 //! Every bound of a server in one place. Knows numbers only.
 
+use std::str::FromStr;
 use std::time::Duration;
+use std::{error, fmt};
 
 use crate::setters::setters;
 
@@ -133,7 +135,16 @@ setters!(Limits {
 /// Only published bytes are ever dropped, and only those of entire calls of
 /// [`publish`](crate::Context::publish). Output of a handler to its own peer arrives, or the
 /// connection ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// Written as text it is `close`, `drop-newest` or `drop-oldest`:
+///
+/// ```
+/// use socketserver::SlowConsumer;
+///
+/// assert_eq!("drop-oldest".parse(), Ok(SlowConsumer::DropOldest));
+/// assert_eq!(SlowConsumer::Close.to_string(), "close");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SlowConsumer {
     /// Closes the member, which may reconnect and start afresh (Redis, NATS).
     #[default]
@@ -143,6 +154,51 @@ pub enum SlowConsumer {
     /// Drops the messages that have waited longest, and keeps the new one.
     DropOldest,
 }
+
+impl fmt::Display for SlowConsumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SlowConsumer::Close => "close",
+            SlowConsumer::DropNewest => "drop-newest",
+            SlowConsumer::DropOldest => "drop-oldest",
+        })
+    }
+}
+
+impl FromStr for SlowConsumer {
+    type Err = OptionError;
+
+    fn from_str(text: &str) -> Result<SlowConsumer, OptionError> {
+        match text {
+            "close" => Ok(SlowConsumer::Close),
+            "drop-newest" => Ok(SlowConsumer::DropNewest),
+            "drop-oldest" => Ok(SlowConsumer::DropOldest),
+            _ => Err(OptionError::new(text, "close, drop-newest, drop-oldest")),
+        }
+    }
+}
+
+/// The text of a [`SlowConsumer`] or a [`Mode`](crate::Mode) that could not be understood. Says in
+/// one line which texts are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionError {
+    given: String,
+    expected: &'static str,
+}
+
+impl OptionError {
+    pub(crate) fn new(given: &str, expected: &'static str) -> OptionError {
+        OptionError { given: given.to_owned(), expected }
+    }
+}
+
+impl fmt::Display for OptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}' is not one of {}", self.given.escape_debug(), self.expected)
+    }
+}
+
+impl error::Error for OptionError {}
 
 impl Default for Limits {
     fn default() -> Limits {

@@ -1,7 +1,12 @@
 //! The threads and processes that run handlers. Knows nothing of handlers.
 
-/// The threads and processes that run the handlers of a server. It is chosen for the server: the
-/// same handler runs in every mode.
+use std::fmt;
+use std::str::FromStr;
+
+use crate::limits::OptionError;
+
+/// Where the handlers of a server run: its choice, not theirs. The same handler runs in every
+/// mode.
 ///
 /// ```
 /// use socketserver::{Mode, Server};
@@ -9,7 +14,17 @@
 /// let server = Server::bind("127.0.0.1:0")?.mode(Mode::Threads(4));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// Written as text it is `multiplex`, `threads:4`, `reactors:4` or `processes:4`:
+///
+/// ```
+/// use socketserver::Mode;
+///
+/// assert_eq!("threads:4".parse(), Ok(Mode::Threads(4)));
+/// assert_eq!(Mode::Reactors(2).to_string(), "reactors:2");
+/// assert!("threads".parse::<Mode>().is_err());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Mode {
     /// In the loop, one call after the other. The fastest mode, for handlers that never block.
@@ -79,4 +94,38 @@ pub enum Mode {
     /// ```
     #[cfg(feature = "processes")]
     Processes(usize),
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mode::Multiplex => f.write_str("multiplex"),
+            Mode::Threads(count) => write!(f, "threads:{count}"),
+            Mode::Reactors(count) => write!(f, "reactors:{count}"),
+            #[cfg(feature = "processes")]
+            Mode::Processes(count) => write!(f, "processes:{count}"),
+        }
+    }
+}
+
+/// What to write for a mode.
+#[cfg(feature = "processes")]
+const FORMS: &str = "multiplex, threads:N, reactors:N, processes:N";
+#[cfg(not(feature = "processes"))]
+const FORMS: &str = "multiplex, threads:N, reactors:N";
+
+impl FromStr for Mode {
+    type Err = OptionError;
+
+    fn from_str(text: &str) -> Result<Mode, OptionError> {
+        let counted = text.split_once(':').map(|(name, count)| (name, count.parse()));
+        match counted {
+            None if text == "multiplex" => Ok(Mode::Multiplex),
+            Some(("threads", Ok(count))) => Ok(Mode::Threads(count)),
+            Some(("reactors", Ok(count))) => Ok(Mode::Reactors(count)),
+            #[cfg(feature = "processes")]
+            Some(("processes", Ok(count))) => Ok(Mode::Processes(count)),
+            _ => Err(OptionError::new(text, FORMS)),
+        }
+    }
 }

@@ -23,8 +23,8 @@ pub struct Now {
 }
 
 impl Now {
-    /// Creates the time `elapsed` after the start of the server, `unix_seconds` after 1970 by the
-    /// wall clock.
+    /// A moment `elapsed` after the server started, `unix_seconds` after 1970 by the wall clock.
+    #[must_use]
     pub fn new(elapsed: Duration, unix_seconds: u64) -> Now {
         Now::from_nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX), unix_seconds)
     }
@@ -34,12 +34,14 @@ impl Now {
         Now { nanos, unix_seconds }
     }
 
-    /// Returns the time since the server started; never goes backwards.
+    /// Time since the server started; never goes backwards.
+    #[must_use]
     pub fn elapsed(self) -> Duration {
         Duration::from_nanos(self.nanos)
     }
 
-    /// Returns the wall clock in seconds since 1970. At most a second old; may jump.
+    /// The wall clock, in seconds since 1970. At most a second old, and it may jump.
+    #[must_use]
     pub fn unix_seconds(self) -> u64 {
         self.unix_seconds
     }

@@ -20,12 +20,14 @@ use std::sync::Arc;
 pub struct Topic(Arc<str>);
 
 impl Topic {
-    /// Creates the topic named `name`.
+    /// The topic of that name.
+    #[must_use]
     pub fn new(name: &str) -> Topic {
         Topic(name.into())
     }
 
-    /// Returns the name.
+    /// Its name.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -34,6 +36,12 @@ impl Topic {
 impl From<&str> for Topic {
     fn from(name: &str) -> Topic {
         Topic::new(name)
+    }
+}
+
+impl From<String> for Topic {
+    fn from(name: String) -> Topic {
+        Topic(name.into())
     }
 }
 

@@ -35,7 +35,7 @@ pub fn check(bytes: &[u8]) {
     let request = [b"GET /a/", input.sent, b" HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
     let mut network = Network::new(limits());
     let connect = |network: &mut Network| {
-        let handler = SITE.with_borrow_mut(|site| site.accept(Peer::Unix.into())).unwrap();
+        let handler = SITE.with_borrow_mut(|site| site.accept(Peer::unix().into())).unwrap();
         network.connect(handler)
     };
     let client = connect(&mut network);

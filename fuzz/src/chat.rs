@@ -55,7 +55,7 @@ fn talk<'a>(
 ) -> (Said, bool) {
     let mut chat = Chat::new().line_limit(LINE_MAX);
     let mut enter = |network: &mut Network| {
-        let handler = chat.accept(Peer::Unix.into()).unwrap();
+        let handler = chat.accept(Peer::unix().into()).unwrap();
         network.connect(handler)
     };
     let [lobby, side, third] = [(); 3].map(|()| enter(network));

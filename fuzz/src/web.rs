@@ -71,7 +71,7 @@ pub fn check(bytes: &[u8]) {
 }
 
 fn sender<'a>(network: &mut Network, input: &Input<'a>) -> Sender<'a> {
-    let handler = SITE.with_borrow_mut(|site| site.accept(Peer::Unix.into())).unwrap();
+    let handler = SITE.with_borrow_mut(|site| site.accept(Peer::unix().into())).unwrap();
     Sender::new(network.connect(handler), input.sent)
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct Accepted<S> {
     pub(crate) service: usize,
     pub(crate) socket: S,
     pub(crate) incoming: Incoming,
-    /// If the connections of each peer are limited.
+    /// `None` if the connections of each peer are not limited.
     pub(crate) permit: Option<PeerPermit>,
 }
 

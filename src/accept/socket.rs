@@ -10,8 +10,8 @@ use crate::net::incoming::Incoming;
 pub(crate) trait Accept {
     type Socket;
 
-    /// Takes the next connection from the queue. `WouldBlock` if there is none, and an event will
-    /// come when there is.
+    /// Takes the next connection from the queue. Returns `WouldBlock` if the queue is empty; an
+    /// event then reports the next connection.
     fn accept(&self) -> io::Result<(Self::Socket, Incoming)>;
 
     /// Makes the listener refuse new peers, where the system can do so and keep the queue. Called

@@ -66,7 +66,7 @@ pub(crate) struct Request<B, K> {
 /// A connection that was served.
 struct Ended<B, K> {
     number: u64,
-    /// What is left of it, if it lingers.
+    /// The socket, its origin and the kept value, if the connection lingers.
     leaving: Option<(Arc<B>, Incoming, K)>,
 }
 
@@ -152,7 +152,7 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
                 continue;
             }
             if let Some((socket, incoming, kept)) = leaving {
-                // The worker had the only other handle that lasts.
+                // The worker held the only other lasting reference.
                 let socket = Arc::into_inner(socket);
                 lingering.extend(socket.map(|socket| Leaving { socket, incoming, kept }));
             }

@@ -47,7 +47,7 @@ impl Offloaded {
     ///
     /// # Errors
     ///
-    /// Why nothing did, for which its connection ends.
+    /// Returns the reason why the work failed. Its connection is closed for it.
     pub(crate) fn result(self) -> Result<Message, Close> {
         match self.state {
             State::Done(result) => Ok(result),

@@ -55,6 +55,11 @@ use crate::net::incoming::Incoming;
 /// thread.join().unwrap()?;
 /// # Ok::<(), io::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a blocking handler",
+    label = "`BlockingHandler` is not implemented for this",
+    note = "implement `BlockingHandler` with its method `handle`"
+)]
 pub trait BlockingHandler: Send {
     /// Before [`handle`](BlockingHandler::handle). Nothing by default.
     ///
@@ -90,6 +95,15 @@ pub trait BlockingHandler: Send {
     fn handle_error(&mut self, error: &io::Error) {
         let _ = error;
     }
+
+    /// Boxes it, unless it is a box already.
+    #[doc(hidden)]
+    fn into_box(self) -> Box<dyn BlockingHandler>
+    where
+        Self: Sized + 'static,
+    {
+        Box::new(self)
+    }
 }
 
 /// Makes a [`BlockingHandler`] for each accepted connection, or refuses it, as a
@@ -97,6 +111,12 @@ pub trait BlockingHandler: Send {
 /// not wait.
 ///
 /// Closures are such services, whether they return a handler or an `Option` of one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a service of blocking handlers",
+    label = "expected a closure that makes a handler for each connection",
+    note = "for a handler that is the same for all connections, write `|_| handler`; a closure that looks \
+            at the connection has its type: `|incoming: Incoming| ...`"
+)]
 pub trait BlockingService: Send {
     /// Returns the handler for `incoming`, or `None` to close the connection at once: Python's
     /// `verify_request`.
@@ -115,42 +135,91 @@ pub trait BlockingService: Send {
 impl<F, A> BlockingService for F
 where
     F: FnMut(Incoming) -> A + Send,
-    A: BlockingAdmission,
+    A: IntoBlockingAdmission,
 {
     fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn BlockingHandler>> {
-        self(incoming).handler()
+        self(incoming).admission()
     }
 }
 
-/// What a closure that is a [`BlockingService`] may return: a handler, or an `Option` of one.
-pub trait BlockingAdmission {
-    /// The handler, boxed, if the peer is admitted.
-    fn handler(self) -> Option<Box<dyn BlockingHandler>>;
-}
+/// All that a closure that is a [`BlockingService`] may return: a [`BlockingHandler`], or an
+/// `Option` of one. A `Box<dyn BlockingHandler>` is a handler.
+///
+/// This trait is sealed: implement [`BlockingHandler`], or [`BlockingService`].
+#[diagnostic::on_unimplemented(
+    message = "a service of blocking handlers cannot return `{Self}`",
+    label = "expected a `BlockingHandler`, an `Option` of one, or a `Box<dyn BlockingHandler>`"
+)]
+pub trait IntoBlockingAdmission: sealed::BlockingAdmission {}
 
-impl<H: BlockingHandler + 'static> BlockingAdmission for H {
-    fn handler(self) -> Option<Box<dyn BlockingHandler>> {
-        Some(Box::new(self))
+mod sealed {
+    use super::BlockingHandler;
+
+    pub trait BlockingAdmission {
+        /// Returns the handler, boxed, if the connection is admitted.
+        fn admission(self) -> Option<Box<dyn BlockingHandler>>;
     }
 }
 
-impl<H: BlockingHandler + 'static> BlockingAdmission for Option<H> {
-    fn handler(self) -> Option<Box<dyn BlockingHandler>> {
-        self.map(|handler| Box::new(handler) as Box<dyn BlockingHandler>)
+impl<H: BlockingHandler + 'static> IntoBlockingAdmission for H {}
+
+impl<H: BlockingHandler + 'static> sealed::BlockingAdmission for H {
+    fn admission(self) -> Option<Box<dyn BlockingHandler>> {
+        Some(self.into_box())
     }
 }
 
-impl<H: BlockingHandler + ?Sized> BlockingHandler for Box<H> {
+impl<H: BlockingHandler + 'static> IntoBlockingAdmission for Option<H> {}
+
+impl<H: BlockingHandler + 'static> sealed::BlockingAdmission for Option<H> {
+    fn admission(self) -> Option<Box<dyn BlockingHandler>> {
+        self.map(BlockingHandler::into_box)
+    }
+}
+
+impl<H: BlockingHandler> BlockingHandler for Box<H> {
     fn setup(&mut self, stream: &mut Stream) -> io::Result<()> {
         (**self).setup(stream)
     }
+
     fn handle(&mut self, stream: &mut Stream) -> io::Result<()> {
         (**self).handle(stream)
     }
+
     fn finish(&mut self, stream: &mut Stream) -> io::Result<()> {
         (**self).finish(stream)
     }
+
     fn handle_error(&mut self, error: &io::Error) {
         (**self).handle_error(error);
+    }
+
+    fn into_box(self) -> Box<dyn BlockingHandler>
+    where
+        Self: 'static,
+    {
+        self
+    }
+}
+
+impl BlockingHandler for Box<dyn BlockingHandler> {
+    fn setup(&mut self, stream: &mut Stream) -> io::Result<()> {
+        (**self).setup(stream)
+    }
+
+    fn handle(&mut self, stream: &mut Stream) -> io::Result<()> {
+        (**self).handle(stream)
+    }
+
+    fn finish(&mut self, stream: &mut Stream) -> io::Result<()> {
+        (**self).finish(stream)
+    }
+
+    fn handle_error(&mut self, error: &io::Error) {
+        (**self).handle_error(error);
+    }
+
+    fn into_box(self) -> Box<dyn BlockingHandler> {
+        self
     }
 }

@@ -66,8 +66,13 @@ pub enum Step<M> {
     Message(M, usize),
 }
 
-/// A handler of one connection that receives whole messages of a protocol. Apart from the messages,
-/// its methods are those of [`Handler`].
+/// Your per-connection object, fed whole messages of one protocol. The methods are those of
+/// [`Handler`], but for the messages.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle the messages of this protocol",
+    label = "`MessageHandler` is not implemented for this",
+    note = "implement `MessageHandler<P>` for the protocol `P`, with its method `on_message`"
+)]
 pub trait MessageHandler<P: Protocol>: Send {
     /// See [`Handler::on_open`].
     fn on_open(&mut self, cx: &mut Context<'_>) {

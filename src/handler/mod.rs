@@ -50,6 +50,12 @@ use crate::net::incoming::Incoming;
 /// network.settle();
 /// assert_eq!(network.received(client), b"HELLO");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of connections",
+    label = "`Handler` is not implemented for this",
+    note = "implement `Handler` with its method `on_data`, or, for a `MessageHandler`, wrap it with its \
+            protocol: `Framed::new(protocol, handler)`"
+)]
 pub trait Handler: Send {
     /// The connection was accepted, or made. What is written here is the greeting.
     fn on_open(&mut self, cx: &mut Context<'_>) {
@@ -125,6 +131,15 @@ pub trait Handler: Send {
     fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
         let _ = (why, cx);
     }
+
+    /// Boxes it, unless it is a box already.
+    #[doc(hidden)]
+    fn into_box(self) -> Box<dyn Handler>
+    where
+        Self: Sized + 'static,
+    {
+        Box::new(self)
+    }
 }
 
 /// Makes a handler for each accepted connection, or refuses it: Python's `verify_request` and
@@ -143,12 +158,18 @@ pub trait Handler: Send {
 /// #     }
 /// # }
 /// let mut all = |_: Incoming| Echo;
-/// assert!(all.accept(Incoming::from(Peer::Unix)).is_some());
+/// assert!(all.accept(Incoming::from(Peer::unix())).is_some());
 ///
 /// let is_local = |it: &Incoming| it.peer().ip().is_some_and(|ip| ip.is_loopback());
 /// let mut local = move |incoming: Incoming| is_local(&incoming).then_some(Echo);
-/// assert!(local.accept(Incoming::from(Peer::Unix)).is_none());
+/// assert!(local.accept(Incoming::from(Peer::unix())).is_none());
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a service",
+    label = "expected a closure that makes a handler for each connection",
+    note = "for a handler that is the same for all connections, write `|_| handler`; a closure that looks \
+            at the connection has its type: `|incoming: Incoming| ...`"
+)]
 pub trait Service: Send {
     /// Returns the handler for `incoming`, or `None` to close the connection at once.
     fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn Handler>>;
@@ -167,35 +188,71 @@ pub trait Service: Send {
 impl<F, A> Service for F
 where
     F: FnMut(Incoming) -> A + Send,
-    A: Admission,
+    A: IntoAdmission,
 {
     fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn Handler>> {
-        self(incoming).handler()
+        self(incoming).admission()
     }
 }
 
-/// What a closure that is a [`Service`] may return: a handler, or an `Option` of one.
-pub trait Admission {
-    /// The handler, boxed, if the peer is admitted.
-    fn handler(self) -> Option<Box<dyn Handler>>;
-}
+/// All that a closure that is a [`Service`] may return: a [`Handler`], or an `Option` of one. A
+/// `Box<dyn Handler>` is a handler.
+///
+/// This trait is sealed: implement [`Handler`], or [`Service`].
+#[diagnostic::on_unimplemented(
+    message = "a service cannot return `{Self}`",
+    label = "expected a `Handler`, an `Option` of one, or a `Box<dyn Handler>`"
+)]
+pub trait IntoAdmission: sealed::Admission {}
 
-impl<H: Handler + 'static> Admission for H {
-    fn handler(self) -> Option<Box<dyn Handler>> {
-        Some(Box::new(self))
+mod sealed {
+    use super::Handler;
+
+    pub trait Admission {
+        /// Returns the handler, boxed, if the connection is admitted.
+        fn admission(self) -> Option<Box<dyn Handler>>;
     }
 }
 
-impl<H: Handler + 'static> Admission for Option<H> {
-    fn handler(self) -> Option<Box<dyn Handler>> {
-        self.map(|handler| Box::new(handler) as Box<dyn Handler>)
+impl<H: Handler + 'static> IntoAdmission for H {}
+
+impl<H: Handler + 'static> sealed::Admission for H {
+    fn admission(self) -> Option<Box<dyn Handler>> {
+        Some(self.into_box())
     }
 }
 
-impl<H: Handler + ?Sized> Handler for Box<H> {
+impl<H: Handler + 'static> IntoAdmission for Option<H> {}
+
+impl<H: Handler + 'static> sealed::Admission for Option<H> {
+    fn admission(self) -> Option<Box<dyn Handler>> {
+        self.map(Handler::into_box)
+    }
+}
+
+impl<H: Handler> Handler for Box<H> {
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         (**self).on_data(input, cx)
     }
 
     callbacks!(forward![self => (**self)]);
+
+    fn into_box(self) -> Box<dyn Handler>
+    where
+        Self: 'static,
+    {
+        self
+    }
+}
+
+impl Handler for Box<dyn Handler> {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        (**self).on_data(input, cx)
+    }
+
+    callbacks!(forward![self => (**self)]);
+
+    fn into_box(self) -> Box<dyn Handler> {
+        self
+    }
 }

@@ -59,6 +59,7 @@ impl Stream {
     }
 
     /// Who is at the other end.
+    #[must_use]
     pub fn peer(&self) -> &Peer {
         self.incoming.peer()
     }

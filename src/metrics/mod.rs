@@ -143,7 +143,8 @@ pub(crate) fn reason(why: &Close) -> usize {
 }
 
 impl Metrics {
-    /// Returns the number of open connections.
+    /// Connections open now.
+    #[must_use]
     pub fn open(&self) -> u64 {
         // The two counts may be read while they grow.
         self.opened.saturating_sub(self.closed.iter().sum())
@@ -158,6 +159,7 @@ impl Metrics {
     /// let metrics = Metrics::default();
     /// assert_eq!(metrics.closed(&Close::Timeout(Timeout::Idle)), 0);
     /// ```
+    #[must_use]
     pub fn closed(&self, why: &Close) -> u64 {
         self.closed.get(reason(why)).copied().unwrap_or_default()
     }

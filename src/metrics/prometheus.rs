@@ -27,6 +27,7 @@ impl Metrics {
     /// # }
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[must_use]
     pub fn prometheus(&self) -> String {
         let mut page = Page(String::with_capacity(8 * 1024));
         self.connections(&mut page);

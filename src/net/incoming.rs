@@ -13,8 +13,8 @@ use crate::net::peer::Peer;
 /// use socketserver::{Address, Incoming, Peer};
 ///
 /// let address: Address = "127.0.0.1:80".parse()?;
-/// let incoming = Incoming::new(Peer::Unix, address.clone());
-/// assert_eq!(incoming.peer(), &Peer::Unix);
+/// let incoming = Incoming::new(Peer::unix(), address.clone());
+/// assert_eq!(incoming.peer(), &Peer::unix());
 /// assert_eq!(incoming.local_address(), &address);
 /// # Ok::<(), socketserver::AddressError>(())
 /// ```

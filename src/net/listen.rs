@@ -77,8 +77,8 @@ impl Listen {
     }
 
     /// Takes IPv4 peers at an IPv6 address too (`IPV6_V6ONLY` off, ipv6(7)); `[::]` is then every
-    /// address of both families. By default it is not, on every system. A peer over IPv4 is a
-    /// [`Peer::V4`](crate::Peer::V4).
+    /// address of both families. By default it is not, on every system. A [`Peer`](crate::Peer)
+    /// over IPv4 has an IPv4 address.
     #[must_use]
     pub fn dual_stack(mut self) -> Listen {
         self.options.dual_stack = true;

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use crate::net::address::Address;
+#[cfg(feature = "http")]
+use crate::net::peer::Peer;
 
 /// The local address of a connection, by its place among [`LocalAddresses`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +17,15 @@ pub(crate) struct Local(u16);
 impl Local {
     /// An address that is not known, as of a connection that has not been made.
     pub(crate) const UNKNOWN: Local = Local(0);
+}
+
+/// Both ends of the connection whose handler is called. The local one is looked up when it is asked
+/// for.
+#[cfg(feature = "http")]
+#[derive(Clone, Copy)]
+pub(crate) struct Ends<'a> {
+    pub(crate) peer: &'a Peer,
+    pub(crate) locals: &'a LocalAddresses,
 }
 
 /// Places for addresses of connections. Above this only [general](general) ones get a new place,

@@ -47,8 +47,9 @@ pub(super) fn receive(channel: &UnixStream) -> io::Result<OwnedFd> {
         RecvAncillaryMessage::ScmRights(mut sockets) => sockets.next(),
         _ => None,
     });
-    let socket = socket
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no socket was handed down"))?;
+    let socket = socket.ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidData, "the message carries no socket")
+    })?;
     // Programs that a handler starts must not inherit it: a listener they hold open would go on
     // queueing connections that no process accepts. (Not every system can set the flag when
     // receiving.)

@@ -33,7 +33,7 @@ impl Inheritance {
         // Fails for anything but a Unix socket.
         channel.local_addr().ok()?;
         if let Err(error) = File::open("/dev/null").and_then(|null| Ok(dup2_stdin(null)?)) {
-            log::warn!("programs started here keep the supervisor waiting: /dev/null: {error}");
+            log::warn!("cannot open /dev/null: {error}; programs started here delay a stop");
         }
         Some(Inheritance { channel, left: Mutex::new(count) })
     }

@@ -61,14 +61,16 @@ impl Lines {
     /// The default limit in bytes: 4,096, the longest line that a terminal accepts.
     pub const LIMIT: usize = 4096;
 
-    /// Creates a decoder of lines of up to [`LIMIT`](Lines::LIMIT) bytes, without their ends.
+    /// Lines of up to [`LIMIT`](Lines::LIMIT) bytes, their ends not counted.
+    #[must_use]
     pub fn new() -> Lines {
         Lines::with_limit(Lines::LIMIT)
     }
 
-    /// Creates a decoder of lines of up to `limit` bytes, without their ends. The limit should be
-    /// less than [`Limits::pending_input`](crate::Limits::pending_input), or the connection ends
-    /// before a line is reported as too long.
+    /// Lines of up to `limit` bytes, their ends not counted. It should be less than
+    /// [`Limits::pending_input`](crate::Limits::pending_input), or the connection ends before
+    /// a line is told to be too long.
+    #[must_use]
     pub fn with_limit(limit: usize) -> Lines {
         Lines { limit, scanned: 0, skipping: false }
     }

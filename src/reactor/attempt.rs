@@ -72,7 +72,7 @@ impl<T> Attempt<T> {
             source,
             stage: Stage::Lookup,
             addresses: VecDeque::new(),
-            peer: Peer::Unresolved,
+            peer: Peer::unresolved(),
             error: None,
             until_ms: end_ms,
             end_ms,
@@ -100,8 +100,10 @@ impl<T> Attempt<T> {
         outbound: &impl Outbound<Socket = T>,
     ) -> Progress {
         self.peer = match &socket {
-            ConnectedSocket::Tcp(stream) => stream.peer_addr().map_or(Peer::Unresolved, Peer::from),
-            ConnectedSocket::Unix(_) => Peer::Unix,
+            ConnectedSocket::Tcp(stream) => {
+                stream.peer_addr().map_or_else(|_| Peer::unresolved(), Peer::from)
+            }
+            ConnectedSocket::Unix(_) => Peer::unix(),
         };
         match outbound.adopt(socket, self.source) {
             Ok(socket) => {
@@ -243,7 +245,7 @@ impl<T> Attempt<T> {
 fn peer_of(address: &Address) -> Option<Peer> {
     match address {
         Address::Tcp(address) => Some((*address).into()),
-        Address::Unix(_) | Address::SeqPacket(_) => Some(Peer::Unix),
+        Address::Unix(_) | Address::SeqPacket(_) => Some(Peer::unix()),
         _ => None,
     }
 }

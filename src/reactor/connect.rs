@@ -78,7 +78,7 @@ impl<T> Connector<T> {
     /// Fails a request: there is no room for another connection.
     fn refuse(&mut self, dial: Dial) {
         let what = "no room for another connection (Limits::connections)";
-        let (handler, peer) = (dial.handler, Peer::Unresolved);
+        let (handler, peer) = (dial.handler, Peer::unresolved());
         self.outcomes.push(Outcome { handler, peer, socket: Err(io::Error::other(what)) });
     }
 

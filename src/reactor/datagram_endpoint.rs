@@ -87,7 +87,7 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
 
     /// Calls the handler's `on_start`.
     pub(super) fn start(&mut self, caller: &mut Caller<'_>) {
-        self.call(Call::Start, &Peer::Unresolved, caller);
+        self.call(Call::Start, &Peer::unresolved(), caller);
     }
 
     /// Sends queued datagrams, receives some, and calls the handler for its timers.
@@ -99,7 +99,7 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
         }
         for _ in 0..TIMERS {
             let Some(key) = self.timers.pop(now_ms) else { return };
-            self.call(Call::Timer(key), &Peer::Unresolved, caller);
+            self.call(Call::Timer(key), &Peer::unresolved(), caller);
         }
     }
 

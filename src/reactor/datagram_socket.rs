@@ -15,7 +15,7 @@ use super::socket_file::SocketFile;
 use super::system::DatagramTransport;
 use crate::net::address::Address;
 use crate::net::listen::SocketOptions;
-use crate::net::peer::Peer;
+use crate::net::peer::{Peer, PeerKind};
 
 /// A bound datagram socket. The file of a Unix socket is removed with it.
 pub(crate) enum DatagramSocket {
@@ -87,19 +87,19 @@ impl DatagramTransport for DatagramSocket {
     }
 
     fn send_to(&self, to: &Peer, bytes: &[u8]) -> io::Result<()> {
-        let sent = match (self, to) {
-            (DatagramSocket::Udp(socket, address), Peer::V4(to)) => match address.is_ipv6() {
-                // An IPv6 socket of both families accepts IPv4 addresses only in this form.
+        let sent = match (self, to.kind()) {
+            (DatagramSocket::Udp(socket, address), PeerKind::V4(to)) => match address.is_ipv6() {
+                // The only form in which an IPv6 socket of both families takes it.
                 true => {
                     let to = SocketAddrV6::new(to.ip().to_ipv6_mapped(), to.port(), 0, 0);
                     socket.send_to(bytes, to.into())
                 }
                 false => socket.send_to(bytes, SocketAddr::V4(*to)),
             },
-            (DatagramSocket::Udp(socket, _), Peer::V6(to)) => {
+            (DatagramSocket::Udp(socket, _), PeerKind::V6(to)) => {
                 socket.send_to(bytes, SocketAddr::V6(**to))
             }
-            (DatagramSocket::Unix(socket, _), Peer::UnixNamed(path)) => {
+            (DatagramSocket::Unix(socket, _), PeerKind::UnixNamed(path)) => {
                 let to = SockAddr::unix(path.as_path())?;
                 socket.try_io(|| SockRef::from(socket).send_to(bytes, &to))
             }
@@ -112,7 +112,7 @@ impl DatagramTransport for DatagramSocket {
 fn unix_peer(address: &UnixAddr) -> Peer {
     match address.as_pathname() {
         Some(path) => Peer::unix_named(path),
-        None => abstract_name(address).map_or(Peer::Unix, Peer::unix_named),
+        None => abstract_name(address).map_or(Peer::unix(), Peer::unix_named),
     }
 }
 

@@ -179,6 +179,7 @@ impl ServerHandle {
     /// assert_eq!((metrics.accepted, metrics.open()), (1, 0));
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[must_use]
     pub fn metrics(&self) -> Metrics {
         let mut sum = Metrics::default();
         for reader in self.readers().iter() {

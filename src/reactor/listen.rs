@@ -111,11 +111,11 @@ impl Accept for Listener {
             }
             Listener::Unix(listener, _, address) => {
                 let (stream, _) = listener.accept()?;
-                Ok((Socket::Unix(stream), Incoming::at(Peer::Unix, Arc::clone(address))))
+                Ok((Socket::Unix(stream), Incoming::at(Peer::unix(), Arc::clone(address))))
             }
             Listener::SeqPacket(listener, _, address) => {
                 let (socket, _) = listener.accept()?;
-                Ok((Socket::SeqPacket(socket), Incoming::at(Peer::Unix, Arc::clone(address))))
+                Ok((Socket::SeqPacket(socket), Incoming::at(Peer::unix(), Arc::clone(address))))
             }
         }
     }

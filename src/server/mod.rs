@@ -251,7 +251,7 @@ impl Server {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn connect(mut self, to: impl ToDestination, handler: impl Handler + 'static) -> Server {
-        self.dials.push(Dial { to: to.target(), handler: Box::new(handler) });
+        self.dials.push(Dial { to: to.target(), handler: handler.into_box() });
         self
     }
 

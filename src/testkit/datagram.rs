@@ -43,7 +43,7 @@ impl<H: DatagramHandler> Datagrams<H> {
             sent: Vec::new(),
             elapsed: Duration::ZERO,
         };
-        datagrams.call(&Peer::Unresolved, |handler, cx| handler.on_start(cx));
+        datagrams.call(&Peer::unresolved(), |handler, cx| handler.on_start(cx));
         datagrams
     }
 
@@ -61,7 +61,7 @@ impl<H: DatagramHandler> Datagrams<H> {
             }
             self.elapsed = self.elapsed.max(due);
             let Some(key) = self.timers.pop(now(self.elapsed).millis()) else { break };
-            self.call(&Peer::Unresolved, |handler, cx| handler.on_timer(key, cx));
+            self.call(&Peer::unresolved(), |handler, cx| handler.on_timer(key, cx));
         }
         self.elapsed = until;
     }

@@ -61,13 +61,15 @@ pub(super) struct End {
 const TURNS_MAX: usize = 1_000_000;
 
 impl Network {
-    /// Creates a network without connections, at time zero.
+    /// A network without connections, at time zero.
+    #[must_use]
     pub fn new(limits: Limits) -> Network {
         Network::make(limits, Executor::Inline, 1)
     }
 
-    /// Like [`new`](Network::new), for a server in [`Mode::Threads`](crate::Mode::Threads): a
-    /// worker makes every call of a handler, and returns the handler before the next turn.
+    /// The same for a server in [`Mode::Threads`](crate::Mode::Threads): every call of a handler
+    /// is made by a worker, which hands the handler back before the next turn.
+    #[must_use]
     pub fn with_workers(limits: Limits) -> Network {
         Network::make(limits, Executor::Pool, 1)
     }
@@ -103,6 +105,7 @@ impl Network {
     ///     assert_eq!(network.received(*member), b"hello");
     /// }
     /// ```
+    #[must_use]
     pub fn with_reactors(limits: Limits, reactors: usize) -> Network {
         Network::make(limits, Executor::Inline, reactors.max(1))
     }
@@ -133,11 +136,11 @@ impl Network {
 
     /// Connects a client to `handler`.
     pub fn connect(&mut self, handler: impl Handler + 'static) -> Client {
-        self.open(self.ends.len() % self.hubs.len(), Box::new(handler))
+        self.open(self.ends.len() % self.hubs.len(), handler.into_box())
     }
 
     fn open(&mut self, reactor: usize, handler: Box<dyn Handler>) -> Client {
-        self.admit(reactor, MemorySocket(Wire::new()), Peer::Unix.into(), handler)
+        self.admit(reactor, MemorySocket(Wire::new()), Peer::unix().into(), handler)
     }
 
     /// Admits a connection made elsewhere.
@@ -275,7 +278,8 @@ impl Network {
         self.stray.push((client, readiness));
     }
 
-    /// Returns the server's id of the connection.
+    /// The name the server knows the connection by.
+    #[must_use]
     pub fn id(&self, client: Client) -> Id {
         self.ends[client.0].id
     }
@@ -296,8 +300,8 @@ impl Network {
         self.carry();
     }
 
-    /// Returns the destinations that handlers have requested to [connect](crate::Context::connect)
-    /// to, the oldest first.
+    /// Whom handlers want to be [connected](crate::Context::connect) to, the oldest wish first.
+    #[must_use]
     pub fn wanted(&self) -> Vec<Destination> {
         self.dials.iter().map(|(_, to, _)| to.clone()).collect()
     }
@@ -315,7 +319,7 @@ impl Network {
     /// Makes the connection requested first fail.
     pub fn deny(&mut self, error: io::Error) {
         let (reactor, handler) = self.dial();
-        self.hubs[reactor].unreachable(handler, &Peer::Unresolved, error);
+        self.hubs[reactor].unreachable(handler, &Peer::unresolved(), error);
     }
 
     #[allow(clippy::expect_used, reason = "a wrong test fails by a panic")]
@@ -381,24 +385,28 @@ impl Network {
         self.hubs.iter_mut().for_each(Hub::stop);
     }
 
-    /// Returns true if the server has closed the connection, or its sending direction.
+    /// Whether the server has closed the connection, or at least its side of it.
+    #[must_use]
     pub fn is_closed(&self, client: Client) -> bool {
         let wire = self.wire(client);
         wire.server_shut || wire.server_gone
     }
 
-    /// Returns true if the server closed with unread input: over a real network the response may
-    /// then be lost.
+    /// Whether the server closed with input unread: over a real network the answer may then be
+    /// lost.
+    #[must_use]
     pub fn is_reset(&self, client: Client) -> bool {
         self.wire(client).reset_by_server
     }
 
-    /// Returns the number of bytes sent by the client that the server has not read.
+    /// How many bytes the client has sent that the server has not read.
+    #[must_use]
     pub fn unread(&self, client: Client) -> usize {
         self.wire(client).to_server.len()
     }
 
-    /// Returns the numbers of the server's reads and writes on the connection: its system calls.
+    /// How often the server has read from and written to the connection: its system calls.
+    #[must_use]
     pub fn calls(&self, client: Client) -> (usize, usize) {
         let wire = self.wire(client);
         (wire.reads, wire.writes)
@@ -413,9 +421,9 @@ impl Network {
         self.hubs.iter().filter_map(Hub::next_ms).min()
     }
 
-    /// Returns the counters of the server, as
-    /// [`ServerHandle::metrics`](crate::ServerHandle::metrics) does. A network has no listener, so
-    /// `accepted` is zero, and calls take no time.
+    /// What the server has done so far, as [`ServerHandle::metrics`](crate::ServerHandle::metrics) tells it.
+    /// Nobody listens, so nobody is accepted, and no call takes any time.
+    #[must_use]
     pub fn metrics(&self) -> Metrics {
         let mut metrics = Metrics::default();
         for counters in &self.counters {

@@ -9,13 +9,15 @@
 /// let (mut one, mut two) = (Random::new(7), Random::new(7));
 /// assert!((0..100).all(|_| one.below(6) == two.below(6)));
 /// assert!(one.below(6) < 6);
+/// assert!((0..1000).any(|_| one.one_in(10)));
 /// ```
 // xorshift64*, upper half of the bits.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// Creates a generator from `seed`.
+    /// The numbers of `seed`.
+    #[must_use]
     pub fn new(seed: u64) -> Random {
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }

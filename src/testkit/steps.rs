@@ -70,7 +70,7 @@ impl Network {
                 }
                 Target::Invalid(error) => io::Error::new(io::ErrorKind::InvalidInput, error),
             };
-            hub.unreachable(handler, &Peer::Unresolved, error);
+            hub.unreachable(handler, &Peer::unresolved(), error);
         }
     }
 

@@ -118,7 +118,7 @@ impl WebClient {
     }
 
     fn start(&mut self, method: Method, bytes: &[u8]) -> WebExchange {
-        if let Some(handler) = self.service.accept(Peer::Unix.into()) {
+        if let Some(handler) = self.service.accept(Peer::unix().into()) {
             let client = self.network.connect(handler);
             self.network.send(client, bytes);
             self.network.settle();

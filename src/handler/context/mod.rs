@@ -16,6 +16,8 @@ use crate::handler::notifier::Notifier;
 use crate::handler::output::Output;
 use crate::id::Id;
 use crate::net::address::Address;
+#[cfg(feature = "http")]
+use crate::net::local::Ends;
 use crate::net::peer::Peer;
 use crate::now::{self, Now};
 
@@ -80,6 +82,12 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn local_address(&self) -> &Address {
         self.record.locals.current()
+    }
+
+    /// Returns both ends of this connection.
+    #[cfg(feature = "http")]
+    pub(crate) fn ends(&self) -> Ends<'_> {
+        Ends { peer: self.peer, locals: &self.record.locals }
     }
 
     /// Returns the time at which this turn began; it is the same for everything in the turn.
@@ -177,9 +185,18 @@ impl Context<'_> {
 
     /// Returns the bytes that this connection has written in this turn and that were not sent yet,
     /// for code that builds an answer in place.
+    #[cfg(feature = "http")]
     #[inline(always)]
     pub(crate) fn out(&mut self) -> &mut Vec<u8> {
         &mut self.record.out
+    }
+
+    /// The same, with both ends of the connection.
+    #[cfg(feature = "http")]
+    #[inline(always)]
+    pub(crate) fn out_and_ends(&mut self) -> (&mut Vec<u8>, Ends<'_>) {
+        let Record { out, locals, .. } = &mut *self.record;
+        (out, Ends { peer: self.peer, locals })
     }
 }
 
@@ -231,7 +248,7 @@ impl Context<'_> {
     /// not ended. Its timers are cancelled.
     pub fn upgrade(&mut self, to: impl Handler + 'static) {
         self.record.halted = true;
-        self.record.effects.push(Effect::Upgrade(Box::new(to)));
+        self.record.effects.push(Effect::Upgrade(to.into_box()));
     }
 
     /// Offers this handler no more input until [`resume`](Context::resume). The socket is not read

@@ -66,6 +66,11 @@ use crate::now::{self, Now};
 /// beat.advance(Duration::from_secs(2));
 /// assert_eq!(beat.sent(), [(client.clone(), b"beat".to_vec()), (client, b"beat".to_vec())]);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of datagrams",
+    label = "`DatagramHandler` is not implemented for this",
+    note = "a closure needs both types: `|datagram: &[u8], cx: &mut DatagramContext<'_>| cx.reply(datagram)`"
+)]
 pub trait DatagramHandler: Send {
     /// Handles one datagram. It may be empty, and is never truncated.
     fn on_datagram(&mut self, datagram: &[u8], cx: &mut DatagramContext<'_>);
@@ -180,7 +185,7 @@ impl<'a> DatagramContext<'a> {
     }
 
     /// Sends one datagram to the sender, from the address that it was sent to. A sender without a
-    /// name ([`Peer::Unix`]) cannot be answered: then nothing happens.
+    /// name ([`Peer::unix`]) cannot be answered: then nothing happens.
     ///
     /// On a host with several addresses, a socket bound to all of them (`udp:0.0.0.0:…`) replies
     /// from an address chosen by the system.
@@ -197,7 +202,7 @@ impl<'a> DatagramContext<'a> {
     /// Sends one datagram to any peer, from the same socket. A datagram to a peer of another
     /// address family is lost.
     pub fn send_to(&mut self, to: Peer, bytes: &[u8]) {
-        if to != Peer::Unix && to != Peer::Unresolved {
+        if to != Peer::unix() && to != Peer::unresolved() {
             self.record.bytes.extend_from_slice(bytes);
             self.record.queued.push((to, self.record.bytes.len()));
         }

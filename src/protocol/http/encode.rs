@@ -62,8 +62,8 @@ pub enum Connection {
 }
 
 impl Connection {
-    /// Returns the value for a client of this version, if the connection shall be kept open
-    /// (`keep`) or not.
+    /// What to say to a client of this version.
+    #[must_use]
     pub fn new(version: Version, keep: bool) -> Connection {
         match (version, keep) {
             (_, false) => Connection::Close,

@@ -28,7 +28,8 @@ impl<'a> Fields<'a> {
         Fields { lines }
     }
 
-    /// Returns the value of the first field with this name, ignoring case.
+    /// The value of the first field of this name, in whatever case it is written.
+    #[must_use]
     pub fn find(mut self, name: &str) -> Option<&'a [u8]> {
         self.find_map(|(n, value)| n.eq_ignore_ascii_case(name).then_some(value))
     }

@@ -31,7 +31,8 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// Returns the method, which may be any token.
+    /// The method, whatever token it is.
+    #[must_use]
     pub fn method(&self) -> Method {
         self.verb.method(self.method_bytes())
     }
@@ -49,13 +50,14 @@ impl<'a> Head<'a> {
         self.verb
     }
 
-    /// Returns the version of the request.
+    /// The version of the request.
+    #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// Returns the path as it was sent, percent-encoded. It begins with `/`, or is `*` for `OPTIONS
-    /// *`.
+    /// The path as it was sent, percent-encoded: it begins with `/`, or is `*` for `OPTIONS *`.
+    #[must_use]
     pub fn path(&self) -> &'a str {
         // The path is ASCII. The check that the compiler needs costs time only if a handler asks.
         str::from_utf8(self.path_bytes()).unwrap_or_default()
@@ -70,14 +72,16 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Returns the query as it was sent: the part of the target after the `?`.
+    /// What stands behind the `?`, as it was sent.
+    #[must_use]
     pub fn query(&self) -> Option<&'a str> {
         let query = self.target.query.of(self.bytes);
         self.target.query.is_there().then(|| str::from_utf8(query).unwrap_or_default())
     }
 
-    /// Returns the host of the request: from the target if that is a complete URI, else from the
-    /// Host field. Empty for an HTTP/1.0 request without a host.
+    /// The host that the request is for: from the target if it is a whole URI, else from the
+    /// Host field. Empty for an HTTP/1.0 request that names none.
+    #[must_use]
     pub fn host(&self) -> &'a [u8] {
         match self.target.authority.is_there() {
             true => self.target.authority.of(self.bytes),
@@ -85,17 +89,20 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Returns the fields in the order they were sent.
+    /// The fields, in the order they were sent.
+    #[must_use]
     pub fn fields(&self) -> Fields<'a> {
         Fields::new(self.fields.of(self.bytes))
     }
 
-    /// Returns true if a body follows.
+    /// Whether a body follows.
+    #[must_use]
     pub fn has_body(&self) -> bool {
         self.framing != Framing::None
     }
 
-    /// Returns the length of the body as declared in the head, or `None` if the body is chunked.
+    /// The length of the body as the head gives it; `None` for a chunked one.
+    #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         match self.framing {
             Framing::None => Some(0),
@@ -104,17 +111,20 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Returns true if the client wants to keep the connection open after the answer.
+    /// Whether the client wants to go on with this connection afterwards.
+    #[must_use]
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
     }
 
-    /// Returns true if the client waits for `100 Continue` before it sends the body.
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    #[must_use]
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
     }
 
-    /// Returns the head as it was sent. [`Head::parse`] accepts it again.
+    /// The head as it was sent; [`Head::parse`] makes the same of it again.
+    #[must_use]
     pub fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }

@@ -68,7 +68,8 @@ enum State {
 }
 
 impl Http {
-    /// Creates the decoder of a new connection.
+    /// A decoder at the beginning of a connection.
+    #[must_use]
     pub fn new(limits: Arc<HttpLimits>) -> Http {
         Http { limits, state: State::Head(Scan::default()) }
     }

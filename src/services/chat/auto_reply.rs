@@ -18,7 +18,7 @@ use crate::net::incoming::Incoming;
 ///
 /// let mut service = AutoReply::new("do not answer");
 /// let mut network = Network::new(Limits::default());
-/// let client = network.connect(service.accept(Peer::Unix.into()).unwrap());
+/// let client = network.connect(service.accept(Peer::unix().into()).unwrap());
 /// network.send(client, b"hello");
 /// network.settle();
 /// assert_eq!(network.received(client), b"do not answer");
@@ -30,7 +30,8 @@ pub struct AutoReply {
 }
 
 impl AutoReply {
-    /// Creates a service that answers with `text` and adds nothing to it.
+    /// Answers with `text`, to which nothing is added.
+    #[must_use]
     pub fn new(text: &str) -> AutoReply {
         AutoReply { text: text.into() }
     }

@@ -20,7 +20,7 @@ pub(super) const HELP: &[&str] = &[
     "/who         list the members of this room",
     "/quit        leave",
     "/help        this text",
-    "everything else is said to the room",
+    "all other lines go to the room",
 ];
 
 impl Command<'_> {

@@ -33,7 +33,7 @@ impl Member {
         let member = Member { directory, nick, room };
         member.arrive(cx);
         let greeting = notice(format_args!(
-            "welcome: you are {} in {}, and /help tells what you can do",
+            "welcome: you are {} in {}; /help lists the commands",
             member.nick, member.room.name
         ));
         (member, greeting)

@@ -45,9 +45,9 @@ use crate::protocol::line::Lines;
 ///
 /// let mut chat = Chat::new();
 /// let mut network = Network::new(Limits::default());
-/// let one = network.connect(chat.accept(Peer::Unix.into()).unwrap());
+/// let one = network.connect(chat.accept(Peer::unix().into()).unwrap());
 /// network.settle();
-/// let two = network.connect(chat.accept(Peer::Unix.into()).unwrap());
+/// let two = network.connect(chat.accept(Peer::unix().into()).unwrap());
 /// network.settle();
 /// network.received(one);
 /// network.send(two, b"/nick bob\nhello\n");
@@ -80,7 +80,8 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Creates a chat with the lobby `lobby`.
+    /// A chat whose newcomers enter the room `lobby`.
+    #[must_use]
     pub fn new() -> Chat {
         Chat { directory: Directory::new(Name::of_fit("lobby")), line_limit: Lines::LIMIT }
     }

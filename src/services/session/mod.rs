@@ -94,7 +94,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Creates a session that has not begun.
+    /// A session that has not begun.
+    #[must_use]
     pub fn new() -> Session {
         Session::default()
     }

@@ -64,7 +64,7 @@ impl<S> Conversation<S> {
     /// The head of a request has come whose body follows.
     #[inline(never)]
     fn expect_body(&mut self, head: &Head<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
-        let intake = panics::catch(|| self.site.intake(head, cx.peer()));
+        let intake = panics::catch(|| self.site.intake(head, cx.ends()));
         let (is_wanted, limit) = match intake {
             Ok(Intake::Wanted { limit }) => (true, limit),
             Ok(Intake::Unwanted { limit }) => (false, limit),
@@ -152,9 +152,10 @@ impl<S> Conversation<S> {
         self.left = self.left.saturating_sub(1);
         let mut draft = self.draft(head, cx);
         let state = &*self.site.scopes.outermost().state;
-        let mut request = Request::new(head, body, cx.peer(), state);
-        let mark = cx.out().len();
-        let reply = Reply { out: cx.out(), draft: &mut draft };
+        let (out, ends) = cx.out_and_ends();
+        let mark = out.len();
+        let mut request = Request::new(head, body, ends, state);
+        let reply = Reply { out, draft: &mut draft };
         let outcome = panics::catch(|| self.site.answer(&mut request, reply));
         drop(request);
         let is_answered = cx.out().len() > mark;
@@ -236,7 +237,7 @@ impl<S> Conversation<S> {
         answer: Result<Response, Failure>,
         cx: &mut Context<'_>,
     ) -> Result<(), Close> {
-        let response = match panics::catch(|| self.site.finish(head, cx.peer(), answer)) {
+        let response = match panics::catch(|| self.site.finish(head, cx.ends(), answer)) {
             Ok(response) => response,
             Err(said) => return self.send_panic(head, &said, cx),
         };
@@ -263,7 +264,7 @@ impl<S> Conversation<S> {
         let failure = Failure::internal(format!("panicked: {said}"));
         let mut draft = self.draft(&head.closing(), cx);
         // The code that answers failures may panic, too.
-        let finished = panics::catch(|| self.site.finish(head, peer, Err(failure)));
+        let finished = panics::catch(|| self.site.finish(head, cx.ends(), Err(failure)));
         let response = finished.unwrap_or_else(|said| {
             let failure = Failure::internal(format!("panicked: {said}"));
             site::note(head, peer, &failure);

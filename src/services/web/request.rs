@@ -8,6 +8,8 @@ use http::Method;
 
 use super::memo::Memo;
 use super::param::{Origin, Param, find_cookie, find_in_form};
+use crate::net::address::Address;
+use crate::net::local::Ends;
 use crate::net::peer::Peer;
 use crate::protocol::http::{Fields, Head};
 
@@ -32,7 +34,7 @@ pub(super) type Params<'a> = Vec<(&'a str, Cow<'a, str>)>;
 pub struct Request<'a, S = ()> {
     head: &'a Head<'a>,
     body: &'a [u8],
-    peer: &'a Peer,
+    ends: Ends<'a>,
     /// That of the router whose route, guard or mapper is called.
     pub(super) state: &'a S,
     /// Most requests have none, and one word tells.
@@ -50,10 +52,10 @@ impl<'a, S> Request<'a, S> {
     pub(super) fn new(
         head: &'a Head<'a>,
         body: &'a [u8],
-        peer: &'a Peer,
+        ends: Ends<'a>,
         state: &'a S,
     ) -> Request<'a, S> {
-        Request { head, body, peer, state, more: OnceCell::new() }
+        Request { head, body, ends, state, more: OnceCell::new() }
     }
 
     /// Gives it the parameters of its path.
@@ -141,7 +143,14 @@ impl<'a, S> Request<'a, S> {
 
     /// Returns the other end of the connection.
     pub fn peer(&self) -> &'a Peer {
-        self.peer
+        self.ends.peer
+    }
+
+    /// Returns the local address of the connection: see
+    /// [`Context::local_address`](crate::Context::local_address).
+    #[must_use]
+    pub fn local_address(&self) -> &'a Address {
+        self.ends.locals.current()
     }
 
     /// Returns the content type without its parameters.

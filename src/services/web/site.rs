@@ -11,6 +11,7 @@ use super::request::Request;
 use super::response::Response;
 use super::router::{Methods, Router};
 use super::scope::{self, Scopes};
+use crate::net::local::Ends;
 use crate::net::peer::Peer;
 use crate::protocol::http::{Head, HttpLimits, Verb};
 
@@ -88,11 +89,11 @@ impl<S> Site<S> {
     }
 
     /// Decides about a request whose body is coming.
-    pub(super) fn intake(&self, head: &Head<'_>, peer: &Peer) -> Intake {
+    pub(super) fn intake(&self, head: &Head<'_>, ends: Ends<'_>) -> Intake {
         let found = self.router.find(head.path_bytes());
         let routes = found.as_ref().map(|(methods, _)| *methods);
         let limit = routes.and_then(|methods| methods.body_limit).unwrap_or(self.body_limit);
-        let mut request = Request::new(head, &[], peer, &*self.scopes.outermost().state);
+        let mut request = Request::new(head, &[], ends, &*self.scopes.outermost().state);
         match self.locate(&mut request) {
             None => Intake::Unwanted { limit },
             Some(at) => match self.scopes.admit(at, &mut request) {
@@ -115,10 +116,10 @@ impl<S> Site<S> {
     pub(super) fn finish(
         &self,
         head: &Head<'_>,
-        peer: &Peer,
+        ends: Ends<'_>,
         result: Result<Response, Failure>,
     ) -> Response {
-        let mut request = Request::new(head, &[], peer, &*self.scopes.outermost().state);
+        let mut request = Request::new(head, &[], ends, &*self.scopes.outermost().state);
         let at = match self.locate(&mut request) {
             Some(at) => at,
             None => self.scopes.at(head.path_bytes()),
@@ -126,13 +127,13 @@ impl<S> Site<S> {
         let mut response = match result {
             Ok(response) => response,
             Err(failure) => {
-                note(head, peer, &failure);
+                note(head, ends.peer, &failure);
                 self.scopes.failed(at, &mut request, &failure)
             }
         };
         self.scopes.map(at, &mut request, &mut response);
         response.checked().unwrap_or_else(|failure| {
-            note(head, peer, &failure);
+            note(head, ends.peer, &failure);
             scope::plain(&failure)
         })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::net::address::Address;
@@ -48,7 +48,7 @@ impl DatagramQueue {
         match what {
             0 | 1 => {
                 let port = 1024 + random.below(3) as u16;
-                let from = Peer::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 7), port));
+                let from = Peer::from(SocketAddr::from((Ipv4Addr::new(192, 0, 2, 7), port)));
                 self.waiting.push_back((from, vec![b'd'; len]));
                 self.edge = true;
             }

@@ -142,6 +142,41 @@ use crate::reactor::{Budgets, ServerHandle};
 ///     Simulation::new(seed).run(|_| Greeter, clients);
 /// });
 /// ```
+///
+/// The seed chooses limits and mode, unless they are set; a handler that panics fails the test, unless
+/// that is wanted; other threads are commands:
+///
+/// ```
+/// # use socketserver::testkit::{Action, Random, Script, Simulation, seeds};
+/// # use socketserver::{Close, Context, Handler, Limits, Mode, Peer, ServerHandle, Topic};
+/// # struct Fragile;
+/// # impl Handler for Fragile {
+/// #     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+/// #         assert!(cx.now().elapsed().as_secs() % 2 == 0, "odd");
+/// #         Ok(input.len())
+/// #     }
+/// # }
+/// # struct Caller;
+/// # impl Script for Caller {
+/// #     fn next(&mut self, random: &mut Random) -> Action {
+/// #         if random.one_in(9) { Action::Shut } else { Action::Send(b"packet".to_vec()) }
+/// #     }
+/// #     fn received(&mut self, _: &[u8]) {}
+/// # }
+/// seeds(0..10, |seed| {
+///     Simulation::new(seed)
+///         .limits(Limits::default().connections(3))
+///         .mode(Mode::Multiplex)
+///         .packets()
+///         .panics_are_wanted()
+///         .commands(|server: &ServerHandle, random: &mut Random| {
+///             if random.one_in(10) {
+///                 let _ = server.publish(&Topic::new("news"), *b"hello");
+///             }
+///         })
+///         .run(|_: &Peer| Fragile, |_: &mut Random| Caller);
+/// });
+/// ```
 pub struct Simulation<'a> {
     seed: u64,
     limits: Option<Limits>,
@@ -153,7 +188,8 @@ pub struct Simulation<'a> {
 }
 
 impl<'a> Simulation<'a> {
-    /// Creates a simulation. The seed chooses everything that is not set.
+    /// A simulation of which everything is chosen by `seed` that is not set here.
+    #[must_use]
     pub fn new(seed: u64) -> Simulation<'a> {
         Simulation {
             seed,

@@ -143,12 +143,14 @@ impl Trace {
         self.digest = digest;
     }
 
-    /// Returns the number of events.
+    /// How many events there were.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.events.len()
     }
 
-    /// Returns true if there are no events.
+    /// Whether nothing has happened.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }

@@ -2,7 +2,7 @@
 //! checks the invariants after it. Chooses the events of a turn at random; [`storm`](super::storm)
 //! and [`calm`](super::calm) choose the events between turns.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::cast::{Clients, Commands, Panics, Remotes};
@@ -23,7 +23,6 @@ use crate::handler::Service;
 use crate::limits::Limits;
 use crate::mode::Mode;
 use crate::net::incoming::Incoming;
-use crate::net::peer::Peer;
 use crate::now::{self, NANOS_PER_MS};
 use crate::reactor::StopRequest;
 use crate::testkit::random::Random;
@@ -104,15 +103,15 @@ impl<'a> World<'a> {
         };
         let who = self.guests.len();
         let host = 1 + self.random.below(self.addresses) as u8;
-        let address = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, host), 1024 + who as u16);
-        let mut guest = Guest::new(script, Peer::V4(address));
+        let peer = SocketAddr::from((Ipv4Addr::new(192, 0, 2, host), 1024 + who as u16));
+        let mut guest = Guest::new(script, peer.into());
         if self.keeps_boundaries {
             guest.keep_boundaries();
         }
         guest.wire().connecting = Connecting::Pending;
         let mut queue = listener::lock(&self.server.queues[at]);
         if !queue.closed {
-            let incoming = Incoming::new(Peer::V4(address), listener::address());
+            let incoming = Incoming::new(peer.into(), listener::address());
             queue.waiting.push_back((guest.stream(), incoming));
             queue.edge = true;
             drop(queue);

@@ -339,7 +339,7 @@ fn outlives_its_deadline_on_a_worker() -> bool {
     if sent.is_err() || has_begun.recv_timeout(PATIENCE).is_err() {
         return false;
     }
-    // Others that were idle all this time would have been closed twice over.
+    // Meanwhile two idle clients in a row reach their deadlines.
     for _ in 0..2 {
         let mut idle = server.client();
         idle.write_all(b"hello").unwrap();

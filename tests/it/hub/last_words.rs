@@ -64,7 +64,7 @@ impl Handler for Teller {
     }
 
     fn on_timer(&mut self, _: u64, _: &mut Context<'_>) {
-        // A turn later: it has been carried.
+        // A turn later, so the note has been delivered.
         self.told.send(()).unwrap();
     }
 

@@ -111,7 +111,7 @@ fn paths_methods_fields_and_bodies_are_escaped() {
     let mut web = web();
     let length = HOSTILE.len() + "m-body".len();
     let mut ask = |request: String| {
-        let client = network.connect(web.accept(Peer::Unix.into()).unwrap());
+        let client = network.connect(web.accept(Peer::unix().into()).unwrap());
         network.send(client, request.as_bytes());
         network.settle();
         network.shut(client);
@@ -152,7 +152,7 @@ fn paths_methods_fields_and_bodies_are_escaped() {
 fn lines_of_a_chat_do_not_get_into_the_log() {
     let log = listen();
     let mut network = Network::new(Limits::default());
-    let client = network.connect(Chat::new().accept(Peer::Unix.into()).unwrap());
+    let client = network.connect(Chat::new().accept(Peer::unix().into()).unwrap());
     for line in ["/nick c-nick", "/join c-room", "c-said", "/c-command"] {
         network.send(client, format!("{line}{}\n", HOSTILE.replace('\n', "")).as_bytes());
         network.settle();

@@ -11,7 +11,7 @@ use socketserver::{Close, Context, Handler, Limits, Peer, Server, Service, Topic
 use crate::support::handlers::{Log, Probe, Told};
 
 fn web(network: &mut Network, mut web: Web) -> socketserver::testkit::Client {
-    let handler = web.accept(Peer::Unix.into()).unwrap();
+    let handler = web.accept(Peer::unix().into()).unwrap();
     network.connect(handler)
 }
 

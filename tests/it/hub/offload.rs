@@ -109,7 +109,7 @@ fn site() -> Web {
 fn a_route_may_answer_from_a_worker() {
     let mut site = site();
     for mut network in [Network::new(Limits::default()), Network::with_workers(Limits::default())] {
-        let client = network.connect(site.accept(Peer::Unix.into()).unwrap());
+        let client = network.connect(site.accept(Peer::unix().into()).unwrap());
         for path in ["/sum", "/now", "/fails", "/now", "/panics", "/sum"] {
             network.send(client, format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
         }

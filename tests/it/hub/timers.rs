@@ -93,7 +93,7 @@ fn a_timer_is_never_early_not_by_a_part_of_a_millisecond() {
     let mut network = Network::new(patient());
     network.advance(Duration::from_micros(900));
     network.connect(Probe::new(&log).open(|cx| cx.set_timer(0, ms(5))));
-    // Something else makes a turn just before the time.
+    // Another event causes a turn just before the time.
     network.advance(Duration::from_micros(4_900));
     network.turn();
     assert_eq!(log.count(&Told::Wake), 0);

@@ -287,7 +287,7 @@ fn a_wait_for_a_peer_that_reads_nothing_has_an_end() {
                     stream.write_all(&[b'x'; 100_000])?;
                 }
             });
-            // What failed once is not waited for again.
+            // After one failure, the stream does not wait again.
             probe.finish = Box::new(|stream| {
                 assert_eq!(
                     stream.write(&[b'x'; 100_000]).unwrap_err().kind(),

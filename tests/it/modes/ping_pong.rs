@@ -34,7 +34,7 @@ impl Handler for Echoes {
 
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         match input[0] {
-            // The answer comes from a thread that does nothing else.
+            // The answer comes from a thread without other work.
             b'o' => {
                 cx.offload(|| b'o');
             }

@@ -30,7 +30,7 @@ fn every_form_is_understood_and_written_the_same() {
     }
 }
 
-/// What is wrong with `text`, where a `T` is read.
+/// The error when `text` is parsed as a `T`.
 fn wrong<T: FromStr<Err = AddressError>>(text: &str) -> String {
     let Err(error) = text.parse::<T>() else { panic!("'{text}' is understood") };
     let error = error.to_string();
@@ -39,7 +39,7 @@ fn wrong<T: FromStr<Err = AddressError>>(text: &str) -> String {
 }
 
 #[test]
-fn what_is_wrong_with_an_address_is_told_in_one_line() {
+fn an_invalid_address_is_reported_in_one_line() {
     let cases = [
         ("localhost", "'localhost' has no port: write localhost:8080"),
         ("localhost:", "'localhost:' has no port: write localhost:8080"),
@@ -99,7 +99,7 @@ fn an_address_of_reliable_datagrams_is_refused_with_an_alternative() {
 }
 
 #[test]
-fn what_a_server_listens_on_is_written_as_it_is_read() {
+fn a_listen_address_is_written_as_it_is_read() {
     for text in ["127.0.0.1:80", "localhost:8080", "udp:[::1]:7", "unix:/run/a", "a.example:1"] {
         assert_eq!(text.parse::<Listen>().unwrap().to_string(), text);
     }
@@ -109,7 +109,7 @@ fn what_a_server_listens_on_is_written_as_it_is_read() {
 fn an_ipv4_peer_is_one_though_an_ipv6_socket_names_it() {
     let mapped = Peer::from(inet("[::ffff:192.0.2.7]:80"));
     assert_eq!(mapped, Peer::from(inet("192.0.2.7:80")));
-    assert!(matches!(Peer::from(inet("[2001:db8::7]:80")), Peer::V6(_)));
+    assert!(Peer::from(inet("[2001:db8::7]:80")).ip().unwrap().is_ipv6());
 }
 
 #[test]
@@ -122,4 +122,24 @@ fn a_peer_cannot_break_a_line_by_its_name() {
     assert_eq!(Peer::unix_named("/run/a\nb").to_string(), "unix:/run/a\\nb");
     assert_eq!(Peer::unix_named("\0abstract").to_string(), "unix:@abstract");
     assert_eq!(Peer::unix_named("/run/a").ip(), None);
+}
+
+#[test]
+fn a_peer_is_read_as_it_is_written_and_is_a_key_of_maps() {
+    let mut counts = std::collections::HashMap::new();
+    let mut sorted = std::collections::BTreeSet::new();
+    for text in ["192.0.2.7:80", "[2001:db8::7]:80", "unix", "unix:/run/a", "unix:@abstract"] {
+        let peer: Peer = text.parse().unwrap();
+        assert_eq!(peer.to_string(), text);
+        assert!(sorted.insert(peer.clone()));
+        *counts.entry(peer).or_insert(0) += 1;
+    }
+    assert_eq!((counts.len(), sorted.len()), (5, 5));
+    let peer = Peer::from(inet("192.0.2.7:80"));
+    assert_eq!(
+        (peer.port(), peer.socket_addr(), peer.path()),
+        (Some(80), Some(inet("192.0.2.7:80")), None)
+    );
+    let error = wrong::<Peer>("192.0.2.7");
+    assert_eq!(error, "'192.0.2.7' has no port: write 192.0.2.7:8080");
 }

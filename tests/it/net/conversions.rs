@@ -1,4 +1,4 @@
-//! All that a server listens on and connects to: each type that is taken, over real sockets.
+//! The types that a server listens on and connects to, over real sockets.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -12,7 +12,7 @@ use socketserver::{
 
 use crate::support::real::{Echo, PATIENCE, Running, connect, soon, tcp};
 
-/// Listens on `addresses`, and has a client served there.
+/// Listens on `addresses`, and checks that a client is served there.
 fn serves(addresses: impl ToListen) {
     let server = Running::start(Server::new().listen(addresses, |_| Echo).unwrap());
     for address in &server.addresses {
@@ -102,7 +102,7 @@ fn worker_processes_cannot_take_over_a_socket_of_the_program() {
     assert!(error.to_string().contains("a socket of the program"), "{error}");
 }
 
-/// Tells how its connection began.
+/// Reports the beginning of its connection.
 struct Tells(Sender<Result<String, (ErrorKind, String)>>);
 
 impl Handler for Tells {
@@ -174,7 +174,7 @@ fn text_that_is_not_a_destination_is_an_error_of_check_or_of_the_handler() {
     assert_eq!(soon(&told), Err((ErrorKind::InvalidInput, expected.to_owned())));
 }
 
-/// Connects to nowhere.
+/// Connects to an invalid address.
 struct Dials(Option<Tells>);
 
 impl Handler for Dials {

@@ -1,4 +1,4 @@
-//! Datagram handlers that send by themselves, on real sockets.
+//! Datagram handlers that send on their own, on real sockets.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use socketserver::testkit::Datagrams;
 use socketserver::{DatagramContext, DatagramHandler, Peer, Server};
 
-/// Sends `tick` to its clients every 20 ms; `once` asks for one answer after 10 ms, `stop` ends the
+/// Sends `tick` to its clients every 20 ms. `once` requests one answer after 10 ms, `stop` ends the
 /// ticks.
 #[derive(Default)]
 struct Ticker(Vec<Peer>);

@@ -322,11 +322,11 @@ fn a_handler_is_tested_without_a_socket() {
     let mut handler = |datagram: &[u8], cx: &mut DatagramContext<'_>| {
         cx.reply(datagram);
         cx.send_to(Peer::unix_named("/b"), b"");
-        cx.send_to(Peer::Unix, b"to nobody");
+        cx.send_to(Peer::unix(), b"to nobody");
         cx.reply(b"again");
     };
     let (a, b) = (Peer::unix_named("/a"), Peer::unix_named("/b"));
     let sent = testkit::datagram(&mut handler, a.clone(), b"x");
     assert_eq!(sent, [(a.clone(), b"x".to_vec()), (b.clone(), vec![]), (a, b"again".to_vec())]);
-    assert_eq!(testkit::datagram(&mut handler, Peer::Unix, b"x"), [(b, vec![])]);
+    assert_eq!(testkit::datagram(&mut handler, Peer::unix(), b"x"), [(b, vec![])]);
 }

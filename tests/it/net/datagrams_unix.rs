@@ -104,7 +104,7 @@ fn a_peer_without_a_name_is_received_and_not_answered() {
     let _server = Running::start(Server::new().listen_datagrams(place.listen(), handler).unwrap());
     let nameless = place.reach(UnixDatagram::unbound().unwrap());
     nameless.send(b"hello").unwrap();
-    assert_eq!(soon(&told), (Peer::Unix, b"hello".to_vec()));
+    assert_eq!(soon(&told), (Peer::unix(), b"hello".to_vec()));
     let named = place.client("client");
     ping(&named, b"hello");
     assert_eq!(soon(&told).0, Peer::unix_named(place.path("client")));
@@ -167,7 +167,8 @@ fn a_peer_that_never_reads_costs_a_bounded_queue() {
 fn datagrams_held_up_by_one_peer_go_on_when_it_leaves() {
     let place = Place::new();
     let _server = Running::start(Server::new().listen_datagrams(place.listen(), echo).unwrap());
-    // To a connected one the system delivers without end, on account of the server's buffer.
+    // To a connected socket the system delivers without limit, because they count for the buffer of
+    // the server.
     let silent = place.client("silent");
     for _ in 0..600 {
         silent.send(b"").unwrap();
@@ -182,7 +183,7 @@ fn datagrams_held_up_by_one_peer_go_on_when_it_leaves() {
 fn a_peer_that_has_gone_is_not_the_end() {
     let place = Place::new();
     let server = Server::new().listen_datagrams(place.listen(), echo).unwrap();
-    // Its file stays, its socket does not; and one whose file has gone as well.
+    // A file without its socket; and a socket without its file.
     place.client("gone").send(b"hello").unwrap();
     place.client("removed").send(b"hello").unwrap();
     std::fs::remove_file(place.path("removed")).unwrap();

@@ -73,7 +73,7 @@ fn a_dual_stack_serves_both_families_and_knows_them_apart() {
     assert_eq!(soon(&told), Peer::from(v4.local_addr().unwrap()));
     let mut v6 = connect(SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
     ping(&mut v6);
-    assert!(matches!(soon(&told), Peer::V6(_)));
+    assert!(soon(&told).ip().unwrap().is_ipv6());
 }
 
 #[test]

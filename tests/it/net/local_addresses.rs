@@ -1,4 +1,4 @@
-//! The local address of a connection: what handlers and services are told of it, over real sockets.
+//! The local address of a connection, as handlers and services get it, over real sockets.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,7 +13,7 @@ use socketserver::{
 use super::listening::has_ipv6;
 use crate::support::real::{Running, connect, read_to_end, soon, tcp};
 
-/// Says its local address when it is asked, and at its end.
+/// Sends its local address on request, and at its end.
 struct Says;
 
 impl Handler for Says {
@@ -32,7 +32,7 @@ impl BlockingHandler for Says {
     }
 }
 
-/// Returns the local address that the server tells a client at `to`.
+/// Returns the local address that the server sends to a client at `to`.
 fn told(to: SocketAddr) -> String {
     let mut client = connect(to);
     client.write_all(b"?").unwrap();
@@ -40,7 +40,7 @@ fn told(to: SocketAddr) -> String {
 }
 
 #[test]
-fn in_every_mode_it_is_the_address_that_the_peer_has_connected_to() {
+fn the_local_address_is_the_one_the_peer_has_connected_to_in_every_mode() {
     for mode in [Mode::Multiplex, Mode::Threads(2), Mode::Reactors(3)] {
         for bound in ["127.0.0.1:0", "0.0.0.0:0"] {
             let server = Server::new().mode(mode).listen(bound, |_| Says).unwrap();
@@ -67,7 +67,7 @@ fn a_listener_on_all_addresses_tells_them_apart() {
 }
 
 #[test]
-fn of_both_families_an_ipv4_peer_has_connected_to_an_ipv4_address() {
+fn on_a_dual_stack_an_ipv4_peer_has_connected_to_an_ipv4_address() {
     if !has_ipv6() {
         return;
     }
@@ -101,7 +101,7 @@ fn blocking_handlers_and_services_are_told_too() {
 }
 
 #[test]
-fn over_a_unix_socket_it_is_the_path_of_the_listener() {
+fn the_local_address_of_a_unix_socket_is_the_path_of_the_listener() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     let listen = Listen::on(Address::Unix(path.clone()));
@@ -112,7 +112,7 @@ fn over_a_unix_socket_it_is_the_path_of_the_listener() {
     assert_eq!(said, format!("unix:{}", path.display()));
 }
 
-/// Tells its local address when it is open.
+/// Reports its local address when it is opened.
 struct Tells(Sender<Address>);
 
 impl Handler for Tells {
@@ -127,7 +127,7 @@ impl Handler for Tells {
 }
 
 #[test]
-fn a_connection_to_another_server_has_one_too() {
+fn an_outgoing_connection_has_a_local_address_too() {
     let (tell, heard) = channel();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let to = Address::from(listener.local_addr().unwrap());

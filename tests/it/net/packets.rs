@@ -337,7 +337,7 @@ fn a_packet_that_its_socket_cannot_take_ends_its_connection() {
         assert_eq!(log.closes(), closes);
     }
     let text = Close::PacketTooLong { bytes: 300_000 }.to_string();
-    assert_eq!(text, "a packet of 300000 bytes is longer than its socket takes");
+    assert_eq!(text, "a packet of 300000 bytes is too long for its socket");
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn with_server<H: Handler + 'static>(
     let server = Server::bind(Address::SeqPacket(path.clone())).unwrap();
     assert_eq!(server.addresses(), [Address::SeqPacket(path.clone())]);
     let server = Running::serve(server, move |incoming: Incoming| {
-        assert_eq!(incoming.peer(), &Peer::Unix);
+        assert_eq!(incoming.peer(), &Peer::unix());
         handler()
     });
     test(&path, &server);

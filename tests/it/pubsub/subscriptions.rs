@@ -1,4 +1,4 @@
-//! Topics whose messages reach the handler of a member, and not its peer.
+//! Topics whose messages go to the handler of a member rather than to its peer.
 
 use std::sync::{Arc, Mutex};
 
@@ -84,7 +84,7 @@ fn a_message_published_before_leave_still_arrives() {
     assert!(received == b"[1]" || received.is_empty(), "{received:?}");
 }
 
-/// Subscribes, and is away on a worker that does not return until the test lets it.
+/// Subscribes, and stays on a worker until the test releases it.
 struct Slow(Arc<Mutex<()>>);
 
 impl Handler for Slow {

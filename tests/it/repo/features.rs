@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::tidy::source::document;
 
-/// The names of the features, each with whether it is on by default.
+/// The names of the features; true for those that are on by default.
 fn features(manifest: &str) -> BTreeSet<(String, bool)> {
     let part = manifest.split("[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
     let lines = part.lines().filter_map(|line| line.split_once(" = "));
@@ -18,7 +18,7 @@ fn features(manifest: &str) -> BTreeSet<(String, bool)> {
     names.into_iter().map(|name| (name.to_owned(), on.contains(&format!("\"{name}\"")))).collect()
 }
 
-/// The features that the documents of the crate list.
+/// The features listed in the documentation of the crate.
 fn listed(crate_docs: &str) -> BTreeSet<(String, bool)> {
     let part = crate_docs.split("//! # Features\n").nth(1).unwrap().split("//! # ").next().unwrap();
     let lines = part.lines().filter_map(|line| line.strip_prefix("//! * `")?.split_once('`'));

@@ -9,7 +9,7 @@ use socketserver::{Peer, Service, Topic};
 use crate::support::chat::Party;
 use crate::support::handlers::{Log, Probe, patient};
 
-const GREETING: &str = "* welcome: you are guest-1 in lobby, and /help tells what you can do\n";
+const GREETING: &str = "* welcome: you are guest-1 in lobby; /help lists the commands\n";
 
 #[test]
 fn a_new_member_is_welcomed_and_the_room_is_told() {
@@ -350,7 +350,7 @@ fn an_auto_reply_answers_the_first_bytes_and_closes() {
     let mut service = AutoReply::new(TEXT);
     let mut network = Network::new(patient());
     for said in [&b"yaoyao"[..], b"y", b"\n", b"\xff\0", &[b'x'; 300_000]] {
-        let client = network.connect(service.accept(Peer::Unix.into()).unwrap());
+        let client = network.connect(service.accept(Peer::unix().into()).unwrap());
         network.settle();
         assert_eq!(network.received(client), b"", "it is not the server that begins");
         network.send(client, said);
@@ -358,7 +358,7 @@ fn an_auto_reply_answers_the_first_bytes_and_closes() {
         assert_eq!(network.received(client), TEXT.as_bytes());
         assert!(network.is_closed(client) && !network.is_reset(client));
     }
-    let mute = network.connect(service.accept(Peer::Unix.into()).unwrap());
+    let mute = network.connect(service.accept(Peer::unix().into()).unwrap());
     network.shut(mute);
     network.settle();
     assert_eq!(network.received(mute), b"");

@@ -85,8 +85,7 @@ impl Model {
         }
         let room = self.room("lobby", "lobby");
         let (shown, _) = &self.rooms[room];
-        let expected =
-            format!("* welcome: you are {key} in {shown}, and /help tells what you can do\n");
+        let expected = format!("* welcome: you are {key} in {shown}; /help lists the commands\n");
         self.people.push(Person {
             client,
             nick: (key.clone(), key.clone()),

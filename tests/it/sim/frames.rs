@@ -64,7 +64,7 @@ impl Handler for Backwards {
     }
 
     fn on_eof(&mut self, cx: &mut Context<'_>) {
-        // All of it must fit: with a single copy left there is no reason to wait.
+        // Writes all of the rest, even above the watermark: after the close there is no drain.
         while self.rest.1 > 0 {
             cx.write(&self.rest.0);
             self.rest.1 -= 1;

@@ -24,7 +24,7 @@ impl Party {
 
     /// Connects a client, which is not welcomed yet.
     pub(crate) fn connect(&mut self) -> Client {
-        let handler = self.chat.accept(Peer::Unix.into()).expect("a chat takes everybody");
+        let handler = self.chat.accept(Peer::unix().into()).expect("a chat takes everybody");
         self.network.connect(handler)
     }
 

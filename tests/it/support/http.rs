@@ -118,7 +118,7 @@ fn note(message: Message<'_>, requests: &mut Vec<Request>) {
 
 /// Connects a client in memory to a service.
 pub(crate) fn connect(network: &mut Network, service: &mut impl Service) -> Client {
-    let handler = service.accept(Peer::Unix.into()).expect("admitted");
+    let handler = service.accept(Peer::unix().into()).expect("admitted");
     network.connect(handler)
 }
 

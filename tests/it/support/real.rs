@@ -45,7 +45,7 @@ impl Running {
         let handle = server.handle();
         let (ended, end) = channel();
         let thread = std::thread::spawn(move || {
-            // A test that has failed listens no longer.
+            // A failed test no longer receives.
             let _ = ended.send(run(server));
         });
         Running { addresses, handle, thread: Some(thread), end }

@@ -16,7 +16,7 @@ pub(crate) struct Counter;
 /// The counts so far.
 pub(crate) struct Count {
     pub(crate) allocations: i64,
-    /// Those that are allocated and not given back.
+    /// Bytes that are allocated and not freed.
     pub(crate) bytes: i64,
 }
 
@@ -39,7 +39,7 @@ fn len(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-// SAFETY: everything is passed on to the allocator of the system; counting allocates nothing.
+// SAFETY: everything is passed on to the allocator of the system; counting does not allocate.
 unsafe impl GlobalAlloc for Counter {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(1, len(layout.size()));

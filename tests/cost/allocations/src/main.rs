@@ -1,5 +1,5 @@
 //! Counts the allocations of a request to the web service and of a connection, and the memory of an
-//! idle connection. Prints a name and a figure a line. Only the thread of the server is counted.
+//! idle connection. Prints one name and figure on each line. Counts only the thread of the server.
 
 mod counter;
 
@@ -19,7 +19,7 @@ static ALLOCATOR: Counter = Counter;
 
 const REQUEST: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 const REQUESTS: usize = 1000;
-/// Two descriptors each. A power of two, as tables grow by it.
+/// Each takes two descriptors. A power of two, because tables double.
 const CONNECTIONS: usize = 256;
 
 type Started = (String, ServerHandle);
@@ -47,7 +47,7 @@ fn request(client: &mut TcpStream) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Opens connections and has each of them served once.
+/// Opens connections and makes one request on each.
 fn open(address: &str, count: usize) -> Result<Vec<TcpStream>, Box<dyn Error>> {
     let mut clients = Vec::with_capacity(count);
     for _ in 0..count {
@@ -59,7 +59,7 @@ fn open(address: &str, count: usize) -> Result<Vec<TcpStream>, Box<dyn Error>> {
     Ok(clients)
 }
 
-/// Closes connections, and waits until the server has seen it.
+/// Closes connections, and waits until the server has noticed.
 fn close(clients: Vec<TcpStream>, handle: &ServerHandle) {
     drop(clients);
     while handle.metrics().open() > 0 {
@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = thread::spawn(move || serve(&sender));
     let (address, handle) = receiver.recv()?;
 
-    // The first connection makes the shared state, the first 256 grow the tables.
+    // The first connection creates the shared state, the first 256 grow the tables.
     close(open(&address, 1)?, &handle);
     let small = counter::count();
     let clients = open(&address, CONNECTIONS)?;

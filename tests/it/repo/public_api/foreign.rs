@@ -1,5 +1,5 @@
-//! Items of other crates in the public interface: a new major version of such a crate is one of this
-//! crate.
+//! Items of other crates in the public interface: a new major version of such a crate requires one
+//! of this crate.
 
 use std::collections::BTreeSet;
 

@@ -2,20 +2,20 @@
 
 use std::fmt;
 
-/// An item of the public interface. Each is a line.
+/// An item of the public interface, which is printed as one line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ApiItem {
-    /// As users write it.
+    /// The path that users write.
     pub(super) path: String,
     pub(super) kind: &'static str,
     pub(super) signature: String,
-    /// The features without which it is not there.
+    /// The features that it needs.
     pub(super) features: Vec<String>,
     /// The text of its documentation.
     pub(super) docs: String,
-    /// Returns a property of its object and does nothing else, by its signature.
+    /// True if by its signature it only returns a property of its object.
     pub(super) is_getter: bool,
-    /// Items of other crates that it names.
+    /// The items of other crates that it names.
     pub(super) foreign: Vec<String>,
 }
 

@@ -1,7 +1,8 @@
-//! The public interface of the crate: one line an item in `docs/public-api.txt`, so that a change of it
-//! is seen; the types of other crates in it; and the examples that its documents show.
+//! The public interface of the crate: listed in `docs/public-api.txt`, one line for each item, so
+//! that changes are noticed; the types of other crates in it; and the examples in its
+//! documentation.
 //!
-//! The list is made from the syntax tree and knows no types. Not in it: traits that the compiler
+//! The list is made from the syntax tree and knows no types. It lacks the traits that the compiler
 //! implements by itself (`Send`, `Sync`).
 
 mod examples;
@@ -19,10 +20,11 @@ use super::tidy::source::{document, root};
 use super::tidy::tree::Tree;
 
 const FILE: &str = "docs/public-api.txt";
-/// How to take the sources for right.
+/// The command that rewrites the files from the sources.
 const UPDATE: &str = "UPDATE=1 cargo test --test it repo::public_api";
 
-/// Compares a file of the repository with its proper lines, or writes them into it if `UPDATE` is set.
+/// Compares a file of the repository with its proper lines, or writes them to it if `UPDATE` is
+/// set.
 fn hold_against(file: &str, lines: &BTreeSet<String>) {
     let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
     if std::env::var_os("UPDATE").is_some() {

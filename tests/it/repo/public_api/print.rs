@@ -7,7 +7,7 @@ use quote::ToTokens;
 pub(super) fn print(part: &impl ToTokens) -> String {
     let mut text = String::new();
     add(&mut text, part.to_token_stream());
-    // Where a list is broken into lines it ends in a comma.
+    // A list that is broken into lines ends in a comma.
     text.replace(",)", ")").replace(",>", ">").trim_end_matches(',').to_owned()
 }
 
@@ -38,7 +38,7 @@ fn add(text: &mut String, tokens: TokenStream) {
                 continue;
             }
             word => {
-                // Nothing stands between a word and the mark that opens it or leads it in.
+                // There is no space between a word and the mark before or after it.
                 let is_led = text
                     .ends_with(['(', '[', '<', '&', '\'', '#', '!', '?', '*', '.', ' '])
                     || text.ends_with("::");

@@ -1,5 +1,5 @@
-//! Finds the public items: from `src/lib.rs` through `pub mod` and `pub use` to definitions, and from
-//! there to fields, variants, methods and implemented traits.
+//! Finds the public items: from `src/lib.rs` through `pub mod` and `pub use` to definitions, and
+//! from there to fields, variants, methods and implemented traits.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(super) fn public_items(tree: &Tree) -> Vec<ApiItem> {
     walk.found
 }
 
-/// Where users find an item, and the features without which they do not.
+/// The path by which users find an item, and the features that it needs.
 #[derive(Clone)]
 struct Export {
     path: String,
@@ -281,7 +281,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Returns true if a part of the syntax tree names an item of this crate that users cannot name.
+    /// Returns true if a part of the syntax tree names an item of this crate that users cannot
+    /// name.
     fn is_private(&self, at: usize, names: &impl ToTokens) -> bool {
         let paths = paths_of(names.to_token_stream()).into_iter();
         let mut targets = paths.flat_map(|path| self.tree.resolve(at, &path));
@@ -306,8 +307,8 @@ impl Walk<'_> {
         self.found.push(ApiItem { path, kind, signature, features, ..ApiItem::default() });
     }
 
-    /// Adds an item with its documents and attributes. `names` is the part that may name items of other
-    /// crates.
+    /// Adds an item with its documentation and attributes. `names` is the part that may name items
+    /// of other crates.
     fn documented(
         &mut self,
         at: usize,
@@ -322,7 +323,7 @@ impl Walk<'_> {
         let kind_and = if is_open { format!("{signature} #[non_exhaustive]") } else { signature };
         self.add(export, kind, kind_and.trim());
         let foreign = match kind {
-            // Fields and variants tell their own.
+            // Fields and variants have their own.
             "struct" | "enum" => Vec::new(),
             _ => super::foreign::names_in(self.tree, at, names.to_token_stream()),
         };
@@ -351,7 +352,7 @@ fn below(export: &Export, name: &str, attributes: &[Attribute]) -> Export {
     Export { path, ..below_none(export, attributes) }
 }
 
-/// The export itself, with the features that something there needs.
+/// The export, with the additional features of an item in it.
 fn below_none(export: &Export, attributes: &[Attribute]) -> Export {
     let mut features = [&*export.features, &features_of(attributes)].concat();
     features.sort();

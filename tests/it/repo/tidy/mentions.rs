@@ -11,7 +11,7 @@ pub(crate) struct Mention {
     pub(crate) line: usize,
 }
 
-/// Returns what the items of one module mention, modules within it aside.
+/// Returns the mentions in the items of one module, without modules inside it.
 pub(crate) fn of(items: &[Item]) -> Vec<Mention> {
     let mut collector = Collector(Vec::new());
     for item in items {
@@ -35,7 +35,8 @@ pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Returns the paths that a `use` item imports: each with the name it gets, `*` for all of a module.
+/// Returns the paths that a `use` item imports, each with the name it gets: `*` for all items of a
+/// module.
 pub(crate) fn imports(tree: &UseTree) -> Vec<(Vec<String>, String, usize)> {
     let mut found = Vec::new();
     add_imports(&mut found, &[], 0, tree);

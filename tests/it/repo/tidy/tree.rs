@@ -149,8 +149,8 @@ impl Tree {
         self.modules[module].names.entry(name).or_default().push(means);
     }
 
-    /// Returns what `path` leads to when it is written in `module`. Nothing for other crates, local
-    /// names and generic parameters.
+    /// Returns the items that `path` leads to when it is written in `module`: none for other
+    /// crates, local names and generic parameters.
     pub(crate) fn resolve(&self, module: usize, path: &[String]) -> BTreeSet<Target> {
         self.walk(module, path, 0)
     }
@@ -206,8 +206,8 @@ impl Tree {
         this.globs.iter().flat_map(through).collect()
     }
 
-    /// Returns `path`, written in `module`, as other crates define it: an import stands for what it
-    /// imports. `None` for items of this crate, generic parameters, and names that need no import.
+    /// Returns `path`, written in `module`, as other crates define it: an import is replaced by its
+    /// path. `None` for items of this crate, generic parameters, and names that need no import.
     pub(crate) fn foreign(&self, module: usize, path: &[String]) -> Option<Vec<String>> {
         let (first, rest) = path.split_first()?;
         if !self.walk(module, path, 0).is_empty() {
