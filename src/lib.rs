@@ -16,8 +16,7 @@
 //! }
 //!
 //! fn main() -> std::io::Result<()> {
-//!     let server = Server::bind("127.0.0.1:7007")?;
-//!     server.serve(|_| Echo)
+//!     Server::bind("127.0.0.1:7007")?.serve(|_| Echo)
 //! }
 //! ```
 //!
@@ -77,7 +76,13 @@
 // The documentation is built with all features: links to items of a feature are not checked
 // without it.
 #![cfg_attr(
-    not(all(feature = "http", feature = "processes", feature = "signals", feature = "testkit")),
+    not(all(
+        feature = "http",
+        feature = "json",
+        feature = "processes",
+        feature = "signals",
+        feature = "testkit"
+    )),
     allow(rustdoc::broken_intra_doc_links, reason = "the target may be of a feature that is off")
 )]
 
