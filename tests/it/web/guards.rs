@@ -1,4 +1,4 @@
-//! Guards, mappers, and answers to what has failed or is not there.
+//! Guards, mappers, and the answers of failures and unknown paths.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -203,7 +203,7 @@ fn failures_are_answered_in_the_words_of_the_service() {
 }
 
 #[test]
-fn a_site_has_its_own_page_for_what_is_not_there() {
+fn a_site_has_its_own_page_for_unknown_paths() {
     let web =
         Web::new().get("/", |_, reply| reply.text("root")).not_found(
             |request, reply| match request.path() {

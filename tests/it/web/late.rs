@@ -205,7 +205,7 @@ fn failures_of_offloaded_work_are_logged_with_their_request() {
 fn kept_replies_are_answered_in_every_mode() {
     for mode in [Mode::Multiplex, Mode::Threads(2), Mode::Reactors(2)] {
         let (web, waiting) = news();
-        let server = Server::bind("127.0.0.1:0").unwrap().mode(mode).service(web);
+        let server = Server::new().mode(mode).listen("127.0.0.1:0", web).unwrap();
         let running = Running::start(server);
         let mut client = running.client();
         client.write_all(b"GET /news HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();

@@ -16,7 +16,7 @@ fn complaint(web: &Web) -> String {
     web.check().map_or_else(|error| error.to_string(), |()| "nothing".to_owned())
 }
 
-/// A pattern, and what is said of it.
+/// A pattern, and the start-up error for it.
 const PATTERNS: &[(&str, &str)] = &[
     ("/a/{b}/{*c}", "nothing"),
     ("/", "nothing"),
@@ -97,7 +97,7 @@ fn a_prefix_that_breaks_a_rule_is_named() {
 }
 
 #[test]
-fn an_unchecked_service_answers_500_and_logs_what_is_wrong() {
+fn an_unchecked_service_answers_500_and_logs_the_error() {
     let log = listen();
     let web = Web::new().get("/fine", ok).get("unchecked-lead", ok);
     let mut client = WebClient::new(web);
