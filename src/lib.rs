@@ -76,7 +76,13 @@
 // The documentation is built with all features: links to items of a feature are not checked
 // without it.
 #![cfg_attr(
-    not(all(feature = "http", feature = "json", feature = "processes", feature = "signals", feature = "testkit")),
+    not(all(
+        feature = "http",
+        feature = "json",
+        feature = "processes",
+        feature = "signals",
+        feature = "testkit"
+    )),
     allow(rustdoc::broken_intra_doc_links, reason = "the target may be of a feature that is off")
 )]
 
