@@ -77,4 +77,8 @@ pub(crate) struct Record {
     pub(crate) locals: Box<LocalAddresses>,
     /// Notifies the handlers of this loop from any thread.
     pub(crate) notifier: Notifier,
+    /// The call is timed, and logged with its subject if it is slow.
+    pub(crate) is_timed: bool,
+    /// The request or message that a timed call was about.
+    pub(crate) subject: Option<String>,
 }

@@ -117,6 +117,16 @@ impl<'a> Context<'a> {
         self.record.notifier.clone()
     }
 
+    /// Notes the request that this call is about, for the log line of a slow call. The text is made
+    /// only if the call is timed.
+    #[cfg(feature = "http")]
+    #[inline(always)]
+    pub(crate) fn note_subject(&mut self, subject: impl FnOnce() -> String) {
+        if self.record.is_timed {
+            self.record.subject = Some(subject());
+        }
+    }
+
     /// Counts a message found by a protocol.
     pub(crate) fn note_message(&mut self) {
         self.record.messages += 1;

@@ -7,6 +7,7 @@ use crate::close::Close;
 use crate::exec::{Call, Executor, Job, Returned, Task};
 use crate::handler::Handler;
 use crate::handler::context::Context;
+use crate::handler::effect::Record;
 use crate::hub::turn::{Meter, Turn};
 use crate::id::Id;
 use crate::metrics::counters::Counters;
@@ -57,10 +58,10 @@ impl Callee {
         let handler = self.handler.as_deref_mut()?;
         let Meter { counters, stopwatch, .. } = &mut turn.meter;
         counters.calls.add(1);
-        let mut cx = Context::new(id, &self.peer, &mut turn.record);
+        let record = &mut turn.record;
         let result = match stopwatch.is_alarmed() {
-            false => call.make(handler, &mut cx),
-            true => make_timed(call, handler, &mut cx, stopwatch, counters),
+            false => call.make(handler, &mut Context::new(id, &self.peer, record)),
+            true => make_timed(call, handler, (id, &self.peer), record, stopwatch, counters),
         };
         match result {
             Ok(result) => Some(result),
@@ -107,14 +108,19 @@ impl Callee {
 fn make_timed(
     call: Call<'_>,
     handler: &mut dyn Handler,
-    cx: &mut Context<'_>,
+    (id, peer): (Id, &Peer),
+    record: &mut Record,
     stopwatch: &mut Stopwatch,
     counters: &Counters,
 ) -> Result<Result<usize, Close>, String> {
     let name = call.name();
-    let result = call.make(handler, cx);
+    record.is_timed = true;
+    let result = call.make(handler, &mut Context::new(id, peer, record));
+    record.is_timed = false;
+    let subject = record.subject.take();
     if let Some(slow) = stopwatch.lap(counters) {
-        log::warn!("{} {}: {name} {slow}", cx.id(), cx.peer());
+        let subject = subject.map_or(String::new(), |subject| format!(" for {subject}"));
+        log::warn!("{id} {peer}: {name}{subject} {slow}");
     }
     result
 }

@@ -150,6 +150,7 @@ impl<S> Conversation<S> {
     /// Answers a request that is complete.
     fn answer(&mut self, head: &Head<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
         self.left = self.left.saturating_sub(1);
+        cx.note_subject(|| format!("{} {}", head.method(), head.path()));
         let mut draft = self.draft(head, cx);
         let state = &*self.site.scopes.outermost().state;
         let (out, ends) = cx.out_and_ends();

@@ -9,6 +9,7 @@ use socketserver::testkit::Network;
 use socketserver::{Close, Context, Handler, Limits, Peer, Server, Service, Topic};
 
 use crate::support::handlers::{Log, Probe, Told};
+use crate::support::log::listen;
 
 fn web(network: &mut Network, mut web: Web) -> socketserver::testkit::Client {
     let handler = web.accept(Peer::unix().into()).unwrap();
@@ -231,4 +232,33 @@ fn a_handler_changes_nothing_about_its_own_end() {
         assert!(network.is_closed(client) && !network.is_reset(client));
         assert_eq!(network.connections(), 0);
     }
+}
+
+/// Claims to have used a byte more than it was given.
+struct Greedy;
+
+impl Handler for Greedy {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        cx.write(b"!");
+        Ok(input.len() + 1)
+    }
+}
+
+#[test]
+#[cfg_attr(
+    debug_assertions,
+    should_panic(expected = "on_data returned 6, but its input had only 5 bytes")
+)]
+fn a_handler_that_uses_more_than_it_was_given_is_reported() {
+    let log = listen();
+    let mut network = Network::new(Limits::default());
+    let client = network.connect(Greedy);
+    network.send(client, b"hello");
+    network.settle();
+    // Without debug assertions it is logged, and has used all.
+    network.send(client, b"a");
+    network.settle();
+    assert_eq!(network.received(client), b"!!");
+    let told = |line: String| line.contains("on_data returned 2, but its input had only 1 bytes");
+    assert!(log.try_iter().any(told));
 }

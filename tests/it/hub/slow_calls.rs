@@ -6,6 +6,7 @@ use std::net::UdpSocket;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use socketserver::services::web::Web;
 use socketserver::{Close, Context, DatagramContext, Handler, Limits, Mode, Server};
 
 use crate::support::log::listen;
@@ -48,6 +49,20 @@ fn a_slow_call_is_logged_with_its_connection_and_counted() {
     assert!(metrics.slow_calls > metrics.calls, "that of the service, too: {metrics:?}");
     assert_eq!(metrics.slow_jobs, 0);
     assert!(metrics.longest_call > Duration::ZERO);
+}
+
+#[test]
+fn the_record_of_a_web_request_names_its_route() {
+    let log = listen();
+    let web = Web::new().get("/report", |_, reply| reply.text("done"));
+    let limits = Limits::default().slow_call(Some(Duration::ZERO));
+    let server = Server::new().listen("127.0.0.1:0", web).unwrap().limits(limits);
+    let server = Running::start(server);
+    let mut client = server.client();
+    let peer = client.local_addr().unwrap().to_string();
+    client.write_all(b"GET /report?day=1 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    client.read_exact(&mut [0; 5]).unwrap();
+    until(&log, &["WARN ", &peer, ": on_data for GET /report held the loop for "]);
 }
 
 #[test]
