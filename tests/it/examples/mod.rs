@@ -3,6 +3,7 @@
 pub(crate) mod chat;
 pub(crate) mod clients;
 pub(crate) mod echo;
+pub(crate) mod frames;
 pub(crate) mod kv;
 pub(crate) mod ping;
 pub(crate) mod proxy;
