@@ -1,5 +1,6 @@
 //! The examples as programs.
 
+pub(crate) mod api;
 pub(crate) mod beacon;
 pub(crate) mod chat;
 pub(crate) mod clients;
