@@ -22,12 +22,12 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Binds it, or takes what the supervisor or the program has bound.
+    /// Binds an address, or adopts a socket that the supervisor or the program has bound.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the options do not fit the address; else the system's. Both name the
-    /// address.
+    /// `InvalidInput` if the options do not fit the address; otherwise the system's error. The
+    /// message names the address.
     pub(crate) fn open(binding: Binding) -> io::Result<Place> {
         let (result, name) = match binding {
             Binding::Listen(listen) => (Place::bind(&listen), listen.to_string()),
@@ -88,7 +88,7 @@ impl Place {
     }
 }
 
-/// What comes to an address.
+/// The kind of input that an address has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Connections,
@@ -103,7 +103,7 @@ impl Kind {
         }
     }
 
-    /// Returns the error for a place of this kind where one of the other kind is wanted.
+    /// Returns the error for an address of this kind where the other kind is needed.
     pub(super) fn misfit(self, place: &Place) -> io::Error {
         let address = place.address();
         invalid(match self {

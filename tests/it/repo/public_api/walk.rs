@@ -206,6 +206,7 @@ impl Walk<'_> {
 
     fn trait_member(&mut self, at: usize, of: &Export, member: &TraitItem) {
         match member {
+            TraitItem::Fn(item) if is_hidden(&item.attrs) => {}
             TraitItem::Fn(item) => {
                 let export = below(of, &item.sig.ident.to_string(), &item.attrs);
                 let kind = if item.default.is_some() { "provided" } else { "required" };
