@@ -191,7 +191,7 @@ impl<T: Transport> Exchange<T> {
     ) {
         let len = bytes.len();
         let used = match returned {
-            Some(Ok(used)) if used > len => self.note_excess(id, used, len),
+            Some(Ok(used)) if used > len => self.callee.note_excess(id, used, len),
             Some(Ok(used)) => used,
             Some(Err(why)) => {
                 self.io.end(&mut self.state, why);
@@ -221,17 +221,6 @@ impl<T: Transport> Exchange<T> {
         {
             self.reject(id, Close::InputLimit, turn);
         }
-    }
-
-    /// Reports a handler that claims to have used more input than there was. Returns the length of
-    /// the input.
-    #[cold]
-    #[inline(never)]
-    fn note_excess(&self, id: Id, used: usize, len: usize) -> usize {
-        let peer = self.callee.peer();
-        log::error!("{id} {peer}: on_data returned {used}, but its input had only {len} bytes");
-        debug_assert!(used <= len, "on_data returned {used}, but its input had only {len} bytes");
-        len
     }
 
     /// Calls `on_close` and drops the handler; output that it writes is dropped. Returns false if
