@@ -24,7 +24,7 @@ fn routes_share_the_state_of_their_router() {
     let web = Web::with_state(app)
         .get("/a", visit)
         .get("/b", visit)
-        .get("/c", |request, reply| visit(request, reply));
+        .get("/c", |request, reply| visit(request, reply.header("x-c", "1")));
     let mut client = WebClient::new(web);
     let visits = ["/a", "/b", "/c", "/a"].map(|path| client.get(path).text().to_owned());
     assert_eq!(visits, ["1", "2", "3", "4"]);

@@ -49,6 +49,8 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             THREADS,
             &["src/accept/", "src/clock.rs", "src/exec/", "src/handler/", "src/hub/"],
             &["src/reactor/"],
+            // For the client of a web service.
+            &["src/protocol/http/", "src/services/web/"],
         ],
     ),
     ("src/metrics/", &[WORDS, &["src/clock.rs"]]),
