@@ -56,6 +56,7 @@
 //! # Features
 //!
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
+//! * `json`: JSON bodies in the web service, by `serde`.
 //! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
 //! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
 //!
