@@ -11,6 +11,7 @@ use crate::hub::shards;
 use crate::hub::transport::Transport;
 use crate::hub::turn::{Action, Config, Turn};
 use crate::id::{Id, Shard};
+use crate::net::peer::Peer;
 use crate::panics;
 
 impl<T: Transport> Exchange<T> {
@@ -191,7 +192,10 @@ impl<T: Transport> Exchange<T> {
     ) {
         let len = bytes.len();
         let used = match returned {
-            Some(Ok(used)) if used > len => self.note_excess(id, used, len),
+            Some(Ok(used)) if used > len => {
+                note_excess(id, self.callee.peer(), used, len);
+                len
+            }
             Some(Ok(used)) => used,
             Some(Err(why)) => {
                 self.io.end(&mut self.state, why);
@@ -221,17 +225,6 @@ impl<T: Transport> Exchange<T> {
         {
             self.reject(id, Close::InputLimit, turn);
         }
-    }
-
-    /// Reports a handler that claims to have used more input than there was. Returns the length of
-    /// the input.
-    #[cold]
-    #[inline(never)]
-    fn note_excess(&self, id: Id, used: usize, len: usize) -> usize {
-        let peer = self.callee.peer();
-        log::error!("{id} {peer}: on_data returned {used}, but its input had only {len} bytes");
-        debug_assert!(used <= len, "on_data returned {used}, but its input had only {len} bytes");
-        len
     }
 
     /// Calls `on_close` and drops the handler; output that it writes is dropped. Returns false if
@@ -269,4 +262,12 @@ impl<T: Transport> Exchange<T> {
         }
         true
     }
+}
+
+/// Reports a handler that claims to have used more input than there was.
+#[cold]
+#[inline(never)]
+fn note_excess(id: Id, peer: &Peer, used: usize, len: usize) {
+    log::error!("{id} {peer}: on_data returned {used}, but its input had only {len} bytes");
+    debug_assert!(used <= len, "on_data returned {used}, but its input had only {len} bytes");
 }

@@ -174,7 +174,7 @@ use crate::reactor::{Budgets, ServerHandle};
 ///                 let _ = server.publish(&Topic::new("news"), *b"hello");
 ///             }
 ///         })
-///         .run(|_: &Peer| Fragile, |_: &mut Random| Caller);
+///         .run(|_| Fragile, |_: &mut Random| Caller);
 /// });
 /// ```
 pub struct Simulation<'a> {
