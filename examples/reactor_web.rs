@@ -1,4 +1,4 @@
-//! A web server: the tutorial's welcome page, grown up.
+//! A web server: the tutorial's welcome page, and more.
 //!
 //! ```text
 //! cargo run --release --example reactor_web
@@ -19,33 +19,31 @@ use common::{Exit, Options};
 const HELP: &str = "\
 reactor_web: a web server in one loop
 
-  /             the welcome page, whatever the method
+  /             the welcome page, for any method
   /plaintext    Hello, World!
-  /json         the same as an object
-  /echo         the request's body back, whatever the method
-  /slow?ms=N    answers after N milliseconds (60000 at most) without holding up anybody
-  /metrics      what the server has done so far, for Prometheus
+  /json         the same as a JSON object
+  /echo         the request's body, for any method
+  /slow?ms=N    answers after N milliseconds (at most 60000) without blocking
+  /metrics      the server's counters, for Prometheus
 
 options
-  --bind ADDR             where to listen, repeatable: 127.0.0.1:8080, [::1]:8080, unix:/path
-                          (default 127.0.0.1:8080; port 0 takes a free one)
+  --bind ADDR             listen address, repeatable: 127.0.0.1:8080, [::1]:8080, unix:/path
+                          (default 127.0.0.1:8080; port 0 chooses a free port)
   --mode MODE             multiplex (default), threads, processes, reactors
-  --workers N             how many threads, processes or reactors (default: the number of
-                          cores)
+  --workers N             number of threads, processes or reactors (default: the
+                          number of cores)
   --max-connections N     connections open at once (default 65536)
   --max-connections-per-peer N
-                          of them from one address (default: no limit of its own)
-  --head-timeout SECS     how long the head of a request may stay incomplete (default 10,
-                          0: for ever)
-  --idle-timeout SECS     how long nothing may happen on a connection, or a new one may
-                          stay silent (default: 75 and 60, 0: for ever)
-  --drain-timeout SECS    how long to wait for connections when stopping (default 30, 0: not
-                          at all)
-  --faults                also serve /work?ms=N (the handler blocks for N ms) and /panic
+                          connections open at once from one address (default: no limit)
+  --head-timeout SECS     timeout of an incomplete request head (default 10, 0: none)
+  --idle-timeout SECS     timeout of an inactive connection, and of a new silent one
+                          (default: 75 and 60, 0: none)
+  --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
+  --faults                also serve /work?ms=N (blocks the loop for N ms) and /panic
   --log LEVEL             off, error, warn, info (default), debug, trace
-  --help                  this text
+  --help                  print this text
 
-SIGTERM or SIGINT (Ctrl-C) finishes what was asked and exits; a second one exits at once.
+SIGTERM or SIGINT (Ctrl-C) answers pending requests and exits; a second one exits at once.
 
 try it
   curl http://127.0.0.1:8080/plaintext
@@ -101,19 +99,19 @@ fn echo(request: &Request<'_>, reply: Reply<'_>) -> Answered {
 }
 
 fn slow(request: &Request<'_>, reply: Reply<'_>) -> Answered {
-    reply.after(delay(request)?).text("slow, but nobody waited for you\n")
+    reply.after(delay(request)?).text("slow, but without blocking other clients\n")
 }
 
-/// Stands for a handler that does what it should not: block the loop.
-#[allow(clippy::disallowed_methods, reason = "blocking is the purpose")]
+/// Blocks the loop, as a handler must not do.
+#[allow(clippy::disallowed_methods, reason = "the route exists to block")]
 fn work(request: &Request<'_>, reply: Reply<'_>) -> Answered {
     std::thread::sleep(delay(request)?);
     reply.text("worked\n")
 }
 
-#[allow(clippy::panic, reason = "panicking is the purpose")]
+#[allow(clippy::panic, reason = "the route exists to panic")]
 fn panic_on_purpose() -> Answered {
-    panic!("asked to, at /panic")
+    panic!("requested by /panic")
 }
 
 fn delay(request: &Request<'_>) -> Result<Duration, Failure> {

@@ -164,28 +164,58 @@ impl Error for Close {
     }
 }
 
-macro_rules! from_errors {
-    ($($error:ty,)*) => {
-        $(
-            impl From<$error> for Close {
-                fn from(error: $error) -> Close {
-                    Close::failed(error)
-                }
-            }
-        )*
-    };
+impl From<io::Error> for Close {
+    fn from(error: io::Error) -> Close {
+        Close::failed(error)
+    }
 }
 
-from_errors! {
-    io::Error,
-    fmt::Error,
-    num::ParseIntError,
-    num::ParseFloatError,
-    num::TryFromIntError,
-    str::ParseBoolError,
-    str::Utf8Error,
-    string::FromUtf8Error,
-    Box<dyn Error + Send + Sync>,
+impl From<fmt::Error> for Close {
+    fn from(error: fmt::Error) -> Close {
+        Close::failed(error)
+    }
+}
+
+impl From<num::ParseIntError> for Close {
+    fn from(error: num::ParseIntError) -> Close {
+        Close::failed(error)
+    }
+}
+
+impl From<num::ParseFloatError> for Close {
+    fn from(error: num::ParseFloatError) -> Close {
+        Close::failed(error)
+    }
+}
+
+impl From<num::TryFromIntError> for Close {
+    fn from(error: num::TryFromIntError) -> Close {
+        Close::failed(error)
+    }
+}
+
+impl From<str::ParseBoolError> for Close {
+    fn from(error: str::ParseBoolError) -> Close {
+        Close::failed(error)
+    }
+}
+
+impl From<str::Utf8Error> for Close {
+    fn from(error: str::Utf8Error) -> Close {
+        Close::failed(error)
+    }
+}
+
+impl From<string::FromUtf8Error> for Close {
+    fn from(error: string::FromUtf8Error) -> Close {
+        Close::failed(error)
+    }
+}
+
+impl From<Box<dyn Error + Send + Sync>> for Close {
+    fn from(error: Box<dyn Error + Send + Sync>) -> Close {
+        Close::failed(error)
+    }
 }
 
 impl fmt::Display for Close {

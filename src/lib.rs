@@ -58,7 +58,7 @@
 //! # Features
 //!
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
-//! * `json`: JSON requests and answers in the web service, by `serde`.
+//! * `json`: JSON in requests and answers of the web service, by `serde`.
 //! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
 //! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
 //! * `testkit`: the module `testkit`, a network in memory and whole servers simulated from a seed.

@@ -21,7 +21,7 @@ use socketserver::{Limits, Listen, Mode, Server};
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) bind: Vec<Listen>,
-    /// Where handlers run, if it was said.
+    /// The mode, if one was given.
     pub(crate) mode: Option<Mode>,
     /// The number of workers for modes with workers.
     pub(crate) workers: usize,
@@ -118,9 +118,9 @@ fn mode(name: &str, workers: usize) -> Result<Mode, Exit> {
     }
 }
 
-/// Has `listen` listen on all addresses. Workers whose supervisor was killed hold theirs for a moment
-/// still, so the next supervisor tries again for a while.
-#[allow(clippy::disallowed_methods, reason = "nobody tells when an address is free")]
+/// Listens on all addresses, by `listen`. Workers of a killed supervisor hold theirs a little longer,
+/// so the next supervisor retries for a while.
+#[allow(clippy::disallowed_methods, reason = "no event reports a free address")]
 fn bind(
     addresses: &[Listen],
     mode: Mode,
@@ -142,8 +142,8 @@ fn bind(
 /// Half a second, 20 ms apart.
 const BIND_TRIES: usize = 25;
 
-/// Serves until SIGTERM or SIGINT: the first drains, the second stops at once. `listen` makes the
-/// server listen on the addresses.
+/// Serves until SIGTERM or SIGINT: the first drains, the second aborts. `listen` adds the
+/// addresses and their services.
 pub(crate) fn serve(
     options: Options,
     listen: impl Fn(Server, Vec<Listen>) -> io::Result<Server>,

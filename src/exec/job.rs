@@ -13,6 +13,7 @@ use crate::id::Id;
 use crate::net::peer::Peer;
 
 /// A unit of work for a worker.
+#[allow(clippy::large_enum_variant, reason = "a box would be one more allocation for each job")]
 pub(crate) enum Task {
     Job(Job),
     Offloaded(Offloaded),

@@ -6,21 +6,23 @@ use std::io;
 use crate::handler::stream::Stream;
 use crate::net::incoming::Incoming;
 
-/// Your per-connection object that may wait: Python's `StreamRequestHandler`. A worker of
-/// [`Mode::Threads`](crate::Mode::Threads) serves one connection with it, from the first call to
-/// the last: [`setup`](BlockingHandler::setup), [`handle`](BlockingHandler::handle),
-/// [`finish`](BlockingHandler::finish). Others wait for a worker in the order in which they came.
+/// Your per-connection object that may wait: Python's `StreamRequestHandler`.
 ///
-/// An error or a panic ends this connection and nothing else, and the worker takes the next one.
-/// What was written before is sent. Then the connection is closed, and one record is logged that
-/// says why, at level debug if nothing is wrong on this side, else warn.
+/// A worker of [`Mode::Threads`](crate::Mode::Threads) serves one connection at a time, and calls
+/// [`setup`](BlockingHandler::setup), [`handle`](BlockingHandler::handle) and
+/// [`finish`](BlockingHandler::finish) of its handler. Connections wait for a free worker in the
+/// order in which they were accepted.
 ///
-/// When the server [stops](crate::ServerHandle::stop), a read gives the end of the input as soon as all
-/// is read that has come; what is written is still sent. After
-/// [`Limits::drain`](crate::Limits::drain) every call on the stream fails, and
-/// [`Server::run`](crate::Server::run) returns though a handler may still be running: nobody can
-/// interrupt one that waits for something else than its stream. Such a thread ends with the
-/// program, as Python's `daemon_threads` do.
+/// An error or a panic ends this connection and no other: the output written before is sent, the
+/// connection is closed, and the worker takes the next one. The server logs one record with the
+/// reason, at level debug if the peer or the network has caused the end, and at level warn
+/// otherwise.
+///
+/// When the server [stops](crate::ServerHandle::stop), a read returns the input that has arrived
+/// and then its end; output is still sent. After [`Limits::drain`](crate::Limits::drain) every
+/// call on the stream fails, and [`Server::run`](crate::Server::run) returns. A handler that waits
+/// for something other than its stream cannot be interrupted: its thread runs until the program
+/// ends, as Python's `daemon_threads` do.
 ///
 /// ```
 /// use socketserver::{Mode, BlockingHandler, Server, Stream};
@@ -61,42 +63,98 @@ use crate::net::incoming::Incoming;
     note = "implement `BlockingHandler` with its method `handle`"
 )]
 pub trait BlockingHandler: Send {
-    /// Before [`handle`](BlockingHandler::handle). Nothing by default.
+    /// Called before [`handle`](BlockingHandler::handle). The default does nothing.
+    ///
+    /// [`handle_error`](BlockingHandler::handle_error) has an example with all four methods.
     ///
     /// # Errors
     ///
-    /// The connection ends, and neither [`handle`](BlockingHandler::handle) nor
+    /// An error ends the connection; neither [`handle`](BlockingHandler::handle) nor
     /// [`finish`](BlockingHandler::finish) is called.
     fn setup(&mut self, stream: &mut Stream) -> io::Result<()> {
         let _ = stream;
         Ok(())
     }
 
-    /// All the work. The connection ends when it returns.
+    /// Serves the connection, which ends when this returns.
     ///
     /// # Errors
     ///
-    /// What was written is sent; then the connection ends.
+    /// An error ends the connection after the output written so far was sent.
     fn handle(&mut self, stream: &mut Stream) -> io::Result<()>;
 
-    /// After [`handle`](BlockingHandler::handle), and also if that has failed or panicked. Nothing
-    /// by default; what is left to send is sent behind it.
+    /// Called after [`handle`](BlockingHandler::handle), even if that has failed or panicked. The
+    /// default does nothing. Buffered output is sent afterwards.
+    ///
+    /// [`handle_error`](BlockingHandler::handle_error) has an example with all four methods.
     ///
     /// # Errors
     ///
-    /// As for [`handle`](BlockingHandler::handle), whose own error comes first.
+    /// As for [`handle`](BlockingHandler::handle). If both fail, the error of
+    /// [`handle`](BlockingHandler::handle) is the reason for the end of the connection.
     fn finish(&mut self, stream: &mut Stream) -> io::Result<()> {
         let _ = stream;
         Ok(())
     }
 
-    /// One of the others gave up with this error, or what was left could not be sent. It comes
-    /// last and once. Nothing by default: the record of the connection's end tells the error.
+    /// Called last, and at most once, if another method has failed or buffered output could not be
+    /// sent. The default does nothing: the log has a record of the error already.
+    ///
+    /// ```
+    /// use socketserver::{BlockingHandler, Mode, Server, Stream};
+    /// use std::io::{self, BufRead, Write};
+    /// use std::net::TcpStream;
+    ///
+    /// /// Adds two numbers of its peer.
+    /// struct Adder;
+    ///
+    /// fn number(stream: &mut Stream) -> io::Result<u32> {
+    ///     let mut line = String::new();
+    ///     stream.read_line(&mut line)?;
+    ///     line.trim().parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    /// }
+    ///
+    /// impl BlockingHandler for Adder {
+    ///     fn setup(&mut self, stream: &mut Stream) -> io::Result<()> {
+    ///         writeln!(stream, "two numbers, please")
+    ///     }
+    ///
+    ///     fn handle(&mut self, stream: &mut Stream) -> io::Result<()> {
+    ///         let sum = u64::from(number(stream)?) + u64::from(number(stream)?);
+    ///         writeln!(stream, "{sum}")
+    ///     }
+    ///
+    ///     fn finish(&mut self, stream: &mut Stream) -> io::Result<()> {
+    ///         writeln!(stream, "goodbye")
+    ///     }
+    ///
+    ///     fn handle_error(&mut self, error: &io::Error) {
+    ///         eprintln!("a client has sent no number: {error}");
+    ///     }
+    /// }
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?.mode(Mode::Threads(4));
+    /// let address = server.addresses()[0].to_string();
+    /// let handle = server.handle();
+    /// let thread = std::thread::spawn(|| server.serve_blocking(|_| Adder));
+    ///
+    /// let mut client = TcpStream::connect(&address)?;
+    /// client.write_all(b"20\n22\n")?;
+    /// assert_eq!(io::read_to_string(client)?, "two numbers, please\n42\ngoodbye\n");
+    ///
+    /// let mut client = TcpStream::connect(&address)?;
+    /// client.write_all(b"twenty\n")?;
+    /// assert_eq!(io::read_to_string(client)?, "two numbers, please\ngoodbye\n");
+    ///
+    /// handle.stop();
+    /// thread.join().unwrap()?;
+    /// # Ok::<(), io::Error>(())
+    /// ```
     fn handle_error(&mut self, error: &io::Error) {
         let _ = error;
     }
 
-    /// Boxes it, unless it is a box already.
+    /// Returns the handler in a box; a box is returned as it is.
     #[doc(hidden)]
     fn into_box(self) -> Box<dyn BlockingHandler>
     where
@@ -106,11 +164,27 @@ pub trait BlockingHandler: Send {
     }
 }
 
-/// Makes a [`BlockingHandler`] for each accepted connection, or refuses it, as a
-/// [`Service`](crate::Service) does for handlers of the loop. It is asked in the loop, so it must
-/// not wait.
+/// Creates a [`BlockingHandler`] for each accepted connection, or refuses it, as a
+/// [`Service`](crate::Service) does for handlers of the loop. The loop calls it, so it must not
+/// wait.
 ///
-/// Closures are such services, whether they return a handler or an `Option` of one.
+/// Closures that return a handler, or an `Option` of one, are such services:
+///
+/// ```
+/// use socketserver::{BlockingHandler, BlockingService, Incoming, Peer, Stream};
+///
+/// # struct Silent;
+/// # impl BlockingHandler for Silent {
+/// #     fn handle(&mut self, _: &mut Stream) -> std::io::Result<()> {
+/// #         Ok(())
+/// #     }
+/// # }
+/// let mut first_three = (1..=3).map(|_| Silent);
+/// let mut service = move |_: Incoming| first_three.next();
+/// for is_accepted in [true, true, true, false] {
+///     assert_eq!(service.accept(Incoming::from(Peer::unix())).is_some(), is_accepted);
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service of blocking handlers",
     label = "expected a closure that makes a handler for each connection",
@@ -119,14 +193,14 @@ pub trait BlockingHandler: Send {
 )]
 pub trait BlockingService: Send {
     /// Returns the handler for `incoming`, or `None` to close the connection at once: Python's
-    /// `verify_request`.
+    /// `verify_request`. [`BlockingService`] has an example.
     fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn BlockingHandler>>;
 
     /// Checks that the service can serve, as [`Service::check`](crate::Service::check) does.
     ///
     /// # Errors
     ///
-    /// The server does not run, and this is its error.
+    /// The server does not run, and returns this error.
     fn check(&self) -> io::Result<()> {
         Ok(())
     }
@@ -142,7 +216,7 @@ where
     }
 }
 
-/// All that a closure that is a [`BlockingService`] may return: a [`BlockingHandler`], or an
+/// The types that a closure may return to be a [`BlockingService`]: a [`BlockingHandler`], or an
 /// `Option` of one. A `Box<dyn BlockingHandler>` is a handler.
 ///
 /// This trait is sealed: implement [`BlockingHandler`], or [`BlockingService`].

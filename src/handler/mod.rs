@@ -1,5 +1,5 @@
-//! The contract between a server and the code that runs in it: what a handler is told. Knows no
-//! socket, no clock and no table of connections.
+//! The contract between a server and the code that runs in it: the events of a connection. Knows
+//! no socket, no clock and no table of connections.
 
 pub(crate) mod blocking;
 pub(crate) mod callbacks;
@@ -24,11 +24,11 @@ use crate::net::incoming::Incoming;
 
 /// Your per-connection object, fed raw bytes.
 ///
-/// One is made by the [`Service`] for each connection and dropped with it. It is called by one
-/// thread at a time and never shared, so its fields need no lock. A call should return soon: all
-/// other connections wait for it.
+/// The [`Service`] creates one for each connection, and the server drops it when the connection
+/// ends. One thread at a time calls a handler, so its fields need no lock. A call should return
+/// soon: all other connections wait for it.
 ///
-/// A handler that panics ends its own connection and nothing else.
+/// A handler that panics ends its own connection and no other.
 ///
 /// ```
 /// use socketserver::testkit::Network;
@@ -58,82 +58,152 @@ use crate::net::incoming::Incoming;
     note = "a `BlockingHandler` is served by `serve_blocking` or `listen_blocking`"
 )]
 pub trait Handler: Send {
-    /// The connection was accepted, or made. What is written here is the greeting.
+    /// Called once, when the connection was accepted or established. A greeting is written here.
     fn on_open(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
     }
 
-    /// Bytes have come. Returns how many of `input` were used; the rest is offered again with
-    /// more behind it. Of what it does not use, a handler must not change a byte.
+    /// Called when bytes have arrived. Returns the number of bytes of `input` that the handler has
+    /// used. The unused rest is offered again when more bytes have arrived after it; the handler
+    /// must not change bytes that it does not use.
     ///
-    /// Where the boundaries of packets are kept, `input` is one packet, and the rest is dropped:
-    /// see [`Address::SeqPacket`](crate::Address::SeqPacket).
+    /// On a socket that keeps the boundaries of packets, `input` is one packet, and the unused
+    /// rest is dropped: see [`Address::SeqPacket`](crate::Address::SeqPacket).
     ///
     /// # Errors
     ///
-    /// What was written so far is sent; then the connection ends for this reason.
+    /// An error ends the connection for this reason, after the output written so far was sent.
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close>;
 
-    /// The peer will send no more, but may still read (a half-close). Input that was left unused
-    /// by then is dropped. By default what is written already is sent, and then the connection
-    /// ends.
+    /// Called when the peer has ended its output (a half-close); it may still read. Unused input
+    /// is dropped. The default ends the connection after its output was sent. [`Context::finish`]
+    /// has an example.
     fn on_eof(&mut self, cx: &mut Context<'_>) {
         cx.close(Close::Eof);
     }
 
-    /// Output was above [`Limits::output_high`](crate::Limits::output_high) and has fallen to
-    /// [`Limits::output_low`](crate::Limits::output_low): go on with what was held back.
+    /// Called when the output was above [`Limits::output_high`](crate::Limits::output_high) and
+    /// has fallen to [`Limits::output_low`](crate::Limits::output_low): the handler may write
+    /// again.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    ///
+    /// /// Sends a million lines, as fast as its peer reads them.
+    /// struct Count(u32);
+    ///
+    /// impl Count {
+    ///     fn write_some(&mut self, cx: &mut Context<'_>) {
+    ///         while self.0 < 1_000_000 && !cx.is_done() {
+    ///             self.0 += 1;
+    ///             writeln!(cx, "{}", self.0);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// impl Handler for Count {
+    ///     fn on_open(&mut self, cx: &mut Context<'_>) {
+    ///         self.write_some(cx);
+    ///     }
+    ///
+    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    ///         Ok(input.len())
+    ///     }
+    ///
+    ///     fn on_drain(&mut self, cx: &mut Context<'_>) {
+    ///         self.write_some(cx);
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Count(0));
+    /// network.settle();
+    /// assert!(network.received(client).ends_with(b"\n1000000\n"));
+    /// ```
     fn on_drain(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
     }
 
-    /// A timer or an interval is due: the one with this key, see [`Context::set_timer`].
+    /// Called when the timer or interval with this key is due: see [`Context::set_timer`].
     fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
         let _ = (key, cx);
     }
 
-    /// A message of another handler or thread, the result of offloaded work, or a message that was
-    /// published to a topic: see [`Notification`].
+    /// Called with a message from another handler or thread, the result of offloaded work, or a
+    /// message that was published to a topic: see [`Notification`].
     fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
         let _ = (notification, cx);
     }
 
-    /// The connection that this handler was to serve could not be
-    /// [made](Context::connect). `error` is the system's, with its code, of the last
-    /// address that was tried; `TimedOut` if [`Limits::connect`](crate::Limits::connect) has
-    /// passed, and `NotFound` if the name has led to no address. A lack that may pass, of a
-    /// descriptor or of room in the queue of a Unix socket, is waited for as long, and told then. Nothing else of this handler
-    /// is called, and what it asks for its own connection is void. A server that ends at once
-    /// drops it without a word.
+    /// Called instead of [`on_open`](Handler::on_open) if the connection for this handler could
+    /// not be [established](Context::connect). No other method is called afterwards, and actions
+    /// on its own connection have no effect. A server that is aborted drops the handler without
+    /// this call.
+    ///
+    /// `error` is the system's error for the last address that was tried, with its code. It is
+    /// `TimedOut` after [`Limits::connect`](crate::Limits::connect), and `NotFound` if the host
+    /// has no address. If the system lacks a descriptor or the queue of a Unix socket is full, the
+    /// server tries again until [`Limits::connect`](crate::Limits::connect) has passed, and then
+    /// reports that error.
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
         let _ = (error, cx);
     }
 
-    /// The input is given up: a message has stayed incomplete for longer than
-    /// [`Limits::message`](crate::Limits::message) (`Close::Timeout(Timeout::Message)`), or the
-    /// handler left more of it unused than [`Limits::pending_input`](crate::Limits::pending_input)
-    /// allows (`Close::InputLimit`). The last chance to answer: what is written is sent; then the
-    /// connection ends for the reason `why`.
+    /// Called before the server ends a connection because of its input. Either a message has been
+    /// incomplete for longer than [`Limits::message`](crate::Limits::message)
+    /// (`Close::Timeout(Timeout::Message)`), or the handler has left more bytes unused than
+    /// [`Limits::pending_input`](crate::Limits::pending_input) (`Close::InputLimit`). The handler
+    /// may write a last answer; the connection ends for the reason `why` after it was sent.
     fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
         let _ = (why, cx);
     }
 
-    /// The server is stopping and would like this connection to end. By default it does, after
-    /// what is written already. A handler that still owes an answer ends the connection when it
-    /// has given it; [`Limits::drain`](crate::Limits::drain) says how long it has. A first message,
-    /// or one that is incomplete, is waited for, for a second at most; and while the handler is
-    /// paused with input left over, this is not called. [`Context::is_stopping`] tells even then.
+    /// Called when the server is stopping, to ask for the end of this connection. The default ends
+    /// it after its output was sent. A handler that still owes an answer overrides this, and
+    /// closes the connection after that answer, within [`Limits::drain`](crate::Limits::drain).
+    ///
+    /// The call comes after the first message, or after a message that is incomplete when the stop
+    /// begins, but at most one second later. While the handler is paused with unused input, it is
+    /// not called; [`Context::is_stopping`] returns true even then.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    ///
+    /// struct Polite;
+    ///
+    /// impl Handler for Polite {
+    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    ///         Ok(input.len())
+    ///     }
+    ///
+    ///     fn on_stop(&mut self, cx: &mut Context<'_>) {
+    ///         cx.write_str("goodbye\n");
+    ///         cx.close(Close::Stopping);
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Polite);
+    /// network.send(client, b"hello");
+    /// network.settle();
+    /// network.stop();
+    /// network.settle();
+    /// assert_eq!(network.received(client), b"goodbye\n");
+    /// assert!(network.is_closed(client));
+    /// ```
     fn on_stop(&mut self, cx: &mut Context<'_>) {
         cx.close(Close::Stopping);
     }
 
-    /// The connection has ended: exactly once for each [`on_open`](Handler::on_open), whatever
-    /// the reason. Nothing that is written here reaches the peer.
+    /// Called when the connection has ended, exactly once for each [`on_open`](Handler::on_open)
+    /// and for every reason. Output written here does not reach the peer.
     fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
         let _ = (why, cx);
     }
 
-    /// Boxes it, unless it is a box already.
+    /// Returns the handler in a box; a box is returned as it is.
     #[doc(hidden)]
     fn into_box(self) -> Box<dyn Handler>
     where
@@ -143,10 +213,10 @@ pub trait Handler: Send {
     }
 }
 
-/// Makes a handler for each accepted connection, or refuses it: Python's `verify_request` and
+/// Creates a handler for each accepted connection, or refuses it: Python's `verify_request` and
 /// `RequestHandlerClass` in one.
 ///
-/// Closures are services, whether they return a handler or an `Option` of one:
+/// Closures that return a handler, or an `Option` of one, are services:
 ///
 /// ```
 /// use socketserver::{Close, Context, Handler, Incoming, Peer, Service};
@@ -175,12 +245,12 @@ pub trait Service: Send {
     /// Returns the handler for `incoming`, or `None` to close the connection at once.
     fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn Handler>>;
 
-    /// Checks that the service can serve; [`Server::check`](crate::Server::check) asks each
-    /// service once before the server runs. By default there is nothing to check.
+    /// Checks that the service can serve. [`Server::check`](crate::Server::check) and
+    /// [`Server::run`](crate::Server::run) call this for each service. The default checks nothing.
     ///
     /// # Errors
     ///
-    /// The server does not run, and this is its error.
+    /// The server does not run, and returns this error.
     fn check(&self) -> io::Result<()> {
         Ok(())
     }
@@ -196,8 +266,8 @@ where
     }
 }
 
-/// All that a closure that is a [`Service`] may return: a [`Handler`], or an `Option` of one. A
-/// `Box<dyn Handler>` is a handler.
+/// The types that a closure may return to be a [`Service`]: a [`Handler`], or an `Option` of one.
+/// A `Box<dyn Handler>` is a handler.
 ///
 /// This trait is sealed: implement [`Handler`], or [`Service`].
 #[diagnostic::on_unimplemented(

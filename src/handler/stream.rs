@@ -1,5 +1,5 @@
-//! A connection as a blocking handler sees it: buffered in both directions, with timeouts. Knows
-//! sockets of the standard library; no poller, no clock and no table of connections.
+//! The connection of a blocking handler: buffered in both directions, with timeouts. Knows sockets
+//! of the standard library; no poller, no clock and no table of connections.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
@@ -13,22 +13,57 @@ use crate::net::address::Address;
 use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
 
-/// Bytes that one read asks for, as the loop's reads do: a chunk is the same in both.
+/// The size of one read in bytes, the same as in the loop.
 const INPUT_BUFFER: usize = 64 * 1024;
 const OUTPUT_BUFFER: usize = 8 * 1024;
 
 /// The connection that a [`BlockingHandler`](crate::BlockingHandler) serves: Python's `rfile`,
 /// `wfile` and `request` in one.
 ///
-/// Reading is buffered ([`BufRead`] has `read_line`), and so is writing. What was written is sent
-/// when the stream has to wait for input, so no call of `flush` is needed before a question to
-/// the peer; and when the handler has finished.
+/// Input and output are buffered; [`BufRead`] has `read_line`. The stream sends its output before
+/// it waits for input and when the handler has finished, so that few handlers call `flush`.
 ///
-/// A read gives 0 bytes when the peer will send no more, and when the server is stopping. A read
-/// that waits longer than [`Limits::idle`](crate::Limits::idle) fails with `TimedOut`; so does a
-/// write that waits longer than [`Limits::write_stall`](crate::Limits::write_stall) for the peer
-/// to take a byte. Both times are for one wait each: a peer that sends a byte now and then keeps
-/// its worker. Once a write has failed, the stream takes no more.
+/// A read returns 0 bytes when the peer has ended its output, and when the server is stopping. A
+/// read that waits longer than [`Limits::idle`](crate::Limits::idle) fails with `TimedOut`, and so
+/// does a write that waits longer than [`Limits::write_stall`](crate::Limits::write_stall) for the
+/// peer to read. Each time is for one wait: a peer that sends a byte now and then keeps its
+/// worker. After a write has failed, all further writes fail.
+///
+/// ```
+/// use socketserver::{BlockingHandler, Mode, Server, Stream};
+/// use std::io::{self, BufRead, ErrorKind, Write};
+/// use std::net::TcpStream;
+/// use std::time::Duration;
+///
+/// /// Repeats a line, if it comes in time.
+/// struct Impatient;
+///
+/// impl BlockingHandler for Impatient {
+///     fn handle(&mut self, stream: &mut Stream) -> io::Result<()> {
+///         stream.set_read_timeout(Some(Duration::from_millis(20)))?;
+///         stream.set_write_timeout(Some(Duration::from_secs(5)))?;
+///         assert_eq!(stream.read_timeout()?, Some(Duration::from_millis(20)));
+///         let mut line = String::new();
+///         match stream.read_line(&mut line) {
+///             Ok(_) => stream.write_all(line.as_bytes()),
+///             Err(error) if error.kind() == ErrorKind::TimedOut => stream.write_all(b"too late"),
+///             Err(error) => Err(error),
+///         }
+///     }
+/// }
+///
+/// let server = Server::bind("127.0.0.1:0")?.mode(Mode::Threads(1));
+/// let address = server.addresses()[0].to_string();
+/// let handle = server.handle();
+/// let thread = std::thread::spawn(|| server.serve_blocking(|_| Impatient));
+///
+/// let client = TcpStream::connect(address)?;
+/// assert_eq!(io::read_to_string(&client)?, "too late");
+///
+/// handle.stop();
+/// thread.join().unwrap()?;
+/// # Ok::<(), io::Error>(())
+/// ```
 pub struct Stream {
     input: BufReader<Input>,
     output: BufWriter<Output>,
@@ -36,7 +71,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// `idle` and `write_stall` are those of the limits.
+    /// Creates the stream of a connection, with the timeouts of the server's limits.
     pub(crate) fn new(
         socket: &Arc<StdSocket>,
         incoming: Incoming,
@@ -51,14 +86,14 @@ impl Stream {
             incoming,
         };
         socket.set_nonblocking(false)?;
-        // For the system a timeout of 0 is none.
+        // The system waits without a limit if the timeout is 0.
         let at_once = |time: Duration| time.max(Duration::from_millis(1));
         stream.set_read_timeout(idle.map(at_once))?;
         stream.set_write_timeout(write_stall.map(at_once))?;
         Ok(stream)
     }
 
-    /// Who is at the other end.
+    /// Returns the other end of the connection.
     #[must_use]
     pub fn peer(&self) -> &Peer {
         self.incoming.peer()
@@ -71,11 +106,12 @@ impl Stream {
         self.incoming.local_address()
     }
 
-    /// How long a read waits before it fails with `TimedOut`; `None` is for ever.
+    /// Sets the time that one read may wait before it fails with `TimedOut`; `None` sets no limit.
+    /// The system rounds it up, at most to 10 ms. [`Stream`] has an example.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a time of 0; else the system's.
+    /// `InvalidInput` if the time is 0; otherwise the system's error.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         match self.socket() {
             StdSocket::Tcp(stream) => stream.set_read_timeout(timeout),
@@ -83,12 +119,12 @@ impl Stream {
         }
     }
 
-    /// How long a write waits for the peer to take a byte before it fails with `TimedOut`; `None`
-    /// is for ever.
+    /// Sets the time that one write may wait for the peer to read before it fails with `TimedOut`;
+    /// `None` sets no limit. [`Stream`] has an example.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a time of 0; else the system's.
+    /// `InvalidInput` if the time is 0; otherwise the system's error.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         match self.socket() {
             StdSocket::Tcp(stream) => stream.set_write_timeout(timeout),
@@ -96,11 +132,13 @@ impl Stream {
         }
     }
 
-    /// What [`set_read_timeout`](Stream::set_read_timeout) has set, or the server's limit.
+    /// Returns the timeout of reads: the one from
+    /// [`set_read_timeout`](Stream::set_read_timeout), or [`Limits::idle`](crate::Limits::idle).
+    /// [`Stream`] has an example.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
         match self.socket() {
             StdSocket::Tcp(stream) => stream.read_timeout(),
@@ -112,18 +150,18 @@ impl Stream {
         &self.input.get_ref().socket
     }
 
-    /// Whether the end of the input has been read.
+    /// Returns true if the end of the input has been read.
     pub(crate) fn has_ended(&self) -> bool {
         self.input.get_ref().has_ended
     }
 
-    /// How many bytes have come, and how many have gone.
+    /// Returns the numbers of bytes received and sent.
     pub(crate) fn bytes(&self) -> (u64, u64) {
         (self.input.get_ref().bytes, self.output.get_ref().bytes)
     }
 
-    /// Whether the peer has sent what nobody read. Looks, so it is the last that is done with the
-    /// stream.
+    /// Returns true if the peer has sent bytes that the handler has not read. Reads one of them,
+    /// so this is the last call on the stream.
     pub(crate) fn has_unread(&mut self) -> bool {
         if self.has_ended() {
             return false;
@@ -173,8 +211,8 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// A connected stream socket that waits. Shared, so that a server that stops can interrupt who
-/// waits; there is only ever one descriptor of it.
+/// A connected stream socket in blocking mode. The server shares it, to interrupt a waiting worker
+/// when it stops; there is one descriptor only.
 #[derive(Debug)]
 pub(crate) enum StdSocket {
     Tcp(TcpStream),
@@ -182,9 +220,9 @@ pub(crate) enum StdSocket {
 }
 
 impl StdSocket {
-    /// Ends a direction, or both. Who waits for it wakes up.
+    /// Ends one direction or both, and wakes a thread that waits for it.
     pub(crate) fn shutdown(&self, how: Shutdown) {
-        // It fails only if the connection has gone, and then nobody waits.
+        // It fails only if the connection has ended, and then no thread waits.
         let _ = match self {
             StdSocket::Tcp(stream) => stream.shutdown(how),
             StdSocket::Unix(stream) => stream.shutdown(how),
@@ -219,7 +257,7 @@ impl Read for Input {
 
 struct Output {
     socket: Arc<StdSocket>,
-    /// The buffer would try again what has failed, and wait as long each time.
+    /// A write has failed. The buffer would try it again, and wait as long each time.
     has_failed: bool,
     bytes: u64,
 }
@@ -243,8 +281,8 @@ impl Write for Output {
     }
 }
 
-/// What the call says, once no signal interrupts it: as in Python, no handler hears of those. A
-/// socket that waits says `WouldBlock` when its time is over (socket(7), `SO_RCVTIMEO`).
+/// Repeats a system call that a signal has interrupted, so that no handler has to. A blocking
+/// socket returns `WouldBlock` after its timeout (socket(7), `SO_RCVTIMEO`).
 fn unless_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {
@@ -257,8 +295,8 @@ fn unless_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result
     }
 }
 
-/// Why a connection ended whose handler gave up with this. What a peer can bring about is
-/// nothing that is wrong here.
+/// Returns the reason for the end of a connection whose handler has failed with this error. Errors
+/// that a peer can cause are not faults of the server.
 pub(crate) fn reason(error: &io::Error) -> Close {
     match error.kind() {
         ErrorKind::UnexpectedEof => Close::Eof,

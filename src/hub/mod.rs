@@ -97,6 +97,12 @@ impl<T: Transport> Hub<T> {
         self.connections.table().len()
     }
 
+    /// Returns the number of bytes of output that a connection holds.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn unsent(&self, id: Id) -> usize {
+        self.connections.table().get(id).map_or(0, |connection| connection.output_len())
+    }
+
     /// Returns the id of the next connection.
     pub(crate) fn next_id(&self) -> Id {
         self.connections.table().next_id()

@@ -1,19 +1,19 @@
-//! Where a server listens. Knows how addresses are written; opens nothing.
+//! The addresses of servers, and their text. Opens no socket.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::{fmt, str};
 
-/// Where a server listens, and with which kind of socket. Port 0 lets the system choose;
-/// [`Server::addresses`](crate::Server::addresses) tells what it chose.
+/// An address of a socket, and the kind of the socket. With port 0 the system chooses a port, which
+/// [`Server::addresses`](crate::Server::addresses) returns.
 ///
-/// | written | kind |
+/// | text | kind |
 /// |---|---|
 /// | `127.0.0.1:8080`, `[::1]:8080` | TCP |
-/// | `unix:/path` | stream in the file system |
-/// | `seqpacket:/path` | connections that keep the boundaries of packets, in the file system |
-/// | `udp:127.0.0.1:7007`, `udp:[::1]:7007` | UDP datagrams |
-/// | `unixgram:/path` | datagrams in the file system |
+/// | `unix:/path` | a stream socket in the file system |
+/// | `seqpacket:/path` | a socket of sequenced packets in the file system |
+/// | `udp:127.0.0.1:7007`, `udp:[::1]:7007` | UDP |
+/// | `unixgram:/path` | a datagram socket in the file system |
 ///
 /// ```
 /// use socketserver::Address;
@@ -37,27 +37,28 @@ pub enum Address {
     /// A datagram socket in the file system.
     UnixGram(PathBuf),
     /// A socket of sequenced packets (`SOCK_SEQPACKET`, unix(7)) in the file system: connections
-    /// for a [`Handler`](crate::Handler), with boundaries. Linux and the BSDs have them.
+    /// for a [`Handler`](crate::Handler) that keep the boundaries of packets. Linux and the BSDs
+    /// have them.
     ///
-    /// * Each packet is offered by one [`on_data`](crate::Handler::on_data), alone. What the handler
-    ///   leaves of it is dropped, unless it paused, handed over or
-    ///   [is done](crate::Context::is_done): then the rest is offered again, alone too. So a
-    ///   [`Protocol`](crate::Protocol) finds its messages if none is spread over several packets.
-    /// * What one call of the handler writes is one packet; so is each
+    /// * Each call of [`on_data`](crate::Handler::on_data) receives one packet. The unused rest of
+    ///   a packet is dropped, unless the handler has paused or upgraded the connection, or
+    ///   [is done](crate::Context::is_done): then the rest is offered again, alone. A
+    ///   [`Protocol`](crate::Protocol) works if each of its messages lies within one packet.
+    /// * The output of one call of the handler is one packet; so is each
     ///   [`send`](crate::Context::send), [`forward`](crate::Context::forward) and published
-    ///   message. They stay apart while they wait. Empty ones are not sent.
-    /// * A packet that comes may be 64 KiB long; a longer one ends its connection with
-    ///   [`Close::InputLimit`](crate::Close::InputLimit). One that is sent may be as long as the
-    ///   system's send buffer has room for, or its connection ends with
+    ///   message. Queued packets stay separate. Empty ones are not sent.
+    /// * A received packet has at most 64 KiB; a longer one ends the connection with
+    ///   [`Close::InputLimit`](crate::Close::InputLimit). A sent packet must fit into the system's
+    ///   send buffer; a longer one ends the connection with
     ///   [`Close::PacketTooLong`](crate::Close::PacketTooLong).
-    /// * An empty packet is the end of the input: the system reports both alike (recv(2)).
+    /// * An empty packet is the end of the input, because the system reports both alike (recv(2)).
     SeqPacket(PathBuf),
 }
 
 impl Address {
-    /// Returns true if it is an address of datagrams, for a
-    /// [`DatagramHandler`](crate::DatagramHandler), and false if it is one of connections, for a
-    /// [`Service`](crate::Service).
+    /// Returns true for an address of datagrams, which needs a
+    /// [`DatagramHandler`](crate::DatagramHandler), and false for an address of connections, which
+    /// needs a [`Service`](crate::Service).
     #[must_use]
     pub fn is_datagram(&self) -> bool {
         match self {
@@ -67,8 +68,7 @@ impl Address {
     }
 }
 
-/// An address that could not be understood. Its text says in one line what is wrong with it, and
-/// what to write instead.
+/// The error for an invalid address. Its text is one line with the problem and a correct form.
 ///
 /// ```
 /// use socketserver::{Destination, Listen};
@@ -84,7 +84,7 @@ pub struct AddressError {
     problem: Problem,
 }
 
-/// What is wrong with an address, and with that what to write instead.
+/// The problem of an address. Some have a hint for the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Problem {
     Empty(&'static str),
@@ -92,21 +92,21 @@ enum Problem {
     PortTooLarge,
     OnlyNumber,
     NoPath,
-    /// A name where only IP addresses are taken.
+    /// A name where only IP addresses are valid.
     Name,
     ForDatagrams(&'static str),
     Unknown(&'static str),
 }
 
-/// What to write for an address.
+/// The hint for an invalid address.
 const FORMS: &str = "write 127.0.0.1:8080, [::1]:8080 or unix:/path (or udp:ADDR, unixgram:/path, \
                      seqpacket:/path)";
-/// What to write instead of an address of reliable datagrams, which Python has a name for.
+/// The hint for an address of reliable datagrams, which Python has a name for.
 const NO_RDM: &str = "no system has SOCK_RDM for IP or Unix sockets: write udp:ADDR for datagrams, or \
                       unixgram:/path or seqpacket:/path for reliable ones";
 
 impl AddressError {
-    /// Finds out what is wrong with `given`, where `forms` are taken.
+    /// Finds the problem of `given`. `forms` is the hint if it is of no known form.
     pub(crate) fn new(given: &str, forms: &'static str) -> AddressError {
         let problem = match given.split_once(':') {
             _ if given.trim().is_empty() => Problem::Empty(forms),
@@ -118,14 +118,14 @@ impl AddressError {
         AddressError { given: given.to_owned(), problem }
     }
 
-    /// `given` is an address of datagrams, where only connections are possible.
+    /// Returns the error for an address of datagrams where only connections are possible.
     pub(crate) fn for_datagrams(given: &str, forms: &'static str) -> AddressError {
         AddressError { given: given.to_owned(), problem: Problem::ForDatagrams(forms) }
     }
 }
 
-/// Finds out what is wrong with an IP address and a port, or a host and a port: `with_name` if that
-/// is a name and a good port.
+/// Finds the problem of an IP address and a port, or of a host and a port. Returns `with_name` if
+/// it is a name with a valid port.
 fn problem_of(text: &str, with_name: Problem, forms: &'static str) -> Problem {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if is_number(text) {
@@ -153,14 +153,14 @@ fn is_host(text: &str) -> bool {
     is_v6 || text.parse::<Ipv4Addr>().is_ok() || is_host_name(text)
 }
 
-/// Returns true if it may be the name of a host (RFC 1123, section 2.1); `_` is common, though it
-/// is not allowed.
+/// Returns true if `name` may be the name of a host (RFC 1123, section 2.1). Allows `_` as well,
+/// which is common.
 pub(crate) fn is_host_name(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    // What looks like a number is an address that was mistyped, not a name.
+    // A name whose last label is a number is a mistyped address.
     let looks_numeric =
         name.rsplit('.').next().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit()));
     name.len() <= 253

@@ -1,4 +1,4 @@
-//! The other end of a connection to be made. Knows how that is written; looks nothing up.
+//! The far end of an outgoing connection, and its text. Looks up no name.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use crate::net::address::{Address, AddressError, is_host_name};
 
-/// The other end of a connection to be made: an [`Address`] of connections, or the name of a host and a port, which is
-/// looked up when it is connected to.
+/// The far end of an outgoing connection: an [`Address`] of connections, or the name of a host and
+/// a port. The server looks the name up when it connects.
 ///
 /// ```
 /// use socketserver::Destination;
@@ -21,9 +21,9 @@ use crate::net::address::{Address, AddressError, is_host_name};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Destination {
-    /// Somewhere without a name to look up.
+    /// An address.
     Address(Address),
-    /// A host by its name: every address it has is tried, in the system's order.
+    /// The name of a host: all its addresses are tried, in the system's order.
     Host {
         /// The host's name.
         name: Box<str>,
@@ -46,11 +46,11 @@ impl FromStr for Destination {
     }
 }
 
-/// What to write for a destination.
+/// The hint for an invalid destination.
 const FORMS: &str = "write HOST:8080, 127.0.0.1:8080, [::1]:8080, unix:/path or seqpacket:/path";
 
 impl Destination {
-    /// Reads an address of any kind, or the name of a host and a port.
+    /// Parses an address of any kind, or the name of a host and a port.
     pub(crate) fn parse(text: &str) -> Option<Destination> {
         if let Ok(address) = text.parse() {
             return Some(Destination::Address(address));

@@ -1,4 +1,4 @@
-//! An accepted connection before its handler exists. Knows its two ends; no socket.
+//! An accepted connection before its handler exists: its two ends. Knows no socket.
 
 use std::sync::Arc;
 
@@ -25,12 +25,12 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Creates one for a test: a connection of `peer` to `local`.
+    /// Creates a connection from `peer` to `local`, for tests of services.
     pub fn new(peer: Peer, local: impl Into<Address>) -> Incoming {
         Incoming { peer, local: Arc::new(local.into()) }
     }
 
-    /// The same with an address that many connections share.
+    /// Creates a connection with an address that many connections share.
     pub(crate) fn at(peer: Peer, local: Arc<Address>) -> Incoming {
         Incoming { peer, local }
     }

@@ -1,5 +1,5 @@
-//! An address, and what is set on its socket before it is bound. Knows which options fit which
-//! address; opens nothing.
+//! An address with the options of its socket. Knows which options fit which address; opens no
+//! socket.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,18 +9,29 @@ use std::time::Duration;
 use crate::net::address::{Address, AddressError};
 use crate::net::destination::Destination;
 
-/// An [`Address`] with what is set on its socket before it is bound:
-/// see [`ToListen`](crate::ToListen).
+/// An [`Address`] with options that are set on its socket before it is bound: see
+/// [`ToListen`](crate::ToListen).
 ///
-/// What does not fit the address, and what the system refuses, are errors of `bind`: no option is
-/// silently ignored. How many may wait for being accepted is
+/// An option that does not fit the address or that the system refuses is an error of
+/// [`Server::bind`](crate::Server::bind) and [`Server::listen`](crate::Server::listen): no option
+/// is silently ignored. The length of the queue of connections that wait for being accepted is
 /// [`Limits::listen_queue`](crate::Limits::listen_queue).
 ///
 /// ```
 /// use socketserver::{Address, Listen, Server};
+/// use std::time::Duration;
 ///
 /// let address: Address = "127.0.0.1:0".parse().unwrap();
 /// let server = Server::bind(Listen::on(address).reuse_port())?;
+///
+/// let options = Listen::try_from("127.0.0.1:0")
+///     .unwrap()
+///     .reuse_address(true)
+///     .no_delay(true)
+///     .keep_alive(Duration::from_secs(60))
+///     .recv_buffer(256 * 1024)
+///     .send_buffer(256 * 1024);
+/// let server = Server::bind(options)?;
 ///
 /// let misfit = Listen::try_from("127.0.0.1:0").unwrap().mode(0o660);
 /// let error = Server::bind(misfit).unwrap_err();
@@ -34,7 +45,7 @@ pub struct Listen {
     pub(crate) options: SocketOptions,
 }
 
-/// What is set on a socket before it is bound.
+/// The options of a socket that are set before it is bound.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct SocketOptions {
     pub(crate) reuse_port: bool,
@@ -49,17 +60,17 @@ pub(crate) struct SocketOptions {
 }
 
 impl Listen {
-    /// On `address`, with nothing but the defaults.
+    /// Creates an address to listen on, with the default options.
     pub fn on(address: impl Into<Address>) -> Listen {
         Listen::at(Destination::Address(address.into()))
     }
 
-    /// The same for an address that may have the name of a host.
+    /// Creates an address to listen on, which may have the name of a host.
     pub(crate) fn at(place: Destination) -> Listen {
         Listen { place, options: SocketOptions::default() }
     }
 
-    /// Returns true if it is an address of datagrams: see [`Address::is_datagram`].
+    /// Returns true for an address of datagrams: see [`Address::is_datagram`].
     #[must_use]
     pub fn is_datagram(&self) -> bool {
         match &self.place {
@@ -68,69 +79,90 @@ impl Listen {
         }
     }
 
-    /// Shares the port with others of the same user that say so too (`SO_REUSEPORT`, socket(7)):
-    /// the system spreads new connections and datagrams among them. TCP and UDP.
+    /// Shares the port with other sockets of the same user that have this option as well
+    /// (`SO_REUSEPORT`, socket(7)): the system distributes new connections and datagrams among
+    /// them. For TCP and UDP.
     #[must_use]
     pub fn reuse_port(mut self) -> Listen {
         self.options.reuse_port = true;
         self
     }
 
-    /// Takes IPv4 peers at an IPv6 address too (`IPV6_V6ONLY` off, ipv6(7)); `[::]` is then every
-    /// address of both families. By default it is not, on every system. A [`Peer`](crate::Peer)
-    /// over IPv4 has an IPv4 address.
+    /// Accepts IPv4 peers at an IPv6 address (`IPV6_V6ONLY` off, ipv6(7)); `[::]` then stands for
+    /// all addresses of both families. Off by default, on every system. A [`Peer`](crate::Peer)
+    /// over IPv4 has an IPv4 address. For TCP and UDP over IPv6.
+    ///
+    /// ```no_run
+    /// use socketserver::{Listen, Server};
+    ///
+    /// let all = Listen::try_from("[::]:0").unwrap().dual_stack();
+    /// let server = Server::bind(all)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn dual_stack(mut self) -> Listen {
         self.options.dual_stack = true;
         self
     }
 
-    /// Takes the port though old connections linger in TIME_WAIT (`SO_REUSEADDR`, socket(7)). On
-    /// by default for TCP, so that a server can be restarted; off for datagrams, where it would
-    /// let another socket take them away. TCP and UDP.
+    /// Binds the port even if old connections are in TIME_WAIT (`SO_REUSEADDR`, socket(7)). On by
+    /// default for TCP, so that a server can be restarted; off for datagrams, where another socket
+    /// could take over the port. For TCP and UDP. [`Listen`] has an example.
     #[must_use]
     pub fn reuse_address(mut self, on: bool) -> Listen {
         self.options.reuse_address = Some(on);
         self
     }
 
-    /// Sends small answers at once (`TCP_NODELAY`, tcp(7)). On by default. TCP.
+    /// Sends small packets at once (`TCP_NODELAY`, tcp(7)). On by default. For TCP. [`Listen`] has
+    /// an example.
     #[must_use]
     pub fn no_delay(mut self, on: bool) -> Listen {
         self.options.no_delay = Some(on);
         self
     }
 
-    /// Asks a peer that was silent for `idle` whether it is still there, so that one that
-    /// vanished is noticed (`SO_KEEPALIVE` and `TCP_KEEPIDLE`, tcp(7)); how often and how many
-    /// times is the system's own setting. Whole seconds, from 1 to 32,767. Off by default:
-    /// [`Limits::idle`](crate::Limits::idle) ends silent connections sooner. TCP.
+    /// Sends probes to a peer that was silent for `idle`, to detect one that has vanished
+    /// (`SO_KEEPALIVE` and `TCP_KEEPIDLE`, tcp(7)). The time is cut to whole seconds, and must be
+    /// from 1 to 32,767 s; the system sets the interval and the number of probes. Off by default,
+    /// because [`Limits::idle`](crate::Limits::idle) ends silent connections sooner. For TCP.
+    /// [`Listen`] has an example.
     #[must_use]
     pub fn keep_alive(mut self, idle: Duration) -> Listen {
         self.options.keep_alive = Some(idle);
         self
     }
 
-    /// Asks for so many bytes of receive buffer in the kernel for each socket (`SO_RCVBUF`,
-    /// socket(7)), which cuts it to its own maximum (`net.core.rmem_max`). By default the system
-    /// chooses; for TCP, Linux then no longer adapts it. Not for `unix:` and `seqpacket:`, whose
-    /// connections do not inherit it.
+    /// Sets the size of the receive buffer of each socket in the kernel (`SO_RCVBUF`, socket(7)),
+    /// from 1 byte to 1 GiB. The system cuts it to its own maximum (`net.core.rmem_max`). By
+    /// default the system chooses; with this option, Linux does not adapt the buffers of TCP. Not
+    /// for `unix:` and `seqpacket:`, whose connections do not inherit it. [`Listen`] has an
+    /// example.
     #[must_use]
     pub fn recv_buffer(mut self, bytes: usize) -> Listen {
         self.options.recv_buffer = Some(bytes);
         self
     }
 
-    /// The same for the send buffer (`SO_SNDBUF`, `net.core.wmem_max`). A Unix datagram can be no
-    /// larger than its sender's.
+    /// Sets the size of the send buffer, as [`recv_buffer`](Listen::recv_buffer) does for the
+    /// receive buffer (`SO_SNDBUF`, `net.core.wmem_max`). A Unix datagram cannot be larger than the
+    /// send buffer of its sender. [`Listen`] has an example.
     #[must_use]
     pub fn send_buffer(mut self, bytes: usize) -> Listen {
         self.options.send_buffer = Some(bytes);
         self
     }
 
-    /// Takes only what comes through the network device of this name (`SO_BINDTODEVICE`,
-    /// socket(7)). TCP and UDP.
+    /// Accepts only connections and datagrams that arrive at the network device with this name
+    /// (`SO_BINDTODEVICE`, socket(7)). For TCP and UDP.
+    ///
+    /// ```no_run
+    /// use socketserver::{Listen, Server};
+    ///
+    /// let local = Listen::try_from("0.0.0.0:0").unwrap().device("lo");
+    /// let server = Server::bind(local)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(target_os = "linux")]
     #[must_use]
     pub fn device(mut self, name: &str) -> Listen {
@@ -138,13 +170,13 @@ impl Listen {
         self
     }
 
-    /// The permissions of a Unix socket's file, whatever the umask: writing is what connecting and
-    /// sending need. By default they are what the umask leaves.
+    /// Sets the permissions of the file of a Unix socket, regardless of the umask. A peer needs the
+    /// right to write to connect or to send. By default the umask decides. At most `0o777`.
     ///
     /// There is no moment with wider permissions: those of a listening socket are set before it
-    /// listens, and nobody can connect before. For `unixgram:` this is so on Linux, where the file
-    /// gets the mode of the unbound socket (less the umask); elsewhere put the file into a folder
-    /// that only the right people may enter.
+    /// listens, and no peer can connect earlier. For `unixgram:` this holds on Linux, where the
+    /// file gets the mode of the unbound socket (less the umask); on other systems, put the file
+    /// into a folder with the right permissions. [`Listen`] has an example.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Listen {
         self.options.mode = Some(mode);
@@ -153,11 +185,11 @@ impl Listen {
 }
 
 impl SocketOptions {
-    /// Checks that all that is set fits the address.
+    /// Checks that all options fit the address.
     ///
     /// # Errors
     ///
-    /// One line that names the option.
+    /// A line that names the option.
     pub(crate) fn check(&self, address: &Address) -> Result<(), &'static str> {
         let (inet, path) = match address {
             Address::Tcp(inet) | Address::Udp(inet) => (Some(inet), false),
@@ -208,12 +240,12 @@ impl From<SocketAddr> for Listen {
     }
 }
 
-/// What to write for an address to listen on.
+/// The hint for an invalid address to listen on.
 const FORMS: &str = "write 127.0.0.1:8080, [::1]:8080, HOST:8080 or unix:/path (or udp:ADDR, \
                      unixgram:/path, seqpacket:/path)";
 
-/// An [`Address`] as text, or the name of a host and a TCP port (`localhost:8080`), which is looked
-/// up when the server binds it. The options are their defaults.
+/// Parses an [`Address`], or the name of a host and a TCP port (`localhost:8080`), which is looked
+/// up when the server binds it. The options are the defaults.
 impl FromStr for Listen {
     type Err = AddressError;
 
@@ -233,7 +265,7 @@ impl TryFrom<&str> for Listen {
     }
 }
 
-/// The address, without its options.
+/// Writes the address without its options.
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.place.fmt(f)

@@ -1,5 +1,5 @@
-//! The local addresses of connections, each kept once however many connections have it. Knows no
-//! connection: two bytes of each name its address here.
+//! The local addresses of connections, each stored once and counted. Knows no connection: each
+//! keeps a two-byte index of its address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,17 +10,16 @@ use crate::net::address::Address;
 #[cfg(feature = "http")]
 use crate::net::peer::Peer;
 
-/// The local address of a connection, by its place among [`LocalAddresses`].
+/// The local address of a connection: its index in [`LocalAddresses`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Local(u16);
 
 impl Local {
-    /// An address that is not known, as of a connection that has not been made.
+    /// An unknown address, as of a connection that is not established.
     pub(crate) const UNKNOWN: Local = Local(0);
 }
 
-/// Both ends of the connection whose handler is called. The local one is looked up when it is asked
-/// for.
+/// Both ends of the connection whose handler is called. The local one is looked up on demand.
 #[cfg(feature = "http")]
 #[derive(Clone, Copy)]
 pub(crate) struct Ends<'a> {
@@ -28,27 +27,27 @@ pub(crate) struct Ends<'a> {
     pub(crate) locals: &'a LocalAddresses,
 }
 
-/// Places for addresses of connections. Above this only [general](general) ones get a new place,
-/// of which a server has as many as it has ports.
+/// The maximum of addresses with their own place. Above it, connections share the
+/// [general](general) address of their listener: one for each port of the server.
 const MAX: usize = 60_000;
 
-/// Returns an address for connections without one: a Unix socket without a name.
+/// Returns the address for connections without one: a Unix socket without a name.
 pub(crate) fn unknown() -> Arc<Address> {
     static UNKNOWN: LazyLock<Arc<Address>> =
         LazyLock::new(|| Arc::new(Address::Unix(PathBuf::new())));
     Arc::clone(&UNKNOWN)
 }
 
-/// The local addresses of the connections of a hub, or of the one connection that a worker has a
-/// call of; and which of them belongs to the connection whose handler is called.
+/// The local addresses of the connections of a hub, or of the one connection that a worker serves;
+/// and the index of the address of the connection whose handler is called.
 #[derive(Debug)]
 pub(crate) struct LocalAddresses {
-    /// The first is that of connections without an address of their own here.
+    /// The first place is for connections whose address has no place of its own.
     places: Vec<Place>,
     /// Places without connections.
     free: Vec<u16>,
     by_address: HashMap<Arc<Address>, u16>,
-    /// The place that was asked for last: mostly connections come to one listener.
+    /// The result of the last lookup: most connections come to one listener.
     last: u16,
     current: Local,
 }
@@ -72,7 +71,7 @@ impl Default for LocalAddresses {
 }
 
 impl LocalAddresses {
-    /// Returns the place of `address`, for one more connection.
+    /// Returns the index of `address` and counts one more connection of it.
     pub(crate) fn intern(&mut self, address: Arc<Address>) -> Local {
         let is_last = Arc::ptr_eq(&self.places[usize::from(self.last)].address, &address);
         let index = match is_last {
@@ -84,7 +83,7 @@ impl LocalAddresses {
         Local(index)
     }
 
-    /// One of the connections with this address has ended.
+    /// Counts the end of a connection with this address.
     pub(crate) fn release(&mut self, local: Local) {
         let place = &mut self.places[usize::from(local.0)];
         place.connections -= 1;
@@ -98,18 +97,18 @@ impl LocalAddresses {
         }
     }
 
-    /// The handler that is called next has this address.
+    /// Sets the address of the handler that is called next.
     #[inline(always)]
     pub(crate) fn select(&mut self, local: Local) {
         self.current = local;
     }
 
-    /// The handler that a worker calls next has this address.
+    /// Sets the address of the handler that a worker calls next.
     pub(crate) fn hold(&mut self, address: Arc<Address>) {
         self.places[0].address = address;
     }
 
-    /// Returns the address of the handler that is called.
+    /// Returns the address of the connection whose handler is called.
     pub(crate) fn current(&self) -> &Arc<Address> {
         &self.places[usize::from(self.current.0)].address
     }
@@ -148,7 +147,7 @@ impl LocalAddresses {
     }
 }
 
-/// Returns the address of a listener to which `address` is local: its port, of any host.
+/// Returns the address of the listener that `address` may belong to: its port on all hosts.
 fn general(address: &Address) -> Option<Address> {
     let Address::Tcp(address) = address else { return None };
     let any: IpAddr = match address {

@@ -1,5 +1,4 @@
-//! Where servers listen, and the peers at the other end: addresses and their options. Opens no
-//! socket.
+//! Addresses of servers and their options, and the peers at the other end. Opens no socket.
 
 pub(crate) mod address;
 pub(crate) mod destination;

@@ -1,4 +1,4 @@
-//! The other end of a connection. Knows how peers are named; no socket.
+//! The other end of a connection, and its text. Knows no socket.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -30,8 +30,8 @@ use crate::net::address::AddressError;
 pub struct Peer(PeerKind);
 
 /// The kinds of peers.
-// Every connection keeps one: IPv6 addresses and paths are behind a pointer, so that the common case
-// costs 16 bytes and not 32; shared, so that a clone costs no allocation.
+// Every connection keeps a peer. IPv6 addresses and paths are behind a pointer, so that the common
+// case takes 16 bytes instead of 32, and are shared, so that a clone does not allocate.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum PeerKind {
     V4(SocketAddrV4),
@@ -42,22 +42,23 @@ pub(crate) enum PeerKind {
 }
 
 impl Peer {
-    /// Returns the peer over a Unix socket without a name: all clients of stream sockets, and
-    /// senders of datagrams that did not bind their socket. No datagram can be sent to these.
+    /// Returns the peer at a Unix socket without a name. This is the peer of every accepted
+    /// connection of a Unix socket, and the sender of a datagram whose socket is not bound, to
+    /// which no datagram can be sent.
     #[must_use]
     pub fn unix() -> Peer {
         Peer(PeerKind::Unix)
     }
 
-    /// Returns the peer at a Unix socket that is bound to `path`. In Linux' abstract namespace the
-    /// name begins with a zero byte (unix(7)).
+    /// Returns the peer at a Unix socket that is bound to `path`. A name in Linux' abstract
+    /// namespace begins with a zero byte (unix(7)).
     #[must_use]
     pub fn unix_named(path: impl Into<PathBuf>) -> Peer {
         Peer(PeerKind::UnixNamed(Arc::new(path.into())))
     }
 
-    /// Returns the other end of a connection that could not be made because the name of the host
-    /// has led to no address.
+    /// Returns the other end of a connection that was not established because the host has no
+    /// address.
     pub(crate) fn unresolved() -> Peer {
         Peer(PeerKind::Unresolved)
     }
@@ -88,7 +89,7 @@ impl Peer {
         }
     }
 
-    /// Returns the path that the peer's Unix socket is bound to, if it is.
+    /// Returns the path of the peer's Unix socket, if it is bound to one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
@@ -97,9 +98,9 @@ impl Peer {
         }
     }
 
-    /// Returns the address to count by, for limits on what one peer may have: its IPv4 address; of an IPv6
-    /// address the first 64 bits, because that is the least that a subscriber gets (RFC 6177,
-    /// RFC 7421), and its hosts choose the rest at will. `None` over Unix sockets.
+    /// Returns the address by which limits for each peer count: an IPv4 address, or the first 64
+    /// bits of an IPv6 address. These are the least that a subscriber gets (RFC 6177, RFC 7421);
+    /// its hosts choose the rest. Returns `None` for a Unix socket.
     ///
     /// ```
     /// use socketserver::Peer;
@@ -121,8 +122,8 @@ impl Peer {
     }
 }
 
-/// An IPv4 address in the form that an IPv6 socket of both families gives it
-/// (`::ffff:192.0.2.7`) is an IPv4 peer: it is the same one, and rules about it must hold.
+/// An IPv4-mapped IPv6 address (`::ffff:192.0.2.7`), as an IPv6 socket of both families reports
+/// it, becomes an IPv4 peer, so that rules for the IPv4 address hold.
 impl From<SocketAddr> for Peer {
     fn from(address: SocketAddr) -> Peer {
         Peer(match address {
@@ -135,10 +136,10 @@ impl From<SocketAddr> for Peer {
     }
 }
 
-/// What to write for a peer.
+/// The hint for an invalid peer.
 const FORMS: &str = "write 127.0.0.1:8080, [::1]:8080, unix or unix:/path";
 
-/// The text that a peer is written as.
+/// Parses the text that `Display` writes.
 impl FromStr for Peer {
     type Err = AddressError;
 
@@ -175,8 +176,8 @@ impl fmt::Debug for Peer {
     }
 }
 
-/// Peers choose their names: no part of a log may look like two records. A zero byte
-/// in front is written as `@`, as the system's tools do.
+/// Escapes a path: peers choose their names, and a name must not look like two log records. A
+/// leading zero byte is written as `@`, as the system's tools do.
 fn one_line(path: &Path) -> String {
     let text = path.to_string_lossy();
     match text.strip_prefix('\0') {

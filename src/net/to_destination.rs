@@ -1,5 +1,5 @@
-//! All that can be connected to: text in its many forms, addresses, and sockets that are connected
-//! already. Opens nothing.
+//! The types that can be connected to: text in its forms, addresses, and connected sockets. Opens
+//! no socket.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -9,7 +9,7 @@ use self::sealed::{ConnectedSocket, Target, ToTarget};
 use crate::net::address::{Address, AddressError};
 use crate::net::destination::Destination;
 
-/// All that [`Context::connect`](crate::Context::connect) and
+/// The types that [`Context::connect`](crate::Context::connect) and
 /// [`Server::connect`](crate::Server::connect) can connect to.
 ///
 /// | type | example |
@@ -17,12 +17,13 @@ use crate::net::destination::Destination;
 /// | `&str`, `String`, `&String` | `"localhost:8080"`, `"127.0.0.1:8080"`, `"unix:/run/web.sock"` |
 /// | a host or an IP address, and a port | `("localhost", 8080)`, `(Ipv4Addr::LOCALHOST, 8080)` |
 /// | [`SocketAddr`] | a TCP address |
-/// | [`PathBuf`], `&Path` | a Unix socket for streams |
-/// | [`Address`], [`Destination`] | an address of connections, and one with the name of a host |
-/// | [`TcpStream`], [`UnixStream`] | a socket that is connected already |
+/// | [`PathBuf`], `&Path` | a stream socket in the file system |
+/// | [`Address`], [`Destination`] | an address of connections, or one with the name of a host |
+/// | [`TcpStream`], [`UnixStream`] | a connected socket |
 ///
-/// A text that cannot be understood is an error of [`Server::check`](crate::Server::check), or
-/// comes to [`Handler::on_unreachable`](crate::Handler::on_unreachable) as `InvalidInput`.
+/// An invalid text is an error of [`Server::check`](crate::Server::check); with
+/// [`Context::connect`](crate::Context::connect),
+/// [`Handler::on_unreachable`](crate::Handler::on_unreachable) receives it as `InvalidInput`.
 ///
 /// ```
 /// use socketserver::{Close, Context, Handler, Server};
@@ -44,7 +45,7 @@ use crate::net::destination::Destination;
 )]
 pub trait ToDestination: ToTarget {}
 
-/// Keeps the conversion out of the interface.
+/// The conversion, which is not part of the interface.
 pub(crate) mod sealed {
     use super::*;
 
@@ -55,7 +56,7 @@ pub(crate) mod sealed {
         Invalid(AddressError),
     }
 
-    /// A socket that is connected already.
+    /// A connected socket of the program.
     #[derive(Debug)]
     pub enum ConnectedSocket {
         Tcp(TcpStream),
@@ -111,7 +112,7 @@ impl From<Result<Destination, AddressError>> for Target {
     }
 }
 
-/// Returns the place of a host, which may be written as its IP address, and a port.
+/// Returns the destination of a host, given by its name or IP address, and a port.
 pub(crate) fn host_and_port(host: &str, port: u16) -> Result<Destination, AddressError> {
     match host.parse::<IpAddr>() {
         Ok(ip) => Ok(SocketAddr::from((ip, port)).into()),

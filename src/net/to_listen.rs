@@ -1,5 +1,5 @@
-//! All that can be listened on: text in its many forms, addresses, and sockets that exist already.
-//! Opens nothing.
+//! The types that can be listened on: text in its forms, addresses, and bound sockets. Opens no
+//! socket.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
@@ -11,21 +11,22 @@ use crate::net::destination::Destination;
 use crate::net::listen::Listen;
 use crate::net::to_destination::host_and_port;
 
-/// All that a [`Server`](crate::Server) can listen on.
+/// The types that a [`Server`](crate::Server) can listen on.
 ///
 /// | type | example |
 /// |---|---|
-/// | `&str`, `String`, `&String` | `"127.0.0.1:8080"`, `"localhost:8080"`, `"unix:/run/web.sock"`, and the other forms of [`Address`] |
+/// | `&str`, `String`, `&String` | `"127.0.0.1:8080"`, `"localhost:8080"`, any [`Address`] |
 /// | a host or an IP address, and a port | `("localhost", 8080)`, `(Ipv4Addr::LOCALHOST, 8080)` |
 /// | [`SocketAddr`] | a TCP address |
-/// | [`PathBuf`], `&Path` | a Unix socket for streams |
-/// | [`Address`], [`Listen`] | an address of any kind, and one with options |
-/// | [`TcpListener`], [`UnixListener`], [`UdpSocket`], [`UnixDatagram`] | a socket that is bound already, as one from a parent process |
+/// | [`PathBuf`], `&Path` | a stream socket in the file system |
+/// | [`Address`], [`Listen`] | an address of any kind, or one with options |
+/// | [`TcpListener`], [`UnixListener`] | a bound socket, as from a parent process |
+/// | [`UdpSocket`], [`UnixDatagram`] | a bound socket of datagrams |
 /// | an array or a [`Vec`] of these | all of them, with one service |
 ///
-/// The name of a host is looked up when it is bound; of its addresses the first that can be bound is
-/// taken, as [`TcpListener::bind`] does. A socket that is bound already is made non-blocking, and no
-/// other option of it is changed.
+/// The name of a host is looked up when it is bound; the server binds the first of its addresses
+/// that can be bound, as [`TcpListener::bind`] does. A bound socket is made non-blocking; its other
+/// options are not changed.
 ///
 /// ```
 /// use socketserver::Server;
@@ -47,18 +48,18 @@ use crate::net::to_destination::host_and_port;
 )]
 pub trait ToListen: ToBindings {}
 
-/// Keeps the conversion out of the interface.
+/// The conversion, which is not part of the interface.
 pub(crate) mod sealed {
     use super::*;
 
-    /// What is bound, or was.
+    /// An address to bind, or a bound socket.
     #[derive(Debug)]
     pub enum Binding {
         Listen(Listen),
         Socket(BoundSocket),
     }
 
-    /// A socket that is bound already.
+    /// A bound socket of the program.
     #[derive(Debug)]
     pub enum BoundSocket {
         Tcp(TcpListener),

@@ -12,7 +12,7 @@ use socket2::{Domain, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
 use super::socket_file::SocketFile;
 use crate::net::listen::SocketOptions;
 
-/// A socket of type `ty`, bound to `address` with these options.
+/// Returns a socket of type `ty`, bound to `address` with these options.
 pub(super) fn bind_inet(
     options: &SocketOptions,
     address: SocketAddr,
@@ -20,8 +20,8 @@ pub(super) fn bind_inet(
 ) -> io::Result<RawSocket> {
     let socket = RawSocket::new(Domain::for_address(address), ty, None)?;
     let is_stream = ty == Type::STREAM;
-    // A restarted server gets its port back though old connections are in TIME_WAIT. On a socket
-    // of datagrams the same option lets somebody else take the port over.
+    // A restarted server binds its port again, even if old connections are in TIME_WAIT. On a
+    // socket of datagrams, the same option would allow another socket to take over the port.
     if options.reuse_address.unwrap_or(is_stream) {
         socket.set_reuse_address(true)?;
     }
@@ -29,7 +29,7 @@ pub(super) fn bind_inet(
         named("reuse_port", reuse_port(&socket))?;
     }
     if address.is_ipv6() {
-        // `[::]` and `0.0.0.0` are then two addresses, on every system.
+        // By default `[::]` and `0.0.0.0` are two addresses, on every system.
         named("dual_stack", socket.set_only_v6(!options.dual_stack))?;
     }
     #[cfg(target_os = "linux")]
@@ -65,7 +65,7 @@ pub(super) fn bind_unix(
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile::of(path);
     if let Some(mode) = options.mode {
-        // What the umask took away. Nobody can connect before `listen`.
+        // The umask has removed some of it. No peer can connect before `listen`.
         named("mode", std::fs::set_permissions(path, Permissions::from_mode(mode)))?;
     }
     Ok((socket, file))

@@ -19,7 +19,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if it is bound to something else; else the system's.
+    /// `InvalidInput` if it is bound to another address; otherwise the system's error.
     pub(crate) fn inherit(place: &Destination, socket: OwnedFd) -> io::Result<Listener> {
         let address = match place {
             Destination::Address(address) => address,
@@ -64,14 +64,18 @@ impl DatagramSocket {
     }
 }
 
-/// Returns the address of TCP that `socket` is bound to, with the port that was asked for.
+/// Returns the TCP address that `socket` is bound to, with the requested port.
 fn host_address(socket: &OwnedFd, port: u16) -> io::Result<Address> {
     let bound = SockRef::from(socket).local_addr()?.as_socket();
     let ip = bound.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
     Ok(Address::Tcp((ip, port).into()))
 }
 
-/// Makes sure that `socket` is what binding `address` would have given.
+/// Returns `socket` if it has type `ty` and is bound to `address`.
+///
+/// # Errors
+///
+/// `InvalidInput` if not; otherwise the system's error.
 fn expect(socket: OwnedFd, address: &Address, ty: Type) -> io::Result<RawSocket> {
     let socket = RawSocket::from(socket);
     let bound = socket.local_addr()?;
@@ -87,7 +91,7 @@ fn expect(socket: OwnedFd, address: &Address, ty: Type) -> io::Result<RawSocket>
         true => Ok(socket),
         false => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "the supervisor bound something else here: its workers must bind the same addresses",
+            "the supervisor has bound another address: its workers must bind the same ones",
         )),
     }
 }

@@ -27,8 +27,8 @@ pub(crate) const QUEUE: u32 = 4096;
 pub(crate) enum Listener {
     Tcp(TcpListener, Arc<Address>, Ownership),
     Unix(UnixListener, SocketFile, Arc<Address>),
-    /// What mio has for streams serves packets as well: the address is of the same family, and
-    /// one `accept4` gives a socket that does not block.
+    /// mio's type for streams serves packets as well: the address has the same family, and one
+    /// `accept4` returns a non-blocking socket.
     SeqPacket(UnixListener, SocketFile, Arc<Address>),
 }
 
@@ -36,14 +36,14 @@ pub(crate) enum Listener {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ownership {
     Sole,
-    /// The program has made it and knows: it may come from another process that goes on to use it.
+    /// The program has bound it. Another process may use it as well.
     Program,
     #[cfg(feature = "processes")]
     Shared,
 }
 
 impl Listener {
-    /// Binds and listens: from here on the kernel lets peers in.
+    /// Binds and listens: the kernel queues connections from now on.
     pub(crate) fn open(address: &Address, options: &SocketOptions) -> io::Result<Listener> {
         match address {
             Address::Tcp(address) => open_tcp(options, *address),
@@ -60,7 +60,7 @@ impl Listener {
         }
     }
 
-    /// Takes a listener of the program.
+    /// Adopts a TCP listener of the program.
     pub(crate) fn of_tcp(listener: net::TcpListener) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener);
@@ -68,7 +68,7 @@ impl Listener {
         Ok(Listener::Tcp(listener, Arc::new(address), Ownership::Program))
     }
 
-    /// The same in the file system. The file is the program's.
+    /// Adopts a Unix listener of the program, which keeps its file.
     pub(crate) fn of_unix(listener: unix::UnixListener) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -77,8 +77,8 @@ impl Listener {
         Ok(Listener::Unix(UnixListener::from_std(listener), file, Arc::new(address)))
     }
 
-    /// How many peers the kernel lets in before they are accepted. Listening again on a socket
-    /// that listens changes just that.
+    /// Sets the length of the kernel's queue of connections to accept. A second `listen` changes
+    /// only this.
     pub(crate) fn set_queue(&self, queue: u32) -> io::Result<()> {
         let queue = i32::try_from(queue).unwrap_or(i32::MAX);
         match self {
@@ -123,7 +123,7 @@ impl Accept for Listener {
     fn refuse_new(&self) -> bool {
         match self {
             Listener::Tcp(listener, address, Ownership::Sole) => drop_syns(listener, address),
-            // The supervisor attaches the filter if all stop; if not, the other processes go on.
+            // The supervisor attaches the filter if all stop; otherwise the others accept.
             #[cfg(feature = "processes")]
             Listener::Tcp(_, _, Ownership::Shared) => cfg!(target_os = "linux"),
             Listener::Tcp(_, _, Ownership::Program) => false,
@@ -141,8 +141,8 @@ impl Accept for Listener {
     }
 }
 
-/// Returns the local address of an accepted connection. Only a listener on all addresses of the
-/// host costs a system call: the kernel alone knows which of them the peer has used.
+/// Returns the local address of an accepted connection. This takes a system call only if the
+/// listener has all addresses of the host: the kernel knows the one that the peer has used.
 fn local_address(stream: &TcpStream, listener: &Arc<Address>) -> Arc<Address> {
     let is_wildcard = match &**listener {
         Address::Tcp(address) => address.ip().is_unspecified(),
@@ -150,18 +150,18 @@ fn local_address(stream: &TcpStream, listener: &Arc<Address>) -> Arc<Address> {
     };
     match is_wildcard.then(|| stream.local_addr()) {
         Some(Ok(address)) => Arc::new(tcp_address(address)),
-        // The peer has gone already.
+        // The connection has ended already.
         Some(Err(_)) | None => Arc::clone(listener),
     }
 }
 
-/// Has the kernel drop what opens a connection, by a socket filter. Its peer tries again after a
-/// second, when nothing listens any more: it is refused, and not reset.
+/// Attaches a socket filter that drops segments with SYN. The peer tries again after a second, when
+/// the listener is closed: its connection is refused, and not reset.
 #[cfg(target_os = "linux")]
 fn drop_syns(listener: &TcpListener, address: &Address) -> bool {
     use socket2::SockFilter;
-    // BPF of linux/filter.h. The filter of a TCP socket sees a segment from its header on; the
-    // flags are byte 13 (RFC 9293, section 3.1). Accepted connections inherit the filter, and
+    // BPF of linux/filter.h. The filter of a TCP socket reads a segment from its header on; the
+    // flags are byte 13 (RFC 9293, section 3.1). Accepted connections inherit the filter, but
     // receive no SYN.
     const LOAD_BYTE: u16 = 0x30;
     const JUMP_IF_SET: u16 = 0x45;

@@ -1,4 +1,4 @@
-//! The sockets of mio behind the interface of the hub.
+//! The sockets of mio as transports of the hub.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -17,7 +17,7 @@ use crate::net::address::Address;
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
-    /// The same calls on a `SOCK_SEQPACKET`: each moves one packet.
+    /// A `SOCK_SEQPACKET`: the calls are the same, and each moves one packet.
     SeqPacket(UnixStream),
 }
 
@@ -86,8 +86,8 @@ impl Socket {
         }
     }
 
-    /// Returns its own address. `None` for a Unix socket without a name, or if the system cannot
-    /// tell.
+    /// Returns the local address. Returns `None` for a Unix socket without a name, and if the
+    /// system reports an error.
     pub(super) fn local_address(&self) -> Option<Address> {
         let path = |stream: &UnixStream| Some(stream.local_addr().ok()?.as_pathname()?.to_owned());
         match self {
@@ -97,8 +97,7 @@ impl Socket {
         }
     }
 
-    /// The same registration under another name; what is readable or writable already is
-    /// reported again.
+    /// Registers the socket under another token. The poller reports its current readiness again.
     pub(super) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Socket::Tcp(stream) => stream.reregister(registry, token, interest()),
@@ -109,14 +108,18 @@ impl Socket {
     }
 }
 
-/// Returns an address of TCP. An IPv4 address in the form that an IPv6 socket of both families
-/// gives it is an IPv4 address, as it is for a [`Peer`](crate::net::peer::Peer).
+/// Returns a TCP address. An IPv4-mapped IPv6 address, as an IPv6 socket of both families reports
+/// it, becomes an IPv4 address, as in a [`Peer`](crate::net::peer::Peer).
 pub(super) fn tcp_address(address: SocketAddr) -> Address {
     Address::Tcp(SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
-/// Whom a TCP socket is connected to. A connection to a port that nobody listens at may get that
-/// same port as its own and so reach itself (RFC 9293, section 3.5): that is nobody.
+/// Checks that a TCP socket is connected to another socket. A connection to a port without a
+/// listener may get the same port as its local one, and so reach itself (RFC 9293, section 3.5).
+///
+/// # Errors
+///
+/// `ConnectionRefused` if the socket has reached itself; otherwise the system's error.
 fn peer_of(stream: &TcpStream) -> io::Result<()> {
     match stream.peer_addr()? == stream.local_addr()? {
         true => Err(io::ErrorKind::ConnectionRefused.into()),
@@ -191,7 +194,7 @@ impl Transport for Socket {
         }
     }
 
-    /// A Unix socket has no reset: the kernel makes one of a close with unread input.
+    /// A Unix socket has no reset. The kernel reports one only after a close with unread input.
     fn reset_on_close(&mut self) {
         if let Socket::Tcp(stream) = self {
             if let Err(error) = SockRef::from(&*stream).set_linger(Some(Duration::ZERO)) {

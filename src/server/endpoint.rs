@@ -1,10 +1,10 @@
 //! A bound address of a server: bound here, by the supervisor of this worker process, or by the
 //! program. Knows nothing of services.
 
-use std::io;
 use std::net::ToSocketAddrs;
 #[cfg(feature = "processes")]
 use std::os::fd::{AsFd, BorrowedFd};
+use std::{fmt, io};
 
 use crate::accept::Accept;
 use crate::net::address::Address;
@@ -22,12 +22,12 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Binds it, or takes what the supervisor or the program has bound.
+    /// Binds an address, or adopts a socket that the supervisor or the program has bound.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the options do not fit the address; else the system's. Both name the
-    /// address.
+    /// `InvalidInput` if the options do not fit the address; otherwise the system's error. The
+    /// message names the address.
     pub(crate) fn open(binding: Binding) -> io::Result<Place> {
         let (result, name) = match binding {
             Binding::Listen(listen) => (Place::bind(&listen), listen.to_string()),
@@ -86,6 +86,35 @@ impl Place {
             Place::Datagrams(socket) => socket.address(),
         }
     }
+}
+
+/// The kind of input that an address has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Connections,
+    Datagrams,
+}
+
+impl Kind {
+    pub(super) fn of(place: &Place) -> Kind {
+        match place {
+            Place::Listener(_) => Kind::Connections,
+            Place::Datagrams(_) => Kind::Datagrams,
+        }
+    }
+
+    /// Returns the error for an address of this kind where the other kind is needed.
+    pub(super) fn misfit(self, place: &Place) -> io::Error {
+        let address = place.address();
+        invalid(match self {
+            Kind::Connections => format!("{address} is not for datagrams: write udp: or unixgram:"),
+            Kind::Datagrams => format!("{address} is for datagrams: they need a datagram handler"),
+        })
+    }
+}
+
+pub(super) fn invalid(what: impl fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what.to_string())
 }
 
 #[cfg(feature = "processes")]

@@ -6,7 +6,7 @@ mod run;
 use std::time::Duration;
 use std::{fmt, io};
 
-use self::endpoint::Place;
+use self::endpoint::{Kind, Place, invalid};
 use crate::handler::blocking::BlockingService;
 use crate::handler::datagram::DatagramHandler;
 use crate::handler::effect::Dial;
@@ -22,7 +22,7 @@ use crate::net::to_listen::sealed::Binding;
 use crate::prefork;
 use crate::reactor::{Poller, ServerHandle, ServiceKind};
 
-/// A server: addresses, each with its service, and the limits that hold for all of them.
+/// A server: addresses, each with its service, and limits for all of them.
 ///
 /// The short form, for one service:
 ///
@@ -74,23 +74,23 @@ pub struct Server {
     handle: ServerHandle,
     services: Vec<ServiceKind<'static>>,
     handlers: Vec<Box<dyn DatagramHandler>>,
-    /// In the order of binding, each with the index of its service or handler, unless it has none
-    /// yet.
+    /// In the order of binding, each with the index of its service or handler. Addresses of
+    /// [`Server::bind`] have none until the server runs.
     places: Vec<(Place, Option<usize>)>,
-    /// Some of the sockets were bound by the program.
+    /// The program has bound some of the sockets.
     has_own_sockets: bool,
     dials: Vec<Dial>,
     /// Periodic tasks, each with its period.
     tasks: Vec<(Duration, PeriodicTask)>,
 }
 
-/// Making a server.
+/// Creating a server.
 impl Server {
     /// Creates a server without addresses. Add some with [`listen`](Server::listen) and its
-    /// siblings, or make it a client by [`connect`](Server::connect).
+    /// siblings, or make the server a client by [`connect`](Server::connect).
     ///
-    /// A poller that the system cannot make is an error of [`check`](Server::check) and
-    /// [`run`](Server::run).
+    /// If the system cannot create a poller, [`check`](Server::check) and [`run`](Server::run)
+    /// return that error.
     pub fn new() -> Server {
         let poller = Poller::new();
         let handle = match &poller {
@@ -111,26 +111,25 @@ impl Server {
         }
     }
 
-    /// Creates a server that listens on `addresses`: see [`ToListen`] for all that they may be.
-    /// Clients can connect from now on, and wait for [`serve`](Server::serve),
+    /// Creates a server that listens on `addresses`; [`ToListen`] lists their types. Clients can
+    /// connect from now on, and wait until [`serve`](Server::serve),
     /// [`serve_blocking`](Server::serve_blocking) or
-    /// [`serve_datagrams`](Server::serve_datagrams).
+    /// [`serve_datagrams`](Server::serve_datagrams) is called.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if an address cannot be understood or has options that do not fit it;
-    /// otherwise the system's, above all `AddrInUse` and `PermissionDenied`. The message names the
-    /// address.
+    /// `InvalidInput` if an address is invalid or has options that do not fit it; otherwise the
+    /// system's error, often `AddrInUse` or `PermissionDenied`. The message names the address.
     pub fn bind(addresses: impl ToListen) -> io::Result<Server> {
         Server::new().open(addresses, None, None)
     }
 
-    /// Listens on `addresses` for connections, which `service` makes handlers for. See
-    /// [`ToListen`] for all that addresses may be.
+    /// Listens on `addresses` for connections, for which `service` creates handlers. [`ToListen`]
+    /// lists the types of addresses.
     ///
     /// # Errors
     ///
-    /// Those of [`bind`](Server::bind); and `InvalidInput` for an address of datagrams.
+    /// The errors of [`bind`](Server::bind), and `InvalidInput` for an address of datagrams.
     pub fn listen(
         self,
         addresses: impl ToListen,
@@ -139,19 +138,19 @@ impl Server {
         self.open_service(addresses, ServiceKind::Handlers(Box::new(service)))
     }
 
-    /// Listens on `addresses` for connections that get a blocking handler of `service`. It needs
-    /// [`Mode::Threads`] with at least one worker, and has a pool of that many workers for itself.
-    /// A [`Stream`](crate::Stream) does not keep the boundaries of packets, so `seqpacket:`
-    /// addresses cannot have one.
+    /// Listens on `addresses` for connections, for which `service` creates blocking handlers. This
+    /// needs [`Mode::Threads`] with at least one worker; the blocking handlers of a server have a
+    /// pool of their own with that number of workers. `seqpacket:` addresses are errors of [`check`](Server::check), because a
+    /// [`Stream`](crate::Stream) does not keep the boundaries of packets.
     ///
-    /// A connection that finds all workers busy waits, and counts as one of
-    /// [`Limits::connections`]: above that limit none is accepted.
+    /// A connection waits while all workers are busy, and counts against [`Limits::connections`]:
+    /// at that limit, no further connection is accepted.
     ///
     /// [`BlockingHandler`](crate::BlockingHandler) has an example.
     ///
     /// # Errors
     ///
-    /// Those of [`listen`](Server::listen).
+    /// The errors of [`listen`](Server::listen).
     pub fn listen_blocking(
         self,
         addresses: impl ToListen,
@@ -160,7 +159,7 @@ impl Server {
         self.open_service(addresses, ServiceKind::Blocking(Box::new(service)))
     }
 
-    /// Listens on `addresses` for datagrams, for `handler`.
+    /// Listens on `addresses` for datagrams, which `handler` receives.
     ///
     /// ```
     /// use socketserver::{DatagramContext, Server};
@@ -174,7 +173,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Those of [`bind`](Server::bind); and `InvalidInput` for an address of connections.
+    /// The errors of [`bind`](Server::bind), and `InvalidInput` for an address of connections.
     pub fn listen_datagrams(
         mut self,
         addresses: impl ToListen,
@@ -195,7 +194,7 @@ impl Server {
         self.open(addresses, Some(Kind::Connections), Some(index))
     }
 
-    /// Opens `addresses` for the service or handler with this index, which takes addresses of this
+    /// Opens `addresses` for the service or handler with this index, which serves addresses of this
     /// kind only.
     fn open(
         mut self,
@@ -218,18 +217,17 @@ impl Server {
         Ok(self)
     }
 
-    /// Connects to `to` when the server runs; as [`Context::connect`](crate::Context::connect)
-    /// does from a handler.
-    /// The server ends when it listens nowhere and the last connection has ended.
+    /// Connects to `to` when the server runs, as [`Context::connect`](crate::Context::connect) does
+    /// from a handler. A server without listeners ends when its last connection has ended.
     ///
-    /// A `to` that cannot be understood is an error of [`check`](Server::check).
+    /// An invalid `to` is an error of [`check`](Server::check).
     ///
     /// ```
     /// use socketserver::{Close, Context, Handler, Server};
     /// use std::io::Write;
     /// use std::net::TcpListener;
     ///
-    /// /// Prints what comes.
+    /// /// Prints its input.
     /// struct Print;
     ///
     /// impl Handler for Print {
@@ -239,7 +237,7 @@ impl Server {
     ///     }
     ///
     ///     fn on_unreachable(&mut self, error: &std::io::Error, _: &mut Context<'_>) {
-    ///         println!("nobody there: {error}");
+    ///         println!("cannot connect: {error}");
     ///     }
     /// }
     ///
@@ -247,7 +245,7 @@ impl Server {
     /// let to = ("localhost", other.local_addr()?.port());
     /// let client = std::thread::spawn(move || Server::new().connect(to, Print).run());
     /// other.accept()?.0.write_all(b"hello")?;
-    /// client.join().unwrap()?; // the other side has closed
+    /// client.join().unwrap()?; // the other end has closed the connection
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn connect(mut self, to: impl ToDestination, handler: impl Handler + 'static) -> Server {
@@ -255,13 +253,14 @@ impl Server {
         self
     }
 
-    /// Runs `task` every `period` in the loop of the server, for the first time one period after its
-    /// start: Python's `service_actions`. Calls do not drift; if one comes so late that others are
-    /// due already, these are skipped. A task must return soon, as a handler must. One that panics
+    /// Runs `task` every `period` in the loop of the server, for the first time one period after
+    /// the start: Python's `service_actions`. Calls do not drift; if a call is so late that others
+    /// are due, these are skipped. A task must return soon, as a handler must. A task that panics
     /// does not run again.
     ///
-    /// In [`Mode::Reactors`] the first loop runs the tasks, in `Mode::Processes` each worker
-    /// process. Tasks do not keep a server running that has no listeners.
+    /// In [`Mode::Reactors`] the first loop runs the tasks, and in `Mode::Processes` each worker
+    /// process does. A server without listeners ends with its last connection, even if it has
+    /// tasks.
     ///
     /// ```
     /// use socketserver::{Server, Topic};
@@ -281,24 +280,41 @@ impl Server {
         self
     }
 
-    /// Sets the bounds of the server, instead of [`Limits::default`].
+    /// Sets the limits of the server, which replace [`Limits::default`].
+    ///
+    /// ```
+    /// use socketserver::{Limits, Server};
+    /// use std::time::Duration;
+    ///
+    /// let limits = Limits::default().connections(10_000).idle(Some(Duration::from_secs(30)));
+    /// let server = Server::bind("127.0.0.1:0")?.limits(limits);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn limits(mut self, limits: Limits) -> Server {
         self.limits = limits;
         self
     }
 
-    /// Sets where handlers run, instead of [`Mode::Multiplex`].
+    /// Sets the threads or processes in which handlers run. The default is [`Mode::Multiplex`].
+    ///
+    /// ```
+    /// use socketserver::{Mode, Server};
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?.mode(Mode::Reactors(2));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn mode(mut self, mode: Mode) -> Server {
         self.mode = mode;
         self
     }
 
-    /// Stops on SIGTERM and SIGINT (Ctrl-C): the first drains as [`ServerHandle::stop`] does, the next
-    /// one ends everything at once. A library installs no signal handler without being asked to; this asks.
+    /// Installs handlers for SIGTERM and SIGINT (Ctrl-C). The first signal stops the server as
+    /// [`ServerHandle::stop`] does; the second aborts it as [`ServerHandle::abort`] does. Without
+    /// this call, a server installs no signal handler.
     ///
     /// # Errors
     ///
-    /// The system's, if the handlers cannot be installed.
+    /// The system's error, if the handlers cannot be installed.
     ///
     /// ```
     /// use socketserver::Server;
@@ -317,22 +333,23 @@ impl Server {
 
 /// Getters.
 impl Server {
-    /// Returns the addresses that it listens on, in the order of binding, with the ports that the
-    /// system chose.
+    /// Returns the addresses of the server in the order of binding, with the ports that the system
+    /// has chosen.
     #[must_use]
     pub fn addresses(&self) -> Vec<Address> {
         self.places.iter().map(|(place, _)| place.address()).collect()
     }
 
-    /// Returns a handle for other threads, to stop the server with.
+    /// Returns a handle, with which other threads stop the server, send to its connections and
+    /// read its metrics.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
 
     /// Returns true if this process is a worker that a supervisor has started, in
-    /// [`Mode::Processes`]. For things to be done once and not in each worker, such as a message
-    /// that tells where the server listens.
+    /// [`Mode::Processes`]. A program that does something once, and not in each worker, asks for
+    /// this: printing the addresses, for example.
     ///
     /// ```
     /// use socketserver::Server;
@@ -344,35 +361,6 @@ impl Server {
     pub fn is_worker() -> bool {
         prefork::is_worker()
     }
-}
-
-/// What comes to an address.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Connections,
-    Datagrams,
-}
-
-impl Kind {
-    fn of(place: &Place) -> Kind {
-        match place {
-            Place::Listener(_) => Kind::Connections,
-            Place::Datagrams(_) => Kind::Datagrams,
-        }
-    }
-
-    /// Returns the error for a place of this kind where one of the other kind is wanted.
-    fn misfit(self, place: &Place) -> io::Error {
-        let address = place.address();
-        invalid(match self {
-            Kind::Connections => format!("{address} is not for datagrams: write udp: or unixgram:"),
-            Kind::Datagrams => format!("{address} is for datagrams: they need a datagram handler"),
-        })
-    }
-}
-
-fn invalid(what: impl fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, what.to_string())
 }
 
 impl Default for Server {

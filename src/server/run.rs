@@ -1,9 +1,9 @@
-//! Running a server: the checks before it, and what each mode makes of its parts.
+//! Running a server: its checks, and the parts that each mode starts.
 
 use std::io;
 
-use super::endpoint::Place;
-use super::{Kind, Server, invalid};
+use super::Server;
+use super::endpoint::{Kind, Place, invalid};
 use crate::handler::Service;
 use crate::handler::blocking::BlockingService;
 use crate::handler::datagram::DatagramHandler;
@@ -18,13 +18,13 @@ use crate::reactor::{Budgets, DatagramEndpoints, QUEUE, Reactor, ServiceKind, Se
 
 /// Running.
 impl Server {
-    /// Runs with `service` behind the addresses that were [bound](Server::bind): Python's
-    /// `serve_forever`. Returns when [`ServerHandle::stop`](crate::ServerHandle::stop) was called
-    /// and the last connection has ended.
+    /// Runs the server with `service` at the addresses of [`bind`](Server::bind): Python's
+    /// `serve_forever`. Returns after [`ServerHandle::stop`](crate::ServerHandle::stop) when the
+    /// last connection has ended.
     ///
     /// # Errors
     ///
-    /// Those of [`run`](Server::run); and `InvalidInput` if no address was bound or one is for
+    /// The errors of [`run`](Server::run), and `InvalidInput` if no address was bound or one is for
     /// datagrams.
     pub fn serve(mut self, service: impl Service + 'static) -> io::Result<()> {
         let index = self.services.len();
@@ -32,23 +32,25 @@ impl Server {
         self.give(Kind::Connections, index)?.run()
     }
 
-    /// The same with a service of blocking handlers: see
-    /// [`listen_blocking`](Server::listen_blocking).
+    /// Runs the server as [`serve`](Server::serve) does, with blocking handlers: see
+    /// [`listen_blocking`](Server::listen_blocking) for their conditions.
+    /// [`Stream`](crate::Stream) has an example.
     ///
     /// # Errors
     ///
-    /// Those of [`serve`](Server::serve).
+    /// The errors of [`serve`](Server::serve).
     pub fn serve_blocking(mut self, service: impl BlockingService + 'static) -> io::Result<()> {
         let index = self.services.len();
         self.services.push(ServiceKind::Blocking(Box::new(service)));
         self.give(Kind::Connections, index)?.run()
     }
 
-    /// The same with a handler of datagrams: see [`listen_datagrams`](Server::listen_datagrams).
+    /// Runs the server as [`serve`](Server::serve) does, with a handler of datagrams: see
+    /// [`listen_datagrams`](Server::listen_datagrams).
     ///
     /// # Errors
     ///
-    /// Those of [`run`](Server::run); and `InvalidInput` if no address was bound or one is for
+    /// The errors of [`run`](Server::run), and `InvalidInput` if no address was bound or one is for
     /// connections.
     pub fn serve_datagrams(mut self, handler: impl DatagramHandler + 'static) -> io::Result<()> {
         let index = self.handlers.len();
@@ -56,7 +58,7 @@ impl Server {
         self.give(Kind::Datagrams, index)?.run()
     }
 
-    /// Gives each address that has none the service or handler with this index.
+    /// Assigns the service or handler with this index to each address without one.
     fn give(mut self, kind: Kind, index: usize) -> io::Result<Server> {
         let mut has_given = false;
         for (place, behind) in self.places.iter_mut().filter(|(_, behind)| behind.is_none()) {
@@ -72,15 +74,20 @@ impl Server {
         }
     }
 
-    /// Checks that the server can run, as [`run`](Server::run) does first. For programs that tell
-    /// where they listen before they do.
+    /// Checks that the server can run, as [`run`](Server::run) does at its start. A program that
+    /// prints its addresses before it runs can report errors first.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the limits make no sense together, an address has no service or no
-    /// datagram handler, the mode does not fit (processes share addresses, and nothing else), or
-    /// blocking handlers have no workers or a `seqpacket:` address; and the errors of
-    /// [`Service::check`].
+    /// The system's error if it cannot create a poller, the errors of [`Service::check`], and
+    /// `InvalidInput` in these cases:
+    ///
+    /// * The limits contradict each other.
+    /// * An address has no service or datagram handler.
+    /// * The destination of [`connect`](Server::connect) is invalid.
+    /// * Blocking handlers have no workers, or a `seqpacket:` address.
+    /// * In `Mode::Processes`, the server makes connections of its own, has no address, or has a
+    ///   socket that the program has bound.
     ///
     /// ```
     /// use socketserver::{BlockingHandler, Server, Stream};
@@ -158,12 +165,14 @@ impl Server {
         }
     }
 
-    /// Runs in this thread until [`ServerHandle::stop`](crate::ServerHandle::stop) was called and
-    /// the last connection has ended; in `Mode::Processes`, until the last worker has.
+    /// Runs the server in this thread. Returns after
+    /// [`ServerHandle::stop`](crate::ServerHandle::stop) when the last connection has ended, or in
+    /// `Mode::Processes` the last worker. A server without listeners returns when its last
+    /// connection has ended. [`Server`] has an example.
     ///
     /// # Errors
     ///
-    /// Those of [`check`](Server::check); otherwise the system's, if its poller fails.
+    /// The errors of [`check`](Server::check), and the system's error if its poller fails.
     pub fn run(self) -> io::Result<()> {
         self.check()?;
         #[cfg(feature = "processes")]
@@ -178,7 +187,7 @@ impl Server {
                     listeners.push((listener, service));
                 }
                 (Place::Datagrams(socket), Some(handler)) => sockets.push((socket, handler)),
-                // There is none, says `check`.
+                // `check` has refused it.
                 (_, None) => {}
             }
         }

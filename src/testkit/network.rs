@@ -405,6 +405,35 @@ impl Network {
         self.wire(client).to_server.len()
     }
 
+    /// Returns the number of bytes that the server holds for the client, because they do not fit
+    /// into the [`window`](Network::window). It shows whether a handler writes faster than its
+    /// client reads.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    ///
+    /// struct Echo;
+    ///
+    /// impl Handler for Echo {
+    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    ///         cx.write(input);
+    ///         Ok(input.len())
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Echo);
+    /// network.window(client, 2);
+    /// network.send(client, b"hello");
+    /// network.settle();
+    /// assert_eq!((network.unsent(client), network.received(client)), (3, b"he".to_vec()));
+    /// ```
+    #[must_use]
+    pub fn unsent(&self, client: Client) -> usize {
+        self.hubs[self.ends[client.0].reactor].unsent(self.id(client))
+    }
+
     /// How often the server has read from and written to the connection: its system calls.
     #[must_use]
     pub fn calls(&self, client: Client) -> (usize, usize) {

@@ -1,16 +1,13 @@
 //! The context of a handler's call, which records its effects. Must not know sockets, clocks or
 //! other connections.
 
-mod others;
+mod actions;
 
-use std::any::Any;
 use std::fmt;
-use std::time::Duration;
 
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::effect::{Effect, Record};
-use crate::handler::notification::Ticket;
 #[cfg(feature = "http")]
 use crate::handler::notifier::Notifier;
 use crate::handler::output::Output;
@@ -19,14 +16,15 @@ use crate::net::address::Address;
 #[cfg(feature = "http")]
 use crate::net::local::Ends;
 use crate::net::peer::Peer;
-use crate::now::{self, Now};
+use crate::now::Now;
 
 /// The connection of a handler, its server, and the actions of a handler on them.
 ///
 /// A context records and never fails: no method touches a socket, none blocks, and an [`Id`] of a
 /// connection that has ended is harmless. The effects are applied when the handler has returned.
 ///
-/// * Current state: [`id`](Context::id), [`peer`](Context::peer), [`now`](Context::now),
+/// * Current state: [`id`](Context::id), [`peer`](Context::peer),
+///   [`local_address`](Context::local_address), [`now`](Context::now),
 ///   [`is_stopping`](Context::is_stopping), [`is_done`](Context::is_done)
 /// * Output to the peer: [`write`](Context::write), [`write_str`](Context::write_str),
 ///   `write!(cx, …)`, [`output`](Context::output)
@@ -72,13 +70,13 @@ impl<'a> Context<'a> {
         self.peer
     }
 
-    /// Returns the local address of this connection: the one that the peer has connected to, or the
-    /// source address of an outgoing connection. For a listener on all addresses of the host
-    /// (`0.0.0.0`, `[::]`) it is the address that the peer has used.
+    /// Returns the local address of this connection: the address that the peer has connected to,
+    /// or the source address of an outgoing connection. If the listener has all addresses of the
+    /// host (`0.0.0.0`, `[::]`), this is the one that the peer has used.
     ///
-    /// A Unix socket without a name, such as that of an outgoing connection, is [`Address::Unix`]
-    /// with an empty path; so is the address of a connection that could not be made, and of one on a
-    /// network in memory.
+    /// The address of a Unix socket without a name, such as that of an outgoing connection, is
+    /// [`Address::Unix`] with an empty path. So is the address of a connection that could not be
+    /// established, and of one on a network in memory.
     #[must_use]
     pub fn local_address(&self) -> &Address {
         self.record.locals.current()
@@ -96,16 +94,18 @@ impl<'a> Context<'a> {
         self.record.now
     }
 
-    /// Returns true if the server is stopping: this should be the last message of the connection.
+    /// Returns true if the server is stopping: the handler should close the connection after the
+    /// current message.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.record.stopping
     }
 
-    /// Returns true if the handler should return now: it closed, paused or upgraded, or its output
-    /// is above [`Limits::output_high`](crate::Limits::output_high). In the last case the input
-    /// that it leaves unused is offered again, and [`Handler::on_drain`] is called, when its output
-    /// has fallen to [`Limits::output_low`](crate::Limits::output_low).
+    /// Returns true if the handler should return now: it has closed, paused or upgraded the
+    /// connection, or its output is above [`Limits::output_high`](crate::Limits::output_high). In
+    /// the last case [`Handler::on_drain`] is called, and unused input is offered again, when the
+    /// output has fallen to [`Limits::output_low`](crate::Limits::output_low).
+    /// [`Handler::on_drain`] has an example.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.record.halted || self.record.out.len() >= self.record.room
@@ -135,8 +135,8 @@ impl<'a> Context<'a> {
 
 /// Output to the peer.
 impl Context<'_> {
-    /// Sends bytes to the peer, after everything written before. There are no short writes: bytes
-    /// that the socket does not take at once are queued.
+    /// Sends bytes to the peer, after all output written before. There are no short writes: the
+    /// server queues the bytes that the socket does not take at once.
     ///
     /// ```
     /// # use socketserver::{Close, Context, Handler, Limits, testkit::Network};
@@ -166,8 +166,9 @@ impl Context<'_> {
         self.write(text.as_bytes());
     }
 
-    /// Writes formatted text: the method that `write!(cx, …)` and `writeln!(cx, …)` call. It needs
-    /// no trait in scope and does not fail.
+    /// Sends formatted text to the peer. `write!(cx, …)` and `writeln!(cx, …)` call this method,
+    /// as the example of [`write`](Context::write) shows; it needs no trait in scope and does not
+    /// fail.
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) {
         self.output().write_fmt(text);
     }
@@ -193,15 +194,15 @@ impl Context<'_> {
         Output(&mut self.record.out)
     }
 
-    /// Returns the bytes that this connection has written in this turn and that were not sent yet,
-    /// for code that builds an answer in place.
+    /// Returns the unsent output of this connection in this turn, for code that builds an answer
+    /// in place.
     #[cfg(feature = "http")]
     #[inline(always)]
     pub(crate) fn out(&mut self) -> &mut Vec<u8> {
         &mut self.record.out
     }
 
-    /// The same, with both ends of the connection.
+    /// Returns the unsent output as [`out`](Context::out) does, and both ends of the connection.
     #[cfg(feature = "http")]
     #[inline(always)]
     pub(crate) fn out_and_ends(&mut self) -> (&mut Vec<u8>, Ends<'_>) {
@@ -212,22 +213,82 @@ impl Context<'_> {
 
 /// The end of the connection, and its input.
 impl Context<'_> {
-    /// Ends the connection for the reason `why`, once all output has been sent.
+    /// Ends the connection for the reason `why`, after all output was sent. Further input is not
+    /// offered.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    ///
+    /// struct Greeter;
+    ///
+    /// impl Handler for Greeter {
+    ///     fn on_open(&mut self, cx: &mut Context<'_>) {
+    ///         cx.write_str("hello, and goodbye\n");
+    ///         cx.close(Close::Done);
+    ///     }
+    ///
+    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    ///         Ok(input.len())
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Greeter);
+    /// network.settle();
+    /// assert_eq!(network.received(client), b"hello, and goodbye\n");
+    /// assert!(network.is_closed(client));
+    /// ```
     pub fn close(&mut self, why: Close) {
         self.record.halted = true;
         self.record.effects.push(Effect::Close(why));
     }
 
-    /// Ends the output: once all of it has been sent, the peer reads an end (a half-close). Its
-    /// input is still read, and the connection ends when that has ended, too. Bytes that are
-    /// written, sent or published to it from now on are dropped.
+    /// Ends the output: after all of it was sent, the peer reads an end (a half-close). Input is
+    /// still offered, and the connection ends when the peer has ended its output as well. Bytes
+    /// that are written, sent or published to this connection from now on are dropped.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    ///
+    /// /// Sends its greeting and ends its output, but reads until the peer has ended as well.
+    /// struct Collector(Vec<u8>);
+    ///
+    /// impl Handler for Collector {
+    ///     fn on_open(&mut self, cx: &mut Context<'_>) {
+    ///         cx.write_str("send me everything\n");
+    ///         cx.finish();
+    ///     }
+    ///
+    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    ///         self.0.extend_from_slice(input);
+    ///         Ok(input.len())
+    ///     }
+    ///
+    ///     fn on_eof(&mut self, cx: &mut Context<'_>) {
+    ///         assert_eq!(self.0, b"everything");
+    ///         cx.close(Close::Eof);
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Collector(Vec::new()));
+    /// network.settle();
+    /// assert_eq!(network.received(client), b"send me everything\n");
+    /// network.send(client, b"everything");
+    /// network.shut(client);
+    /// network.settle();
+    /// assert!(network.is_closed(client));
+    /// assert_eq!(network.connections(), 0);
+    /// ```
     pub fn finish(&mut self) {
         self.record.effects.push(Effect::Finish);
     }
 
-    /// Ends the connection at once for the reason `why`: unsent output is dropped, and the peer
-    /// sees that the connection was cut (a TCP reset; on a Unix socket, an end). A proxy does so
-    /// when its other connection was cut.
+    /// Ends the connection at once for the reason `why`. Unsent output is dropped, and the peer
+    /// receives a TCP reset; on a Unix socket it reads an end. A proxy does this when its other
+    /// connection was reset.
     ///
     /// ```
     /// use socketserver::testkit::Network;
@@ -253,140 +314,59 @@ impl Context<'_> {
         self.record.effects.push(Effect::Reset(why));
     }
 
-    /// Hands the connection to another handler. Input that this one leaves unused is offered to the
-    /// new one, after its `on_open`. This handler is dropped without `on_close`: the connection has
-    /// not ended. Its timers are cancelled.
+    /// Hands the connection to another handler. Unused input is offered to the new handler, after
+    /// its `on_open`. This handler is dropped without `on_close`, because the connection has not
+    /// ended, and its timers are cancelled.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    ///
+    /// /// Repeats its input if the first byte is `e`, and ends the connection otherwise.
+    /// struct Choice;
+    /// struct Echo;
+    ///
+    /// impl Handler for Choice {
+    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    ///         match input.first() {
+    ///             Some(b'e') => cx.upgrade(Echo),
+    ///             _ => cx.close(Close::Done),
+    ///         }
+    ///         Ok(1)
+    ///     }
+    /// }
+    ///
+    /// impl Handler for Echo {
+    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    ///         cx.write(input);
+    ///         Ok(input.len())
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Choice);
+    /// network.send(client, b"ehello");
+    /// network.settle();
+    /// assert_eq!(network.received(client), b"hello");
+    /// ```
     pub fn upgrade(&mut self, to: impl Handler + 'static) {
         self.record.halted = true;
         self.record.effects.push(Effect::Upgrade(to.into_box()));
     }
 
-    /// Offers this handler no more input until [`resume`](Context::resume). The socket is not read
-    /// meanwhile, so the peer is slowed down and its input is not buffered; of the timeouts only
-    /// that of a stalled output runs.
+    /// Offers this handler no more input until [`resume`](Context::resume). Until then the socket
+    /// is not read, so that the kernel throttles the peer, and no timeout but
+    /// [`Limits::write_stall`](crate::Limits::write_stall) runs. [`offload`](Context::offload) has
+    /// an example.
     pub fn pause(&mut self) {
         self.record.halted = true;
         self.record.effects.push(Effect::Pause);
     }
 
-    /// Ends a [`pause`](Context::pause); unused input is offered at once.
+    /// Ends a [`pause`](Context::pause). Unused input is offered at once.
+    /// [`offload`](Context::offload) has an example.
     pub fn resume(&mut self) {
         self.record.effects.push(Effect::Resume);
-    }
-}
-
-/// Time, and work that blocks.
-impl Context<'_> {
-    /// Calls [`Handler::on_timer`] with `key` once, `delay` from now. A connection may have any
-    /// number of timers, each with a key of its own; setting a key again replaces its timer. Timers
-    /// end with the connection.
-    ///
-    /// ```
-    /// use socketserver::testkit::Network;
-    /// use socketserver::{Close, Context, Handler, Limits};
-    /// use std::time::Duration;
-    ///
-    /// const PING: u64 = 1;
-    /// const TOO_LATE: u64 = 2;
-    ///
-    /// struct Pinger;
-    ///
-    /// impl Handler for Pinger {
-    ///     fn on_open(&mut self, cx: &mut Context<'_>) {
-    ///         cx.set_interval(PING, Duration::from_secs(10));
-    ///         cx.set_timer(TOO_LATE, Duration::from_secs(25));
-    ///     }
-    ///
-    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
-    ///         cx.set_timer(TOO_LATE, Duration::from_secs(25));
-    ///         Ok(input.len())
-    ///     }
-    ///
-    ///     fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
-    ///         match key {
-    ///             PING => cx.write_str("ping\n"),
-    ///             _ => cx.close(Close::Done),
-    ///         }
-    ///     }
-    /// }
-    ///
-    /// let mut network = Network::new(Limits::default());
-    /// let client = network.connect(Pinger);
-    /// network.advance(Duration::from_secs(30));
-    /// assert_eq!(network.received(client), b"ping\nping\n");
-    /// assert!(network.is_closed(client));
-    /// ```
-    pub fn set_timer(&mut self, key: u64, delay: Duration) {
-        let at_ms = self.in_ms(delay);
-        self.record.effects.push(Effect::SetTimer { key, at_ms, period_ms: None });
-    }
-
-    /// The same every `period`, until the timer is set again or [cancelled](Context::cancel_timer).
-    /// Calls do not drift: each is due a multiple of `period` after now. If one comes so late that
-    /// others are due already, these are skipped. A period of less than a millisecond is one.
-    pub fn set_interval(&mut self, key: u64, period: Duration) {
-        let period = period.max(Duration::from_millis(1));
-        let (at_ms, period_ms) = (self.in_ms(period), Some(now::millis(period)));
-        self.record.effects.push(Effect::SetTimer { key, at_ms, period_ms });
-    }
-
-    /// Cancels a timer or an interval: [`Handler::on_timer`] is not called for it, though it may be
-    /// due.
-    pub fn cancel_timer(&mut self, key: u64) {
-        self.record.effects.push(Effect::CancelTimer(key));
-    }
-
-    fn in_ms(&self, delay: Duration) -> u64 {
-        now::millis(self.record.now.elapsed().saturating_add(delay))
-    }
-
-    /// Runs `work`, which may block, on a worker thread. Its result comes to this handler's
-    /// [`on_notify`](Handler::on_notify) as
-    /// [`Notification::Finished`](crate::Notification::Finished) with the ticket that this method
-    /// returns. Work of one connection runs one piece after the other, in order; if one panics, the
-    /// connection ends. A handler that needs the result before more input
-    /// [pauses](Context::pause).
-    ///
-    /// In [`Mode::Threads`](crate::Mode::Threads) the workers are those of the handlers; in other
-    /// modes there are [`Limits::offload_workers`](crate::Limits::offload_workers). While the
-    /// system has no thread for any worker, the work waits; after 5 s its connection ends, with
-    /// [`Close::Failed`], and the server continues.
-    ///
-    /// ```
-    /// use socketserver::testkit::Network;
-    /// use socketserver::{Close, Context, Handler, Limits, Notification};
-    /// use std::io;
-    ///
-    /// /// Answers the name of a file with the number of its lines.
-    /// struct Lines;
-    ///
-    /// impl Handler for Lines {
-    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
-    ///         let path = String::from_utf8_lossy(input).trim().to_owned();
-    ///         cx.pause();
-    ///         cx.offload(move || std::fs::read_to_string(path).map(|text| text.lines().count()));
-    ///         Ok(input.len())
-    ///     }
-    ///
-    ///     fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
-    ///         match notification.downcast::<io::Result<usize>>() {
-    ///             Ok(Ok(count)) => writeln!(cx, "{count} lines"),
-    ///             _ => cx.write_str("no such file\n"),
-    ///         }
-    ///         cx.resume();
-    ///     }
-    /// }
-    ///
-    /// let mut network = Network::new(Limits::default());
-    /// let client = network.connect(Lines);
-    /// network.send(client, b"/no/such/file\n");
-    /// network.settle();
-    /// assert_eq!(network.received(client), b"no such file\n");
-    /// ```
-    pub fn offload<R: Any + Send>(&mut self, work: impl FnOnce() -> R + Send + 'static) -> Ticket {
-        let ticket = Ticket::next();
-        self.record.effects.push(Effect::Offload(ticket, Box::new(move || Box::new(work()))));
-        ticket
     }
 }
 

@@ -30,7 +30,7 @@ impl DatagramTimers {
     /// first multiple after `now_ms`.
     pub(crate) fn pop(&mut self, now_ms: u64) -> Option<u64> {
         let (&key, &timer) = self.0.iter().min_by_key(|(_, timer)| timer.at_ms)?;
-        let Some(late_ms) = now_ms.checked_sub(timer.at_ms) else { return None };
+        let late_ms = now_ms.checked_sub(timer.at_ms)?;
         match timer.period_ms {
             Some(period_ms) => {
                 let missed = late_ms / period_ms;

@@ -21,6 +21,9 @@ enum Segment {
 /// The names of the parameters of a pattern.
 pub(super) type Names = Vec<Box<str>>;
 
+/// The values of a path's parameters, in order.
+type Values<'a> = Vec<Cow<'a, str>>;
+
 impl Pattern {
     /// Reads a pattern: `/files/{id}/{*path}`.
     ///
@@ -82,7 +85,7 @@ impl Pattern {
     }
 
     /// Returns the decoded parameters, if `path` matches.
-    pub(super) fn matches<'a>(&self, path: &'a [u8]) -> Option<Vec<Cow<'a, str>>> {
+    pub(super) fn matches<'a>(&self, path: &'a [u8]) -> Option<Values<'a>> {
         let (values, rest) = self.matches_start(path)?;
         rest.is_none().then_some(values)
     }
@@ -93,7 +96,7 @@ impl Pattern {
     }
 
     /// Matches the first segments. Returns the parameters and the rest of the path.
-    fn matches_start<'a>(&self, path: &'a [u8]) -> Option<(Vec<Cow<'a, str>>, Option<&'a [u8]>)> {
+    fn matches_start<'a>(&self, path: &'a [u8]) -> Option<(Values<'a>, Option<&'a [u8]>)> {
         let mut values = Vec::new();
         let mut rest = path.strip_prefix(b"/");
         for segment in &self.0 {

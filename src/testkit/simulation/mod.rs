@@ -143,12 +143,12 @@ use crate::reactor::{Budgets, ServerHandle};
 /// });
 /// ```
 ///
-/// The seed chooses limits and mode, unless they are set; a handler that panics fails the test, unless
-/// that is wanted; other threads are commands:
+/// The seed chooses limits and mode, unless they are set. A handler that panics fails the test,
+/// unless panics are allowed. Other threads are commands:
 ///
 /// ```
 /// # use socketserver::testkit::{Action, Random, Script, Simulation, seeds};
-/// # use socketserver::{Close, Context, Handler, Limits, Mode, Peer, ServerHandle, Topic};
+/// # use socketserver::{Close, Context, Handler, Limits, Mode, ServerHandle, Topic};
 /// # struct Fragile;
 /// # impl Handler for Fragile {
 /// #     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {

@@ -1,8 +1,12 @@
 //! The examples as programs.
 
+pub(crate) mod api;
+pub(crate) mod beacon;
 pub(crate) mod chat;
 pub(crate) mod clients;
 pub(crate) mod echo;
+pub(crate) mod frames;
+pub(crate) mod kv;
 pub(crate) mod ping;
 pub(crate) mod proxy;
 pub(crate) mod session;

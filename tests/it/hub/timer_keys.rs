@@ -13,12 +13,13 @@ fn ms(millis: u64) -> Duration {
 }
 
 type Rings = Arc<Mutex<Vec<(u64, u64)>>>;
+type Open = Box<dyn FnOnce(&mut Context<'_>) + Send>;
 type Act = Box<dyn FnMut(u64, &mut Context<'_>) + Send>;
 
 /// Logs the key and the time of each ring, and then runs a closure of the test.
 struct Ringer {
     rings: Rings,
-    open: Option<Box<dyn FnOnce(&mut Context<'_>) + Send>>,
+    open: Option<Open>,
     act: Act,
 }
 
@@ -56,8 +57,8 @@ fn rings_of(ringer: impl FnOnce(&Rings) -> Ringer, time: Duration) -> Vec<(u64, 
     let mut network = Network::new(patient());
     network.connect(ringer(&rings));
     network.advance(time);
-    let rings = rings.lock().unwrap().clone();
-    rings
+
+    rings.lock().unwrap().clone()
 }
 
 #[test]

@@ -235,7 +235,7 @@ fn a_worker_must_bind_the_addresses_of_its_supervisor() {
         .stdout(Stdio::piped());
     let mut child = Program::spawn(&mut command);
     let mut lines = Lines::of(child.stdout.take().unwrap());
-    lines.until("127.0.0.2:0: the supervisor bound something else here");
+    lines.until("127.0.0.2:0: the supervisor has bound another address");
     lines.until("127.0.0.1:0: the supervisor did not bind it");
     drop(child.stdin.take());
     lines.until("over");

@@ -160,6 +160,29 @@ fn documents_stay_short() {
     assert!(len < 50, "examples/netstring.rs: {len} lines");
 }
 
+#[test]
+fn programs_to_copy_stay_short() {
+    for name in ["api", "beacon", "frames", "kv"] {
+        let program = read(&format!("examples/{name}.rs"));
+        let len = program.lines().filter(|line| !line.trim().is_empty()).count();
+        assert!(len < 120, "examples/{name}.rs: {len} lines that are not blank");
+    }
+}
+
+#[test]
+fn every_example_is_described() {
+    let document = read("examples/README.md");
+    let names = files("examples", ".rs").into_iter().filter_map(|path| {
+        let name = path.strip_prefix("examples/")?.strip_suffix(".rs")?;
+        Some(name.strip_suffix("/main").unwrap_or(name).to_owned())
+    });
+    for name in names.filter(|name| !name.contains('/')) {
+        let (row, section) = (format!("\n| `{name}` |"), format!("\n## `{name}`\n"));
+        let is_there = document.contains(&row) && document.contains(&section);
+        assert!(is_there, "examples/README.md does not describe {name}");
+    }
+}
+
 /// The code blocks of this kind in a document.
 fn blocks<'a>(document: &'a str, kind: &str) -> Vec<&'a str> {
     let fence = format!("```{kind}\n");

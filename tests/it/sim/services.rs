@@ -108,7 +108,7 @@ fn web() -> Web {
             let n = request.param("n").unwrap_or("").to_owned();
             reply.offload(move || Ok(Response::new(200).text(n)))
         })
-        .get("/large", |_, reply| reply.text(&"y".repeat(3000)))
+        .get("/large", |_, reply| reply.text("y".repeat(3000)))
         .any("/echo", |request, reply| reply.bytes("text/plain", request.body()))
 }
 

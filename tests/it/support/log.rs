@@ -34,3 +34,8 @@ pub(crate) fn listen() -> Receiver<String> {
     LISTENERS.lock().unwrap().push(sender);
     receiver
 }
+
+/// The records with `mark` in them.
+pub(crate) fn records(log: &Receiver<String>, mark: &str) -> Vec<String> {
+    log.try_iter().filter(|line| line.contains(mark)).collect()
+}

@@ -220,6 +220,13 @@ impl Example {
         Example::spawn(command, 1)
     }
 
+    /// Starts one whose only argument is the address that it listens on.
+    pub(crate) fn at(name: &str, address: &str) -> Example {
+        let mut command = Command::new(example_path(name));
+        command.arg(address);
+        Example::spawn(command, 1)
+    }
+
     /// Starts `command` and waits until it listens on `listeners` addresses.
     pub(crate) fn spawn(mut command: Command, listeners: usize) -> Example {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,10 +1,19 @@
 //! The web service.
 
 pub(crate) mod ends;
+pub(crate) mod guards;
 pub(crate) mod headers;
+#[cfg(feature = "json")]
+pub(crate) mod json;
+pub(crate) mod late;
 pub(crate) mod limits;
 pub(crate) mod metrics_page;
+pub(crate) mod nesting;
 pub(crate) mod order;
+pub(crate) mod params;
 pub(crate) mod pieces;
 pub(crate) mod reply;
 pub(crate) mod routes;
+pub(crate) mod start;
+pub(crate) mod state;
+pub(crate) mod uploads;

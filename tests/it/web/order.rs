@@ -106,7 +106,7 @@ fn a_body_may_come_byte_by_byte() {
 fn routes_are_shared_by_all_connections_and_answer_each_its_own() {
     let mut network = Network::new(Limits::default());
     let mut web = Web::new().get("/users/{id}", |request, reply| {
-        reply.text(&format!("user {}", request.param("id").unwrap_or("?")))
+        reply.text(format!("user {}", request.param("id").unwrap_or("?")))
     });
     let clients: Vec<_> = (0..10).map(|_| connect(&mut network, &mut web)).collect();
     for (n, client) in clients.iter().enumerate() {

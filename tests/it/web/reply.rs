@@ -129,7 +129,7 @@ fn a_route_that_fails_is_answered_with_500_and_the_connection_goes_on() {
         .get("/fail", |_, _| Err("the secret reason".into()))
         .get("/parse", |request, reply| {
             let n: u32 = request.query().unwrap_or_default().parse()?;
-            reply.text(&n.to_string())
+            reply.text(n.to_string())
         })
         .get("/next", |_, reply| reply.text("next"));
     let input = [request("/fail"), request("/parse?x"), request("/parse?7"), request("/next")];

@@ -22,13 +22,13 @@ fn one(web: Web, method: &str, target: &str) -> Answer {
 fn routes() -> Web {
     Web::new()
         .get("/users/{id}", |request, reply| {
-            reply.text(&format!("user {}", request.param("id").unwrap_or("?")))
+            reply.text(format!("user {}", request.param("id").unwrap_or("?")))
         })
         .get("/users/me", |_, reply| reply.text("fixed"))
         .get("/users/{id}/pets/{pet}", |request, reply| {
             let (id, pet) =
                 (request.param("id").unwrap_or("?"), request.param("pet").unwrap_or("?"));
-            reply.text(&format!("{pet} of {id}"))
+            reply.text(format!("{pet} of {id}"))
         })
         .get("/users/{first}/{second}", |_, reply| reply.text("never before the other"))
         .get("/a/b", |_, reply| reply.text("a, then b"))
@@ -36,7 +36,7 @@ fn routes() -> Web {
         .get("/{a}/{b}/{c}/{d}", |request, reply| {
             let all =
                 ["a", "b", "c", "d"].map(|name| request.param(name).unwrap_or("?").to_owned());
-            reply.text(&all.join("|"))
+            reply.text(all.join("|"))
         })
 }
 
@@ -193,7 +193,7 @@ const QUERIES: &[(&str, Option<&str>)] = &[
 fn parameters_of_the_query_are_decoded_as_forms_are() {
     for (query, value) in QUERIES {
         let web = Web::new().get("/", |request, reply| {
-            reply.text(&format!("{:?}", request.query_param("a").as_str()))
+            reply.text(format!("{:?}", request.query_param("a").as_str()))
         });
         let target = format!("/{query}");
         assert_eq!(one(web, "GET", &target).text(), format!("{value:?}"), "{query}");
@@ -216,7 +216,7 @@ fn a_route_is_told_everything_about_the_request() {
             fields.join(","),
             String::from_utf8_lossy(request.body()).into_owned(),
         ];
-        reply.text(&facts.join(" "))
+        reply.text(facts.join(" "))
     });
     let input = "POST /%78?q HTTP/1.1\r\nHost: h:1\r\nX-One: 1\r\nX-Two: 2\r\nX-Two: 3\r\n\
                  Content-Length: 4\r\n\r\nbody";

@@ -106,6 +106,11 @@ fn an_item_without_an_example_is_found() {
              /// As [`A`] shows.\n\
              pub fn rest(&mut self) {}\n\
          }\n\
+         /// As [`A`] shows.\n\
+         pub trait T {\n\
+             #[doc(hidden)]\n\
+             fn hidden(&self) {}\n\
+         }\n\
          /// ```text\n/// nothing\n/// ```\n\
          pub fn f() {}",
     )]);

@@ -11,8 +11,16 @@ use crate::repo::tidy::mentions;
 use crate::repo::tidy::tree::{Tree, planted};
 
 /// The items that the interface may name, besides those of `std`.
-const ALLOWED: &[&str] =
-    &["http::HeaderName", "http::HeaderValue", "http::Method", "http::StatusCode", "http::header"];
+const ALLOWED: &[&str] = &[
+    "http::HeaderName",
+    "http::HeaderValue",
+    "http::Method",
+    "http::StatusCode",
+    "http::header",
+    // Feature `json`.
+    "serde::Deserialize",
+    "serde::Serialize",
+];
 
 /// Returns the foreign items that a part of the syntax tree names, `std` aside.
 pub(super) fn names_in(tree: &Tree, at: usize, tokens: TokenStream) -> Vec<String> {

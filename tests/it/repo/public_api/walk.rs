@@ -16,8 +16,16 @@ use crate::repo::tidy::mentions::{imports, is_for_tests, paths_of};
 use crate::repo::tidy::tree::{Target, Tree, defined};
 
 /// Macros of whole items that make nothing public.
-const MACROS: &[&str] =
-    &["callbacks", "calls", "compile_error", "forward", "macro_rules", "thread_local"];
+const MACROS: &[&str] = &[
+    "callbacks",
+    "calls",
+    "compile_error",
+    "forward",
+    "macro_rules",
+    "thread_local",
+    "to_destination",
+    "to_listen",
+];
 
 /// Returns the public items, in no order.
 pub(super) fn public_items(tree: &Tree) -> Vec<ApiItem> {
@@ -201,6 +209,7 @@ impl Walk<'_> {
 
     fn trait_member(&mut self, at: usize, of: &Export, member: &TraitItem) {
         match member {
+            TraitItem::Fn(item) if is_hidden(&item.attrs) => {}
             TraitItem::Fn(item) => {
                 let export = below(of, &item.sig.ident.to_string(), &item.attrs);
                 let kind = if item.default.is_some() { "provided" } else { "required" };

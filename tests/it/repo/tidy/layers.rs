@@ -49,7 +49,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             WORDS,
             THREADS,
             &["src/accept/", "src/clock.rs", "src/exec/", "src/handler/", "src/hub/"],
-            &["src/reactor/"],
+            &["src/protocol/", "src/reactor/", "src/services/"],
         ],
     ),
     ("src/metrics/", &[WORDS, &["src/clock.rs"]]),
