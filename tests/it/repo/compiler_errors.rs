@@ -1,5 +1,5 @@
-//! The messages in `docs/compiler-errors.md`, and the guide for newcomers, compared with the compiler
-//! and the crate.
+//! The messages in `docs/compiler-errors.md`, and the guide for newcomers, compared with the
+//! compiler and the crate.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
