@@ -233,6 +233,13 @@ impl fmt::Display for AddressError {
 
 impl std::error::Error for AddressError {}
 
+/// As `InvalidInput`.
+impl From<AddressError> for std::io::Error {
+    fn from(error: AddressError) -> std::io::Error {
+        std::io::Error::new(std::io::ErrorKind::InvalidInput, error)
+    }
+}
+
 /// A stream socket in the file system.
 impl From<PathBuf> for Address {
     fn from(path: PathBuf) -> Address {

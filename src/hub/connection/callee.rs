@@ -52,6 +52,17 @@ impl Callee {
         self.call_here(id, call, turn)
     }
 
+    /// Reports a handler that claims to have used more input than there was. Returns the length of
+    /// the input.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn note_excess(&self, id: Id, used: usize, len: usize) -> usize {
+        let peer = &self.peer;
+        log::error!("{id} {peer}: on_data returned {used}, but its input had only {len} bytes");
+        debug_assert!(used <= len, "on_data returned {used}, but its input had only {len} bytes");
+        len
+    }
+
     /// Makes a call in the loop.
     #[inline(always)]
     pub(super) fn call_here(&mut self, id: Id, call: Call<'_>, turn: &mut Turn) -> Returned {

@@ -11,7 +11,6 @@ use crate::hub::shards;
 use crate::hub::transport::Transport;
 use crate::hub::turn::{Action, Config, Turn};
 use crate::id::{Id, Shard};
-use crate::net::peer::Peer;
 use crate::panics;
 
 impl<T: Transport> Exchange<T> {
@@ -192,10 +191,7 @@ impl<T: Transport> Exchange<T> {
     ) {
         let len = bytes.len();
         let used = match returned {
-            Some(Ok(used)) if used > len => {
-                note_excess(id, self.callee.peer(), used, len);
-                len
-            }
+            Some(Ok(used)) if used > len => self.callee.note_excess(id, used, len),
             Some(Ok(used)) => used,
             Some(Err(why)) => {
                 self.io.end(&mut self.state, why);
@@ -262,12 +258,4 @@ impl<T: Transport> Exchange<T> {
         }
         true
     }
-}
-
-/// Reports a handler that claims to have used more input than there was.
-#[cold]
-#[inline(never)]
-fn note_excess(id: Id, peer: &Peer, used: usize, len: usize) {
-    log::error!("{id} {peer}: on_data returned {used}, but its input had only {len} bytes");
-    debug_assert!(used <= len, "on_data returned {used}, but its input had only {len} bytes");
 }
