@@ -53,6 +53,8 @@
 //! for it. Work that blocks is [offloaded](Context::offload), or runs on workers in another
 //! [`Mode`]. A handler that panics ends its own connection and no other.
 //!
+//! The [guides](guide) begin with [a first service](guide::getting_started), step by step.
+//!
 //! # Features
 //!
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
@@ -93,6 +95,8 @@ mod accept;
 mod clock;
 mod close;
 mod exec;
+#[cfg(doc)]
+pub mod guide;
 mod handler;
 mod hub;
 mod id;
@@ -143,14 +147,7 @@ pub use reactor::{HandleError, ServerHandle};
 pub use server::Server;
 pub use topic::Topic;
 
-// The code in the documents is compiled, and run where it can end.
-#[cfg(all(doctest, feature = "testkit"))]
+// The code in the README is compiled; that of the guides is part of the documentation.
+#[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-#[doc = include_str!("../docs/clients.md")]
-#[doc = include_str!("../docs/from-python.md")]
-#[doc = include_str!("../docs/metrics.md")]
-#[doc = include_str!("../docs/modes.md")]
-#[doc = include_str!("../docs/testing.md")]
-#[doc = include_str!("../docs/writing-a-protocol.md")]
-#[doc = include_str!("../docs/writing-a-service.md")]
-struct Documents;
+struct Readme;

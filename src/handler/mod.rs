@@ -54,7 +54,8 @@ use crate::net::incoming::Incoming;
     message = "`{Self}` is not a handler of connections",
     label = "`Handler` is not implemented for this",
     note = "implement `Handler` with its method `on_data`, or, for a `MessageHandler`, wrap it with its \
-            protocol: `Framed::new(protocol, handler)`"
+            protocol: `Framed::new(protocol, handler)`",
+    note = "a `BlockingHandler` is served by `serve_blocking` or `listen_blocking`"
 )]
 pub trait Handler: Send {
     /// Called once, when the connection was accepted or established. A greeting is written here.

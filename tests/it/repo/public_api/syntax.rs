@@ -21,6 +21,14 @@ pub(super) fn features_of(attributes: &[Attribute]) -> Vec<String> {
         .collect()
 }
 
+/// Returns true for an item that exists in the documentation only.
+pub(super) fn is_for_documentation(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let argument = attribute.parse_args::<syn::Ident>();
+        attribute.path().is_ident("cfg") && argument.is_ok_and(|ident| ident == "doc")
+    })
+}
+
 pub(super) fn derived(attributes: &[Attribute]) -> Vec<String> {
     let mut found = Vec::new();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("derive")) {

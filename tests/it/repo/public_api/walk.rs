@@ -9,7 +9,9 @@ use syn::{Attribute, ImplItem, Item, ItemImpl, TraitItem, Type, Visibility};
 use super::foreign::foreign_names;
 use super::item::ApiItem;
 use super::print::print;
-use super::syntax::{attributes, derived, docs, features_of, is_getter, is_hidden, visibility};
+use super::syntax::{
+    attributes, derived, docs, features_of, is_for_documentation, is_getter, is_hidden, visibility,
+};
 use crate::repo::tidy::mentions::{imports, is_for_tests, paths_of};
 use crate::repo::tidy::tree::{Target, Tree, defined};
 
@@ -54,7 +56,8 @@ impl Walk<'_> {
         for item in &module.items {
             let attributes = attributes(item);
             let is_public = matches!(visibility(item), Some(Visibility::Public(_)));
-            if !is_public || is_for_tests(attributes) || is_hidden(attributes) {
+            let is_absent = is_for_tests(attributes) || is_for_documentation(attributes);
+            if !is_public || is_absent || is_hidden(attributes) {
                 continue;
             }
             let features = [features, &features_of(attributes)].concat();

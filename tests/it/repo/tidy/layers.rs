@@ -56,6 +56,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ),
     ("src/metrics/", &[WORDS, &["src/clock.rs"]]),
     ("src/lib.rs", &[]),
+    ("src/guide/", &[]),
     ("src/buffer.rs", &[]),
     ("src/sync.rs", &[]),
     ("src/mailbox.rs", &[&["src/sync.rs"]]),
