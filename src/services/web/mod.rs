@@ -148,7 +148,7 @@ mod service;
 mod site;
 mod upload;
 
-// What routes are given and give: users need not depend on `http` for them.
+// The types of arguments and results of routes, so that users need not depend on `http`.
 pub use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 pub use self::cookie::{Cookie, SameSite};
