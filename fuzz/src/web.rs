@@ -30,6 +30,15 @@ fn site() -> Web {
         .get("/slow", |_, reply| reply.after(Duration::from_millis(20)).text("slow"))
         .get("/work", |_, reply| reply.offload(|| Ok(Response::new(200).text("work"))))
         .get("/pieces", |_, reply| reply.pieces("text/x", (1..9).map(|n| vec![b'x'; n * n])))
+        .get("/kept", |_, reply| {
+            let (pending, answered) = reply.keep();
+            pending.send(Response::new(200).text("kept"));
+            answered
+        })
+        .get("/dropped", |_, reply| reply.keep().1)
+        .put("/small/{*path}", |request, reply| reply.text(request.body().len().to_string()))
+        .body_limit("/small/{*path}", 5)
+        .nest("/nested", nested())
         .get("/none", |_, reply| reply.status(StatusCode::NO_CONTENT).empty())
         .post("/fail", |_, reply| {
             let _ = reply.text("taken back")?;
@@ -40,6 +49,18 @@ fn site() -> Web {
             marked.header(header::CONNECTION, HeaderValue::from_static("close")).text("the end")
         })
         .get("/{name}", |request, reply| reply.text(request.param("name").unwrap_or("?")))
+}
+
+fn nested() -> Web {
+    Web::new()
+        .get("/", |_, reply| reply.text("nested"))
+        .any("/{name}", |request, reply| reply.text(request.param("name").unwrap_or("?")))
+        .guard(|request| match request.query_param("key").as_str() {
+            Some(_) => Ok(()),
+            None => Err(Response::new(401).text("no key")),
+        })
+        .map_response(|request, response| response.set_header("x-path", request.path()))
+        .on_failure(|_, failure| Response::new(failure.status()).html("<h1>failed</h1>"))
 }
 
 fn http_limits() -> HttpLimits {
@@ -90,6 +111,7 @@ struct Request {
     is_old: bool,
     keep_alive: bool,
     expects_continue: bool,
+    has_body: bool,
 }
 
 impl Asked {
@@ -124,6 +146,7 @@ impl Asked {
                     is_old: head.version() == Version::Http10,
                     keep_alive: head.keep_alive(),
                     expects_continue: head.expects_continue(),
+                    has_body: head.has_body(),
                 });
                 self.complete += usize::from(!head.has_body());
             }
@@ -144,6 +167,10 @@ impl Asked {
                     return;
                 }
                 rest = &rest[len..];
+            }
+            if let Some(len) = self.refusal_of_body(request, rest) {
+                assert!(heard.was_closed && rest.len() == len, "more than was asked for");
+                return;
             }
             if at == self.complete {
                 break;
@@ -170,8 +197,22 @@ impl Asked {
         assert!(rest.is_empty(), "more than was asked for: {}", rest.escape_ascii());
     }
 
-    /// Checks that there are no more answers than requests, that all but the last are complete, and
-    /// that an answer that reports a timeout is the last one.
+    /// Returns the length of the answer of a guard or a route that refuses a body, which may not have
+    /// come: the last one.
+    fn refusal_of_body(&self, request: &Request, heard: &[u8]) -> Option<usize> {
+        if heard.is_empty() {
+            return None;
+        }
+        let (answer, len) = answer(&request.method, heard)?;
+        let is_refusal = request.has_body && matches!(answer.status, 401 | 413);
+        is_refusal.then(|| {
+            assert!(answer.says_close());
+            len
+        })
+    }
+
+    /// There are no more answers than requests, all but the last are whole, and one that tells
+    /// the client that it is late is the last.
     fn check_disturbed(&self, mut heard: &[u8]) {
         let more = "more than was asked for";
         for request in &self.requests {

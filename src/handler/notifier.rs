@@ -13,11 +13,12 @@ pub(crate) struct Notifier {
     deliver: Option<Arc<Deliver>>,
 }
 
-type Deliver = dyn Fn(Id, Message) + Send + Sync;
+// Boxed, so that a notifier is one word: each record of a call has one.
+type Deliver = Box<dyn Fn(Id, Message) + Send + Sync>;
 
 impl Notifier {
     pub(crate) fn new(deliver: impl Fn(Id, Message) + Send + Sync + 'static) -> Notifier {
-        Notifier { deliver: Some(Arc::new(deliver)) }
+        Notifier { deliver: Some(Arc::new(Box::new(deliver))) }
     }
 
     /// Notifies the handler of a connection, unless it has ended.

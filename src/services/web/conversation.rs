@@ -1,5 +1,5 @@
-//! One client's conversation with the site: a request, its answer, the next request. Pipelined
-//! requests wait for their turn in the input, so answers are in order by construction.
+//! The conversation of one client with the site: a request, its answer, the next request.
+//! Pipelined requests wait in the input, so answers are in order by construction.
 
 use std::sync::Arc;
 
@@ -25,33 +25,33 @@ use crate::protocol::http::{Answer, Head, Http, Message, Verb};
 pub(super) struct Conversation<S> {
     site: Arc<Site<S>>,
     doing: Doing,
-    /// How many more requests will be answered; `u32::MAX` if there is no limit.
+    /// The number of requests that will still be answered; `u32::MAX` without a limit.
     left: u32,
-    /// The timer is set to look after a body. It may ring when that is long complete: one timer
-    /// for all bodies of some time is cheaper than one set and taken back for each.
+    /// The body timer is set. It may ring after the end of its body: one timer for all bodies of
+    /// that time is cheaper than setting and cancelling one for each.
     is_watched: bool,
 }
 
-/// What it is in the middle of. Boxed, so that an idle client costs 16 bytes here.
+/// The current activity. Boxed, so that an idle client takes 16 bytes here.
 enum Doing {
     Nothing,
-    /// A body is coming.
+    /// A body is arriving.
     Collecting(Box<Upload>),
-    /// The answer waits for its time; the client is not read.
+    /// The answer is delayed; the client is not read.
     Waiting(Box<(Draft, Response)>),
-    /// The answer is made elsewhere; the client is not read.
+    /// The answer is produced elsewhere; the client is not read.
     Awaiting(Box<Late>),
-    /// The answer goes out as fast as the client takes it; the client is not read.
+    /// The answer is sent as fast as the client reads; the client is not read.
     Streaming(Box<Pieces>),
 }
 
-/// The keys of its timers.
+/// The keys of timers.
 const BODY_TIMER: u64 = 0;
 const ANSWER_TIMER: u64 = 1;
 
 const TOO_LONG: &str = "the body is too long";
 
-/// What a route has come to, or the panic that it has come to instead.
+/// The result of a route, or the message of its panic.
 type Outcome = Result<Answered, String>;
 
 /// Requests.
@@ -61,7 +61,7 @@ impl<S> Conversation<S> {
         Conversation { site, doing: Doing::Nothing, left, is_watched: false }
     }
 
-    /// The head of a request has come whose body follows.
+    /// Handles the head of a request with a body.
     #[inline(never)]
     fn expect_body(&mut self, head: &Head<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
         let intake = panics::catch(|| self.site.intake(head, cx.ends()));
@@ -80,7 +80,7 @@ impl<S> Conversation<S> {
         }
         if head.expects_continue() {
             if !is_wanted {
-                // It need not send the body: this is the answer.
+                // The client need not send the body: this is the answer.
                 self.answer(&head.closing(), &[], cx)?;
                 return self.end_before_body();
             }
@@ -94,24 +94,25 @@ impl<S> Conversation<S> {
         Ok(())
     }
 
-    /// After an answer that came before the body: what follows may be the body and is not a request, so
-    /// the connection ends, and lingers.
+    /// Ends the connection after an answer that was sent before the body: the following input may
+    /// be the body, which is not a request.
     fn end_before_body(&self) -> Result<(), Close> {
         match self.doing {
             Doing::Nothing => Err(Close::Done),
-            // It ends after the answer.
+            // The end of the answer closes the connection.
             _ => Ok(()),
         }
     }
 
-    /// Sets the timer for the body that is coming, or refuses it if it is late.
+    /// Sets the timer for the arriving body, or refuses it if it is late.
     fn watch_body(&mut self, cx: &mut Context<'_>) {
         let Doing::Collecting(upload) = &self.doing else { return };
         let Some(due) = upload.due(&self.site.limits) else { return };
         match due.checked_sub(cx.now().elapsed()) {
             Some(left) if !left.is_zero() => {
                 self.is_watched = true;
-                // Never later than a body that begins now would be due: it relies on this timer.
+                // A body that begins before the timer rings relies on it, so it must not be later
+                // than the due time of a body that begins now.
                 cx.set_timer(BODY_TIMER, left.min(self.site.limits.body_time.unwrap_or(left)));
             }
             _ => {
@@ -140,14 +141,14 @@ impl<S> Conversation<S> {
         Ok(())
     }
 
-    /// Begins an answer.
+    /// Creates the draft of an answer.
     #[inline(always)]
     fn draft(&self, head: &Head<'_>, cx: &Context<'_>) -> Draft {
         let keep = head.keep_alive() && self.left > 0 && !cx.is_stopping();
         Draft::new(head, keep, cx.now().unix_seconds())
     }
 
-    /// Answers a request that is complete.
+    /// Answers a complete request.
     fn answer(&mut self, head: &Head<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
         self.left = self.left.saturating_sub(1);
         cx.note_subject(|| format!("{} {}", head.method(), head.path()));
@@ -166,7 +167,8 @@ impl<S> Conversation<S> {
         self.conclude(head, draft, outcome, mark, cx)
     }
 
-    /// Goes on with an answer that the reply has not simply written.
+    /// Completes an answer that the reply has not fully written: one with delay, work or failure,
+    /// or one after which the connection ends.
     #[inline(never)]
     fn conclude(
         &mut self,
@@ -191,7 +193,7 @@ impl<S> Conversation<S> {
                 return self.send_panic(head, &said, cx);
             }
         };
-        // What it has written is taken back: nothing of it was sent.
+        // Takes back the output of the route, of which no byte was sent.
         cx.out().truncate(mark);
         let draft = self.draft(head, cx);
         self.send(head, draft, Err(failure), cx)
@@ -200,7 +202,7 @@ impl<S> Conversation<S> {
 
 /// Answers.
 impl<S> Conversation<S> {
-    /// Sends an answer that is a value, or has it made.
+    /// Sends an answer that is a value, or starts the work for it.
     fn send_later(
         &mut self,
         head: &Head<'_>,
@@ -230,7 +232,7 @@ impl<S> Conversation<S> {
         }
     }
 
-    /// Sends an answer, after its delay if it has one.
+    /// Sends an answer, after its delay if there is one.
     fn send(
         &mut self,
         head: &Head<'_>,
@@ -253,7 +255,7 @@ impl<S> Conversation<S> {
         Ok(())
     }
 
-    /// Answers a request whose code has panicked; the connection ends.
+    /// Answers a request after a panic of its code; the connection ends.
     #[cold]
     fn send_panic(
         &mut self,
@@ -264,14 +266,14 @@ impl<S> Conversation<S> {
         let peer = cx.peer();
         let failure = Failure::internal(format!("panicked: {said}"));
         let mut draft = self.draft(&head.closing(), cx);
-        // The code that answers failures may panic, too.
+        // The code that answers failures may panic as well.
         let finished = panics::catch(|| self.site.finish(head, cx.ends(), Err(failure)));
         let response = finished.unwrap_or_else(|said| {
             let failure = Failure::internal(format!("panicked: {said}"));
             site::note(head, peer, &failure);
             scope::plain(&failure)
         });
-        // An answer in pieces would need the connection for longer.
+        // Pieces are not sent: the connection ends now.
         drop(draft.write_response(cx.out(), response));
         Err(Close::Panicked)
     }
@@ -287,7 +289,7 @@ impl<S> Conversation<S> {
         }
     }
 
-    /// Writes pieces until the output is full or there are no more.
+    /// Writes pieces until the output is full or the body is complete.
     fn stream(&mut self, cx: &mut Context<'_>) {
         let Doing::Streaming(pieces) = &mut self.doing else {
             return;
@@ -310,7 +312,7 @@ impl<S> Conversation<S> {
         cx.pause();
     }
 
-    /// The answer that was made elsewhere may be there.
+    /// Sends the answer that was produced elsewhere, if the notification is about it.
     fn take_answer(
         &mut self,
         notification: Notification,
@@ -337,7 +339,7 @@ impl<S> Conversation<S> {
         Err(Close::Malformed { code: 413, why: TOO_LONG })
     }
 
-    /// Answers what is not a request, or not one yet; the connection ends.
+    /// Answers malformed or incomplete input; the connection ends.
     fn refuse(&self, status: StatusCode, why: &str, cx: &mut Context<'_>) {
         let is_head = matches!(&self.doing, Doing::Collecting(upload) if upload.is_head);
         refuse(status, why, is_head, cx);
@@ -350,7 +352,7 @@ fn refuse(status: StatusCode, why: &str, is_head: bool, cx: &mut Context<'_>) {
     draft.write(cx.out(), TEXT, body.as_bytes());
 }
 
-/// After an answer: the next request, or the end.
+/// Resumes input after an answer, or closes the connection.
 fn go_on(keep: bool, cx: &mut Context<'_>) {
     if keep {
         cx.resume();
@@ -375,8 +377,8 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
                 let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_REQUEST);
                 self.refuse(status, why, cx);
             }
-            // Only heads wait for their end in the input, and the parts of a chunked body that
-            // are no longer than a line.
+            // Only heads stay in the input until they are complete, and parts of a chunked body
+            // that are no longer than a line.
             Close::InputLimit => {
                 let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
                 self.refuse(status, "the head is too long", cx);
@@ -413,7 +415,7 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
     }
 
     fn on_stop(&mut self, cx: &mut Context<'_>) {
-        // In the middle of a request, `is_stopping` ends the connection after its answer.
+        // During a request, `is_stopping` closes the connection after its answer.
         if matches!(self.doing, Doing::Nothing) {
             cx.close(Close::Stopping);
         }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-/// A cookie to set by [`Response::cookie`](super::Response::cookie). It lasts until the browser is
-/// closed unless [`max_age`](Cookie::max_age) says otherwise.
+/// A cookie to set by [`Response::cookie`](super::Response::cookie). The browser keeps it until it
+/// is closed, unless the cookie has a [`max_age`](Cookie::max_age).
 ///
 /// ```
 /// use socketserver::services::web::{Cookie, Response, SameSite};
+/// use std::time::Duration;
 ///
 /// let cookie = Cookie::new("sid", "31d4d96e407aad42")
 ///     .path("/")
@@ -20,32 +21,36 @@ use http::HeaderValue;
 ///     response.header_value("set-cookie"),
 ///     Some("sid=31d4d96e407aad42; Path=/; HttpOnly; Secure; SameSite=Lax")
 /// );
+///
+/// let lasting = Cookie::new("theme", "dark").max_age(Duration::from_secs(86_400));
+/// let response = Response::new(204).cookie(lasting);
+/// assert_eq!(response.header_value("set-cookie"), Some("theme=dark; Max-Age=86400"));
 /// ```
 ///
 /// A name must be a token, a value visible ASCII without `"`, `,`, `;` and `\`, and a path visible
-/// ASCII without `;`. An answer with a cookie that breaks these rules is replaced by one with status
-/// 500, and the log says why. Text of any kind must be encoded first.
+/// ASCII or spaces without `;`. An answer with a cookie that breaks these rules is replaced by one
+/// with status 500, and the reason is logged. Other text must be encoded first.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Cookie {
     text: String,
-    /// The rule that it breaks.
+    /// The rule that the cookie breaks.
     defect: Option<&'static str>,
 }
 
-/// Whether a browser sends a cookie with requests that other sites cause.
+/// The requests from other sites with which a browser sends a cookie: see [`Cookie`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameSite {
-    /// It does not.
+    /// No requests from other sites.
     Strict,
-    /// Only if the user follows a link.
+    /// Requests of users who follow a link from another site.
     Lax,
-    /// It does; such a cookie must be [`secure`](Cookie::secure).
+    /// All requests. Such a cookie must be [`secure`](Cookie::secure).
     None,
 }
 
 impl Cookie {
-    /// A cookie with this name and value.
+    /// Creates a cookie with this name and value.
     pub fn new(name: &str, value: &str) -> Cookie {
         let defect = if !is_token(name) {
             Some("the name of a cookie is not a token")
@@ -57,22 +62,29 @@ impl Cookie {
         Cookie { text: format!("{name}={value}"), defect }
     }
 
-    /// A cookie that removes the one of this name and path from the browser.
+    /// Creates a cookie that removes the one with this name and path from the browser.
+    ///
+    /// ```
+    /// use socketserver::services::web::{Cookie, Response};
+    ///
+    /// let logout = Response::redirect("/").cookie(Cookie::removal("sid").path("/"));
+    /// assert_eq!(logout.header_value("set-cookie"), Some("sid=; Max-Age=0; Path=/"));
+    /// ```
     pub fn removal(name: &str) -> Cookie {
         Cookie::new(name, "").max_age(Duration::ZERO)
     }
 
-    /// Keeps it from scripts.
+    /// Hides the cookie from scripts.
     pub fn http_only(self) -> Cookie {
         self.with("HttpOnly")
     }
 
-    /// Has it sent by HTTPS only.
+    /// Limits the cookie to HTTPS.
     pub fn secure(self) -> Cookie {
         self.with("Secure")
     }
 
-    /// Says when it is sent with requests that other sites cause.
+    /// Sets the requests from other sites with which the browser sends the cookie.
     pub fn same_site(self, same_site: SameSite) -> Cookie {
         self.with(match same_site {
             SameSite::Strict => "SameSite=Strict",
@@ -81,12 +93,14 @@ impl Cookie {
         })
     }
 
-    /// Says for how long it lasts, in whole seconds.
+    /// Sets the time for which the browser keeps the cookie, in whole seconds. [`Cookie`] has an
+    /// example.
     pub fn max_age(self, age: Duration) -> Cookie {
         self.with(&format!("Max-Age={}", age.as_secs()))
     }
 
-    /// Has it sent to this path and those below it, instead of the path of the request.
+    /// Limits the cookie to this path and the paths below it. The default is the folder of the
+    /// request's path.
     pub fn path(mut self, path: &str) -> Cookie {
         if !path.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b';') {
             self.defect = Some("the path of a cookie has a byte that it may not have");
@@ -100,11 +114,11 @@ impl Cookie {
         self
     }
 
-    /// Returns the value of its Set-Cookie field.
+    /// Returns the value of the Set-Cookie field.
     ///
     /// # Errors
     ///
-    /// The rule that it breaks.
+    /// The rule that the cookie breaks.
     pub(super) fn into_value(self) -> Result<HeaderValue, &'static str> {
         match self.defect {
             Some(defect) => Err(defect),

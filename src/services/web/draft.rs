@@ -1,5 +1,5 @@
-//! An answer in the making: what is known of it besides its body, how it gets out, and the part
-//! of it that does not go out at once.
+//! An unfinished answer: its status and fields, how it is written, and the part of it that is not
+//! written at once.
 
 use std::mem;
 use std::time::Duration;
@@ -11,40 +11,40 @@ use super::pending::Kept;
 use super::response::{Body, BoxedPieces, Response};
 use crate::protocol::http::{Answer, Connection, Head, Length, Verb, Version};
 
-/// What is known of an answer besides its body.
+/// An answer without its body.
 pub(super) struct Draft {
     unix_seconds: u64,
     pub(super) is_head: bool,
     version: Version,
     connection: Connection,
     pub(super) status: StatusCode,
-    /// Most answers have none.
+    /// `None` for most answers.
     pub(super) extras: Option<Box<Extras>>,
 }
 
 #[derive(Default)]
 pub(super) struct Extras {
-    /// The fields of the answer, and its content type if that is not the one of the method that
-    /// answers.
+    /// The fields of the answer, and its content type if it replaces the one of the answering
+    /// method.
     pub(super) fields: Response,
     pub(super) delay: Option<Duration>,
-    /// The answer is wanted as a value.
+    /// The answer must be a value.
     pub(super) is_collected: bool,
     pub(super) later: Option<Later>,
 }
 
-/// An answer that is not written by the reply itself.
+/// An answer that the reply does not write itself.
 pub(super) enum Later {
     Response(Response),
-    /// A worker makes it.
+    /// A worker produces the answer.
     Work(Work),
     Kept(Kept),
 }
 
-/// Makes an answer, off the loop.
+/// A function that produces an answer, off the loop.
 pub(super) type Work = Box<dyn FnOnce() -> Result<Response, Failure> + Send>;
 
-/// The rest of a body that is made piece by piece.
+/// The rest of a body that is produced in pieces.
 pub(super) struct Pieces {
     pub(super) source: BoxedPieces,
     pub(super) chunked: bool,
@@ -52,7 +52,7 @@ pub(super) struct Pieces {
 }
 
 impl Draft {
-    /// An answer with status 200 and no fields of its own.
+    /// Creates an answer with status 200 and no fields of its own.
     #[inline(always)]
     pub(super) fn new(head: &Head<'_>, keep: bool, unix_seconds: u64) -> Draft {
         Draft {
@@ -65,7 +65,7 @@ impl Draft {
         }
     }
 
-    /// An answer to something that is not a request; the connection ends after it.
+    /// Creates an answer to malformed input, after which the connection ends.
     pub(super) fn refusal(status: StatusCode, is_head: bool, unix_seconds: u64) -> Draft {
         let (version, connection) = (Version::Http11, Connection::Close);
         Draft { unix_seconds, is_head, version, connection, status, extras: None }
@@ -76,7 +76,7 @@ impl Draft {
         self.connection != Connection::Close
     }
 
-    /// Nothing but the answer itself is to be done.
+    /// Returns true if the answer is complete and the connection continues.
     #[inline(always)]
     pub(super) fn is_ordinary(&self) -> bool {
         self.extras.is_none() && self.keeps()
@@ -90,8 +90,7 @@ impl Draft {
         self.extras.as_ref()?.delay
     }
 
-    /// Dates it anew: its time has come. The connection goes on if `keep`, and nothing speaks
-    /// against it.
+    /// Sets the date to the time of sending. The connection ends after the answer unless `keep`.
     pub(super) fn renew(&mut self, keep: bool, unix_seconds: u64) {
         self.unix_seconds = unix_seconds;
         if !keep {
@@ -99,7 +98,7 @@ impl Draft {
         }
     }
 
-    /// Writes the answer with its body, unless the status or the method forbid one (RFC 9110,
+    /// Writes the answer, with its body unless the status or the method forbids one (RFC 9110,
     /// sections 6.4.1 and 9.3.2).
     pub(super) fn write(&self, out: &mut Vec<u8>, content_type: &str, body: &[u8]) {
         let may_have_body = may_have_body(self.status);
@@ -130,8 +129,8 @@ impl Draft {
         answer
     }
 
-    /// Writes a whole answer in the place of all that was said before, or the head of one that is
-    /// made in pieces. Returns the pieces.
+    /// Writes a whole answer in place of the draft, or its head if the body is produced in pieces.
+    /// Returns the pieces.
     pub(super) fn write_response(
         &mut self,
         out: &mut Vec<u8>,
@@ -164,7 +163,7 @@ impl Draft {
         is_sent.then(|| Pieces { source, chunked, keep: self.keeps() })
     }
 
-    /// The connection ends after the answer.
+    /// Ends the connection after the answer.
     pub(super) fn close(&mut self) {
         self.connection = Connection::Close;
     }
@@ -173,7 +172,7 @@ impl Draft {
         self.extras.get_or_insert_default()
     }
 
-    /// Returns the answer with this body as a value, with all that was said of it so far.
+    /// Returns the answer as a value with this body.
     pub(super) fn collect(&mut self, content_type: &str, body: Body) -> Response {
         let mut response = mem::take(&mut self.extras().fields);
         response.status = self.status;
@@ -185,7 +184,7 @@ impl Draft {
     }
 }
 
-/// RFC 9110, section 6.4.1.
+/// Returns true if an answer with this status may have a body (RFC 9110, section 6.4.1).
 fn may_have_body(status: StatusCode) -> bool {
     !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

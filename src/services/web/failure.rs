@@ -5,13 +5,13 @@ use std::fmt;
 
 use http::StatusCode;
 
-/// Why a route could not answer, and the status that the client gets for it.
+/// The error of a route: a status for the client, and a reason.
 ///
-/// `?` makes one of any error, with status 500; [`Failure::new`] chooses the status. The reason of a
-/// failure with a 4xx status is sent to the client as one line of text, and logged at level debug.
-/// The reason of a failure with a 5xx status is not sent; it is logged at level error, with the
-/// method and the path of the request. [`Web::on_failure`](super::Web::on_failure) changes the
-/// answer, not the log.
+/// `?` converts any error to a failure with status 500; [`Failure::new`] chooses the status. The
+/// reason of a failure with a 4xx status is sent to the client as one line of text, and logged at
+/// level debug. The reason of a failure with a 5xx status is not sent; it is logged at level error,
+/// with the method and the path of the request. [`Web::on_failure`](super::Web::on_failure) changes
+/// the answer, but not the log.
 ///
 /// ```
 /// use socketserver::services::web::{Answered, Failure, Reply, Request};
@@ -20,13 +20,16 @@ use http::StatusCode;
 ///     let id: usize = request.param("id").parse()?; // 400
 ///     let text = std::fs::read_to_string("items.txt")?; // 500
 ///     let item = text.lines().nth(id).ok_or_else(|| Failure::new(404, "no such item"))?;
+///     if item.is_empty() {
+///         return Err(Failure::bad_request("this item has no text")); // 400
+///     }
 ///     reply.text(item)
 /// }
 /// ```
 ///
-/// It is not a [`std::error::Error`], because then `?` could not make one of every error.
+/// A failure is not a [`std::error::Error`]: otherwise `?` could not convert every error to one.
 pub struct Failure {
-    // A route returns it: one word keeps that cheap.
+    // One word: every route returns a result with it.
     inner: Box<Inner>,
 }
 
@@ -37,8 +40,8 @@ struct Inner {
 }
 
 impl Failure {
-    /// A failure with this status and reason. A status that is not an error (4xx or 5xx) becomes
-    /// 500.
+    /// Creates a failure with this status and reason. A status that is not an error (4xx or 5xx)
+    /// becomes 500.
     pub fn new<T>(status: T, reason: impl Into<String>) -> Failure
     where
         StatusCode: TryFrom<T>,
@@ -49,17 +52,17 @@ impl Failure {
         Failure { inner: Box::new(Inner { status, reason: reason.into(), source: None }) }
     }
 
-    /// A failure with status 400: the request makes no sense.
+    /// Creates a failure with status 400, for an invalid request. [`Failure`] has an example.
     pub fn bad_request(reason: impl Into<String>) -> Failure {
         Failure::new(StatusCode::BAD_REQUEST, reason)
     }
 
-    /// A failure with status 500, for a mistake of the server's.
+    /// Creates a failure with status 500, for a fault of the server.
     pub(super) fn internal(reason: impl Into<String>) -> Failure {
         Failure::new(StatusCode::INTERNAL_SERVER_ERROR, reason)
     }
 
-    /// Returns the status that the client gets.
+    /// Returns the status of the answer.
     pub fn status(&self) -> StatusCode {
         self.inner.status
     }
@@ -69,7 +72,7 @@ impl Failure {
         &self.inner.reason
     }
 
-    /// Returns the error that `?` made it of.
+    /// Returns the error that `?` has converted.
     pub fn source(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.inner.source.as_deref()
     }

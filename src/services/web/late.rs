@@ -1,4 +1,5 @@
-//! An answer that is made elsewhere: by a worker, or by the holder of the reply. Knows no connection.
+//! An answer that is produced elsewhere: by a worker, or by the owner of a kept reply. Knows no
+//! connection.
 
 use super::draft::{Draft, Work};
 use super::failure::Failure;
@@ -7,16 +8,16 @@ use super::response::Response;
 use crate::panics;
 use crate::protocol::http::Head;
 
-/// An answer that is made elsewhere, until it is there.
+/// An answer that is being produced elsewhere.
 pub(super) struct Late {
-    /// As it was sent: it is parsed again when the answer is there.
+    /// The bytes of the head, which is parsed again when the answer has arrived.
     pub(super) head: Vec<u8>,
     pub(super) draft: Draft,
-    /// `None` if a worker makes it.
+    /// `None` if a worker produces the answer.
     pub(super) kept: Option<Kept>,
 }
 
-/// The answer of a worker, as a notification.
+/// The notification with the answer of a worker.
 pub(super) struct Worked(pub(super) Result<Response, Failure>);
 
 impl Late {
@@ -24,7 +25,7 @@ impl Late {
         Box::new(Late { head: head.as_bytes().to_vec(), draft, kept })
     }
 
-    /// Returns the answer with the fields that were given to the reply.
+    /// Returns the answer with the fields of the reply.
     pub(super) fn complete(
         &mut self,
         answer: Result<Response, Failure>,
@@ -37,7 +38,7 @@ impl Late {
     }
 }
 
-/// Makes an answer, on a worker.
+/// Produces an answer, on a worker.
 pub(super) fn work_off(work: Work) -> Worked {
     let made = panics::catch(work);
     Worked(made.unwrap_or_else(|said| Err(Failure::internal(format!("panicked: {said}")))))

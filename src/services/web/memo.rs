@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-/// Keeps the values that were decoded for a request, so that they live as long as it.
+/// Keeps the values that were decoded for a request as long as the request.
 #[derive(Default)]
 pub(super) struct Memo {
     first: OnceCell<Box<Entry>>,
@@ -29,7 +29,7 @@ impl Memo {
 }
 
 impl Drop for Memo {
-    /// One after the other: a long list must not take a long stack.
+    /// Drops one value after the other, because recursion needs a deep stack for a long list.
     fn drop(&mut self) {
         let mut rest = self.first.take();
         while let Some(mut entry) = rest {

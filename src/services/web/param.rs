@@ -1,4 +1,4 @@
-//! One value that a client has sent by name. Knows no request.
+//! A named value from a client. Knows no request.
 
 use std::borrow::Cow;
 use std::fmt::Display;

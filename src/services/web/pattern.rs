@@ -18,6 +18,9 @@ enum Segment {
     Rest,
 }
 
+/// The decoded parameters of the start of a path, and the rest of it.
+type Start<'a> = (Vec<Cow<'a, str>>, Option<&'a [u8]>);
+
 /// The names of the parameters of a pattern.
 pub(super) type Names = Vec<Box<str>>;
 
@@ -96,7 +99,7 @@ impl Pattern {
     }
 
     /// Matches the first segments. Returns the parameters and the rest of the path.
-    fn matches_start<'a>(&self, path: &'a [u8]) -> Option<(Values<'a>, Option<&'a [u8]>)> {
+    fn matches_start<'a>(&self, path: &'a [u8]) -> Option<Start<'a>> {
         let mut values = Vec::new();
         let mut rest = path.strip_prefix(b"/");
         for segment in &self.0 {

@@ -1,5 +1,5 @@
-//! A reply that is kept and answered later, from anywhere in the process. Knows no connection but
-//! by its notifier.
+//! A reply that is kept and answered later, from anywhere in the process. Reaches its connection
+//! only by a notifier.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, mem};
@@ -10,12 +10,40 @@ use crate::handler::notifier::Notifier;
 use crate::id::Id;
 use crate::panics;
 
-/// A reply that [`Reply::keep`](super::Reply::keep) has kept. It can go to another thread, into a list,
-/// or into the state of the service, and is answered once; the connection is not read until then.
-/// If it is dropped without an answer, the client gets 500, and the log says so.
+/// A reply that was kept by [`Reply::keep`](super::Reply::keep). It can be moved to another thread,
+/// into a list or into the state of the service, and is answered once. The connection is not read
+/// until then. If it is dropped without an answer, the client receives status 500, and the log has
+/// a record.
 ///
-/// A client that waits for a long time costs a connection, so bound how many wait, and answer those
-/// that have waited for long.
+/// Each waiting client takes one connection, so limit their number and their waiting time.
+///
+/// ```
+/// use socketserver::services::web::{Failure, Method, PendingReply, Response, Web};
+/// use socketserver::testkit::WebClient;
+/// use std::sync::mpsc;
+///
+/// let (sender, jobs) = mpsc::channel::<PendingReply>();
+/// let web = Web::new().get("/job", move |_, reply| {
+///     let (pending, answered) = reply.keep();
+///     sender.send(pending)?;
+///     answered
+/// });
+/// let mut client = WebClient::new(web);
+///
+/// let exchange = client.request(Method::GET, "/job").start();
+/// assert!(client.answer(exchange).is_none());
+/// jobs.recv()?.send(Response::new(200).text("done"));
+/// assert_eq!(client.answer(exchange).unwrap().text(), "done");
+///
+/// let exchange = client.request(Method::GET, "/job").start();
+/// jobs.recv()?.fail(Failure::new(503, "no worker is free"));
+/// assert_eq!(client.answer(exchange).unwrap().status(), 503);
+///
+/// let exchange = client.request(Method::GET, "/job").start();
+/// client.abandon(exchange);
+/// assert!(jobs.recv()?.is_gone());
+/// # Ok::<(), mpsc::RecvError>(())
+/// ```
 pub struct PendingReply {
     slot: Arc<Slot>,
 }
@@ -27,14 +55,14 @@ struct Slot {
 enum State {
     /// The route has not returned.
     New,
-    /// The connection with this id waits.
+    /// The connection with this id waits for the answer.
     Awaited(Notifier, Id),
     Answered(Result<Response, Failure>),
-    /// The answer was taken, or the connection has gone.
+    /// The answer was taken, or the connection has ended.
     Over,
 }
 
-/// What the connection that waits is notified with: the answer is in the slot.
+/// The notification of the waiting connection: the answer is in the slot.
 pub(super) struct Answered;
 
 impl Slot {
@@ -44,18 +72,19 @@ impl Slot {
 }
 
 impl PendingReply {
-    /// Answers. Returns false if the client has gone; that it goes while the answer is on its way
-    /// cannot be known.
+    /// Answers the request. Returns false if the client has disconnected; a later disconnect,
+    /// before the answer has reached the client, is not detected. [`PendingReply`] has an example.
     pub fn send(self, response: Response) -> bool {
         self.answer(Ok(response))
     }
 
-    /// Answers as a route that returns this failure does. Returns false if the client has gone.
+    /// Answers the request as a route that returns this failure. Returns false if the client has
+    /// disconnected. [`PendingReply`] has an example.
     pub fn fail(self, failure: Failure) -> bool {
         self.answer(Err(failure))
     }
 
-    /// Returns true if the client has gone, so that an answer would be in vain.
+    /// Returns true if the client has disconnected.
     pub fn is_gone(&self) -> bool {
         matches!(&*self.slot.state(), State::Over)
     }
@@ -90,7 +119,7 @@ impl fmt::Debug for PendingReply {
     }
 }
 
-/// The end of a kept reply that the connection has.
+/// The connection's end of a kept reply.
 pub(super) struct Kept {
     slot: Arc<Slot>,
 }
@@ -101,7 +130,8 @@ impl Kept {
         (PendingReply { slot: Arc::clone(&slot) }, Kept { slot })
     }
 
-    /// Has the connection notified when the answer is there. Returns the answer if it is there already.
+    /// Requests a notification of the connection when the answer has arrived. Returns an answer
+    /// that has arrived already.
     pub(super) fn await_answer(
         &self,
         notifier: Notifier,
@@ -118,7 +148,7 @@ impl Kept {
         None
     }
 
-    /// Takes the answer, if it is there.
+    /// Takes the answer, if it has arrived.
     pub(super) fn take(&self) -> Option<Result<Response, Failure>> {
         let mut state = self.slot.state();
         match mem::replace(&mut *state, State::Over) {
@@ -134,7 +164,7 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         let before = mem::replace(&mut *self.slot.state(), State::Over);
-        // An answer may be anything, and is not dropped under the lock.
+        // Dropping an answer may run any code, so it happens outside of the lock.
         panics::drop_quietly(before);
     }
 }

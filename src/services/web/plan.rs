@@ -1,5 +1,4 @@
-//! The routes of a service as they are added, until its first connection comes; and all that can
-//! be wrong with them. Knows no request.
+//! The routes of a service before its first connection, and the checks of them. Knows no request.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,13 +16,13 @@ pub(super) struct Plan<S> {
     routes: Vec<Planned<S>>,
     body_limits: Vec<BodyLimit>,
     scopes: Scopes<S>,
-    /// The first thing that is wrong, as a sentence.
+    /// The first mistake, as a sentence.
     defect: Option<String>,
 }
 
 struct Planned<S> {
     method: Option<Method>,
-    /// As it was written.
+    /// The path as the user has written it.
     path: String,
     pattern: Pattern,
     names: Names,
@@ -53,7 +52,7 @@ impl<S> Plan<S> {
         Plan { routes: Vec::new(), body_limits: Vec::new(), scopes, defect: None }
     }
 
-    /// The outermost router.
+    /// Returns the outermost router.
     pub(super) fn scope(&mut self) -> &mut Scope<S> {
         self.scopes.outermost_mut()
     }
@@ -77,7 +76,7 @@ impl<S> Plan<S> {
         }
     }
 
-    /// Takes in the routes of another plan, below a prefix.
+    /// Adds the routes of another plan below a prefix.
     pub(super) fn nest(&mut self, prefix: &str, other: Plan<S>) {
         let (pattern, names) = match Pattern::parse_prefix(prefix) {
             Ok(parsed) => parsed,
@@ -111,7 +110,7 @@ impl<S> Plan<S> {
         self.defect.get_or_insert(defect);
     }
 
-    /// Returns the first thing that is wrong.
+    /// Returns the first mistake.
     pub(super) fn defect(&self) -> Option<String> {
         self.defect.clone().or_else(|| self.duplicate()).or_else(|| self.useless_limit())
     }
@@ -134,7 +133,8 @@ impl<S> Plan<S> {
         Some(format!("the body limit of {} is for a path that has no route", useless.path))
     }
 
-    /// Makes what connections share. With a mistake in it, every request is answered with 500.
+    /// Creates the part that connections share. After a mistake in the routes, it answers every
+    /// request with 500.
     pub(super) fn build(mut self, limits: &HttpLimits) -> Site<S> {
         let mut router = Router::new();
         let body_limit = limits.body;
@@ -158,7 +158,7 @@ impl<S> Plan<S> {
     }
 }
 
-/// Writes a path below a prefix.
+/// Returns a path below a prefix.
 fn join(prefix: &str, path: &str) -> String {
     format!("{prefix}{}", if path == "/" { "" } else { path })
 }

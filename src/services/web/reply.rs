@@ -1,4 +1,4 @@
-//! The one answer to a request.
+//! The right to answer a request once.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use super::response::{Body, HTML, Response, TEXT, final_status, proper};
 
 /// The right to answer one request, once.
 ///
-/// Every way to answer takes the reply and gives a [`Sent`], and a route must return one: it can
-/// neither answer twice nor forget to. The compiler checks that:
+/// Each method that answers consumes the reply and returns a [`Sent`], which a route must return.
+/// So the compiler rejects a route that answers twice or never:
 ///
 /// ```compile_fail,E0382
 /// use socketserver::services::web::{Answered, Reply, Request};
@@ -32,7 +32,7 @@ use super::response::{Body, HTML, Response, TEXT, final_status, proper};
 /// }
 /// ```
 ///
-/// Status, fields and delay are said before, and the last method sends:
+/// The status, fields and a delay come first, and the last method answers:
 ///
 /// ```
 /// use socketserver::services::web::{Response, Web};
@@ -42,6 +42,7 @@ use super::response::{Body, HTML, Response, TEXT, final_status, proper};
 ///     .get("/old", |_, reply| reply.status(301).header("location", "/new").empty())
 ///     .get("/form", |_, reply| reply.send(Response::redirect("/thanks")))
 ///     .get("/slow", |_, reply| reply.after(Duration::from_secs(1)).text("here I am\n"))
+///     .get("/icon", |_, reply| reply.bytes("image/gif", b"GIF89a"))
 ///     .get("/count", |_, reply| {
 ///         let lines = (1..=1_000_000).map(|n| format!("{n}\n").into_bytes());
 ///         reply.pieces("text/plain", lines) // no faster than the client reads
@@ -49,27 +50,27 @@ use super::response::{Body, HTML, Response, TEXT, final_status, proper};
 /// # let _ = web;
 /// ```
 ///
-/// If a route fails after it has answered, the answer is taken back, and the client gets that of
-/// the failure.
+/// If a route fails after it has answered, that answer is discarded, and the client receives the
+/// answer of the failure.
 #[must_use = "a request must be answered"]
 pub struct Reply<'r> {
     pub(super) out: &'r mut Vec<u8>,
     pub(super) draft: &'r mut Draft,
 }
 
-/// The proof that a request was answered. Only [`Reply`] makes it. One that a route has kept from
-/// another request proves nothing: the client gets 500, and the log says why.
+/// The proof that a request was answered, which only [`Reply`] returns. If a route returns the
+/// proof of another request, the client receives status 500, and the reason is logged.
 #[derive(Debug)]
 #[must_use = "a route returns it"]
 pub struct Sent(());
 
-/// What a route returns: that it has answered, or why it could not. `?` turns any error into a
+/// The result of a route: the proof of its answer, or a failure. `?` converts any error to a
 /// [`Failure`].
 pub type Answered = Result<Sent, Failure>;
 
 impl<'r> Reply<'r> {
-    /// The status, instead of 200: a [`StatusCode`], or its number. An interim one (1xx) is not an
-    /// answer and becomes 500.
+    /// Sets the status, which is 200 by default: a [`StatusCode`], or its number. An interim status
+    /// (1xx) is not an answer and becomes 500.
     pub fn status<T>(self, status: T) -> Reply<'r>
     where
         StatusCode: TryFrom<T>,
@@ -81,7 +82,7 @@ impl<'r> Reply<'r> {
         self
     }
 
-    /// One more field, as [`Response::header`] adds it. `Content-Type` replaces the one of the
+    /// Adds a field, as [`Response::header`] does. `Content-Type` replaces the content type of the
     /// method that answers.
     pub fn header<N, V>(self, name: N, value: V) -> Reply<'r>
     where
@@ -96,8 +97,8 @@ impl<'r> Reply<'r> {
         Reply { out, draft }
     }
 
-    /// Answers after `delay`, which holds up this connection only. It does not delay
-    /// [`offload`](Reply::offload) and [`keep`](Reply::keep), which have their own time.
+    /// Delays the answer by `delay`. Other connections are not delayed. Has no effect on
+    /// [`offload`](Reply::offload) and [`keep`](Reply::keep).
     pub fn after(self, delay: Duration) -> Reply<'r> {
         self.draft.extras().delay = Some(delay);
         self
@@ -107,17 +108,16 @@ impl<'r> Reply<'r> {
     ///
     /// # Errors
     ///
-    /// A [`Failure`] with status 500 if a field or the status was malformed; otherwise none of these
-    /// methods fails.
+    /// A [`Failure`] with status 500 if a field or the status was malformed.
     pub fn text(self, text: impl AsRef<str>) -> Answered {
         self.answer(TEXT, text.as_ref().as_bytes())
     }
 
-    /// Answers with a page. Text of others must be escaped before.
+    /// Answers with a page. Text from users must be escaped first.
     ///
     /// # Errors
     ///
-    /// As [`text`](Reply::text).
+    /// As for [`text`](Reply::text).
     pub fn html(self, html: impl AsRef<str>) -> Answered {
         self.answer(HTML, html.as_ref().as_bytes())
     }
@@ -130,11 +130,12 @@ impl<'r> Reply<'r> {
     /// let web = Web::new().get("/names", |_, reply| reply.json(&["Ann", "Bob"]));
     /// ```
     ///
-    /// Text that is JSON already goes by [`bytes`](Reply::bytes), as `application/json`.
+    /// For text that is JSON already, use [`bytes`](Reply::bytes) with the content type
+    /// `application/json`.
     ///
     /// # Errors
     ///
-    /// A [`Failure`] with status 500 if the value cannot be written as JSON; else as
+    /// A [`Failure`] with status 500 if the value cannot be written as JSON; otherwise as for
     /// [`text`](Reply::text).
     #[cfg(feature = "json")]
     pub fn json<T: serde::Serialize + ?Sized>(self, value: &T) -> Answered {
@@ -145,17 +146,17 @@ impl<'r> Reply<'r> {
     ///
     /// # Errors
     ///
-    /// As [`text`](Reply::text).
+    /// As for [`text`](Reply::text).
     pub fn empty(self) -> Answered {
         self.answer("", b"")
     }
 
-    /// Answers with any bytes. A content type that may not stand in a field, because it holds a
-    /// line end for example, becomes `application/octet-stream`.
+    /// Answers with bytes of any content type. A content type that is not valid in a field, for
+    /// example because of a line end, becomes `application/octet-stream`. [`Reply`] has an example.
     ///
     /// # Errors
     ///
-    /// As [`text`](Reply::text).
+    /// As for [`text`](Reply::text).
     pub fn bytes(self, content_type: &str, body: impl AsRef<[u8]>) -> Answered {
         self.answer(proper(content_type), body.as_ref())
     }
@@ -170,12 +171,13 @@ impl<'r> Reply<'r> {
         Ok(Sent(()))
     }
 
-    /// Answers with a body that `pieces` makes bit by bit, no faster than the client takes it.
-    /// An HTTP/1.1 client gets it chunked, an older one until the connection ends.
+    /// Answers with a body in pieces. The service asks the iterator for a piece when the client has
+    /// read enough of the earlier ones. An HTTP/1.1 client receives the body in chunks; for an
+    /// HTTP/1.0 client, the connection ends after it. [`Reply`] has an example.
     ///
     /// # Errors
     ///
-    /// As [`text`](Reply::text).
+    /// As for [`text`](Reply::text).
     pub fn pieces<I>(self, content_type: &str, pieces: I) -> Answered
     where
         I: IntoIterator<Item = Vec<u8>>,
@@ -186,12 +188,12 @@ impl<'r> Reply<'r> {
         self.finish(response)
     }
 
-    /// Answers with a whole response. Its status counts, and the fields that the reply was given
-    /// before are added to it.
+    /// Answers with a whole response, whose status replaces that of the reply. The fields of the
+    /// reply are added to it. [`Reply`] has an example.
     ///
     /// # Errors
     ///
-    /// As [`text`](Reply::text).
+    /// As for [`text`](Reply::text).
     pub fn send(self, mut response: Response) -> Answered {
         if let Some(extras) = &mut self.draft.extras {
             response.add_fields(&mut extras.fields);
@@ -204,10 +206,10 @@ impl<'r> Reply<'r> {
         Ok(Sent(()))
     }
 
-    /// Answers with the response that `work` returns, which may block: a worker does it, and it
-    /// holds up this connection only. In [`Mode::Threads`](crate::Mode::Threads) the workers are those
-    /// of the handlers, else there are [`Limits::offload_workers`](crate::Limits::offload_workers) of
-    /// them. If it fails or panics, the client gets the answer of that failure.
+    /// Answers with the response that `work` returns. A worker runs `work`, so it may block; only
+    /// this connection waits. In [`Mode::Threads`](crate::Mode::Threads) the workers of the
+    /// handlers do the work; other modes have [`Limits::offload_workers`](crate::Limits::offload_workers)
+    /// threads for it. If it fails or panics, the client receives the answer of that failure.
     ///
     /// ```
     /// use socketserver::services::web::{Failure, Response, Web};
@@ -221,11 +223,11 @@ impl<'r> Reply<'r> {
     /// });
     /// ```
     ///
-    /// The fields that the reply was given before are added to the response.
+    /// The fields of the reply are added to the response.
     ///
     /// # Errors
     ///
-    /// As [`text`](Reply::text).
+    /// As for [`text`](Reply::text).
     pub fn offload<W>(self, work: W) -> Answered
     where
         W: FnOnce() -> Result<Response, Failure> + Send + 'static,
@@ -234,14 +236,14 @@ impl<'r> Reply<'r> {
         Ok(Sent(()))
     }
 
-    /// Keeps the reply, to be answered later from anywhere in the process: by a thread, by the route
-    /// of another request, by another handler. The connection is paused until then.
+    /// Keeps the reply, to be answered later from anywhere in the process: by a thread, by the
+    /// route of another request, or by another handler. The connection is paused until then.
     ///
     /// ```
     /// use socketserver::services::web::{Answered, PendingReply, Reply, Request, Response, Web};
     /// use std::sync::Mutex;
     ///
-    /// /// The clients that wait for news.
+    /// /// Replies to the clients that wait for news.
     /// struct Waiting(Mutex<Vec<PendingReply>>);
     ///
     /// fn wait(request: &Request<Waiting>, reply: Reply) -> Answered {
@@ -260,25 +262,25 @@ impl<'r> Reply<'r> {
     ///     reply.empty()
     /// }
     ///
-    /// let web = Web::with_state(Waiting(Mutex::default())).get("/news", wait).post("/news", publish);
+    /// let state = Waiting(Mutex::default());
+    /// let web = Web::with_state(state).get("/news", wait).post("/news", publish);
     /// ```
     ///
-    /// The fields that the reply was given before are added to the response. The second value is
-    /// for the route to return.
+    /// The route must return the second value. The fields of the reply are added to the response.
     pub fn keep(self) -> (PendingReply, Answered) {
         let (pending, kept) = Kept::new();
         self.draft.extras().later = Some(Later::Kept(kept));
         (pending, Ok(Sent(())))
     }
 
-    /// The same reply, whose answer becomes a value.
+    /// Returns the reply with a mark that its answer must be a value.
     pub(super) fn collected(self) -> Reply<'r> {
         self.draft.extras().is_collected = true;
         self
     }
 }
 
-/// Answers with fields, after a delay, or with a value.
+/// Answers with fields, with a delay, or as a value.
 fn answer_with_extras(
     out: &mut Vec<u8>,
     draft: &mut Draft,

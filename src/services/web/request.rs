@@ -35,9 +35,9 @@ pub struct Request<'a, S = ()> {
     head: &'a Head<'a>,
     body: &'a [u8],
     ends: Ends<'a>,
-    /// That of the router whose route, guard or mapper is called.
+    /// The state of the router whose route, guard or mapper is called.
     pub(super) state: &'a S,
-    /// Most requests have none, and one word tells.
+    /// `None` for most requests, in one word.
     more: OnceCell<Box<More<'a>>>,
 }
 
@@ -58,7 +58,7 @@ impl<'a, S> Request<'a, S> {
         Request { head, body, ends, state, more: OnceCell::new() }
     }
 
-    /// Gives it the parameters of its path.
+    /// Sets the parameters of the path.
     pub(super) fn set_params(&mut self, params: Params<'a>) {
         if !params.is_empty() {
             self.more = OnceCell::from(Box::new(More { params, memo: Memo::default() }));
@@ -120,7 +120,7 @@ impl<'a, S> Request<'a, S> {
         Param::new(Origin::Cookie, name, fields.find_map(|field| find_cookie(field, name)))
     }
 
-    /// Returns the value of the first field of this name, in whatever case, if it is UTF-8.
+    /// Returns the value of the first field with this name, ignoring case, if it is UTF-8.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.head.fields().find(name).and_then(|value| str::from_utf8(value).ok())
     }
@@ -135,8 +135,8 @@ impl<'a, S> Request<'a, S> {
         str::from_utf8(self.head.host()).ok()
     }
 
-    /// Returns the body; empty if there was none. Guards, mappers and the answers to failures see
-    /// none, because the body has not come, or has gone, when they are called.
+    /// Returns the body; empty without one. Guards, mappers and the answers to failures have an
+    /// empty body, because they are called before it has arrived or after it was dropped.
     pub fn body(&self) -> &'a [u8] {
         self.body
     }
@@ -159,7 +159,7 @@ impl<'a, S> Request<'a, S> {
         content_type.split(';').next().unwrap_or_default().trim()
     }
 
-    /// Has a value live as long as the request.
+    /// Keeps a value as long as the request.
     fn keep<'q>(&'q self, value: Cow<'q, str>) -> &'q str {
         match value {
             Cow::Borrowed(text) => text,

@@ -8,9 +8,9 @@ use super::cookie::Cookie;
 use super::failure::Failure;
 use super::lines::Lines;
 
-/// A whole answer as a value: status, fields, content type and body. Offloaded work returns one,
-/// kept replies are answered with one, guards refuse with one, and [`Reply::send`](super::Reply::send)
-/// sends one.
+/// A whole answer as a value: status, fields, content type and body. Offloaded work returns a
+/// response, kept replies are answered with one, guards refuse with one, and
+/// [`Reply::send`](super::Reply::send) sends one.
 ///
 /// ```
 /// use socketserver::services::web::Response;
@@ -22,18 +22,41 @@ use super::lines::Lines;
 /// assert_eq!(response.body(), b"no such item\n");
 /// ```
 ///
-/// A field, a status or a cookie that HTTP does not allow makes the whole answer one with status
-/// 500, and the log says why.
+/// A mapper, added by [`Web::map_response`](super::Web::map_response), changes responses:
+///
+/// ```
+/// use socketserver::services::web::{Response, Web};
+/// use socketserver::testkit::WebClient;
+///
+/// let web = Web::new()
+///     .get("/icon", |_, reply| reply.send(Response::new(200).bytes("image/gif", b"GIF89a")))
+///     .map_response(|_, response| {
+///         response.set_header("cache-control", "no-cache");
+///         response.remove_header("server");
+///         if response.status() == 404 {
+///             response.set_status(410);
+///             response.set_body("text/plain", "gone");
+///         }
+///     });
+/// let mut client = WebClient::new(web);
+/// assert_eq!(client.get("/icon").header("content-type"), Some("image/gif"));
+/// let answer = client.get("/old");
+/// assert_eq!((answer.status(), answer.text()), (410, "gone"));
+/// assert_eq!(answer.header("cache-control"), Some("no-cache"));
+/// ```
+///
+/// If a field, a status or a cookie is malformed, the whole answer is replaced by one with status
+/// 500, and the reason is logged.
 #[must_use]
 pub struct Response {
     pub(super) status: StatusCode,
-    /// Empty for none.
+    /// Empty without a content type.
     pub(super) content_type: Box<str>,
     pub(super) lines: Lines,
     pub(super) body: Body,
-    /// The connection is to end after it.
+    /// The connection ends after the answer.
     pub(super) closes: bool,
-    /// Why it cannot be sent.
+    /// The reason why the response cannot be sent.
     defect: Option<Box<str>>,
 }
 
@@ -42,7 +65,7 @@ pub(super) enum Body {
     Pieces(BoxedPieces),
 }
 
-/// Makes a body piece by piece.
+/// A body in pieces.
 pub(super) type BoxedPieces = Box<dyn Iterator<Item = Vec<u8>> + Send>;
 
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
@@ -50,9 +73,10 @@ pub(super) const HTML: &str = "text/html; charset=utf-8";
 #[cfg(feature = "json")]
 pub(super) const JSON: &str = "application/json";
 
-/// To build one.
+/// Building a response.
 impl Response {
-    /// An answer with this status and without a body.
+    /// Creates a response with this status and without a body. An interim status (1xx) is not an
+    /// answer and becomes 500.
     pub fn new<T>(status: T) -> Response
     where
         StatusCode: TryFrom<T>,
@@ -62,24 +86,24 @@ impl Response {
         response
     }
 
-    /// An answer with status 303 that sends the client to `to`, a path or URI that is
-    /// percent-encoded already. The client asks for it with `GET`.
+    /// Creates a response with status 303 and the location `to`, a percent-encoded path or URI,
+    /// which the client requests with `GET`. [`Reply`](super::Reply) has an example.
     pub fn redirect(to: &str) -> Response {
         Response::new(StatusCode::SEE_OTHER).header(header::LOCATION, to)
     }
 
-    /// Makes plain text the body.
+    /// Sets the body to plain text.
     pub fn text(self, text: impl Into<String>) -> Response {
         self.bytes(TEXT, text.into())
     }
 
-    /// Makes a page the body. Text of others must be escaped before.
+    /// Sets the body to a page. Text from users must be escaped first.
     pub fn html(self, html: impl Into<String>) -> Response {
         self.bytes(HTML, html.into())
     }
 
-    /// Makes a value the body, as JSON. One that cannot be written as JSON, a map with keys that are
-    /// not text for example, makes the answer one with status 500.
+    /// Sets the body to a value, written as JSON. If that fails, for example because the keys of a
+    /// map are not text, the answer is replaced by one with status 500.
     ///
     /// ```
     /// use socketserver::services::web::Response;
@@ -98,15 +122,26 @@ impl Response {
         }
     }
 
-    /// Makes any bytes the body. A content type that may not stand in a field becomes
-    /// `application/octet-stream`.
+    /// Sets the body to bytes of any content type. A content type that is not valid in a field
+    /// becomes `application/octet-stream`. [`Response`] has an example.
     pub fn bytes(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Response {
         self.set_body(content_type, body);
         self
     }
 
-    /// Makes what `pieces` gives the body, no faster than the client takes it: see
+    /// Sets a body in pieces, which the service takes from the iterator as the client reads: see
     /// [`Reply::pieces`](super::Reply::pieces).
+    ///
+    /// ```
+    /// use socketserver::services::web::{Response, Web};
+    /// use socketserver::testkit::WebClient;
+    ///
+    /// let web = Web::new().get("/", |_, reply| {
+    ///     let lines = (1..=3).map(|n| format!("{n}\n").into_bytes());
+    ///     reply.send(Response::new(200).pieces("text/plain", lines))
+    /// });
+    /// assert_eq!(WebClient::new(web).get("/").text(), "1\n2\n3\n");
+    /// ```
     pub fn pieces<I>(mut self, content_type: &str, pieces: I) -> Response
     where
         I: IntoIterator<Item = Vec<u8>>,
@@ -117,9 +152,9 @@ impl Response {
         self
     }
 
-    /// Adds a field. The service writes the fields that say where an answer ends:
-    /// `Content-Length`, `Transfer-Encoding` and `Date` are left out. `Connection` may only be
-    /// `close`, and then the connection does close; `Content-Type` is replaced.
+    /// Adds a field. `Content-Type` replaces the earlier content type, and `Connection: close` ends
+    /// the connection after the answer. Other values of `Connection` are ignored, and so are
+    /// `Content-Length`, `Transfer-Encoding` and `Date`, which the service writes itself.
     pub fn header<N, V>(mut self, name: N, value: V) -> Response
     where
         HeaderName: TryFrom<N>,
@@ -129,7 +164,7 @@ impl Response {
         self
     }
 
-    /// Adds a cookie.
+    /// Adds a cookie. [`Cookie`] has an example.
     pub fn cookie(mut self, cookie: Cookie) -> Response {
         match cookie.into_value() {
             Ok(value) => self.lines.push(&header::SET_COOKIE, &value),
@@ -139,25 +174,25 @@ impl Response {
     }
 }
 
-/// To look at one, and to change it.
+/// Reading and changing a response.
 impl Response {
     /// Returns the status.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Returns the content type; empty for none.
+    /// Returns the content type; empty without one.
     pub fn content_type(&self) -> &str {
         &self.content_type
     }
 
-    /// Returns the value of the first field of this name, in whatever case, if it is UTF-8. The
-    /// content type is not among the fields.
+    /// Returns the value of the first field with this name, ignoring case, if it is UTF-8. The
+    /// content type is not a field: see [`content_type`](Response::content_type).
     pub fn header_value(&self, name: &str) -> Option<&str> {
         str::from_utf8(self.lines.iter().find(name)?).ok()
     }
 
-    /// Returns the body; empty if it is made in pieces.
+    /// Returns the body; empty for a body in pieces.
     pub fn body(&self) -> &[u8] {
         match &self.body {
             Body::Bytes(bytes) => bytes,
@@ -165,7 +200,8 @@ impl Response {
         }
     }
 
-    /// Changes the status. An interim one (1xx) is not an answer and becomes 500.
+    /// Changes the status. An interim status (1xx) is not an answer and becomes 500. [`Response`]
+    /// has an example.
     pub fn set_status<T>(&mut self, status: T)
     where
         StatusCode: TryFrom<T>,
@@ -176,7 +212,7 @@ impl Response {
         }
     }
 
-    /// Gives a field this value, in the place of all that it had.
+    /// Sets a field to this value, which replaces all earlier values. [`Response`] has an example.
     pub fn set_header<N, V>(&mut self, name: N, value: V)
     where
         HeaderName: TryFrom<N>,
@@ -191,14 +227,14 @@ impl Response {
         }
     }
 
-    /// Removes all fields of this name.
+    /// Removes all fields with this name. [`Response`] has an example.
     pub fn remove_header(&mut self, name: &str) {
         if let Ok(name) = HeaderName::try_from(name) {
             self.lines.remove(&name);
         }
     }
 
-    /// Changes the body and its content type.
+    /// Changes the body and its content type. [`Response`] has an example.
     pub fn set_body(&mut self, content_type: &str, body: impl Into<Vec<u8>>) {
         self.content_type = proper(content_type).into();
         self.body = Body::Bytes(body.into());
@@ -232,7 +268,7 @@ impl Response {
         self.defect.get_or_insert(defect.into());
     }
 
-    /// Adds the fields of another answer in front of its own.
+    /// Adds the fields of another answer before its own.
     pub(super) fn add_fields(&mut self, others: &mut Response) {
         let own = mem::replace(&mut self.lines, mem::take(&mut others.lines));
         self.lines.append(&own);
@@ -245,16 +281,16 @@ impl Response {
         }
     }
 
-    /// Returns true if it can be sent.
+    /// Returns true if the response can be sent.
     pub(super) fn is_sound(&self) -> bool {
         self.defect.is_none()
     }
 
-    /// Returns it if it can be sent.
+    /// Returns the response if it can be sent.
     ///
     /// # Errors
     ///
-    /// Why it cannot.
+    /// A failure with the reason why it cannot.
     pub(super) fn checked(mut self) -> Result<Response, Failure> {
         match mem::take(&mut self.defect) {
             None => Ok(self),
@@ -267,7 +303,7 @@ impl Response {
 ///
 /// # Errors
 ///
-/// Why there is none.
+/// The part that is malformed.
 fn field<N, V>(name: N, value: V) -> Result<(HeaderName, HeaderValue), String>
 where
     HeaderName: TryFrom<N>,
@@ -280,11 +316,11 @@ where
     }
 }
 
-/// Returns a status that ends an exchange.
+/// Returns a final status.
 ///
 /// # Errors
 ///
-/// Why there is none.
+/// The rule that `status` breaks.
 pub(super) fn final_status<T>(status: T) -> Result<StatusCode, &'static str>
 where
     StatusCode: TryFrom<T>,
@@ -296,14 +332,15 @@ where
     }
 }
 
-/// A route may have got it from its client: no line end may get into the head by it.
+/// Returns the content type, or the general one if it is malformed. It may come from the client of
+/// a route, and must not add lines to the head.
 pub(super) fn proper(content_type: &str) -> &str {
     let ok = content_type.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if ok { content_type } else { "application/octet-stream" }
 }
 
 impl Default for Response {
-    /// The same as `Response::new(200)`.
+    /// Returns `Response::new(200)`.
     fn default() -> Response {
         Response {
             status: StatusCode::OK,

@@ -1,4 +1,4 @@
-//! Which route answers a request. Knows no connection, and calls no route.
+//! The search for the route of a request. Knows no connection, and calls no route.
 
 use std::borrow::Cow;
 
@@ -10,35 +10,36 @@ use super::reply::{Answered, Reply};
 use super::request::Request;
 use crate::protocol::http::{Head, Verb};
 
-/// What answers one method of one path.
+/// A route: it answers one method of one path.
 pub(super) type Route<S> = Box<dyn Fn(&Request<'_, S>, Reply<'_>) -> Answered + Send + Sync>;
 
 pub(super) struct Router<S> {
-    /// Sorted by length, so that only paths of the right length are compared.
+    /// Paths without parameters, sorted by length, so that only paths of the same length are
+    /// compared.
     fixed: Vec<(Box<[u8]>, Methods<S>)>,
-    /// Where the paths of each length begin among them.
+    /// For each length, the index of its first path in `fixed`.
     starts: Vec<usize>,
-    /// The most specific first.
+    /// The most specific pattern first.
     patterns: Vec<(Pattern, Methods<S>)>,
 }
 
 /// The routes of one path.
 pub(super) struct Methods<S> {
-    /// By [`Verb`], but for [`Verb::Other`].
+    /// By [`Verb`], without [`Verb::Other`].
     by_verb: [Option<Entry<S>>; Verb::Other as usize],
     others: Vec<(Method, Entry<S>)>,
     any: Option<Entry<S>>,
-    /// Bytes of a body, if they have a limit of their own.
+    /// The maximum of bytes of a body, if this path has its own.
     pub(super) body_limit: Option<u64>,
 }
 
-/// A route, and where it belongs.
+/// A route and its router.
 pub(super) struct Entry<S> {
     pub(super) run: Route<S>,
     pub(super) names: Names,
-    /// The router that it was added to.
+    /// The router of the route.
     pub(super) scope: usize,
-    /// It is a route of the outermost router, and nothing else is to be done for its requests.
+    /// The outermost router has the route, and no guard or mapper concerns it.
     pub(super) is_plain: bool,
 }
 
@@ -50,7 +51,7 @@ impl<S> Router<S> {
         Router { fixed: Vec::new(), starts: Vec::new(), patterns: Vec::new() }
     }
 
-    /// Adds a route to those of a pattern, in whatever order.
+    /// Adds a route to a pattern.
     pub(super) fn add(&mut self, method: Option<Method>, pattern: &Pattern, entry: Entry<S>) {
         let methods = self.methods_of(pattern);
         match method {
@@ -101,7 +102,7 @@ impl<S> Router<S> {
             return Some((methods, Vec::new()));
         }
         if path.contains(&b'%') {
-            // An encoded slash is part of a segment and separates nothing.
+            // An encoded slash is part of a segment and does not separate segments.
             let decoded: Cow<'_, [u8]> = percent_decode(path).into();
             let same_segments = slashes(&decoded) == slashes(path);
             if let Some(methods) = self.find_fixed(&decoded).filter(|_| same_segments) {
@@ -113,7 +114,7 @@ impl<S> Router<S> {
             .find_map(|(pattern, methods)| pattern.matches(path).map(|values| (methods, values)))
     }
 
-    /// The same for a path that is written as a pattern without parameters is.
+    /// Returns the routes of a pattern without parameters that is equal to `path`.
     #[inline]
     pub(super) fn find_fixed(&self, path: &[u8]) -> Option<&Methods<S>> {
         let [start, end] = *self.starts.get(path.len()..)?.first_chunk()?;
@@ -146,7 +147,7 @@ impl<S> Methods<S> {
         }
     }
 
-    /// The value of an Allow field.
+    /// Returns the value of the Allow field.
     pub(super) fn allowed(&self) -> String {
         let has = |verb: Verb| self.by_verb[verb as usize].is_some();
         let listed = |verb: &Verb| match verb {

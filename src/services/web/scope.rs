@@ -13,7 +13,7 @@ pub(super) type OnFailure<S> = Box<dyn Fn(&Request<'_, S>, &Failure) -> Response
 
 /// A router, without its routes.
 pub(super) struct Scope<S> {
-    /// The router that it is nested in.
+    /// The router around this one.
     pub(super) parent: Option<usize>,
     pub(super) prefix: Pattern,
     pub(super) state: Box<S>,
@@ -57,7 +57,7 @@ impl<S> Scopes<S> {
         &mut self.outermost
     }
 
-    /// Takes in the routers of another service. Returns the number by which theirs have grown.
+    /// Adds the routers of another service. Returns the offset of their indices.
     pub(super) fn adopt(&mut self, others: Scopes<S>, prefix: &Pattern) -> usize {
         let shift = 1 + self.nested.len();
         for mut scope in std::iter::once(others.outermost).chain(others.nested) {
@@ -72,7 +72,7 @@ impl<S> Scopes<S> {
         at.checked_sub(1).and_then(|at| self.nested.get(at)).unwrap_or(&self.outermost)
     }
 
-    /// Returns a router and those that it is nested in, from the inside out.
+    /// Returns a router and the routers around it, from the inside out.
     fn outwards(&self, from: usize) -> impl DoubleEndedIterator<Item = &Scope<S>> {
         let mut chain = Vec::new();
         let mut next = Some(from);
@@ -84,7 +84,7 @@ impl<S> Scopes<S> {
         chain.into_iter()
     }
 
-    /// Returns the innermost router that a path belongs to.
+    /// Returns the innermost router for a path.
     pub(super) fn at(&self, path: &[u8]) -> usize {
         let nested = self.nested.iter().enumerate();
         let around = nested.filter(|(_, scope)| scope.prefix.is_start_of(path));
@@ -102,12 +102,12 @@ impl<S> Scopes<S> {
         self.outwards(at).any(|scope| !scope.mappers.is_empty())
     }
 
-    /// Gives a request to a route or to a function of this router.
+    /// Prepares a request for a route or a function of this router.
     pub(super) fn enter<'q>(&'q self, at: usize, request: &mut Request<'q, S>) {
         request.state = &self.get(at).state;
     }
 
-    /// Asks the guards, from the outside in.
+    /// Calls the guards, from the outside in.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl<S> Scopes<S> {
         Ok(())
     }
 
-    /// Has an answer changed, from the inside out.
+    /// Calls the mappers, from the inside out.
     pub(super) fn map<'q>(
         &'q self,
         at: usize,
@@ -141,7 +141,7 @@ impl<S> Scopes<S> {
         }
     }
 
-    /// Returns the route for paths that have none.
+    /// Returns the route for paths without a route.
     pub(super) fn not_found<'q>(
         &'q self,
         at: usize,
@@ -169,7 +169,7 @@ impl<S> Scopes<S> {
     }
 }
 
-/// Returns the answer to a failure, if nothing else is said.
+/// Returns the default answer to a failure.
 pub(super) fn plain(failure: &Failure) -> Response {
     let status = failure.status();
     let text = match status.is_client_error() {

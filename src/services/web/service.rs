@@ -1,4 +1,4 @@
-//! The web service as its users build it: routes, routers within it, and limits.
+//! The builder of the web service: routes, nested routers, and limits.
 
 use std::sync::Arc;
 use std::{fmt, io, mem};
@@ -18,14 +18,14 @@ use crate::net::incoming::Incoming;
 use crate::protocol::http::{Http, HttpLimits};
 
 /// A web service: routes, guards, limits, and the state of type `S` that they share. It is a
-/// [`Service`]; each connection gets its own conversation, all share the routes.
+/// [`Service`], whose connections share the routes.
 ///
 /// # Paths
 ///
-/// A path is matched segment by segment, percent-decoded. `{name}` stands for any one segment,
-/// `{*name}`, which comes last, for all that follow; [`Request::param`] gives their text. The most
-/// specific pattern wins, in whatever order they were added: segment by segment, a fixed one goes
-/// before `{name}`, and that before `{*name}`.
+/// A path is matched segment by segment, after percent-decoding. `{name}` stands for one segment;
+/// `{*name}`, which must come last, stands for all remaining ones. [`Request::param`] returns their
+/// text. The most specific pattern wins, independent of the order of the routes: segment by
+/// segment, a fixed text takes precedence over `{name}`, and `{name}` over `{*name}`.
 ///
 /// ```
 /// use socketserver::services::web::Web;
@@ -41,28 +41,51 @@ use crate::protocol::http::{Http, HttpLimits};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Patterns that break these rules, and two routes for the same requests, are errors when the server
-/// starts; [`Service::check`] finds them earlier.
+/// Patterns that break these rules, and two routes for the same requests, are errors when the
+/// server starts; [`Service::check`] finds them earlier.
 ///
-/// # Included
+/// # Methods
 ///
-/// `HEAD` where there is `GET`, `OPTIONS`, 404, and 405 with `Allow` are answered for you.
+/// Each method of HTTP has its own routes:
 ///
-/// # Not included
+/// ```
+/// use socketserver::services::web::{Method, Web};
+/// use socketserver::testkit::WebClient;
 ///
-/// `multipart/form-data` is not read. Send a file as the whole body of a `PUT` or `POST`, from a page
-/// by `fetch(url, { method: "PUT", body: file })`, and further values in the query; or put a library
-/// that reads multipart bodies behind [`Request::body`]. Bodies are collected before their route is
-/// called, so [`Web::body_limit`] bounds them.
+/// let web = Web::new()
+///     .get("/item", |_, reply| reply.text("read"))
+///     .put("/item", |_, reply| reply.text("replaced"))
+///     .patch("/item", |_, reply| reply.text("changed"))
+///     .delete("/item", |_, reply| reply.text("removed"))
+///     .route(Method::from_bytes(b"LOCK")?, "/item", |_, reply| reply.text("locked"))
+///     .any("/item", |request, reply| {
+///         reply.status(501).text(format!("{} is not possible", request.method()))
+///     });
+/// let mut client = WebClient::new(web);
+/// assert_eq!(client.request(Method::PATCH, "/item").send().text(), "changed");
+/// let answer = client.request(Method::POST, "/item").send();
+/// assert_eq!((answer.status(), answer.text()), (501, "POST is not possible"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The service answers `HEAD` with the route of `GET`, and `OPTIONS` with the methods of the path.
+/// It answers 404 if a path has no route, and 405 with `Allow` if the method has none.
+///
+/// # Files from forms
+///
+/// The service does not parse `multipart/form-data`. Send a file as the whole body of a `PUT` or
+/// `POST`, from a page by `fetch(url, { method: "PUT", body: file })`, and further values in the
+/// query; or parse [`Request::body`] with a library for multipart bodies. A route is called when
+/// the body is complete, so [`Web::body_limit`] limits the memory for it.
 pub struct Web<S = ()> {
     plan: Option<Plan<S>>,
     limits: HttpLimits,
-    /// Made of the other two when the first client comes.
+    /// Built from `plan` and `limits` for the first connection.
     site: Option<Arc<Site<S>>>,
 }
 
 impl Web {
-    /// A service without state that answers 404 to everything.
+    /// Creates a service without state or routes.
     pub fn new() -> Web {
         Web::with_state(())
     }
@@ -76,7 +99,7 @@ impl Default for Web {
 
 /// Routes.
 impl<S: Send + Sync + 'static> Web<S> {
-    /// A service that answers 404 to everything. Its routes get `state` by [`Request::state`].
+    /// Creates a service without routes. [`Request::state`] returns `state`.
     ///
     /// ```
     /// use socketserver::services::web::{Answered, Reply, Request, Web};
@@ -92,7 +115,7 @@ impl<S: Send + Sync + 'static> Web<S> {
     /// let web = Web::with_state(Visits(AtomicU64::new(0))).get("/", count);
     /// ```
     ///
-    /// A route that needs another state does not compile:
+    /// The compiler rejects a route that needs another state:
     ///
     /// ```compile_fail,E0631
     /// use socketserver::services::web::{Answered, Reply, Request, Web};
@@ -109,7 +132,8 @@ impl<S: Send + Sync + 'static> Web<S> {
         Web { plan: Some(Plan::new(state)), limits: HttpLimits::default(), site: None }
     }
 
-    /// Answers `GET`, and `HEAD` with the same but for the body.
+    /// Adds a route for `GET`, and for `HEAD` unless the path has another route for it. Answers to
+    /// `HEAD` have no body.
     #[must_use]
     pub fn get<F>(self, path: &str, route: F) -> Web<S>
     where
@@ -118,7 +142,7 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.route(Method::GET, path, route)
     }
 
-    /// Answers `POST`.
+    /// Adds a route for `POST`.
     #[must_use]
     pub fn post<F>(self, path: &str, route: F) -> Web<S>
     where
@@ -127,7 +151,7 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.route(Method::POST, path, route)
     }
 
-    /// Answers `PUT`.
+    /// Adds a route for `PUT`.
     #[must_use]
     pub fn put<F>(self, path: &str, route: F) -> Web<S>
     where
@@ -136,7 +160,7 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.route(Method::PUT, path, route)
     }
 
-    /// Answers `DELETE`.
+    /// Adds a route for `DELETE`.
     #[must_use]
     pub fn delete<F>(self, path: &str, route: F) -> Web<S>
     where
@@ -145,7 +169,7 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.route(Method::DELETE, path, route)
     }
 
-    /// Answers `PATCH`.
+    /// Adds a route for `PATCH`.
     #[must_use]
     pub fn patch<F>(self, path: &str, route: F) -> Web<S>
     where
@@ -154,7 +178,7 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.route(Method::PATCH, path, route)
     }
 
-    /// Answers one method, whichever.
+    /// Adds a route for any method.
     #[must_use]
     pub fn route<F>(self, method: Method, path: &str, route: F) -> Web<S>
     where
@@ -163,7 +187,7 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.planned(|plan| plan.add(Some(method), path, Box::new(route)))
     }
 
-    /// Answers every method that has no route of its own at this path.
+    /// Adds a route for all methods without a route of their own at this path.
     #[must_use]
     pub fn any<F>(self, path: &str, route: F) -> Web<S>
     where
@@ -172,8 +196,8 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.planned(|plan| plan.add(None, path, Box::new(route)))
     }
 
-    /// Answers requests for paths that have no route, with status 404 unless the route says another
-    /// one. That of a [nested](Web::nest) service answers below its prefix.
+    /// Sets the route for paths without a route. Its default status is 404. The route of a
+    /// [nested](Web::nest) service is for the paths below its prefix.
     ///
     /// ```
     /// use socketserver::services::web::Web;
@@ -192,9 +216,11 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.planned(|plan| plan.scope().not_found = Some(Box::new(route)))
     }
 
-    /// Adds the routes of another service below a prefix, where `/` is the prefix itself. They keep
-    /// their state, their guards and the rest; the guards of this service come before theirs, and
-    /// its mappers after. The limits of this service hold.
+    /// Adds the routes of another service below a prefix; its route for `/` is at the prefix
+    /// itself. The other service keeps its state, guards and mappers. The guards of this service
+    /// are called before its guards, and the mappers of this service after its mappers. The
+    /// [limits](Web::limits) of the other service are ignored, but not its
+    /// [body limits](Web::body_limit).
     ///
     /// ```
     /// use socketserver::services::web::Web;
@@ -223,14 +249,15 @@ impl<S: Send + Sync + 'static> Web<S> {
     }
 }
 
-/// Guards, answers to failures, and limits. The order in which they and routes are added means
-/// nothing.
+/// Guards, mappers, answers to failures, and limits. They concern all routes, including those that
+/// are added later.
 impl<S: Send + Sync + 'static> Web<S> {
-    /// Asks `guard` about each request that has a route, before that is called. If it returns a
-    /// response, that is the answer. Several are asked in the order they were added.
+    /// Adds a guard, which is called for each request with a route, before that route. If the guard
+    /// returns a response, this is the answer, and the route is not called. Guards are called in
+    /// the order in which they were added.
     ///
-    /// It is asked when the head of the request is there and before its body is read, so an upload
-    /// is refused before it has come; the connection ends then.
+    /// A guard is called after the head of a request and before its body, so that it refuses an
+    /// upload before its transfer. After such a refusal the connection ends.
     ///
     /// ```
     /// use socketserver::services::web::{Method, Response, Web};
@@ -255,11 +282,12 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.planned(|plan| plan.scope().guards.push(Box::new(guard)))
     }
 
-    /// Has `mapper` change every answer, 404 and failures included. Only refusals of what is not a
-    /// proper request are sent as they are. Several are called in the order they were added.
+    /// Adds a mapper, which can change every answer, including 404 and the answers to failures, but
+    /// not the refusals of malformed requests. Mappers are called in the order in which they were
+    /// added.
     ///
-    /// Answers are values before they are written if there is a mapper, and are written at once if
-    /// there is none.
+    /// With a mapper, each answer becomes a [`Response`] before it is written; without one, most
+    /// answers are written directly.
     ///
     /// ```
     /// use socketserver::services::web::Web;
@@ -279,8 +307,8 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.planned(|plan| plan.scope().mappers.push(Box::new(mapper)))
     }
 
-    /// Answers requests whose route has failed or panicked, in the place of one line of text. The
-    /// failure is logged before.
+    /// Sets the answer to a request whose route has failed or panicked. The default is one line of
+    /// text. The failure is logged first.
     ///
     /// ```
     /// use socketserver::services::web::{Failure, Response, Web};
@@ -301,8 +329,9 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.planned(|plan| plan.scope().on_failure = Some(Box::new(answer)))
     }
 
-    /// Bytes of a body for the routes of one pattern, in the place of [`HttpLimits::body`]. A longer
-    /// body gets 413: at once if its length is told, else when it has grown above it.
+    /// Sets the maximum length of a body in bytes for the routes of one pattern, which replaces
+    /// [`HttpLimits::body`]. A longer body is refused with status 413: at once if the head has its
+    /// length, otherwise when the limit is exceeded.
     ///
     /// ```
     /// use socketserver::services::web::Web;
@@ -316,7 +345,20 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.planned(|plan| plan.limit_body(path, bytes))
     }
 
-    /// The limits of requests, instead of [`HttpLimits::default`].
+    /// Sets the limits of requests, which replace [`HttpLimits::default`].
+    ///
+    /// ```
+    /// use socketserver::protocol::http::HttpLimits;
+    /// use socketserver::services::web::Web;
+    /// use socketserver::testkit::WebClient;
+    ///
+    /// let web = Web::new()
+    ///     .post("/", |request, reply| reply.text(request.body().len().to_string()))
+    ///     .limits(HttpLimits::default().body(4));
+    /// let mut client = WebClient::new(web);
+    /// assert_eq!(client.post("/", "1234").text(), "4");
+    /// assert_eq!(client.post("/", "12345").status(), 413);
+    /// ```
     #[must_use]
     pub fn limits(mut self, limits: HttpLimits) -> Web<S> {
         self.limits = limits;
@@ -334,8 +376,12 @@ impl<S: Send + Sync + 'static> Service for Web<S> {
         Some(Box::new(Framed::new(http, Conversation::new(Arc::clone(site)))))
     }
 
-    /// Finds mistakes in the routes: patterns that break a rule, two routes for the same requests,
-    /// a body limit for a path without a route. The message names the routes.
+    /// Checks the routes.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if a pattern breaks a rule, if two routes match the same requests, or if a
+    /// body limit is for a path without a route. The message names the routes.
     fn check(&self) -> io::Result<()> {
         match self.plan.as_ref().and_then(Plan::defect) {
             Some(defect) => Err(io::Error::new(io::ErrorKind::InvalidInput, defect)),

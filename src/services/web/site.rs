@@ -19,24 +19,24 @@ use crate::protocol::http::{Head, HttpLimits, Verb};
 pub(super) struct Site<S> {
     pub(super) router: Router<S>,
     pub(super) scopes: Scopes<S>,
-    /// Those of the decoder: the body may be as long as any route allows.
+    /// The limits of the decoder; that of bodies is the largest of all routes.
     pub(super) limits: Arc<HttpLimits>,
-    /// Bytes of a body, unless its route has a limit of its own.
+    /// The maximum of bytes of a body, for routes without their own.
     pub(super) body_limit: u64,
 }
 
-/// What is to be done with a body that is coming.
+/// The decision about an arriving body.
 pub(super) enum Intake {
-    /// A route wants it, if it has at most so many bytes.
+    /// A route needs the body, up to `limit` bytes.
     Wanted { limit: u64 },
-    /// There is no route for it.
+    /// No route needs the body, which is dropped.
     Unwanted { limit: u64 },
     /// A guard has refused the request.
     Refused(Response),
 }
 
 impl<S> Site<S> {
-    /// Answers `request`, with a route or with what HTTP says where there is none.
+    /// Answers `request` with its route, or with the status of HTTP for a missing one.
     #[inline(always)]
     pub(super) fn answer<'q>(&'q self, request: &mut Request<'q, S>, reply: Reply<'_>) -> Answered {
         let head = request.head();
@@ -60,7 +60,7 @@ impl<S> Site<S> {
         };
         request.set_params(entry.names.iter().map(|name| &**name).zip(values).collect());
         let reply = self.collected(entry.scope, reply);
-        // The guards have seen a request with a body before that came.
+        // For a request with a body, the guards were called before the body.
         if !head.has_body() {
             if let Err(response) = self.scopes.admit(entry.scope, request) {
                 return reply.send(response);
@@ -70,7 +70,7 @@ impl<S> Site<S> {
         (entry.run)(request, reply)
     }
 
-    /// Has the answer become a value, if there are mappers for it.
+    /// Returns the reply, marked to become a value if there are mappers for it.
     fn collected<'r>(&self, at: usize, reply: Reply<'r>) -> Reply<'r> {
         if self.scopes.has_mappers(at) { reply.collected() } else { reply }
     }
@@ -88,7 +88,7 @@ impl<S> Site<S> {
         }
     }
 
-    /// Decides about a request whose body is coming.
+    /// Decides about the body of a request.
     pub(super) fn intake(&self, head: &Head<'_>, ends: Ends<'_>) -> Intake {
         let found = self.router.find(head.path_bytes());
         let routes = found.as_ref().map(|(methods, _)| *methods);
@@ -103,7 +103,7 @@ impl<S> Site<S> {
         }
     }
 
-    /// Returns the router of the route that a request is for, and gives it its parameters.
+    /// Returns the router of the route of a request, and sets the request's parameters.
     fn locate<'q>(&'q self, request: &mut Request<'q, S>) -> Option<usize> {
         let head = request.head();
         let (methods, values) = self.router.find(head.path_bytes())?;
@@ -112,7 +112,7 @@ impl<S> Site<S> {
         Some(entry.scope)
     }
 
-    /// Returns the answer as it is sent: failures have become answers, and mappers have changed them.
+    /// Returns the final answer: converts a failure to an answer, and calls the mappers.
     pub(super) fn finish(
         &self,
         head: &Head<'_>,
@@ -139,7 +139,7 @@ impl<S> Site<S> {
     }
 }
 
-/// Tells which methods a path has.
+/// Answers a method without a route, or `OPTIONS`, with the methods of a path.
 fn answer_other_methods<S>(methods: &Methods<S>, head: &Head<'_>, reply: Reply<'_>) -> Answered {
     let reply = reply.header(header::ALLOW, methods.allowed());
     if head.verb() == Verb::Options {
@@ -148,7 +148,7 @@ fn answer_other_methods<S>(methods: &Methods<S>, head: &Head<'_>, reply: Reply<'
     reply.status(StatusCode::METHOD_NOT_ALLOWED).text("405 Method Not Allowed\n")
 }
 
-/// Logs why a request could not be answered.
+/// Logs the failure of a request.
 pub(super) fn note(head: &Head<'_>, peer: &Peer, failure: &Failure) {
     let level = match failure.status().is_server_error() {
         true => log::Level::Error,

@@ -1,4 +1,4 @@
-//! A request whose body is coming: what there is of it, and how long the rest may take. Knows no
+//! A request with an incomplete body: its bytes so far, and the deadline for the rest. Knows no
 //! connection and sets no timer.
 
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use crate::protocol::http::{Head, HttpLimits, Verb};
 
 pub(super) struct Upload {
-    /// As it was sent: it is parsed again when the body is there.
+    /// The bytes of the head, which is parsed again when the body is complete.
     pub(super) head: Vec<u8>,
     pub(super) body: Vec<u8>,
-    /// A route wants the body. If not, it is read and forgotten, so that the connection can go on.
+    /// A route needs the body. If not, it is read and dropped, so that the connection can continue.
     is_wanted: bool,
-    /// No answer may have a body, not even a refusal.
+    /// The method is `HEAD`: no answer may have a body, not even a refusal.
     pub(super) is_head: bool,
-    /// How many bytes the body may have.
+    /// The maximum of bytes of the body.
     limit: u64,
-    /// Bytes of the body that have come.
+    /// The number of bytes received.
     received: u64,
-    /// When the head had come, by [`Now::elapsed`](crate::Now::elapsed).
+    /// The time of the head, by [`Now::elapsed`](crate::Now::elapsed).
     began: Duration,
 }
 
-/// A body is given this much room before its first byte has come, whatever length it claims.
+/// The maximum of bytes to allocate for a body before its first byte, whatever its length.
 const BODY_RESERVE_MAX: u64 = 64 * 1024;
 
 impl Upload {
@@ -33,7 +33,7 @@ impl Upload {
         Upload { head, body, is_wanted, is_head, limit, received: 0, began: now }
     }
 
-    /// Takes a piece of the body. Returns false if there are more bytes than there may be.
+    /// Adds a piece of the body. Returns false if the body has exceeded its limit.
     pub(super) fn take(&mut self, bytes: &[u8]) -> bool {
         self.received += bytes.len() as u64;
         let fits = self.received <= self.limit;
@@ -43,7 +43,7 @@ impl Upload {
         fits
     }
 
-    /// Returns when the body is too late, unless more of it comes by then; `None` for never.
+    /// Returns the deadline of the body, which moves as bytes arrive. Returns `None` without one.
     pub(super) fn due(&self, limits: &HttpLimits) -> Option<Duration> {
         let earned_ms = self.received.saturating_mul(1000).checked_div(u64::from(limits.body_rate));
         let earned = Duration::from_millis(earned_ms.unwrap_or(0));

@@ -1,12 +1,14 @@
 //! The simulation of the services: web, chat and session, on any network.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketserver::services::chat::Chat;
 use socketserver::services::session::Session;
-use socketserver::services::web::{Response, Web};
+use socketserver::services::web::{PendingReply, Response, Web};
 use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
+use socketserver::{Close, Context, Handler, Incoming, Notification, ServerHandle, Service};
 
 use crate::sim::echo::Talker;
 
@@ -115,6 +117,78 @@ fn web() -> Web {
 #[test]
 fn each_request_has_its_answer() {
     seeds(0..200, |seed| drop(Simulation::new(seed).run(web(), Browser::new)));
+}
+
+/// Routes that keep their replies, which are answered at any time by another thread, and at the
+/// latest with the next request.
+fn kept(waiting: &Arc<Mutex<Vec<(String, PendingReply)>>>) -> Web {
+    let (keep, go_on) = (Arc::clone(waiting), Arc::clone(waiting));
+    Web::new()
+        .get("/{kind}/{n}", move |request, reply| {
+            let n = request.param("n").unwrap_or("").to_owned();
+            let (pending, answered) = reply.keep();
+            keep.lock().unwrap().push((n, pending));
+            answered
+        })
+        .get("/large", |_, reply| reply.text("y".repeat(3000)))
+        .any("/echo", |request, reply| reply.bytes("text/plain", request.body()))
+        .guard(move |_| {
+            answer_all(&go_on);
+            Ok(())
+        })
+}
+
+fn answer_all(waiting: &Mutex<Vec<(String, PendingReply)>>) {
+    for (n, pending) in std::mem::take(&mut *waiting.lock().unwrap()) {
+        let is_gone = pending.is_gone();
+        assert_ne!(pending.send(Response::new(200).text(n)), is_gone);
+    }
+}
+
+/// A connection of the web service, on which a worker answers whatever replies are kept.
+struct Answering(Box<dyn Handler>, Arc<Mutex<Vec<(String, PendingReply)>>>);
+
+impl Handler for Answering {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        let result = self.0.on_data(input, cx);
+        if !self.1.lock().unwrap().is_empty() {
+            let waiting = Arc::clone(&self.1);
+            cx.offload(move || answer_all(&waiting));
+        }
+        result
+    }
+
+    fn on_drain(&mut self, cx: &mut Context<'_>) {
+        self.0.on_drain(cx);
+    }
+
+    fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
+        self.0.on_timer(key, cx);
+    }
+
+    fn on_notify(&mut self, note: Notification, cx: &mut Context<'_>) {
+        self.0.on_notify(note, cx);
+    }
+
+    fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
+        self.0.on_reject(why, cx);
+    }
+
+    fn on_stop(&mut self, cx: &mut Context<'_>) {
+        self.0.on_stop(cx);
+    }
+}
+
+#[test]
+fn a_kept_reply_is_answered_by_other_threads() {
+    seeds(0..200, |seed| {
+        let waiting = Arc::default();
+        let mut web = kept(&waiting);
+        let service =
+            |incoming: Incoming| Some(Answering(web.accept(incoming)?, Arc::clone(&waiting)));
+        let answer = |_: &ServerHandle, _: &mut Random| answer_all(&waiting);
+        drop(Simulation::new(seed).commands(answer).run(service, Browser::new));
+    });
 }
 
 #[test]

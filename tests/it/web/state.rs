@@ -21,7 +21,10 @@ fn visit(request: &Request<'_, App>, reply: Reply<'_>) -> Answered {
 #[test]
 fn routes_share_the_state_of_their_router() {
     let app = App { visits: AtomicU64::new(0) };
-    let web = Web::with_state(app).get("/a", visit).get("/b", visit).get("/c", visit);
+    let web = Web::with_state(app)
+        .get("/a", visit)
+        .get("/b", visit)
+        .get("/c", |request, reply| visit(request, reply.header("x-c", "1")));
     let mut client = WebClient::new(web);
     let visits = ["/a", "/b", "/c", "/a"].map(|path| client.get(path).text().to_owned());
     assert_eq!(visits, ["1", "2", "3", "4"]);

@@ -49,7 +49,9 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             WORDS,
             THREADS,
             &["src/accept/", "src/clock.rs", "src/exec/", "src/handler/", "src/hub/"],
-            &["src/protocol/", "src/reactor/", "src/services/"],
+            &["src/reactor/"],
+            // For the client of a web service.
+            &["src/protocol/http/", "src/services/web/"],
         ],
     ),
     ("src/metrics/", &[WORDS, &["src/clock.rs"]]),
