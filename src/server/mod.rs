@@ -140,8 +140,9 @@ impl Server {
 
     /// Listens on `addresses` for connections, for which `service` creates blocking handlers. This
     /// needs [`Mode::Threads`] with at least one worker; the blocking handlers of a server have a
-    /// pool of their own with that number of workers. `seqpacket:` addresses are errors of [`check`](Server::check), because a
-    /// [`Stream`](crate::Stream) does not keep the boundaries of packets.
+    /// pool of their own with that number of workers. `seqpacket:` addresses are errors of
+    /// [`check`](Server::check), because a [`Stream`](crate::Stream) does not keep the boundaries
+    /// of packets.
     ///
     /// A connection waits while all workers are busy, and counts against [`Limits::connections`]:
     /// at that limit, no further connection is accepted.

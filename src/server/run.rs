@@ -102,7 +102,8 @@ impl Server {
     ///
     /// let server = Server::new().listen_blocking("127.0.0.1:0", |_| Silent)?;
     /// let error = server.check().unwrap_err();
-    /// assert_eq!(error.to_string(), "blocking handlers need Mode::Threads with at least 1 worker");
+    /// let expected = "blocking handlers need Mode::Threads with at least 1 worker";
+    /// assert_eq!(error.to_string(), expected);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn check(&self) -> io::Result<()> {
