@@ -148,7 +148,7 @@ use crate::reactor::{Budgets, ServerHandle};
 ///
 /// ```
 /// # use socketserver::testkit::{Action, Random, Script, Simulation, seeds};
-/// # use socketserver::{Close, Context, Handler, Limits, Mode, Peer, ServerHandle, Topic};
+/// # use socketserver::{Close, Context, Handler, Limits, Mode, ServerHandle, Topic};
 /// # struct Fragile;
 /// # impl Handler for Fragile {
 /// #     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
@@ -174,7 +174,7 @@ use crate::reactor::{Budgets, ServerHandle};
 ///                 let _ = server.publish(&Topic::new("news"), *b"hello");
 ///             }
 ///         })
-///         .run(|_: &Peer| Fragile, |_: &mut Random| Caller);
+///         .run(|_| Fragile, |_: &mut Random| Caller);
 /// });
 /// ```
 pub struct Simulation<'a> {
