@@ -1,5 +1,5 @@
-//! The second part of [`Network`]: connections that handlers request, and the single steps of a turn,
-//! for callers that choose which steps run, and when.
+//! The second part of [`Network`]: connections that handlers request, and the single steps of a
+//! turn, for callers that choose which steps run, and when.
 
 use std::io;
 
