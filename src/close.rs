@@ -128,6 +128,18 @@ impl Close {
 }
 
 /// The error for which a handler gave up.
+///
+/// ```
+/// use socketserver::Close;
+/// use std::io;
+///
+/// let why = Close::from(io::Error::from(io::ErrorKind::NotFound));
+/// assert_eq!(why.to_string(), "handler failed: entity not found");
+/// match why {
+///     Close::Failed(error) => assert!(error.get_ref().is::<io::Error>()),
+///     other => panic!("{other}"),
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct HandlerError(Arc<dyn Error + Send + Sync>);
 

@@ -118,8 +118,8 @@ fn mode(name: &str, workers: usize) -> Result<Mode, Exit> {
     }
 }
 
-/// Listens on all addresses, by `listen`. Workers of a killed supervisor hold theirs a little longer,
-/// so the next supervisor retries for a while.
+/// Listens on all addresses, by `listen`. Workers of a killed supervisor keep their addresses a
+/// little longer, so the next supervisor tries again for a while.
 #[allow(clippy::disallowed_methods, reason = "no event reports a free address")]
 fn bind(
     addresses: &[Listen],

@@ -15,7 +15,7 @@ use crate::net::incoming::Incoming;
 ///
 /// An error or a panic ends this connection and no other: the output written before is sent, the
 /// connection is closed, and the worker takes the next one. The server logs one record with the
-/// reason, at level debug if the peer or the network has caused the end, and at level warn
+/// reason, at level debug if it [is expected](crate::Close::is_expected), and at level warn
 /// otherwise.
 ///
 /// When the server [stops](crate::ServerHandle::stop), a read returns the input that has arrived

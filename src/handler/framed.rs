@@ -44,7 +44,8 @@ pub trait Protocol: Send {
     type Message<'a>;
 
     /// Decodes the message at the front of `input`. It is called again with the remaining input
-    /// until it returns [`Step::NeedMore`], and then once more input has arrived.
+    /// until it returns [`Step::NeedMore`], and then once more input has arrived. [`Protocol`] has
+    /// an example.
     ///
     /// It may change bytes in place, but only those it then reports as used.
     ///
@@ -55,7 +56,7 @@ pub trait Protocol: Send {
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Step<Self::Message<'a>>, Close>;
 }
 
-/// The result of decoding the front of the input.
+/// The result of decoding the front of the input: see [`Protocol`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<M> {
     /// The message is incomplete: call again with the same bytes and more.
@@ -68,6 +69,52 @@ pub enum Step<M> {
 
 /// Your per-connection object, fed whole messages of one protocol. The methods are those of
 /// [`Handler`], but for the messages.
+///
+/// ```
+/// use socketserver::protocol::line::{Line, Lines};
+/// use socketserver::testkit::Network;
+/// use socketserver::{Close, Context, Framed, Limits, MessageHandler};
+/// use std::time::Duration;
+///
+/// const HURRY: u64 = 1;
+///
+/// /// Counts the lines of its peer, and answers at the end of the input.
+/// #[derive(Default)]
+/// struct Counter(usize);
+///
+/// impl MessageHandler<Lines> for Counter {
+///     fn on_open(&mut self, cx: &mut Context<'_>) {
+///         cx.set_interval(HURRY, Duration::from_secs(60));
+///     }
+///
+///     fn on_message(&mut self, _: Line<'_>, _: &mut Context<'_>) -> Result<(), Close> {
+///         self.0 += 1;
+///         Ok(())
+///     }
+///
+///     fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
+///         cx.write_str("still there?\n");
+///     }
+///
+///     fn on_eof(&mut self, cx: &mut Context<'_>) {
+///         writeln!(cx, "{} lines", self.0);
+///         cx.close(Close::Eof);
+///     }
+///
+///     fn on_close(&mut self, why: &Close, _: &mut Context<'_>) {
+///         assert_eq!(*why, Close::Eof);
+///     }
+/// }
+///
+/// let limits = Limits::default().first_byte(None).idle(None).message(None);
+/// let mut network = Network::new(limits);
+/// let client = network.connect(Framed::new(Lines::new(), Counter::default()));
+/// network.send(client, b"one\ntwo\n");
+/// network.advance(Duration::from_secs(90));
+/// network.shut(client);
+/// network.settle();
+/// assert_eq!(network.received(client), b"still there?\n2 lines\n");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle the messages of this protocol",
     label = "`MessageHandler` is not implemented for this",
@@ -108,12 +155,12 @@ pub trait MessageHandler<P: Protocol>: Send {
         let _ = (key, cx);
     }
 
-    /// See [`Handler::on_notify`].
+    /// See [`Handler::on_notify`]. [`Context::notify`] has an example.
     fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
         let _ = (notification, cx);
     }
 
-    /// See [`Handler::on_unreachable`].
+    /// See [`Handler::on_unreachable`]. [`Server::connect`](crate::Server::connect) has an example.
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
         let _ = (error, cx);
     }
@@ -150,7 +197,7 @@ pub trait MessageHandler<P: Protocol>: Send {
 ///     }
 /// }
 ///
-/// /// Tells the sum so far.
+/// /// Answers each digit with the sum so far.
 /// struct Sum(u32);
 ///
 /// impl MessageHandler<Digits> for Sum {

@@ -55,7 +55,7 @@ impl Notification {
     }
 
     /// Returns the value of a [`Message`](Notification::Message), or the result of
-    /// [`Finished`](Notification::Finished) work.
+    /// [`Finished`](Notification::Finished) work. [`Notification`] has an example.
     ///
     /// # Errors
     ///

@@ -48,7 +48,7 @@ pub struct Lines {
     skipping: bool,
 }
 
-/// A line.
+/// A line: see [`Lines`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// A line without its end: any bytes but LF.

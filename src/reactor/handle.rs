@@ -66,6 +66,19 @@ const QUEUE_MAX: usize = 16 * 1024 * 1024;
 const COMMAND_COST: usize = 64;
 
 /// An error of a command that was not queued.
+///
+/// ```
+/// use socketserver::{HandleError, Server, Topic};
+/// # use socketserver::services::web::Web;
+///
+/// let server = Server::bind("127.0.0.1:0")?;
+/// let handle = server.handle();
+/// handle.stop();
+/// # let service = Web::new();
+/// server.serve(service)?;
+/// assert_eq!(handle.publish(&Topic::new("news"), *b"rain"), Err(HandleError::Gone));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandleError {
@@ -113,14 +126,14 @@ impl ServerHandle {
         ServerHandle::make(bell, Readers::default())
     }
 
-    /// That of a server that cannot run.
+    /// Creates the handle of a server that cannot run.
     pub(crate) fn closed() -> ServerHandle {
         let handle = ServerHandle::new(Doorbell::new(|| {}));
         handle.close();
         handle
     }
 
-    /// That of another reactor of the same server.
+    /// Creates the handle of another reactor of the same server.
     pub(crate) fn sibling(&self, bell: Doorbell) -> ServerHandle {
         ServerHandle::make(bell, Arc::clone(&self.shared.readers))
     }
@@ -298,7 +311,25 @@ impl ServerHandle {
         self.ask(StopRequest::Drain);
     }
 
-    /// Stops the server at once, without completing any work.
+    /// Stops the server at once, without completing any work: all connections end, and unsent
+    /// output is dropped. Returns at once.
+    ///
+    /// ```
+    /// use socketserver::Server;
+    /// # use socketserver::services::web::Web;
+    /// use std::net::TcpStream;
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// let address = server.addresses()[0].to_string();
+    /// let handle = server.handle();
+    /// # let service = Web::new();
+    /// let thread = std::thread::spawn(|| server.serve(service));
+    ///
+    /// let client = TcpStream::connect(address)?; // it would delay a stop
+    /// handle.abort();
+    /// thread.join().unwrap()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn abort(&self) {
         self.ask(StopRequest::Abort);
     }

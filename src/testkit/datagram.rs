@@ -47,7 +47,7 @@ impl<H: DatagramHandler> Datagrams<H> {
         datagrams
     }
 
-    /// Passes the handler one datagram from a peer.
+    /// Passes the handler one datagram from a peer. See [`DatagramHandler`] for an example.
     pub fn receive(&mut self, from: Peer, bytes: &[u8]) {
         self.call(&from, |handler, cx| handler.on_datagram(bytes, cx));
     }

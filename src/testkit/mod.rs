@@ -32,6 +32,45 @@
 //! network.advance(Duration::from_secs(2));
 //! assert!(network.is_closed(client));
 //! ```
+//!
+//! A network also has slow clients, small reads and writes, and lost connections:
+//!
+//! ```
+//! # use socketserver::testkit::Network;
+//! # use socketserver::{Close, Context, Handler, Limits};
+//! # struct Echo;
+//! # impl Handler for Echo {
+//! #     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+//! #         cx.write(input);
+//! #         Ok(input.len())
+//! #     }
+//! # }
+//! let mut network = Network::new(Limits::default());
+//! let slow = network.connect(Echo);
+//! network.window(slow, 4); // bytes in flight to the client
+//! network.grain(slow, 3); // bytes of one read or write of the server
+//! network.send(slow, b"hello");
+//! network.settle();
+//! assert_eq!(network.received(slow), b"hell");
+//! network.settle();
+//! assert_eq!(network.received(slow), b"o");
+//! assert_eq!(network.unread(slow), 0);
+//!
+//! network.spurious(slow); // an event without a cause
+//! let (reads, _) = network.calls(slow);
+//! network.turn();
+//! assert!(network.calls(slow).0 >= reads);
+//!
+//! network.shut(slow);
+//! network.settle();
+//! assert!(network.is_closed(slow) && !network.is_reset(slow));
+//!
+//! let lost = network.connect(Echo);
+//! network.settle();
+//! network.reset(lost);
+//! network.settle();
+//! assert_eq!(network.connections(), 0);
+//! ```
 
 mod both_ways;
 mod datagram;

@@ -28,7 +28,7 @@ use crate::now;
 use crate::panics;
 use crate::topic::Topic;
 
-/// The client's end of a connection in a [`Network`].
+/// The client's end of a connection in a [`Network`]: see [`Network::close`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client(pub(super) usize);
 
@@ -42,10 +42,9 @@ pub struct Network {
     pub(super) elapsed: Duration,
     /// Events for the next turn that no wire has caused.
     pub(super) stray: Vec<(Client, Readiness)>,
-    /// Connections that handlers want made, the oldest first, each with its reactor.
+    /// Connections that handlers have requested, the oldest first, each with its reactor.
     pub(super) dials: VecDeque<(usize, Destination, Box<dyn Handler>)>,
-    /// What workers are doing: handlers that travel, and work that was offloaded; each with its
-    /// reactor.
+    /// The tasks of workers: calls of handlers and offloaded work, each with its reactor.
     pub(super) tasks: Vec<(usize, Task)>,
     /// Notifications of other threads for handlers.
     pub(super) mail: Mailbox<(Id, Message)>,
@@ -61,22 +60,23 @@ pub(super) struct End {
 const TURNS_MAX: usize = 1_000_000;
 
 impl Network {
-    /// A network without connections, at time zero.
+    /// Creates a network without connections, at time zero.
     #[must_use]
     pub fn new(limits: Limits) -> Network {
         Network::make(limits, Executor::Inline, 1)
     }
 
-    /// The same for a server in [`Mode::Threads`](crate::Mode::Threads): every call of a handler
-    /// is made by a worker, which hands the handler back before the next turn.
+    /// Creates a network for a server in [`Mode::Threads`](crate::Mode::Threads): a worker makes
+    /// every call of a handler, and returns the handler before the next turn.
+    /// [`WebClient::on`](super::WebClient::on) has an example.
     #[must_use]
     pub fn with_workers(limits: Limits) -> Network {
         Network::make(limits, Executor::Pool, 1)
     }
 
-    /// Like [`new`](Network::new), for a server in [`Mode::Reactors`](crate::Mode::Reactors).
-    /// Clients are assigned to the reactors in turn. A turn runs every reactor once; messages
-    /// between reactors arrive before the next turn.
+    /// Creates a network for a server in [`Mode::Reactors`](crate::Mode::Reactors). Clients are
+    /// assigned to the reactors in turn. A turn runs every reactor once; messages between reactors
+    /// arrive before the next turn.
     ///
     /// ```
     /// use socketserver::testkit::Network;
@@ -111,7 +111,7 @@ impl Network {
     }
 
     fn make(limits: Limits, executor: Executor, reactors: usize) -> Network {
-        // Every turn looks into it.
+        // Every turn reads it, so it needs no bell.
         let mail = Mailbox::new(&Doorbell::new(|| {}));
         let hub = |index, counters| {
             let shard = Shard::new(index, reactors);
@@ -143,7 +143,7 @@ impl Network {
         self.admit(reactor, MemorySocket(Wire::new()), Peer::unix().into(), handler)
     }
 
-    /// Admits a connection made elsewhere.
+    /// Admits a connection that exists already.
     pub(super) fn admit(
         &mut self,
         reactor: usize,
@@ -278,7 +278,8 @@ impl Network {
         self.stray.push((client, readiness));
     }
 
-    /// The name the server knows the connection by.
+    /// Returns the server's id of the connection. [`Context::notify`](crate::Context::notify) has
+    /// an example.
     #[must_use]
     pub fn id(&self, client: Client) -> Id {
         self.ends[client.0].id
@@ -300,13 +301,52 @@ impl Network {
         self.carry();
     }
 
-    /// Whom handlers want to be [connected](crate::Context::connect) to, the oldest wish first.
+    /// Returns the destinations of [requested](crate::Context::connect) connections, the oldest
+    /// first.
     #[must_use]
     pub fn wanted(&self) -> Vec<Destination> {
         self.dials.iter().map(|(_, to, _)| to.clone()).collect()
     }
 
-    /// Makes the connection requested first. Returns its far end.
+    /// Establishes the connection that was requested first. Returns its far end.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    /// use std::io;
+    ///
+    /// struct Backend;
+    ///
+    /// impl Handler for Backend {
+    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    ///         Ok(input.len())
+    ///     }
+    ///
+    ///     fn on_unreachable(&mut self, error: &io::Error, _: &mut Context<'_>) {
+    ///         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    ///     }
+    /// }
+    ///
+    /// /// Connects to its backend for each byte.
+    /// struct Front;
+    ///
+    /// impl Handler for Front {
+    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    ///         input.iter().for_each(|_| cx.connect("backend:8080", Backend));
+    ///         Ok(input.len())
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Front);
+    /// network.send(client, b"..");
+    /// network.settle();
+    /// assert_eq!(network.wanted()[0].to_string(), "backend:8080");
+    /// let backend = network.grant();
+    /// network.deny(io::ErrorKind::ConnectionRefused.into());
+    /// network.settle();
+    /// assert!(!network.is_closed(backend));
+    /// ```
     ///
     /// # Panics
     ///
@@ -316,7 +356,7 @@ impl Network {
         self.open(reactor, handler)
     }
 
-    /// Makes the connection requested first fail.
+    /// Fails the connection that was requested first. [`grant`](Network::grant) has an example.
     pub fn deny(&mut self, error: io::Error) {
         let (reactor, handler) = self.dial();
         self.hubs[reactor].unreachable(handler, &Peer::unresolved(), error);
@@ -381,25 +421,26 @@ impl Network {
     }
 
     /// Stops the server as [`ServerHandle::stop`](crate::ServerHandle::stop) does.
+    /// [`Handler::on_stop`] has an example.
     pub fn stop(&mut self) {
         self.hubs.iter_mut().for_each(Hub::stop);
     }
 
-    /// Whether the server has closed the connection, or at least its side of it.
+    /// Returns true if the server has closed the connection, or its own direction of it.
     #[must_use]
     pub fn is_closed(&self, client: Client) -> bool {
         let wire = self.wire(client);
         wire.server_shut || wire.server_gone
     }
 
-    /// Whether the server closed with input unread: over a real network the answer may then be
-    /// lost.
+    /// Returns true if the server has reset the connection or closed it with unread input. On a
+    /// real network the client may then lose the end of its input.
     #[must_use]
     pub fn is_reset(&self, client: Client) -> bool {
         self.wire(client).reset_by_server
     }
 
-    /// How many bytes the client has sent that the server has not read.
+    /// Returns the number of bytes from the client that the server has not read.
     #[must_use]
     pub fn unread(&self, client: Client) -> usize {
         self.wire(client).to_server.len()
@@ -450,8 +491,9 @@ impl Network {
         self.hubs.iter().filter_map(Hub::next_ms).min()
     }
 
-    /// What the server has done so far, as [`ServerHandle::metrics`](crate::ServerHandle::metrics) tells it.
-    /// Nobody listens, so nobody is accepted, and no call takes any time.
+    /// Returns the server's counters, as [`ServerHandle::metrics`](crate::ServerHandle::metrics)
+    /// does. The network has no listener, so no connection is counted as accepted, and calls take
+    /// no time.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         let mut metrics = Metrics::default();

@@ -1,5 +1,4 @@
-//! A client of a web service on a network in memory: requests in, answers out, and a clock that
-//! moves when told.
+//! A client of a web service on a network in memory, with a clock that the test advances.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -14,9 +13,9 @@ use crate::net::peer::Peer;
 use crate::protocol::http::Fields;
 use crate::services::web::Web;
 
-/// A client of a [`Web`] service, without a socket. Each request has a connection of its own.
-/// Offloaded work is done before the answer is there, kept replies can be answered from the test, and
-/// delays take no time but that of [`advance`](WebClient::advance).
+/// A client of a [`Web`] service, without a socket. Each request has its own connection. Offloaded
+/// work is done before the request returns, the test can answer kept replies, and delays take only
+/// the time of [`advance`](WebClient::advance).
 ///
 /// ```
 /// use socketserver::services::web::{Failure, Method, Response, Web};
@@ -60,41 +59,51 @@ struct Exchange {
 pub struct WebExchange(usize);
 
 impl WebClient {
-    /// A client of `web`, on a network with the default limits.
+    /// Creates a client of `web`, on a network with the default limits.
     pub fn new<S: Send + Sync + 'static>(web: Web<S>) -> WebClient {
         WebClient::on(Network::new(Limits::default()), web)
     }
 
-    /// A client of `web` on this network, whose mode and limits count.
+    /// Creates a client of `web` on this network, with its mode and limits.
+    ///
+    /// ```
+    /// use socketserver::Limits;
+    /// use socketserver::services::web::Web;
+    /// use socketserver::testkit::{Network, WebClient};
+    ///
+    /// let web = Web::new().get("/", |_, reply| reply.text("hello"));
+    /// let network = Network::with_workers(Limits::default().connections(10));
+    /// assert_eq!(WebClient::on(network, web).get("/").text(), "hello");
+    /// ```
     pub fn on<S: Send + Sync + 'static>(network: Network, web: Web<S>) -> WebClient {
         WebClient { network, service: Box::new(web), exchanges: Vec::new() }
     }
 
-    /// Asks for `path`, which may have a query.
+    /// Sends a `GET` request for `path`, which may have a query. Returns the answer.
     ///
     /// # Panics
     ///
-    /// As [`WebRequest::send`].
+    /// As for [`WebRequest::send`].
     pub fn get(&mut self, path: &str) -> WebAnswer {
         self.request(Method::GET, path).send()
     }
 
-    /// Sends `body` to `path`.
+    /// Sends a `POST` request for `path` with `body`. Returns the answer.
     ///
     /// # Panics
     ///
-    /// As [`WebRequest::send`].
+    /// As for [`WebRequest::send`].
     pub fn post(&mut self, path: &str, body: impl AsRef<[u8]>) -> WebAnswer {
         self.request(Method::POST, path).body(body).send()
     }
 
-    /// A request to add fields and a body to, and to send.
+    /// Returns a new request, which takes fields and a body before it is sent.
     pub fn request(&mut self, method: Method, path: &str) -> WebRequest<'_> {
         let lines = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
         WebRequest { client: self, method, lines, body: Vec::new() }
     }
 
-    /// Lets time pass, and everything happen that is due meanwhile.
+    /// Advances the clock and runs everything due on the way, each at its time.
     pub fn advance(&mut self, time: Duration) {
         self.network.advance(time);
     }
@@ -109,7 +118,8 @@ impl WebClient {
         WebAnswer::parse(&exchange.method, &exchange.received, is_closed)
     }
 
-    /// The client of a request vanishes.
+    /// Resets the connection of a request. [`PendingReply`](crate::services::web::PendingReply) has
+    /// an example.
     pub fn abandon(&mut self, exchange: WebExchange) {
         if let Some(exchange) = self.exchanges.get(exchange.0) {
             self.network.reset(exchange.client);
@@ -129,6 +139,21 @@ impl WebClient {
 }
 
 /// A request of a [`WebClient`] that has not been sent.
+///
+/// ```
+/// use socketserver::services::web::{Method, Web};
+/// use socketserver::testkit::WebClient;
+///
+/// let web = Web::new().put("/name", |request, reply| {
+///     let kind = request.header("content-type").unwrap_or("unknown");
+///     reply.header("x-kind", kind).bytes("text/plain", request.body())
+/// });
+/// let mut client = WebClient::new(web);
+/// let request = client.request(Method::PUT, "/name").header("content-type", "text/plain");
+/// let answer = request.body("Ann").send();
+/// assert_eq!(answer.header("x-kind"), Some("text/plain"));
+/// assert_eq!(answer.body(), b"Ann");
+/// ```
 #[must_use]
 pub struct WebRequest<'c> {
     client: &'c mut WebClient,
@@ -138,24 +163,24 @@ pub struct WebRequest<'c> {
 }
 
 impl WebRequest<'_> {
-    /// Adds a field, as it is.
+    /// Adds a field without checking it.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        // Text takes everything.
+        // A string accepts everything.
         let _ = write!(self.lines, "{name}: {value}\r\n");
         self
     }
 
-    /// Sends this body, and its length.
+    /// Sets the body and its length.
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = body.as_ref().to_vec();
         self
     }
 
-    /// Sends the request. Returns the answer, which must be there at once.
+    /// Sends the request. Returns the answer, which must be complete at once.
     ///
     /// # Panics
     ///
-    /// If it is not there: see [`start`](WebRequest::start).
+    /// If the answer is delayed or kept: use [`start`](WebRequest::start).
     #[allow(clippy::expect_used, reason = "a test that is wrong fails by panicking")]
     pub fn send(self) -> WebAnswer {
         let (client, method, bytes) = self.finish();
@@ -163,7 +188,7 @@ impl WebRequest<'_> {
         client.answer(exchange).expect("the answer takes time, or is kept: use `start`")
     }
 
-    /// Sends the request, whose answer [`WebClient::answer`] returns when it is there.
+    /// Sends the request. [`WebClient::answer`] returns its answer when it is complete.
     pub fn start(self) -> WebExchange {
         let (client, method, bytes) = self.finish();
         client.start(method, &bytes)
@@ -181,7 +206,7 @@ impl<'c> WebRequest<'c> {
     }
 }
 
-/// An answer that a [`WebClient`] has received.
+/// An answer that a [`WebClient`] has received: see [`WebRequest`] for an example.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebAnswer {
     status: u16,
@@ -195,7 +220,8 @@ impl WebAnswer {
         self.status
     }
 
-    /// Returns the value of the first field of this name, in whatever case, if it is UTF-8.
+    /// Returns the value of the first field with this name, ignoring case, if it is UTF-8.
+    /// [`WebClient`] has an example.
     pub fn header(&self, name: &str) -> Option<&str> {
         str::from_utf8(Fields::new(&self.lines).find(name)?).ok()
     }
@@ -215,7 +241,7 @@ impl WebAnswer {
         str::from_utf8(&self.body).expect("the body is UTF-8")
     }
 
-    /// Returns the answer that `bytes` are, without interim ones, if it is all there.
+    /// Parses the first final answer in `bytes`. Returns `None` if it is incomplete.
     fn parse(method: &Method, bytes: &[u8], is_closed: bool) -> Option<WebAnswer> {
         let end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
         let (head, rest) = (bytes.get(..end + 2)?, bytes.get(end + 4..)?);
@@ -240,7 +266,7 @@ impl WebAnswer {
     }
 }
 
-/// Returns the body that chunks make, if they are all there.
+/// Returns the body of these chunks. Returns `None` if they are incomplete.
 fn chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {

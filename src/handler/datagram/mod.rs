@@ -112,7 +112,7 @@ enum TimerEffect {
     Cancel(u64),
 }
 
-/// The capacity that it keeps after a huge datagram.
+/// The capacity that a record keeps after a huge datagram, in bytes.
 const KEPT: usize = 1024 * 1024;
 
 impl DatagramRecord {
@@ -148,6 +148,43 @@ impl DatagramRecord {
 /// The context of a [`DatagramHandler`]'s call. It records effects and never fails: no method
 /// touches a socket. Datagrams are sent when the handler has returned. Like all datagrams they may
 /// be lost, for example because the socket and its queue are full.
+///
+/// ```
+/// use socketserver::testkit::Datagrams;
+/// use socketserver::{DatagramContext, DatagramHandler, Peer};
+/// use std::time::Duration;
+///
+/// const RETRY: u64 = 1;
+///
+/// /// Repeats a question every second until the answer arrives.
+/// struct Question {
+///     server: Peer,
+/// }
+///
+/// impl DatagramHandler for Question {
+///     fn on_start(&mut self, cx: &mut DatagramContext<'_>) {
+///         cx.send_to(self.server.clone(), b"question");
+///         cx.set_timer(RETRY, Duration::from_secs(1));
+///     }
+///
+///     fn on_timer(&mut self, _: u64, cx: &mut DatagramContext<'_>) {
+///         self.on_start(cx);
+///     }
+///
+///     fn on_datagram(&mut self, _: &[u8], cx: &mut DatagramContext<'_>) {
+///         cx.cancel_timer(RETRY);
+///         cx.reply(b"thanks");
+///     }
+/// }
+///
+/// let server = Peer::unix_named("/run/server.sock");
+/// let mut question = Datagrams::new(Question { server: server.clone() });
+/// question.advance(Duration::from_secs(2));
+/// assert_eq!(question.sent().len(), 3);
+/// question.receive(server.clone(), b"answer");
+/// question.advance(Duration::from_secs(10));
+/// assert_eq!(question.sent(), [(server, b"thanks".to_vec())]);
+/// ```
 pub struct DatagramContext<'a> {
     peer: &'a Peer,
     local: &'a Address,
@@ -215,15 +252,16 @@ impl<'a> DatagramContext<'a> {
         self.record.timers.push(TimerEffect::Set { key, at_ms, period_ms: None });
     }
 
-    /// The same every `period`, without drift: as
-    /// [`Context::set_interval`](crate::Context::set_interval).
+    /// Calls [`DatagramHandler::on_timer`] with `key` every `period`, without drift, as
+    /// [`Context::set_interval`](crate::Context::set_interval) does. [`DatagramHandler`] has an
+    /// example.
     pub fn set_interval(&mut self, key: u64, period: Duration) {
         let period = period.max(Duration::from_millis(1));
         let (at_ms, period_ms) = (self.in_ms(period), Some(now::millis(period)));
         self.record.timers.push(TimerEffect::Set { key, at_ms, period_ms });
     }
 
-    /// Cancels a timer or an interval.
+    /// Cancels a timer or an interval. A key without a timer has no effect.
     pub fn cancel_timer(&mut self, key: u64) {
         self.record.timers.push(TimerEffect::Cancel(key));
     }

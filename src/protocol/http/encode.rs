@@ -39,7 +39,8 @@ pub struct Answer<'a> {
     pub fields: &'a [u8],
 }
 
-/// The way in which the end of an answer's body is marked (RFC 9112, section 6).
+/// The way in which the end of an answer's body is marked (RFC 9112, section 6). [`Answer`] and
+/// [`Answer::append_chunk`] have examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// The body has this many bytes.
@@ -51,6 +52,14 @@ pub enum Length {
 }
 
 /// The state of the connection after an answer (RFC 9112, section 9).
+///
+/// ```
+/// use socketserver::protocol::http::{Connection, Version};
+///
+/// assert_eq!(Connection::new(Version::Http11, true), Connection::KeepAlive);
+/// assert_eq!(Connection::new(Version::Http10, true), Connection::KeepAliveTold);
+/// assert_eq!(Connection::new(Version::Http11, false), Connection::Close);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
     /// It stays open, the default in HTTP/1.1, which needs no field.
@@ -62,7 +71,7 @@ pub enum Connection {
 }
 
 impl Connection {
-    /// What to say to a client of this version.
+    /// Returns the state for a client with this version: closed unless `keep`.
     #[must_use]
     pub fn new(version: Version, keep: bool) -> Connection {
         match (version, keep) {
@@ -106,6 +115,25 @@ impl Answer<'_> {
 
     /// Appends one chunk of a body that is [`Length::Chunked`]. Appends nothing if `bytes` is
     /// empty, because an empty chunk would end the body.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use socketserver::protocol::http::{Answer, Connection, Length};
+    ///
+    /// let mut out = Vec::new();
+    /// let answer = Answer {
+    ///     status: StatusCode::OK,
+    ///     content_type: "text/plain",
+    ///     length: Length::Chunked,
+    ///     connection: Connection::KeepAlive,
+    ///     fields: b"",
+    /// };
+    /// answer.append(&mut out, 784_111_777);
+    /// Answer::append_chunk(&mut out, b"hello ");
+    /// Answer::append_chunk(&mut out, b"world");
+    /// Answer::append_last_chunk(&mut out);
+    /// assert!(out.ends_with(b"\r\n\r\n6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n"));
+    /// ```
     pub fn append_chunk(out: &mut Vec<u8>, bytes: &[u8]) {
         if !bytes.is_empty() {
             out.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
@@ -114,7 +142,7 @@ impl Answer<'_> {
         }
     }
 
-    /// Appends the end of a body that is [`Length::Chunked`].
+    /// Appends the end of a body that is [`Length::Chunked`]: see [`Answer::append_chunk`].
     pub fn append_last_chunk(out: &mut Vec<u8>) {
         out.extend_from_slice(b"0\r\n\r\n");
     }

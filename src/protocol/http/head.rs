@@ -31,7 +31,7 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// The method, whatever token it is.
+    /// Returns the method, which may be any token.
     #[must_use]
     pub fn method(&self) -> Method {
         self.verb.method(self.method_bytes())
@@ -50,13 +50,14 @@ impl<'a> Head<'a> {
         self.verb
     }
 
-    /// The version of the request.
+    /// Returns the version of the request.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The path as it was sent, percent-encoded: it begins with `/`, or is `*` for `OPTIONS *`.
+    /// Returns the path as it was sent, percent-encoded. It begins with `/`, or is `*` for
+    /// `OPTIONS *`.
     #[must_use]
     pub fn path(&self) -> &'a str {
         // The path is ASCII. The check that the compiler needs costs time only if a handler asks.
@@ -72,15 +73,15 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// What stands behind the `?`, as it was sent.
+    /// Returns the text after the `?`, as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&'a str> {
         let query = self.target.query.of(self.bytes);
         self.target.query.is_there().then(|| str::from_utf8(query).unwrap_or_default())
     }
 
-    /// The host that the request is for: from the target if it is a whole URI, else from the
-    /// Host field. Empty for an HTTP/1.0 request that names none.
+    /// Returns the host that the request is for: from the target if that is a whole URI, otherwise
+    /// from the Host field. Empty for an HTTP/1.0 request without a host.
     #[must_use]
     pub fn host(&self) -> &'a [u8] {
         match self.target.authority.is_there() {
@@ -89,19 +90,19 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The fields, in the order they were sent.
+    /// Returns the fields, in the order in which they were sent.
     #[must_use]
     pub fn fields(&self) -> Fields<'a> {
         Fields::new(self.fields.of(self.bytes))
     }
 
-    /// Whether a body follows.
+    /// Returns true if a body follows.
     #[must_use]
     pub fn has_body(&self) -> bool {
         self.framing != Framing::None
     }
 
-    /// The length of the body as the head gives it; `None` for a chunked one.
+    /// Returns the length of the body in bytes, as in the head. Returns `None` for a chunked body.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         match self.framing {
@@ -111,19 +112,19 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Whether the client wants to go on with this connection afterwards.
+    /// Returns true if the client will use the connection for further requests.
     #[must_use]
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
     }
 
-    /// Whether the client waits for `100 Continue` before it sends the body.
+    /// Returns true if the client waits for `100 Continue` before it sends the body.
     #[must_use]
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
     }
 
-    /// The head as it was sent; [`Head::parse`] makes the same of it again.
+    /// Returns the head as it was sent, which [`Head::parse`] parses again.
     #[must_use]
     pub fn as_bytes(&self) -> &'a [u8] {
         self.bytes

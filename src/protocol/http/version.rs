@@ -1,6 +1,14 @@
 //! The supported versions of HTTP.
 
 /// The version of a request. Other versions are refused with 505.
+///
+/// ```
+/// use socketserver::protocol::http::{Head, HttpLimits, Version};
+///
+/// let head = Head::parse(b"GET / HTTP/1.0\r\n\r\n", &HttpLimits::default())?;
+/// assert_eq!(head.version(), Version::Http10);
+/// # Ok::<(), socketserver::Close>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     /// HTTP/1.0: closes by default, and has no chunked coding.

@@ -103,8 +103,18 @@ impl Chat {
         Ok(Chat { directory: Directory::new(Name::new(name)?), ..self })
     }
 
-    /// Sets the longest line, in bytes without its end, instead of 4,096. It should be less than
-    /// [`Limits::pending_input`](crate::Limits::pending_input).
+    /// Sets the maximum length of a line, in bytes without its end, which is 4,096 by default. It
+    /// should be less than [`Limits::pending_input`](crate::Limits::pending_input).
+    ///
+    /// ```
+    /// use socketserver::Server;
+    /// use socketserver::services::chat::Chat;
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// # server.handle().stop();
+    /// server.serve(Chat::new().line_limit(512))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn line_limit(self, bytes: usize) -> Chat {
         Chat { line_limit: bytes, ..self }

@@ -12,7 +12,8 @@ pub(super) struct Name {
     key: Arc<str>,
 }
 
-/// The reason why a name is not valid for a member or a room. Displayed as one line.
+/// The reason why a name is not valid for a member or a room. Displayed as one line, as the example
+/// of [`Chat::room`](super::Chat::room) shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameError {

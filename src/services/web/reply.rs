@@ -208,8 +208,9 @@ impl<'r> Reply<'r> {
 
     /// Answers with the response that `work` returns. A worker runs `work`, so it may block; only
     /// this connection waits. In [`Mode::Threads`](crate::Mode::Threads) the workers of the
-    /// handlers do the work; other modes have [`Limits::offload_workers`](crate::Limits::offload_workers)
-    /// threads for it. If it fails or panics, the client receives the answer of that failure.
+    /// handlers do the work; other modes have
+    /// [`Limits::offload_workers`](crate::Limits::offload_workers) threads for it. If it fails or
+    /// panics, the client receives the answer of that failure.
     ///
     /// ```
     /// use socketserver::services::web::{Failure, Response, Web};

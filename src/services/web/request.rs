@@ -106,6 +106,21 @@ impl<'a, S> Request<'a, S> {
     /// Returns the first value of the field `name` of a form (`application/x-www-form-urlencoded`)
     /// in the body, decoded as [`query_param`](Request::query_param) decodes it. A body of another
     /// content type has no fields.
+    ///
+    /// ```
+    /// use socketserver::services::web::{Method, Web};
+    /// use socketserver::testkit::WebClient;
+    ///
+    /// let web = Web::new().post("/vote", |request, reply| {
+    ///     let count: u32 = request.form("count").parse()?; // 400 if it is not a number
+    ///     let name = request.form("name").unwrap_or("anonymous");
+    ///     reply.text(format!("{count} for {name}"))
+    /// });
+    /// let mut client = WebClient::new(web);
+    /// let request = client.request(Method::POST, "/vote").body("name=Ann+Lee&count=3");
+    /// let request = request.header("content-type", "application/x-www-form-urlencoded");
+    /// assert_eq!(request.send().text(), "3 for Ann Lee");
+    /// ```
     pub fn form<'q>(&'q self, name: &'q str) -> Param<'q> {
         let is_form = self.media_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
         let body = str::from_utf8(self.body).ok().filter(|_| is_form);
@@ -113,7 +128,20 @@ impl<'a, S> Request<'a, S> {
         Param::new(Origin::Form, name, value.map(|value| self.keep(value)))
     }
 
-    /// Returns the value of the first cookie of this name, as it was sent.
+    /// Returns the value of the first cookie with this name, as it was sent.
+    ///
+    /// ```
+    /// use socketserver::services::web::{Method, Web};
+    /// use socketserver::testkit::WebClient;
+    ///
+    /// let web = Web::new().get("/", |request, reply| {
+    ///     reply.text(request.cookie("theme").unwrap_or("light"))
+    /// });
+    /// let mut client = WebClient::new(web);
+    /// assert_eq!(client.get("/").text(), "light");
+    /// let request = client.request(Method::GET, "/").header("cookie", "lang=en; theme=dark");
+    /// assert_eq!(request.send().text(), "dark");
+    /// ```
     pub fn cookie<'q>(&'q self, name: &'q str) -> Param<'q> {
         let fields = self.headers().filter(|(field, _)| field.eq_ignore_ascii_case("cookie"));
         let mut fields = fields.filter_map(|(_, value)| str::from_utf8(value).ok());

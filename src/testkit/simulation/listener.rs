@@ -14,9 +14,9 @@ use crate::testkit::wire::Connecting;
 /// The state shared by both sides of a listener, in place of the kernel's.
 #[derive(Default)]
 pub(super) struct ListenQueue {
-    /// Connections that have been made and not been accepted.
+    /// Connections that wait for being accepted.
     pub(super) waiting: VecDeque<(MemoryStream, Incoming)>,
-    /// What the next calls of `accept` give instead: errors by their numbers.
+    /// Errors, by their numbers, that the next calls of `accept` return instead.
     pub(super) codes: VecDeque<i32>,
     /// A connection arrived since the last event: an edge.
     pub(super) edge: bool,

@@ -14,12 +14,53 @@ pub trait Script {
     fn received(&mut self, bytes: &[u8]);
 
     /// Called once, after the last bytes.
+    ///
+    /// ```
+    /// use socketserver::testkit::{Action, End, Random, Script, Simulation, seeds};
+    /// use socketserver::{Close, Context, Handler};
+    ///
+    /// struct Greeter;
+    ///
+    /// impl Handler for Greeter {
+    ///     fn on_open(&mut self, cx: &mut Context<'_>) {
+    ///         cx.write_str("hello");
+    ///         cx.close(Close::Done);
+    ///     }
+    ///
+    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    ///         Ok(input.len())
+    ///     }
+    /// }
+    ///
+    /// struct Guest(Vec<u8>);
+    ///
+    /// impl Script for Guest {
+    ///     fn next(&mut self, _: &mut Random) -> Action {
+    ///         Action::Wait
+    ///     }
+    ///
+    ///     fn received(&mut self, bytes: &[u8]) {
+    ///         self.0.extend(bytes);
+    ///     }
+    ///
+    ///     fn ended(&mut self, end: &End) {
+    ///         match end {
+    ///             End::Whole(_) => assert_eq!(self.0, b"hello"),
+    ///             _ => assert!(b"hello".starts_with(&self.0[..])),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// seeds(0..10, |seed| {
+    ///     Simulation::new(seed).run(|_| Greeter, |_: &mut Random| Guest(Vec::new()));
+    /// });
+    /// ```
     fn ended(&mut self, end: &End) {
         let _ = end;
     }
 }
 
-/// An action of a client.
+/// An action of a client: see [`Simulation`](super::Simulation) for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Sends these bytes. They arrive in pieces, later.
@@ -33,7 +74,8 @@ pub enum Action {
     Reset,
 }
 
-/// The end of a connection as seen by its client, with the reason passed to its handler.
+/// The end of a connection as seen by its client, with the reason passed to its handler: see
+/// [`Script::ended`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {

@@ -143,13 +143,13 @@ impl Trace {
         self.digest = digest;
     }
 
-    /// How many events there were.
+    /// Returns the number of events.
     #[must_use]
     pub fn len(&self) -> usize {
         self.events.len()
     }
 
-    /// Whether nothing has happened.
+    /// Returns true if there are no events.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()

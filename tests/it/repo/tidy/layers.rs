@@ -1,6 +1,6 @@
-//! The permitted uses between layers: the table of `ARCHITECTURE.md`, section "Which way `use`
-//! runs". Inside the crate an item is imported from the module that defines it, not through the
-//! crate's root.
+//! The permitted uses between layers: the last column of the table of folders in `ARCHITECTURE.md`,
+//! see "Which way `use` runs" there. Inside the crate an item is imported from the module that
+//! defines it, not through the crate's root.
 
 use super::mentions;
 use super::source::{complaint, enforce, is_in};
