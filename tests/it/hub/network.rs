@@ -241,6 +241,19 @@ fn nothing_is_left_of_closed_connections() {
 }
 
 #[test]
+fn a_handler_that_claims_more_than_it_was_given_gets_no_farther_than_the_end() {
+    let log = Log::default();
+    let mut network = Network::new(Limits::default());
+    let client = network.connect(Probe::new(&log).data(|input, _| Ok(input.len() + 5)));
+    network.send(client, b"abc");
+    network.settle();
+    network.send(client, b"defghijk");
+    network.settle();
+    assert_eq!(log.data(), b"abcdefghijk");
+    assert_eq!(log.closes(), [] as [Close; 0]);
+}
+
+#[test]
 fn a_client_that_reads_while_its_socket_is_full_still_gets_the_rest() {
     let mut network = Network::new(Limits::default());
     let client = network.connect(Probe::new(&Log::default()).open(|cx| cx.write(b"hello")));
