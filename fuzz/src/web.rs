@@ -197,8 +197,8 @@ impl Asked {
         assert!(rest.is_empty(), "more than was asked for: {}", rest.escape_ascii());
     }
 
-    /// Returns the length of the answer of a guard or a route that refuses a body, which may not have
-    /// come: the last one.
+    /// Returns the length of the answer of a guard or a route that refuses a body, which may not
+    /// have come: the last one.
     fn refusal_of_body(&self, request: &Request, heard: &[u8]) -> Option<usize> {
         if heard.is_empty() {
             return None;

@@ -2,9 +2,9 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use std::{fmt, io};
 
 use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::exec::{Executor, Task};
@@ -139,7 +139,7 @@ impl Network {
         self.open(self.ends.len() % self.hubs.len(), handler.into_box())
     }
 
-    fn open(&mut self, reactor: usize, handler: Box<dyn Handler>) -> Client {
+    pub(super) fn open(&mut self, reactor: usize, handler: Box<dyn Handler>) -> Client {
         self.admit(reactor, MemorySocket(Wire::new()), Peer::unix().into(), handler)
     }
 
@@ -299,73 +299,6 @@ impl Network {
             self.run(reactor);
         }
         self.carry();
-    }
-
-    /// Returns the destinations of [requested](crate::Context::connect) connections, the oldest
-    /// first.
-    #[must_use]
-    pub fn wanted(&self) -> Vec<Destination> {
-        self.dials.iter().map(|(_, to, _)| to.clone()).collect()
-    }
-
-    /// Establishes the connection that was requested first. Returns its far end.
-    ///
-    /// ```
-    /// use socketserver::testkit::Network;
-    /// use socketserver::{Close, Context, Handler, Limits};
-    /// use std::io;
-    ///
-    /// struct Backend;
-    ///
-    /// impl Handler for Backend {
-    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
-    ///         Ok(input.len())
-    ///     }
-    ///
-    ///     fn on_unreachable(&mut self, error: &io::Error, _: &mut Context<'_>) {
-    ///         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    ///     }
-    /// }
-    ///
-    /// /// Connects to its backend for each byte.
-    /// struct Front;
-    ///
-    /// impl Handler for Front {
-    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
-    ///         input.iter().for_each(|_| cx.connect("backend:8080", Backend));
-    ///         Ok(input.len())
-    ///     }
-    /// }
-    ///
-    /// let mut network = Network::new(Limits::default());
-    /// let client = network.connect(Front);
-    /// network.send(client, b"..");
-    /// network.settle();
-    /// assert_eq!(network.wanted()[0].to_string(), "backend:8080");
-    /// let backend = network.grant();
-    /// network.deny(io::ErrorKind::ConnectionRefused.into());
-    /// network.settle();
-    /// assert!(!network.is_closed(backend));
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If no connection is requested; the same holds for [`deny`](Network::deny).
-    pub fn grant(&mut self) -> Client {
-        let (reactor, handler) = self.dial();
-        self.open(reactor, handler)
-    }
-
-    /// Fails the connection that was requested first. [`grant`](Network::grant) has an example.
-    pub fn deny(&mut self, error: io::Error) {
-        let (reactor, handler) = self.dial();
-        self.hubs[reactor].unreachable(handler, &Peer::unresolved(), error);
-    }
-
-    #[allow(clippy::expect_used, reason = "a wrong test fails by a panic")]
-    fn dial(&mut self) -> (usize, Box<dyn Handler>) {
-        let (reactor, _, handler) = self.dials.pop_front().expect("no connection was requested");
-        (reactor, handler)
     }
 
     /// Publishes from outside of handlers, as

@@ -1,15 +1,88 @@
-//! The single steps of a turn, for callers that choose which steps run, and when. The second part
-//! of [`Network`].
+//! The second part of [`Network`]: connections that handlers request, and the single steps of a
+//! turn, for callers that choose which steps run, and when.
 
 use std::io;
 
 use super::network::{Client, Network};
 use super::wire::lock;
+use crate::handler::Handler;
 use crate::handler::effect::{Dial, Effect};
+use crate::net::destination::Destination;
 use crate::net::peer::Peer;
 use crate::net::to_destination::sealed::Target;
 use crate::now::Now;
 
+/// Requested connections.
+impl Network {
+    /// Returns the destinations of [requested](crate::Context::connect) connections, the oldest
+    /// first.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<Destination> {
+        self.dials.iter().map(|(_, to, _)| to.clone()).collect()
+    }
+
+    /// Establishes the connection that was requested first. Returns its far end.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    /// use std::io;
+    ///
+    /// struct Backend;
+    ///
+    /// impl Handler for Backend {
+    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    ///         Ok(input.len())
+    ///     }
+    ///
+    ///     fn on_unreachable(&mut self, error: &io::Error, _: &mut Context<'_>) {
+    ///         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    ///     }
+    /// }
+    ///
+    /// /// Connects to its backend for each byte.
+    /// struct Front;
+    ///
+    /// impl Handler for Front {
+    ///     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+    ///         input.iter().for_each(|_| cx.connect("backend:8080", Backend));
+    ///         Ok(input.len())
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Front);
+    /// network.send(client, b"..");
+    /// network.settle();
+    /// assert_eq!(network.wanted()[0].to_string(), "backend:8080");
+    /// let backend = network.grant();
+    /// network.deny(io::ErrorKind::ConnectionRefused.into());
+    /// network.settle();
+    /// assert!(!network.is_closed(backend));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If no connection is requested; the same holds for [`deny`](Network::deny).
+    pub fn grant(&mut self) -> Client {
+        let (reactor, handler) = self.dial();
+        self.open(reactor, handler)
+    }
+
+    /// Fails the connection that was requested first. [`grant`](Network::grant) has an example.
+    pub fn deny(&mut self, error: io::Error) {
+        let (reactor, handler) = self.dial();
+        self.hubs[reactor].unreachable(handler, &Peer::unresolved(), error);
+    }
+
+    #[allow(clippy::expect_used, reason = "a wrong test fails by a panic")]
+    fn dial(&mut self) -> (usize, Box<dyn Handler>) {
+        let (reactor, _, handler) = self.dials.pop_front().expect("no connection was requested");
+        (reactor, handler)
+    }
+}
+
+/// Steps.
 impl Network {
     /// Delivers the pending event of a connection. Returns true if there was one.
     pub(super) fn deliver(&mut self, client: Client) -> bool {

@@ -33,18 +33,18 @@
 //! let web = Web::new().get("/items/{id}", show);
 //! ```
 //!
-//! A crate that warns about `elided_lifetimes_in_paths` writes `&Request<'_>` and `Reply<'_>`. A closure
-//! that is stored in a variable before it becomes a route needs the types of its arguments:
-//! `|request: &Request, reply: Reply| ...`.
+//! A crate that warns about `elided_lifetimes_in_paths` writes `&Request<'_>` and `Reply<'_>`. A
+//! closure that is stored in a variable before it becomes a route needs the types of its
+//! arguments: `|request: &Request, reply: Reply| ...`.
 //!
-//! A route answers by a method of its [`Reply`] and returns what that returns. It must answer once;
-//! the compiler checks it.
+//! A route answers by a method of its [`Reply`] and returns the result of that method. It must
+//! answer exactly once; the compiler checks it.
 //!
 //! # State
 //!
-//! Routes share the value that [`Web::with_state`] was given; [`Request::state`] returns it. Routes run
-//! at the same time in `Mode::Threads` and `Mode::Reactors`, so a state that changes needs a lock or
-//! atomics. In `Mode::Processes` each process has its own.
+//! Routes share the value that [`Web::with_state`] was given; [`Request::state`] returns it.
+//! Routes run at the same time in `Mode::Threads` and `Mode::Reactors`, so a state that changes
+//! needs a lock or atomics. In `Mode::Processes` each process has its own.
 //!
 //! ```
 //! use socketserver::services::web::{Answered, Failure, Reply, Request, Web};
@@ -82,18 +82,18 @@
 //!
 //! | the route returns | the client gets | the log has |
 //! |---|---|---|
-//! | a failure with a 4xx status | that status, and the reason as a line of text | the reason, at level debug |
+//! | a failure with a 4xx status | that status, and the reason as text | the reason, at level debug |
 //! | a failure with a 5xx status | that status, without the reason | the reason, at level error |
 //! | another error, by `?` | 500 | its text, at level error |
 //! | a panic | 500, and the connection ends | the panic, at level error |
 //!
-//! [`Web::on_failure`] gives failures an answer in the words of the service, and [`Web::not_found`] does
-//! so for paths without a route.
+//! [`Web::on_failure`] gives failures an answer in the words of the service, and
+//! [`Web::not_found`] does so for paths without a route.
 //!
 //! # Answers that take time
 //!
-//! A route runs in the loop of the server, so it must not block. What blocks goes to a worker by
-//! [`Reply::offload`]; the response that it returns is the answer, whatever its status. A reply that
+//! A route runs in the loop of the server, so it must not block. Blocking work runs
+//! on a worker, by [`Reply::offload`]; the response that it returns is the answer. A reply that
 //! waits for something else (another request, a message, a computation of a thread) is kept by
 //! [`Reply::keep`]. [`Reply::after`] answers after a time, [`Reply::pieces`] bit by bit.
 //!
@@ -105,8 +105,8 @@
 //!
 //! # JSON
 //!
-//! With the feature `json`, `Request::json` reads a body, and `Reply::json` and `Response::json` write
-//! one, of any type that `serde` knows.
+//! With the feature `json`, `Request::json` reads a body, and `Reply::json` and `Response::json`
+//! write one, of any type that `serde` knows.
 //!
 //! # Tests
 //!
