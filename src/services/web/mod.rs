@@ -82,7 +82,7 @@
 //!
 //! | the route returns | the client gets | the log has |
 //! |---|---|---|
-//! | a failure with a 4xx status | that status, and the reason as text | the reason, at level debug |
+//! | a failure with a 4xx status | that status, and the reason | the reason, at level debug |
 //! | a failure with a 5xx status | that status, without the reason | the reason, at level error |
 //! | another error, by `?` | 500 | its text, at level error |
 //! | a panic | 500, and the connection ends | the panic, at level error |
