@@ -9,7 +9,10 @@ use crate::close::Close;
 /// A timer set by a handler.
 #[derive(Clone, Copy)]
 pub(super) struct Timer {
+    /// It must not ring before.
     pub(super) at_ms: u64,
+    /// It must have rung by then. An interval skips calls that come too late.
+    pub(super) latest_ms: u64,
     pub(super) period_ms: Option<u64>,
 }
 
@@ -106,9 +109,9 @@ impl Account {
     pub(super) fn rang(&mut self, key: u64, now_ms: u64) {
         self.told("on_timer");
         let timer = self.timers.remove(&key);
-        if let Some(Timer { at_ms, period_ms: Some(period_ms) }) = timer {
-            let next = Timer { at_ms: at_ms + period_ms, period_ms: Some(period_ms) };
-            self.timers.insert(key, next);
+        if let Some(Timer { at_ms, period_ms: Some(period_ms), .. }) = timer {
+            let (at_ms, latest_ms) = (at_ms + period_ms, now_ms + period_ms);
+            self.timers.insert(key, Timer { at_ms, latest_ms, period_ms: Some(period_ms) });
         }
         match timer {
             Some(timer) if timer.at_ms > now_ms => self.breach("on_timer too early"),

@@ -83,7 +83,7 @@ impl Observed {
                 Effect::Resume => account.paused = false,
                 Effect::Close(_) | Effect::Reset(_) => account.over = true,
                 Effect::SetTimer { key, at_ms, period_ms } => {
-                    let timer = Timer { at_ms: *at_ms, period_ms: *period_ms };
+                    let timer = Timer { at_ms: *at_ms, latest_ms: *at_ms, period_ms: *period_ms };
                     account.timers.insert(*key, timer);
                 }
                 Effect::CancelTimer(key) => {

@@ -340,7 +340,7 @@ impl<'a> World<'a> {
         for (who, guest) in self.guests.iter().enumerate() {
             let account = guest.account();
             let is_live = account.opened && account.closed.is_none() && !guest.has_ended;
-            let is_due = account.timers.values().any(|timer| timer.at_ms <= now_ms);
+            let is_due = account.timers.values().any(|timer| timer.latest_ms <= now_ms);
             if is_live && is_due && !account.is_over() {
                 drop(account);
                 self.fail(who, "its timer has not fired");

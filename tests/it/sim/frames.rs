@@ -31,6 +31,10 @@ impl Backwards {
     }
 }
 
+/// The keys of its timers.
+const RESUME: u64 = 1;
+const TICK: u64 = 2;
+
 impl Handler for Backwards {
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         let mut used = 0;
@@ -49,14 +53,20 @@ impl Handler for Backwards {
                 cx.close(Close::Done);
             } else if self.random.one_in(20) {
                 cx.pause();
-                cx.set_timer(0, Duration::from_millis(self.random.below(50) as u64));
+                cx.set_timer(RESUME, Duration::from_millis(self.random.below(50) as u64));
+            } else if self.random.one_in(30) {
+                cx.set_interval(TICK, Duration::from_millis(self.random.below(20) as u64));
             }
         }
         Ok(used)
     }
 
-    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
-        cx.resume();
+    fn on_timer(&mut self, key: u64, cx: &mut Context<'_>) {
+        match key {
+            RESUME => cx.resume(),
+            _ if self.random.one_in(3) => cx.cancel_timer(key),
+            _ => {}
+        }
     }
 
     fn on_drain(&mut self, cx: &mut Context<'_>) {
