@@ -68,3 +68,10 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     let up = whole + u128::from(duration.subsec_nanos() % 1_000_000 != 0);
     u64::try_from(up).unwrap_or(u64::MAX)
 }
+
+/// Returns when an interval that was due at `at_ms` is due again: the first multiple of its period
+/// after `now_ms`. So the calls do not drift, and those that were missed are skipped.
+pub(crate) fn next_due_ms(at_ms: u64, period_ms: u64, now_ms: u64) -> u64 {
+    let missed = now_ms.saturating_sub(at_ms) / period_ms.max(1);
+    period_ms.max(1).saturating_mul(missed + 1).saturating_add(at_ms)
+}

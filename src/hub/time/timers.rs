@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::Id;
+use crate::now::next_due_ms;
 
 /// The timers of all connections, by time and by connection and key. Connections without timers use
 /// no memory; replacing or cancelling a timer removes it completely.
@@ -70,9 +71,7 @@ impl TimerQueue {
         let period_ms = self.by_key.get(&(id, key)).and_then(|timer| timer.period_ms);
         self.cancel(id, key);
         if let Some(period_ms) = period_ms {
-            let missed = (now_ms - at_ms) / period_ms.max(1);
-            let next_ms = period_ms.max(1).saturating_mul(missed + 1).saturating_add(at_ms);
-            self.set(id, key, next_ms, Some(period_ms));
+            self.set(id, key, next_due_ms(at_ms, period_ms, now_ms), Some(period_ms));
         }
         Some(Due { id, key, is_last: !self.has_any(id) })
     }
