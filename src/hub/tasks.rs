@@ -3,6 +3,7 @@
 use super::turn::{Meter, Turn};
 use crate::handler::task::{PeriodicTask, TaskContext};
 use crate::id::Id;
+use crate::now::next_due_ms;
 use crate::panics;
 
 /// The periodic tasks. A task that panics does not run again.
@@ -45,9 +46,7 @@ impl Tasks {
             if periodic.at_ms > now_ms {
                 return true;
             }
-            // Calls are due at multiples of the period, so that they do not drift.
-            let missed = (now_ms - periodic.at_ms) / periodic.period_ms;
-            periodic.at_ms += periodic.period_ms * (missed + 1);
+            periodic.at_ms = next_due_ms(periodic.at_ms, periodic.period_ms, now_ms);
             counters.calls.add(1);
             let result = panics::catch(|| (periodic.task)(&mut TaskContext::new(record)));
             if let Some(slow) = stopwatch.lap(counters) {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::now::next_due_ms;
+
 /// The timers of one datagram handler, by key. The search is linear, because there are few.
 #[derive(Debug, Default)]
 pub(crate) struct DatagramTimers(BTreeMap<u64, Timer>);
@@ -30,11 +32,12 @@ impl DatagramTimers {
     /// first multiple after `now_ms`.
     pub(crate) fn pop(&mut self, now_ms: u64) -> Option<u64> {
         let (&key, &timer) = self.0.iter().min_by_key(|(_, timer)| timer.at_ms)?;
-        let late_ms = now_ms.checked_sub(timer.at_ms)?;
+        if timer.at_ms > now_ms {
+            return None;
+        }
         match timer.period_ms {
             Some(period_ms) => {
-                let missed = late_ms / period_ms;
-                let at_ms = timer.at_ms.saturating_add(period_ms.saturating_mul(missed + 1));
+                let at_ms = next_due_ms(timer.at_ms, period_ms, now_ms);
                 self.0.insert(key, Timer { at_ms, ..timer });
             }
             None => {
