@@ -145,6 +145,7 @@ setters!(Limits {
 /// assert_eq!(SlowConsumer::Close.to_string(), "close");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum SlowConsumer {
     /// Closes the member, which may reconnect and start afresh (Redis, NATS).
     #[default]

@@ -30,6 +30,7 @@ pub fn check(bytes: &[u8]) {
         let (is_head, is_last) = match message {
             Message::Head(_) => (true, false),
             Message::Body { is_last, .. } => (false, is_last),
+            _ => (false, false),
         };
         show(message, seen);
         match first.get() {

@@ -37,6 +37,7 @@ impl Watched {
                 assert!(len <= self.limits.body, "a body of {len} bytes");
                 self.body = (!is_last).then_some(len);
             }
+            other => panic!("an unknown message: {other:?}"),
         }
     }
 }

@@ -151,6 +151,7 @@ impl Asked {
                 self.complete += usize::from(!head.has_body());
             }
             Message::Body { is_last, .. } => self.complete += usize::from(*is_last),
+            other => panic!("an unknown message: {other:?}"),
         }
     }
 

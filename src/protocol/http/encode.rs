@@ -13,19 +13,15 @@ use super::version::Version;
 /// use socketserver::protocol::http::{Answer, Connection, Length};
 ///
 /// let mut out = Vec::new();
-/// let answer = Answer {
-///     status: StatusCode::OK,
-///     content_type: "text/plain",
-///     length: Length::Fixed(5),
-///     connection: Connection::KeepAlive,
-///     fields: b"",
-/// };
+/// let answer = Answer::new(StatusCode::OK, Length::Fixed(5), Connection::KeepAlive)
+///     .content_type("text/plain");
 /// answer.append(&mut out, 784_111_777);
 /// out.extend_from_slice(b"hello");
 /// assert_eq!(out, b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
 ///     Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello");
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Answer<'a> {
     /// The status.
     pub status: StatusCode,
@@ -42,6 +38,7 @@ pub struct Answer<'a> {
 /// The way in which the end of an answer's body is marked (RFC 9112, section 6). [`Answer`] and
 /// [`Answer::append_chunk`] have examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Length {
     /// The body has this many bytes.
     Fixed(u64),
@@ -61,6 +58,7 @@ pub enum Length {
 /// assert_eq!(Connection::new(Version::Http11, false), Connection::Close);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Connection {
     /// It stays open, the default in HTTP/1.1, which needs no field.
     KeepAlive,
@@ -79,6 +77,27 @@ impl Connection {
             (Version::Http11, true) => Connection::KeepAlive,
             (Version::Http10, true) => Connection::KeepAliveTold,
         }
+    }
+}
+
+impl<'a> Answer<'a> {
+    /// Returns an answer without a content type and without further fields.
+    #[must_use]
+    pub fn new(status: StatusCode, length: Length, connection: Connection) -> Answer<'a> {
+        Answer { status, content_type: "", length, connection, fields: b"" }
+    }
+
+    /// Sets the content type, as in [`Answer`]'s example.
+    #[must_use]
+    pub fn content_type(self, content_type: &'a str) -> Answer<'a> {
+        Answer { content_type, ..self }
+    }
+
+    /// Sets further fields, each a complete line with its CR LF. [`Answer`] has an example of a
+    /// setter.
+    #[must_use]
+    pub fn fields(self, fields: &'a [u8]) -> Answer<'a> {
+        Answer { fields, ..self }
     }
 }
 

@@ -5,6 +5,7 @@ use super::head::Head;
 /// A part of a request: the head or, if [`Head::has_body`], one of the pieces of its body, up to
 /// the last one.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Message<'a> {
     /// The head of a request.
     Head(Head<'a>),

@@ -10,6 +10,7 @@
 /// # Ok::<(), socketserver::Close>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Version {
     /// HTTP/1.0: closes by default, and has no chunked coding.
     Http10,

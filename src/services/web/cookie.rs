@@ -40,6 +40,7 @@ pub struct Cookie {
 
 /// The requests from other sites with which a browser sends a cookie: see [`Cookie`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SameSite {
     /// No requests from other sites.
     Strict,

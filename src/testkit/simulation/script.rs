@@ -62,6 +62,7 @@ pub trait Script {
 
 /// An action of a client: see [`Simulation`](super::Simulation) for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Action {
     /// Sends these bytes. They arrive in pieces, later.
     Send(Vec<u8>),

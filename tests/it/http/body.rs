@@ -71,7 +71,7 @@ fn the_pieces_of_a_body_come_as_they_are_sent() {
                     seen.extend_from_slice(bytes);
                     used += n;
                 }
-                Step::Message(Message::Head(_), n) | Step::Skip(n) => used += n,
+                Step::Message(_, n) | Step::Skip(n) => used += n,
                 Step::NeedMore => break,
             }
         }

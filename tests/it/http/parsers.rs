@@ -65,6 +65,7 @@ fn requests_that_are_nearly_right_keep_the_laws() {
                 |message, seen| match message {
                     Message::Head(head) => seen.extend_from_slice(head.as_bytes()),
                     Message::Body { bytes, .. } => seen.extend_from_slice(bytes),
+                    other => panic!("an unknown message: {other:?}"),
                 },
                 &input,
             );

@@ -164,14 +164,9 @@ type Opening = (u16, String, u64);
 
 fn open((status, content_type, unix_seconds): &Opening) -> String {
     let mut out = Vec::new();
-    Answer {
-        status: StatusCode::from_u16(*status).unwrap(),
-        content_type,
-        length: Length::Fixed(5),
-        connection: Connection::KeepAlive,
-        fields: b"",
-    }
-    .append(&mut out, *unix_seconds);
+    Answer::new(StatusCode::from_u16(*status).unwrap(), Length::Fixed(5), Connection::KeepAlive)
+        .content_type(content_type)
+        .append(&mut out, *unix_seconds);
     String::from_utf8(out).unwrap()
 }
 
