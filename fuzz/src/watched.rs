@@ -72,6 +72,7 @@ pub(crate) fn show(message: Message<'_>, seen: &mut Vec<u8>) {
                 seen.extend_from_slice(b"<end>");
             }
         }
+        other => panic!("an unknown message: {other:?}"),
     }
 }
 

@@ -140,13 +140,8 @@ impl Answer<'_> {
     /// use socketserver::protocol::http::{Answer, Connection, Length};
     ///
     /// let mut out = Vec::new();
-    /// let answer = Answer {
-    ///     status: StatusCode::OK,
-    ///     content_type: "text/plain",
-    ///     length: Length::Chunked,
-    ///     connection: Connection::KeepAlive,
-    ///     fields: b"",
-    /// };
+    /// let answer = Answer::new(StatusCode::OK, Length::Chunked, Connection::KeepAlive)
+    ///     .content_type("text/plain");
     /// answer.append(&mut out, 784_111_777);
     /// Answer::append_chunk(&mut out, b"hello ");
     /// Answer::append_chunk(&mut out, b"world");

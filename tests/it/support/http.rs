@@ -113,6 +113,7 @@ fn note(message: Message<'_>, requests: &mut Vec<Request>) {
             request.body.extend_from_slice(bytes);
             request.is_complete = is_last;
         }
+        other => panic!("an unknown message: {other:?}"),
     }
 }
 
