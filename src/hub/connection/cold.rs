@@ -215,6 +215,11 @@ impl Cold {
         must_wait
     }
 
+    /// Returns true if a sender waits until the output is low.
+    pub(in crate::hub) fn is_awaited_by(&self, sender: Id) -> bool {
+        self.waiting_senders.contains(&sender)
+    }
+
     pub(in crate::hub) fn waiting_senders(&self) -> &[Id] {
         &self.waiting_senders
     }

@@ -60,8 +60,10 @@ impl<T: Transport> Duplex<T> {
             return;
         }
         if !turn.record.out.is_empty() {
-            // Output of other connections is bounded where they queue it.
-            if self.own_output_len() > turn.config.limits.output_hard && !is_gated {
+            // Output of other connections is bounded where they queue it. The socket of a gated
+            // connection may have room, unless it has said otherwise.
+            let is_slow = !is_gated || state.has(Flags::BLOCKED);
+            if self.own_output_len() > turn.config.limits.output_hard && is_slow {
                 self.cut(state, Close::SlowConsumer);
                 turn.record.out.clear();
                 return;
@@ -274,7 +276,7 @@ impl<T: Transport> Duplex<T> {
     fn has_room_for(&mut self, len: usize, state: &mut State, limits: &Limits) -> bool {
         let hard = limits.output_hard;
         // A connection that must not write in this turn is not slow.
-        if self.output_len() <= hard || self.is_gated() {
+        if self.output_len() <= hard || self.is_gated() && !state.has(Flags::BLOCKED) {
             return true;
         }
         match limits.slow_consumer {
