@@ -68,11 +68,15 @@ impl Facts {
     }
 
     fn note_expectation(&mut self, value: &[u8]) -> Parsed<()> {
-        if !value.eq_ignore_ascii_case(b"100-continue") {
-            return Err(&Refusal { code: 417, why: "an unknown expectation" });
-        }
-        self.expects = true;
-        Ok(())
+        // Empty members of a list are ignored (RFC 9110, section 5.6.1.2).
+        let mut members = value.split(|byte| *byte == b',').map(trim).filter(|m| !m.is_empty());
+        members.try_for_each(|member| {
+            if !member.eq_ignore_ascii_case(b"100-continue") {
+                return Err(&Refusal { code: 417, why: "an unknown expectation" });
+            }
+            self.expects = true;
+            Ok(())
+        })
     }
 
     /// Returns the result after the last field.
