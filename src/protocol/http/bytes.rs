@@ -65,10 +65,11 @@ pub(super) static DIGIT: Bytes = Bytes::of(b"0123456789");
 pub(super) static HEX_DIGIT: Bytes = Bytes::of(b"0123456789ABCDEFabcdef");
 /// The bytes of methods and field names.
 pub(super) static TOKEN: Bytes = Bytes::alphanumeric_and(b"!#$%&'*+-.^_`|~");
-/// The bytes of paths (`pchar` and `/`), except for percent-encoding.
-pub(super) static PATH: Bytes = Bytes::alphanumeric_and(b"/-._~!$&'()*+,;=:@");
-/// The bytes of queries. More than RFC 3986 allows: browsers send `|`, `{` and similar bytes
-/// unencoded, and they are harmless.
+/// The bytes of paths (`pchar` and `/`), except for percent-encoding, and those that the URL
+/// standard of WHATWG does not encode either. That turns `\` into `/` and encodes `{`, `}` and the
+/// backtick.
+pub(super) static PATH: Bytes = Bytes::alphanumeric_and(b"/-._~!$&'()*+,;=:@[]|^");
+/// The bytes of queries: all visible ones that the URL standard of WHATWG does not encode there.
 pub(super) static QUERY: Bytes = Bytes::alphanumeric_and(b"/?%-._~!$&'()*+,;=:@[]{}|\\^`");
 /// The bytes of host names (`reg-name`), except for percent-encoding.
 pub(super) static HOST: Bytes = Bytes::alphanumeric_and(b"-._~!$&'()*+,;=");

@@ -1,6 +1,6 @@
 //! Heads of requests: the values parsed from valid ones, and the limits of their length.
 
-use socketserver::protocol::http::HttpLimits;
+use socketserver::protocol::http::{Head, HttpLimits};
 
 use crate::support::http::{only, read, read_within, refusal};
 
@@ -277,5 +277,25 @@ fn an_expectation_is_a_list() {
         assert_eq!(request.expects_continue, *waits, "{value:?}");
         let old = only(format!("POST / HTTP/1.0\r\n{fields}\r\nok").as_bytes());
         assert!(!old.expects_continue, "{value:?}");
+    }
+}
+
+/// The bytes that the URL standard of WHATWG encodes in a path, and those it encodes in a query.
+const ENCODED: [&[u8]; 2] = [b" \"#<>?`{}\\%", b" \"#<>"];
+
+#[test]
+fn targets_have_the_bytes_that_browsers_leave_raw() {
+    let limits = HttpLimits::default();
+    for (place, encoded) in [("/a", ENCODED[0]), ("/?a", ENCODED[1])] {
+        for byte in 0..=u8::MAX {
+            let is_raw = byte.is_ascii_graphic() && !encoded.contains(&byte);
+            for start in [place.to_owned(), format!("http://h{place}")] {
+                let target = [start.as_bytes(), &[byte], b"z"].concat();
+                let input = [b"GET ", &target[..], b" HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
+                let is_taken = Head::parse(&input, &limits).is_ok();
+                let begins_query = byte == b'?' && encoded == ENCODED[0];
+                assert_eq!(is_taken, is_raw || begins_query, "{}", input.escape_ascii());
+            }
+        }
     }
 }
