@@ -1,4 +1,5 @@
-//! Requests that HTTP refuses: the status, a single answer, and an orderly end.
+//! Requests that HTTP refuses: the status, a single answer, and an orderly end. The table has those
+//! that exceed limits; the others are among the cases of the testkit.
 
 use std::collections::BTreeSet;
 use std::str;
@@ -7,6 +8,7 @@ use socketserver::Limits;
 use socketserver::protocol::http::HttpLimits;
 use socketserver::services::web::Web;
 use socketserver::testkit::Network;
+use socketserver::testkit::http_cases::{Expected, http_cases};
 
 use crate::support::http::{answer, answers, connect, read_within, refusal};
 
@@ -29,6 +31,14 @@ pub(crate) fn refused() -> Vec<(u16, Vec<u8>)> {
         let is_host = !host.contains(['/', '?']);
         [Some(field), is_host.then_some(target)].into_iter().flatten()
     });
+    refused.extend(http_cases().filter_map(|case| match case.expected {
+        // The parser does not refuse TRACE.
+        Expected::Closed(statuses) if !case.input.starts_with(b"TRACE") => match statuses[..] {
+            [status @ 400..=599] => Some((status, case.input)),
+            _ => None,
+        },
+        _ => None,
+    }));
     refused.extend(bad_hosts.map(|input| (400, input.into_bytes())));
     refused.extend(controls_in_values().into_iter().map(|input| (400, input)));
     refused

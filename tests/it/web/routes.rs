@@ -167,7 +167,8 @@ fn an_unknown_method_gets_501_unless_a_route_takes_any() {
 
 #[test]
 fn trace_gets_501_everywhere() {
-    for target in ["/page", "/thing/7", "/any", "/head", "/brewed", "/nothing", "/any?a", "/%61ny"] {
+    for target in ["/page", "/thing/7", "/any", "/head", "/brewed", "/nothing", "/any?a", "/%61ny"]
+    {
         for web in [methods(), with_fallback()] {
             let answer = one(web, "TRACE", target);
             assert_eq!((answer.status, answer.field("allow")), (501, None), "{target}");
