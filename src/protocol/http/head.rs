@@ -80,8 +80,9 @@ impl<'a> Head<'a> {
         self.target.query.is_there().then(|| str::from_utf8(query).unwrap_or_default())
     }
 
-    /// Returns the host that the request is for: from the target if that is a whole URI, otherwise
-    /// from the Host field. Empty for an HTTP/1.0 request without a host.
+    /// Returns the host that the request is for, as it was sent: from the target if that is a whole
+    /// URI, otherwise from the Host field. Empty if that field is, or for an HTTP/1.0 request
+    /// without it.
     #[must_use]
     pub fn host(&self) -> &'a [u8] {
         match self.target.authority.is_there() {
@@ -193,7 +194,7 @@ fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
     while !input.get(at..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
         at = match host::known_line(input, at) {
             Some(end) => facts.note_host().map(|()| end)?,
-            None => take_field(input, at, &mut facts)?,
+            None => take_field(input, at, &target, &mut facts)?,
         };
         count += 1;
     }
@@ -238,10 +239,14 @@ fn take_version(input: &[u8], at: usize) -> Parsed<(Version, usize)> {
         [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0', b'\r', b'\n', ..] => {
             Ok((Version::Http10, end))
         }
+        // A later minor version is treated as the latest known one (RFC 9110, section 2.5).
+        [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b'\r', b'\n', ..] => {
+            Ok((Version::Http11, end))
+        }
         [b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n', ..]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
-            Err(&Refusal { code: 505, why: "a version other than 1.0 and 1.1" })
+            Err(&Refusal { code: 505, why: "a major version other than 1" })
         }
         _ => Err(&Refusal { code: 400, why: "a malformed target or version" }),
     }
@@ -249,7 +254,7 @@ fn take_version(input: &[u8], at: usize) -> Parsed<(Version, usize)> {
 
 /// Parses the field that begins at `at`, and returns the end of its line.
 #[inline]
-fn take_field(input: &[u8], at: usize, facts: &mut Facts) -> Parsed<usize> {
+fn take_field(input: &[u8], at: usize, target: &Target, facts: &mut Facts) -> Parsed<usize> {
     let colon = TOKEN.end(input, at);
     let name = input.get(at..colon).unwrap_or_default();
     if name.is_empty() || input.get(colon) != Some(&b':') {
@@ -258,11 +263,7 @@ fn take_field(input: &[u8], at: usize, facts: &mut Facts) -> Parsed<usize> {
     let start = skip_space(input, colon + 1);
     let end = if name.len() == 4 && name.eq_ignore_ascii_case(b"host") {
         facts.note_host()?;
-        let end = skip_space(input, host::take(input, start)?);
-        if input.get(end..end + 2) == Some(b"\r\n") {
-            host::remember_line(input.get(at..end + 2).unwrap_or_default());
-        }
-        end
+        take_host(input, at, start, target)?
     } else {
         let rest = input.get(start..).unwrap_or_default();
         let value = rest.get(..memchr(b'\r', rest).unwrap_or(rest.len())).unwrap_or_default();
@@ -276,4 +277,19 @@ fn take_field(input: &[u8], at: usize, facts: &mut Facts) -> Parsed<usize> {
         Some(b"\r\n") => Ok(end + 2),
         _ => Err(&Refusal { code: 400, why: "a malformed host or line end" }),
     }
+}
+
+/// Parses the host at `start` of the Host line at `at`, and returns its end.
+#[inline]
+fn take_host(input: &[u8], at: usize, start: usize, target: &Target) -> Parsed<usize> {
+    // No host is known for a target without an authority (RFC 9112, section 3.2). The cache has no
+    // empty line, because the next target may have an authority.
+    if input.get(start) == Some(&b'\r') && !target.authority.is_there() {
+        return Ok(start);
+    }
+    let end = skip_space(input, host::take(input, start)?);
+    if input.get(end..end + 2) == Some(b"\r\n") {
+        host::remember_line(input.get(at..end + 2).unwrap_or_default());
+    }
+    Ok(end)
 }

@@ -11,7 +11,15 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("socket2", &["src/reactor/"]),
     ("rustix", &["src/prefork/"]),
     ("signal_hook", &["src/reactor/signals.rs"]),
-    ("http", &["src/protocol/", "src/services/", "src/testkit/web_client.rs"]),
+    (
+        "http",
+        &[
+            "src/protocol/",
+            "src/services/",
+            "src/testkit/http_cases/case.rs",
+            "src/testkit/web_client.rs",
+        ],
+    ),
     // The wall clock sets the date of answers. It may jump, so no deadline depends on it.
     (
         "unix_seconds",
