@@ -288,7 +288,8 @@ impl Context<'_> {
 
     /// Ends the connection at once for the reason `why`. Unsent output is dropped, and the peer
     /// receives a TCP reset; on a Unix socket it reads an end. A proxy does this when its other
-    /// connection was reset.
+    /// connection was reset. In [`Handler::on_close`] it turns an end in good order into a reset,
+    /// and the reason stays: for an answer whose only mark of completeness is the end.
     ///
     /// ```
     /// use socketserver::testkit::Network;

@@ -20,6 +20,7 @@
 //!            Lingering   the peer closes, or its time is over    Closed
 //!            < Closed    cut, nothing was queued                 Closed
 //!            < Closed    cut with output queued, or a reset      Cut
+//!            <= Closed   on_close asks for a reset               Cut
 //!            >= Closed   the handler is dropped                  Ended
 //! Callbacks  New         on_open is called                       Opened
 //!            Opened      another handler is installed            New
@@ -36,9 +37,9 @@
 //! * After the output has failed, input that has arrived is still read and offered, for at most
 //!   [`Limits::linger`](crate::Limits::linger) and
 //!   [`linger_bytes`](crate::Limits::linger_bytes); then the connection ends.
-//! * Only unsent output of a connection's own handler pauses its input
 //! * A lingering connection ends after [`Limits::linger`](crate::Limits::linger) without a byte,
 //!   and after [`linger_total`](crate::Limits::linger_total) in any case.
+//! * Only unsent output of a connection's own handler pauses its input
 //!   ([`ABOVE_HIGH`](Flags::ABOVE_HIGH)). Output queued by other connections pauses those.
 //! * A connection ends gracefully (`Closed`: FIN) or by a reset (`Cut`: RST).
 

@@ -421,3 +421,10 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
         }
     }
 }
+    fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
+        // Only its end tells the client that such a body is complete.
+        if matches!(&self.doing, Doing::Streaming(pieces) if !pieces.chunked) {
+            cx.reset(why.clone());
+        }
+    }
+
