@@ -111,6 +111,12 @@ impl<'a> Context<'a> {
         self.record.halted || self.record.out.len() >= self.record.room
     }
 
+    /// Returns true if nothing that the handler writes reaches its peer any more.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_mute(&self) -> bool {
+        self.record.room == usize::MAX
+    }
+
     /// Returns a notifier that reaches this handler, by its [`id`](Context::id), from any thread.
     #[cfg(feature = "http")]
     pub(crate) fn notifier(&self) -> Notifier {
