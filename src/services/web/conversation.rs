@@ -94,7 +94,7 @@ impl<S> Conversation<S> {
             }
             cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        let upload = Upload::new(head, is_wanted, limit, cx.now().elapsed());
+        let upload = Upload::new(head, (is_wanted, limit), cx.now().elapsed(), &self.site.limits);
         self.doing = Doing::Collecting(Box::new(upload));
         if !self.is_watched {
             self.watch_body(cx);
@@ -115,7 +115,7 @@ impl<S> Conversation<S> {
     /// Sets the timer for the arriving body, or refuses it if it is late.
     fn watch_body(&mut self, cx: &mut Context<'_>) {
         let Doing::Collecting(upload) = &self.doing else { return };
-        let Some(due) = upload.due(&self.site.limits) else { return };
+        let Some(due) = upload.due() else { return };
         match due.checked_sub(cx.now().elapsed()) {
             Some(left) if !left.is_zero() => {
                 self.is_watched = true;
@@ -134,7 +134,7 @@ impl<S> Conversation<S> {
         let Doing::Collecting(upload) = &mut self.doing else {
             return Ok(());
         };
-        if !upload.take(bytes) {
+        if !upload.take(bytes, cx.now().elapsed(), &self.site.limits) {
             let is_head = upload.is_head;
             return self.refuse_body(is_head, cx);
         }
