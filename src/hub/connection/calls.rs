@@ -239,7 +239,7 @@ impl<T: Transport> Exchange<T> {
         }
         self.callee.dismiss();
         turn.record.out.clear();
-        // Effects on this connection are void; effects on others still count.
+        // Of the effects on this connection only a reset counts; effects on others do.
         for effect in turn.record.effects.drain(..) {
             match effect {
                 Effect::Send(..)
@@ -247,6 +247,7 @@ impl<T: Transport> Exchange<T> {
                 | Effect::Forward(..)
                 | Effect::Notify(..)
                 | Effect::Connect(..) => turn.pending.push_effect(id, effect),
+                Effect::Reset(_) => self.io.cut_off(&mut self.state),
                 void => panics::drop_quietly(void),
             }
         }

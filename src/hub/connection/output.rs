@@ -202,7 +202,7 @@ impl<T: Transport> Duplex<T> {
         cold.output.clear();
         state.fail_output();
         if state.is_open() && state.input() == Input::Open {
-            cold.start_lingering(limits.linger_bytes.max(1));
+            cold.offer_rest(limits.linger_bytes.max(1));
         } else {
             self.cut_off(state);
         }
@@ -218,9 +218,9 @@ impl<T: Transport> Duplex<T> {
     }
 
     /// Shuts down the write side, to wait for the peer to close. Returns true if that succeeded.
-    pub(super) fn start_lingering(&mut self, state: &mut State, limits: &Limits) -> bool {
+    pub(super) fn start_lingering(&mut self, state: &mut State, turn: &Turn) -> bool {
         self.drop_unused();
-        self.cold_mut().start_lingering(limits.linger_bytes);
+        self.cold_mut().discard_rest(turn.config.periods.end_of_linger(turn.tick));
         let is_shut = self.transport.shutdown_write().is_ok();
         match is_shut {
             true => state.linger(),

@@ -1,7 +1,9 @@
 //! The conversation of one client with the site: a request, its answer, the next request.
 //! Pipelined requests wait in the input, so answers are in order by construction.
 
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -48,6 +50,12 @@ enum Doing {
 /// The keys of timers.
 const BODY_TIMER: u64 = 0;
 const ANSWER_TIMER: u64 = 1;
+const PIECES_TIMER: u64 = 2;
+
+/// The most pieces taken in one turn: a source of tiny pieces must not hold the loop.
+const PIECES_A_TURN: usize = 256;
+/// The time after which a source without a piece is asked again.
+const PIECES_PAUSE: Duration = Duration::from_millis(10);
 
 const TOO_LONG: &str = "the body is too long";
 
@@ -86,7 +94,7 @@ impl<S> Conversation<S> {
             }
             cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        let upload = Upload::new(head, is_wanted, limit, cx.now().elapsed());
+        let upload = Upload::new(head, (is_wanted, limit), cx.now().elapsed(), &self.site.limits);
         self.doing = Doing::Collecting(Box::new(upload));
         if !self.is_watched {
             self.watch_body(cx);
@@ -107,7 +115,7 @@ impl<S> Conversation<S> {
     /// Sets the timer for the arriving body, or refuses it if it is late.
     fn watch_body(&mut self, cx: &mut Context<'_>) {
         let Doing::Collecting(upload) = &self.doing else { return };
-        let Some(due) = upload.due(&self.site.limits) else { return };
+        let Some(due) = upload.due() else { return };
         match due.checked_sub(cx.now().elapsed()) {
             Some(left) if !left.is_zero() => {
                 self.is_watched = true;
@@ -126,7 +134,7 @@ impl<S> Conversation<S> {
         let Doing::Collecting(upload) = &mut self.doing else {
             return Ok(());
         };
-        if !upload.take(bytes) {
+        if !upload.take(bytes, cx.now().elapsed(), &self.site.limits) {
             let is_head = upload.is_head;
             return self.refuse_body(is_head, cx);
         }
@@ -289,13 +297,26 @@ impl<S> Conversation<S> {
         }
     }
 
-    /// Writes pieces until the output is full or the body is complete.
+    /// Writes pieces until the output is full, the source has none, or the body is complete.
     fn stream(&mut self, cx: &mut Context<'_>) {
         let Doing::Streaming(pieces) = &mut self.doing else {
             return;
         };
-        while !cx.is_done() {
+        if cx.is_mute() {
+            // The client has gone: the source is dropped, and not asked again.
+            self.doing = Doing::Nothing;
+            return cx.close(Close::Io(io::ErrorKind::BrokenPipe));
+        }
+        let mut next = Duration::ZERO;
+        for _ in 0..PIECES_A_TURN {
+            if cx.is_done() {
+                return cx.pause();
+            }
             match (pieces.source.next(), pieces.chunked) {
+                (Some(piece), _) if piece.is_empty() => {
+                    next = PIECES_PAUSE;
+                    break;
+                }
                 (Some(piece), true) => Answer::append_chunk(cx.out(), &piece),
                 (Some(piece), false) => cx.write(&piece),
                 (None, chunked) => {
@@ -304,12 +325,12 @@ impl<S> Conversation<S> {
                     }
                     let keep = pieces.keep && !cx.is_stopping();
                     self.doing = Doing::Nothing;
-                    go_on(keep, cx);
-                    return;
+                    return go_on(keep, cx);
                 }
             }
         }
         cx.pause();
+        cx.set_timer(PIECES_TIMER, next);
     }
 
     /// Sends the answer that was produced elsewhere, if the notification is about it.
@@ -399,6 +420,9 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
             self.is_watched = false;
             return self.watch_body(cx);
         }
+        if key == PIECES_TIMER {
+            return self.stream(cx);
+        }
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Waiting(waiting) => {
                 let (draft, response) = *waiting;
@@ -411,6 +435,13 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
     fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
         if let Err(why) = self.take_answer(notification, cx) {
             cx.close(why);
+        }
+    }
+
+    fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
+        // Only its end tells the client that such a body is complete.
+        if matches!(&self.doing, Doing::Streaming(pieces) if !pieces.chunked) {
+            cx.reset(why.clone());
         }
     }
 
