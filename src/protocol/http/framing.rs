@@ -25,7 +25,7 @@ enum Coding {
 }
 
 /// The state gathered field by field.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Facts {
     host: bool,
     length: Option<u64>,
@@ -52,12 +52,27 @@ impl Facts {
         }
     }
 
-    /// Records a field, if it affects the framing or the connection.
+    /// Records a field, if it affects the framing or the connection. The value may have white space
+    /// around it.
+    #[inline(always)]
     pub(super) fn note(&mut self, name: &[u8], value: &[u8]) -> Parsed<()> {
+        // Length and first letter rule out nearly all fields.
+        match (name.len(), name.first().map_or(0, |first| first | 0x20)) {
+            (6, b'e') | (10 | 14, b'c') | (17, b't') => self.note_known(name, trim(value)),
+            _ => Ok(()),
+        }
+    }
+
+    #[inline(never)]
+    fn note_known(&mut self, name: &[u8], value: &[u8]) -> Parsed<()> {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
-        // Compare the lengths first: they rule out most fields.
         match name.len() {
             6 if is(b"expect") => self.note_expectation(value),
+            // Nearly all browsers send this one.
+            10 if name == b"Connection" && value == b"keep-alive" => {
+                self.keep_alive = true;
+                Ok(())
+            }
             10 if is(b"connection") => {
                 for option in value.split(|byte| *byte == b',').map(trim) {
                     self.close |= option.eq_ignore_ascii_case(b"close");
