@@ -198,7 +198,8 @@ pub trait Handler: Send {
     }
 
     /// Called when the connection has ended, exactly once for each [`on_open`](Handler::on_open)
-    /// and for every reason. Output written here does not reach the peer.
+    /// and for every reason. Output written here does not reach the peer. A peer that was cut has
+    /// `Close::Io`, mostly with `ConnectionReset`; [`Context::reset`] makes this end look cut, too.
     fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
         let _ = (why, cx);
     }

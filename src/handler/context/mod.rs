@@ -288,7 +288,12 @@ impl Context<'_> {
 
     /// Ends the connection at once for the reason `why`. Unsent output is dropped, and the peer
     /// receives a TCP reset; on a Unix socket it reads an end. A proxy does this when its other
-    /// connection was reset.
+    /// connection was reset, of which [`on_close`](crate::Handler::on_close) tells by
+    /// `Close::Io(ErrorKind::ConnectionReset)`.
+    ///
+    /// In `on_close` it changes only the manner of the end, and not the reason: a peer that would
+    /// have seen an orderly end, for instance after [`Limits::idle`](crate::Limits::idle), sees a
+    /// reset.
     ///
     /// ```
     /// use socketserver::testkit::Network;

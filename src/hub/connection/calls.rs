@@ -239,9 +239,10 @@ impl<T: Transport> Exchange<T> {
         }
         self.callee.dismiss();
         turn.record.out.clear();
-        // Effects on this connection are void; effects on others still count.
+        // Effects on this connection are void, except for a reset; effects on others still count.
         for effect in turn.record.effects.drain(..) {
             match effect {
+                Effect::Reset(_) => self.io.cut_off(&mut self.state),
                 Effect::Send(..)
                 | Effect::Publish(..)
                 | Effect::Forward(..)
