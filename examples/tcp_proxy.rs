@@ -12,7 +12,9 @@ use std::io;
 use std::process::ExitCode;
 
 use lexopt::ValueExt;
-use socketserver::{Close, Context, Destination, Handler, Id, Limits, Notification};
+use socketserver::{
+    Close, Context, Destination, Handler, Id, Incoming, Limits, Notification, Service,
+};
 
 use common::{Exit, Options};
 
@@ -29,7 +31,8 @@ options
   --mode MODE             multiplex (default), threads, processes, reactors
   --workers N             number of threads, processes or reactors (default: the
                           number of cores)
-  --max-connections N     connections open at once, counting both sides (default 65536)
+  --max-connections N     connections open at once, counting both sides (default 65536,
+                          at least 2)
   --max-connections-per-peer N
                           connections open at once from one address (default: no limit)
   --idle-timeout SECS     timeout of an inactive connection (default 600, 0: none)
@@ -65,11 +68,29 @@ fn run() -> Result<(), Exit> {
         return Ok(());
     };
     options.limits.connect = connect;
+    if options.limits.connections < 2 {
+        return Err(common::usage("--max-connections must be at least 2, one for each side"));
+    }
     let to = to.ok_or_else(|| common::usage("--to is missing: --to 127.0.0.1:8080"))?;
     common::serve(options, |server, addresses| {
         let to = to.clone();
-        server.listen(addresses, move |_| Front { to: to.clone(), back: None })
+        server.listen(addresses, Proxy { to })
     })
+}
+
+struct Proxy {
+    to: Destination,
+}
+
+impl Service for Proxy {
+    fn accept(&mut self, _: Incoming) -> Option<Box<dyn Handler>> {
+        Some(Box::new(Front { to: self.to.clone(), back: None }))
+    }
+
+    /// One for each side: a client is accepted when there is room for both.
+    fn places(&self) -> usize {
+        2
+    }
 }
 
 /// A notification between the two sides.

@@ -6,6 +6,7 @@ use std::io;
 use super::outbound::Outbound;
 use super::source::Source;
 use crate::handler::Handler;
+use crate::id::Id;
 use crate::net::address::Address;
 use crate::net::peer::Peer;
 use crate::net::to_destination::sealed::ConnectedSocket;
@@ -14,6 +15,8 @@ use crate::now::Now;
 /// One connection attempt.
 pub(super) struct Attempt<T> {
     handler: Box<dyn Handler>,
+    /// The connection on whose place it is, if it has one reserved.
+    host: Option<Id>,
     /// Its source of events.
     source: Source,
     stage: Stage<T>,
@@ -53,6 +56,7 @@ pub(super) enum Progress {
 /// The outcome of an attempt.
 pub(super) struct Outcome<T> {
     pub(super) handler: Box<dyn Handler>,
+    pub(super) host: Option<Id>,
     pub(super) peer: Peer,
     pub(super) socket: io::Result<T>,
 }
@@ -66,9 +70,15 @@ const NO_LOOKUP: &str = "no thread for the name lookup (ulimit -u)";
 
 impl<T> Attempt<T> {
     /// Creates an attempt that waits for its addresses, at most until `end_ms`.
-    pub(super) fn new(handler: Box<dyn Handler>, source: Source, end_ms: u64) -> Attempt<T> {
+    pub(super) fn new(
+        handler: Box<dyn Handler>,
+        host: Option<Id>,
+        source: Source,
+        end_ms: u64,
+    ) -> Attempt<T> {
         Attempt {
             handler,
+            host,
             source,
             stage: Stage::Lookup,
             addresses: VecDeque::new(),
@@ -226,14 +236,14 @@ impl<T> Attempt<T> {
 
     /// Returns the outcome: a connected socket or an error.
     pub(super) fn into_outcome(self) -> Outcome<T> {
-        let Attempt { handler, peer, stage, error, .. } = self;
+        let Attempt { handler, host, peer, stage, error, .. } = self;
         let socket = match stage {
             Stage::Connecting(socket) => Ok(socket),
             Stage::Lookup | Stage::Retry { .. } => {
                 Err(error.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
             }
         };
-        Outcome { handler, peer, socket }
+        Outcome { handler, host, peer, socket }
     }
 
     /// Abandons the attempt. The handler is not notified.

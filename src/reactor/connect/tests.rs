@@ -11,6 +11,7 @@ use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::context::Context;
 use crate::handler::effect::Dial;
+use crate::id::Id;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
@@ -104,7 +105,7 @@ fn dial(to: &str) -> Dial {
         Some(_) => Address::Unix(to.into()).into(),
         None => to.parse().unwrap(),
     };
-    Dial { to: to.target(), handler: Box::new(Silent) }
+    Dial { from: Id::NOBODY, to: to.target(), handler: Box::new(Silent) }
 }
 
 /// Runs turns whenever one is due, until an attempt has an outcome, at most until `end_ms`. Returns
@@ -134,13 +135,13 @@ fn tcp(address: &str) -> Address {
 #[test]
 fn an_answer_that_comes_late_is_not_taken_for_that_of_the_next() {
     let (mut connector, system) = (connector(), System::default());
-    connector.dial(dial("slow.example:1"), &system, at(0));
+    connector.dial(dial("slow.example:1"), None, &system, at(0));
     connector.step(true, &system, at(TIMEOUT_MS));
     let given_up = connector.outcomes.pop().unwrap();
     assert_eq!(given_up.socket.unwrap_err().kind(), io::ErrorKind::TimedOut);
 
     // The next attempt reuses the slot.
-    connector.dial(dial("next.example:2"), &system, at(TIMEOUT_MS));
+    connector.dial(dial("next.example:2"), None, &system, at(TIMEOUT_MS));
     system.answer(0, &["192.0.2.1:1"]);
     connector.step(true, &system, at(TIMEOUT_MS + 1));
     assert_eq!(system.tries(), 0, "connected to the address of the other name");
@@ -154,10 +155,10 @@ fn an_answer_that_comes_late_is_not_taken_for_that_of_the_next() {
 #[test]
 fn an_event_of_a_socket_that_was_given_up_is_not_that_of_the_next() {
     let (mut connector, system) = (connector(), System::default());
-    connector.dial(dial("192.0.2.1:1"), &system, at(0));
+    connector.dial(dial("192.0.2.1:1"), None, &system, at(0));
     connector.step(true, &system, at(TIMEOUT_MS));
     assert!(connector.outcomes.pop().unwrap().socket.is_err());
-    connector.dial(dial("name.example:1"), &system, at(TIMEOUT_MS));
+    connector.dial(dial("name.example:1"), None, &system, at(TIMEOUT_MS));
     connector.advance(0, |attempt| attempt.note(&system, at(TIMEOUT_MS)));
     assert!(connector.outcomes.is_empty(), "connected before the lookup has ended");
 }
@@ -167,7 +168,7 @@ fn a_full_queue_is_tried_again() {
     for code in [EAGAIN, EMFILE] {
         let (mut connector, system) = (connector(), System::default());
         system.fail(5, code);
-        connector.dial(dial("/run/full"), &system, at(0));
+        connector.dial(dial("/run/full"), None, &system, at(0));
         // 10, 20, 40, 80 and 160 ms.
         for (turn, due_ms) in [10, 30, 70, 150, 310].into_iter().enumerate() {
             assert_eq!(system.tries(), turn + 1);
@@ -185,7 +186,7 @@ fn a_full_queue_is_tried_again() {
 fn the_error_of_a_resource_that_stays_lacking_is_reported() {
     let (mut connector, system) = (connector(), System::default());
     system.fail(100, EAGAIN);
-    connector.dial(dial("/run/full"), &system, at(0));
+    connector.dial(dial("/run/full"), None, &system, at(0));
     let (ended_ms, socket) = run(&mut connector, &system, 2 * TIMEOUT_MS);
     assert_eq!(ended_ms, TIMEOUT_MS);
     assert_eq!(socket.unwrap_err().raw_os_error(), Some(EAGAIN));
@@ -197,7 +198,7 @@ fn the_error_of_a_resource_that_stays_lacking_is_reported() {
 fn a_verdict_is_not_tried_again() {
     let (mut connector, system) = (connector(), System::default());
     system.fail(1, ECONNREFUSED);
-    connector.dial(dial("/run/nothing"), &system, at(0));
+    connector.dial(dial("/run/nothing"), None, &system, at(0));
     let outcome = connector.outcomes.pop().expect("the attempt ends at once");
     assert_eq!(outcome.socket.unwrap_err().raw_os_error(), Some(ECONNREFUSED));
     assert_eq!(system.tries(), 1);
@@ -206,7 +207,7 @@ fn a_verdict_is_not_tried_again() {
 #[test]
 fn an_address_that_lacks_something_has_its_share_of_the_time() {
     let (mut connector, system) = (connector(), System::default());
-    connector.dial(dial("two.example:1"), &system, at(0));
+    connector.dial(dial("two.example:1"), None, &system, at(0));
     system.answer(0, &["192.0.2.1:1", "192.0.2.2:1"]);
     // The first address is tried at 0, 10, 30, 70, 150, 310 and 470 ms.
     system.fail(7, EAGAIN);
@@ -223,8 +224,8 @@ fn an_address_that_lacks_something_has_its_share_of_the_time() {
 fn names_wait_for_a_thread() {
     let (mut connector, system) = (connector(), System::default());
     system.has_no_thread.set(true);
-    connector.dial(dial("one.example:1"), &system, at(0));
-    connector.dial(dial("two.example:1"), &system, at(0));
+    connector.dial(dial("one.example:1"), None, &system, at(0));
+    connector.dial(dial("two.example:1"), None, &system, at(0));
     assert_eq!(connector.next_ms(), Some(100));
     connector.step(true, &system, at(100));
     assert_eq!(connector.next_ms(), Some(200));
@@ -240,7 +241,7 @@ fn names_wait_for_a_thread() {
 fn a_name_that_found_no_thread_in_time_is_given_up() {
     let (mut connector, system) = (connector(), System::default());
     system.has_no_thread.set(true);
-    connector.dial(dial("one.example:1"), &system, at(0));
+    connector.dial(dial("one.example:1"), None, &system, at(0));
     let (ended_ms, socket) = run(&mut connector, &system, 2 * TIMEOUT_MS);
     assert_eq!(ended_ms, TIMEOUT_MS);
     let error = socket.unwrap_err();
