@@ -65,16 +65,22 @@ pub(super) struct Outcome<T> {
 const RETRY_MS: u64 = 10;
 const RETRY_MAX_MS: u64 = 160;
 
+/// The longest lookup of a name, even without [`Limits::connect`](crate::Limits::connect): more
+/// than the system's resolver takes by default for two servers (resolv.conf(5)).
+const LOOKUP_MS: u64 = 30_000;
+
 /// The error after a timeout if no thread could be started for the lookup.
 const NO_LOOKUP: &str = "no thread for the name lookup (ulimit -u)";
 
 impl<T> Attempt<T> {
-    /// Creates an attempt that waits for its addresses, at most until `end_ms`.
+    /// Creates an attempt that waits for its addresses, at most until `end_ms` and for
+    /// [`LOOKUP_MS`].
     pub(super) fn new(
         handler: Box<dyn Handler>,
         host: Option<Id>,
         source: Source,
         end_ms: u64,
+        now: Now,
     ) -> Attempt<T> {
         Attempt {
             handler,
@@ -84,7 +90,7 @@ impl<T> Attempt<T> {
             addresses: VecDeque::new(),
             peer: Peer::unresolved(),
             error: None,
-            until_ms: end_ms,
+            until_ms: end_ms.min(now.millis().saturating_add(LOOKUP_MS)),
             end_ms,
         }
     }

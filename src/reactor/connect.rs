@@ -64,7 +64,8 @@ impl<T> Connector<T> {
         self.count += 1;
         let entry = self.attempts.vacant_entry();
         let key = entry.key();
-        entry.insert((self.count, Attempt::new(dial.handler, host, Source::Dial(key), end_ms)));
+        entry
+            .insert((self.count, Attempt::new(dial.handler, host, Source::Dial(key), end_ms, now)));
         match dial.to {
             Target::Destination(Destination::Address(address)) => {
                 let addresses = VecDeque::from([address]);

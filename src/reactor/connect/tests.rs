@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Connector;
+use super::{Connector, Outcome};
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::context::Context;
@@ -97,7 +97,11 @@ fn at(millis: u64) -> Now {
 }
 
 fn connector() -> Connector<Address> {
-    Connector::new(&Doorbell::new(|| {}), Some(Duration::from_millis(TIMEOUT_MS)))
+    connector_with(Some(TIMEOUT_MS))
+}
+
+fn connector_with(timeout_ms: Option<u64>) -> Connector<Address> {
+    Connector::new(&Doorbell::new(|| {}), timeout_ms.map(Duration::from_millis))
 }
 
 fn dial(to: &str) -> Dial {
@@ -248,4 +252,67 @@ fn a_name_that_found_no_thread_in_time_is_given_up() {
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert!(error.to_string().contains("no thread"), "{error}");
     assert_eq!(connector.next_ms(), None, "no retry is due");
+}
+
+#[test]
+fn slow_names_hold_up_another_for_half_a_second() {
+    let (mut connector, system) = (connector(), System::default());
+    for name in ["a.example:1", "b.example:1", "c.example:1", "d.example:1", "here.example:1"] {
+        connector.dial(dial(name), None, &system, at(0));
+    }
+    assert_eq!((system.lookups.borrow().len(), connector.next_ms()), (4, Some(500)));
+    connector.step(true, &system, at(499));
+    assert_eq!(system.lookups.borrow().len(), 4);
+    connector.step(true, &system, at(500));
+    assert_eq!(system.lookups.borrow().len(), 5);
+    assert_eq!(connector.next_ms(), Some(TIMEOUT_MS));
+    // A slow one is still taken when it comes.
+    system.answer(0, &["192.0.2.1:1"]);
+    connector.step(true, &system, at(600));
+    assert_eq!(system.tries(), 1);
+}
+
+#[test]
+fn a_name_that_was_given_up_gives_its_place_to_another() {
+    let (mut connector, system) = (connector_with(Some(100)), System::default());
+    for n in 0..6 {
+        connector.dial(dial(&format!("dead{n}.example:1")), None, &system, at(0));
+    }
+    connector.step(true, &system, at(100));
+    assert_eq!(connector.outcomes.len(), 6);
+    let no_thread = |outcome: &Outcome<Address>| match &outcome.socket {
+        Ok(_) => false,
+        Err(error) => error.to_string().contains("no thread"),
+    };
+    assert!(!connector.outcomes.iter().any(no_thread), "no thread was lacking");
+    connector.dial(dial("here.example:1"), None, &system, at(101));
+    let last = system.lookups.borrow().last().map(|it| it.question().0.to_owned());
+    assert_eq!(last.as_deref(), Some("here.example"));
+}
+
+#[test]
+fn names_that_are_never_found_take_a_bounded_number_of_threads() {
+    let (mut connector, system) = (connector_with(None), System::default());
+    for n in 0..500 {
+        connector.dial(dial(&format!("dead{n}.example:1")), None, &system, at(0));
+    }
+    for now_ms in (0..30_000).step_by(500) {
+        connector.step(true, &system, at(now_ms));
+    }
+    assert_eq!((system.lookups.borrow().len(), connector.outcomes.len()), (64, 0));
+    // Without a timeout of its own, each lookup has that of lookups.
+    connector.step(true, &system, at(30_000));
+    assert_eq!(connector.outcomes.len(), 500);
+    let is_late = |outcome: &Outcome<Address>| match &outcome.socket {
+        Ok(_) => false,
+        Err(error) => error.kind() == io::ErrorKind::TimedOut,
+    };
+    assert!(connector.outcomes.iter().all(is_late));
+    // Threads that are still blocked keep their place among all.
+    connector.dial(dial("here.example:1"), None, &system, at(30_001));
+    assert_eq!(system.lookups.borrow().len(), 64);
+    system.answer(0, &[]);
+    connector.step(true, &system, at(30_002));
+    let last = system.lookups.borrow().last().map(|it| it.question().0.to_owned());
+    assert_eq!(last.as_deref(), Some("here.example"));
 }
