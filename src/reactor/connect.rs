@@ -1,5 +1,4 @@
-//! The connection attempts of a loop: names are looked up, and addresses are tried one after
-//! another, each for its share of the time.
+//! The connection attempts of a loop: names are looked up, and their addresses race.
 
 use std::collections::VecDeque;
 use std::io;
@@ -105,15 +104,15 @@ impl<T> Connector<T> {
         self.advance(key, |attempt| attempt.note(&core.system, core.now));
     }
 
-    /// Takes the answers of the resolver, retries attempts that lacked a resource, and expires late
-    /// ones if `may_expire` is true.
+    /// Takes the answers of the resolver, expires late attempts if `may_expire` is true, and goes
+    /// on with the others.
     fn step(&mut self, may_expire: bool, outbound: &impl Outbound<Socket = T>, now: Now) {
         self.take_answers(outbound, now);
         if may_expire {
-            self.expire(outbound, now);
+            self.expire(now);
         }
         for key in self.keys(|attempt| attempt.due_ms() <= now.millis()) {
-            self.advance(key, |attempt| attempt.retry(outbound, now));
+            self.advance(key, |attempt| attempt.go_on(outbound, now));
         }
     }
 
@@ -128,11 +127,11 @@ impl<T> Connector<T> {
         }
     }
 
-    fn expire(&mut self, outbound: &impl Outbound<Socket = T>, now: Now) {
+    fn expire(&mut self, now: Now) {
         for key in self.keys(|attempt| attempt.is_late(now)) {
             let Some((serial, _)) = self.attempts.get(key) else { continue };
             let had_no_thread = self.resolver.forget((key, *serial));
-            self.advance(key, |attempt| attempt.expire(had_no_thread, outbound, now));
+            self.advance(key, |attempt| attempt.expire(had_no_thread));
         }
     }
 
@@ -141,7 +140,7 @@ impl<T> Connector<T> {
         attempts.map(|(key, _)| key).collect()
     }
 
-    /// Returns the time of the next expiry or retry.
+    /// Returns the time of the next expiry, start or retry.
     fn next_ms(&self) -> Option<u64> {
         if !self.outcomes.is_empty() {
             return Some(0);

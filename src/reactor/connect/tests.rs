@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Connector, Outcome};
@@ -36,26 +37,35 @@ struct System {
     tried: RefCell<Vec<(Address, Source)>>,
     lookups: RefCell<Vec<Lookup>>,
     has_no_thread: Cell<bool>,
+    sockets: Rc<()>,
 }
 
-impl Outbound for System {
-    /// The address that it is connected to.
-    type Socket = Address;
+/// A socket: the address that it is for, and a count of all.
+#[derive(Debug)]
+struct Made(Address, #[allow(dead_code, reason = "counted")] Rc<()>);
 
-    fn connect(&self, to: &Address, source: Source) -> io::Result<Address> {
+impl Outbound for System {
+    type Socket = Made;
+
+    fn connect(&self, to: &Address, source: Source) -> io::Result<Made> {
         self.tried.borrow_mut().push((to.clone(), source));
         match self.errors.borrow_mut().pop_front() {
             Some(code) => Err(io::Error::from_raw_os_error(code)),
-            None => Ok(to.clone()),
+            None => Ok(Made(to.clone(), Rc::clone(&self.sockets))),
         }
     }
 
-    fn adopt(&self, _: ConnectedSocket, _: Source) -> io::Result<Address> {
+    fn adopt(&self, _: ConnectedSocket, _: Source) -> io::Result<Made> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn is_connected(_: &Address) -> io::Result<bool> {
-        Ok(true)
+    /// The addresses of one network never answer, and those of another one refuse.
+    fn is_connected(socket: &Made) -> io::Result<bool> {
+        match socket.0.to_string() {
+            to if to.starts_with("198.51.100.") => Ok(false),
+            to if to.starts_with("203.0.113.") => Err(io::Error::from_raw_os_error(ECONNREFUSED)),
+            _ => Ok(true),
+        }
     }
 
     fn start_lookup(&self, lookup: Lookup) -> io::Result<()> {
@@ -96,11 +106,11 @@ fn at(millis: u64) -> Now {
     Now::new(Duration::from_millis(millis), 0)
 }
 
-fn connector() -> Connector<Address> {
+fn connector() -> Connector<Made> {
     connector_with(Some(TIMEOUT_MS))
 }
 
-fn connector_with(timeout_ms: Option<u64>) -> Connector<Address> {
+fn connector_with(timeout_ms: Option<u64>) -> Connector<Made> {
     Connector::new(&Doorbell::new(|| {}), timeout_ms.map(Duration::from_millis))
 }
 
@@ -114,11 +124,7 @@ fn dial(to: &str) -> Dial {
 
 /// Runs turns whenever one is due, until an attempt has an outcome, at most until `end_ms`. Returns
 /// the time, and the address that it is connected to or the error.
-fn run(
-    connector: &mut Connector<Address>,
-    system: &System,
-    end_ms: u64,
-) -> (u64, io::Result<Address>) {
+fn run(connector: &mut Connector<Made>, system: &System, end_ms: u64) -> (u64, io::Result<Made>) {
     let mut now_ms = 0;
     loop {
         connector.step(true, system, at(now_ms));
@@ -153,7 +159,7 @@ fn an_answer_that_comes_late_is_not_taken_for_that_of_the_next() {
     connector.step(true, &system, at(TIMEOUT_MS + 2));
     assert_eq!(*system.tried.borrow(), [(tcp("192.0.2.2:2"), Source::Dial(0))]);
     connector.advance(0, |attempt| attempt.note(&system, at(TIMEOUT_MS + 3)));
-    assert_eq!(connector.outcomes.pop().unwrap().socket.unwrap(), tcp("192.0.2.2:2"));
+    assert_eq!(connector.outcomes.pop().unwrap().socket.unwrap().0, tcp("192.0.2.2:2"));
 }
 
 #[test]
@@ -182,7 +188,7 @@ fn a_full_queue_is_tried_again() {
         }
         connector.advance(0, |attempt| attempt.note(&system, at(311)));
         let outcome = connector.outcomes.pop().unwrap();
-        assert_eq!(outcome.socket.unwrap(), Address::Unix("/run/full".into()));
+        assert_eq!(outcome.socket.unwrap().0, Address::Unix("/run/full".into()));
     }
 }
 
@@ -209,19 +215,101 @@ fn a_verdict_is_not_tried_again() {
 }
 
 #[test]
-fn an_address_that_lacks_something_has_its_share_of_the_time() {
+fn an_address_that_lacks_something_does_not_hold_up_the_next() {
     let (mut connector, system) = (connector(), System::default());
     connector.dial(dial("two.example:1"), None, &system, at(0));
     system.answer(0, &["192.0.2.1:1", "192.0.2.2:1"]);
-    // The first address is tried at 0, 10, 30, 70, 150, 310 and 470 ms.
-    system.fail(7, EAGAIN);
-    for now_ms in [0, 10, 30, 70, 150, 310, 470, 500] {
+    // The first address is tried at 0, 10, 30, 70 and 150 ms.
+    system.fail(5, EAGAIN);
+    for now_ms in [0, 10, 30, 70, 150, 249, 250] {
         connector.step(true, &system, at(now_ms));
     }
     let tried = system.tried.borrow();
-    assert_eq!(tried.len(), 8);
-    assert!(tried.iter().take(7).all(|(to, _)| *to == tcp("192.0.2.1:1")));
-    assert_eq!(tried[7].0, tcp("192.0.2.2:1"));
+    assert_eq!(tried.len(), 6);
+    assert!(tried.iter().take(5).all(|(to, _)| *to == tcp("192.0.2.1:1")));
+    assert_eq!(tried[5].0, tcp("192.0.2.2:1"));
+}
+
+/// A connector with one attempt, whose name has these addresses.
+fn race(timeout_ms: Option<u64>, addresses: &[&str]) -> (Connector<Made>, System) {
+    let (mut connector, system) = (connector_with(timeout_ms), System::default());
+    connector.dial(dial("name.example:1"), None, &system, at(0));
+    system.answer(0, addresses);
+    connector.step(true, &system, at(0));
+    (connector, system)
+}
+
+fn event(connector: &mut Connector<Made>, system: &System, now_ms: u64) -> Option<Address> {
+    connector.advance(0, |attempt| attempt.note(system, at(now_ms)));
+    connector.outcomes.pop().map(|outcome| outcome.socket.unwrap().0)
+}
+
+#[test]
+fn the_next_address_starts_a_quarter_of_a_second_after_a_silent_one() {
+    for timeout_ms in [None, Some(TIMEOUT_MS)] {
+        let (mut connector, system) = race(timeout_ms, &["198.51.100.1:1", "192.0.2.2:1"]);
+        assert_eq!((system.tries(), connector.next_ms()), (1, Some(250)), "{timeout_ms:?}");
+        connector.step(true, &system, at(249));
+        assert_eq!(system.tries(), 1);
+        connector.step(true, &system, at(250));
+        assert_eq!((system.tries(), connector.next_ms()), (2, timeout_ms));
+        assert_eq!(event(&mut connector, &system, 260), Some(tcp("192.0.2.2:1")));
+        assert_eq!(Rc::strong_count(&system.sockets), 1, "the loser is closed");
+    }
+}
+
+#[test]
+fn the_first_to_connect_wins_whatever_its_place() {
+    let (mut connector, system) = race(None, &["192.0.2.1:1", "198.51.100.2:1"]);
+    connector.step(true, &system, at(250));
+    assert_eq!(system.tries(), 2);
+    assert_eq!(event(&mut connector, &system, 300), Some(tcp("192.0.2.1:1")));
+}
+
+#[test]
+fn an_address_that_refuses_is_followed_at_once() {
+    let (mut connector, system) =
+        race(None, &["203.0.113.1:1", "198.51.100.2:1", "203.0.113.3:1", "192.0.2.4:1"]);
+    assert_eq!(event(&mut connector, &system, 1), None);
+    assert_eq!((system.tries(), connector.next_ms()), (2, Some(251)));
+    connector.step(true, &system, at(251));
+    assert_eq!(event(&mut connector, &system, 252), None);
+    assert_eq!(system.tries(), 4);
+    assert_eq!(event(&mut connector, &system, 253), Some(tcp("192.0.2.4:1")));
+}
+
+#[test]
+fn the_families_take_turns() {
+    let (mut connector, system) = race(
+        None,
+        &["[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1", "192.0.2.1:1", "192.0.2.2:1"],
+    );
+    for now_ms in (0..60_000).step_by(250) {
+        connector.step(true, &system, at(now_ms));
+    }
+    let tried: Vec<_> = system.tried.borrow().iter().map(|(to, _)| to.to_string()).collect();
+    assert_eq!(
+        tried,
+        ["[2001:db8::1]:1", "192.0.2.1:1", "[2001:db8::2]:1", "192.0.2.2:1", "[2001:db8::3]:1"]
+    );
+}
+
+#[test]
+fn many_silent_addresses_take_few_sockets_and_all_have_their_turn() {
+    let silent: Vec<String> = (1..100).map(|n| format!("198.51.100.{n}:1")).collect();
+    let mut addresses: Vec<&str> = silent.iter().map(String::as_str).collect();
+    addresses.push("192.0.2.1:1");
+    let (mut connector, system) = race(Some(30_000), &addresses);
+    let connected = loop {
+        assert!(Rc::strong_count(&system.sockets) <= 1 + 4);
+        let now_ms = connector.next_ms().expect("a turn is due");
+        assert!(now_ms < 30_000, "none is connected after {} tries", system.tries());
+        connector.step(true, &system, at(now_ms));
+        if let Some(to) = event(&mut connector, &system, now_ms) {
+            break to;
+        }
+    };
+    assert_eq!(connected, tcp("192.0.2.1:1"));
 }
 
 #[test]
@@ -280,7 +368,7 @@ fn a_name_that_was_given_up_gives_its_place_to_another() {
     }
     connector.step(true, &system, at(100));
     assert_eq!(connector.outcomes.len(), 6);
-    let no_thread = |outcome: &Outcome<Address>| match &outcome.socket {
+    let no_thread = |outcome: &Outcome<Made>| match &outcome.socket {
         Ok(_) => false,
         Err(error) => error.to_string().contains("no thread"),
     };
@@ -303,7 +391,7 @@ fn names_that_are_never_found_take_a_bounded_number_of_threads() {
     // Without a timeout of its own, each lookup has that of lookups.
     connector.step(true, &system, at(30_000));
     assert_eq!(connector.outcomes.len(), 500);
-    let is_late = |outcome: &Outcome<Address>| match &outcome.socket {
+    let is_late = |outcome: &Outcome<Made>| match &outcome.socket {
         Ok(_) => false,
         Err(error) => error.kind() == io::ErrorKind::TimedOut,
     };
