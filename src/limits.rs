@@ -26,9 +26,10 @@ pub(crate) const FIRST_FLIGHT: u64 = 14_600;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The most connections open at once. At this number the server stops accepting: new
-    /// connections wait in the listen queue until others end. Default 65,536; fewer if the process
-    /// may not have that many descriptors.
+    /// The most connections open at once, with those that handlers make and those for which a
+    /// service has [reserved](crate::Service::places) places. At this number the server stops
+    /// accepting: new connections wait in the listen queue until others end. Default 65,536; fewer
+    /// if the process may not have that many descriptors.
     pub connections: usize,
     /// The most connections of one peer open at once; further ones are accepted and closed. A peer
     /// is identified by [`Peer::subscriber`](crate::Peer::subscriber), for all listeners together;

@@ -55,6 +55,8 @@ pub(crate) type Work = Box<dyn FnOnce() -> Message + Send>;
 
 /// A requested connection, and its handler.
 pub(crate) struct Dial {
+    /// The connection whose handler has requested it, or [`Id::NOBODY`].
+    pub(crate) from: Id,
     pub(crate) to: Target,
     pub(crate) handler: Box<dyn Handler>,
 }

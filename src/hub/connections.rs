@@ -95,7 +95,7 @@ impl<T: Transport> Connections<T> {
     }
 
     pub(super) fn watch_departures(&mut self) {
-        self.departed = Some(Vec::new());
+        self.departed.get_or_insert_default();
     }
 
     pub(super) fn take_departed(&mut self) -> Vec<(Id, T)> {

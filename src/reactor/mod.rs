@@ -57,6 +57,7 @@ mod workers;
 pub(crate) use self::channel::Channel;
 pub(crate) use self::datagram_socket::DatagramSocket;
 pub(crate) use self::datagrams::DatagramEndpoints;
+pub(crate) use self::descriptors::descriptors;
 pub(crate) use self::event_loop::Reactor;
 #[cfg(any(feature = "processes", feature = "testkit"))]
 pub(crate) use self::handle::StopRequest;

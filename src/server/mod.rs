@@ -12,6 +12,7 @@ use crate::handler::datagram::DatagramHandler;
 use crate::handler::effect::Dial;
 use crate::handler::task::{PeriodicTask, TaskContext};
 use crate::handler::{Handler, Service};
+use crate::id::Id;
 use crate::limits::Limits;
 use crate::mode::Mode;
 use crate::net::address::Address;
@@ -250,7 +251,7 @@ impl Server {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn connect(mut self, to: impl ToDestination, handler: impl Handler + 'static) -> Server {
-        self.dials.push(Dial { to: to.target(), handler: handler.into_box() });
+        self.dials.push(Dial { from: Id::NOBODY, to: to.target(), handler: handler.into_box() });
         self
     }
 

@@ -242,6 +242,7 @@ impl<T: Transport> Exchange<T> {
         // Of the effects on this connection only a reset counts; effects on others do.
         for effect in turn.record.effects.drain(..) {
             match effect {
+                Effect::Reset(_) => self.io.cut_off(&mut self.state),
                 Effect::Send(..)
                 | Effect::Publish(..)
                 | Effect::Forward(..)

@@ -9,5 +9,6 @@ pub(crate) mod frames;
 pub(crate) mod kv;
 pub(crate) mod ping;
 pub(crate) mod proxy;
+pub(crate) mod proxy_room;
 pub(crate) mod session;
 pub(crate) mod web;
