@@ -9,6 +9,7 @@ use std::path::Path;
 
 use socket2::{Domain, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
 
+use super::claim::Claim;
 use super::socket_file::SocketFile;
 use crate::net::listen::SocketOptions;
 
@@ -49,13 +50,15 @@ pub(super) fn bind_inet(
     Ok(socket)
 }
 
-/// Binds a Unix socket. Replaces the file of a dead server.
+/// Binds a Unix socket. Replaces the file of a dead server. The caller holds the claim until the
+/// socket is in use: until then it looks like that of a dead server.
 pub(super) fn bind_unix(
     options: &SocketOptions,
     path: &Path,
     ty: Type,
+    claim: &Claim,
 ) -> io::Result<(RawSocket, SocketFile)> {
-    SocketFile::remove_stale(path)?;
+    SocketFile::remove_stale(path, claim)?;
     let socket = RawSocket::new(Domain::UNIX, ty, None)?;
     set_buffers(&socket, options)?;
     socket.set_nonblocking(true)?;

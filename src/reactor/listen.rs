@@ -12,6 +12,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{SockRef, Type};
 
 use super::bind::{bind_inet, bind_unix};
+use super::claim::Claim;
 use super::socket::{Socket, tcp_address};
 use super::socket_file::SocketFile;
 use crate::accept::Accept;
@@ -26,10 +27,11 @@ pub(crate) const QUEUE: u32 = 4096;
 /// A listening socket. The file of a Unix socket is removed with it.
 pub(crate) enum Listener {
     Tcp(TcpListener, Arc<Address>, Ownership),
-    Unix(UnixListener, SocketFile, Arc<Address>),
+    /// The file comes first, because fields are dropped in this order.
+    Unix(SocketFile, UnixListener, Arc<Address>),
     /// mio's type for streams serves packets as well: the address has the same family, and one
     /// `accept4` returns a non-blocking socket.
-    SeqPacket(UnixListener, SocketFile, Arc<Address>),
+    SeqPacket(SocketFile, UnixListener, Arc<Address>),
 }
 
 /// The use of a listening socket by other processes.
@@ -48,13 +50,13 @@ impl Listener {
         match address {
             Address::Tcp(address) => open_tcp(options, *address),
             Address::Unix(path) => {
-                let (listener, file) = open_unix(options, path, Type::STREAM)?;
-                Ok(Listener::Unix(listener, file, Arc::new(address.clone())))
+                let (file, listener) = open_unix(options, path, Type::STREAM)?;
+                Ok(Listener::Unix(file, listener, Arc::new(address.clone())))
             }
             Address::SeqPacket(path) => {
-                let (listener, file) =
+                let (file, listener) =
                     open_unix(options, path, Type::SEQPACKET).map_err(seqpacket_error)?;
-                Ok(Listener::SeqPacket(listener, file, Arc::new(address.clone())))
+                Ok(Listener::SeqPacket(file, listener, Arc::new(address.clone())))
             }
             _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "an address of datagrams")),
         }
@@ -74,7 +76,7 @@ impl Listener {
         let address = listener.local_addr()?;
         let path = address.as_pathname().unwrap_or(Path::new(""));
         let (file, address) = (SocketFile::of_another(path), Address::Unix(path.to_owned()));
-        Ok(Listener::Unix(UnixListener::from_std(listener), file, Arc::new(address)))
+        Ok(Listener::Unix(file, UnixListener::from_std(listener), Arc::new(address)))
     }
 
     /// Sets the length of the kernel's queue of connections to accept. A second `listen` changes
@@ -83,7 +85,7 @@ impl Listener {
         let queue = i32::try_from(queue).unwrap_or(i32::MAX);
         match self {
             Listener::Tcp(listener, ..) => SockRef::from(listener).listen(queue),
-            Listener::Unix(listener, ..) | Listener::SeqPacket(listener, ..) => {
+            Listener::Unix(_, listener, _) | Listener::SeqPacket(_, listener, _) => {
                 SockRef::from(listener).listen(queue)
             }
         }
@@ -92,7 +94,7 @@ impl Listener {
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Listener::Tcp(listener, ..) => listener.register(registry, token, Interest::READABLE),
-            Listener::Unix(listener, ..) | Listener::SeqPacket(listener, ..) => {
+            Listener::Unix(_, listener, _) | Listener::SeqPacket(_, listener, _) => {
                 listener.register(registry, token, Interest::READABLE)
             }
         }
@@ -109,11 +111,11 @@ impl Accept for Listener {
                 let local = local_address(&stream, address);
                 Ok((Socket::Tcp(stream), Incoming::at(peer.into(), local)))
             }
-            Listener::Unix(listener, _, address) => {
+            Listener::Unix(_, listener, address) => {
                 let (stream, _) = listener.accept()?;
                 Ok((Socket::Unix(stream), Incoming::at(Peer::unix(), Arc::clone(address))))
             }
-            Listener::SeqPacket(listener, _, address) => {
+            Listener::SeqPacket(_, listener, address) => {
                 let (socket, _) = listener.accept()?;
                 Ok((Socket::SeqPacket(socket), Incoming::at(Peer::unix(), Arc::clone(address))))
             }
@@ -135,8 +137,8 @@ impl Accept for Listener {
     fn address(&self) -> Address {
         match self {
             Listener::Tcp(_, address, _) => Address::clone(address),
-            Listener::Unix(_, file, _) => Address::Unix(file.path().to_owned()),
-            Listener::SeqPacket(_, file, _) => Address::SeqPacket(file.path().to_owned()),
+            Listener::Unix(file, ..) => Address::Unix(file.path().to_owned()),
+            Listener::SeqPacket(file, ..) => Address::SeqPacket(file.path().to_owned()),
         }
     }
 }
@@ -199,10 +201,11 @@ fn open_unix(
     options: &SocketOptions,
     path: &Path,
     ty: Type,
-) -> io::Result<(UnixListener, SocketFile)> {
-    let (socket, file) = bind_unix(options, path, ty)?;
+) -> io::Result<(SocketFile, UnixListener)> {
+    let claim = Claim::on(path)?;
+    let (socket, file) = bind_unix(options, path, ty, &claim)?;
     socket.listen(QUEUE as i32)?;
-    Ok((UnixListener::from_std(socket.into()), file))
+    Ok((file, UnixListener::from_std(socket.into())))
 }
 
 /// EPROTONOSUPPORT has no kind in `std`. macOS has no such sockets.

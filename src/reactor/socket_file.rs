@@ -6,7 +6,13 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
+use super::claim::Claim;
+
 /// The file of a Unix socket, removed on drop unless another process has replaced it.
+///
+/// It must be dropped before its socket. Until the socket is closed, its inode is in use, so that
+/// no other file has it; and no other server takes the file for that of a dead one, and replaces
+/// it after the look and before the removal.
 pub(crate) struct SocketFile {
     path: PathBuf,
     /// Device and inode. `None` if the file vanished at once, or belongs to another process.
@@ -30,7 +36,9 @@ impl SocketFile {
 
     /// Removes the socket file of a dead server. A live socket, or a file that is not a socket,
     /// stays: `bind` then reports that the address is in use.
-    pub(super) fn remove_stale(path: &Path) -> io::Result<()> {
+    ///
+    /// Under the claim no other server removes or binds the file between the two steps.
+    pub(super) fn remove_stale(path: &Path, _: &Claim) -> io::Result<()> {
         let is_socket =
             std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
         if !is_socket {
