@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::net::address::{Address, AddressError};
+use crate::net::address::{Address, AddressError, is_abstract};
 use crate::net::destination::Destination;
 
 /// An [`Address`] with options that are set on its socket before it is bound: see
@@ -191,9 +191,11 @@ impl SocketOptions {
     ///
     /// A line that names the option.
     pub(crate) fn check(&self, address: &Address) -> Result<(), &'static str> {
-        let (inet, path) = match address {
-            Address::Tcp(inet) | Address::Udp(inet) => (Some(inet), false),
-            Address::Unix(_) | Address::UnixGram(_) | Address::SeqPacket(_) => (None, true),
+        let (inet, unix) = match address {
+            Address::Tcp(inet) | Address::Udp(inet) => (Some(inet), None),
+            Address::Unix(path) | Address::UnixGram(path) | Address::SeqPacket(path) => {
+                (None, Some(path))
+            }
         };
         let is_tcp = matches!(address, Address::Tcp(_));
         let has_buffers = inet.is_some() || address.is_datagram();
@@ -218,7 +220,11 @@ impl SocketOptions {
             (is_size(self.send_buffer), "send_buffer must be from 1 byte to 1 GiB"),
             (self.device.is_none() || inet.is_some(), "device is for IP addresses"),
             (self.device.as_deref() != Some(""), "device must have a name"),
-            (self.mode.is_none() || path, "mode is for Unix sockets"),
+            (self.mode.is_none() || unix.is_some(), "mode is for Unix sockets"),
+            (
+                self.mode.is_none() || !unix.is_some_and(|path| is_abstract(path)),
+                "mode is for files, and an abstract name has none",
+            ),
             (self.mode.is_none_or(|mode| mode <= 0o777), "mode must be at most 0o777"),
         ];
         match rules.iter().find(|(holds, _)| !holds) {

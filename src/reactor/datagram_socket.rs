@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{self, SocketAddr, SocketAddrV6};
 use std::os::unix::net::{self as unix, SocketAddr as UnixAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mio::event::Source;
 use mio::net::{UdpSocket, UnixDatagram};
@@ -12,7 +12,7 @@ use socket2::{SockAddr, SockRef, Type};
 
 use super::bind::{bind_inet, bind_unix};
 use super::claim::Claim;
-use super::socket_file::SocketFile;
+use super::socket_file::{SocketFile, unix_path};
 use super::system::DatagramTransport;
 use crate::net::address::Address;
 use crate::net::listen::SocketOptions;
@@ -55,8 +55,8 @@ impl DatagramSocket {
     /// The same in the file system. The file is the program's.
     pub(crate) fn of_unix(socket: unix::UnixDatagram) -> io::Result<DatagramSocket> {
         socket.set_nonblocking(true)?;
-        let address = socket.local_addr()?;
-        let file = SocketFile::of_another(address.as_pathname().unwrap_or(Path::new("")));
+        let path = unix_path(&SockRef::from(&socket).local_addr()?).unwrap_or_default();
+        let file = SocketFile::of_another(&path);
         Ok(DatagramSocket::Unix(file, UnixDatagram::from_std(socket)))
     }
 

@@ -10,7 +10,7 @@ use socket2::{SockRef, Socket as RawSocket, Type};
 
 use super::datagram_socket::DatagramSocket;
 use super::listen::{Listener, Ownership};
-use super::socket_file::SocketFile;
+use super::socket_file::{SocketFile, unix_path};
 use crate::net::address::Address;
 use crate::net::destination::Destination;
 
@@ -84,7 +84,7 @@ fn expect(socket: OwnedFd, address: &Address, ty: Type) -> io::Result<RawSocket>
             .as_socket()
             .is_some_and(|is| is.ip() == wanted.ip() && [0, is.port()].contains(&wanted.port())),
         Address::Unix(path) | Address::UnixGram(path) | Address::SeqPacket(path) => {
-            bound.as_pathname() == Some(path)
+            unix_path(&bound).as_ref() == Some(path)
         }
     };
     match is_it && socket.r#type()? == ty {

@@ -1,7 +1,7 @@
 //! The sockets that accept connections.
 
 use std::io;
-use std::net::{self, SocketAddr};
+use std::net::{self, Shutdown, SocketAddr};
 use std::os::unix::net as unix;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use socket2::{SockRef, Type};
 use super::bind::{bind_inet, bind_unix};
 use super::claim::Claim;
 use super::socket::{Socket, tcp_address};
-use super::socket_file::SocketFile;
+use super::socket_file::{SocketFile, unix_path};
 use crate::accept::Accept;
 use crate::net::address::Address;
 use crate::net::incoming::Incoming;
@@ -73,9 +73,8 @@ impl Listener {
     /// Adopts a Unix listener of the program, which keeps its file.
     pub(crate) fn of_unix(listener: unix::UnixListener) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let path = address.as_pathname().unwrap_or(Path::new(""));
-        let (file, address) = (SocketFile::of_another(path), Address::Unix(path.to_owned()));
+        let path = unix_path(&SockRef::from(&listener).local_addr()?).unwrap_or_default();
+        let (file, address) = (SocketFile::of_another(&path), Address::Unix(path));
         Ok(Listener::Unix(file, UnixListener::from_std(listener), Arc::new(address)))
     }
 
@@ -129,7 +128,13 @@ impl Accept for Listener {
             #[cfg(feature = "processes")]
             Listener::Tcp(_, _, Ownership::Shared) => cfg!(target_os = "linux"),
             Listener::Tcp(_, _, Ownership::Program) => false,
-            Listener::Unix(..) | Listener::SeqPacket(..) => false,
+            // The owner of the file refuses for all processes that share the socket.
+            Listener::Unix(file, listener, _) | Listener::SeqPacket(file, listener, _) => {
+                if file.is_own() {
+                    end_newcomers(file, listener);
+                }
+                false
+            }
         }
     }
 
@@ -189,6 +194,19 @@ fn drop_syns(_: &TcpListener, _: &Address) -> bool {
     false
 }
 
+/// Makes the name free for a successor, and then refuses the peers that have found the file before.
+/// They have no handshakes: a peer is in the queue or refused.
+fn end_newcomers(file: &SocketFile, listener: &UnixListener) {
+    file.remove();
+    // Linux keeps the queue (`unix_stream_connect` in net/unix/af_unix.c). Other systems have no
+    // such effect, and some an error.
+    if cfg!(target_os = "linux") {
+        if let Err(error) = SockRef::from(listener).shutdown(Shutdown::Read) {
+            log::debug!("{}: cannot refuse new peers: {error}", file.path().display());
+        }
+    }
+}
+
 fn open_tcp(options: &SocketOptions, address: SocketAddr) -> io::Result<Listener> {
     let socket = bind_inet(options, address, Type::STREAM)?;
     socket.listen(QUEUE as i32)?;
@@ -223,6 +241,7 @@ fn seqpacket_error(error: io::Error) -> io::Error {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use socket2::{Domain, SockAddr, Socket as RawSocket};
     use std::net::TcpStream;
     use std::time::Duration;
 
@@ -240,5 +259,40 @@ mod tests {
         let Err(error) = listener.accept() else { panic!("another one") };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         Ok(())
+    }
+
+    #[test]
+    fn a_peer_in_the_queue_of_a_unix_socket_stays_and_no_other_comes() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (path, found_before) = (folder.path().join("own"), folder.path().join("found"));
+        for address in [Address::Unix(path.clone()), Address::SeqPacket(path.clone())] {
+            let connect = |path: &Path| connect_as(&address, path);
+            let listener = Listener::open(&address, &SocketOptions::default())?;
+            // A second name, as if a peer had looked up the first one.
+            std::fs::hard_link(&path, &found_before)?;
+            let _early = connect(&path)?;
+            listener.refuse_new();
+            assert_eq!(connect(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+            let late = connect(&found_before).unwrap_err();
+            assert_eq!(late.kind(), io::ErrorKind::ConnectionRefused);
+            let successor = Listener::open(&address, &SocketOptions::default())?;
+            listener.accept()?;
+            let Err(error) = listener.accept() else { panic!("another one") };
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+            drop(listener);
+            connect(&path)?;
+            drop(successor);
+            std::fs::remove_file(&found_before)?;
+        }
+        Ok(())
+    }
+
+    /// Connects a socket of the type of `address` to `path`.
+    fn connect_as(address: &Address, path: &Path) -> io::Result<RawSocket> {
+        let is_packets = matches!(address, Address::SeqPacket(_));
+        let ty = if is_packets { Type::SEQPACKET } else { Type::STREAM };
+        let socket = RawSocket::new(Domain::UNIX, ty, None)?;
+        socket.connect(&SockAddr::unix(path)?)?;
+        Ok(socket)
     }
 }

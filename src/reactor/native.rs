@@ -158,8 +158,8 @@ fn begin_to_connect(to: &Address) -> io::Result<Socket> {
             stream.set_nodelay(true)?;
             Ok(Socket::Tcp(stream))
         }
-        Address::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path)?)),
-        Address::SeqPacket(path) => Ok(Socket::SeqPacket(connect_packets(path)?)),
+        Address::Unix(path) => Ok(Socket::Unix(connect_unix(path, Type::STREAM)?)),
+        Address::SeqPacket(path) => Ok(Socket::SeqPacket(connect_unix(path, Type::SEQPACKET)?)),
         address => {
             let what = format!("cannot connect to {address}: not a stream address");
             Err(io::Error::new(io::ErrorKind::InvalidInput, what))
@@ -168,8 +168,8 @@ fn begin_to_connect(to: &Address) -> io::Result<Socket> {
 }
 
 /// Connects at once or fails, as all Unix sockets do.
-fn connect_packets(path: &Path) -> io::Result<UnixStream> {
-    let socket = RawSocket::new(Domain::UNIX, Type::SEQPACKET, None)?;
+fn connect_unix(path: &Path, ty: Type) -> io::Result<UnixStream> {
+    let socket = RawSocket::new(Domain::UNIX, ty, None)?;
     socket.set_nonblocking(true)?;
     socket.connect(&SockAddr::unix(path)?)?;
     Ok(UnixStream::from_std(socket.into()))
