@@ -31,6 +31,7 @@ room as 'NICK: text'; lines from the server begin with '* '.
 options
   --bind ADDR             listen address, repeatable: 127.0.0.1:9999, [::1]:9999, unix:/path
                           (default 127.0.0.1:9999; port 0 chooses a free port)
+  --reuse-port            share the ports with other processes that have this option
   --auto-reply TEXT       no chat: answer the first bytes of each connection with TEXT,
                           and close it
   --slow-consumer POLICY  policy for members that read too slowly: close (default),
