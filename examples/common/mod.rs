@@ -99,6 +99,25 @@ impl Options {
         let set = |listen| if which(&listen) { set(listen) } else { listen };
         self.bind = bind.into_iter().map(set).collect();
     }
+
+    /// Ends connections whose peer has vanished, within two minutes, for programs without a limit
+    /// of the idle time.
+    #[allow(dead_code, reason = "some examples limit the idle time")]
+    pub(crate) fn notice_vanished_peers(&mut self) {
+        self.set_options(
+            |listen| has_port(listen) && !listen.is_datagram(),
+            |listen| {
+                let listen = listen
+                    .keep_alive(Duration::from_secs(45))
+                    .keep_alive_interval(Duration::from_secs(15))
+                    .keep_alive_count(4);
+                // A peer with unread output gets no probes.
+                #[cfg(target_os = "linux")]
+                let listen = listen.user_timeout(Duration::from_secs(105));
+                listen
+            },
+        );
+    }
 }
 
 /// Returns true for IP addresses and names of hosts.

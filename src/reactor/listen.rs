@@ -241,6 +241,7 @@ fn seqpacket_error(error: io::Error) -> io::Error {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::net::listen::KeepAlive;
     use socket2::{Domain, SockAddr, Socket as RawSocket};
     use std::net::TcpStream;
     use std::time::Duration;
@@ -258,6 +259,26 @@ mod tests {
         assert_eq!(incoming.peer().to_string(), early.local_addr()?.to_string());
         let Err(error) = listener.accept() else { panic!("another one") };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        Ok(())
+    }
+
+    #[test]
+    fn accepted_connections_inherit_the_options_of_silent_peers() -> io::Result<()> {
+        let seconds = Duration::from_secs;
+        let keep_alive =
+            KeepAlive { idle: Some(seconds(45)), interval: Some(seconds(15)), count: Some(4) };
+        let user_timeout = Some(seconds(105));
+        let options = SocketOptions { keep_alive, user_timeout, ..SocketOptions::default() };
+        let listener = Listener::open(&Address::Tcp(([127, 0, 0, 1], 0).into()), &options)?;
+        let Address::Tcp(address) = listener.address() else { panic!("not TCP") };
+        let _client = TcpStream::connect(address)?;
+        let (Socket::Tcp(accepted), _) = listener.accept()? else { panic!("not TCP") };
+        let accepted = SockRef::from(&accepted);
+        assert!(accepted.keepalive()?);
+        assert_eq!(accepted.tcp_keepalive_time()?, seconds(45));
+        assert_eq!(accepted.tcp_keepalive_interval()?, seconds(15));
+        assert_eq!(accepted.tcp_keepalive_retries()?, 4);
+        assert_eq!(accepted.tcp_user_timeout()?, user_timeout);
         Ok(())
     }
 
