@@ -27,6 +27,7 @@ tcp_proxy: carries every connection to another address
 options
   --bind ADDR             listen address, repeatable: 127.0.0.1:8081, [::1]:8081, unix:/path
                           (default 127.0.0.1:8081; port 0 chooses a free port)
+  --reuse-port            share the ports with other processes that have this option
   --connect-timeout SECS  timeout for connecting to ADDR (default 10, 0: none)
   --mode MODE             multiplex (default), threads, processes, reactors
   --workers N             number of threads, processes or reactors (default: the

@@ -47,7 +47,7 @@ impl Options {
     ) -> Result<Option<Options>, Exit> {
         let mut parser = Parser::from_env();
         let mut bind = Vec::new();
-        let mut mode_name = None;
+        let (mut mode_name, mut shares_port) = (None, false);
         while let Some(arg) = parser.next()? {
             let name = match arg {
                 Arg::Long("help") | Arg::Short('h') => {
@@ -60,6 +60,7 @@ impl Options {
             };
             match name.0.as_str() {
                 "bind" => bind.push(parser.value()?.parse_with(str::parse)?),
+                "reuse-port" => shares_port = true,
                 "mode" => mode_name = Some(parser.value()?.string()?),
                 "workers" => self.workers = workers(&parser.value()?.string()?)?,
                 "max-connections" => self.limits.connections = parser.value()?.parse()?,
@@ -81,10 +82,48 @@ impl Options {
         if !bind.is_empty() {
             self.bind = bind;
         }
+        if shares_port {
+            if !self.bind.iter().any(has_port) {
+                return Err(usage("--reuse-port is for addresses with a port"));
+            }
+            self.set_options(has_port, Listen::reuse_port);
+        }
         self.mode = mode_name.map(|name| mode(&name, self.workers)).transpose()?;
         self.limits.check().map_err(usage)?;
         Ok(Some(self))
     }
+
+    /// Sets options of the addresses for which they are meant.
+    fn set_options(&mut self, which: fn(&Listen) -> bool, set: fn(Listen) -> Listen) {
+        let bind = std::mem::take(&mut self.bind);
+        let set = |listen| if which(&listen) { set(listen) } else { listen };
+        self.bind = bind.into_iter().map(set).collect();
+    }
+
+    /// Ends connections whose peer has vanished, within two minutes, for programs without a limit
+    /// of the idle time.
+    #[allow(dead_code, reason = "some examples limit the idle time")]
+    pub(crate) fn notice_vanished_peers(&mut self) {
+        self.set_options(
+            |listen| has_port(listen) && !listen.is_datagram(),
+            |listen| {
+                let listen = listen
+                    .keep_alive(Duration::from_secs(45))
+                    .keep_alive_interval(Duration::from_secs(15))
+                    .keep_alive_count(4);
+                // A peer with unread output gets no probes.
+                #[cfg(target_os = "linux")]
+                let listen = listen.user_timeout(Duration::from_secs(105));
+                listen
+            },
+        );
+    }
+}
+
+/// Returns true for IP addresses and names of hosts.
+fn has_port(listen: &Listen) -> bool {
+    let text = listen.to_string();
+    !["unix:", "unixgram:", "seqpacket:"].iter().any(|form| text.starts_with(form))
 }
 
 /// The name of a long option, without its dashes.

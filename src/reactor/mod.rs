@@ -20,6 +20,7 @@ mod attempt;
 mod bind;
 #[cfg(feature = "processes")]
 mod channel;
+mod claim;
 mod commands;
 mod connect;
 mod core;

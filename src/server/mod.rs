@@ -310,9 +310,14 @@ impl Server {
         self
     }
 
-    /// Installs handlers for SIGTERM and SIGINT (Ctrl-C). The first signal stops the server as
-    /// [`ServerHandle::stop`] does; the second aborts it as [`ServerHandle::abort`] does. Without
-    /// this call, a server installs no signal handler.
+    /// Installs handlers for SIGTERM, SIGINT (Ctrl-C) and SIGHUP. The first signal stops the server
+    /// as [`ServerHandle::stop`] does; the second aborts it as [`ServerHandle::abort`] does, if it
+    /// is a SIGINT or comes at least a second after the first. Without this call, a server installs
+    /// no signal handler.
+    ///
+    /// SIGHUP stops the server only if standard input is a terminal; otherwise it has no effect. On
+    /// Linux, a SIGINT or SIGHUP that was ignored when the program started stays ignored, as
+    /// `nohup` requires.
     ///
     /// # Errors
     ///

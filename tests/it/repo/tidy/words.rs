@@ -9,7 +9,7 @@ use super::source::{Source, complaint, enforce, is_in, sources};
 const RESERVED: &[(&str, &[&str])] = &[
     ("mio", &["src/reactor/"]),
     ("socket2", &["src/reactor/"]),
-    ("rustix", &["src/prefork/"]),
+    ("rustix", &["src/prefork/", "src/reactor/claim.rs"]),
     ("signal_hook", &["src/reactor/signals.rs"]),
     (
         "http",
