@@ -253,7 +253,10 @@ impl<T: Transport> Exchange<T> {
             }
         }
         if let Some(cold) = self.io.cold_if_any() {
-            panics::drop_quietly(cold.take_all_work());
+            if let Some(work) = cold.take_all_work() {
+                panics::drop_quietly(work);
+                turn.pending.abandon_work(id);
+            }
             while let Some((from, notification)) = cold.pop_notification() {
                 turn.pending.push(from, Action::Return { to: id, notification });
             }

@@ -222,10 +222,11 @@ impl Cold {
         }
     }
 
-    pub(super) fn take_all_work(&mut self) -> VecDeque<(Ticket, Work)> {
+    /// Takes the work that is not with the workers. Returns `None` if there was no work at all.
+    pub(super) fn take_all_work(&mut self) -> Option<VecDeque<(Ticket, Work)>> {
         match std::mem::take(&mut self.offload) {
-            Offload::Idle => VecDeque::new(),
-            Offload::Busy(waiting) => waiting,
+            Offload::Idle => None,
+            Offload::Busy(waiting) => Some(waiting),
         }
     }
 }
