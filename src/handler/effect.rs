@@ -68,7 +68,8 @@ pub(crate) struct Record {
     pub(crate) now: Now,
     pub(crate) stopping: bool,
     pub(crate) out: Vec<u8>,
-    /// The length of `out` at which the high watermark is reached; `usize::MAX` if output is dropped.
+    /// The length of `out` at which the high watermark is reached. It is `usize::MAX` if output is
+    /// dropped.
     pub(crate) room: usize,
     pub(crate) effects: Vec<Effect>,
     /// The handler accepts no more input for now: it paused, closed or upgraded.

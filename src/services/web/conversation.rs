@@ -32,6 +32,8 @@ pub(super) struct Conversation<S> {
     /// The body timer is set. It may ring after the end of its body: one timer for all bodies of
     /// that time is cheaper than setting and cancelling one for each.
     is_watched: bool,
+    /// The incomplete or malformed request at the front of the input has the method `HEAD`.
+    is_head_next: bool,
 }
 
 /// The current activity. Boxed, so that an idle client takes 16 bytes here.
@@ -66,7 +68,7 @@ type Outcome = Result<Answered, String>;
 impl<S> Conversation<S> {
     pub(super) fn new(site: Arc<Site<S>>) -> Conversation<S> {
         let left = site.limits.keep_alive_requests.unwrap_or(u32::MAX);
-        Conversation { site, doing: Doing::Nothing, left, is_watched: false }
+        Conversation { site, doing: Doing::Nothing, left, is_watched: false, is_head_next: false }
     }
 
     /// Handles the head of a request with a body.
@@ -362,7 +364,10 @@ impl<S> Conversation<S> {
 
     /// Answers malformed or incomplete input; the connection ends.
     fn refuse(&self, status: StatusCode, why: &str, cx: &mut Context<'_>) {
-        let is_head = matches!(&self.doing, Doing::Collecting(upload) if upload.is_head);
+        let is_head = match &self.doing {
+            Doing::Collecting(upload) => upload.is_head,
+            _ => self.is_head_next,
+        };
         refuse(status, why, is_head, cx);
     }
 }
@@ -390,6 +395,10 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
             Message::Head(head) => self.answer(&head, &[], cx),
             Message::Body { bytes, is_last } => self.on_body(bytes, is_last, cx),
         }
+    }
+
+    fn on_incomplete(&mut self, http: &Http) {
+        self.is_head_next = http.refuses_head();
     }
 
     fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
