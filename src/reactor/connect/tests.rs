@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Connector, Outcome};
@@ -37,12 +37,12 @@ struct System {
     tried: RefCell<Vec<(Address, Source)>>,
     lookups: RefCell<Vec<Lookup>>,
     has_no_thread: Cell<bool>,
-    sockets: Rc<()>,
+    sockets: Arc<()>,
 }
 
 /// A socket: the address that it is for, and a count of all.
 #[derive(Debug)]
-struct Made(Address, #[allow(dead_code, reason = "counted")] Rc<()>);
+struct Made(Address, #[allow(dead_code, reason = "counted")] Arc<()>);
 
 impl Outbound for System {
     type Socket = Made;
@@ -51,7 +51,7 @@ impl Outbound for System {
         self.tried.borrow_mut().push((to.clone(), source));
         match self.errors.borrow_mut().pop_front() {
             Some(code) => Err(io::Error::from_raw_os_error(code)),
-            None => Ok(Made(to.clone(), Rc::clone(&self.sockets))),
+            None => Ok(Made(to.clone(), Arc::clone(&self.sockets))),
         }
     }
 
@@ -254,7 +254,7 @@ fn the_next_address_starts_a_quarter_of_a_second_after_a_silent_one() {
         connector.step(true, &system, at(250));
         assert_eq!((system.tries(), connector.next_ms()), (2, timeout_ms));
         assert_eq!(event(&mut connector, &system, 260), Some(tcp("192.0.2.2:1")));
-        assert_eq!(Rc::strong_count(&system.sockets), 1, "the loser is closed");
+        assert_eq!(Arc::strong_count(&system.sockets), 1, "the loser is closed");
     }
 }
 
@@ -301,7 +301,7 @@ fn many_silent_addresses_take_few_sockets_and_all_have_their_turn() {
     addresses.push("192.0.2.1:1");
     let (mut connector, system) = race(Some(30_000), &addresses);
     let connected = loop {
-        assert!(Rc::strong_count(&system.sockets) <= 1 + 4);
+        assert!(Arc::strong_count(&system.sockets) <= 1 + 4);
         let now_ms = connector.next_ms().expect("a turn is due");
         assert!(now_ms < 30_000, "none is connected after {} tries", system.tries());
         connector.step(true, &system, at(now_ms));
