@@ -248,7 +248,6 @@ impl<T: Transport> Exchange<T> {
                 | Effect::Forward(..)
                 | Effect::Notify(..)
                 | Effect::Connect(..) => turn.pending.push_effect(id, effect),
-                Effect::Reset(_) => self.io.cut_off(&mut self.state),
                 void => panics::drop_quietly(void),
             }
         }

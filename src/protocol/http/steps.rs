@@ -35,8 +35,8 @@ pub(super) fn name_len(input: &[u8]) -> usize {
 
 /// Marks the bytes that are neither letters nor hyphens.
 ///
-/// A sum exceeds its byte, and changes the next, only for a byte beyond ASCII. Such a byte is marked
-/// and is in no name, so the bytes after it are not examined.
+/// A sum exceeds its byte, and changes the next, only for a byte beyond ASCII. Such a byte is
+/// marked and is in no name, so the bytes after it are not examined.
 #[inline(always)]
 fn neither_letters_nor_hyphens(word: u64) -> u64 {
     let lower = word | (0x20 * EACH);
@@ -53,19 +53,34 @@ pub(super) fn plain_len(input: &[u8]) -> usize {
     let mut rest = input;
     while let Some((step, tail)) = rest.split_first_chunk::<STEP>() {
         // The compiler makes one vector comparison of this, as long as it comes before the marks.
-        if !step.iter().fold(true, |ok, byte| ok & is_plain(*byte)) {
+        if !are_plain(step) {
             return len + first_not_plain(u128::from_le_bytes(*step));
         }
         len += STEP;
         rest = tail;
+        // Long values, such as cookies, take two steps at a time.
+        while let Some((steps, tail)) = rest.split_first_chunk::<{ 2 * STEP }>() {
+            if !are_plain(steps) {
+                break;
+            }
+            len += 2 * STEP;
+            rest = tail;
+        }
     }
     match input.last_chunk::<STEP>() {
-        // The last bytes of the input, and zeros behind it, which are marked.
+        // The last bytes of the input, then zeros, which are marked.
         Some(step) if !rest.is_empty() => {
             len + first_not_plain(u128::from_le_bytes(*step) >> (8 * (STEP - rest.len())))
         }
         _ => len + rest.iter().take_while(|byte| is_plain(**byte)).count(),
     }
+}
+
+/// Returns true if all bytes are plain. Without an early exit, so that the compiler can use vector
+/// instructions.
+#[inline(always)]
+fn are_plain(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |ok, byte| ok & is_plain(*byte))
 }
 
 /// Returns true for visible ASCII and spaces.
@@ -85,8 +100,8 @@ fn first_not_plain(step: u128) -> usize {
     WORD + not_plain((step >> 64) as u64).trailing_zeros() as usize / 8
 }
 
-/// Marks the first byte that is not plain, and perhaps others after it: as above, only a byte beyond
-/// ASCII changes the next.
+/// Marks the first byte that is not plain, and perhaps others after it: as above, only a byte
+/// beyond ASCII changes the next.
 #[inline(always)]
 fn not_plain(word: u64) -> u64 {
     let visible = word.wrapping_add(0x60 * EACH);

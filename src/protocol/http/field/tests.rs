@@ -1,5 +1,5 @@
-//! Tests the parser in steps against the one by bytes: both read the fields of random mutants in the
-//! same way, and refuse them with the same words. `HEAD_MUTANTS` sets their number.
+//! Tests the parser in steps against the one by bytes: both read the fields of random mutants in
+//! the same way, and refuse them with the same words. `HEAD_MUTANTS` sets their number.
 
 use super::{take, take_by_bytes};
 use crate::protocol::http::framing::Facts;
