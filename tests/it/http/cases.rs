@@ -123,3 +123,25 @@ fn the_cases_pass_on_sockets() {
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn a_broken_answer_is_a_difference_and_no_panic() {
+    let case = http_cases().next().unwrap();
+    let good = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(40_000);
+    case.judge(format!("{interim}{good}{interim}{good}").as_bytes()).unwrap();
+    for broken in [
+        "",
+        good,
+        "nonsense",
+        "HTTP/1.1 2\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na",
+        &interim,
+        &format!("{good}{good}{good}"),
+        &format!("{good}{good}x"),
+    ] {
+        assert!(case.judge(broken.as_bytes()).is_err());
+    }
+}
