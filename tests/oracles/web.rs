@@ -104,6 +104,8 @@ struct Asked {
     complete: usize,
     /// The status that refuses the bytes after these requests.
     refused: Option<u16>,
+    /// Whether those bytes begin with the method HEAD.
+    refuses_head: bool,
 }
 
 struct Request {
@@ -130,6 +132,7 @@ impl Asked {
                 Ok(Step::NeedMore) => break,
                 Err(Close::Malformed { code, .. }) => {
                     asked.refused = Some(code);
+                    asked.refuses_head = sent[used..].starts_with(b"HEAD ");
                     break;
                 }
                 Err(why) => panic!("{why}"),
@@ -190,7 +193,11 @@ impl Asked {
         assert_eq!(heard.was_closed, self.refused.is_some());
         if let Some(status) = self.refused {
             // A refusal of a body answers the request of that body.
-            let method = self.requests.get(self.complete).map_or("GET", |request| &request.method);
+            let method = match self.requests.get(self.complete) {
+                Some(request) => request.method.as_str(),
+                None if self.refuses_head => "HEAD",
+                None => "GET",
+            };
             let (answer, len) = answer(method, rest).expect("a refusal");
             assert!(answer.says_close() && answer.status == status, "{answer:?}");
             rest = &rest[len..];

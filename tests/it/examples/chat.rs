@@ -207,7 +207,8 @@ fn bad_arguments_get_one_clear_line_and_exit_2() {
 /// The lines received by a member that does not read while another one sends `lines` long lines,
 /// and then does; and true if it was closed.
 fn overslept(policy: &str, lines: usize) -> (Vec<usize>, bool) {
-    let example = Example::start(NAME, &["--slow-consumer", policy, "--log", "off"]);
+    let example =
+        Example::start(NAME, &["--slow-consumer", policy, "--line-interval", "0", "--log", "off"]);
     let mut sleeper = Person::enter(&example);
     let mut talker = Person::enter(&example);
     assert_eq!(sleeper.hear(), "* guest-2 joined\n");
