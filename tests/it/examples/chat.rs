@@ -160,6 +160,7 @@ fn help_tells_what_it_serves_and_every_option() {
         "--bind",
         "--auto-reply",
         "--slow-consumer",
+        "--line-interval",
         "--mode",
         "--workers",
         "--max-connections",
@@ -180,6 +181,7 @@ fn bad_arguments_get_one_clear_line_and_exit_2() {
     for arguments in [
         &["--auto-reply"][..],
         &["--slow-consumer"],
+        &["--line-interval", "soon"],
         &["--slow-consumer", "kick\nhim"],
         &["--head-timeout", "1"],
         &["--mode", "fork"],
@@ -195,7 +197,8 @@ fn bad_arguments_get_one_clear_line_and_exit_2() {
 /// The lines received by a member that does not read while another one sends `lines` long lines,
 /// and then does; and true if it was closed.
 fn overslept(policy: &str, lines: usize) -> (Vec<usize>, bool) {
-    let example = Example::start(NAME, &["--slow-consumer", policy, "--log", "off"]);
+    let options = ["--slow-consumer", policy, "--line-interval", "0", "--log", "off"];
+    let example = Example::start(NAME, &options);
     let mut sleeper = Person::enter(&example);
     let mut talker = Person::enter(&example);
     assert_eq!(sleeper.hear(), "* guest-2 joined\n");
