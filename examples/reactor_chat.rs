@@ -36,6 +36,8 @@ options
                           and close it
   --slow-consumer POLICY  policy for members that read too slowly: close (default),
                           drop-newest, drop-oldest
+  --line-interval MS      time of each line of a member beyond a burst of ten
+                          (default 100, 0: no limit)
   --mode MODE             multiplex (default), threads, reactors; processes with
                           --auto-reply only
   --workers N             number of threads, processes or reactors (default: the
@@ -60,6 +62,9 @@ try it, in two terminals
 const IDLE: Option<Duration> = None;
 /// Some terminals send each character by itself, and users type slowly.
 const MESSAGE: Option<Duration> = Some(Duration::from_secs(300));
+/// The pace of a member.
+const BURST: u32 = 10;
+const LINE_INTERVAL: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     common::exit(run())
@@ -69,9 +74,11 @@ fn run() -> Result<(), Exit> {
     let limits = Limits::default().first_byte(IDLE).idle(IDLE).message(MESSAGE);
     let mut auto_reply = None;
     let mut slow_consumer = limits.slow_consumer;
+    let mut line_interval = LINE_INTERVAL;
     let options = Options::new("127.0.0.1:9999", limits).parse(HELP, |name, parser| {
         match name.0.as_str() {
             "auto-reply" => auto_reply = Some(parser.value()?.string()?),
+            "line-interval" => line_interval = millis(parser)?,
             "slow-consumer" => slow_consumer = policy(parser)?,
             _ => return Ok(false),
         }
@@ -90,8 +97,18 @@ fn run() -> Result<(), Exit> {
             "--mode processes: members in different processes would not hear each other; use \
              multiplex, threads or reactors",
         )),
-        None => common::serve(options, |server, addresses| server.listen(addresses, Chat::new())),
+        None => common::serve(options, |server, addresses| {
+            server.listen(addresses, Chat::new().line_rate(BURST, line_interval))
+        }),
     }
+}
+
+fn millis(parser: &mut Parser) -> Result<Duration, Exit> {
+    let text = parser.value()?.string()?;
+    text.parse().map(Duration::from_millis).map_err(|_| {
+        let text = text.escape_debug();
+        common::usage(format!("--line-interval '{text}' must be a number of milliseconds"))
+    })
 }
 
 fn policy(parser: &mut Parser) -> Result<SlowConsumer, Exit> {

@@ -4,7 +4,6 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-use crate::net::listening::timer_of;
 use crate::support::real::{Example, read_to_end, run_example};
 
 const NAME: &str = "reactor_chat";
@@ -119,17 +118,6 @@ fn the_lines_of_a_pipe_arrive() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
-fn a_member_that_has_vanished_is_noticed() {
-    let example = Example::start(NAME, &[]);
-    let person = Person::enter(&example);
-    // proc(5): 02 is the timer of keep-alive; the time to it is in hundredths of a second.
-    let timer = timer_of(person.stream.get_ref());
-    let left = timer.strip_prefix("02:").unwrap_or_else(|| panic!("{timer}"));
-    assert!(u32::from_str_radix(left, 16).unwrap() <= 4_500, "{timer}");
-}
-
-#[test]
 fn a_signal_is_reported_to_all_members_and_exits_0() {
     for signal in ["TERM", "INT"] {
         let example = Example::start(NAME, &[]);
@@ -172,6 +160,7 @@ fn help_tells_what_it_serves_and_every_option() {
         "--bind",
         "--auto-reply",
         "--slow-consumer",
+        "--line-interval",
         "--mode",
         "--workers",
         "--max-connections",
@@ -192,6 +181,7 @@ fn bad_arguments_get_one_clear_line_and_exit_2() {
     for arguments in [
         &["--auto-reply"][..],
         &["--slow-consumer"],
+        &["--line-interval", "soon"],
         &["--slow-consumer", "kick\nhim"],
         &["--head-timeout", "1"],
         &["--mode", "fork"],
@@ -207,8 +197,8 @@ fn bad_arguments_get_one_clear_line_and_exit_2() {
 /// The lines received by a member that does not read while another one sends `lines` long lines,
 /// and then does; and true if it was closed.
 fn overslept(policy: &str, lines: usize) -> (Vec<usize>, bool) {
-    let example =
-        Example::start(NAME, &["--slow-consumer", policy, "--line-interval", "0", "--log", "off"]);
+    let options = ["--slow-consumer", policy, "--line-interval", "0", "--log", "off"];
+    let example = Example::start(NAME, &options);
     let mut sleeper = Person::enter(&example);
     let mut talker = Person::enter(&example);
     assert_eq!(sleeper.hear(), "* guest-2 joined\n");
