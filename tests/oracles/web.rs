@@ -104,7 +104,7 @@ struct Asked {
     complete: usize,
     /// The status that refuses the bytes after these requests.
     refused: Option<u16>,
-    /// Whether those bytes begin with the method HEAD.
+    /// True if those bytes begin with the method HEAD.
     refuses_head: bool,
 }
 
