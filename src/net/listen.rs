@@ -168,7 +168,7 @@ impl Listen {
     }
 
     /// Sets the number of probes without an answer after which the connection ends with
-    /// [`Close::Error`](crate::Close::Error) (`TCP_KEEPCNT`, tcp(7)), from 1 to 127. Linux has 9.
+    /// [`Close::Io`](crate::Close::Io) (`TCP_KEEPCNT`, tcp(7)), from 1 to 127. Linux has 9.
     /// Only with [`keep_alive`](Listen::keep_alive). For TCP.
     /// [`keep_alive_interval`](Listen::keep_alive_interval) has an example.
     #[must_use]
@@ -177,7 +177,7 @@ impl Listen {
         self
     }
 
-    /// Ends a connection with [`Close::Error`](crate::Close::Error) when the peer has not
+    /// Ends a connection with [`Close::Io`](crate::Close::Io) when the peer has not
     /// acknowledged sent bytes, or answered probes, for this time (`TCP_USER_TIMEOUT`, tcp(7)).
     /// From 1 ms to 2,147,483 s. By default the system sends bytes again for some 15 minutes, and
     /// there are no probes meanwhile. For TCP.

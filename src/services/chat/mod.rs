@@ -72,9 +72,8 @@ use crate::protocol::telnet::TelnetLines;
 /// last line without an end, is not passed on.
 ///
 /// A line ends in LF, CRLF, or CR NUL, as telnet sends it. Telnet's commands are not part of the
-/// text, and all its options are refused: see
-/// [`TelnetLines`](crate::protocol::telnet::TelnetLines). Each
-/// member has a [rate of lines](Chat::line_rate), and the lines of a flood wait.
+/// text, and all its options are refused: see [`TelnetLines`]. Each member has a
+/// [rate of lines](Chat::line_rate), and the lines of a flood wait.
 ///
 /// Members may listen for hours without sending anything. A chat server needs long values of
 /// [`Limits::idle`](crate::Limits::idle) and [`Limits::first_byte`](crate::Limits::first_byte), or
