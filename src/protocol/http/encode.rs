@@ -110,8 +110,17 @@ impl Answer<'_> {
             (self.connection, self.fields, self.length)
         {
             opening::append_whole(out, self.status, self.content_type, unix_seconds, length);
-            return;
+        } else {
+            self.append_lines(out, unix_seconds);
         }
+    }
+
+    /// Does the same for any answer, line by line.
+    ///
+    /// For answers that are rare: each further use of [`Answer::append`] keeps its code from being
+    /// inlined where it is hot, which costs 36 instructions.
+    #[inline(never)]
+    pub(crate) fn append_lines(&self, out: &mut Vec<u8>, unix_seconds: u64) {
         opening::append(out, self.status, self.content_type, unix_seconds);
         match self.connection {
             Connection::KeepAlive => {}

@@ -7,14 +7,14 @@ use super::framing::Facts;
 use super::host;
 use super::refusal::{Parsed, Refusal};
 use super::steps::{name_len, plain_len};
-use super::target::Target;
+use super::target::Span;
 
 /// Parses the field that `input` begins with, and returns the input after its line.
 ///
 /// A field of plain ASCII is parsed in steps of several bytes. Every other one, the Host field and
 /// every malformed one are left to [`take_by_bytes`], which alone refuses.
 #[inline(always)]
-pub(super) fn take<'a>(input: &'a [u8], target: &Target, facts: &mut Facts) -> Parsed<&'a [u8]> {
+pub(super) fn take<'a>(input: &'a [u8], authority: Span, facts: &mut Facts) -> Parsed<&'a [u8]> {
     if let Some((name, [b':', after @ ..])) = input.split_at_checked(name_len(input)) {
         if let Some((value, [b'\r', b'\n', rest @ ..])) = after.split_at_checked(plain_len(after)) {
             if !name.is_empty() && !is_host(name) {
@@ -22,7 +22,7 @@ pub(super) fn take<'a>(input: &'a [u8], target: &Target, facts: &mut Facts) -> P
             }
         }
     }
-    take_by_bytes(input, target, facts)
+    take_by_bytes(input, authority, facts)
 }
 
 fn is_host(name: &[u8]) -> bool {
@@ -31,7 +31,7 @@ fn is_host(name: &[u8]) -> bool {
 
 /// Parses any field, with one check for each byte.
 #[inline(never)]
-fn take_by_bytes<'a>(input: &'a [u8], target: &Target, facts: &mut Facts) -> Parsed<&'a [u8]> {
+fn take_by_bytes<'a>(input: &'a [u8], authority: Span, facts: &mut Facts) -> Parsed<&'a [u8]> {
     let colon = TOKEN.end(input, 0);
     let name = input.get(..colon).unwrap_or_default();
     if name.is_empty() || input.get(colon) != Some(&b':') {
@@ -43,7 +43,7 @@ fn take_by_bytes<'a>(input: &'a [u8], target: &Target, facts: &mut Facts) -> Par
         if let Some(end) = host::known_line(input, 0) {
             return Ok(input.get(end..).unwrap_or_default());
         }
-        take_host(input, start, target)?
+        take_host(input, start, authority)?
     } else {
         let rest = input.get(start..).unwrap_or_default();
         let value = rest.get(..memchr(b'\r', rest).unwrap_or(rest.len())).unwrap_or_default();
@@ -61,10 +61,10 @@ fn take_by_bytes<'a>(input: &'a [u8], target: &Target, facts: &mut Facts) -> Par
 
 /// Parses the host at `start` of the Host line that `input` begins with, and returns its end.
 #[inline]
-fn take_host(input: &[u8], start: usize, target: &Target) -> Parsed<usize> {
+fn take_host(input: &[u8], start: usize, authority: Span) -> Parsed<usize> {
     // No host is known for a target without an authority (RFC 9112, section 3.2). The cache has no
     // empty line, because the next target may have an authority.
-    if input.get(start) == Some(&b'\r') && !target.authority.is_there() {
+    if input.get(start) == Some(&b'\r') && !authority.is_there() {
         return Ok(start);
     }
     let end = skip_space(input, host::take(input, start)?);

@@ -195,7 +195,7 @@ fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
     };
     let rest = input.get(at..).unwrap_or_default();
     if !rest.starts_with(b"\r\n") {
-        let (others, rest) = take_fields(rest, &target, &mut facts)?;
+        let (others, rest) = take_fields(rest, target.authority, &mut facts)?;
         count += others;
         at = input.len() - rest.len();
     }
@@ -259,13 +259,13 @@ fn take_version(input: &[u8], at: usize) -> Parsed<(Version, usize)> {
 #[inline(never)]
 fn take_fields<'a>(
     input: &'a [u8],
-    target: &Target,
+    authority: Span,
     facts: &mut Facts,
 ) -> Parsed<(usize, &'a [u8])> {
     let mut rest = input;
     let mut count = 0;
     while !rest.starts_with(b"\r\n") {
-        rest = field::take(rest, target, facts)?;
+        rest = field::take(rest, authority, facts)?;
         count += 1;
     }
     Ok((count, rest))

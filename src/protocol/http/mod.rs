@@ -49,6 +49,7 @@ pub(crate) use self::verb::Verb;
 pub use self::version::Version;
 
 use self::body::Body;
+use self::refusal::Refusal;
 use self::scan::Scan;
 use crate::close::Close;
 use crate::handler::framed::{Protocol, Step};
@@ -58,8 +59,6 @@ use crate::handler::framed::{Protocol, Step};
 pub struct Http {
     limits: Arc<HttpLimits>,
     state: State,
-    /// The incomplete or malformed head has the method `HEAD`.
-    is_head: bool,
 }
 
 #[derive(Debug)]
@@ -75,12 +74,15 @@ impl Http {
     /// A decoder at the beginning of a connection.
     #[must_use]
     pub fn new(limits: Arc<HttpLimits>) -> Http {
-        Http { limits, state: State::Head(Scan::default()), is_head: false }
+        Http { limits, state: State::Head(Scan::default()) }
     }
 
     /// Returns true if the refusal of an incomplete or malformed head must have no body.
     pub(crate) fn refuses_head(&self) -> bool {
-        self.is_head
+        match &self.state {
+            State::Head(scan) | State::HeadAfterEmptyLine(scan) => scan.is_of_head(),
+            State::Body(_) => false,
+        }
     }
 }
 
@@ -103,7 +105,6 @@ impl Protocol for Http {
 impl Http {
     /// Decodes everything but a complete head at once: bodies, parts of heads, and malformed input.
     fn decode_in_order<'a>(&mut self, input: &'a [u8]) -> Result<Step<Message<'a>>, Close> {
-        self.is_head = input.starts_with(b"HEAD ");
         let scan = match &mut self.state {
             State::Body(body) => {
                 let step = body.decode(input, &self.limits)?;
@@ -141,12 +142,15 @@ impl Http {
         match Body::of(&head, &self.limits) {
             Ok(None) => {}
             Ok(Some(body)) => self.state = State::Body(body),
-            Err(refusal) => {
-                self.is_head = head.verb() == Verb::Head;
-                return Err(refusal.into());
-            }
+            Err(refusal) => return Err(self.refuse(head.verb(), refusal)),
         }
         let len = head.as_bytes().len();
         Ok(Step::Message(Message::Head(head), len))
+    }
+
+    #[cold]
+    fn refuse(&mut self, verb: Verb, refusal: &Refusal) -> Close {
+        self.state = State::Head(Scan::of_refused(verb));
+        refusal.into()
     }
 }

@@ -7,6 +7,7 @@ use super::bytes::TOKEN;
 use super::head::HEAD_MAX;
 use super::limits::HttpLimits;
 use super::refusal::{Parsed, Refusal};
+use super::verb::Verb;
 
 /// The state of the search in an incomplete head.
 #[derive(Debug, Default)]
@@ -15,9 +16,20 @@ pub(super) struct Scan {
     seen: u32,
     /// True if they include the request line.
     past_first_line: bool,
+    /// True if the head has the method `HEAD`: a refusal of it has no body.
+    is_of_head: bool,
 }
 
 impl Scan {
+    /// Returns the state after a complete head that was refused.
+    pub(super) fn of_refused(verb: Verb) -> Scan {
+        Scan { is_of_head: verb == Verb::Head, ..Scan::default() }
+    }
+
+    pub(super) fn is_of_head(&self) -> bool {
+        self.is_of_head
+    }
+
     pub(super) fn is_fresh(&self) -> bool {
         self.seen == 0
     }
@@ -33,6 +45,7 @@ impl Scan {
                 why: "the request line does not begin with a method",
             });
         }
+        self.is_of_head = input.starts_with(b"HEAD ");
         // Bytes beyond the limit are not examined: the result would depend on the boundaries of
         // pieces.
         let max = limits.head.min(HEAD_MAX);

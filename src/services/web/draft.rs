@@ -101,15 +101,21 @@ impl Draft {
     /// Writes the answer, with its body unless the status or the method forbids one (RFC 9110,
     /// sections 6.4.1 and 9.3.2).
     pub(super) fn write(&self, out: &mut Vec<u8>, content_type: &str, body: &[u8]) {
-        let (length, is_sent) = match content_of(self.status) {
-            Content::Any => (Length::Fixed(body.len() as u64), !self.is_head),
-            Content::Empty => (Length::Fixed(0), false),
-            Content::Without => (Length::Untold, false),
-        };
-        self.head(content_type, length).append(out, self.unix_seconds);
-        if is_sent {
-            out.extend_from_slice(body);
+        if self.is_head || content_of(self.status) != Content::Any {
+            return self.write_head_only(out, content_type, body.len());
         }
+        self.head(content_type, Length::Fixed(body.len() as u64)).append(out, self.unix_seconds);
+        out.extend_from_slice(body);
+    }
+
+    #[cold]
+    fn write_head_only(&self, out: &mut Vec<u8>, content_type: &str, body_len: usize) {
+        let length = match content_of(self.status) {
+            Content::Any => Length::Fixed(body_len as u64),
+            Content::Empty => Length::Fixed(0),
+            Content::Without => Length::Untold,
+        };
+        self.head(content_type, length).append_lines(out, self.unix_seconds);
     }
 
     fn head<'a>(&'a self, content_type: &'a str, length: Length) -> Answer<'a> {
@@ -154,7 +160,7 @@ impl Draft {
     fn begin_pieces(&mut self, out: &mut Vec<u8>, source: BoxedPieces) -> Option<Pieces> {
         let content = content_of(self.status);
         if content == Content::Empty {
-            self.write(out, "", &[]);
+            self.write_head_only(out, "", 0);
             return None;
         }
         let chunked = self.version == Version::Http11;
@@ -163,7 +169,7 @@ impl Draft {
         }
         let may_have_body = content == Content::Any;
         let length = if chunked && may_have_body { Length::Chunked } else { Length::Untold };
-        self.head("", length).append(out, self.unix_seconds);
+        self.head("", length).append_lines(out, self.unix_seconds);
         let is_sent = may_have_body && !self.is_head;
         is_sent.then(|| Pieces { source, chunked, keep: self.keeps() })
     }

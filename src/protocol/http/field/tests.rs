@@ -3,7 +3,7 @@
 
 use super::{take, take_by_bytes};
 use crate::protocol::http::framing::Facts;
-use crate::protocol::http::target::Target;
+use crate::protocol::http::target::Span;
 
 const MUTANTS: u64 = 20_000;
 
@@ -63,10 +63,10 @@ impl Numbers {
 /// Returns the number of fields that both parsers accept.
 fn same_fields(input: &[u8]) -> usize {
     let [mut facts, mut expected_facts] = [Facts::default(), Facts::default()];
-    let (target, mut rest, mut count) = (Target::default(), input, 0);
+    let (authority, mut rest, mut count) = (Span::default(), input, 0);
     loop {
-        let found = take(rest, &target, &mut facts);
-        let expected = take_by_bytes(rest, &target, &mut expected_facts);
+        let found = take(rest, authority, &mut facts);
+        let expected = take_by_bytes(rest, authority, &mut expected_facts);
         let shown = || format!("{} of {}", rest.escape_ascii(), input.escape_ascii());
         assert_eq!(found, expected, "at {}", shown());
         assert_eq!(facts, expected_facts, "at {}", shown());
