@@ -90,7 +90,7 @@ fn site(faults: bool, handle: ServerHandle) -> Web {
     if !faults {
         return web;
     }
-    web.get("/work", work).get("/panic", |_, _| panic_on_purpose())
+    web.get("/work", work).get("/panic", panic_on_purpose)
 }
 
 fn echo(request: &Request<'_>, reply: Reply<'_>) -> Answered {
@@ -110,8 +110,8 @@ fn work(request: &Request<'_>, reply: Reply<'_>) -> Answered {
 }
 
 #[allow(clippy::panic, reason = "the route exists to panic")]
-fn panic_on_purpose() -> Answered {
-    panic!("requested by /panic")
+fn panic_on_purpose(request: &Request<'_>, _: Reply<'_>) -> Answered {
+    panic!("requested by /panic {}", request.query_param("say").unwrap_or(""))
 }
 
 fn delay(request: &Request<'_>) -> Result<Duration, Failure> {

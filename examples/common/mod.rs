@@ -4,17 +4,20 @@
 //! unless requested, a signal handler. Copy it into your own server and adapt it.
 
 mod exit;
+mod log;
 mod seconds;
+mod sink;
 
-pub(crate) use exit::{Exit, exit, failure, usage};
+pub(crate) use exit::{Exit, failure, usage};
 pub(crate) use seconds::seconds;
 
-use std::io::{self, LineWriter, Write};
+use std::io::{self, Write};
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
-use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
+use simplelog::LevelFilter;
 use socketserver::{Limits, Listen, Mode, Server};
 
 /// The common options of all server examples.
@@ -142,18 +145,20 @@ fn bind(
 /// Half a second, 20 ms apart.
 const BIND_TRIES: usize = 25;
 
+/// Ends the program: with 0 and no output, or with one line on standard error.
+pub(crate) fn exit(result: Result<(), Exit>) -> ExitCode {
+    let code = exit::exit_by(result, log::last_line);
+    log::finish();
+    code
+}
+
 /// Serves until SIGTERM or SIGINT: the first drains, the second aborts. `listen` adds the
 /// addresses and their services.
 pub(crate) fn serve(
     options: Options,
     listen: impl Fn(Server, Vec<Listen>) -> io::Result<Server>,
 ) -> Result<(), Exit> {
-    let config = ConfigBuilder::new().set_time_format_rfc3339().build();
-    // Line by line: several processes may write to the same terminal.
-    let out = LineWriter::new(io::stderr());
-    if WriteLogger::init(options.log, config, out).is_err() {
-        return Err(usage("a logger is installed already"));
-    }
+    log::install(options.log)?;
     let mode = options.mode.unwrap_or_default();
     let server = bind(&options.bind, mode, listen)?;
     let server = server.mode(mode).limits(options.limits).stop_on_signals().map_err(failure)?;

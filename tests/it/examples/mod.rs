@@ -7,6 +7,7 @@ pub(crate) mod clients;
 pub(crate) mod echo;
 pub(crate) mod frames;
 pub(crate) mod kv;
+pub(crate) mod logs;
 pub(crate) mod ping;
 pub(crate) mod proxy;
 pub(crate) mod session;
