@@ -101,6 +101,12 @@ pub struct Limits {
     /// The most bytes read and discarded while lingering, or offered after a write has failed.
     /// Default 256 KiB.
     pub linger_bytes: usize,
+    /// How long a server serves on after a stop was requested, as if it was not, so that whatever
+    /// sends it connections learns of the stop first: see
+    /// [`ServerHandle::is_stopping`](crate::ServerHandle::is_stopping). A second signal and
+    /// [`ServerHandle::abort`](crate::ServerHandle::abort) end the delay and the server. Default 0:
+    /// only a load balancer needs it (Kubernetes' `preStop` hook).
+    pub drain_delay: Duration,
     /// How long a stopping server waits for its connections to end. Default 30 s.
     pub drain: Duration,
 }
@@ -126,6 +132,7 @@ setters!(Limits {
     write_stall: Option<Duration>,
     linger: Duration,
     linger_bytes: usize,
+    drain_delay: Duration,
     drain: Duration,
 });
 
@@ -224,6 +231,7 @@ impl Default for Limits {
             write_stall: Some(Duration::from_secs(60)),
             linger: Duration::from_secs(2),
             linger_bytes: 256 * 1024,
+            drain_delay: Duration::ZERO,
             drain: Duration::from_secs(30),
         }
     }

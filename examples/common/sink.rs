@@ -17,6 +17,9 @@ const WRITE_MAX: usize = 4096;
 /// How long the end of the program waits for a stream that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Makes lines of what was queued, in the thread. `lines` is empty.
+pub(crate) type Render = fn(queued: &mut Vec<u8>, lines: &mut Vec<u8>);
+
 /// Appends the report about this number of dropped lines, or has it written elsewhere.
 pub(crate) type Report = fn(u64, &mut Vec<u8>);
 
@@ -28,15 +31,15 @@ pub(crate) struct Sink {
 
 struct Shared {
     queue: Mutex<Queue>,
-    has_lines: Condvar,
+    has_records: Condvar,
     is_idle: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
-    /// Whole lines.
-    lines: Vec<u8>,
-    /// The number of lines dropped since the last report.
+    /// Whole lines, or what they are made of.
+    records: Vec<u8>,
+    /// The number of records dropped since the last report.
     dropped: u64,
     /// The thread is writing lines that it has taken.
     is_writing: bool,
@@ -44,28 +47,34 @@ struct Queue {
 
 impl Sink {
     /// Creates the queue, and the thread that writes to `out`.
-    pub(crate) fn new(out: impl Write + Send + 'static, report: Report) -> io::Result<Sink> {
+    pub(crate) fn new(
+        out: impl Write + Send + 'static,
+        render: Render,
+        report: Report,
+    ) -> io::Result<Sink> {
         let queue = Mutex::new(Queue::default());
-        let (has_lines, is_idle) = (Condvar::new(), Condvar::new());
-        let shared = Arc::new(Shared { queue, has_lines, is_idle });
+        let (has_records, is_idle) = (Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { queue, has_records, is_idle });
         let sink = Sink { shared: Arc::clone(&shared) };
-        thread::Builder::new().name("lines".into()).spawn(move || shared.write(out, report))?;
+        thread::Builder::new()
+            .name("lines".into())
+            .spawn(move || shared.write(out, render, report))?;
         Ok(sink)
     }
 
-    /// Queues the text that `append` appends, which must be whole lines. Returns at once.
+    /// Queues the record that `append` appends. Returns at once.
     pub(crate) fn push(&self, append: impl FnOnce(&mut Vec<u8>)) {
         let mut queue = self.shared.queue();
-        let before = queue.lines.len();
-        append(&mut queue.lines);
-        if queue.lines.len() > QUEUE_MAX {
-            queue.dropped += count(&queue.lines[before..]);
-            queue.lines.truncate(before);
+        let before = queue.records.len();
+        append(&mut queue.records);
+        if queue.records.len() > QUEUE_MAX {
+            queue.dropped += 1;
+            queue.records.truncate(before);
         }
         let is_first = before == 0 && !queue.is_writing;
         drop(queue);
         if is_first {
-            self.shared.has_lines.notify_one();
+            self.shared.has_records.notify_one();
         }
     }
 
@@ -73,7 +82,7 @@ impl Sink {
     /// delays it by one second.
     pub(crate) fn finish(&self) {
         let queue = self.shared.queue();
-        let is_busy = |queue: &mut Queue| queue.is_writing || !queue.lines.is_empty();
+        let is_busy = |queue: &mut Queue| queue.is_writing || !queue.records.is_empty();
         drop(self.shared.is_idle.wait_timeout_while(queue, PATIENCE, is_busy));
     }
 }
@@ -84,11 +93,13 @@ impl Shared {
     }
 
     /// Runs in the thread.
-    fn write(&self, mut out: impl Write, report: Report) {
-        let mut lines = Vec::new();
+    fn write(&self, mut out: impl Write, render: Render, report: Report) {
+        let (mut records, mut lines) = (Vec::new(), Vec::new());
         let mut is_cut = false;
         loop {
-            let mut dropped = self.take(&mut lines);
+            let dropped = self.take(&mut records);
+            lines.clear();
+            render(&mut records, &mut lines);
             let mut rest = &lines[..];
             while let Some(part) = first_part(rest) {
                 let start: &[u8] = if is_cut { b"\n" } else { b"" };
@@ -102,26 +113,27 @@ impl Shared {
             }
             if dropped > 0 && !is_cut {
                 lines.clear();
-                report(mem::take(&mut dropped), &mut lines);
+                report(dropped, &mut lines);
                 is_cut = out.write_all(&lines).and_then(|()| out.flush()).is_err();
+            } else {
+                self.queue().dropped += dropped;
             }
-            self.queue().dropped += dropped;
         }
     }
 
-    /// Waits for lines and takes them, and the number of those that were dropped.
-    fn take(&self, lines: &mut Vec<u8>) -> u64 {
-        lines.clear();
+    /// Waits for records and takes them, and the number of those that were dropped.
+    fn take(&self, records: &mut Vec<u8>) -> u64 {
+        records.clear();
         let mut queue = self.queue();
         queue.is_writing = false;
-        if queue.lines.is_empty() {
+        if queue.records.is_empty() {
             self.is_idle.notify_all();
         }
-        let is_idle = |queue: &mut Queue| queue.lines.is_empty();
-        let waited = self.has_lines.wait_while(queue, is_idle);
+        let is_idle = |queue: &mut Queue| queue.records.is_empty();
+        let waited = self.has_records.wait_while(queue, is_idle);
         let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
         queue.is_writing = true;
-        mem::swap(lines, &mut queue.lines);
+        mem::swap(records, &mut queue.records);
         mem::take(&mut queue.dropped)
     }
 }

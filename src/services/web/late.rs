@@ -1,7 +1,7 @@
-//! An answer that is produced elsewhere: by a worker, or by the owner of a kept reply. Knows no
-//! connection.
+//! An answer that is not sent at once: it is produced elsewhere, by a worker or by the owner of a
+//! kept reply, or delayed, or sent in pieces. Knows no connection.
 
-use super::draft::{Draft, Work};
+use super::draft::{Draft, Pieces, Work};
 use super::failure::Failure;
 use super::pending::Kept;
 use super::response::Response;
@@ -15,6 +15,22 @@ pub(super) struct Late {
     pub(super) draft: Draft,
     /// `None` if a worker produces the answer.
     pub(super) kept: Option<Kept>,
+}
+
+/// An answer that is delayed.
+pub(super) struct Delayed {
+    /// The bytes of the head of the request.
+    pub(super) head: Vec<u8>,
+    pub(super) draft: Draft,
+    pub(super) response: Response,
+}
+
+/// An answer whose body is sent in pieces.
+pub(super) struct Stream {
+    /// The bytes of the head of the request; empty if nothing records it.
+    pub(super) head: Vec<u8>,
+    pub(super) draft: Draft,
+    pub(super) pieces: Pieces,
 }
 
 /// The notification with the answer of a worker.

@@ -78,8 +78,7 @@ fn log_lines_have_milliseconds_and_the_program_and_the_first_says_how_to_get_mor
     let mut example = Example::start(NAME, &[]);
     let line = example.until_logged("more with --log debug or trace");
     let (time, rest) = line.split_once(' ').unwrap();
-    let shape: String =
-        time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{line}");
     assert!(rest.starts_with("reactor_web [INFO] "), "{line}");
     let mut example = Example::start("echo", &["--log", "debug"]);
