@@ -68,7 +68,8 @@ fn each_kind_of_answer_has_one_record() {
     client.post("/upload", "1234567");
     assert_eq!(next(&lines), "POST /upload 200 7 0ns");
     client.post("/upload", "12345678901");
-    assert!(next(&lines).starts_with("POST /upload 413 "));
+    let line = next(&lines);
+    assert!(line.starts_with("POST /upload 413 "), "{line}");
     let late = client.request(Method::GET, "/late").start();
     assert!(lines.try_recv().is_err());
     client.advance(Duration::from_secs(2));
@@ -123,7 +124,9 @@ fn the_duration_of_a_route_that_blocks_shows_on_a_real_clock() {
             let _ = wait.lock().unwrap().recv_timeout(Duration::from_millis(20));
             reply.text("slow")
         })
-        .on_answer(move |record| drop(sender.send(record.duration())));
+        .on_answer(move |record| {
+            let _ = sender.send(record.duration());
+        });
     let server = Server::new().listen("127.0.0.1:0", web).unwrap();
     let running = Running::start(server);
     assert_eq!(get(&mut running.client(), "/").text(), "slow");
@@ -137,7 +140,9 @@ fn an_answer_in_pieces_that_is_cut_is_recorded_with_what_was_written() {
     let (sender, records) = channel();
     let web = Web::new()
         .get("/", |_, reply| reply.pieces("text/x", std::iter::repeat(vec![b'x'; 1000])))
-        .on_answer(move |record| drop(sender.send((record.path().to_owned(), record.bytes()))));
+        .on_answer(move |record| {
+            let _ = sender.send((record.path().to_owned(), record.bytes()));
+        });
     let running = Running::start(Server::new().listen("127.0.0.1:0", web).unwrap());
     let mut client = running.client();
     client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
