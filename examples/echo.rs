@@ -24,6 +24,7 @@ options
                             unix:/path, seqpacket:/path           Unix stream and packet sockets
                             udp:127.0.0.1:7007, udp:[::1]:7007    UDP
                             unixgram:/path                        Unix datagram socket
+  --reuse-port            share the ports with other processes that have this option
   --mode MODE             multiplex (default), threads, processes, reactors
   --workers N             number of threads, processes or reactors (default: the
                           number of cores)

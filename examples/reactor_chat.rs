@@ -33,6 +33,7 @@ room as 'NICK: text'; lines from the server begin with '* '.
 options
   --bind ADDR             listen address, repeatable: 127.0.0.1:9999, [::1]:9999, unix:/path
                           (default 127.0.0.1:9999; port 0 chooses a free port)
+  --reuse-port            share the ports with other processes that have this option
   --auto-reply TEXT       no chat: answer the first bytes of each connection with TEXT,
                           and close it
   --slow-consumer POLICY  policy for members that read too slowly: close (default),
@@ -57,8 +58,8 @@ try it, in two terminals
   nc 127.0.0.1 9999
 ";
 
-/// A member that only reads is silent for hours. A dead peer is detected by the first line that
-/// cannot be delivered.
+/// A member that only reads is silent for hours. One that has vanished is noticed by the probes of
+/// the system.
 const IDLE: Option<Duration> = None;
 /// Some terminals send each character by itself, and users type slowly.
 const MESSAGE: Option<Duration> = Some(Duration::from_secs(300));
@@ -83,6 +84,7 @@ fn run() -> Result<(), Exit> {
         return Ok(());
     };
     options.limits.slow_consumer = slow_consumer;
+    options.notice_vanished_peers();
     match auto_reply {
         Some(text) => common::serve(options, |server, addresses| {
             server.listen(addresses, AutoReply::new(&text))

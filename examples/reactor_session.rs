@@ -29,6 +29,7 @@ The line end of a command is optional.
 options
   --bind ADDR             listen address, repeatable: 127.0.0.1:8009, [::1]:8009, unix:/path
                           (default 127.0.0.1:8009; port 0 chooses a free port)
+  --reuse-port            share the ports with other processes that have this option
   --mode MODE             multiplex (default), threads, processes, reactors
   --workers N             number of threads, processes or reactors (default: the
                           number of cores)

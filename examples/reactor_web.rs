@@ -36,6 +36,7 @@ reactor_web: a web server in one loop
 options
   --bind ADDR             listen address, repeatable: 127.0.0.1:8080, [::1]:8080, unix:/path
                           (default 127.0.0.1:8080; port 0 chooses a free port)
+  --reuse-port            share the ports with other processes that have this option
   --mode MODE             multiplex (default), threads, processes, reactors
   --workers N             number of threads, processes or reactors (default: the
                           number of cores)

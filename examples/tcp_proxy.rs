@@ -1,5 +1,5 @@
 //! A proxy: one loop carries every connection to another address, at the pace of the slower side.
-//! Each direction ends by itself.
+//! Each direction ends by itself, and a side that was cut cuts the other: a reset stays a reset.
 //!
 //! ```text
 //! cargo run --release --example tcp_proxy -- --to 127.0.0.1:8080
@@ -11,7 +11,9 @@ mod common;
 use std::io;
 use std::process::ExitCode;
 
-use socketserver::{Close, Context, Destination, Handler, Id, Limits, Notification};
+use socketserver::{
+    Close, Context, Destination, Handler, Id, Incoming, Limits, Notification, Service,
+};
 
 use common::exit::usage;
 use common::seconds::{seconds, value};
@@ -26,11 +28,13 @@ tcp_proxy: carries every connection to another address
 options
   --bind ADDR             listen address, repeatable: 127.0.0.1:8081, [::1]:8081, unix:/path
                           (default 127.0.0.1:8081; port 0 chooses a free port)
+  --reuse-port            share the ports with other processes that have this option
   --connect-timeout SECS  timeout for connecting to ADDR (default 10, 0: none)
   --mode MODE             multiplex (default), threads, processes, reactors
   --workers N             number of threads, processes or reactors (default: the
                           number of cores)
-  --max-connections N     connections open at once, counting both sides (default 65536)
+  --max-connections N     connections open at once, counting both sides (default 65536,
+                          at least 2)
   --max-connections-per-peer N
                           connections open at once from one address (default: no limit)
   --idle-timeout SECS     timeout of an inactive connection (default 600, 0: none)
@@ -71,11 +75,29 @@ fn run() -> Result<(), Exit> {
         return Ok(());
     };
     options.limits.connect = connect;
+    if options.limits.connections < 2 {
+        return Err(usage("--max-connections must be at least 2, one for each side"));
+    }
     let to = to.ok_or_else(|| usage("--to is missing: --to 127.0.0.1:8080"))?;
     common::serve(options, |server, addresses| {
         let to = to.clone();
-        server.listen(addresses, move |_| Front { to: to.clone(), back: None })
+        server.listen(addresses, Proxy { to })
     })
+}
+
+struct Proxy {
+    to: Destination,
+}
+
+impl Service for Proxy {
+    fn accept(&mut self, _: Incoming) -> Option<Box<dyn Handler>> {
+        Some(Box::new(Front { to: self.to.clone(), back: None }))
+    }
+
+    /// One for each side: a client is accepted when there is room for both.
+    fn places(&self) -> usize {
+        2
+    }
 }
 
 /// A notification between the two sides.
@@ -84,8 +106,10 @@ enum Word {
     Made(Id),
     /// It sends no more.
     Ended,
-    /// It has closed, or was not reachable.
+    /// It has closed in good order, or was not reachable.
     Gone,
+    /// It was cut: bytes are missing.
+    Cut,
 }
 
 /// The accepted side. It is paused until the other side is connected.
@@ -98,12 +122,14 @@ struct Front {
 struct Back {
     front: Id,
     to: Destination,
+    /// It has sent all of its bytes.
+    has_ended: bool,
 }
 
 impl Handler for Front {
     fn on_open(&mut self, cx: &mut Context<'_>) {
         cx.pause();
-        cx.connect(&self.to, Back { front: cx.id(), to: self.to.clone() });
+        cx.connect(&self.to, Back { front: cx.id(), to: self.to.clone(), has_ended: false });
     }
 
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
@@ -134,9 +160,10 @@ impl Handler for Front {
     /// Data in flight is still delivered.
     fn on_stop(&mut self, _: &mut Context<'_>) {}
 
-    fn on_close(&mut self, _: &Close, cx: &mut Context<'_>) {
+    fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
+        let word = last_word(why, cx);
         if let Some(back) = self.back {
-            cx.notify(back, Word::Gone);
+            cx.notify(back, word);
         }
     }
 }
@@ -152,13 +179,14 @@ impl Handler for Back {
     }
 
     fn on_eof(&mut self, cx: &mut Context<'_>) {
+        self.has_ended = true;
         cx.notify(self.front, Word::Ended);
     }
 
     fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
         if let Notification::Undelivered { .. } = notification {
-            // The front has closed before it was notified of this side.
-            cx.close(Close::Done);
+            // The front was cut before it was notified of this side.
+            cx.reset(cut());
         }
         heed(notification.downcast(), cx);
     }
@@ -170,17 +198,39 @@ impl Handler for Back {
 
     fn on_stop(&mut self, _: &mut Context<'_>) {}
 
-    fn on_close(&mut self, _: &Close, cx: &mut Context<'_>) {
-        cx.notify(self.front, Word::Gone);
+    fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
+        let word = match last_word(why, cx) {
+            // The rest of an upload was not wanted, but the answer is complete.
+            Word::Cut if self.has_ended => Word::Gone,
+            word => word,
+        };
+        cx.notify(self.front, word);
     }
 }
 
+/// The last word to the other side. Whatever did not end in good order is cut, here as well: a
+/// peer must not take the half of an answer for the whole.
+fn last_word(why: &Close, cx: &mut Context<'_>) -> Word {
+    match why {
+        Close::Done | Close::Eof => Word::Gone,
+        _ => {
+            cx.reset(why.clone());
+            Word::Cut
+        }
+    }
+}
+
+fn cut() -> Close {
+    Close::Io(io::ErrorKind::ConnectionReset)
+}
+
 /// The other side has ended, in one or both directions: this one ends, too, after the data in
-/// flight.
+/// flight; or at once, if the other was cut.
 fn heed(word: Result<Word, Notification>, cx: &mut Context<'_>) {
     match word {
         Ok(Word::Ended) => cx.finish(),
         Ok(Word::Gone) => cx.close(Close::Done),
+        Ok(Word::Cut) => cx.reset(cut()),
         Ok(Word::Made(_)) | Err(_) => {}
     }
 }

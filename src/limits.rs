@@ -6,6 +6,11 @@ use std::{error, fmt};
 
 use crate::setters::setters;
 
+/// The output that a peer surely has when its connection ends, in bytes: ten full segments, which
+/// are sent without an acknowledgement (RFC 6928). More may still wait in the system, where a reset
+/// would destroy it.
+pub(crate) const FIRST_FLIGHT: u64 = 14_600;
+
 /// Every bound of a server, with its unit, its default, and the origin of the default.
 ///
 /// Limits of a single protocol, such as those of the head and body of an HTTP request, belong to
@@ -21,9 +26,10 @@ use crate::setters::setters;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The most connections open at once. At this number the server stops accepting: new
-    /// connections wait in the listen queue until others end. Default 65,536; fewer if the process
-    /// may not have that many descriptors.
+    /// The most connections open at once, with those that handlers make and those for which a
+    /// service has [reserved](crate::Service::places) places. At this number the server stops
+    /// accepting: new connections wait in the listen queue until others end. Default 65,536; fewer
+    /// if the process may not have that many descriptors.
     pub connections: usize,
     /// The most connections of one peer open at once; further ones are accepted and closed. A peer
     /// is identified by [`Peer::subscriber`](crate::Peer::subscriber), for all listeners together;
@@ -93,13 +99,16 @@ pub struct Limits {
     pub idle: Option<Duration>,
     /// How long a peer may accept no output. Default 60 s (nginx `send_timeout`).
     pub write_stall: Option<Duration>,
-    /// How long a connection that the server has closed may linger, so that a reset does not
-    /// destroy its last answer (RFC 9112, section 9.6); and how long input that has arrived is
-    /// still offered to the handler after a write has failed. Default 2 s (nginx 5 s per wait, 30 s
-    /// in all).
+    /// How long a connection that the server has closed waits for the next byte of its peer, or for
+    /// the end. Its input is discarded, so that a reset does not destroy the last answer (RFC 9112,
+    /// section 9.6). Also, how long input that has arrived is still offered to the handler after a
+    /// write has failed. Default 5 s (nginx `lingering_timeout`).
     pub linger: Duration,
-    /// The most bytes read and discarded while lingering, or offered after a write has failed.
-    /// Default 256 KiB.
+    /// How long a closed connection may linger in all, whatever its peer sends. Default 30 s (nginx
+    /// `lingering_time`).
+    pub linger_total: Duration,
+    /// The most bytes offered to the handler after a write has failed. Lingering is limited by time
+    /// only. Default 256 KiB.
     pub linger_bytes: usize,
     /// How long a server serves on after a stop was requested, as if it was not, so that whatever
     /// sends it connections learns of the stop first: see
@@ -131,6 +140,7 @@ setters!(Limits {
     idle: Option<Duration>,
     write_stall: Option<Duration>,
     linger: Duration,
+    linger_total: Duration,
     linger_bytes: usize,
     drain_delay: Duration,
     drain: Duration,
@@ -229,7 +239,8 @@ impl Default for Limits {
             message: Some(Duration::from_secs(30)),
             idle: Some(Duration::from_secs(75)),
             write_stall: Some(Duration::from_secs(60)),
-            linger: Duration::from_secs(2),
+            linger: Duration::from_secs(5),
+            linger_total: Duration::from_secs(30),
             linger_bytes: 256 * 1024,
             drain_delay: Duration::ZERO,
             drain: Duration::from_secs(30),

@@ -56,9 +56,9 @@ pub(crate) fn serve(
     options: Options,
     listen: impl Fn(Server, Vec<Listen>) -> io::Result<Server>,
 ) -> Result<(), Exit> {
-    let mode = options.mode()?;
+    let (mode, has_idle_workers) = (options.mode()?, options.has_idle_workers());
     log::install(options.log)?;
-    if options.has_idle_workers() {
+    if has_idle_workers {
         ::log::warn!("--workers has no effect with --mode multiplex");
     }
     let server = bind(&options.bind, mode, listen)?;

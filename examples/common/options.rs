@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::thread;
+use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 use simplelog::LevelFilter;
@@ -52,7 +53,7 @@ impl Options {
         mut own: impl FnMut(&Name, &mut Parser) -> Result<bool, Exit>,
     ) -> Result<Option<Options>, Exit> {
         let mut parser = Parser::from_env();
-        let (mut bind, mut mode) = (Vec::new(), None);
+        let (mut bind, mut mode, mut shares_port) = (Vec::new(), None, false);
         while let Some(arg) = parser.next()? {
             let name = match arg {
                 Arg::Long("help") | Arg::Short('h') => return print(help),
@@ -64,6 +65,7 @@ impl Options {
             };
             match name.0.as_str() {
                 "bind" => bind.push(address(&mut parser)?),
+                "reuse-port" => shares_port = true,
                 "mode" => mode = Some(value("mode", MODES, &mut parser, mode_of)?),
                 known if self.parse_limit(known, &mut parser)? => {}
                 "log" => self.log = value("log", LEVELS, &mut parser, |text| text.parse().ok())?,
@@ -75,6 +77,9 @@ impl Options {
         }
         if !bind.is_empty() {
             self.bind = bind;
+        }
+        if shares_port {
+            self.share_ports()?;
         }
         self.mode = mode.map(|mode| mode(self.workers));
         self.limits.check().map_err(usage)?;
@@ -103,6 +108,40 @@ impl Options {
         Ok(true)
     }
 
+    fn share_ports(&mut self) -> Result<(), Exit> {
+        if !self.bind.iter().any(has_port) {
+            return Err(usage("--reuse-port is for addresses with a port"));
+        }
+        self.set_options(has_port, Listen::reuse_port);
+        Ok(())
+    }
+
+    /// Sets options of the addresses for which they are meant.
+    fn set_options(&mut self, which: fn(&Listen) -> bool, set: fn(Listen) -> Listen) {
+        let bind = std::mem::take(&mut self.bind);
+        let set = |listen| if which(&listen) { set(listen) } else { listen };
+        self.bind = bind.into_iter().map(set).collect();
+    }
+
+    /// Ends connections whose peer has vanished, within two minutes, for programs without a limit
+    /// of the idle time.
+    #[allow(dead_code, reason = "some examples limit the idle time")]
+    pub(crate) fn notice_vanished_peers(&mut self) {
+        self.set_options(
+            |listen| has_port(listen) && !listen.is_datagram(),
+            |listen| {
+                let listen = listen
+                    .keep_alive(Duration::from_secs(45))
+                    .keep_alive_interval(Duration::from_secs(15))
+                    .keep_alive_count(4);
+                // A peer with unread output gets no probes.
+                #[cfg(target_os = "linux")]
+                let listen = listen.user_timeout(Duration::from_secs(105));
+                listen
+            },
+        );
+    }
+
     /// Returns the mode.
     pub(crate) fn mode(&self) -> Result<Mode, Exit> {
         match self.mode {
@@ -117,6 +156,12 @@ impl Options {
     pub(crate) fn has_idle_workers(&self) -> bool {
         self.names_workers && self.mode == Some(Mode::Multiplex)
     }
+}
+
+/// Returns true for IP addresses and names of hosts.
+fn has_port(listen: &Listen) -> bool {
+    let text = listen.to_string();
+    !["unix:", "unixgram:", "seqpacket:"].iter().any(|form| text.starts_with(form))
 }
 
 /// The name of a long option, without its dashes.

@@ -27,6 +27,8 @@ pub(super) enum State {
 pub(super) struct Acceptor<L> {
     listener: L,
     pub(super) service: usize,
+    /// The places that each of its connections takes.
+    pub(super) places: usize,
     pub(super) state: State,
     /// Calls of `accept` left in this turn.
     left: usize,
@@ -36,10 +38,10 @@ pub(super) struct Acceptor<L> {
 }
 
 impl<L: Accept> Acceptor<L> {
-    pub(super) fn new(listener: L, service: usize) -> Acceptor<L> {
+    pub(super) fn new(listener: L, service: usize, places: usize) -> Acceptor<L> {
         let state = State::Ready;
         let log_throttle = LogThrottle::default();
-        Acceptor { listener, service, state, left: 0, aborted: 0, log_throttle }
+        Acceptor { listener, service, places, state, left: 0, aborted: 0, log_throttle }
     }
 
     pub(super) fn refuse_new(&self) -> bool {
@@ -52,6 +54,15 @@ impl<L: Accept> Acceptor<L> {
             if until_ms <= now.millis() {
                 self.state = State::Ready;
             }
+        }
+    }
+
+    /// Returns the time of the next look without an event, in milliseconds.
+    pub(super) fn due_ms(&self, mut has_room: impl FnMut(usize) -> bool) -> Option<u64> {
+        match self.state {
+            State::Idle => None,
+            State::Ready => has_room(self.places).then_some(0),
+            State::Paused { until_ms } => Some(until_ms),
         }
     }
 

@@ -12,6 +12,8 @@ use crate::now::Now;
 pub(crate) struct Accepted<S> {
     /// The index of the service that the listener belongs to.
     pub(crate) service: usize,
+    /// The places that it takes: one, and those that it reserves.
+    pub(crate) places: usize,
     pub(crate) socket: S,
     pub(crate) incoming: Incoming,
     /// `None` if the connections of each peer are not limited.
@@ -47,16 +49,18 @@ pub(crate) struct Acceptors<L: Accept> {
 }
 
 impl<L: Accept> Acceptors<L> {
-    /// Creates the acceptors of `listeners`, each with the index of its service. Up to
-    /// `kernel_queue` connections may wait in a listener that was opened before
-    /// [`Limits::listen_queue`] was set.
+    /// Creates the acceptors of `listeners`, each with the index of its service; `places` are those
+    /// of a connection of each service. Up to `kernel_queue` connections may wait in a listener
+    /// that was opened before [`Limits::listen_queue`] was set.
     pub(crate) fn new(
         listeners: Vec<(L, usize)>,
+        places: &[usize],
         limits: &Limits,
         kernel_queue: u32,
     ) -> Acceptors<L> {
+        let places = |service: usize| places.get(service).copied().unwrap_or(1);
         let acceptors: Vec<Acceptor<L>> =
-            listeners.into_iter().map(|(l, s)| Acceptor::new(l, s)).collect();
+            listeners.into_iter().map(|(l, s)| Acceptor::new(l, s, places(s))).collect();
         Acceptors {
             at: acceptors.len(),
             acceptors,
@@ -85,15 +89,11 @@ impl<L: Accept> Acceptors<L> {
         self.acceptors.iter().any(|acceptor| matches!(acceptor.state, State::Paused { .. }))
     }
 
-    /// Returns the time of the next look without an event, in milliseconds.
-    pub(crate) fn next_ms(&self, has_room: bool) -> Option<u64> {
-        let due = |acceptor: &Acceptor<L>| match acceptor.state {
-            State::Idle => None,
-            State::Ready => has_room.then_some(0),
-            State::Paused { until_ms } => Some(until_ms),
-        };
+    /// Returns the time of the next look without an event, in milliseconds. `has_room` tells if
+    /// there is room for a connection that takes this number of places.
+    pub(crate) fn next_ms(&self, mut has_room: impl FnMut(usize) -> bool) -> Option<u64> {
         match self.over_limit() {
-            0 => self.acceptors.iter().filter_map(due).min(),
+            0 => self.acceptors.iter().filter_map(|it| it.due_ms(&mut has_room)).min(),
             _ => Some(0),
         }
     }
@@ -132,34 +132,38 @@ impl<L: Accept> Acceptors<L> {
         }
     }
 
-    /// Returns the next connection of this turn, if there is room for it.
+    /// Returns to the listeners without room for their connections.
+    pub(crate) fn start_over(&mut self) {
+        self.at = 0;
+    }
+
+    /// Returns the next connection of this turn, if there is room for it: `has_room` tells if there
+    /// is for a number of places.
     pub(crate) fn next(
         &mut self,
-        has_room: bool,
+        mut has_room: impl FnMut(usize) -> bool,
         now: Now,
         counters: &Counters,
     ) -> AcceptOutcome<L::Socket> {
         while let Some(acceptor) = self.acceptors.get_mut(self.at) {
-            if !acceptor.may_accept() {
+            // Without room, connections wait in the queue of the listener, and the acceptor stays
+            // ready. The connections of another one may need fewer places.
+            if !acceptor.may_accept() || !has_room(acceptor.places) {
                 self.at += 1;
                 continue;
             }
-            // Without room, connections wait in the queue of the listener, and the acceptor stays
-            // ready.
-            if !has_room {
-                return AcceptOutcome::Nothing;
-            }
-            let service = acceptor.service;
+            let (service, places) = (acceptor.service, acceptor.places);
             let Some((socket, incoming)) = acceptor.try_accept(self.burst, now, counters) else {
                 continue;
             };
             counters.accepted.add(1);
             return match self.peer_limit.acquire(incoming.peer()) {
                 Ok(permit) => {
-                    AcceptOutcome::Accepted(Accepted { service, socket, incoming, permit })
+                    AcceptOutcome::Accepted(Accepted { service, places, socket, incoming, permit })
                 }
                 Err(TooMany) => {
-                    self.over_limit.push(Accepted { service, socket, incoming, permit: None });
+                    let permit = None;
+                    self.over_limit.push(Accepted { service, places, socket, incoming, permit });
                     AcceptOutcome::OverLimit
                 }
             };
@@ -170,6 +174,11 @@ impl<L: Accept> Acceptors<L> {
     /// Returns the number of connections accepted from peers that had too many.
     pub(crate) fn over_limit(&self) -> usize {
         self.over_limit.len() + self.last_over_limit.len()
+    }
+
+    /// Returns the number of places for those connections.
+    pub(crate) fn places_over_limit(&self) -> usize {
+        self.over_limit.iter().chain(&self.last_over_limit).map(|accepted| accepted.places).sum()
     }
 
     /// Marks the connections over the limit for another check at the end of this turn.
@@ -183,9 +192,11 @@ impl<L: Accept> Acceptors<L> {
     /// connections.
     pub(crate) fn next_over_limit(&mut self, counters: &Counters) -> Option<Accepted<L::Socket>> {
         while let Some(accepted) = self.last_over_limit.pop() {
-            let Accepted { service, socket, incoming, .. } = accepted;
+            let Accepted { service, places, socket, incoming, .. } = accepted;
             match self.peer_limit.acquire(incoming.peer()) {
-                Ok(permit) => return Some(Accepted { service, socket, incoming, permit }),
+                Ok(permit) => {
+                    return Some(Accepted { service, places, socket, incoming, permit });
+                }
                 Err(TooMany) => {
                     counters.refused_by_limit.add(1);
                     let peer = incoming.peer();

@@ -15,6 +15,14 @@ pub(crate) struct Descriptors {
     pub(crate) open: usize,
 }
 
+impl Descriptors {
+    /// Returns the most connections that may be open at once.
+    pub(crate) fn room(self) -> usize {
+        let reserve = (self.limit / 8).min(RESERVE_MAX);
+        self.limit.saturating_sub(self.open).saturating_sub(reserve)
+    }
+}
+
 /// The most descriptors kept in reserve. The process keeps an eighth of its descriptors for files,
 /// logs and outgoing connections, up to this number.
 const RESERVE_MAX: usize = 64;
@@ -36,8 +44,7 @@ impl ConnectionLimit {
     pub(crate) fn new(limits: &Limits, descriptors: Option<Descriptors>) -> ConnectionLimit {
         let Descriptors { limit, open } =
             descriptors.unwrap_or(Descriptors { limit: usize::MAX, open: 0 });
-        let reserve = (limit / 8).min(RESERVE_MAX);
-        let high = limit.saturating_sub(open).saturating_sub(reserve).max(1);
+        let high = Descriptors { limit, open }.room().max(1);
         let low = high - (high / 8).max(1);
         let connections = limits.connections;
         if high < connections {
@@ -53,18 +60,30 @@ impl ConnectionLimit {
         len < self.high
     }
 
-    /// Returns true if one more connection may be accepted when there are `len`.
-    pub(crate) fn allows(&mut self, len: usize, now: Now, counters: &Counters) -> bool {
-        if len >= self.connections {
+    /// Returns true if a connection that takes this number of `places` may be accepted when `len`
+    /// are taken.
+    pub(crate) fn allows(
+        &mut self,
+        len: usize,
+        places: usize,
+        now: Now,
+        counters: &Counters,
+    ) -> bool {
+        let after = len + places;
+        if after > self.connections {
             self.warn(len, now, || "that is their limit (Limits::connections)".to_owned());
             return false;
         }
-        if len >= self.high && !self.is_short {
-            self.is_short = true;
-            counters.accept_pauses.add(1);
-            let limit = self.limit;
-            self.warn(len, now, || format!("the process may have {limit} descriptors (ulimit -n)"));
-        } else if len <= self.low {
+        if after > self.high {
+            if !self.is_short {
+                self.is_short = true;
+                counters.accept_pauses.add(1);
+                let limit = self.limit;
+                self.warn(len, now, || {
+                    format!("the process may have {limit} descriptors (ulimit -n)")
+                });
+            }
+        } else if after <= self.low + 1 {
             self.is_short = false;
         }
         !self.is_short

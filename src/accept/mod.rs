@@ -6,10 +6,12 @@ mod acceptor;
 mod acceptors;
 mod limit;
 mod peer_limit;
+mod reserve;
 mod socket;
 
 pub(crate) use self::acceptor::{PAUSE_MS, concerns_one_peer};
 pub(crate) use self::acceptors::{AcceptOutcome, Accepted, Acceptors};
 pub(crate) use self::limit::{ConnectionLimit, Descriptors};
 pub(crate) use self::peer_limit::PeerPermit;
+pub(crate) use self::reserve::Reservations;
 pub(crate) use self::socket::Accept;

@@ -70,8 +70,8 @@ struct Ended<B, K> {
     leaving: Option<(Arc<B>, Incoming, K)>,
 }
 
-/// A connection that only waits for its peer, which sent more than was read: closing a socket with
-/// unread input would reset the connection, and the reset can destroy the answer.
+/// A connection that only waits for its peer, which sent more than was read, or may send before it
+/// has the answer: a reset would follow the close, and can destroy the answer.
 pub(crate) struct Leaving<B, K> {
     pub(crate) socket: B,
     pub(crate) incoming: Incoming,
@@ -253,7 +253,7 @@ impl<K> BlockingWorker<StdSocket, K> {
                     }
                     why => why,
                 };
-                let lingers = stream.has_unread();
+                let lingers = stream.must_linger();
                 let (bytes_in, bytes_out) = stream.bytes();
                 counters.bytes_in.add(bytes_in);
                 counters.bytes_out.add(bytes_out);

@@ -1,7 +1,7 @@
 //! The worker pool: workers take tasks, do them and hand them back. Knows tasks and the doorbell of
 //! the loop; knows no connection and no socket, and starts no threads: the system trait does.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::job::Task;
 use super::queue::WorkQueue;
 use crate::clock::Elapsed;
 use crate::close::Close;
+use crate::id::Id;
 use crate::mailbox::{Doorbell, Mailbox, Refused};
 use crate::now::Now;
 use crate::panics;
@@ -100,6 +101,19 @@ impl Pool {
     /// work.
     pub(crate) fn submit(&self, tasks: Vec<Task>) {
         self.shared.todo.extend(tasks);
+    }
+
+    /// Takes back the work that these connections have offloaded and no worker has begun, marked as
+    /// failed.
+    pub(crate) fn withdraw(&self, ids: &[Id]) -> Vec<Task> {
+        let ids: HashSet<Id> = ids.iter().copied().collect();
+        let is_void = |task: &Task| matches!(task, Task::Offloaded(it) if ids.contains(&it.id));
+        let void = self.shared.todo.withdraw(is_void).into_iter();
+        let mark = |task| match task {
+            Task::Offloaded(it) => Task::Offloaded(it.give_up(Close::Done)),
+            Task::Job(job) => Task::Job(job),
+        };
+        void.map(mark).collect()
     }
 
     /// Takes back the tasks that no worker has begun.

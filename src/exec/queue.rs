@@ -69,6 +69,15 @@ impl<T> WorkQueue<T> {
         self.lock().work.pop_front()
     }
 
+    /// Takes back the pieces of work that no thread has begun and that `is_void` selects.
+    pub(super) fn withdraw(&self, is_void: impl Fn(&T) -> bool) -> VecDeque<T> {
+        let mut state = self.lock();
+        let work = std::mem::take(&mut state.work);
+        let (void, kept) = work.into_iter().partition(is_void);
+        state.work = kept;
+        void
+    }
+
     /// Takes back the work that no thread has begun.
     pub(super) fn take_back(&self) -> VecDeque<T> {
         std::mem::take(&mut self.lock().work)

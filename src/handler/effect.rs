@@ -57,6 +57,8 @@ pub(crate) type Work = Box<dyn FnOnce() -> Message + Send>;
 
 /// A requested connection, and its handler.
 pub(crate) struct Dial {
+    /// The connection whose handler has requested it, or [`Id::NOBODY`].
+    pub(crate) from: Id,
     pub(crate) to: Target,
     pub(crate) handler: Box<dyn Handler>,
 }
@@ -68,7 +70,8 @@ pub(crate) struct Record {
     pub(crate) now: Now,
     pub(crate) stopping: bool,
     pub(crate) out: Vec<u8>,
-    /// The length of `out` at which the high watermark is reached.
+    /// The length of `out` at which the high watermark is reached. It is `usize::MAX` if output is
+    /// dropped.
     pub(crate) room: usize,
     pub(crate) effects: Vec<Effect>,
     /// The handler accepts no more input for now: it paused, closed or upgraded.

@@ -134,6 +134,57 @@ pub trait MessageHandler<P: Protocol>: Send {
     /// sent. [`on_reject`](MessageHandler::on_reject) is not called for it.
     fn on_message(&mut self, message: P::Message<'_>, cx: &mut Context<'_>) -> Result<(), Close>;
 
+    /// Called before [`on_reject`](MessageHandler::on_reject) may be: the message at the front of
+    /// the input is incomplete or malformed. `protocol` may know its kind, on which the last reply
+    /// depends.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Framed, Limits, MessageHandler, Protocol, Step};
+    /// use std::time::Duration;
+    ///
+    /// /// Messages of four bytes, and the length of an incomplete one.
+    /// struct Fours(usize);
+    ///
+    /// impl Protocol for Fours {
+    ///     type Message<'a> = &'a [u8];
+    ///
+    ///     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Step<&'a [u8]>, Close> {
+    ///         self.0 = input.len();
+    ///         Ok(match input.get(..4) {
+    ///             Some(four) => Step::Message(four, 4),
+    ///             None => Step::NeedMore,
+    ///         })
+    ///     }
+    /// }
+    ///
+    /// #[derive(Default)]
+    /// struct Patient(usize);
+    ///
+    /// impl MessageHandler<Fours> for Patient {
+    ///     fn on_message(&mut self, _: &[u8], _: &mut Context<'_>) -> Result<(), Close> {
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn on_incomplete(&mut self, fours: &Fours) {
+    ///         self.0 = fours.0;
+    ///     }
+    ///
+    ///     fn on_reject(&mut self, _: &Close, cx: &mut Context<'_>) {
+    ///         writeln!(cx, "only {} bytes", self.0);
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default().message(Some(Duration::from_secs(1))));
+    /// let client = network.connect(Framed::new(Fours(0), Patient::default()));
+    /// network.send(client, b"abcdef");
+    /// network.advance(Duration::from_secs(3));
+    /// assert_eq!(network.received(client), b"only 2 bytes\n");
+    /// ```
+    fn on_incomplete(&mut self, protocol: &P) {
+        let _ = protocol;
+    }
+
     /// Called if the input violates the protocol, or is given up (see [`Handler::on_reject`]): the
     /// last chance to reply. Afterwards the connection ends for the reason `why`.
     fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
@@ -243,8 +294,12 @@ impl<P: Protocol, H: MessageHandler<P>> Handler for Framed<P, H> {
                     self.handler.on_message(message, cx)?;
                 }
                 Ok(Step::Skip(n)) => used += n,
-                Ok(Step::NeedMore) => break,
+                Ok(Step::NeedMore) => {
+                    self.handler.on_incomplete(&self.protocol);
+                    break;
+                }
                 Err(why) => {
+                    self.handler.on_incomplete(&self.protocol);
                     self.handler.on_reject(&why, cx);
                     return Err(why);
                 }

@@ -198,7 +198,8 @@ pub trait Handler: Send {
     }
 
     /// Called when the connection has ended, exactly once for each [`on_open`](Handler::on_open)
-    /// and for every reason. Output written here does not reach the peer.
+    /// and for every reason. Output written here does not reach the peer; of the requests for this
+    /// connection only [`Context::reset`] has an effect.
     fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
         let _ = (why, cx);
     }
@@ -244,6 +245,49 @@ pub trait Handler: Send {
 pub trait Service: Send {
     /// Returns the handler for `incoming`, or `None` to close the connection at once.
     fn accept(&mut self, incoming: Incoming) -> Option<Box<dyn Handler>>;
+
+    /// Returns the number of places of [`Limits::connections`](crate::Limits::connections) that
+    /// each connection of this service takes: one for itself, and one for each connection that its
+    /// handler will [make](Context::connect). The default is 1. The server asks once, at its start.
+    ///
+    /// A connection with 2 places is accepted when two are free, and waits in the listen queue
+    /// until then. The second one stays reserved while the connection lives: a connection that its
+    /// handler makes takes the place, and gives it back at its end or when it fails. Descriptors
+    /// are counted in the same way. A server that can never have that many places does not run.
+    ///
+    /// ```
+    /// use socketserver::{Close, Context, Handler, Incoming, Limits, Server, Service};
+    ///
+    /// # struct Front;
+    /// # impl Handler for Front {
+    /// #     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    /// #         Ok(input.len())
+    /// #     }
+    /// # }
+    /// /// Each handler makes a connection to another server.
+    /// struct Proxy;
+    ///
+    /// impl Service for Proxy {
+    ///     fn accept(&mut self, _: Incoming) -> Option<Box<dyn Handler>> {
+    ///         Some(Box::new(Front))
+    ///     }
+    ///
+    ///     fn places(&self) -> usize {
+    ///         2
+    ///     }
+    /// }
+    ///
+    /// let server = Server::new().listen("127.0.0.1:0", Proxy)?;
+    /// let error = server.limits(Limits::default().connections(1)).check().unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "there is room for 1 connection (Limits::connections), but each needs room for 2"
+    /// );
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    fn places(&self) -> usize {
+        1
+    }
 
     /// Checks that the service can serve. [`Server::check`](crate::Server::check) and
     /// [`Server::run`](crate::Server::run) call this for each service. The default checks nothing.

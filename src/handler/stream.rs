@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::close::Close;
+use crate::limits::FIRST_FLIGHT;
 use crate::net::address::Address;
 use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
@@ -160,14 +161,15 @@ impl Stream {
         (self.input.get_ref().bytes, self.output.get_ref().bytes)
     }
 
-    /// Returns true if the peer has sent bytes that the handler has not read. Reads one of them,
-    /// so this is the last call on the stream.
-    pub(crate) fn has_unread(&mut self) -> bool {
+    /// Returns true if the peer has sent bytes that the handler has not read, or may send some
+    /// before it has the answer. Reads one of them, so this is the last call on the stream.
+    pub(crate) fn must_linger(&mut self) -> bool {
         if self.has_ended() {
             return false;
         }
         let mut byte = [0];
-        !self.input.buffer().is_empty()
+        self.output.get_ref().bytes > FIRST_FLIGHT
+            || !self.input.buffer().is_empty()
             || self.socket().set_nonblocking(true).is_ok()
                 && matches!(self.input.get_mut().read(&mut byte), Ok(1))
     }

@@ -83,7 +83,7 @@ impl TaskContext<'_> {
 
     /// Connects to `to`: see [`Context::connect`](crate::Context::connect).
     pub fn connect(&mut self, to: impl ToDestination, handler: impl Handler + 'static) {
-        let dial = Dial { to: to.target(), handler: handler.into_box() };
+        let dial = Dial { from: Id::NOBODY, to: to.target(), handler: handler.into_box() };
         self.record.effects.push(Effect::Connect(Box::new(dial)));
     }
 }

@@ -118,7 +118,7 @@ fn check_life<T: Transport>(id: Id, connection: &Connection<T>) {
     );
     // Law: every connection ends. Once a half has failed, a deadline is set for the other one.
     assert!(
-        !state.has_failed() || !state.is_open() || connection.timeout() == TimeoutKind::Linger,
+        !state.has_failed() || !state.is_open() || connection.timeout() == TimeoutKind::Failed,
         "{id}: its output has failed, but its input has no deadline"
     );
 }

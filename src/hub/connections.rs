@@ -95,7 +95,7 @@ impl<T: Transport> Connections<T> {
     }
 
     pub(super) fn watch_departures(&mut self) {
-        self.departed = Some(Vec::new());
+        self.departed.get_or_insert_default();
     }
 
     pub(super) fn take_departed(&mut self) -> Vec<(Id, T)> {
@@ -256,7 +256,8 @@ impl<T: Transport> Connections<T> {
     pub(super) fn has_room(&mut self, id: Id) -> bool {
         let hard = self.turn.config.limits.output_hard;
         let Some(connection) = self.receiver(id) else { return false };
-        if connection.output_len() <= hard || connection.is_gated() {
+        let may_have_room = connection.is_gated() && !connection.state().has(Flags::BLOCKED);
+        if connection.output_len() <= hard || may_have_room {
             return true;
         }
         let Connections { table, turn, .. } = self;

@@ -17,6 +17,7 @@ use crate::handler::context::Context;
 use crate::handler::effect::{Delivery, Effect};
 use crate::handler::notification::Notification;
 use crate::id::Id;
+use crate::limits::Limits;
 use crate::net::local::Local;
 use crate::net::peer::Peer;
 use crate::panics;
@@ -127,10 +128,17 @@ impl<T: Transport> Hub<T> {
     /// Returns true if the sender must wait: the receiver's output is above the high watermark, and
     /// the sender was added to its list.
     fn forward_here(&mut self, from: Id, to: Id, bytes: &[u8]) -> bool {
-        if !self.connections.deliver(to, bytes) {
+        let Limits { output_high: high, output_hard: hard, .. } =
+            self.connections.turn().config.limits;
+        // A timer or a notification may have a throttled handler forward more: the hard watermark
+        // bounds that.
+        let exceeds = self.connections.get_mut(to).is_some_and(|receiver| {
+            receiver.output_len() > hard
+                && receiver.cold_if_any().is_some_and(|cold| cold.is_awaited_by(from))
+        });
+        if exceeds && !self.connections.has_room(to) || !self.connections.deliver(to, bytes) {
             return false;
         }
-        let high = self.connections.turn().config.limits.output_high;
         let is_remote = self.shards.other_shard_of(from).is_some();
         let receiver = self.connections.get_mut(to).filter(|c| c.output_len() >= high);
         receiver.is_some_and(|receiver| receiver.cold_mut().await_low(from, is_remote))

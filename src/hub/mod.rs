@@ -209,13 +209,18 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Returns true if there are tasks for workers.
+    /// Returns true if there are tasks for workers, or tasks to withdraw from them.
     pub(crate) fn has_tasks(&self) -> bool {
         self.connections.turn().pending.has_tasks()
     }
 
     pub(crate) fn take_tasks(&mut self) -> Vec<Task> {
         self.connections.turn_mut().take_tasks()
+    }
+
+    /// Takes the ended connections whose offloaded work is to be withdrawn from the workers.
+    pub(crate) fn take_abandoned(&mut self) -> Vec<Id> {
+        self.connections.turn_mut().take_abandoned()
     }
 
     /// Takes the connections that have left the table, with their sockets.

@@ -121,6 +121,11 @@ impl Turn {
         tasks
     }
 
+    /// Takes the ended connections whose offloaded work is to be withdrawn.
+    pub(super) fn take_abandoned(&mut self) -> Vec<Id> {
+        std::mem::take(&mut self.pending.abandoned)
+    }
+
     /// Ends the turn: publishes the counters, and frees memory used by a huge reply.
     pub(super) fn finish(&mut self) {
         if self.record.out.capacity() > OUT_KEPT {
@@ -140,6 +145,8 @@ pub(super) struct Pending {
     gated: Vec<Id>,
     /// Tasks for workers, after this turn.
     tasks: Vec<Task>,
+    /// Ended connections whose offloaded work a worker may not have begun.
+    abandoned: Vec<Id>,
 }
 
 /// An action by or for a connection.
@@ -195,9 +202,14 @@ impl Pending {
         self.tasks.push(task);
     }
 
+    /// Notes that nothing waits any more for the work that a connection has offloaded.
+    pub(super) fn abandon_work(&mut self, id: Id) {
+        self.abandoned.push(id);
+    }
+
     #[inline(always)]
     pub(super) fn has_tasks(&self) -> bool {
-        !self.tasks.is_empty()
+        !self.tasks.is_empty() || !self.abandoned.is_empty()
     }
 }
 

@@ -11,16 +11,23 @@ use std::{fmt, str};
 /// |---|---|
 /// | `127.0.0.1:8080`, `[::1]:8080` | TCP |
 /// | `unix:/path` | a stream socket in the file system |
+/// | `unix:@name` | a stream socket in the abstract namespace of Linux (unix(7)), without a file |
 /// | `seqpacket:/path` | a socket of sequenced packets in the file system |
 /// | `udp:127.0.0.1:7007`, `udp:[::1]:7007` | UDP |
 /// | `unixgram:/path` | a datagram socket in the file system |
 ///
+/// `seqpacket:@name` and `unixgram:@name` work as well. The path of an abstract name begins with a
+/// zero byte instead of the `@`; the file `@name` is `unix:./@name`.
+///
 /// ```
 /// use socketserver::Address;
+/// use std::path::Path;
 ///
 /// let address: Address = "[::1]:8080".parse()?;
 /// assert_eq!(address.to_string(), "[::1]:8080");
 /// assert_eq!("unix:/run/web.sock".parse::<Address>()?.to_string(), "unix:/run/web.sock");
+/// assert_eq!("unix:@web".parse::<Address>()?, Address::from(Path::new("\0web")));
+/// assert_eq!("unix:@web".parse::<Address>()?.to_string(), "unix:@web");
 /// assert!("udp:127.0.0.1:7007".parse::<Address>()?.is_datagram());
 /// assert!("localhost".parse::<Address>().is_err());
 /// # Ok::<(), socketserver::AddressError>(())
@@ -92,6 +99,8 @@ enum Problem {
     PortTooLarge,
     OnlyNumber,
     NoPath,
+    /// Of an abstract address.
+    NoName,
     /// A name where only IP addresses are valid.
     Name,
     ForDatagrams(&'static str),
@@ -105,12 +114,20 @@ const FORMS: &str = "write 127.0.0.1:8080, [::1]:8080 or unix:/path (or udp:ADDR
 const NO_RDM: &str = "no system has SOCK_RDM for IP or Unix sockets: write udp:ADDR for datagrams, or \
                       unixgram:/path or seqpacket:/path for reliable ones";
 
+/// The hint for an abstract address where there are none.
+const NO_ABSTRACT: &str = "only Linux has abstract names: write ./@NAME for a file";
+
+/// Linux has names of Unix sockets without files.
+const HAS_ABSTRACT_NAMES: bool = cfg!(target_os = "linux");
+
 impl AddressError {
     /// Finds the problem of `given`. `forms` is the hint if it is of no known form.
     pub(crate) fn new(given: &str, forms: &'static str) -> AddressError {
         let problem = match given.split_once(':') {
             _ if given.trim().is_empty() => Problem::Empty(forms),
             Some(("unix" | "unixgram" | "seqpacket", "")) => Problem::NoPath,
+            Some(("unix" | "unixgram" | "seqpacket", "@")) => Problem::NoName,
+            Some(("unix" | "unixgram" | "seqpacket", _)) => Problem::Unknown(NO_ABSTRACT),
             Some(("rdm", _)) => Problem::Unknown(NO_RDM),
             Some(("udp", rest)) => problem_of(rest, Problem::Name, forms),
             _ => problem_of(given, Problem::Unknown(forms), forms),
@@ -174,9 +191,12 @@ impl str::FromStr for Address {
     fn from_str(text: &str) -> Result<Address, AddressError> {
         let error = || AddressError::new(text, FORMS);
         let inet = |text: &str| text.parse::<SocketAddr>().map_err(|_| error());
-        let path = |text: &str| match text {
-            "" => Err(error()),
-            path => Ok(PathBuf::from(path)),
+        let path = |text: &str| match text.strip_prefix('@') {
+            None if text.is_empty() => Err(error()),
+            None => Ok(PathBuf::from(text)),
+            // Without a name the system would choose one.
+            Some(name) if name.is_empty() || !HAS_ABSTRACT_NAMES => Err(error()),
+            Some(name) => Ok(PathBuf::from(format!("\0{name}"))),
         };
         // An IPv6 address begins with a bracket, an IPv4 address has no colon before its port.
         match text.split_once(':') {
@@ -201,12 +221,31 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Tcp(address) => address.fmt(f),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+            Address::Unix(path) => write!(f, "unix:{}", Name(path)),
             Address::Udp(address) => write!(f, "udp:{address}"),
-            Address::UnixGram(path) => write!(f, "unixgram:{}", path.display()),
-            Address::SeqPacket(path) => write!(f, "seqpacket:{}", path.display()),
+            Address::UnixGram(path) => write!(f, "unixgram:{}", Name(path)),
+            Address::SeqPacket(path) => write!(f, "seqpacket:{}", Name(path)),
         }
     }
+}
+
+/// The text of a path, or of an abstract name.
+struct Name<'a>(&'a Path);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string_lossy();
+        match text.strip_prefix('\0') {
+            Some(name) => write!(f, "@{name}"),
+            None if text.starts_with('@') => write!(f, "./{text}"),
+            None => f.write_str(&text),
+        }
+    }
+}
+
+/// Returns true for the path of an abstract name, which has no file.
+pub(crate) fn is_abstract(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().first() == Some(&0)
 }
 
 impl fmt::Display for AddressError {
@@ -222,6 +261,7 @@ impl fmt::Display for AddressError {
                 write!(f, "'{given}' has no IP address: write 127.0.0.1:PORT or 0.0.0.0:PORT")
             }
             Problem::NoPath => write!(f, "'{given}' has no path: write {given}/path"),
+            Problem::NoName => write!(f, "'{given}' has no name: write {given}NAME"),
             Problem::Name => write!(f, "'{given}' has a name: write its IP address"),
             Problem::ForDatagrams(forms) => {
                 write!(f, "'{given}' is for datagrams, which have no connections: {forms}")

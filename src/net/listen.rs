@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::net::address::{Address, AddressError};
+use crate::net::address::{Address, AddressError, is_abstract};
 use crate::net::destination::Destination;
 
 /// An [`Address`] with options that are set on its socket before it is bound: see
@@ -52,11 +52,21 @@ pub(crate) struct SocketOptions {
     pub(crate) dual_stack: bool,
     pub(crate) reuse_address: Option<bool>,
     pub(crate) no_delay: Option<bool>,
-    pub(crate) keep_alive: Option<Duration>,
+    pub(crate) keep_alive: KeepAlive,
+    pub(crate) user_timeout: Option<Duration>,
     pub(crate) recv_buffer: Option<usize>,
     pub(crate) send_buffer: Option<usize>,
     pub(crate) device: Option<String>,
     pub(crate) mode: Option<u32>,
+}
+
+/// The probes to a silent peer. Without a time, the system's is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct KeepAlive {
+    /// The silence before the first probe. Without it there are no probes.
+    pub(crate) idle: Option<Duration>,
+    pub(crate) interval: Option<Duration>,
+    pub(crate) count: Option<u32>,
 }
 
 impl Listen {
@@ -124,12 +134,66 @@ impl Listen {
 
     /// Sends probes to a peer that was silent for `idle`, to detect one that has vanished
     /// (`SO_KEEPALIVE` and `TCP_KEEPIDLE`, tcp(7)). The time is cut to whole seconds, and must be
-    /// from 1 to 32,767 s; the system sets the interval and the number of probes. Off by default,
-    /// because [`Limits::idle`](crate::Limits::idle) ends silent connections sooner. For TCP.
-    /// [`Listen`] has an example.
+    /// from 1 to 32,767 s; the system sets the interval and the number of probes, unless
+    /// [`keep_alive_interval`](Listen::keep_alive_interval) and
+    /// [`keep_alive_count`](Listen::keep_alive_count) do. Off by default, because
+    /// [`Limits::idle`](crate::Limits::idle) ends silent connections sooner. Outgoing connections
+    /// have it: 45 s, then four probes, 15 s apart. For TCP. [`Listen`] has an example.
     #[must_use]
     pub fn keep_alive(mut self, idle: Duration) -> Listen {
-        self.options.keep_alive = Some(idle);
+        self.options.keep_alive.idle = Some(idle);
+        self
+    }
+
+    /// Sets the time between two probes (`TCP_KEEPINTVL`, tcp(7)), cut to whole seconds, from 1 to
+    /// 32,767 s. Linux has 75 s. Only with [`keep_alive`](Listen::keep_alive). For TCP.
+    ///
+    /// ```
+    /// use socketserver::{Listen, Server};
+    /// use std::time::Duration;
+    ///
+    /// // A peer that has vanished is detected after 45 s + 4 * 15 s.
+    /// let listen = Listen::try_from("127.0.0.1:0")
+    ///     .unwrap()
+    ///     .keep_alive(Duration::from_secs(45))
+    ///     .keep_alive_interval(Duration::from_secs(15))
+    ///     .keep_alive_count(4);
+    /// let server = Server::bind(listen)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keep_alive_interval(mut self, interval: Duration) -> Listen {
+        self.options.keep_alive.interval = Some(interval);
+        self
+    }
+
+    /// Sets the number of probes without an answer after which the connection ends with
+    /// [`Close::Error`](crate::Close::Error) (`TCP_KEEPCNT`, tcp(7)), from 1 to 127. Linux has 9.
+    /// Only with [`keep_alive`](Listen::keep_alive). For TCP.
+    /// [`keep_alive_interval`](Listen::keep_alive_interval) has an example.
+    #[must_use]
+    pub fn keep_alive_count(mut self, count: u32) -> Listen {
+        self.options.keep_alive.count = Some(count);
+        self
+    }
+
+    /// Ends a connection with [`Close::Error`](crate::Close::Error) when the peer has not
+    /// acknowledged sent bytes, or answered probes, for this time (`TCP_USER_TIMEOUT`, tcp(7)).
+    /// From 1 ms to 2,147,483 s. By default the system sends bytes again for some 15 minutes, and
+    /// there are no probes meanwhile. For TCP.
+    ///
+    /// ```
+    /// use socketserver::{Listen, Server};
+    /// use std::time::Duration;
+    ///
+    /// let listen = Listen::try_from("127.0.0.1:0").unwrap();
+    /// let server = Server::bind(listen.user_timeout(Duration::from_secs(105)))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn user_timeout(mut self, timeout: Duration) -> Listen {
+        self.options.user_timeout = Some(timeout);
         self
     }
 
@@ -191,21 +255,35 @@ impl SocketOptions {
     ///
     /// A line that names the option.
     pub(crate) fn check(&self, address: &Address) -> Result<(), &'static str> {
-        let (inet, path) = match address {
-            Address::Tcp(inet) | Address::Udp(inet) => (Some(inet), false),
-            Address::Unix(_) | Address::UnixGram(_) | Address::SeqPacket(_) => (None, true),
+        let (inet, unix) = match address {
+            Address::Tcp(inet) | Address::Udp(inet) => (Some(inet), None),
+            Address::Unix(path) | Address::UnixGram(path) | Address::SeqPacket(path) => {
+                (None, Some(path))
+            }
         };
         let is_tcp = matches!(address, Address::Tcp(_));
         let has_buffers = inet.is_some() || address.is_datagram();
         let is_size = |size: Option<usize>| size.is_none_or(|size| (1..=1 << 30).contains(&size));
-        let is_idle = |idle: Duration| (1..=32_767).contains(&idle.as_secs());
+        let is_probe =
+            |time: Option<Duration>| time.is_none_or(|time| (1..=32_767).contains(&time.as_secs()));
+        let KeepAlive { idle, interval, count } = self.keep_alive;
+        let is_timeout = |time: Duration| (1..=2_147_483_000).contains(&time.as_millis());
         let rules = [
             (!self.reuse_port || inet.is_some(), "reuse_port is for IP addresses"),
             (!self.dual_stack || inet.is_some_and(SocketAddr::is_ipv6), "dual_stack is for IPv6"),
             (self.reuse_address.is_none() || inet.is_some(), "reuse_address is for IP addresses"),
             (self.no_delay.is_none() || is_tcp, "no_delay is for TCP"),
-            (self.keep_alive.is_none() || is_tcp, "keep_alive is for TCP"),
-            (self.keep_alive.is_none_or(is_idle), "keep_alive must be from 1 s to 32,767 s"),
+            (idle.is_none() || is_tcp, "keep_alive is for TCP"),
+            (is_probe(idle), "keep_alive must be from 1 s to 32,767 s"),
+            (interval.is_none() || idle.is_some(), "keep_alive_interval needs keep_alive"),
+            (is_probe(interval), "keep_alive_interval must be from 1 s to 32,767 s"),
+            (count.is_none() || idle.is_some(), "keep_alive_count needs keep_alive"),
+            (count.is_none_or(|n| (1..=127).contains(&n)), "keep_alive_count must be 1 to 127"),
+            (self.user_timeout.is_none() || is_tcp, "user_timeout is for TCP"),
+            (
+                self.user_timeout.is_none_or(is_timeout),
+                "user_timeout must be from 1 ms to 2,147,483 s",
+            ),
             (
                 self.recv_buffer.is_none() || has_buffers,
                 "recv_buffer is not inherited by connections of Unix sockets",
@@ -218,7 +296,11 @@ impl SocketOptions {
             (is_size(self.send_buffer), "send_buffer must be from 1 byte to 1 GiB"),
             (self.device.is_none() || inet.is_some(), "device is for IP addresses"),
             (self.device.as_deref() != Some(""), "device must have a name"),
-            (self.mode.is_none() || path, "mode is for Unix sockets"),
+            (self.mode.is_none() || unix.is_some(), "mode is for Unix sockets"),
+            (
+                self.mode.is_none() || !unix.is_some_and(|path| is_abstract(path)),
+                "mode is for files, and an abstract name has none",
+            ),
             (self.mode.is_none_or(|mode| mode <= 0o777), "mode must be at most 0o777"),
         ];
         match rules.iter().find(|(holds, _)| !holds) {

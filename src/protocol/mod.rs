@@ -4,3 +4,4 @@
 #[cfg(feature = "http")]
 pub mod http;
 pub mod line;
+pub mod telnet;

@@ -50,6 +50,7 @@ impl<'s, S: System> Admission<'s, S> {
         for (index, (listener, _)) in listeners.iter_mut().enumerate() {
             system.register_listener(listener, Source::Listener(index))?;
         }
+        let places: Vec<usize> = services.iter().map(ServiceKind::places).collect();
         let descriptors = match listeners.is_empty() {
             true => None,
             false => system.descriptors(),
@@ -57,7 +58,7 @@ impl<'s, S: System> Admission<'s, S> {
         Ok(Admission {
             services,
             limit: ConnectionLimit::new(limits, descriptors),
-            acceptors: Acceptors::new(listeners, limits, kernel_queue),
+            acceptors: Acceptors::new(listeners, &places, limits, kernel_queue),
             backlog: VecDeque::new(),
             blocking,
             closes_ms: None,
@@ -73,28 +74,41 @@ impl<'s, S: System> Admission<'s, S> {
         !self.acceptors.is_empty()
     }
 
-    /// Returns the number of connections of this loop.
+    /// Returns the number of places that the connections of this loop take.
     fn own_load(&self, core: &Core<S>) -> usize {
-        core.len() + self.counted()
+        core.load() + self.counted()
     }
 
-    /// Returns the number of its connections that count against [`Limits::connections`]. Those in
-    /// the backlog do not.
+    /// Returns the number of places that its connections take of [`Limits::connections`]. Those in
+    /// the backlog take none.
     fn counted(&self) -> usize {
-        self.acceptors.over_limit() + self.blocking.as_ref().map_or(0, BlockingPool::len)
+        self.acceptors.places_over_limit() + self.blocking.as_ref().map_or(0, BlockingPool::len)
     }
 
-    fn has_room(&mut self, core: &mut Core<S>) -> bool {
+    fn has_room(&mut self, places: usize, core: &mut Core<S>) -> bool {
         let load = self.own_load(core) + core.others_load();
         let now = core.now;
-        self.limit.allows(load, now, core.counters())
+        self.limit.allows(load, places, now, core.counters())
+    }
+
+    /// Returns the time of the next look at a listener, in milliseconds.
+    fn next_ms(&mut self, core: &mut Core<S>) -> Option<u64> {
+        let load = self.own_load(core) + core.others_load();
+        let Admission { acceptors, limit, .. } = self;
+        let now = core.now;
+        let counters = core.counters();
+        acceptors.next_ms(|places| limit.allows(load, places, now, counters))
     }
 
     /// Admits the connections accepted in this turn.
     fn admit_all(&mut self, core: &mut Core<S>) {
         loop {
-            let has_room = self.has_room(core);
-            match self.acceptors.next(has_room, core.now, core.hub.instruments().0) {
+            let load = self.own_load(core) + core.others_load();
+            let Admission { acceptors, limit, .. } = self;
+            let now = core.now;
+            let counters = core.counters();
+            let has_room = |places| limit.allows(load, places, now, counters);
+            match acceptors.next(has_room, now, counters) {
                 AcceptOutcome::Accepted(accepted) => self.admit(accepted, core),
                 AcceptOutcome::OverLimit => {}
                 AcceptOutcome::Nothing => return,
@@ -111,12 +125,13 @@ impl<'s, S: System> Admission<'s, S> {
 
     /// Moves the queues of listeners that are about to close to the backlog.
     fn fill_backlog(&mut self, core: &mut Core<S>) {
+        self.acceptors.start_over();
         loop {
             let load = self.own_load(core) + core.others_load();
             if !self.limit.has_descriptor(load + self.backlog.len()) {
                 return;
             }
-            match self.acceptors.next(true, core.now, core.hub.instruments().0) {
+            match self.acceptors.next(|_| true, core.now, core.hub.instruments().0) {
                 AcceptOutcome::Accepted(accepted) => self.backlog.push_back(accepted),
                 AcceptOutcome::OverLimit => {}
                 AcceptOutcome::Nothing => return,
@@ -132,21 +147,24 @@ impl<'s, S: System> Admission<'s, S> {
         if let Some(member) = &core.member {
             member.await_room();
         }
-        while self.has_room(core) {
+        while let Some(places) = self.backlog.front().map(|accepted| accepted.places) {
+            if !self.has_room(places, core) {
+                return;
+            }
             let Some(accepted) = self.backlog.pop_front() else { return };
             self.admit(accepted, core);
         }
     }
 
     fn admit(&mut self, accepted: Accepted<S::Socket>, core: &mut Core<S>) {
-        let Accepted { service, socket, incoming, permit } = accepted;
+        let Accepted { service, places, socket, incoming, permit } = accepted;
         let given = incoming.clone();
         match &mut self.services[service] {
             ServiceKind::Handlers(service) => {
                 let peer = incoming.peer();
                 let handler = ask(peer, core.hub.instruments(), || service.accept(given));
                 if let Some(handler) = handler {
-                    self.place(Transfer { socket, incoming, handler, permit }, core);
+                    self.place(Transfer { socket, incoming, handler, permit, places }, core);
                 }
             }
             ServiceKind::Blocking(service) => {
@@ -233,22 +251,18 @@ impl<S: System> Part<S> for Admission<'_, S> {
     /// Without room because of other loops' connections, a wake-up is requested for their end.
     fn due_ms(&mut self, core: &mut Core<S>) -> Option<u64> {
         if let Some(closes_ms) = self.closes_ms {
-            let has_room = self.has_room(core);
-            return Some(
-                self.acceptors.next_ms(has_room).map_or(closes_ms, |ms| ms.min(closes_ms)),
-            );
+            return Some(self.next_ms(core).map_or(closes_ms, |ms| ms.min(closes_ms)));
         }
         // Waiting for room matters only if a connection is in a queue.
-        let at_most = self.acceptors.next_ms(true)?;
-        if self.has_room(core) && !self.acceptors.is_paused() {
+        let at_most = self.acceptors.next_ms(|_| true)?;
+        if self.next_ms(core) == Some(at_most) && !self.acceptors.is_paused() {
             return Some(at_most);
         }
         if let Some(member) = &core.member {
             member.await_room();
         }
         // Check again: a connection may have ended in between.
-        let has_room = self.has_room(core);
-        self.acceptors.next_ms(has_room)
+        self.next_ms(core)
     }
 
     fn len(&self) -> usize {

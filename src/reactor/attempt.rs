@@ -6,24 +6,31 @@ use std::io;
 use super::outbound::Outbound;
 use super::source::Source;
 use crate::handler::Handler;
+use crate::id::Id;
 use crate::net::address::Address;
 use crate::net::peer::Peer;
 use crate::net::to_destination::sealed::ConnectedSocket;
 use crate::now::Now;
 
-/// One connection attempt.
+/// One connection attempt: a race of the addresses of a name (RFC 8305, section 5). The next
+/// address starts a moment after the one before it, or at once when that fails. The first that is
+/// connected wins.
 pub(super) struct Attempt<T> {
     handler: Box<dyn Handler>,
-    /// Its source of events.
+    /// The connection on whose place it is, if it has one reserved.
+    host: Option<Id>,
+    /// Its source of events, for all of its sockets.
     source: Source,
     stage: Stage<T>,
     /// The addresses left to try.
     addresses: VecDeque<Address>,
-    /// The peer of the current or last address.
+    /// When the next of them starts.
+    next_ms: u64,
+    /// The peer of the winner, or of the last address.
     peer: Peer,
-    /// The error of the last address.
+    /// The error of the last address that failed.
     error: Option<io::Error>,
-    /// The deadline of the current stage.
+    /// The deadline of the lookup, and then of the attempt.
     until_ms: u64,
     /// The deadline of the attempt.
     end_ms: u64,
@@ -31,9 +38,14 @@ pub(super) struct Attempt<T> {
 
 /// The stage of an attempt.
 enum Stage<T> {
-    /// Waits for addresses; or has ended.
-    Lookup,
-    Connecting(T),
+    /// Waits for addresses if there are no lanes; or has ended.
+    Race(Vec<Lane<T>>),
+    Won(T),
+}
+
+/// An address that was started and has not failed.
+enum Lane<T> {
+    Connecting(T, Peer),
     /// Lacked a resource that may be available at this time.
     Retry {
         to: Address,
@@ -53,44 +65,66 @@ pub(super) enum Progress {
 /// The outcome of an attempt.
 pub(super) struct Outcome<T> {
     pub(super) handler: Box<dyn Handler>,
+    pub(super) host: Option<Id>,
     pub(super) peer: Peer,
     pub(super) socket: io::Result<T>,
 }
+
+/// The time between the starts of two addresses (RFC 8305, section 8).
+const STAGGER_MS: u64 = 250;
+/// The most addresses at once; the oldest then gives way to the next.
+const LANES: usize = 4;
+/// The longest time that an address keeps the next from its lane.
+const LANE_MS: u64 = 5_000;
 
 /// The first and the longest pause before the same address is tried again. It doubles each time.
 const RETRY_MS: u64 = 10;
 const RETRY_MAX_MS: u64 = 160;
 
+/// The longest lookup of a name, even without [`Limits::connect`](crate::Limits::connect): more
+/// than the system's resolver takes by default for two servers (resolv.conf(5)).
+const LOOKUP_MS: u64 = 30_000;
+
 /// The error after a timeout if no thread could be started for the lookup.
 const NO_LOOKUP: &str = "no thread for the name lookup (ulimit -u)";
 
 impl<T> Attempt<T> {
-    /// Creates an attempt that waits for its addresses, at most until `end_ms`.
-    pub(super) fn new(handler: Box<dyn Handler>, source: Source, end_ms: u64) -> Attempt<T> {
+    /// Creates an attempt that waits for its addresses, at most until `end_ms` and for
+    /// [`LOOKUP_MS`].
+    pub(super) fn new(
+        handler: Box<dyn Handler>,
+        host: Option<Id>,
+        source: Source,
+        end_ms: u64,
+        now: Now,
+    ) -> Attempt<T> {
         Attempt {
             handler,
+            host,
             source,
-            stage: Stage::Lookup,
+            stage: Stage::Race(Vec::new()),
             addresses: VecDeque::new(),
+            next_ms: 0,
             peer: Peer::unresolved(),
             error: None,
-            until_ms: end_ms,
+            until_ms: end_ms.min(now.millis().saturating_add(LOOKUP_MS)),
             end_ms,
         }
     }
 
-    /// Sets the addresses, and tries the first.
+    /// Sets the addresses, and starts the first.
     pub(super) fn resolve(
         &mut self,
         addresses: io::Result<VecDeque<Address>>,
         outbound: &impl Outbound<Socket = T>,
         now: Now,
     ) -> Progress {
+        self.until_ms = self.end_ms;
         match addresses {
-            Ok(addresses) => self.addresses = addresses,
+            Ok(addresses) => self.addresses = alternate(addresses),
             Err(error) => self.error = Some(error),
         }
-        self.try_next(outbound, now)
+        self.start_next(outbound, now)
     }
 
     /// Takes a socket that is connected already: an event tells so, as for any other.
@@ -99,6 +133,7 @@ impl<T> Attempt<T> {
         socket: ConnectedSocket,
         outbound: &impl Outbound<Socket = T>,
     ) -> Progress {
+        self.until_ms = self.end_ms;
         self.peer = match &socket {
             ConnectedSocket::Tcp(stream) => {
                 stream.peer_addr().map_or_else(|_| Peer::unresolved(), Peer::from)
@@ -107,7 +142,7 @@ impl<T> Attempt<T> {
         };
         match outbound.adopt(socket, self.source) {
             Ok(socket) => {
-                self.stage = Stage::Connecting(socket);
+                self.stage = Stage::Race(vec![Lane::Connecting(socket, self.peer.clone())]);
                 Progress::Waits
             }
             Err(error) => {
@@ -117,128 +152,195 @@ impl<T> Attempt<T> {
         }
     }
 
-    /// Looks whether it is connected, after an event.
+    /// Looks whether one of its sockets is connected, after an event.
     pub(super) fn note<O: Outbound<Socket = T>>(&mut self, outbound: &O, now: Now) -> Progress {
-        // In another stage it is an event of an abandoned socket.
-        let Stage::Connecting(socket) = &self.stage else { return Progress::Waits };
-        match O::is_connected(socket) {
-            Ok(true) => Progress::Ended,
-            Ok(false) => Progress::Waits,
-            Err(error) => {
-                self.error = Some(error);
-                self.try_next(outbound, now)
+        let Stage::Race(lanes) = &mut self.stage else { return Progress::Ended };
+        let (mut at, mut has_failed) = (0, false);
+        while let Some(lane) = lanes.get(at) {
+            // It may be an event of an abandoned socket.
+            let connected = match lane {
+                Lane::Connecting(socket, _) => O::is_connected(socket),
+                Lane::Retry { .. } => Ok(false),
+            };
+            match connected {
+                Ok(false) => at += 1,
+                Ok(true) => {
+                    if let Lane::Connecting(socket, peer) = lanes.swap_remove(at) {
+                        self.peer = peer;
+                        self.stage = Stage::Won(socket);
+                    }
+                    return Progress::Ended;
+                }
+                Err(error) => {
+                    self.error = Some(error);
+                    lanes.remove(at);
+                    has_failed = true;
+                }
             }
+        }
+        match has_failed {
+            true => self.start_next(outbound, now),
+            false => Progress::Waits,
         }
     }
 
-    /// Returns true if the deadline of the current stage has passed.
+    /// Returns true if the deadline of the lookup or of the attempt has passed.
     pub(super) fn is_late(&self, now: Now) -> bool {
         self.until_ms <= now.millis()
     }
 
-    /// Ends the current stage after its deadline. It may be a lookup that got no thread.
-    pub(super) fn expire(
-        &mut self,
-        had_no_thread: bool,
-        outbound: &impl Outbound<Socket = T>,
-        now: Now,
-    ) -> Progress {
-        self.error = match (&self.stage, self.error.take()) {
+    /// Ends the attempt after its deadline. It may be a lookup that got no thread.
+    pub(super) fn expire(&mut self, had_no_thread: bool) -> Progress {
+        let lanes = match std::mem::replace(&mut self.stage, Stage::Race(Vec::new())) {
+            Stage::Race(lanes) => lanes,
+            Stage::Won(_) => Vec::new(),
+        };
+        let lacks = lanes.iter().any(|lane| matches!(lane, Lane::Retry { .. }));
+        self.addresses.clear();
+        self.error = match self.error.take() {
             // The lack of a resource explains more than a timeout.
-            (Stage::Retry { .. }, Some(error)) => Some(error),
+            Some(error) if lacks => Some(error),
             _ if had_no_thread => Some(io::Error::new(io::ErrorKind::TimedOut, NO_LOOKUP)),
             _ => Some(io::ErrorKind::TimedOut.into()),
         };
-        self.try_next(outbound, now)
-    }
-
-    /// Retries the address that lacked a resource, if it is time.
-    pub(super) fn retry(&mut self, outbound: &impl Outbound<Socket = T>, now: Now) -> Progress {
-        if self.retry_ms().is_none_or(|retry_ms| retry_ms > now.millis()) {
-            return Progress::Waits;
-        }
-        let stage = std::mem::replace(&mut self.stage, Stage::Lookup);
-        let Stage::Retry { to, pause_ms, .. } = stage else { return Progress::Waits };
-        match self.connect(to, (2 * pause_ms).min(RETRY_MAX_MS), outbound, now) {
-            Ok(()) => Progress::Waits,
-            Err(error) => {
-                self.error = Some(error);
-                self.try_next(outbound, now)
-            }
-        }
-    }
-
-    /// Tries the next address, and the one after it if that fails at once.
-    fn try_next(&mut self, outbound: &impl Outbound<Socket = T>, now: Now) -> Progress {
-        // Close the socket first.
-        self.stage = Stage::Lookup;
-        while let Some(address) = self.addresses.pop_front() {
-            if self.end_ms <= now.millis() {
-                self.error = Some(io::ErrorKind::TimedOut.into());
-                break;
-            }
-            match self.connect(address, RETRY_MS, outbound, now) {
-                Ok(()) => {
-                    let left_ms = self.end_ms.saturating_sub(now.millis());
-                    let share_ms = left_ms / (self.addresses.len() as u64 + 1);
-                    self.until_ms = now.millis().saturating_add(share_ms.max(1));
-                    return Progress::Waits;
-                }
-                Err(error) => self.error = Some(error),
-            }
-        }
         Progress::Ended
     }
 
-    /// Begins to connect to an address, or schedules a retry if a resource is lacking.
+    /// Starts the next address, and retries those that lacked a resource, if it is time.
+    pub(super) fn go_on(&mut self, outbound: &impl Outbound<Socket = T>, now: Now) -> Progress {
+        let Stage::Race(lanes) = &mut self.stage else { return Progress::Ended };
+        let mut has_failed = false;
+        for lane in std::mem::take(lanes) {
+            match lane {
+                Lane::Retry { to, at_ms, pause_ms } if at_ms <= now.millis() => {
+                    let pause_ms = (2 * pause_ms).min(RETRY_MAX_MS);
+                    has_failed |= !self.connect(to, pause_ms, outbound, now);
+                }
+                lane => self.push(lane),
+            }
+        }
+        let is_due = !self.addresses.is_empty() && self.next_ms <= now.millis();
+        match has_failed || is_due {
+            true => self.start_next(outbound, now),
+            false => Progress::Waits,
+        }
+    }
+
+    /// Starts the next address, and the one after it if that fails at once.
+    fn start_next(&mut self, outbound: &impl Outbound<Socket = T>, now: Now) -> Progress {
+        if self.end_ms <= now.millis() && !self.addresses.is_empty() {
+            self.addresses.clear();
+            self.error = Some(io::ErrorKind::TimedOut.into());
+        }
+        while let Some(address) = self.addresses.pop_front() {
+            if self.lanes() == LANES {
+                if let Stage::Race(lanes) = &mut self.stage {
+                    lanes.remove(0);
+                }
+            }
+            if self.connect(address, RETRY_MS, outbound, now) {
+                self.next_ms = now.millis().saturating_add(self.stagger_ms(now));
+                break;
+            }
+        }
+        match self.lanes() {
+            0 => Progress::Ended,
+            _ => Progress::Waits,
+        }
+    }
+
+    /// Returns the time until the start of the next address. With all lanes in use, the oldest has
+    /// its share of the time that is left.
+    fn stagger_ms(&self, now: Now) -> u64 {
+        let left_ms = self.end_ms.saturating_sub(now.millis());
+        match self.lanes() < LANES {
+            true => STAGGER_MS,
+            false => (left_ms / (self.addresses.len() as u64 + 1)).clamp(STAGGER_MS, LANE_MS),
+        }
+    }
+
+    /// Begins to connect to an address, or schedules a retry if a resource is lacking. Returns
+    /// false if it has failed.
     fn connect(
         &mut self,
         to: Address,
         pause_ms: u64,
         outbound: &impl Outbound<Socket = T>,
         now: Now,
-    ) -> io::Result<()> {
+    ) -> bool {
         if let Some(peer) = peer_of(&to) {
             self.peer = peer;
         }
-        self.stage = match outbound.connect(&to, self.source) {
-            Ok(socket) => Stage::Connecting(socket),
+        match outbound.connect(&to, self.source) {
+            Ok(socket) => self.push(Lane::Connecting(socket, self.peer.clone())),
             Err(error) if is_momentary(&error) => {
                 self.error = Some(error);
-                Stage::Retry { to, at_ms: now.millis() + pause_ms, pause_ms }
+                self.push(Lane::Retry { to, at_ms: now.millis() + pause_ms, pause_ms });
             }
-            Err(error) => return Err(error),
-        };
-        Ok(())
+            Err(error) => {
+                self.error = Some(error);
+                return false;
+            }
+        }
+        true
     }
 
-    fn retry_ms(&self) -> Option<u64> {
-        match self.stage {
-            Stage::Retry { at_ms, .. } => Some(at_ms),
-            Stage::Lookup | Stage::Connecting(_) => None,
+    fn push(&mut self, lane: Lane<T>) {
+        if let Stage::Race(lanes) = &mut self.stage {
+            lanes.push(lane);
         }
     }
 
-    /// Returns the time of the next expiry or retry.
+    fn lanes(&self) -> usize {
+        match &self.stage {
+            Stage::Race(lanes) => lanes.len(),
+            Stage::Won(_) => 0,
+        }
+    }
+
+    /// Returns the time of the next expiry, start or retry.
     pub(super) fn due_ms(&self) -> u64 {
-        self.retry_ms().map_or(self.until_ms, |retry_ms| retry_ms.min(self.until_ms))
+        let next_ms = if self.addresses.is_empty() { u64::MAX } else { self.next_ms };
+        let Stage::Race(lanes) = &self.stage else { return self.until_ms };
+        let retries = lanes.iter().map(|lane| match lane {
+            Lane::Retry { at_ms, .. } => *at_ms,
+            Lane::Connecting(..) => u64::MAX,
+        });
+        retries.fold(self.until_ms.min(next_ms), u64::min)
     }
 
     /// Returns the outcome: a connected socket or an error.
     pub(super) fn into_outcome(self) -> Outcome<T> {
-        let Attempt { handler, peer, stage, error, .. } = self;
+        let Attempt { handler, host, peer, stage, error, .. } = self;
         let socket = match stage {
-            Stage::Connecting(socket) => Ok(socket),
-            Stage::Lookup | Stage::Retry { .. } => {
-                Err(error.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
-            }
+            Stage::Won(socket) => Ok(socket),
+            Stage::Race(_) => Err(error.unwrap_or_else(|| io::ErrorKind::NotFound.into())),
         };
-        Outcome { handler, peer, socket }
+        Outcome { handler, host, peer, socket }
     }
 
     /// Abandons the attempt. The handler is not notified.
     pub(super) fn into_handler(self) -> Box<dyn Handler> {
         self.handler
+    }
+}
+
+/// Lets the two families take turns (RFC 8305, section 4), each in its order: where one is broken,
+/// the second address is of the other.
+fn alternate(addresses: VecDeque<Address>) -> VecDeque<Address> {
+    let is_v4 = |address: &Address| matches!(address, Address::Tcp(address) if address.is_ipv4());
+    let first = addresses.front().is_some_and(is_v4);
+    let (of_first, of_second): (VecDeque<_>, VecDeque<_>) =
+        addresses.into_iter().partition(|address| is_v4(address) == first);
+    let (mut of_first, mut of_second) = (of_first.into_iter(), of_second.into_iter());
+    let mut all = VecDeque::new();
+    loop {
+        let before = all.len();
+        all.extend(of_first.next());
+        all.extend(of_second.next());
+        if all.len() == before {
+            return all;
+        }
     }
 }
 

@@ -3,14 +3,16 @@
 use std::fs::{File, Permissions};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
-use socket2::{Domain, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 
+use super::claim::Claim;
 use super::socket_file::SocketFile;
-use crate::net::listen::SocketOptions;
+use crate::net::listen::{KeepAlive, SocketOptions};
 
 /// Returns a socket of type `ty`, bound to `address` with these options.
 pub(super) fn bind_inet(
@@ -40,8 +42,12 @@ pub(super) fn bind_inet(
         // Accepted sockets inherit it (Linux): no setsockopt for each of them.
         socket.set_tcp_nodelay(options.no_delay.unwrap_or(true))?;
     }
-    if let Some(idle) = options.keep_alive {
-        named("keep_alive", socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)))?;
+    if let Some(probes) = probes(&options.keep_alive) {
+        named("keep_alive", socket.set_tcp_keepalive(&probes))?;
+    }
+    #[cfg(target_os = "linux")]
+    if options.user_timeout.is_some() {
+        named("user_timeout", socket.set_tcp_user_timeout(options.user_timeout))?;
     }
     set_buffers(&socket, options)?;
     socket.set_nonblocking(true)?;
@@ -49,13 +55,36 @@ pub(super) fn bind_inet(
     Ok(socket)
 }
 
-/// Binds a Unix socket. Replaces the file of a dead server.
+fn probes(keep_alive: &KeepAlive) -> Option<TcpKeepalive> {
+    let mut probes = TcpKeepalive::new().with_time(keep_alive.idle?);
+    if let Some(interval) = keep_alive.interval {
+        probes = probes.with_interval(interval);
+    }
+    if let Some(count) = keep_alive.count {
+        probes = probes.with_retries(count);
+    }
+    Some(probes)
+}
+
+/// Detects that the peer of an outgoing connection has vanished, within two minutes. Connections of
+/// other protocols than TCP end with the process of the peer.
+pub(super) fn watch_peer(socket: &impl AsFd) -> io::Result<()> {
+    let probes = TcpKeepalive::new()
+        .with_time(Duration::from_secs(45))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    SockRef::from(socket).set_tcp_keepalive(&probes)
+}
+
+/// Binds a Unix socket. Replaces the file of a dead server. The caller holds the claim until the
+/// socket is in use: until then it looks like that of a dead server.
 pub(super) fn bind_unix(
     options: &SocketOptions,
     path: &Path,
     ty: Type,
+    claim: &Claim,
 ) -> io::Result<(RawSocket, SocketFile)> {
-    SocketFile::remove_stale(path)?;
+    SocketFile::remove_stale(path, claim)?;
     let socket = RawSocket::new(Domain::UNIX, ty, None)?;
     set_buffers(&socket, options)?;
     socket.set_nonblocking(true)?;

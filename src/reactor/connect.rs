@@ -1,5 +1,4 @@
-//! The connection attempts of a loop: names are looked up, and addresses are tried one after
-//! another, each for its share of the time.
+//! The connection attempts of a loop: names are looked up, and their addresses race.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,6 +15,7 @@ use super::resolve::Resolver;
 use super::source::Source;
 use super::system::System;
 use crate::handler::effect::Dial;
+use crate::id::Id;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
@@ -48,8 +48,14 @@ impl<T> Connector<T> {
         }
     }
 
-    /// Begins an attempt.
-    fn dial(&mut self, dial: Dial, outbound: &impl Outbound<Socket = T>, now: Now) {
+    /// Begins an attempt, on a place that `host` has reserved if there is one.
+    fn dial(
+        &mut self,
+        dial: Dial,
+        host: Option<Id>,
+        outbound: &impl Outbound<Socket = T>,
+        now: Now,
+    ) {
         let end_ms = match self.timeout {
             Some(timeout) => now.millis().saturating_add(now::millis(timeout)),
             None => u64::MAX,
@@ -57,7 +63,8 @@ impl<T> Connector<T> {
         self.count += 1;
         let entry = self.attempts.vacant_entry();
         let key = entry.key();
-        entry.insert((self.count, Attempt::new(dial.handler, Source::Dial(key), end_ms)));
+        entry
+            .insert((self.count, Attempt::new(dial.handler, host, Source::Dial(key), end_ms, now)));
         match dial.to {
             Target::Destination(Destination::Address(address)) => {
                 let addresses = VecDeque::from([address]);
@@ -79,7 +86,8 @@ impl<T> Connector<T> {
     fn refuse(&mut self, dial: Dial) {
         let what = "no room for another connection (Limits::connections)";
         let (handler, peer) = (dial.handler, Peer::unresolved());
-        self.outcomes.push(Outcome { handler, peer, socket: Err(io::Error::other(what)) });
+        let socket = Err(io::Error::other(what));
+        self.outcomes.push(Outcome { handler, host: None, peer, socket });
     }
 
     /// Advances an attempt, and removes it if it has ended.
@@ -96,15 +104,15 @@ impl<T> Connector<T> {
         self.advance(key, |attempt| attempt.note(&core.system, core.now));
     }
 
-    /// Takes the answers of the resolver, retries attempts that lacked a resource, and expires late
-    /// ones if `may_expire` is true.
+    /// Takes the answers of the resolver, expires late attempts if `may_expire` is true, and goes
+    /// on with the others.
     fn step(&mut self, may_expire: bool, outbound: &impl Outbound<Socket = T>, now: Now) {
         self.take_answers(outbound, now);
         if may_expire {
-            self.expire(outbound, now);
+            self.expire(now);
         }
         for key in self.keys(|attempt| attempt.due_ms() <= now.millis()) {
-            self.advance(key, |attempt| attempt.retry(outbound, now));
+            self.advance(key, |attempt| attempt.go_on(outbound, now));
         }
     }
 
@@ -119,11 +127,11 @@ impl<T> Connector<T> {
         }
     }
 
-    fn expire(&mut self, outbound: &impl Outbound<Socket = T>, now: Now) {
+    fn expire(&mut self, now: Now) {
         for key in self.keys(|attempt| attempt.is_late(now)) {
             let Some((serial, _)) = self.attempts.get(key) else { continue };
             let had_no_thread = self.resolver.forget((key, *serial));
-            self.advance(key, |attempt| attempt.expire(had_no_thread, outbound, now));
+            self.advance(key, |attempt| attempt.expire(had_no_thread));
         }
     }
 
@@ -132,7 +140,7 @@ impl<T> Connector<T> {
         attempts.map(|(key, _)| key).collect()
     }
 
-    /// Returns the time of the next expiry or retry.
+    /// Returns the time of the next expiry, start or retry.
     fn next_ms(&self) -> Option<u64> {
         if !self.outcomes.is_empty() {
             return Some(0);
@@ -152,10 +160,11 @@ impl<S: System> Part<S> for Connector<S::Socket> {
     fn take_from_hub(&mut self, core: &mut Core<S>) {
         hand_over(std::mem::take(&mut self.outcomes), core);
         for dial in std::mem::take(core.hub.dials_mut()) {
+            let host = core.reserved.take(dial.from);
             // Only an event ends a successful attempt, so all of these still count as attempts.
-            let load = core.len() + self.attempts.len() + core.others_load();
-            match load < core.limits.connections {
-                true => self.dial(dial, &core.system, core.now),
+            let load = core.load() + self.attempts.len() + core.others_load();
+            match host.is_some() || load < core.limits.connections {
+                true => self.dial(dial, host, &core.system, core.now),
                 false => self.refuse(dial),
             }
         }
@@ -188,7 +197,7 @@ impl<S: System> Part<S> for Connector<S::Socket> {
 
 /// Opens the established connections, and notifies the handlers of the failed ones.
 fn hand_over<S: System>(outcomes: Vec<Outcome<S::Socket>>, core: &mut Core<S>) {
-    for Outcome { handler, peer, socket } in outcomes {
+    for Outcome { handler, host, peer, socket } in outcomes {
         // The socket is registered as an attempt.
         let renamed = socket.and_then(|mut socket| {
             core.system.rename(&mut socket, Source::Connection(core.hub.next_id()))?;
@@ -201,11 +210,22 @@ fn hand_over<S: System>(outcomes: Vec<Outcome<S::Socket>>, core: &mut Core<S>) {
                     Some(local) => Incoming::new(peer, local),
                     None => peer.into(),
                 };
-                core.hub.open(socket, incoming, handler);
+                let id = core.hub.open(socket, incoming, handler);
+                if let Some(host) = host {
+                    core.reserved.settle(id, host);
+                }
             }
             Err(error) => {
                 log::debug!("{peer}: cannot connect: {error}");
+                let before = core.hub.dials();
                 core.hub.unreachable(handler, &peer, error);
+                if let Some(host) = host {
+                    core.reserved.give_back(host);
+                    // Its handler may try another address, on the same place.
+                    for dial in core.hub.dials_mut().iter_mut().skip(before) {
+                        dial.from = host;
+                    }
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use std::io;
 use super::group::{Member, Transfer};
 use super::source::Source;
 use super::system::System;
-use crate::accept::PeerPermit;
+use crate::accept::{PeerPermit, Reservations};
 use crate::exec::Task;
 use crate::hub::Hub;
 use crate::id::Id;
@@ -64,6 +64,8 @@ pub(super) struct Core<S: System> {
     pub(super) in_parts: usize,
     /// The permits of the connections in the hub, if connections per peer are limited.
     permits: HashMap<Id, PeerPermit>,
+    /// The places reserved by connections in the hub.
+    pub(super) reserved: Reservations,
 }
 
 impl<S: System> Core<S> {
@@ -85,6 +87,7 @@ impl<S: System> Core<S> {
             member,
             in_parts: 0,
             permits: HashMap::new(),
+            reserved: Reservations::default(),
         }
     }
 
@@ -106,18 +109,27 @@ impl<S: System> Core<S> {
         self.hub.len() + self.hub.dials() + self.in_parts
     }
 
-    /// Returns the number of connections of the other loops of the server.
+    /// Returns the number of places that they take, with those they have reserved.
+    pub(super) fn load(&self) -> usize {
+        self.len() + self.reserved.len()
+    }
+
+    /// Returns the number of places that the connections of the other loops take.
     pub(super) fn others_load(&self) -> usize {
         self.member.as_ref().map_or(0, Member::others_load)
     }
 
     /// Opens a connection accepted here or by another loop for this one.
     pub(super) fn open(&mut self, transfer: Transfer<S::Socket>) {
-        let Transfer { mut socket, incoming, handler, permit } = transfer;
+        let Transfer { mut socket, incoming, handler, permit, places } = transfer;
         match self.watch(&mut socket) {
             Ok(()) => {
                 let id = self.hub.open(socket, incoming, handler);
                 self.permits.extend(permit.map(|permit| (id, permit)));
+                if places > 1 {
+                    self.hub.note_departures();
+                    self.reserved.reserve(id, places - 1);
+                }
             }
             // The poller has no room for this socket (ENOSPC, ENOMEM); the others are not affected.
             Err(error) => {
@@ -149,14 +161,13 @@ impl<S: System> Core<S> {
         self.system.register(socket, Source::Connection(self.hub.next_id()))
     }
 
-    /// Releases the permits of connections that have left the hub.
+    /// Releases the permits and the places of connections that have left the hub.
     pub(super) fn return_permits(&mut self) {
-        if self.limits.connections_per_peer.is_some() {
-            for (id, socket) in self.hub.take_departed() {
-                self.permits.remove(&id);
-                // The permit goes first: the peer may reconnect as soon as it sees the end.
-                drop(socket);
-            }
+        for (id, socket) in self.hub.take_departed() {
+            self.permits.remove(&id);
+            self.reserved.end(id);
+            // The permit goes first: the peer may reconnect as soon as it sees the end.
+            drop(socket);
         }
     }
 
@@ -164,6 +175,8 @@ impl<S: System> Core<S> {
     pub(super) fn check_rest(&self) {
         let (permits, connections) = (self.permits.len(), self.hub.len());
         assert!(permits <= connections, "{permits} permits for {connections} connections");
+        let hosts = self.reserved.connections();
+        assert!(hosts <= connections, "{hosts} with reserved places of {connections} connections");
     }
 
     /// Ends the connections of the hub. The parts have already returned all available handlers.

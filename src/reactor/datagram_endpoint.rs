@@ -13,7 +13,7 @@ use crate::log_throttle::LogThrottle;
 use crate::metrics::counters::Counters;
 use crate::metrics::stopwatch::Stopwatch;
 use crate::net::address::Address;
-use crate::net::peer::Peer;
+use crate::net::peer::{Peer, PeerKind};
 use crate::now::Now;
 use crate::panics;
 
@@ -131,6 +131,11 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
                     self.lose(1, &why, caller.now, caller.counters);
                     len += n;
                 }
+                Ok((n, from)) if self.is_own(&from) => {
+                    let why = format_args!("{from}: the address of this server as the source");
+                    self.lose(1, &why, caller.now, caller.counters);
+                    len += n;
+                }
                 Ok((n, from)) => {
                     caller.counters.datagrams_in.add(1);
                     self.call(Call::Datagram(&input[..n]), &from, caller);
@@ -151,6 +156,23 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
         // A repeated error must not make the loop spin.
         if errors == share.datagrams {
             self.pause(&io::ErrorKind::ConnectionRefused.into(), caller.now);
+        }
+    }
+
+    /// Returns true for a source that is this socket: an answer would come back to it, for ever.
+    /// A socket bound to all addresses of the machine compares the port, and the address if it is
+    /// the loopback's.
+    fn is_own(&self, from: &Peer) -> bool {
+        match (&self.address, from.kind()) {
+            (Address::Udp(own), _) => from.ip().zip(from.port()).is_some_and(|(ip, port)| {
+                let is_here = match own.ip().is_unspecified() {
+                    true => ip.is_loopback() || ip.is_unspecified(),
+                    false => ip == own.ip().to_canonical(),
+                };
+                port == own.port() && is_here
+            }),
+            (Address::UnixGram(own), PeerKind::UnixNamed(path)) => **path == *own,
+            _ => false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{self, SocketAddr, SocketAddrV6};
 use std::os::unix::net::{self as unix, SocketAddr as UnixAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mio::event::Source;
 use mio::net::{UdpSocket, UnixDatagram};
@@ -11,7 +11,8 @@ use mio::{Interest, Registry, Token};
 use socket2::{SockAddr, SockRef, Type};
 
 use super::bind::{bind_inet, bind_unix};
-use super::socket_file::SocketFile;
+use super::claim::Claim;
+use super::socket_file::{SocketFile, unix_path};
 use super::system::DatagramTransport;
 use crate::net::address::Address;
 use crate::net::listen::SocketOptions;
@@ -21,7 +22,8 @@ use crate::net::peer::{Peer, PeerKind};
 pub(crate) enum DatagramSocket {
     /// With its address, including the port chosen by the system.
     Udp(UdpSocket, SocketAddr),
-    Unix(UnixDatagram, SocketFile),
+    /// The file comes first, because fields are dropped in this order.
+    Unix(SocketFile, UnixDatagram),
 }
 
 impl DatagramSocket {
@@ -29,8 +31,9 @@ impl DatagramSocket {
     pub(crate) fn open(address: &Address, options: &SocketOptions) -> io::Result<DatagramSocket> {
         match address {
             Address::UnixGram(path) => {
-                let (socket, file) = bind_unix(options, path, Type::DGRAM)?;
-                Ok(DatagramSocket::Unix(UnixDatagram::from_std(socket.into()), file))
+                let claim = Claim::on(path)?;
+                let (socket, file) = bind_unix(options, path, Type::DGRAM, &claim)?;
+                Ok(DatagramSocket::Unix(file, UnixDatagram::from_std(socket.into())))
             }
             Address::Udp(address) => {
                 let socket = bind_inet(options, *address, Type::DGRAM)?;
@@ -52,9 +55,9 @@ impl DatagramSocket {
     /// The same in the file system. The file is the program's.
     pub(crate) fn of_unix(socket: unix::UnixDatagram) -> io::Result<DatagramSocket> {
         socket.set_nonblocking(true)?;
-        let address = socket.local_addr()?;
-        let file = SocketFile::of_another(address.as_pathname().unwrap_or(Path::new("")));
-        Ok(DatagramSocket::Unix(UnixDatagram::from_std(socket), file))
+        let path = unix_path(&SockRef::from(&socket).local_addr()?).unwrap_or_default();
+        let file = SocketFile::of_another(&path);
+        Ok(DatagramSocket::Unix(file, UnixDatagram::from_std(socket)))
     }
 
     /// Registers both directions, once and for ever, as for connections.
@@ -62,7 +65,7 @@ impl DatagramSocket {
         let both = Interest::READABLE.add(Interest::WRITABLE);
         match self {
             DatagramSocket::Udp(socket, _) => socket.register(registry, token, both),
-            DatagramSocket::Unix(socket, _) => socket.register(registry, token, both),
+            DatagramSocket::Unix(_, socket) => socket.register(registry, token, both),
         }
     }
 }
@@ -71,7 +74,7 @@ impl DatagramTransport for DatagramSocket {
     fn address(&self) -> Address {
         match self {
             DatagramSocket::Udp(_, address) => Address::Udp(*address),
-            DatagramSocket::Unix(_, file) => Address::UnixGram(file.path().to_owned()),
+            DatagramSocket::Unix(file, _) => Address::UnixGram(file.path().to_owned()),
         }
     }
 
@@ -80,7 +83,7 @@ impl DatagramTransport for DatagramSocket {
             DatagramSocket::Udp(socket, _) => {
                 socket.recv_from(buffer).map(|(n, peer)| (n, peer.into()))
             }
-            DatagramSocket::Unix(socket, _) => {
+            DatagramSocket::Unix(_, socket) => {
                 socket.recv_from(buffer).map(|(n, peer)| (n, unix_peer(&peer)))
             }
         }
@@ -99,7 +102,7 @@ impl DatagramTransport for DatagramSocket {
             (DatagramSocket::Udp(socket, _), PeerKind::V6(to)) => {
                 socket.send_to(bytes, SocketAddr::V6(**to))
             }
-            (DatagramSocket::Unix(socket, _), PeerKind::UnixNamed(path)) => {
+            (DatagramSocket::Unix(_, socket), PeerKind::UnixNamed(path)) => {
                 let to = SockAddr::unix(path.as_path())?;
                 socket.try_io(|| SockRef::from(socket).send_to(bytes, &to))
             }

@@ -6,7 +6,7 @@ use std::fs;
 use crate::accept::Descriptors;
 
 /// Returns `None` if the system does not provide it, or there is no limit.
-pub(super) fn descriptors() -> Option<Descriptors> {
+pub(crate) fn descriptors() -> Option<Descriptors> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     let soft = line.split_whitespace().next()?;

@@ -24,6 +24,8 @@ pub(super) struct Transfer<T> {
     pub(super) incoming: Incoming,
     pub(super) handler: Box<dyn Handler>,
     pub(super) permit: Option<PeerPermit>,
+    /// The places that it takes: one, and those that it reserves.
+    pub(super) places: usize,
 }
 
 /// A message from one reactor to another.
@@ -43,7 +45,7 @@ struct Seat<T> {
 
 struct Group<T> {
     seats: Vec<Seat<T>>,
-    /// The number of connections of each reactor, including those in its mailbox.
+    /// The number of places taken by each reactor, including the connections in its mailbox.
     loads: Loads,
 }
 
@@ -51,7 +53,7 @@ struct Group<T> {
 pub(crate) struct Member<T> {
     group: Arc<Group<T>>,
     index: usize,
-    /// The connections that it has added to its load itself.
+    /// The places that it has added to its load itself.
     counted: usize,
     /// Set if the group has listeners: the first reactor assigns connections to the others.
     group_accepts: bool,
@@ -93,7 +95,7 @@ impl<T> Member<T> {
         seats.filter(move |(index, _)| *index != self.index)
     }
 
-    /// Returns the number of connections of all other reactors.
+    /// Returns the number of places that all other reactors take.
     pub(super) fn others_load(&self) -> usize {
         self.group.loads.of_others(self.index)
     }
@@ -114,9 +116,10 @@ impl<T> Member<T> {
     /// Sends an accepted connection to another reactor.
     pub(super) fn transfer(&self, to: usize, transfer: Transfer<T>) {
         // Before the message is sent: its reactor counts on it.
-        self.group.loads.add(to, 1);
+        let places = transfer.places;
+        self.group.loads.add(to, places);
         if let Err(refused) = self.group.seats[to].mailbox.send(Mail::Transfer(transfer)) {
-            self.subtract(to, 1);
+            self.subtract(to, places);
             panics::drop_quietly(refused.into_message());
         }
     }
@@ -136,7 +139,7 @@ impl<T> Member<T> {
         let mail = self.group.seats[self.index].mailbox.take_all();
         for mail in &mail {
             match mail {
-                Mail::Transfer(_) => self.counted += 1,
+                Mail::Transfer(transfer) => self.counted += transfer.places,
                 Mail::Parcels(..) => {}
                 Mail::Departed(_) => self.others -= 1,
             }
@@ -144,14 +147,14 @@ impl<T> Member<T> {
         mail
     }
 
-    /// Publishes the current number of connections of this reactor.
-    pub(super) fn note_len(&mut self, len: usize) {
-        if len > self.counted {
-            self.group.loads.add(self.index, len - self.counted);
-        } else if len < self.counted {
-            self.subtract(self.index, self.counted - len);
+    /// Publishes the number of places that this reactor takes now.
+    pub(super) fn note_load(&mut self, load: usize) {
+        if load > self.counted {
+            self.group.loads.add(self.index, load - self.counted);
+        } else if load < self.counted {
+            self.subtract(self.index, self.counted - load);
         }
-        self.counted = len;
+        self.counted = load;
     }
 
     fn subtract(&self, index: usize, count: usize) {
@@ -200,8 +203,11 @@ impl<T> Drop for Member<T> {
     fn drop(&mut self) {
         self.pass_on(StopRequest::Abort);
         let mail = self.group.seats[self.index].mailbox.close();
-        let transfers = mail.iter().filter(|mail| matches!(mail, Mail::Transfer(_))).count();
-        self.subtract(self.index, self.counted + transfers);
+        let places = mail.iter().map(|mail| match mail {
+            Mail::Transfer(transfer) => transfer.places,
+            Mail::Parcels(..) | Mail::Departed(_) => 0,
+        });
+        self.subtract(self.index, self.counted + places.sum::<usize>());
         for mail in mail {
             panics::drop_quietly(mail);
         }

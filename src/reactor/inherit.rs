@@ -10,7 +10,7 @@ use socket2::{SockRef, Socket as RawSocket, Type};
 
 use super::datagram_socket::DatagramSocket;
 use super::listen::{Listener, Ownership};
-use super::socket_file::SocketFile;
+use super::socket_file::{SocketFile, unix_path};
 use crate::net::address::Address;
 use crate::net::destination::Destination;
 
@@ -32,10 +32,10 @@ impl Listener {
         let shared = Arc::new(address.clone());
         Ok(match address {
             Address::Unix(path) => {
-                Listener::Unix(of_unix(socket), SocketFile::of_another(path), shared)
+                Listener::Unix(SocketFile::of_another(path), of_unix(socket), shared)
             }
             Address::SeqPacket(path) => {
-                Listener::SeqPacket(of_unix(socket), SocketFile::of_another(path), shared)
+                Listener::SeqPacket(SocketFile::of_another(path), of_unix(socket), shared)
             }
             _ => {
                 let listener = TcpListener::from_std(socket.into());
@@ -56,7 +56,7 @@ impl DatagramSocket {
         let socket = expect(socket, address, Type::DGRAM)?;
         if let Address::UnixGram(path) = address {
             let socket = UnixDatagram::from_std(socket.into());
-            return Ok(DatagramSocket::Unix(socket, SocketFile::of_another(path)));
+            return Ok(DatagramSocket::Unix(SocketFile::of_another(path), socket));
         }
         let socket = UdpSocket::from_std(socket.into());
         let address = socket.local_addr()?;
@@ -84,7 +84,7 @@ fn expect(socket: OwnedFd, address: &Address, ty: Type) -> io::Result<RawSocket>
             .as_socket()
             .is_some_and(|is| is.ip() == wanted.ip() && [0, is.port()].contains(&wanted.port())),
         Address::Unix(path) | Address::UnixGram(path) | Address::SeqPacket(path) => {
-            bound.as_pathname() == Some(path)
+            unix_path(&bound).as_ref() == Some(path)
         }
     };
     match is_it && socket.r#type()? == ty {
@@ -100,7 +100,9 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Listener::Tcp(listener, ..) => listener.as_fd(),
-            Listener::Unix(listener, ..) | Listener::SeqPacket(listener, ..) => listener.as_fd(),
+            Listener::Unix(_, listener, _) | Listener::SeqPacket(_, listener, _) => {
+                listener.as_fd()
+            }
         }
     }
 }
@@ -109,7 +111,7 @@ impl AsFd for DatagramSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             DatagramSocket::Udp(socket, _) => socket.as_fd(),
-            DatagramSocket::Unix(socket, _) => socket.as_fd(),
+            DatagramSocket::Unix(_, socket) => socket.as_fd(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The sockets that accept connections.
 
 use std::io;
-use std::net::{self, SocketAddr};
+use std::net::{self, Shutdown, SocketAddr};
 use std::os::unix::net as unix;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +12,9 @@ use mio::{Interest, Registry, Token};
 use socket2::{SockRef, Type};
 
 use super::bind::{bind_inet, bind_unix};
+use super::claim::Claim;
 use super::socket::{Socket, tcp_address};
-use super::socket_file::SocketFile;
+use super::socket_file::{SocketFile, unix_path};
 use crate::accept::Accept;
 use crate::net::address::Address;
 use crate::net::incoming::Incoming;
@@ -26,10 +27,11 @@ pub(crate) const QUEUE: u32 = 4096;
 /// A listening socket. The file of a Unix socket is removed with it.
 pub(crate) enum Listener {
     Tcp(TcpListener, Arc<Address>, Ownership),
-    Unix(UnixListener, SocketFile, Arc<Address>),
+    /// The file comes first, because fields are dropped in this order.
+    Unix(SocketFile, UnixListener, Arc<Address>),
     /// mio's type for streams serves packets as well: the address has the same family, and one
     /// `accept4` returns a non-blocking socket.
-    SeqPacket(UnixListener, SocketFile, Arc<Address>),
+    SeqPacket(SocketFile, UnixListener, Arc<Address>),
 }
 
 /// The use of a listening socket by other processes.
@@ -48,13 +50,13 @@ impl Listener {
         match address {
             Address::Tcp(address) => open_tcp(options, *address),
             Address::Unix(path) => {
-                let (listener, file) = open_unix(options, path, Type::STREAM)?;
-                Ok(Listener::Unix(listener, file, Arc::new(address.clone())))
+                let (file, listener) = open_unix(options, path, Type::STREAM)?;
+                Ok(Listener::Unix(file, listener, Arc::new(address.clone())))
             }
             Address::SeqPacket(path) => {
-                let (listener, file) =
+                let (file, listener) =
                     open_unix(options, path, Type::SEQPACKET).map_err(seqpacket_error)?;
-                Ok(Listener::SeqPacket(listener, file, Arc::new(address.clone())))
+                Ok(Listener::SeqPacket(file, listener, Arc::new(address.clone())))
             }
             _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "an address of datagrams")),
         }
@@ -71,10 +73,9 @@ impl Listener {
     /// Adopts a Unix listener of the program, which keeps its file.
     pub(crate) fn of_unix(listener: unix::UnixListener) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let path = address.as_pathname().unwrap_or(Path::new(""));
-        let (file, address) = (SocketFile::of_another(path), Address::Unix(path.to_owned()));
-        Ok(Listener::Unix(UnixListener::from_std(listener), file, Arc::new(address)))
+        let path = unix_path(&SockRef::from(&listener).local_addr()?).unwrap_or_default();
+        let (file, address) = (SocketFile::of_another(&path), Address::Unix(path));
+        Ok(Listener::Unix(file, UnixListener::from_std(listener), Arc::new(address)))
     }
 
     /// Sets the length of the kernel's queue of connections to accept. A second `listen` changes
@@ -83,7 +84,7 @@ impl Listener {
         let queue = i32::try_from(queue).unwrap_or(i32::MAX);
         match self {
             Listener::Tcp(listener, ..) => SockRef::from(listener).listen(queue),
-            Listener::Unix(listener, ..) | Listener::SeqPacket(listener, ..) => {
+            Listener::Unix(_, listener, _) | Listener::SeqPacket(_, listener, _) => {
                 SockRef::from(listener).listen(queue)
             }
         }
@@ -92,7 +93,7 @@ impl Listener {
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Listener::Tcp(listener, ..) => listener.register(registry, token, Interest::READABLE),
-            Listener::Unix(listener, ..) | Listener::SeqPacket(listener, ..) => {
+            Listener::Unix(_, listener, _) | Listener::SeqPacket(_, listener, _) => {
                 listener.register(registry, token, Interest::READABLE)
             }
         }
@@ -109,11 +110,11 @@ impl Accept for Listener {
                 let local = local_address(&stream, address);
                 Ok((Socket::Tcp(stream), Incoming::at(peer.into(), local)))
             }
-            Listener::Unix(listener, _, address) => {
+            Listener::Unix(_, listener, address) => {
                 let (stream, _) = listener.accept()?;
                 Ok((Socket::Unix(stream), Incoming::at(Peer::unix(), Arc::clone(address))))
             }
-            Listener::SeqPacket(listener, _, address) => {
+            Listener::SeqPacket(_, listener, address) => {
                 let (socket, _) = listener.accept()?;
                 Ok((Socket::SeqPacket(socket), Incoming::at(Peer::unix(), Arc::clone(address))))
             }
@@ -127,7 +128,13 @@ impl Accept for Listener {
             #[cfg(feature = "processes")]
             Listener::Tcp(_, _, Ownership::Shared) => cfg!(target_os = "linux"),
             Listener::Tcp(_, _, Ownership::Program) => false,
-            Listener::Unix(..) | Listener::SeqPacket(..) => false,
+            // The owner of the file refuses for all processes that share the socket.
+            Listener::Unix(file, listener, _) | Listener::SeqPacket(file, listener, _) => {
+                if file.is_own() {
+                    end_newcomers(file, listener);
+                }
+                false
+            }
         }
     }
 
@@ -135,8 +142,8 @@ impl Accept for Listener {
     fn address(&self) -> Address {
         match self {
             Listener::Tcp(_, address, _) => Address::clone(address),
-            Listener::Unix(_, file, _) => Address::Unix(file.path().to_owned()),
-            Listener::SeqPacket(_, file, _) => Address::SeqPacket(file.path().to_owned()),
+            Listener::Unix(file, ..) => Address::Unix(file.path().to_owned()),
+            Listener::SeqPacket(file, ..) => Address::SeqPacket(file.path().to_owned()),
         }
     }
 }
@@ -187,6 +194,19 @@ fn drop_syns(_: &TcpListener, _: &Address) -> bool {
     false
 }
 
+/// Makes the name free for a successor, and then refuses the peers that have found the file before.
+/// They have no handshakes: a peer is in the queue or refused.
+fn end_newcomers(file: &SocketFile, listener: &UnixListener) {
+    file.remove();
+    // Linux keeps the queue (`unix_stream_connect` in net/unix/af_unix.c). Other systems have no
+    // such effect, and some an error.
+    if cfg!(target_os = "linux") {
+        if let Err(error) = SockRef::from(listener).shutdown(Shutdown::Read) {
+            log::debug!("{}: cannot refuse new peers: {error}", file.path().display());
+        }
+    }
+}
+
 fn open_tcp(options: &SocketOptions, address: SocketAddr) -> io::Result<Listener> {
     let socket = bind_inet(options, address, Type::STREAM)?;
     socket.listen(QUEUE as i32)?;
@@ -199,10 +219,11 @@ fn open_unix(
     options: &SocketOptions,
     path: &Path,
     ty: Type,
-) -> io::Result<(UnixListener, SocketFile)> {
-    let (socket, file) = bind_unix(options, path, ty)?;
+) -> io::Result<(SocketFile, UnixListener)> {
+    let claim = Claim::on(path)?;
+    let (socket, file) = bind_unix(options, path, ty, &claim)?;
     socket.listen(QUEUE as i32)?;
-    Ok((UnixListener::from_std(socket.into()), file))
+    Ok((file, UnixListener::from_std(socket.into())))
 }
 
 /// EPROTONOSUPPORT has no kind in `std`. macOS has no such sockets.
@@ -220,6 +241,8 @@ fn seqpacket_error(error: io::Error) -> io::Error {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::net::listen::KeepAlive;
+    use socket2::{Domain, SockAddr, Socket as RawSocket};
     use std::net::TcpStream;
     use std::time::Duration;
 
@@ -237,5 +260,60 @@ mod tests {
         let Err(error) = listener.accept() else { panic!("another one") };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         Ok(())
+    }
+
+    #[test]
+    fn accepted_connections_inherit_the_options_of_silent_peers() -> io::Result<()> {
+        let seconds = Duration::from_secs;
+        let keep_alive =
+            KeepAlive { idle: Some(seconds(45)), interval: Some(seconds(15)), count: Some(4) };
+        let user_timeout = Some(seconds(105));
+        let options = SocketOptions { keep_alive, user_timeout, ..SocketOptions::default() };
+        let listener = Listener::open(&Address::Tcp(([127, 0, 0, 1], 0).into()), &options)?;
+        let Address::Tcp(address) = listener.address() else { panic!("not TCP") };
+        let _client = TcpStream::connect(address)?;
+        let (Socket::Tcp(accepted), _) = listener.accept()? else { panic!("not TCP") };
+        let accepted = SockRef::from(&accepted);
+        assert!(accepted.keepalive()?);
+        assert_eq!(accepted.tcp_keepalive_time()?, seconds(45));
+        assert_eq!(accepted.tcp_keepalive_interval()?, seconds(15));
+        assert_eq!(accepted.tcp_keepalive_retries()?, 4);
+        assert_eq!(accepted.tcp_user_timeout()?, user_timeout);
+        Ok(())
+    }
+
+    #[test]
+    fn a_peer_in_the_queue_of_a_unix_socket_stays_and_no_other_comes() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (path, found_before) = (folder.path().join("own"), folder.path().join("found"));
+        for address in [Address::Unix(path.clone()), Address::SeqPacket(path.clone())] {
+            let connect = |path: &Path| connect_as(&address, path);
+            let listener = Listener::open(&address, &SocketOptions::default())?;
+            // A second name, as if a peer had looked up the first one.
+            std::fs::hard_link(&path, &found_before)?;
+            let _early = connect(&path)?;
+            listener.refuse_new();
+            assert_eq!(connect(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+            let late = connect(&found_before).unwrap_err();
+            assert_eq!(late.kind(), io::ErrorKind::ConnectionRefused);
+            let successor = Listener::open(&address, &SocketOptions::default())?;
+            listener.accept()?;
+            let Err(error) = listener.accept() else { panic!("another one") };
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+            drop(listener);
+            connect(&path)?;
+            drop(successor);
+            std::fs::remove_file(&found_before)?;
+        }
+        Ok(())
+    }
+
+    /// Connects a socket of the type of `address` to `path`.
+    fn connect_as(address: &Address, path: &Path) -> io::Result<RawSocket> {
+        let is_packets = matches!(address, Address::SeqPacket(_));
+        let ty = if is_packets { Type::SEQPACKET } else { Type::STREAM };
+        let socket = RawSocket::new(Domain::UNIX, ty, None)?;
+        socket.connect(&SockAddr::unix(path)?)?;
+        Ok(socket)
     }
 }

@@ -20,6 +20,7 @@ mod attempt;
 mod bind;
 #[cfg(feature = "processes")]
 mod channel;
+mod claim;
 mod commands;
 mod connect;
 mod core;
@@ -57,6 +58,7 @@ mod workers;
 pub(crate) use self::channel::Channel;
 pub(crate) use self::datagram_socket::DatagramSocket;
 pub(crate) use self::datagrams::DatagramEndpoints;
+pub(crate) use self::descriptors::descriptors;
 pub(crate) use self::event_loop::Reactor;
 #[cfg(any(feature = "processes", feature = "testkit"))]
 pub(crate) use self::handle::StopRequest;

@@ -9,6 +9,7 @@ use mio::Events;
 use mio::net::{TcpStream, UnixStream};
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
+use super::bind::watch_peer;
 use super::datagram_socket::DatagramSocket;
 use super::descriptors::descriptors;
 use super::handle::ServerHandle;
@@ -156,10 +157,11 @@ fn begin_to_connect(to: &Address) -> io::Result<Socket> {
         Address::Tcp(address) => {
             let stream = TcpStream::connect(*address)?;
             stream.set_nodelay(true)?;
+            watch_peer(&stream)?;
             Ok(Socket::Tcp(stream))
         }
-        Address::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path)?)),
-        Address::SeqPacket(path) => Ok(Socket::SeqPacket(connect_packets(path)?)),
+        Address::Unix(path) => Ok(Socket::Unix(connect_unix(path, Type::STREAM)?)),
+        Address::SeqPacket(path) => Ok(Socket::SeqPacket(connect_unix(path, Type::SEQPACKET)?)),
         address => {
             let what = format!("cannot connect to {address}: not a stream address");
             Err(io::Error::new(io::ErrorKind::InvalidInput, what))
@@ -168,9 +170,26 @@ fn begin_to_connect(to: &Address) -> io::Result<Socket> {
 }
 
 /// Connects at once or fails, as all Unix sockets do.
-fn connect_packets(path: &Path) -> io::Result<UnixStream> {
-    let socket = RawSocket::new(Domain::UNIX, Type::SEQPACKET, None)?;
+fn connect_unix(path: &Path, ty: Type) -> io::Result<UnixStream> {
+    let socket = RawSocket::new(Domain::UNIX, ty, None)?;
     socket.set_nonblocking(true)?;
     socket.connect(&SockAddr::unix(path)?)?;
     Ok(UnixStream::from_std(socket.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::SockRef;
+    use std::net::TcpListener;
+
+    #[test]
+    fn an_outgoing_connection_notices_that_its_peer_has_vanished() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let Socket::Tcp(stream) = begin_to_connect(&Address::Tcp(listener.local_addr()?))? else {
+            panic!("not TCP")
+        };
+        assert!(SockRef::from(&stream).keepalive()?);
+        Ok(())
+    }
 }

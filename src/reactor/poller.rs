@@ -69,24 +69,25 @@ impl Poller {
         self.handle.clone()
     }
 
-    /// Makes SIGTERM and SIGINT stop the server.
+    /// Makes signals stop the server.
     #[cfg(feature = "signals")]
     pub(crate) fn heed_signals(&mut self) -> io::Result<()> {
         self.signals = Some(Signals::install(self.poll.registry(), token(Source::Signals))?);
         Ok(())
     }
 
-    /// Reads a source of stop requests after its event. The first signal drains, the next one
-    /// aborts. Requests from other sources do not count as the first, because one signal may reach
-    /// both a supervisor and its workers, which would then see it twice.
+    /// Reads a source of stop requests after its event. Requests from other sources do not count as
+    /// the first signal, because one signal may reach both a supervisor and its workers, which
+    /// would then see it twice.
     pub(super) fn obey(&mut self, source: Source) {
         match source {
             #[cfg(feature = "signals")]
-            Source::Signals => match self.signals.as_mut().map_or(0, Signals::count) {
-                0 => {}
-                1 => self.handle.stop(),
-                _ => self.handle.abort(),
-            },
+            Source::Signals => {
+                let now = self.clock.read();
+                if let Some(signals) = &mut self.signals {
+                    self.handle.ask(signals.heard(now));
+                }
+            }
             #[cfg(feature = "processes")]
             Source::Supervisor => {
                 if let Some(Heard { request, ended }) = self.supervisor.as_mut().map(Channel::heard)

@@ -15,23 +15,37 @@ use crate::now::Now;
 /// when its servers do not answer, and cannot be interrupted.
 pub(super) struct Resolver {
     answers: Mailbox<Answer>,
-    running: usize,
+    /// The lookups whose threads have not ended.
+    running: Vec<Running>,
     waiting: VecDeque<Question>,
-    /// When to try again to start a thread.
-    retry_ms: u64,
+    /// When to try again to start a thread, after the system did not provide one.
+    retry_ms: Option<u64>,
     log_throttle: LogThrottle,
 }
 
-/// The most lookups at once; the others are queued.
-const THREADS: usize = 4;
+struct Running {
+    ticket: Ticket,
+    /// It holds one of the [`PLACES`] until then; 0 once it holds none.
+    place_until_ms: u64,
+}
+
+/// The most lookups that hold a place at once; the others are queued.
+const PLACES: usize = 4;
+
+/// How long a lookup holds its place: an unanswered name must not hold up others for as long as the
+/// system's resolver tries.
+const PLACE_MS: u64 = 500;
+
+/// The most threads, with those of lookups without a place.
+const THREADS: usize = 64;
 
 impl Resolver {
     pub(super) fn new(bell: &Doorbell) -> Resolver {
         Resolver {
             answers: Mailbox::new(bell),
-            running: 0,
+            running: Vec::new(),
             waiting: VecDeque::new(),
-            retry_ms: 0,
+            retry_ms: None,
             log_throttle: LogThrottle::default(),
         }
     }
@@ -42,13 +56,17 @@ impl Resolver {
         self.start(outbound, now);
     }
 
-    /// Drops a question: names must not pile up while the resolver is slow. Returns true if it
-    /// waited for a thread that the system did not provide.
+    /// Drops a question: names must not pile up while the resolver is slow. A running lookup gives
+    /// its place to another. Returns true if the question waited for a thread that the system did
+    /// not provide.
     pub(super) fn forget(&mut self, ticket: Ticket) -> bool {
-        let lacks_thread = self.lacks_thread();
+        if let Some(running) = self.running.iter_mut().find(|it| it.ticket == ticket) {
+            running.place_until_ms = 0;
+            return false;
+        }
         // Usually the oldest question is dropped first, so the search is short.
         let at = self.waiting.iter().position(|question| question.ticket == ticket);
-        at.and_then(|at| self.waiting.remove(at)).is_some() && lacks_thread
+        at.and_then(|at| self.waiting.remove(at)).is_some() && self.retry_ms.is_some()
     }
 
     /// Drops all queued questions.
@@ -56,26 +74,39 @@ impl Resolver {
         self.waiting.clear();
     }
 
-    /// Returns true if questions wait for a thread, and not for a running lookup to end.
-    fn lacks_thread(&self) -> bool {
-        !self.waiting.is_empty() && self.running < THREADS
+    /// Returns the times at which the places of running lookups are free.
+    fn places(&self) -> impl Iterator<Item = u64> {
+        self.running.iter().map(|it| it.place_until_ms).filter(|until_ms| *until_ms > 0)
     }
 
     /// Returns the time of the next try to start a thread.
     pub(super) fn retry_ms(&self) -> Option<u64> {
-        self.lacks_thread().then_some(self.retry_ms)
+        match (self.waiting.len(), self.running.len()) {
+            (0, _) => None,
+            (_, THREADS..) => None,
+            _ if self.retry_ms.is_some() => self.retry_ms,
+            _ if self.places().count() < PLACES => Some(0),
+            _ => self.places().min(),
+        }
     }
 
     fn start<O: Outbound>(&mut self, outbound: &O, now: Now) {
-        if now.millis() < self.retry_ms {
+        if self.retry_ms.is_some_and(|retry_ms| now.millis() < retry_ms) {
             return;
         }
-        while self.running < THREADS {
+        for running in &mut self.running {
+            if running.place_until_ms <= now.millis() {
+                running.place_until_ms = 0;
+            }
+        }
+        while self.running.len() < THREADS && self.places().count() < PLACES {
             let Some(question) = self.waiting.front() else { return };
+            let (ticket, place_until_ms) = (question.ticket, now.millis() + PLACE_MS);
             // A copy, because a thread that does not start drops it.
             match outbound.start_lookup(Lookup::new(question.clone(), self.answers.clone())) {
                 Ok(()) => {
-                    self.running += 1;
+                    self.retry_ms = None;
+                    self.running.push(Running { ticket, place_until_ms });
                     self.waiting.pop_front();
                 }
                 Err(error) => return self.pause(&error, now),
@@ -85,19 +116,21 @@ impl Resolver {
 
     fn pause(&mut self, error: &io::Error, now: Now) {
         if self.log_throttle.allows(now.millis()) {
-            let error = no_thread("lookup", self.running + 1, THREADS, error);
+            let error = no_thread("lookup", self.running.len() + 1, THREADS, error);
             log::warn!("{error}; {} names queued", self.waiting.len());
         }
-        self.retry_ms = now.millis() + PAUSE_MS;
+        self.retry_ms = Some(now.millis() + PAUSE_MS);
     }
 
     /// Takes the answers that have arrived, and starts queued lookups.
     pub(super) fn answers<O: Outbound>(&mut self, outbound: &O, now: Now) -> VecDeque<Answer> {
-        let answers = match self.running {
-            0 => VecDeque::new(),
-            _ => self.answers.take_all(),
+        let answers = match self.running.is_empty() {
+            true => VecDeque::new(),
+            false => self.answers.take_all(),
         };
-        self.running -= answers.len();
+        for answer in &answers {
+            self.running.retain(|it| it.ticket != answer.ticket);
+        }
         self.start(outbound, now);
         answers
     }

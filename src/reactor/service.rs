@@ -16,6 +16,14 @@ pub(crate) enum ServiceKind<'s> {
 }
 
 impl ServiceKind<'_> {
+    /// Returns the number of places that each connection of the service takes.
+    pub(crate) fn places(&self) -> usize {
+        match self {
+            ServiceKind::Handlers(service) => service.places().max(1),
+            ServiceKind::Blocking(_) => 1,
+        }
+    }
+
     /// Asks the service if it can serve.
     ///
     /// # Errors

@@ -24,14 +24,14 @@ impl<S: System> Part<S> for ShardMail {
         }
     }
 
-    /// Sends messages to the other loops, and publishes the number of connections of this one.
+    /// Sends messages to the other loops, and publishes the load of this one.
     fn take_from_hub(&mut self, core: &mut Core<S>) {
-        let len = core.len();
+        let load = core.load();
         let Some(member) = &mut core.member else { return };
         for (to, outbox) in core.hub.outboxes() {
             member.send(to, outbox);
         }
-        member.note_len(len);
+        member.note_load(load);
     }
 
     /// Called last: from then on messages of the others are refused.

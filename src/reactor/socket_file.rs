@@ -1,36 +1,71 @@
 //! The file of a Unix socket: removed with its server, and replaced if its server died.
 
+#[cfg(target_os = "linux")]
+use std::ffi::OsString;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
+use super::claim::Claim;
+
 /// The file of a Unix socket, removed on drop unless another process has replaced it.
+///
+/// It must be dropped before its socket. Until the socket is closed, its inode is in use, so that
+/// no other file has it; and no other server takes the file for that of a dead one, and replaces
+/// it after the look and before the removal.
 pub(crate) struct SocketFile {
     path: PathBuf,
-    /// Device and inode. `None` if the file vanished at once, or belongs to another process.
-    identity: Option<(u64, u64)>,
+    maker: Maker,
+}
+
+/// The maker of a file removes it.
+#[derive(PartialEq, Eq)]
+enum Maker {
+    /// This server. Device and inode are `None` for an abstract name, which has no file.
+    Server(Option<(u64, u64)>),
+    /// The program or another process.
+    Another,
 }
 
 impl SocketFile {
     /// The file at `path`, which was just created.
     pub(super) fn of(path: &Path) -> SocketFile {
-        SocketFile { path: path.to_owned(), identity: identity(path) }
+        SocketFile { path: path.to_owned(), maker: Maker::Server(identity(path)) }
     }
 
     /// The file at `path`, which the program or another process made and removes.
     pub(super) fn of_another(path: &Path) -> SocketFile {
-        SocketFile { path: path.to_owned(), identity: None }
+        SocketFile { path: path.to_owned(), maker: Maker::Another }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Returns true if this server has made the file.
+    pub(super) fn is_own(&self) -> bool {
+        self.maker != Maker::Another
+    }
+
+    /// Removes the file, if it is still that of this server.
+    pub(super) fn remove(&self) {
+        if let Maker::Server(made @ Some(_)) = self.maker {
+            if identity(&self.path) == made {
+                // A file that cannot be removed stays.
+                let _ = std::fs::remove_file(&self.path);
+            }
+        }
+    }
+
     /// Removes the socket file of a dead server. A live socket, or a file that is not a socket,
     /// stays: `bind` then reports that the address is in use.
-    pub(super) fn remove_stale(path: &Path) -> io::Result<()> {
+    ///
+    /// Under the claim no other server removes or binds the file between the two steps.
+    pub(super) fn remove_stale(path: &Path, _: &Claim) -> io::Result<()> {
         let is_socket =
             std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
         if !is_socket {
@@ -51,13 +86,20 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if self.identity.is_some() && identity(&self.path) == self.identity {
-            // A file that cannot be removed stays.
-            let _ = std::fs::remove_file(&self.path);
-        }
+        self.remove();
     }
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::symlink_metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// Returns the path that a Unix socket is bound to. That of an abstract name begins with a zero
+/// byte, as `SockAddr::unix` takes it.
+pub(super) fn unix_path(address: &SockAddr) -> Option<PathBuf> {
+    #[cfg(target_os = "linux")]
+    if let Some(name) = address.as_abstract_namespace() {
+        return Some(OsString::from_vec([b"\0", name].concat()).into());
+    }
+    address.as_pathname().map(Path::to_owned)
 }

@@ -54,6 +54,14 @@ impl<S: System> Part<S> for Workers {
     fn take_from_hub(&mut self, core: &mut Core<S>) {
         if core.hub.has_tasks() {
             self.pool.submit(core.hub.take_tasks());
+            let abandoned = core.hub.take_abandoned();
+            if !abandoned.is_empty() {
+                for task in self.pool.withdraw(&abandoned) {
+                    core.hub.take_back(task);
+                }
+                // The withdrawn work made room for the work of others.
+                self.pool.submit(core.hub.take_tasks());
+            }
             self.start_missing(core);
         }
     }

@@ -12,6 +12,7 @@ use crate::handler::datagram::DatagramHandler;
 use crate::handler::effect::Dial;
 use crate::handler::task::{PeriodicTask, TaskContext};
 use crate::handler::{Handler, Service};
+use crate::id::Id;
 use crate::limits::Limits;
 use crate::mode::Mode;
 use crate::net::address::Address;
@@ -250,7 +251,7 @@ impl Server {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn connect(mut self, to: impl ToDestination, handler: impl Handler + 'static) -> Server {
-        self.dials.push(Dial { to: to.target(), handler: handler.into_box() });
+        self.dials.push(Dial { from: Id::NOBODY, to: to.target(), handler: handler.into_box() });
         self
     }
 
@@ -309,9 +310,14 @@ impl Server {
         self
     }
 
-    /// Installs handlers for SIGTERM and SIGINT (Ctrl-C). The first signal stops the server as
-    /// [`ServerHandle::stop`] does; the second aborts it as [`ServerHandle::abort`] does. Without
-    /// this call, a server installs no signal handler.
+    /// Installs handlers for SIGTERM, SIGINT (Ctrl-C) and SIGHUP. The first signal stops the server
+    /// as [`ServerHandle::stop`] does; the second aborts it as [`ServerHandle::abort`] does, if it
+    /// is a SIGINT or comes at least a second after the first. Without this call, a server installs
+    /// no signal handler.
+    ///
+    /// SIGHUP stops the server only if standard input is a terminal; otherwise it has no effect. On
+    /// Linux, a SIGINT or SIGHUP that was ignored when the program started stays ignored, as
+    /// `nohup` requires.
     ///
     /// # Errors
     ///

@@ -4,6 +4,7 @@ use std::io;
 
 use super::Server;
 use super::endpoint::{Kind, Place, invalid};
+use crate::accept::Descriptors;
 use crate::handler::Service;
 use crate::handler::blocking::BlockingService;
 use crate::handler::datagram::DatagramHandler;
@@ -14,7 +15,9 @@ use crate::net::to_destination::sealed::Target;
 use crate::prefork::{self, Supervisor};
 #[cfg(feature = "processes")]
 use crate::reactor::Channel;
-use crate::reactor::{Budgets, DatagramEndpoints, QUEUE, Reactor, ServiceKind, Setup, run_several};
+use crate::reactor::{
+    Budgets, DatagramEndpoints, QUEUE, Reactor, ServiceKind, Setup, descriptors, run_several,
+};
 
 /// Running.
 impl Server {
@@ -83,6 +86,7 @@ impl Server {
     /// `InvalidInput` in these cases:
     ///
     /// * The limits contradict each other.
+    /// * There can never be room for a connection of a service: see [`Service::places`].
     /// * An address has no service or datagram handler.
     /// * The destination of [`connect`](Server::connect) is invalid.
     /// * Blocking handlers have no workers, or a `seqpacket:` address.
@@ -121,6 +125,7 @@ impl Server {
         }
         for service in &self.services {
             service.check()?;
+            self.check_room(service.places())?;
         }
         match self.places.iter().find(|(_, behind)| behind.is_none()) {
             Some((place, _)) => {
@@ -131,6 +136,24 @@ impl Server {
                 Err(invalid(format!("{} has no {what}", place.address())))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Checks that a connection that takes this number of `places` can be accepted.
+    fn check_room(&self, places: usize) -> io::Result<()> {
+        let lacks = |room: usize, limit: &str| {
+            let connections = if room == 1 { "connection" } else { "connections" };
+            Err(invalid(format!(
+                "there is room for {room} {connections} ({limit}), but each needs room for {places}"
+            )))
+        };
+        if places > self.limits.connections {
+            return lacks(self.limits.connections, "Limits::connections");
+        }
+        // A process without a free descriptor waits for one.
+        match descriptors().filter(|_| places > 1).map(Descriptors::room) {
+            Some(room) if places > room => lacks(room, "ulimit -n"),
+            _ => Ok(()),
         }
     }
 

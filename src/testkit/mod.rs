@@ -1,6 +1,6 @@
 //! Tools for testing handlers and protocols: a network in memory with a clock that the test
-//! advances, a [`Simulation`] of whole servers from a seed, the laws of a protocol, and single
-//! datagrams.
+//! advances, a [`Simulation`] of whole servers from a seed, the laws of a protocol, single
+//! datagrams, and requests of HTTP with the expected answers.
 //!
 //! A [`Network`] runs the same hub that serves real sockets, in the same turns, but on
 //! connections made of two buffers. No call blocks, so a test of a 60-second timeout takes no
@@ -74,6 +74,8 @@
 
 mod both_ways;
 mod datagram;
+#[cfg(feature = "http")]
+pub mod http_cases;
 mod laws;
 mod network;
 mod random;

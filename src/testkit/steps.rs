@@ -131,7 +131,7 @@ impl Network {
     fn take_wishes(&mut self, reactor: usize) {
         let hub = &mut self.hubs[reactor];
         self.tasks.extend(hub.take_tasks().into_iter().map(|task| (reactor, task)));
-        for Dial { to, handler } in std::mem::take(hub.dials_mut()) {
+        for Dial { to, handler, .. } in std::mem::take(hub.dials_mut()) {
             let error = match to {
                 Target::Destination(to) => {
                     self.dials.push_back((reactor, to, handler));

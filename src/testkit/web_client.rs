@@ -115,7 +115,8 @@ impl WebClient {
         let exchange = exchanges.get_mut(exchange.0)?;
         exchange.received.extend(network.received(exchange.client));
         let is_closed = network.is_closed(exchange.client);
-        WebAnswer::parse(&exchange.method, &exchange.received, is_closed)
+        let parsed = WebAnswer::parse(&exchange.method, &exchange.received, is_closed);
+        parsed.map(|(answer, _)| answer)
     }
 
     /// Resets the connection of a request. [`PendingReply`](crate::services::web::PendingReply) has
@@ -241,41 +242,53 @@ impl WebAnswer {
         str::from_utf8(&self.body).expect("the body is UTF-8")
     }
 
-    /// Parses the first final answer in `bytes`. Returns `None` if it is incomplete.
-    fn parse(method: &Method, bytes: &[u8], is_closed: bool) -> Option<WebAnswer> {
-        let end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
-        let (head, rest) = (bytes.get(..end + 2)?, bytes.get(end + 4..)?);
-        let line_end = memchr::memmem::find(head, b"\r\n")?;
-        let status = str::from_utf8(head.get(9..12)?).ok()?.parse().ok()?;
-        if (100..200).contains(&status) {
-            return WebAnswer::parse(method, rest, is_closed);
-        }
-        let lines = head.get(line_end + 2..)?.to_vec();
+    /// Parses the first final answer in `bytes`, and returns it and the bytes after it. Returns
+    /// `None` if it is incomplete.
+    pub(super) fn parse<'b>(
+        method: &Method,
+        bytes: &'b [u8],
+        is_closed: bool,
+    ) -> Option<(WebAnswer, &'b [u8])> {
+        let mut bytes = bytes;
+        let (status, lines, rest) = loop {
+            let end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
+            let (head, rest) = (bytes.get(..end + 2)?, bytes.get(end + 4..)?);
+            let line_end = memchr::memmem::find(head, b"\r\n")?;
+            let status: u16 = str::from_utf8(head.get(9..12)?).ok()?.parse().ok()?;
+            if !(100..200).contains(&status) {
+                break (status, head.get(line_end + 2..)?.to_vec(), rest);
+            }
+            bytes = rest;
+        };
         let fields = Fields::new(&lines);
         let length = fields.clone().find("content-length");
-        let body = if *method == Method::HEAD || matches!(status, 204 | 304) {
-            Vec::new()
+        let (body, rest) = if *method == Method::HEAD || matches!(status, 204 | 304) {
+            (Vec::new(), rest)
         } else if let Some(length) = length {
-            rest.get(..str::from_utf8(length).ok()?.parse().ok()?)?.to_vec()
+            let length = str::from_utf8(length).ok()?.parse().ok()?;
+            let (body, rest) = rest.split_at_checked(length)?;
+            (body.to_vec(), rest)
         } else if fields.find("transfer-encoding").is_some() {
             chunks(rest)?
         } else {
-            rest.get(..).filter(|_| is_closed)?.to_vec()
+            (is_closed.then(|| rest.to_vec())?, &[][..])
         };
-        Some(WebAnswer { status, lines, body })
+        Some((WebAnswer { status, lines, body }, rest))
     }
 }
 
-/// Returns the body of these chunks. Returns `None` if they are incomplete.
-fn chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
+/// Returns the body of these chunks, and the bytes after them. Returns `None` if they are
+/// incomplete.
+fn chunks(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut body = Vec::new();
     loop {
         let end = memchr::memmem::find(rest, b"\r\n")?;
         let size = usize::from_str_radix(str::from_utf8(rest.get(..end)?).ok()?, 16).ok()?;
-        body.extend_from_slice(rest.get(end + 2..end + 2 + size)?);
-        rest = rest.get(end + 2 + size + 2..)?;
+        let (data, after) = rest.get(end + 2..)?.split_at_checked(size)?;
+        body.extend_from_slice(data);
+        rest = after.get(2..)?;
         if size == 0 {
-            return Some(body);
+            return Some((body, rest));
         }
     }
 }

@@ -247,7 +247,7 @@ impl Context<'_> {
     ///
     /// [`ToDestination`] lists all types of `to`.
     pub fn connect(&mut self, to: impl ToDestination, handler: impl Handler + 'static) {
-        let dial = Dial { to: to.target(), handler: handler.into_box() };
+        let dial = Dial { from: self.id, to: to.target(), handler: handler.into_box() };
         self.record.effects.push(Effect::Connect(Box::new(dial)));
     }
 }

@@ -111,6 +111,12 @@ impl<'a> Context<'a> {
         self.record.halted || self.record.out.len() >= self.record.room
     }
 
+    /// Returns true if nothing that the handler writes reaches its peer any more.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_mute(&self) -> bool {
+        self.record.room == usize::MAX
+    }
+
     /// Returns a notifier that reaches this handler, by its [`id`](Context::id), from any thread.
     #[cfg(feature = "http")]
     pub(crate) fn notifier(&self) -> Notifier {
@@ -295,7 +301,8 @@ impl Context<'_> {
 
     /// Ends the connection at once for the reason `why`. Unsent output is dropped, and the peer
     /// receives a TCP reset; on a Unix socket it reads an end. A proxy does this when its other
-    /// connection was reset.
+    /// connection was reset. In [`Handler::on_close`] it turns an end in good order into a reset,
+    /// and the reason stays: for an answer whose only mark of completeness is the end.
     ///
     /// ```
     /// use socketserver::testkit::Network;

@@ -16,6 +16,9 @@ use crate::now::{self, Now};
 /// It is called by one thread at a time, so its fields need no lock. A call should return soon,
 /// because it blocks the loop. A panic loses the datagram and nothing else.
 ///
+/// A datagram whose sender is the address of the server's own socket is dropped and counted as
+/// lost: an answer to it would come back, without an end.
+///
 /// The sender of a datagram over IP can be forged. Replies that are larger than the request, or
 /// that are sent to every request, let an attacker direct traffic at others: verify the sender
 /// first, or serve only known peers.
@@ -225,7 +228,7 @@ impl<'a> DatagramContext<'a> {
     /// name ([`Peer::unix`]) cannot be answered: then nothing happens.
     ///
     /// On a host with several addresses, a socket bound to all of them (`udp:0.0.0.0:…`) replies
-    /// from an address chosen by the system.
+    /// from an address chosen by the system. Where that matters, listen on each address by itself.
     ///
     /// On Linux, a Unix datagram counts against the send buffer of its sender until it is read. A
     /// peer that has connected its socket to the server's and never reads can therefore block the

@@ -239,9 +239,10 @@ impl<T: Transport> Exchange<T> {
         }
         self.callee.dismiss();
         turn.record.out.clear();
-        // Effects on this connection are void; effects on others still count.
+        // Of the effects on this connection only a reset counts; effects on others do.
         for effect in turn.record.effects.drain(..) {
             match effect {
+                Effect::Reset(_) => self.io.cut_off(&mut self.state),
                 Effect::Send(..)
                 | Effect::Publish(..)
                 | Effect::Forward(..)
@@ -251,7 +252,10 @@ impl<T: Transport> Exchange<T> {
             }
         }
         if let Some(cold) = self.io.cold_if_any() {
-            panics::drop_quietly(cold.take_all_work());
+            if let Some(work) = cold.take_all_work() {
+                panics::drop_quietly(work);
+                turn.pending.abandon_work(id);
+            }
             while let Some((from, notification)) = cold.pop_notification() {
                 turn.pending.push(from, Action::Return { to: id, notification });
             }

@@ -7,6 +7,7 @@ use super::write_queue::WriteQueue;
 use crate::close::Close;
 use crate::handler::effect::Work;
 use crate::handler::notification::{Notification, Ticket};
+use crate::hub::time::sweep::Tick;
 use crate::id::Id;
 
 /// The cold part of a connection. An idle connection has none.
@@ -19,8 +20,7 @@ pub(in crate::hub) struct Cold {
     is_gated: bool,
     /// The reason for the end, once it has begun.
     why: Option<Close>,
-    /// Bytes of input still to be discarded after the output has ended.
-    linger_left: usize,
+    rest: Rest,
     /// Notifications for the handler, each with its sender.
     notifications: VecDeque<(Id, Notification)>,
     /// The number of bytes in published messages among them.
@@ -32,6 +32,17 @@ pub(in crate::hub) struct Cold {
     waiting_senders: Vec<Id>,
     /// The number of lists of throttled connections that contain this one.
     throttles: usize,
+}
+
+/// The bound of the input that comes after the end of the output.
+#[derive(Default)]
+enum Rest {
+    #[default]
+    None,
+    /// The output has failed: this number of bytes is still offered to the handler.
+    Offered(usize),
+    /// The output has ended: input is discarded until this time.
+    Discarded(Tick),
 }
 
 /// Work offloaded by the handler.
@@ -50,7 +61,7 @@ impl Cold {
             && self.output.is_empty()
             && !self.is_gated
             && self.why.is_none()
-            && self.linger_left == 0
+            && matches!(self.rest, Rest::None)
             && self.notifications.is_empty()
             && self.rung.is_empty()
             && matches!(self.offload, Offload::Idle)
@@ -86,14 +97,30 @@ impl Cold {
         self.why = Some(why);
     }
 
-    pub(super) fn start_lingering(&mut self, bytes: usize) {
-        self.linger_left = bytes;
+    /// Limits the input that is offered after the output has failed.
+    pub(super) fn offer_rest(&mut self, bytes: usize) {
+        self.rest = Rest::Offered(bytes);
     }
 
-    /// Counts discarded input. Returns true if the limit has been reached.
-    pub(super) fn linger(&mut self, bytes: usize) -> bool {
-        self.linger_left = self.linger_left.saturating_sub(bytes);
-        self.linger_left == 0
+    /// Counts offered input. Returns true if the limit has been reached.
+    pub(super) fn spend_rest(&mut self, bytes: usize) -> bool {
+        if let Rest::Offered(left) = &mut self.rest {
+            *left = left.saturating_sub(bytes);
+            return *left == 0;
+        }
+        false
+    }
+
+    pub(super) fn discard_rest(&mut self, until: Tick) {
+        self.rest = Rest::Discarded(until);
+    }
+
+    /// Returns the end of lingering.
+    pub(super) fn lingers_until(&self) -> Tick {
+        match self.rest {
+            Rest::Discarded(until) => until,
+            Rest::None | Rest::Offered(_) => Tick::NEVER,
+        }
     }
 }
 
@@ -195,10 +222,11 @@ impl Cold {
         }
     }
 
-    pub(super) fn take_all_work(&mut self) -> VecDeque<(Ticket, Work)> {
+    /// Takes the work that is not with the workers. Returns `None` if there was no work at all.
+    pub(super) fn take_all_work(&mut self) -> Option<VecDeque<(Ticket, Work)>> {
         match std::mem::take(&mut self.offload) {
-            Offload::Idle => VecDeque::new(),
-            Offload::Busy(waiting) => waiting,
+            Offload::Idle => None,
+            Offload::Busy(waiting) => Some(waiting),
         }
     }
 }
@@ -213,6 +241,11 @@ impl Cold {
             self.waiting_senders.push(sender);
         }
         must_wait
+    }
+
+    /// Returns true if a sender waits until the output is low.
+    pub(in crate::hub) fn is_awaited_by(&self, sender: Id) -> bool {
+        self.waiting_senders.contains(&sender)
     }
 
     pub(in crate::hub) fn waiting_senders(&self) -> &[Id] {

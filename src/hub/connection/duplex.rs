@@ -213,22 +213,22 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Discards input until the peer closes, or the limit has been reached.
+    /// Discards input until the peer closes, or the budget of the turn is used up.
     pub(super) fn linger(&mut self, state: &mut State, input: &mut [u8], turn: &mut Turn) {
         let mut budget = turn.config.limits.read_budget;
         while state.life() == Life::Lingering && state.has(Flags::READABLE) && budget > 0 {
             let Some(n) = self.read(state, input, 0, &mut turn.meter) else { continue };
             budget = budget.saturating_sub(self.price(n));
-            if n == 0 || self.spend_linger(n) {
+            if n == 0 {
                 state.close();
             }
         }
     }
 
-    /// Counts input after the end of the output. Returns true if the limit has been reached.
-    pub(super) fn spend_linger(&mut self, n: usize) -> bool {
+    /// Counts input offered after a failure. Returns true if the limit has been reached.
+    pub(super) fn spend_rest(&mut self, n: usize) -> bool {
         let price = self.price(n);
-        self.cold_mut().linger(price)
+        self.cold_mut().spend_rest(price)
     }
 }
 

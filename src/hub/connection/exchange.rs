@@ -17,7 +17,7 @@ use crate::handler::Handler;
 use crate::hub::transport::Transport;
 use crate::hub::turn::Turn;
 use crate::id::Id;
-use crate::limits::Limits;
+use crate::limits::{FIRST_FLIGHT, Limits};
 use crate::net::peer::Peer;
 
 pub(super) struct Exchange<T> {
@@ -189,7 +189,7 @@ impl<T: Transport> Exchange<T> {
             // The handler gets all of it, and the rest comes back with it.
             self.io.drop_unused();
         }
-        if self.state.has_failed() && self.io.spend_linger(fresh) {
+        if self.state.has_failed() && self.io.spend_rest(fresh) {
             self.io.cut_for_the_same(&mut self.state);
         }
     }
@@ -303,6 +303,8 @@ impl<T: Transport> Exchange<T> {
     /// end is missing.
     fn conclude(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) -> bool {
         if self.state.life() == Life::Closing && self.io.output_len() > 0 {
+            // The peer may send before it has read all of it.
+            self.state.discard_input();
             return false;
         }
         if !self.finish_handler(id, turn) {
@@ -313,14 +315,14 @@ impl<T: Transport> Exchange<T> {
                 self.io.cut_off(&mut self.state);
             } else if !self.must_linger(input) {
                 self.state.close();
-            } else if self.io.start_lingering(&mut self.state, &turn.config.limits) {
+            } else if self.io.start_lingering(&mut self.state, turn) {
                 self.io.linger(&mut self.state, input, turn);
             }
         }
         true
     }
 
-    /// Returns true if the peer has sent unread bytes, or may still send.
+    /// Returns true if the peer has sent unread bytes, or may still send before it has the answer.
     fn must_linger(&mut self, input: &mut [u8]) -> bool {
         if self.state.input() == Input::Open && self.state.has(Flags::READABLE) {
             self.io.probe(&mut self.state, input);
@@ -328,12 +330,13 @@ impl<T: Transport> Exchange<T> {
         match self.state.input() {
             Input::Ended => false,
             Input::Unread => true,
-            Input::Open => {
-                matches!(
-                    self.io.why(),
-                    Close::Malformed { .. } | Close::InputLimit | Close::Timeout(_)
-                )
-            }
+            Input::Open => match self.io.why() {
+                Close::Malformed { .. } | Close::InputLimit | Close::Timeout(_) => true,
+                // The peer is between messages, and has the earlier answers.
+                Close::Stopping => false,
+                // A paused peer was not read, and may be in the middle of a message.
+                _ => self.state.has(Flags::PAUSED) || self.io.bytes().1 > FIRST_FLIGHT,
+            },
         }
     }
 

@@ -22,8 +22,8 @@ impl Flags {
     pub(in crate::hub) const ABOVE_HIGH: Flags = Flags(1 << 4);
     /// The handler paused: the connection is not read, and nothing is offered.
     pub(in crate::hub) const PAUSED: Flags = Flags(1 << 5);
-    /// It publishes or forwards faster than the receivers read: it is not read until they have
-    /// caught up.
+    /// It is not read until a receiver of its forwarded bytes, a topic to which it published, or
+    /// another shard to which it sent messages has caught up.
     pub(in crate::hub) const THROTTLED: Flags = Flags(1 << 6);
     /// Unused input must be offered again though no new byte has arrived.
     pub(in crate::hub) const RETRY_INPUT: Flags = Flags(1 << 7);

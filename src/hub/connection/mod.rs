@@ -219,7 +219,15 @@ impl<T: Transport> Connection<T> {
         let kind = self.timeout_for_now();
         if kind != self.timeout || kind.is_extended_by(&turn.meter.progress) {
             self.start_timeout(kind, turn);
+            if kind == TimeoutKind::Linger {
+                self.deadline = self.deadline.min(self.lingers_until());
+            }
         }
+    }
+
+    /// Returns the time after which it no longer lingers, whatever the peer sends.
+    fn lingers_until(&self) -> Tick {
+        self.exchange.io.cold().map_or(Tick::NEVER, Cold::lingers_until)
     }
 
     /// Returns the timeout for the current state.
@@ -244,10 +252,14 @@ impl<T: Transport> Connection<T> {
     pub(super) fn may_be_extended(&self) -> bool {
         let state = &self.exchange.state;
         let is_suspended = !state.is_here() && self.timeout == self.timeout.while_on_worker();
-        // At the end of these the handler is called first, after pending events: a connection with
-        // endless events must not escape its deadline.
-        let is_asked = matches!(self.timeout, TimeoutKind::Grace | TimeoutKind::Message);
-        state.has(Flags::QUEUED) && !is_asked || is_suspended
+        // A connection with endless events must not escape its deadline. At the end of the first
+        // two the handler is called, after pending events.
+        let is_final = match self.timeout {
+            TimeoutKind::Grace | TimeoutKind::Message => true,
+            TimeoutKind::Linger => self.deadline == self.lingers_until(),
+            _ => false,
+        };
+        state.has(Flags::QUEUED) && !is_final || is_suspended
     }
 }
 

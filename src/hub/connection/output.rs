@@ -60,8 +60,10 @@ impl<T: Transport> Duplex<T> {
             return;
         }
         if !turn.record.out.is_empty() {
-            // Output of other connections is bounded where they queue it.
-            if self.own_output_len() > turn.config.limits.output_hard && !is_gated {
+            // Output of other connections is bounded where they queue it. The socket of a gated
+            // connection may have room, unless it has said otherwise.
+            let is_slow = !is_gated || state.has(Flags::BLOCKED);
+            if self.own_output_len() > turn.config.limits.output_hard && is_slow {
                 self.cut(state, Close::SlowConsumer);
                 turn.record.out.clear();
                 return;
@@ -200,7 +202,7 @@ impl<T: Transport> Duplex<T> {
         cold.output.clear();
         state.fail_output();
         if state.is_open() && state.input() == Input::Open {
-            cold.start_lingering(limits.linger_bytes.max(1));
+            cold.offer_rest(limits.linger_bytes.max(1));
         } else {
             self.cut_off(state);
         }
@@ -216,9 +218,9 @@ impl<T: Transport> Duplex<T> {
     }
 
     /// Shuts down the write side, to wait for the peer to close. Returns true if that succeeded.
-    pub(super) fn start_lingering(&mut self, state: &mut State, limits: &Limits) -> bool {
+    pub(super) fn start_lingering(&mut self, state: &mut State, turn: &Turn) -> bool {
         self.drop_unused();
-        self.cold_mut().start_lingering(limits.linger_bytes);
+        self.cold_mut().discard_rest(turn.config.periods.end_of_linger(turn.tick));
         let is_shut = self.transport.shutdown_write().is_ok();
         match is_shut {
             true => state.linger(),
@@ -274,7 +276,7 @@ impl<T: Transport> Duplex<T> {
     fn has_room_for(&mut self, len: usize, state: &mut State, limits: &Limits) -> bool {
         let hard = limits.output_hard;
         // A connection that must not write in this turn is not slow.
-        if self.output_len() <= hard || self.is_gated() {
+        if self.output_len() <= hard || self.is_gated() && !state.has(Flags::BLOCKED) {
             return true;
         }
         match limits.slow_consumer {

@@ -8,17 +8,19 @@
 //! ---------  ----------  --------------------------------------  ----------
 //! Input      Open        a read returns 0                        Ended
 //!            Open        the connection ends, bytes are unused   Unread
+//!            Open        it ends, and output waits               Unread
 //!            Unread      a read returns 0                        Ended
 //!            Ended       another handler is installed            Open
 //! Output     Open        the handler finishes its output         Finishing
 //!            Finishing   all is sent, the write side is shut     Shut
 //!            any         a write fails, or an error is reported  Failed
 //! Life       Open        end: queued output is still sent         Closing
-//!            Closing     all is sent, the peer still sends       Lingering
-//!            Closing     all is sent, no input is unread         Closed
-//!            Lingering   the peer closes, or its limit is met    Closed
+//!            Closing     all is sent, the peer may still send    Lingering
+//!            Closing     all is sent, no input is expected       Closed
+//!            Lingering   the peer closes, or its time is over    Closed
 //!            < Closed    cut, nothing was queued                 Closed
 //!            < Closed    cut with output queued, or a reset      Cut
+//!            <= Closed   on_close asks for a reset               Cut
 //!            >= Closed   the handler is dropped                  Ended
 //! Callbacks  New         on_open is called                       Opened
 //!            Opened      another handler is installed            New
@@ -35,6 +37,8 @@
 //! * After the output has failed, input that has arrived is still read and offered, for at most
 //!   [`Limits::linger`](crate::Limits::linger) and
 //!   [`linger_bytes`](crate::Limits::linger_bytes); then the connection ends.
+//! * A lingering connection ends after [`Limits::linger`](crate::Limits::linger) without a byte,
+//!   and after [`linger_total`](crate::Limits::linger_total) in any case.
 //! * Only unsent output of a connection's own handler pauses its input
 //!   ([`ABOVE_HIGH`](Flags::ABOVE_HIGH)). Output queued by other connections pauses those.
 //! * A connection ends gracefully (`Closed`: FIN) or by a reset (`Cut`: RST).
@@ -64,7 +68,7 @@ pub(in crate::hub) enum Life {
 #[repr(u8)]
 pub(in crate::hub) enum Input {
     Open,
-    /// The connection was ended while input was unused.
+    /// The connection was ended while input was unused, or before all output was sent.
     Unread,
     /// The end of the peer's input was read.
     Ended,

@@ -25,8 +25,10 @@ pub(in crate::hub) enum TimeoutKind {
     WriteStall,
     /// The server stops; the first message, or the rest of one, may be in flight.
     Grace,
-    /// The output has ended, and the input has not.
+    /// The output has ended, and the input has not: it is discarded.
     Linger,
+    /// The output has failed: the input that has arrived is still offered.
+    Failed,
 }
 
 /// The facts that determine the timeout.
@@ -46,8 +48,10 @@ impl TimeoutKind {
         let is_held = state.has_any(Flags::PAUSED.with(Flags::THROTTLED));
         let is_here = state.is_here();
         let may_have_grace = !situation.has_received || situation.has_unused && !is_held && is_here;
-        if state.life() >= Life::Lingering || state.has_failed() && state.is_open() {
+        if state.life() >= Life::Lingering {
             TimeoutKind::Linger
+        } else if state.has_failed() && state.is_open() {
+            TimeoutKind::Failed
         } else if state.is_open() && state.stop() == Stop::Asked && may_have_grace {
             TimeoutKind::Grace
         } else if situation.has_output {
@@ -73,7 +77,8 @@ impl TimeoutKind {
             TimeoutKind::None
             | TimeoutKind::FirstByte
             | TimeoutKind::Grace
-            | TimeoutKind::Linger => false,
+            | TimeoutKind::Failed => false,
+            TimeoutKind::Linger => progress.received,
             TimeoutKind::Message => progress.used,
             TimeoutKind::Idle => progress.received || progress.sent,
             TimeoutKind::WriteStall => progress.sent,
@@ -87,9 +92,11 @@ impl TimeoutKind {
             TimeoutKind::FirstByte => Some(Timeout::FirstByte),
             TimeoutKind::Idle => Some(Timeout::Idle),
             TimeoutKind::WriteStall => Some(Timeout::WriteStall),
-            TimeoutKind::None | TimeoutKind::Message | TimeoutKind::Grace | TimeoutKind::Linger => {
-                None
-            }
+            TimeoutKind::None
+            | TimeoutKind::Message
+            | TimeoutKind::Grace
+            | TimeoutKind::Linger
+            | TimeoutKind::Failed => None,
         }
     }
 
@@ -101,7 +108,8 @@ impl TimeoutKind {
             TimeoutKind::None
             | TimeoutKind::WriteStall
             | TimeoutKind::Grace
-            | TimeoutKind::Linger => TimeoutKind::None,
+            | TimeoutKind::Linger
+            | TimeoutKind::Failed => TimeoutKind::None,
         }
     }
 }
@@ -125,11 +133,14 @@ impl Progress {
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The length of each timeout in ticks, precomputed because one is set for every request.
-pub(in crate::hub) struct Periods([u32; 7]);
+pub(in crate::hub) struct Periods {
+    ticks: [u32; 8],
+    linger_total: u32,
+}
 
 impl Periods {
     pub(in crate::hub) fn new(limits: &Limits) -> Periods {
-        let mut ticks = [u32::MAX; 7];
+        let mut ticks = [u32::MAX; 8];
         for (kind, period) in [
             (TimeoutKind::FirstByte, limits.first_byte),
             (TimeoutKind::Message, limits.message),
@@ -137,19 +148,30 @@ impl Periods {
             (TimeoutKind::WriteStall, limits.write_stall),
             (TimeoutKind::Grace, Some(GRACE)),
             (TimeoutKind::Linger, Some(limits.linger)),
+            (TimeoutKind::Failed, Some(limits.linger)),
         ] {
             if let Some(period) = period {
-                // One more tick, because the current one has already begun.
-                let whole = now::millis(period).div_ceil(TICK_MS).saturating_add(1);
-                ticks[kind as usize] = u32::try_from(whole).unwrap_or(u32::MAX);
+                ticks[kind as usize] = whole_ticks(period);
             }
         }
-        Periods(ticks)
+        Periods { ticks, linger_total: whole_ticks(limits.linger_total) }
     }
 
     /// Returns the deadline of a timeout that starts in the tick `now`.
     #[inline(always)]
     pub(in crate::hub) fn deadline(&self, kind: TimeoutKind, now: Tick) -> Tick {
-        Tick(now.0.saturating_add(self.0[kind as usize]))
+        Tick(now.0.saturating_add(self.ticks[kind as usize]))
     }
+
+    /// Returns the time after which a connection that lingers from `now` on is closed.
+    pub(in crate::hub) fn end_of_linger(&self, now: Tick) -> Tick {
+        Tick(now.0.saturating_add(self.linger_total))
+    }
+}
+
+/// Returns the number of ticks in which `period` surely passes: one more, because the current one
+/// has already begun.
+fn whole_ticks(period: Duration) -> u32 {
+    let whole = now::millis(period).div_ceil(TICK_MS).saturating_add(1);
+    u32::try_from(whole).unwrap_or(u32::MAX)
 }

@@ -1,5 +1,7 @@
 //! The bytes that are allowed in each place (RFC 9110, section 5, and RFC 3986).
 
+use super::refusal::{Parsed, Refusal};
+
 /// A set of bytes as a table, so that a test is one load.
 pub(super) struct Bytes([bool; 256]);
 
@@ -59,15 +61,27 @@ impl Bytes {
 
 /// The bytes of ports.
 pub(super) static DIGIT: Bytes = Bytes::of(b"0123456789");
+/// The digits of percent-encoding and of versions of addresses.
+pub(super) static HEX_DIGIT: Bytes = Bytes::of(b"0123456789ABCDEFabcdef");
 /// The bytes of methods and field names.
 pub(super) static TOKEN: Bytes = Bytes::alphanumeric_and(b"!#$%&'*+-.^_`|~");
-/// The bytes of paths (`pchar` and `/`), except for percent-encoding.
-pub(super) static PATH: Bytes = Bytes::alphanumeric_and(b"/-._~!$&'()*+,;=:@");
-/// The bytes of queries. More than RFC 3986 allows: browsers send `|`, `{` and similar bytes
-/// unencoded, and they are harmless.
+/// The bytes of paths (`pchar` and `/`), except for percent-encoding, and those that the URL
+/// standard of WHATWG does not encode either. That turns `\` into `/` and encodes `{`, `}` and the
+/// backtick.
+pub(super) static PATH: Bytes = Bytes::alphanumeric_and(b"/-._~!$&'()*+,;=:@[]|^");
+/// The bytes of queries: all visible ones that the URL standard of WHATWG does not encode there.
 pub(super) static QUERY: Bytes = Bytes::alphanumeric_and(b"/?%-._~!$&'()*+,;=:@[]{}|\\^`");
-/// The bytes of host names (`reg-name`), except for percent-encoding, which no host name needs.
+/// The bytes of host names (`reg-name`), except for percent-encoding.
 pub(super) static HOST: Bytes = Bytes::alphanumeric_and(b"-._~!$&'()*+,;=");
+
+/// Checks that two digits follow a `%`. `%00` is refused as well: no path and no host needs a NUL.
+pub(super) fn check_escape(after: &[u8]) -> Parsed<()> {
+    match after {
+        [b'0', b'0', ..] => Err(&Refusal { code: 400, why: "an encoded NUL" }),
+        [high, low, ..] if HEX_DIGIT.has(*high) && HEX_DIGIT.has(*low) => Ok(()),
+        _ => Err(&Refusal { code: 400, why: "bad percent-encoding" }),
+    }
+}
 
 /// Returns true if the byte may occur in the value of a field: a visible byte, space, tab, or a
 /// byte beyond ASCII.

@@ -3,7 +3,7 @@
 
 use memchr::memchr;
 
-use super::bytes::{TOKEN, is_field_byte, is_field_value};
+use super::bytes::{TOKEN, is_field_byte, is_field_value, skip_space};
 use super::refusal::{Parsed, Refusal};
 
 /// The longest line of a chunk's size, in bytes, including extensions.
@@ -71,16 +71,18 @@ fn line<'a>(
     }
 }
 
-/// Checks any number of `;name`, `;name=value` and `;name="value"`, without white space.
+/// Checks any number of `;name`, `;name=value` and `;name="value"`, with white space around the
+/// delimiters (RFC 9112, section 7.1.1). None may end the line: after it a parser that trims and
+/// one that does not would see different sizes.
 fn check_extensions(mut rest: &[u8]) -> Parsed<()> {
     let bad = || &Refusal { code: 400, why: "a malformed chunk extension" };
-    while let Some(extension) = rest.strip_prefix(b";") {
+    while let Some(extension) = after(b';', rest) {
         let name_len = TOKEN.end(extension, 0);
         if name_len == 0 {
             return Err(bad());
         }
         rest = extension.get(name_len..).unwrap_or_default();
-        let Some(value) = rest.strip_prefix(b"=") else {
+        let Some(value) = after(b'=', rest) else {
             continue;
         };
         let len = match value {
@@ -93,6 +95,13 @@ fn check_extensions(mut rest: &[u8]) -> Parsed<()> {
         rest = value.get(len..).unwrap_or_default();
     }
     if rest.is_empty() { Ok(()) } else { Err(bad()) }
+}
+
+/// Returns the text after `delimiter` and the white space around it, if `text` begins with these.
+fn after(delimiter: u8, text: &[u8]) -> Option<&[u8]> {
+    let at = skip_space(text, 0);
+    let is_there = text.get(at) == Some(&delimiter);
+    text.get(skip_space(text, at + 1)..).filter(|_| is_there)
 }
 
 /// Returns the length of a quoted string after its opening quote, including the closing one.

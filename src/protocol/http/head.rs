@@ -3,10 +3,8 @@
 
 use std::str;
 
-use http::Method;
-use memchr::memchr;
-
-use super::bytes::{TOKEN, is_field_value, skip_space, trim};
+use super::bytes::TOKEN;
+use super::field;
 use super::fields::Fields;
 use super::framing::{Facts, Framing};
 use super::host;
@@ -16,6 +14,7 @@ use super::target::{self, Span, Target};
 use super::verb::Verb;
 use super::version::Version;
 use crate::close::Close;
+use http::Method;
 
 /// The head of a request, borrowed from the input.
 #[derive(Clone, Copy, Debug)]
@@ -80,8 +79,9 @@ impl<'a> Head<'a> {
         self.target.query.is_there().then(|| str::from_utf8(query).unwrap_or_default())
     }
 
-    /// Returns the host that the request is for: from the target if that is a whole URI, otherwise
-    /// from the Host field. Empty for an HTTP/1.0 request without a host.
+    /// Returns the host that the request is for, as it was sent: from the target if that is a whole
+    /// URI, otherwise from the Host field. Empty if that field is, or for an HTTP/1.0 request
+    /// without it.
     #[must_use]
     pub fn host(&self) -> &'a [u8] {
         match self.target.authority.is_there() {
@@ -188,14 +188,16 @@ fn try_parse<'a>(input: &'a [u8], limits: &HttpLimits) -> Parsed<Head<'a>> {
     let (target, at) = target::take(verb, input, at)?;
     let (version, fields_start) = take_version(input, at)?;
     let mut facts = Facts::default();
-    let mut at = fields_start;
-    let mut count = 0;
-    while !input.get(at..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
-        at = match host::known_line(input, at) {
-            Some(end) => facts.note_host().map(|()| end)?,
-            None => take_field(input, at, &mut facts)?,
-        };
-        count += 1;
+    // Nearly all requests begin with the Host field, many have no other.
+    let (mut at, mut count) = match host::known_line(input, fields_start) {
+        Some(end) => facts.note_host().map(|()| (end, 1))?,
+        None => (fields_start, 0),
+    };
+    let rest = input.get(at..).unwrap_or_default();
+    if !rest.starts_with(b"\r\n") {
+        let (others, rest) = take_fields(rest, &target, &mut facts)?;
+        count += others;
+        at = input.len() - rest.len();
     }
     if count > limits.fields {
         return Err(&Refusal { code: 431, why: "too many fields" });
@@ -238,42 +240,33 @@ fn take_version(input: &[u8], at: usize) -> Parsed<(Version, usize)> {
         [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0', b'\r', b'\n', ..] => {
             Ok((Version::Http10, end))
         }
+        // A later minor version is treated as the latest known one (RFC 9110, section 2.5).
+        [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b'\r', b'\n', ..] => {
+            Ok((Version::Http11, end))
+        }
         [b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n', ..]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
-            Err(&Refusal { code: 505, why: "a version other than 1.0 and 1.1" })
+            Err(&Refusal { code: 505, why: "a major version other than 1" })
         }
         _ => Err(&Refusal { code: 400, why: "a malformed target or version" }),
     }
 }
 
-/// Parses the field that begins at `at`, and returns the end of its line.
-#[inline]
-fn take_field(input: &[u8], at: usize, facts: &mut Facts) -> Parsed<usize> {
-    let colon = TOKEN.end(input, at);
-    let name = input.get(at..colon).unwrap_or_default();
-    if name.is_empty() || input.get(colon) != Some(&b':') {
-        return Err(&Refusal { code: 400, why: "a malformed field name" });
+/// Parses the fields that `input` begins with, and returns their number and the input after them.
+///
+/// Not inlined, so that the constants of a step stay in registers.
+#[inline(never)]
+fn take_fields<'a>(
+    input: &'a [u8],
+    target: &Target,
+    facts: &mut Facts,
+) -> Parsed<(usize, &'a [u8])> {
+    let mut rest = input;
+    let mut count = 0;
+    while !rest.starts_with(b"\r\n") {
+        rest = field::take(rest, target, facts)?;
+        count += 1;
     }
-    let start = skip_space(input, colon + 1);
-    let end = if name.len() == 4 && name.eq_ignore_ascii_case(b"host") {
-        facts.note_host()?;
-        let end = skip_space(input, host::take(input, start)?);
-        if input.get(end..end + 2) == Some(b"\r\n") {
-            host::remember_line(input.get(at..end + 2).unwrap_or_default());
-        }
-        end
-    } else {
-        let rest = input.get(start..).unwrap_or_default();
-        let value = rest.get(..memchr(b'\r', rest).unwrap_or(rest.len())).unwrap_or_default();
-        if !is_field_value(value) {
-            return Err(&Refusal { code: 400, why: "a malformed field value" });
-        }
-        facts.note(name, trim(value))?;
-        start + value.len()
-    };
-    match input.get(end..end + 2) {
-        Some(b"\r\n") => Ok(end + 2),
-        _ => Err(&Refusal { code: 400, why: "a malformed host or line end" }),
-    }
+    Ok((count, rest))
 }

@@ -5,14 +5,14 @@ use std::str;
 
 use memchr::memchr;
 
-use super::bytes::{DIGIT, HOST};
+use super::bytes::{DIGIT, HEX_DIGIT, HOST, check_escape};
 use super::refusal::{Parsed, Refusal};
 
 /// Parses the `host [":" port]` at `at`, and returns its end.
 pub(super) fn take(input: &[u8], at: usize) -> Parsed<usize> {
     let host_end = match input.get(at) {
         Some(b'[') => take_literal(input, at)?,
-        _ => HOST.end(input, at),
+        _ => take_name(input, at)?,
     };
     if host_end == at {
         return Err(&Refusal { code: 400, why: "an empty host" });
@@ -27,7 +27,17 @@ pub(super) fn take(input: &[u8], at: usize) -> Parsed<usize> {
     Ok(end)
 }
 
-/// Parses an IPv6 address in brackets.
+/// Parses a name (`reg-name`).
+fn take_name(input: &[u8], at: usize) -> Parsed<usize> {
+    let mut end = HOST.end(input, at);
+    while input.get(end) == Some(&b'%') {
+        check_escape(input.get(end + 1..).unwrap_or_default())?;
+        end = HOST.end(input, end + 1);
+    }
+    Ok(end)
+}
+
+/// Parses an IPv6 address, or one of a later version, in brackets.
 #[cold]
 fn take_literal(input: &[u8], at: usize) -> Parsed<usize> {
     let rest = input.get(at + 1..).unwrap_or_default();
@@ -35,8 +45,20 @@ fn take_literal(input: &[u8], at: usize) -> Parsed<usize> {
     let literal = rest.get(..end).and_then(|literal| str::from_utf8(literal).ok());
     match literal.map(str::parse::<std::net::Ipv6Addr>) {
         Some(Ok(_)) => Ok(at + 1 + end + 1),
+        Some(Err(_)) if literal.is_some_and(is_future) => Ok(at + 1 + end + 1),
         _ => Err(&Refusal { code: 400, why: "a malformed host" }),
     }
+}
+
+/// Returns true for an address of a version after 6 (`IPvFuture` of RFC 3986, section 3.2.2).
+fn is_future(literal: &str) -> bool {
+    let parts = literal.strip_prefix(['v', 'V']).and_then(|rest| rest.split_once('.'));
+    parts.is_some_and(|(version, address)| {
+        let is_address = |byte: u8| byte == b':' || HOST.has(byte);
+        HEX_DIGIT.has_all(version.as_bytes())
+            && !address.is_empty()
+            && address.bytes().all(is_address)
+    })
 }
 
 /// The longest Host line that is cached.

@@ -36,7 +36,8 @@ pub struct HttpLimits {
     /// enforces this limit.
     pub body_time: Option<Duration>,
     /// The bytes of a body that extend its time by a second. Default 500 (Apache); 0 means no
-    /// extension.
+    /// extension. The time left is never more than 60 s, or `body_time` if that is longer: a body
+    /// that came fast may not stop.
     pub body_rate: u32,
     /// The most requests of one connection: the last answer carries `Connection: close`. Default
     /// `None`, no limit (Go, Node.js, hyper; nginx 1,000, Apache 100). Other servers limit the

@@ -23,6 +23,7 @@ mod bytes;
 mod chunk;
 mod decimal;
 mod encode;
+mod field;
 mod fields;
 mod framing;
 mod head;
@@ -32,6 +33,7 @@ mod message;
 mod opening;
 mod refusal;
 mod scan;
+mod steps;
 mod target;
 mod verb;
 mod version;
@@ -56,6 +58,8 @@ use crate::handler::framed::{Protocol, Step};
 pub struct Http {
     limits: Arc<HttpLimits>,
     state: State,
+    /// The incomplete or malformed head has the method `HEAD`.
+    is_head: bool,
 }
 
 #[derive(Debug)]
@@ -71,7 +75,12 @@ impl Http {
     /// A decoder at the beginning of a connection.
     #[must_use]
     pub fn new(limits: Arc<HttpLimits>) -> Http {
-        Http { limits, state: State::Head(Scan::default()) }
+        Http { limits, state: State::Head(Scan::default()), is_head: false }
+    }
+
+    /// Returns true if the refusal of an incomplete or malformed head must have no body.
+    pub(crate) fn refuses_head(&self) -> bool {
+        self.is_head
     }
 }
 
@@ -94,6 +103,7 @@ impl Protocol for Http {
 impl Http {
     /// Decodes everything but a complete head at once: bodies, parts of heads, and malformed input.
     fn decode_in_order<'a>(&mut self, input: &'a [u8]) -> Result<Step<Message<'a>>, Close> {
+        self.is_head = input.starts_with(b"HEAD ");
         let scan = match &mut self.state {
             State::Body(body) => {
                 let step = body.decode(input, &self.limits)?;
@@ -128,8 +138,13 @@ impl Http {
     /// Returns a head, and prepares for its body if there is one.
     #[inline]
     fn begin<'a>(&mut self, head: Head<'a>) -> Result<Step<Message<'a>>, Close> {
-        if let Some(body) = Body::of(&head, &self.limits)? {
-            self.state = State::Body(body);
+        match Body::of(&head, &self.limits) {
+            Ok(None) => {}
+            Ok(Some(body)) => self.state = State::Body(body),
+            Err(refusal) => {
+                self.is_head = head.verb() == Verb::Head;
+                return Err(refusal.into());
+            }
         }
         let len = head.as_bytes().len();
         Ok(Step::Message(Message::Head(head), len))

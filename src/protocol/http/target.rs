@@ -1,6 +1,6 @@
 //! Request targets: the rules for them, and their parts.
 
-use super::bytes::{PATH, QUERY};
+use super::bytes::{PATH, QUERY, check_escape};
 use super::host;
 use super::refusal::{Parsed, Refusal};
 use super::verb::Verb;
@@ -68,15 +68,6 @@ fn take_path(input: &[u8], at: usize, mut end: usize) -> Parsed<(Target, usize)>
         target.query = Span::new(start, end);
     }
     Ok((target, end))
-}
-
-/// Checks that two digits follow a `%`. `%00` is refused as well: no path needs a NUL.
-fn check_escape(after: &[u8]) -> Parsed<()> {
-    match after {
-        [b'0', b'0', ..] => Err(&Refusal { code: 400, why: "a NUL in the path" }),
-        [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => Ok(()),
-        _ => Err(&Refusal { code: 400, why: "bad percent-encoding in the path" }),
-    }
 }
 
 /// Parses a target that is not just a path.

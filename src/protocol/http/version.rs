@@ -1,6 +1,7 @@
 //! The supported versions of HTTP.
 
-/// The version of a request. Other versions are refused with 505.
+/// The version of a request. Other major versions are refused with 505, and a later minor version
+/// is treated as 1.1.
 ///
 /// ```
 /// use socketserver::protocol::http::{Head, HttpLimits, Version};
@@ -14,6 +15,6 @@
 pub enum Version {
     /// HTTP/1.0: closes by default, and has no chunked coding.
     Http10,
-    /// HTTP/1.1
+    /// HTTP/1.1, and 1.2 to 1.9
     Http11,
 }

@@ -4,13 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Connector;
+use super::{Connector, Outcome};
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::context::Context;
 use crate::handler::effect::Dial;
+use crate::id::Id;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
@@ -35,26 +37,35 @@ struct System {
     tried: RefCell<Vec<(Address, Source)>>,
     lookups: RefCell<Vec<Lookup>>,
     has_no_thread: Cell<bool>,
+    sockets: Arc<()>,
 }
 
-impl Outbound for System {
-    /// The address that it is connected to.
-    type Socket = Address;
+/// A socket: the address that it is for, and a count of all.
+#[derive(Debug)]
+struct Made(Address, #[allow(dead_code, reason = "counted")] Arc<()>);
 
-    fn connect(&self, to: &Address, source: Source) -> io::Result<Address> {
+impl Outbound for System {
+    type Socket = Made;
+
+    fn connect(&self, to: &Address, source: Source) -> io::Result<Made> {
         self.tried.borrow_mut().push((to.clone(), source));
         match self.errors.borrow_mut().pop_front() {
             Some(code) => Err(io::Error::from_raw_os_error(code)),
-            None => Ok(to.clone()),
+            None => Ok(Made(to.clone(), Arc::clone(&self.sockets))),
         }
     }
 
-    fn adopt(&self, _: ConnectedSocket, _: Source) -> io::Result<Address> {
+    fn adopt(&self, _: ConnectedSocket, _: Source) -> io::Result<Made> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn is_connected(_: &Address) -> io::Result<bool> {
-        Ok(true)
+    /// The addresses of one network never answer, and those of another one refuse.
+    fn is_connected(socket: &Made) -> io::Result<bool> {
+        match socket.0.to_string() {
+            to if to.starts_with("198.51.100.") => Ok(false),
+            to if to.starts_with("203.0.113.") => Err(io::Error::from_raw_os_error(ECONNREFUSED)),
+            _ => Ok(true),
+        }
     }
 
     fn start_lookup(&self, lookup: Lookup) -> io::Result<()> {
@@ -95,8 +106,12 @@ fn at(millis: u64) -> Now {
     Now::new(Duration::from_millis(millis), 0)
 }
 
-fn connector() -> Connector<Address> {
-    Connector::new(&Doorbell::new(|| {}), Some(Duration::from_millis(TIMEOUT_MS)))
+fn connector() -> Connector<Made> {
+    connector_with(Some(TIMEOUT_MS))
+}
+
+fn connector_with(timeout_ms: Option<u64>) -> Connector<Made> {
+    Connector::new(&Doorbell::new(|| {}), timeout_ms.map(Duration::from_millis))
 }
 
 fn dial(to: &str) -> Dial {
@@ -104,16 +119,12 @@ fn dial(to: &str) -> Dial {
         Some(_) => Address::Unix(to.into()).into(),
         None => to.parse().unwrap(),
     };
-    Dial { to: to.target(), handler: Box::new(Silent) }
+    Dial { from: Id::NOBODY, to: to.target(), handler: Box::new(Silent) }
 }
 
 /// Runs turns whenever one is due, until an attempt has an outcome, at most until `end_ms`. Returns
 /// the time, and the address that it is connected to or the error.
-fn run(
-    connector: &mut Connector<Address>,
-    system: &System,
-    end_ms: u64,
-) -> (u64, io::Result<Address>) {
+fn run(connector: &mut Connector<Made>, system: &System, end_ms: u64) -> (u64, io::Result<Made>) {
     let mut now_ms = 0;
     loop {
         connector.step(true, system, at(now_ms));
@@ -134,13 +145,13 @@ fn tcp(address: &str) -> Address {
 #[test]
 fn an_answer_that_comes_late_is_not_taken_for_that_of_the_next() {
     let (mut connector, system) = (connector(), System::default());
-    connector.dial(dial("slow.example:1"), &system, at(0));
+    connector.dial(dial("slow.example:1"), None, &system, at(0));
     connector.step(true, &system, at(TIMEOUT_MS));
     let given_up = connector.outcomes.pop().unwrap();
     assert_eq!(given_up.socket.unwrap_err().kind(), io::ErrorKind::TimedOut);
 
     // The next attempt reuses the slot.
-    connector.dial(dial("next.example:2"), &system, at(TIMEOUT_MS));
+    connector.dial(dial("next.example:2"), None, &system, at(TIMEOUT_MS));
     system.answer(0, &["192.0.2.1:1"]);
     connector.step(true, &system, at(TIMEOUT_MS + 1));
     assert_eq!(system.tries(), 0, "connected to the address of the other name");
@@ -148,16 +159,16 @@ fn an_answer_that_comes_late_is_not_taken_for_that_of_the_next() {
     connector.step(true, &system, at(TIMEOUT_MS + 2));
     assert_eq!(*system.tried.borrow(), [(tcp("192.0.2.2:2"), Source::Dial(0))]);
     connector.advance(0, |attempt| attempt.note(&system, at(TIMEOUT_MS + 3)));
-    assert_eq!(connector.outcomes.pop().unwrap().socket.unwrap(), tcp("192.0.2.2:2"));
+    assert_eq!(connector.outcomes.pop().unwrap().socket.unwrap().0, tcp("192.0.2.2:2"));
 }
 
 #[test]
 fn an_event_of_a_socket_that_was_given_up_is_not_that_of_the_next() {
     let (mut connector, system) = (connector(), System::default());
-    connector.dial(dial("192.0.2.1:1"), &system, at(0));
+    connector.dial(dial("192.0.2.1:1"), None, &system, at(0));
     connector.step(true, &system, at(TIMEOUT_MS));
     assert!(connector.outcomes.pop().unwrap().socket.is_err());
-    connector.dial(dial("name.example:1"), &system, at(TIMEOUT_MS));
+    connector.dial(dial("name.example:1"), None, &system, at(TIMEOUT_MS));
     connector.advance(0, |attempt| attempt.note(&system, at(TIMEOUT_MS)));
     assert!(connector.outcomes.is_empty(), "connected before the lookup has ended");
 }
@@ -167,7 +178,7 @@ fn a_full_queue_is_tried_again() {
     for code in [EAGAIN, EMFILE] {
         let (mut connector, system) = (connector(), System::default());
         system.fail(5, code);
-        connector.dial(dial("/run/full"), &system, at(0));
+        connector.dial(dial("/run/full"), None, &system, at(0));
         // 10, 20, 40, 80 and 160 ms.
         for (turn, due_ms) in [10, 30, 70, 150, 310].into_iter().enumerate() {
             assert_eq!(system.tries(), turn + 1);
@@ -177,7 +188,7 @@ fn a_full_queue_is_tried_again() {
         }
         connector.advance(0, |attempt| attempt.note(&system, at(311)));
         let outcome = connector.outcomes.pop().unwrap();
-        assert_eq!(outcome.socket.unwrap(), Address::Unix("/run/full".into()));
+        assert_eq!(outcome.socket.unwrap().0, Address::Unix("/run/full".into()));
     }
 }
 
@@ -185,7 +196,7 @@ fn a_full_queue_is_tried_again() {
 fn the_error_of_a_resource_that_stays_lacking_is_reported() {
     let (mut connector, system) = (connector(), System::default());
     system.fail(100, EAGAIN);
-    connector.dial(dial("/run/full"), &system, at(0));
+    connector.dial(dial("/run/full"), None, &system, at(0));
     let (ended_ms, socket) = run(&mut connector, &system, 2 * TIMEOUT_MS);
     assert_eq!(ended_ms, TIMEOUT_MS);
     assert_eq!(socket.unwrap_err().raw_os_error(), Some(EAGAIN));
@@ -197,34 +208,116 @@ fn the_error_of_a_resource_that_stays_lacking_is_reported() {
 fn a_verdict_is_not_tried_again() {
     let (mut connector, system) = (connector(), System::default());
     system.fail(1, ECONNREFUSED);
-    connector.dial(dial("/run/nothing"), &system, at(0));
+    connector.dial(dial("/run/nothing"), None, &system, at(0));
     let outcome = connector.outcomes.pop().expect("the attempt ends at once");
     assert_eq!(outcome.socket.unwrap_err().raw_os_error(), Some(ECONNREFUSED));
     assert_eq!(system.tries(), 1);
 }
 
 #[test]
-fn an_address_that_lacks_something_has_its_share_of_the_time() {
+fn an_address_that_lacks_something_does_not_hold_up_the_next() {
     let (mut connector, system) = (connector(), System::default());
-    connector.dial(dial("two.example:1"), &system, at(0));
+    connector.dial(dial("two.example:1"), None, &system, at(0));
     system.answer(0, &["192.0.2.1:1", "192.0.2.2:1"]);
-    // The first address is tried at 0, 10, 30, 70, 150, 310 and 470 ms.
-    system.fail(7, EAGAIN);
-    for now_ms in [0, 10, 30, 70, 150, 310, 470, 500] {
+    // The first address is tried at 0, 10, 30, 70 and 150 ms.
+    system.fail(5, EAGAIN);
+    for now_ms in [0, 10, 30, 70, 150, 249, 250] {
         connector.step(true, &system, at(now_ms));
     }
     let tried = system.tried.borrow();
-    assert_eq!(tried.len(), 8);
-    assert!(tried.iter().take(7).all(|(to, _)| *to == tcp("192.0.2.1:1")));
-    assert_eq!(tried[7].0, tcp("192.0.2.2:1"));
+    assert_eq!(tried.len(), 6);
+    assert!(tried.iter().take(5).all(|(to, _)| *to == tcp("192.0.2.1:1")));
+    assert_eq!(tried[5].0, tcp("192.0.2.2:1"));
+}
+
+/// A connector with one attempt, whose name has these addresses.
+fn race(timeout_ms: Option<u64>, addresses: &[&str]) -> (Connector<Made>, System) {
+    let (mut connector, system) = (connector_with(timeout_ms), System::default());
+    connector.dial(dial("name.example:1"), None, &system, at(0));
+    system.answer(0, addresses);
+    connector.step(true, &system, at(0));
+    (connector, system)
+}
+
+fn event(connector: &mut Connector<Made>, system: &System, now_ms: u64) -> Option<Address> {
+    connector.advance(0, |attempt| attempt.note(system, at(now_ms)));
+    connector.outcomes.pop().map(|outcome| outcome.socket.unwrap().0)
+}
+
+#[test]
+fn the_next_address_starts_a_quarter_of_a_second_after_a_silent_one() {
+    for timeout_ms in [None, Some(TIMEOUT_MS)] {
+        let (mut connector, system) = race(timeout_ms, &["198.51.100.1:1", "192.0.2.2:1"]);
+        assert_eq!((system.tries(), connector.next_ms()), (1, Some(250)), "{timeout_ms:?}");
+        connector.step(true, &system, at(249));
+        assert_eq!(system.tries(), 1);
+        connector.step(true, &system, at(250));
+        assert_eq!((system.tries(), connector.next_ms()), (2, timeout_ms));
+        assert_eq!(event(&mut connector, &system, 260), Some(tcp("192.0.2.2:1")));
+        assert_eq!(Arc::strong_count(&system.sockets), 1, "the loser is closed");
+    }
+}
+
+#[test]
+fn the_first_to_connect_wins_whatever_its_place() {
+    let (mut connector, system) = race(None, &["192.0.2.1:1", "198.51.100.2:1"]);
+    connector.step(true, &system, at(250));
+    assert_eq!(system.tries(), 2);
+    assert_eq!(event(&mut connector, &system, 300), Some(tcp("192.0.2.1:1")));
+}
+
+#[test]
+fn an_address_that_refuses_is_followed_at_once() {
+    let (mut connector, system) =
+        race(None, &["203.0.113.1:1", "198.51.100.2:1", "203.0.113.3:1", "192.0.2.4:1"]);
+    assert_eq!(event(&mut connector, &system, 1), None);
+    assert_eq!((system.tries(), connector.next_ms()), (2, Some(251)));
+    connector.step(true, &system, at(251));
+    assert_eq!(event(&mut connector, &system, 252), None);
+    assert_eq!(system.tries(), 4);
+    assert_eq!(event(&mut connector, &system, 253), Some(tcp("192.0.2.4:1")));
+}
+
+#[test]
+fn the_families_take_turns() {
+    let (mut connector, system) = race(
+        None,
+        &["[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1", "192.0.2.1:1", "192.0.2.2:1"],
+    );
+    for now_ms in (0..60_000).step_by(250) {
+        connector.step(true, &system, at(now_ms));
+    }
+    let tried: Vec<_> = system.tried.borrow().iter().map(|(to, _)| to.to_string()).collect();
+    assert_eq!(
+        tried,
+        ["[2001:db8::1]:1", "192.0.2.1:1", "[2001:db8::2]:1", "192.0.2.2:1", "[2001:db8::3]:1"]
+    );
+}
+
+#[test]
+fn many_silent_addresses_take_few_sockets_and_all_have_their_turn() {
+    let silent: Vec<String> = (1..100).map(|n| format!("198.51.100.{n}:1")).collect();
+    let mut addresses: Vec<&str> = silent.iter().map(String::as_str).collect();
+    addresses.push("192.0.2.1:1");
+    let (mut connector, system) = race(Some(30_000), &addresses);
+    let connected = loop {
+        assert!(Arc::strong_count(&system.sockets) <= 1 + 4);
+        let now_ms = connector.next_ms().expect("a turn is due");
+        assert!(now_ms < 30_000, "none is connected after {} tries", system.tries());
+        connector.step(true, &system, at(now_ms));
+        if let Some(to) = event(&mut connector, &system, now_ms) {
+            break to;
+        }
+    };
+    assert_eq!(connected, tcp("192.0.2.1:1"));
 }
 
 #[test]
 fn names_wait_for_a_thread() {
     let (mut connector, system) = (connector(), System::default());
     system.has_no_thread.set(true);
-    connector.dial(dial("one.example:1"), &system, at(0));
-    connector.dial(dial("two.example:1"), &system, at(0));
+    connector.dial(dial("one.example:1"), None, &system, at(0));
+    connector.dial(dial("two.example:1"), None, &system, at(0));
     assert_eq!(connector.next_ms(), Some(100));
     connector.step(true, &system, at(100));
     assert_eq!(connector.next_ms(), Some(200));
@@ -240,11 +333,74 @@ fn names_wait_for_a_thread() {
 fn a_name_that_found_no_thread_in_time_is_given_up() {
     let (mut connector, system) = (connector(), System::default());
     system.has_no_thread.set(true);
-    connector.dial(dial("one.example:1"), &system, at(0));
+    connector.dial(dial("one.example:1"), None, &system, at(0));
     let (ended_ms, socket) = run(&mut connector, &system, 2 * TIMEOUT_MS);
     assert_eq!(ended_ms, TIMEOUT_MS);
     let error = socket.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert!(error.to_string().contains("no thread"), "{error}");
     assert_eq!(connector.next_ms(), None, "no retry is due");
+}
+
+#[test]
+fn slow_names_hold_up_another_for_half_a_second() {
+    let (mut connector, system) = (connector(), System::default());
+    for name in ["a.example:1", "b.example:1", "c.example:1", "d.example:1", "here.example:1"] {
+        connector.dial(dial(name), None, &system, at(0));
+    }
+    assert_eq!((system.lookups.borrow().len(), connector.next_ms()), (4, Some(500)));
+    connector.step(true, &system, at(499));
+    assert_eq!(system.lookups.borrow().len(), 4);
+    connector.step(true, &system, at(500));
+    assert_eq!(system.lookups.borrow().len(), 5);
+    assert_eq!(connector.next_ms(), Some(TIMEOUT_MS));
+    // A slow one is still taken when it comes.
+    system.answer(0, &["192.0.2.1:1"]);
+    connector.step(true, &system, at(600));
+    assert_eq!(system.tries(), 1);
+}
+
+#[test]
+fn a_name_that_was_given_up_gives_its_place_to_another() {
+    let (mut connector, system) = (connector_with(Some(100)), System::default());
+    for n in 0..6 {
+        connector.dial(dial(&format!("dead{n}.example:1")), None, &system, at(0));
+    }
+    connector.step(true, &system, at(100));
+    assert_eq!(connector.outcomes.len(), 6);
+    let no_thread = |outcome: &Outcome<Made>| match &outcome.socket {
+        Ok(_) => false,
+        Err(error) => error.to_string().contains("no thread"),
+    };
+    assert!(!connector.outcomes.iter().any(no_thread), "no thread was lacking");
+    connector.dial(dial("here.example:1"), None, &system, at(101));
+    let last = system.lookups.borrow().last().map(|it| it.question().0.to_owned());
+    assert_eq!(last.as_deref(), Some("here.example"));
+}
+
+#[test]
+fn names_that_are_never_found_take_a_bounded_number_of_threads() {
+    let (mut connector, system) = (connector_with(None), System::default());
+    for n in 0..500 {
+        connector.dial(dial(&format!("dead{n}.example:1")), None, &system, at(0));
+    }
+    for now_ms in (0..30_000).step_by(500) {
+        connector.step(true, &system, at(now_ms));
+    }
+    assert_eq!((system.lookups.borrow().len(), connector.outcomes.len()), (64, 0));
+    // Without a timeout of its own, each lookup has that of lookups.
+    connector.step(true, &system, at(30_000));
+    assert_eq!(connector.outcomes.len(), 500);
+    let is_late = |outcome: &Outcome<Made>| match &outcome.socket {
+        Ok(_) => false,
+        Err(error) => error.kind() == io::ErrorKind::TimedOut,
+    };
+    assert!(connector.outcomes.iter().all(is_late));
+    // Threads that are still blocked keep their place among all.
+    connector.dial(dial("here.example:1"), None, &system, at(30_001));
+    assert_eq!(system.lookups.borrow().len(), 64);
+    system.answer(0, &[]);
+    connector.step(true, &system, at(30_002));
+    let last = system.lookups.borrow().last().map(|it| it.question().0.to_owned());
+    assert_eq!(last.as_deref(), Some("here.example"));
 }

@@ -2,12 +2,13 @@
 //! how lines are received and sent.
 
 use std::fmt::Display;
+use std::str;
 use std::sync::Arc;
 
 use super::clean::append_clean;
 use super::command::{Command, HELP};
 use super::directory::{Directory, Room};
-use super::name::{Name, NameError};
+use super::name::{Name, NameError, is_invisible};
 use crate::close::Close;
 use crate::handler::context::Context;
 
@@ -44,7 +45,7 @@ impl Member {
         if let Some(command) = line.strip_prefix(b"/") {
             return Some(self.obey(Command::parse(&String::from_utf8_lossy(command)), cx));
         }
-        if line.trim_ascii().is_empty() {
+        if is_blank(line) {
             return None;
         }
         // The only allocation for a line, unless many characters have to be replaced.
@@ -129,6 +130,13 @@ impl Member {
     fn tell_room(&self, text: impl Display, cx: &mut Context<'_>) {
         cx.publish(&self.room.topic, notice(text).into_bytes());
     }
+}
+
+/// Returns true for a line without visible characters. Bytes that are not text, and controls, are
+/// shown as U+FFFD.
+fn is_blank(line: &[u8]) -> bool {
+    let is_unseen = |c: char| c.is_whitespace() || is_invisible(c);
+    str::from_utf8(line).is_ok_and(|text| text.chars().all(is_unseen))
 }
 
 fn refusal(why: NameError) -> String {

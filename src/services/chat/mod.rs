@@ -17,8 +17,10 @@ mod directory;
 mod line_member;
 mod member;
 mod name;
+mod rate;
 
 use std::fmt;
+use std::time::Duration;
 
 pub use self::auto_reply::AutoReply;
 pub use self::name::NameError;
@@ -26,10 +28,12 @@ pub use self::name::NameError;
 use self::directory::Directory;
 use self::line_member::LineMember;
 use self::name::Name;
+use self::rate::Rate;
 use crate::handler::framed::Framed;
 use crate::handler::{Handler, Service};
 use crate::net::incoming::Incoming;
 use crate::protocol::line::Lines;
+use crate::protocol::telnet::TelnetLines;
 
 /// A chat. It is a [`Service`]; all connections that one `Chat` accepts share its rooms and names.
 ///
@@ -67,6 +71,11 @@ use crate::protocol::line::Lines;
 /// that are not UTF-8. A line without visible characters is ignored. A line that is too long, and a
 /// last line without an end, is not passed on.
 ///
+/// A line ends in LF, CRLF, or CR NUL, as telnet sends it. Telnet's commands are not part of the
+/// text, and all its options are refused: see
+/// [`TelnetLines`](crate::protocol::telnet::TelnetLines). Each
+/// member has a [rate of lines](Chat::line_rate), and the lines of a flood wait.
+///
 /// Members may listen for hours without sending anything. A chat server needs long values of
 /// [`Limits::idle`](crate::Limits::idle) and [`Limits::first_byte`](crate::Limits::first_byte), or
 /// `None`.
@@ -77,13 +86,18 @@ use crate::protocol::line::Lines;
 pub struct Chat {
     directory: Directory,
     line_limit: usize,
+    rate: Rate,
 }
+
+/// A paste of ten lines goes through at once. Ten lines a second are more than a person reads.
+const RATE: Rate = Rate::new(10, Duration::from_millis(100));
 
 impl Chat {
     /// A chat whose newcomers enter the room `lobby`.
     #[must_use]
     pub fn new() -> Chat {
-        Chat { directory: Directory::new(Name::of_fit("lobby")), line_limit: Lines::LIMIT }
+        let directory = Directory::new(Name::of_fit("lobby"));
+        Chat { directory, line_limit: Lines::LIMIT, rate: RATE }
     }
 
     /// Sets the room that new members enter, instead of `lobby`.
@@ -119,6 +133,34 @@ impl Chat {
     pub fn line_limit(self, bytes: usize) -> Chat {
         Chat { line_limit: bytes, ..self }
     }
+
+    /// Sets the pace of each member: `burst` lines at once, and then a line in each `interval`,
+    /// which is 10 lines and 100 ms by default. A line counts once for each 512 bytes of it. The
+    /// lines of a faster member are not read before their time, so none is dropped. An
+    /// interval of 0 sets no limit.
+    ///
+    /// ```
+    /// use socketserver::services::chat::Chat;
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Limits, Peer, Service};
+    /// use std::time::Duration;
+    ///
+    /// let mut chat = Chat::new().line_rate(1, Duration::from_secs(1));
+    /// let mut network = Network::new(Limits::default());
+    /// let mut enter = || network.connect(chat.accept(Peer::unix().into()).unwrap());
+    /// let (one, two) = (enter(), enter());
+    /// network.settle();
+    /// network.received(two);
+    /// network.send(one, b"first\nsecond\n");
+    /// network.settle();
+    /// assert_eq!(network.received(two), b"guest-1: first\n");
+    /// network.advance(Duration::from_secs(1));
+    /// assert_eq!(network.received(two), b"guest-1: second\n");
+    /// ```
+    #[must_use]
+    pub fn line_rate(self, burst: u32, interval: Duration) -> Chat {
+        Chat { rate: Rate::new(burst, interval), ..self }
+    }
 }
 
 impl Default for Chat {
@@ -129,8 +171,8 @@ impl Default for Chat {
 
 impl Service for Chat {
     fn accept(&mut self, _: Incoming) -> Option<Box<dyn Handler>> {
-        let lines = Lines::with_limit(self.line_limit);
-        let member = LineMember::Outside(self.directory.clone());
+        let lines = TelnetLines::with_limit(self.line_limit);
+        let member = LineMember::new(self.directory.clone(), self.rate);
         Some(Box::new(Framed::new(lines, member)))
     }
 }

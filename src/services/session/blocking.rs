@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, ErrorKind, Write};
 
+use super::command::{Command, Found};
 use super::{GREETING, LINE_PATIENCE, Session, answer_to};
 use crate::handler::blocking::BlockingHandler;
 use crate::handler::stream::Stream;
@@ -20,26 +21,33 @@ impl BlockingHandler for Session {
                 stream.set_read_timeout(wanted)?;
                 patience = wanted;
             }
-            let (used, command, has_ended) = match stream.fill_buf() {
-                Ok([]) => (0, self.commands.end(), true),
+            let (used, found, has_ended) = match stream.fill_buf() {
+                Ok([]) => (0, found(self.commands.end()), true),
                 Ok(chunk) => {
-                    let (used, command) = self.commands.take(chunk);
-                    (used, command, false)
+                    let (used, found) = self.commands.take(chunk);
+                    (used, found, false)
                 }
                 Err(error) if error.kind() == ErrorKind::TimedOut && is_within_line => {
-                    (0, self.commands.end(), false)
+                    (0, found(self.commands.end()), false)
                 }
                 Err(error) => return Err(error),
             };
             stream.consume(used);
-            match command.map(answer_to) {
-                Some(Some(answer)) => stream.write_all(answer.as_bytes())?,
-                Some(None) => return Ok(()),
-                None => {}
+            match found {
+                Found::Nothing => {}
+                Found::Refusal(bytes) => stream.write_all(&bytes)?,
+                Found::Command(command) => match answer_to(command) {
+                    Some(answer) => stream.write_all(answer.as_bytes())?,
+                    None => return Ok(()),
+                },
             }
             if has_ended {
                 return Ok(());
             }
         }
     }
+}
+
+fn found(command: Option<Command>) -> Found {
+    command.map_or(Found::Nothing, Found::Command)
 }

@@ -10,8 +10,8 @@
 //!
 //! # Where a command ends
 //!
-//! A command ends with its line (LF or CRLF). A line end is not required: for a client that sends
-//! none, a command ends with its *chunk*, the bytes of one read. A client that ended its last
+//! A command ends with its line (LF, CRLF or CR NUL). A line end is not required: for a client that
+//! sends none, a command ends with its *chunk*, the bytes of one read. A client that ended its last
 //! command with a line end is expected to do so again, and an incomplete line waits half a second
 //! for the rest before it counts as a command. So single commands without line ends, lines typed
 //! into `nc` or `telnet`, and many lines in one chunk are all answered once each, in order. Input
@@ -23,6 +23,8 @@
 //! that must avoid this ends every command with a newline, and begins with an empty line, which is
 //! answered like any other command.
 //!
+//! Telnet's commands (RFC 854) are not part of a line, and all its options are refused.
+//!
 //! An empty line is a command; but a line end right after a chunk that was answered already belongs
 //! to that chunk.
 
@@ -31,7 +33,7 @@ mod command;
 
 use std::time::Duration;
 
-use self::command::{Command, Commands};
+use self::command::{Command, Commands, Found};
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::context::Context;
@@ -135,10 +137,12 @@ impl Handler for Session {
         // That changes no command: only a command that ends with its line has bytes after it in the
         // chunk.
         while used < input.len() && !cx.is_done() {
-            let (len, command) = self.commands.take(&input[used..]);
+            let (len, found) = self.commands.take(&input[used..]);
             used += len;
-            if let Some(command) = command {
-                answer(command, cx);
+            match found {
+                Found::Nothing => {}
+                Found::Command(command) => answer(command, cx),
+                Found::Refusal(bytes) => cx.write(&bytes),
             }
         }
         if self.commands.is_within_line() {

@@ -1,13 +1,15 @@
 //! The conversation of one client with the site: a request, its answer, the next request.
 //! Pipelined requests wait in the input, so answers are in order by construction.
 
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 
 use super::draft::{Draft, Later};
 use super::failure::Failure;
-use super::late::{Delayed, Late, Stream, Worked, work_off};
+use super::late::{Delayed, Late, PIECES_A_TURN, PIECES_PAUSE, Step, Stream, Worked, work_off};
 use super::pending;
 use super::reply::{Answered, Reply};
 use super::request::Request;
@@ -20,7 +22,7 @@ use crate::handler::context::Context;
 use crate::handler::framed::MessageHandler;
 use crate::handler::notification::Notification;
 use crate::panics;
-use crate::protocol::http::{Answer, Head, Http, Message, Verb};
+use crate::protocol::http::{Head, Http, Message, Verb};
 
 pub(super) struct Conversation<S> {
     site: Arc<Site<S>>,
@@ -30,6 +32,8 @@ pub(super) struct Conversation<S> {
     /// The body timer is set. It may ring after the end of its body: one timer for all bodies of
     /// that time is cheaper than setting and cancelling one for each.
     is_watched: bool,
+    /// The incomplete or malformed request at the front of the input has the method `HEAD`.
+    is_head_next: bool,
 }
 
 /// The current activity. Boxed, so that an idle client takes 16 bytes here.
@@ -48,6 +52,7 @@ enum Doing {
 /// The keys of timers.
 const BODY_TIMER: u64 = 0;
 const ANSWER_TIMER: u64 = 1;
+const PIECES_TIMER: u64 = 2;
 
 const TOO_LONG: &str = "the body is too long";
 
@@ -58,7 +63,7 @@ type Outcome = Result<Answered, String>;
 impl<S> Conversation<S> {
     pub(super) fn new(site: Arc<Site<S>>) -> Conversation<S> {
         let left = site.limits.keep_alive_requests.unwrap_or(u32::MAX);
-        Conversation { site, doing: Doing::Nothing, left, is_watched: false }
+        Conversation { site, doing: Doing::Nothing, left, is_watched: false, is_head_next: false }
     }
 
     /// Handles the head of a request with a body.
@@ -86,7 +91,7 @@ impl<S> Conversation<S> {
             }
             cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        let upload = Upload::new(head, is_wanted, limit, cx.now().elapsed());
+        let upload = Upload::new(head, (is_wanted, limit), cx.now().elapsed(), &self.site.limits);
         self.doing = Doing::Collecting(Box::new(upload));
         if !self.is_watched {
             self.watch_body(cx);
@@ -107,7 +112,7 @@ impl<S> Conversation<S> {
     /// Sets the timer for the arriving body, or refuses it if it is late.
     fn watch_body(&mut self, cx: &mut Context<'_>) {
         let Doing::Collecting(upload) = &self.doing else { return };
-        let Some(due) = upload.due(&self.site.limits) else { return };
+        let Some(due) = upload.due() else { return };
         match due.checked_sub(cx.now().elapsed()) {
             Some(left) if !left.is_zero() => {
                 self.is_watched = true;
@@ -126,7 +131,7 @@ impl<S> Conversation<S> {
         let Doing::Collecting(upload) = &mut self.doing else {
             return Ok(());
         };
-        if !upload.take(bytes) {
+        if !upload.take(bytes, cx.now().elapsed(), &self.site.limits) {
             return self.refuse_body(None, cx);
         }
         if !is_last {
@@ -310,8 +315,7 @@ impl<S> Conversation<S> {
         match draft.write_response(cx.out(), response) {
             Some(pieces) => {
                 let is_recorded = self.site.on_answer.is_some();
-                let head = if is_recorded { head.as_bytes().to_vec() } else { Vec::new() };
-                self.doing = Doing::Streaming(Box::new(Stream { head, draft, pieces }));
+                self.doing = Doing::Streaming(Stream::new(head, is_recorded, draft, pieces));
                 self.stream(cx);
             }
             None => {
@@ -321,30 +325,35 @@ impl<S> Conversation<S> {
         }
     }
 
-    /// Writes pieces until the output is full or the body is complete.
+    /// Writes pieces until the output is full, the source has none, or the body is complete.
     fn stream(&mut self, cx: &mut Context<'_>) {
-        let Doing::Streaming(stream) = &mut self.doing else {
-            return;
-        };
-        let Stream { draft, pieces, .. } = &mut **stream;
-        while !cx.is_done() {
-            let Some(piece) = pieces.source.next() else {
-                if pieces.chunked {
-                    Answer::append_last_chunk(cx.out());
+        let Doing::Streaming(stream) = &mut self.doing else { return };
+        if cx.is_mute() {
+            // The client has gone: the source is dropped, and not asked again.
+            self.report_stream(cx);
+            self.doing = Doing::Nothing;
+            return cx.close(Close::Io(io::ErrorKind::BrokenPipe));
+        }
+        for _ in 0..PIECES_A_TURN {
+            if cx.is_done() {
+                return cx.pause();
+            }
+            match stream.append_next(cx.out()) {
+                Step::Piece => {}
+                Step::NoneYet => {
+                    cx.pause();
+                    return cx.set_timer(PIECES_TIMER, PIECES_PAUSE);
                 }
-                let keep = pieces.keep && !cx.is_stopping();
-                self.report_stream(cx);
-                self.doing = Doing::Nothing;
-                go_on(keep, cx);
-                return;
-            };
-            draft.sent += piece.len() as u64;
-            match pieces.chunked {
-                true => Answer::append_chunk(cx.out(), &piece),
-                false => cx.write(&piece),
+                Step::End => {
+                    let keep = stream.pieces.keep && !cx.is_stopping();
+                    self.report_stream(cx);
+                    self.doing = Doing::Nothing;
+                    return go_on(keep, cx);
+                }
             }
         }
         cx.pause();
+        cx.set_timer(PIECES_TIMER, Duration::ZERO);
     }
 
     /// Reports an answer in pieces, complete or not.
@@ -391,7 +400,7 @@ impl<S> Conversation<S> {
             arriving = Head::parse(&upload.head, &self.site.limits).ok();
         }
         let head = head.or(arriving.as_ref());
-        let is_head = head.is_some_and(|head| head.verb() == Verb::Head);
+        let is_head = head.map_or(self.is_head_next, |head| head.verb() == Verb::Head);
         let body = format!("{status}: {why}\n");
         let mut draft = Draft::refusal(status, is_head, began, cx.now().unix_seconds());
         draft.write(cx.out(), TEXT, body.as_bytes());
@@ -416,6 +425,10 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
             Message::Head(head) => self.answer(&head, &[], cx.now().nanos(), cx),
             Message::Body { bytes, is_last } => self.on_body(bytes, is_last, cx),
         }
+    }
+
+    fn on_incomplete(&mut self, http: &Http) {
+        self.is_head_next = http.refuses_head();
     }
 
     fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
@@ -447,6 +460,9 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
             self.is_watched = false;
             return self.watch_body(cx);
         }
+        if key == PIECES_TIMER {
+            return self.stream(cx);
+        }
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Waiting(waiting) => {
                 let Delayed { head, draft, response } = *waiting;
@@ -466,8 +482,12 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
         }
     }
 
-    fn on_close(&mut self, _: &Close, cx: &mut Context<'_>) {
+    fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
         self.report_stream(cx);
+        // Only its end tells the client that such a body is complete.
+        if matches!(&self.doing, Doing::Streaming(stream) if !stream.pieces.chunked) {
+            cx.reset(why.clone());
+        }
     }
 
     fn on_stop(&mut self, cx: &mut Context<'_>) {

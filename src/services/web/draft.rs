@@ -114,13 +114,13 @@ impl Draft {
     /// Writes the answer, with its body unless the status or the method forbids one (RFC 9110,
     /// sections 6.4.1 and 9.3.2).
     pub(super) fn write(&mut self, out: &mut Vec<u8>, content_type: &str, body: &[u8]) {
-        let may_have_body = may_have_body(self.status);
-        let length = match may_have_body {
-            true => Length::Fixed(body.len() as u64),
-            false => Length::Untold,
+        let (length, is_sent) = match content_of(self.status) {
+            Content::Any => (Length::Fixed(body.len() as u64), !self.is_head),
+            Content::Empty => (Length::Fixed(0), false),
+            Content::Without => (Length::Untold, false),
         };
         self.head(content_type, length).append(out, self.unix_seconds);
-        if may_have_body && !self.is_head {
+        if is_sent {
             self.sent = body.len() as u64;
             out.extend_from_slice(body);
         }
@@ -166,11 +166,16 @@ impl Draft {
     }
 
     fn begin_pieces(&mut self, out: &mut Vec<u8>, source: BoxedPieces) -> Option<Pieces> {
+        let content = content_of(self.status);
+        if content == Content::Empty {
+            self.write(out, "", &[]);
+            return None;
+        }
         let chunked = self.version == Version::Http11;
         if !chunked {
             self.close();
         }
-        let may_have_body = may_have_body(self.status);
+        let may_have_body = content == Content::Any;
         let length = if chunked && may_have_body { Length::Chunked } else { Length::Untold };
         self.head("", length).append(out, self.unix_seconds);
         let is_sent = may_have_body && !self.is_head;
@@ -198,7 +203,20 @@ impl Draft {
     }
 }
 
-/// Returns true if an answer with this status may have a body (RFC 9110, section 6.4.1).
-fn may_have_body(status: StatusCode) -> bool {
-    !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+/// The content of an answer, as its status allows it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Any,
+    /// A length of zero (RFC 9110, section 15.3.6).
+    Empty,
+    /// No body and no length (RFC 9110, section 6.4.1).
+    Without,
+}
+
+fn content_of(status: StatusCode) -> Content {
+    match status {
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Content::Without,
+        StatusCode::RESET_CONTENT => Content::Empty,
+        _ => Content::Any,
+    }
 }

@@ -69,6 +69,10 @@ impl<S> Plan<S> {
     }
 
     pub(super) fn add(&mut self, method: Option<Method>, path: &str, run: Route<S>) {
+        if matches!(method, Some(Method::TRACE | Method::CONNECT)) {
+            let title = title(method.as_ref(), path);
+            self.note(format!("the route {title} would never be called: the answer is always 501"));
+        }
         match Pattern::parse(path) {
             Ok((pattern, names)) => {
                 let path = path.to_owned();

@@ -173,7 +173,11 @@ impl<'r> Reply<'r> {
 
     /// Answers with a body in pieces. The service asks the iterator for a piece when the client has
     /// read enough of the earlier ones. An HTTP/1.1 client receives the body in chunks; for an
-    /// HTTP/1.0 client, the connection ends after it. [`Reply`] has an example.
+    /// HTTP/1.0 client, the connection ends after it, by a reset if the body is incomplete.
+    ///
+    /// An empty piece means that there is none yet: the iterator is asked again after 10 ms. At
+    /// most 256 pieces are taken in one turn of the loop. The iterator is dropped when the client
+    /// has gone. [`Reply`] has an example.
     ///
     /// # Errors
     ///

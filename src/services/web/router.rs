@@ -114,6 +114,17 @@ impl<S> Router<S> {
             .find_map(|(pattern, methods)| pattern.matches(path).map(|values| (methods, values)))
     }
 
+    /// Returns true if some path may answer the method, so that others can refuse it as their own.
+    pub(super) fn knows(&self, head: &Head<'_>) -> bool {
+        let fixed = self.fixed.iter().map(|(_, methods)| methods);
+        let mut all = fixed.chain(self.patterns.iter().map(|(_, methods)| methods));
+        match head.verb() {
+            Verb::Trace => false,
+            Verb::Other => all.any(|methods| methods.find_own(head.method_bytes()).is_some()),
+            _ => true,
+        }
+    }
+
     /// Returns the routes of a pattern without parameters that is equal to `path`.
     #[inline]
     pub(super) fn find_fixed(&self, path: &[u8]) -> Option<&Methods<S>> {
@@ -133,18 +144,24 @@ impl<S> Methods<S> {
         if let Some(Some(entry)) = self.by_verb.get(head.verb() as usize) {
             return Some(entry);
         }
-        self.find_other(head).or(self.any.as_ref())
+        self.find_other(head)
     }
 
     fn find_other(&self, head: &Head<'_>) -> Option<&Entry<S>> {
-        match head.verb() {
+        let own = match head.verb() {
             Verb::Head => self.by_verb[Verb::Get as usize].as_ref(),
-            Verb::Other => {
-                let is_it = |name: &Method| name.as_str().as_bytes() == head.method_bytes();
-                self.others.iter().find(|(name, _)| is_it(name)).map(|(_, entry)| entry)
-            }
+            Verb::Other => self.find_own(head.method_bytes()),
+            // A reply to TRACE would repeat secret fields of the request, so no route answers it.
+            Verb::Trace => return None,
             _ => None,
-        }
+        };
+        own.or(self.any.as_ref())
+    }
+
+    /// Returns the route of a method that has no [`Verb`].
+    fn find_own(&self, method: &[u8]) -> Option<&Entry<S>> {
+        let is_it = |name: &Method| name.as_str().as_bytes() == method;
+        self.others.iter().find(|(name, _)| is_it(name)).map(|(_, entry)| entry)
     }
 
     /// Returns the value of the Allow field.

@@ -71,7 +71,9 @@ use crate::protocol::http::{Http, HttpLimits};
 /// ```
 ///
 /// The service answers `HEAD` with the route of `GET`, and `OPTIONS` with the methods of the path.
-/// It answers 404 if a path has no route, and 405 with `Allow` if the method has none.
+/// It answers 404 if a path has no route, and 405 with `Allow` if the method has none. `TRACE` gets
+/// 501 everywhere, and so does a method of no RFC that no route names, unless a route from
+/// [`Web::any`] or [`Web::not_found`] takes it.
 ///
 /// # Files from forms
 ///
@@ -180,7 +182,7 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.route(Method::PATCH, path, route)
     }
 
-    /// Adds a route for any method.
+    /// Adds a route for a method, except `TRACE` and `CONNECT`, which always get 501.
     #[must_use]
     pub fn route<F>(self, method: Method, path: &str, route: F) -> Web<S>
     where
@@ -189,7 +191,8 @@ impl<S: Send + Sync + 'static> Web<S> {
         self.planned(|plan| plan.add(Some(method), path, Box::new(route)))
     }
 
-    /// Adds a route for all methods without a route of their own at this path.
+    /// Adds a route for all methods without a route of their own at this path, except `TRACE` and
+    /// `CONNECT`.
     #[must_use]
     pub fn any<F>(self, path: &str, route: F) -> Web<S>
     where

@@ -63,7 +63,11 @@ impl<S> Site<S> {
         };
         let Some(entry) = methods.find(head) else {
             let at = self.scopes.at(head.path_bytes());
-            return answer_other_methods(methods, head, self.collected(at, reply));
+            let reply = self.collected(at, reply);
+            return match self.router.knows(head) {
+                true => answer_other_methods(methods, head, reply),
+                false => answer_not_implemented(reply),
+            };
         };
         request.set_params(entry.names.iter().map(|name| &**name).zip(values).collect());
         let reply = self.collected(entry.scope, reply);
@@ -83,15 +87,21 @@ impl<S> Site<S> {
     }
 
     fn answer_unknown<'q>(&'q self, request: &mut Request<'q, S>, reply: Reply<'_>) -> Answered {
-        let path = request.head().path_bytes();
+        let head = request.head();
+        let path = head.path_bytes();
         if path == b"*" {
             return reply.status(StatusCode::NO_CONTENT).empty();
         }
         let at = self.scopes.at(path);
-        let reply = self.collected(at, reply).status(StatusCode::NOT_FOUND);
-        match self.scopes.not_found(at, request) {
-            Some(route) => route(request, reply),
-            None => reply.text("404 Not Found\n"),
+        let reply = self.collected(at, reply);
+        // Like a route for any method, that for unknown paths takes all of them but TRACE.
+        let route = self.scopes.not_found(at, request).filter(|_| head.verb() != Verb::Trace);
+        match route {
+            Some(route) => route(request, reply.status(StatusCode::NOT_FOUND)),
+            None if self.router.knows(head) => {
+                reply.status(StatusCode::NOT_FOUND).text("404 Not Found\n")
+            }
+            None => answer_not_implemented(reply),
         }
     }
 
@@ -186,6 +196,11 @@ fn answer_other_methods<S>(methods: &Methods<S>, head: &Head<'_>, reply: Reply<'
         return reply.status(StatusCode::NO_CONTENT).empty();
     }
     reply.status(StatusCode::METHOD_NOT_ALLOWED).text("405 Method Not Allowed\n")
+}
+
+/// Answers a method that no route of the service names (RFC 9110, section 9.1).
+fn answer_not_implemented(reply: Reply<'_>) -> Answered {
+    reply.status(StatusCode::NOT_IMPLEMENTED).text("501 Not Implemented\n")
 }
 
 /// Logs the failure of a request.

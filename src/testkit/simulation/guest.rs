@@ -54,7 +54,6 @@ pub(super) struct Times {
     written: usize,
     written_ms: u64,
     shut_ms: Option<u64>,
-    read_before_shut: usize,
     /// The time at which a failed write was first seen.
     failed_ms: Option<u64>,
 }
@@ -188,7 +187,7 @@ impl Guest {
             times.failed_ms.get_or_insert(now_ms);
         }
         if wire.server_shut && times.shut_ms.is_none() {
-            (times.shut_ms, times.read_before_shut) = (Some(now_ms), wire.bytes_read);
+            times.shut_ms = Some(now_ms);
         }
     }
 
@@ -302,8 +301,8 @@ impl Guest {
     fn check_linger(&self, limits: &Limits, now_ms: u64) -> Result<(), String> {
         let times = &self.times;
         let lingered = times.shut_ms.is_some_and(|shut_ms| {
-            now_ms - shut_ms >= now::millis(limits.linger)
-                || times.read - times.read_before_shut >= limits.linger_bytes
+            now_ms - shut_ms.max(times.read_ms) >= now::millis(limits.linger)
+                || now_ms - shut_ms >= now::millis(limits.linger_total)
         });
         match lingered {
             true => Ok(()),

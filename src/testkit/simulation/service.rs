@@ -30,6 +30,10 @@ impl Service for ObservedService<'_> {
             }
         }
     }
+
+    fn places(&self) -> usize {
+        self.service.places()
+    }
 }
 
 /// A service of blocking handlers. The seed chooses the time that each takes.

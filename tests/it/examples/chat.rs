@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
+use crate::net::listening::timer_of;
 use crate::support::real::{Example, read_to_end, run_example};
 
 const NAME: &str = "reactor_chat";
@@ -115,6 +116,17 @@ fn the_lines_of_a_pipe_arrive() {
     for line in ["* guest-2 joined\n", "guest-2: hello\n", "* guest-2 left\n"] {
         assert_eq!(one.hear(), line);
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_member_that_has_vanished_is_noticed() {
+    let example = Example::start(NAME, &[]);
+    let person = Person::enter(&example);
+    // proc(5): 02 is the timer of keep-alive; the time to it is in hundredths of a second.
+    let timer = timer_of(person.stream.get_ref());
+    let left = timer.strip_prefix("02:").unwrap_or_else(|| panic!("{timer}"));
+    assert!(u32::from_str_radix(left, 16).unwrap() <= 4_500, "{timer}");
 }
 
 #[test]

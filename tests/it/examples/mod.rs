@@ -11,6 +11,7 @@ pub(crate) mod logs;
 pub(crate) mod options;
 pub(crate) mod ping;
 pub(crate) mod proxy;
+pub(crate) mod proxy_room;
 pub(crate) mod requests;
 pub(crate) mod session;
 pub(crate) mod web;

@@ -15,9 +15,13 @@ const NAME: &str = "tcp_proxy";
 
 /// A proxy in front of a listener.
 fn proxy() -> (Example, TcpListener) {
+    proxy_with(&[])
+}
+
+fn proxy_with(options: &[&str]) -> (Example, TcpListener) {
     let back = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = back.local_addr().unwrap().to_string();
-    (Example::start(NAME, &["--to", &to, "--log", "debug"]), back)
+    (Example::start(NAME, &[&["--to", &to, "--log", "debug"], options].concat()), back)
 }
 
 /// A client of the proxy, and the upstream connection that belongs to it.
@@ -93,17 +97,73 @@ fn until_over(stream: &mut TcpStream) {
     }
 }
 
+/// Reads until the reset, and returns the bytes before it.
+fn read_to_cut(stream: &mut TcpStream) -> Vec<u8> {
+    let mut heard = Vec::new();
+    let end = stream.read_to_end(&mut heard);
+    assert_eq!(end.expect_err("a cut looks cut").kind(), ErrorKind::ConnectionReset);
+    heard
+}
+
 #[test]
-fn a_side_that_vanishes_ends_the_other() {
-    let (proxy, listener) = proxy();
-    for front_vanishes in [true, false] {
-        let (mut front, mut back) = pair(&proxy, &listener);
-        front.write_all(b"hello").unwrap();
-        back.read_exact(&mut [0; 5]).unwrap();
-        let (gone, mut left) = if front_vanishes { (front, back) } else { (back, front) };
-        reset(gone);
-        until_over(&mut left);
+fn a_cut_of_one_side_is_a_cut_of_the_other() {
+    for mode in ["multiplex", "threads", "processes", "reactors"] {
+        let (proxy, listener) = proxy_with(&["--mode", mode, "--workers", "2"]);
+        for front_is_cut in [true, false] {
+            let (mut front, mut back) = pair(&proxy, &listener);
+            front.write_all(b"question").unwrap();
+            back.read_exact(&mut [0; 8]).unwrap();
+            back.write_all(b"half an answer").unwrap();
+            front.read_exact(&mut [0; 14]).unwrap();
+            let (cut, mut left) = if front_is_cut { (front, back) } else { (back, front) };
+            reset(cut);
+            assert_eq!(read_to_cut(&mut left), b"", "{mode}");
+        }
     }
+}
+
+#[test]
+fn a_cut_is_passed_on_after_the_bytes_that_came_before_it() {
+    let (proxy, listener) = proxy();
+    for front_is_cut in [true, false] {
+        let (front, back) = pair(&proxy, &listener);
+        let (mut cut, mut left) = if front_is_cut { (front, back) } else { (back, front) };
+        cut.write_all(b"the first half").unwrap();
+        left.read_exact(&mut [0; 4]).unwrap();
+        reset(cut);
+        assert_eq!(read_to_cut(&mut left), b"first half");
+    }
+}
+
+#[test]
+fn a_side_that_times_out_or_is_cut_by_the_end_of_the_drain_is_cut_off() {
+    let (proxy, listener) = proxy_with(&["--idle-timeout", "1"]);
+    let (mut front, mut back) = pair(&proxy, &listener);
+    back.write_all(b"half").unwrap();
+    assert_eq!(read_to_cut(&mut front), b"half");
+    assert_eq!(read_to_cut(&mut back), b"");
+
+    let (proxy, listener) = proxy_with(&["--drain-timeout", "0.1"]);
+    let (mut front, mut back) = pair(&proxy, &listener);
+    back.write_all(b"half").unwrap();
+    front.read_exact(&mut [0; 2]).unwrap();
+    proxy.signal("TERM");
+    assert_eq!(read_to_cut(&mut front), b"lf");
+    assert_eq!(read_to_cut(&mut back), b"");
+}
+
+#[test]
+fn an_upload_that_is_refused_does_not_cut_its_complete_answer() {
+    let (proxy, listener) = proxy();
+    let (mut front, mut back) = pair(&proxy, &listener);
+    front.write_all(b"upload").unwrap();
+    back.read_exact(&mut [0; 1]).unwrap();
+    back.write_all(b"413").unwrap();
+    back.shutdown(Shutdown::Write).unwrap();
+    front.read_exact(&mut [0; 1]).unwrap();
+    // With unread input: a reset.
+    drop(back);
+    assert_eq!(read_to_end(&mut front), b"13");
 }
 
 #[test]

@@ -2,17 +2,19 @@
 //! robustness.
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use socket2::SockRef;
 use socketserver::Address;
 
 use crate::support::real::{
-    Example, connect, example_path, exchange, finish_upload, get, read_to_end, run_example, tcp,
-    until_refused,
+    Example, command, connect, example_path, exchange, finish_upload, get, read_to_end,
+    run_example, tcp, until_refused,
 };
 use crate::support::waiting::until;
 
@@ -219,8 +221,43 @@ fn a_second_signal_exits_at_once() {
     example.signal("TERM");
     until_refused(tcp(&example.addresses[0]));
     assert_eq!(example.child.try_wait().unwrap(), None);
-    example.signal("TERM");
+    example.signal("INT");
     assert_eq!(example.join().0, Some(0));
+}
+
+/// Sends one request on each connection until `is_over`. Returns the number of answers.
+fn keep_asking(address: SocketAddr, is_over: &AtomicBool) -> usize {
+    let mut count = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let mut client = connect(address);
+        let request = "GET /plaintext HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        assert_eq!(exchange(&mut client, request).status, 200);
+        assert_eq!(read_to_end(&mut client), b"");
+        count += 1;
+    }
+    count
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_successor_takes_over_the_port_under_load() {
+    let mut old = Example::start(NAME, &["--reuse-port"]);
+    let address = tcp(&old.addresses[0]);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let clients: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| keep_asking(address, &is_over))).collect();
+        for _ in 0..3 {
+            let mut command = command(&example_path(NAME));
+            command.args(["--reuse-port", "--bind", &address.to_string()]);
+            let new = Example::spawn(command, 1);
+            old.signal("TERM");
+            assert_eq!(std::mem::replace(&mut old, new).join().0, Some(0));
+            assert_eq!(get(&mut connect(address), "/plaintext").status, 200);
+        }
+        is_over.store(true, Ordering::Relaxed);
+        clients.into_iter().for_each(|client| assert!(client.join().unwrap() > 0));
+    });
 }
 
 #[test]

@@ -127,6 +127,10 @@ fn extensions_of_chunks_are_read_over() {
         ";a=\"say \\\"hi\\\" \\\\\";b",
         ";a=\"\tä\"",
         ";!#$%&'*+-.^_`|~=!",
+        " ;a",
+        "; a",
+        "\t \t;\t a \t=\t b",
+        ";a = \"b ; c\" ; d",
     ] {
         let chunks = format!("2{extension}\r\nok\r\n0{extension}\r\n\r\n");
         assert_eq!(only(chunked(&chunks).as_bytes()).body, b"ok", "{extension:?}");

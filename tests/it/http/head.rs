@@ -1,6 +1,6 @@
 //! Heads of requests: the values parsed from valid ones, and the limits of their length.
 
-use socketserver::protocol::http::HttpLimits;
+use socketserver::protocol::http::{Head, HttpLimits};
 
 use crate::support::http::{only, read, read_within, refusal};
 
@@ -232,4 +232,70 @@ fn as_many_fields_as_allowed_pass_and_one_more_gets_431() {
         |n: usize| format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "A: b\r\n".repeat(n - 1));
     assert_eq!(read_within(&small(), fields(5).as_bytes()).1, Ok(0));
     assert_eq!(refusal(&read_within(&small(), fields(6).as_bytes())), Some(431));
+}
+
+#[test]
+fn a_later_minor_version_is_read_as_the_latest_known_one() {
+    for minor in 1..=9 {
+        let request = only(format!("GET / HTTP/1.{minor}\r\nHost: h\r\n\r\n").as_bytes());
+        assert!(!request.is_old && request.keep_alive, "1.{minor}");
+    }
+}
+
+#[test]
+fn a_host_may_be_empty_if_the_target_has_none() {
+    for (method, target) in [("GET", "/"), ("OPTIONS", "*"), ("GET", "/a?b")] {
+        for host in ["Host:", "Host: \t", "hOST: "] {
+            let input = format!("{method} {target} HTTP/1.1\r\n{host}\r\nA: b\r\n\r\n");
+            assert_eq!(only(input.as_bytes()).host, "", "{input:?}");
+        }
+    }
+    // The empty line that was just accepted must not pass where the target has a host.
+    let empty = "GET / HTTP/1.1\r\nHost:\r\n\r\n";
+    let outcome = read(format!("{empty}GET http://h/ HTTP/1.1\r\nHost:\r\n\r\n").as_bytes());
+    assert_eq!((outcome.0.len(), refusal(&outcome)), (1, Some(400)));
+}
+
+/// Values of Expect, and true if the client waits.
+const EXPECT: &[(&str, bool)] = &[
+    ("100-continue", true),
+    ("100-Continue", true),
+    ("100-continue, 100-continue", true),
+    ("100-continue,100-CONTINUE\t,\t100-continue", true),
+    (", 100-continue", true),
+    ("100-continue,,", true),
+    ("100-continue\r\nExpect: 100-continue", true),
+    ("", false),
+    (" , ,", false),
+];
+
+#[test]
+fn an_expectation_is_a_list() {
+    for (value, waits) in EXPECT {
+        let fields = format!("Host: h\r\nExpect: {value}\r\nContent-Length: 2\r\n");
+        let request = only(format!("POST / HTTP/1.1\r\n{fields}\r\nok").as_bytes());
+        assert_eq!(request.expects_continue, *waits, "{value:?}");
+        let old = only(format!("POST / HTTP/1.0\r\n{fields}\r\nok").as_bytes());
+        assert!(!old.expects_continue, "{value:?}");
+    }
+}
+
+/// The bytes that the URL standard of WHATWG encodes in a path, and those it encodes in a query.
+const ENCODED: [&[u8]; 2] = [b" \"#<>?`{}\\%", b" \"#<>"];
+
+#[test]
+fn targets_have_the_bytes_that_browsers_leave_raw() {
+    let limits = HttpLimits::default();
+    for (place, encoded) in [("/a", ENCODED[0]), ("/?a", ENCODED[1])] {
+        for byte in 0..=u8::MAX {
+            let is_raw = byte.is_ascii_graphic() && !encoded.contains(&byte);
+            for start in [place.to_owned(), format!("http://h{place}")] {
+                let target = [start.as_bytes(), &[byte], b"z"].concat();
+                let input = [b"GET ", &target[..], b" HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
+                let is_taken = Head::parse(&input, &limits).is_ok();
+                let begins_query = byte == b'?' && encoded == ENCODED[0];
+                assert_eq!(is_taken, is_raw || begins_query, "{}", input.escape_ascii());
+            }
+        }
+    }
 }

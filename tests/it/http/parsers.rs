@@ -16,6 +16,9 @@ const GOOD: &[&str] = &[
     "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n",
     "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: x, close\r\n\r\n",
     "GET http://h:1/a?b HTTP/1.1\r\nHost: other\r\n\r\n",
+    "GET /a[1]|^/%5b HTTP/1.2\r\nHost:\r\nExpect: , 100-continue,\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a%20b:8\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: [v1.a]\r\n\r\n",
     "BREW https://[::2] HTTP/1.1\r\nHost: h\r\nX-!#$%&'*+-.^_`|~: \u{fc}\"\\()<>@\r\n\r\n",
 ];
 

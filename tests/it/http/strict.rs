@@ -1,4 +1,5 @@
-//! Requests that HTTP refuses: the status, a single answer, and an orderly end.
+//! Requests that HTTP refuses: the status, a single answer, and an orderly end. The table has those
+//! that exceed limits; the others are among the cases of the testkit.
 
 use std::collections::BTreeSet;
 use std::str;
@@ -7,6 +8,7 @@ use socketserver::Limits;
 use socketserver::protocol::http::HttpLimits;
 use socketserver::services::web::Web;
 use socketserver::testkit::Network;
+use socketserver::testkit::http_cases::{Expected, http_cases};
 
 use crate::support::http::{answer, answers, connect, read_within, refusal};
 
@@ -29,6 +31,14 @@ pub(crate) fn refused() -> Vec<(u16, Vec<u8>)> {
         let is_host = !host.contains(['/', '?']);
         [Some(field), is_host.then_some(target)].into_iter().flatten()
     });
+    refused.extend(http_cases().filter_map(|case| match case.expected {
+        // The parser does not refuse TRACE.
+        Expected::Closed(statuses) if !case.input.starts_with(b"TRACE") => match statuses[..] {
+            [status @ 400..=599] => Some((status, case.input)),
+            _ => None,
+        },
+        _ => None,
+    }));
     refused.extend(bad_hosts.map(|input| (400, input.into_bytes())));
     refused.extend(controls_in_values().into_iter().map(|input| (400, input)));
     refused
@@ -101,7 +111,6 @@ fn controls_in_values() -> Vec<Vec<u8>> {
 }
 
 const BAD_HOSTS: &[&str] = &[
-    "",
     ":80",
     "h h",
     "h, g",
@@ -125,6 +134,20 @@ const BAD_HOSTS: &[&str] = &[
     "h^",
     "h`",
     "h%",
+    "h%4",
+    "h%4g",
+    "h%00",
+    "h%20 g",
+    "[v1.]",
+    "[v.a]",
+    "[v1a]",
+    "[vg.a]",
+    "[w1.a]",
+    "[v1.%61]",
+    "[v1.[a]]",
+    "[v1.a]x",
+    "[v1.a]:x",
+    "[fe80::1%25eth0]",
     "::1",
     "[::1",
     "[]",
@@ -154,6 +177,10 @@ const GOOD_HOSTS: &[&str] = &[
     "[::ffff:192.0.2.1]:1",
     "xn--bcher-kva.example",
     "!$&'()*+,;=",
+    "a%20b",
+    "%41%2F:80",
+    "[v1.a]",
+    "[V1f.a:b~!]:80",
 ];
 
 #[test]

@@ -229,6 +229,7 @@ fn a_stream_keeps_no_more_pending_than_the_high_watermark_and_one_write() {
         came += some;
         assert!(*written.lock().unwrap() - came <= most);
     }
+    network.shut(client);
     network.settle();
     assert_eq!((came, network.connections()), (LEN, 0));
 }

@@ -67,7 +67,7 @@ fn a_lingering_connection_is_not_throttled() {
     network.send(sender, b"!");
     network.settle();
     assert!(network.is_closed(sender));
-    network.advance(Duration::from_secs(5)); // Limits::linger is 2
+    network.advance(Duration::from_secs(7)); // Limits::linger is 5
     assert_eq!(network.connections(), 1, "it lingers for ever");
 }
 

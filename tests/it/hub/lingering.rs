@@ -40,7 +40,7 @@ fn closing_with_input_unread_lingers_until_the_client_closes() {
 
 #[test]
 fn lingering_ends_after_its_time_whatever_the_client_sends() {
-    let limits = patient().linger(Duration::from_secs(5));
+    let limits = patient().linger(Duration::from_secs(5)).linger_total(Duration::from_secs(5));
     let (mut network, client, log) = closed_with_unread_input(limits);
     for _ in 0..49 {
         network.send(client, b"x");
@@ -52,16 +52,91 @@ fn lingering_ends_after_its_time_whatever_the_client_sends() {
     assert_eq!(log.closes(), [Close::Done]);
 }
 
+/// RFC 9112, section 9.6. A limit of bytes would reset the connection of a client that uploads.
 #[test]
-fn lingering_ends_after_a_number_of_bytes() {
-    let limits = patient().linger_bytes(1000);
-    let (mut network, client, _) = closed_with_unread_input(limits);
-    network.send(client, &[0; 999]);
-    network.settle();
+fn lingering_lasts_while_the_client_sends_and_ends_soon_after() {
+    let (mut network, client, _) = closed_with_unread_input(patient());
+    for _ in 0..5 {
+        network.advance(Duration::from_secs(4));
+        network.send(client, &[0; 1_000_000]);
+        network.settle();
+        assert_eq!((network.connections(), network.unread(client)), (1, 0));
+    }
+    network.advance(Duration::from_millis(4900));
     assert_eq!(network.connections(), 1);
-    network.send(client, &[0; 1]);
-    network.settle();
+    network.advance(Duration::from_millis(1200));
     assert_eq!(network.connections(), 0);
+}
+
+#[test]
+fn a_client_that_never_stops_is_closed_in_the_end() {
+    let (mut network, client, _) = closed_with_unread_input(patient());
+    let budget = Limits::default().read_budget;
+    let mut turns = 0;
+    while network.connections() == 1 {
+        assert!(turns < 320, "still there after 32 s");
+        turns += 1;
+        // There is always more than one turn reads, so the connection is always queued.
+        network.send(client, &vec![0; 4 * budget]);
+        network.turn();
+        network.advance(Duration::from_millis(100));
+    }
+    assert!(turns >= 300, "closed after {turns} tenths of a second");
+}
+
+/// A client whose handler wrote `len` bytes and closed, with all input read.
+fn closed_after(len: usize, window: usize) -> (Network, Client) {
+    let mut network = Network::new(patient());
+    let client = network.connect(Probe::new(&Log::default()).data(move |input, cx| {
+        cx.write(&vec![b'x'; len]);
+        cx.close(Close::Done);
+        Ok(input.len())
+    }));
+    network.window(client, window);
+    network.send(client, b"?");
+    network.settle();
+    (network, client)
+}
+
+/// Bytes that the client sends before it has read the answer would cause a reset.
+#[test]
+fn a_close_after_an_answer_that_may_be_on_its_way_lingers() {
+    for (len, window) in [(100_000, 1_000_000), (5000, 1000)] {
+        let (mut network, client) = closed_after(len, window);
+        let mut received = 0;
+        while received < len {
+            network.send(client, b"\r\n");
+            network.settle();
+            assert_eq!(network.connections(), 1, "{len}");
+            received += network.received(client).len();
+        }
+        network.settle();
+        assert!(network.is_closed(client), "our side is shut");
+        network.shut(client);
+        network.settle();
+        assert_eq!((network.is_reset(client), network.connections()), (false, 0), "{len}");
+    }
+}
+
+/// A paused client was not read: it may be in the middle of a message.
+#[test]
+fn a_close_during_a_pause_lingers() {
+    let mut network = Network::new(patient());
+    let handler = Probe::new(&Log::default()).open(|cx| {
+        cx.pause();
+        cx.set_timer(0, Duration::from_secs(1));
+    });
+    let client = network.connect(handler.wake(|cx| {
+        cx.write(b"401");
+        cx.close(Close::Done);
+    }));
+    network.advance(Duration::from_secs(1));
+    network.send(client, &[0; 10_000]);
+    network.settle();
+    assert_eq!((network.received(client).as_slice(), network.connections()), (&b"401"[..], 1));
+    network.shut(client);
+    network.settle();
+    assert_eq!((network.is_reset(client), network.connections()), (false, 0));
 }
 
 #[test]

@@ -1,15 +1,20 @@
 //! Offloaded work: it runs elsewhere, in order, and its result comes back.
 
 use std::io::{Read, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
+use std::time::Duration;
+
+use socket2::SockRef;
 use socketserver::services::web::{Response, Web};
 use socketserver::testkit::Network;
 use socketserver::{Close, Context, Handler, Limits, Notification, Peer, Server, Service};
 
 use crate::support::handlers::{Log, Probe};
 use crate::support::real::Running;
+use crate::support::waiting::until_equal;
 
 /// Doubles each byte, on a worker; `!` makes it panic.
 struct Doubles;
@@ -166,4 +171,55 @@ fn no_more_is_done_at_once_than_there_are_workers() {
         client.read_exact(&mut count).unwrap();
         assert_eq!(count, [1]);
     }
+}
+
+/// Offloads work for each byte: `w` waits for the test, and all others are counted.
+struct Counted {
+    begin: Arc<Mutex<std::sync::mpsc::Receiver<()>>>,
+    done: Arc<AtomicUsize>,
+}
+
+impl Handler for Counted {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        for byte in input.iter().copied() {
+            let (begin, done) = (Arc::clone(&self.begin), Arc::clone(&self.done));
+            cx.offload(move || match byte {
+                b'w' => drop(begin.lock().unwrap().recv()),
+                _ => drop(done.fetch_add(1, Ordering::SeqCst)),
+            });
+        }
+        Ok(input.len())
+    }
+
+    fn on_notify(&mut self, _: Notification, cx: &mut Context<'_>) {
+        cx.write(b".");
+    }
+}
+
+#[test]
+fn work_that_no_worker_has_begun_is_dropped_with_its_connection() {
+    let done = Arc::new(AtomicUsize::new(0));
+    let (go, begin) = channel();
+    let begin = Arc::new(Mutex::new(begin));
+    let (counted, limits) = (Arc::clone(&done), Limits::default().offload_workers(1));
+    let service = move |_| Counted { begin: Arc::clone(&begin), done: Arc::clone(&counted) };
+    let server = Server::new().limits(limits).listen("127.0.0.1:0", service).unwrap();
+    let server = Running::start(server);
+    let mut busy = server.client();
+    busy.write_all(b"w").unwrap();
+    until_equal("the worker has begun", 1, || server.handle.metrics().jobs);
+    let mut gone: Vec<_> = (0..40).map(|_| server.client()).collect();
+    gone.iter_mut().for_each(|client| client.write_all(b"xx").unwrap());
+    let mut last = server.client();
+    last.write_all(b"y").unwrap();
+    until_equal("all work is with the worker", 42, || server.handle.metrics().jobs);
+    for client in gone {
+        SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+    until_equal("the abandoned connections have ended", 2, || server.handle.metrics().open());
+    go.send(()).unwrap();
+    for client in [&mut busy, &mut last] {
+        client.read_exact(&mut [0]).unwrap();
+    }
+    assert_eq!(done.load(Ordering::SeqCst), 1);
 }

@@ -216,6 +216,9 @@ fn a_silent_connection_with_pending_output_is_told_to_stop() {
     }
     network.advance(LATE);
     assert_eq!(log.closes(), [Close::Stopping]);
+    assert!(network.is_closed(client), "our side is shut");
+    network.shut(client);
+    network.settle();
     assert_eq!(network.connections(), 0);
 }
 

@@ -82,7 +82,7 @@ fn a_timer_set_in_on_close_never_fires() {
     });
     let client = network.connect(handler);
     network.send(client, b"x");
-    network.advance(Duration::from_secs(5));
+    network.advance(Duration::from_secs(7));
     assert_eq!(log.count(&Told::Wake), 0);
     assert_eq!(network.connections(), 0);
 }

@@ -143,7 +143,7 @@ fn a_second_signal_ends_all_processes_at_once() {
     example.signal("TERM");
     until_refused(tcp(&example.addresses[0]));
     assert_eq!(example.child.try_wait().unwrap(), None);
-    example.signal("TERM");
+    example.signal("INT");
     assert_eq!(example.join().0, Some(0));
 }
 

@@ -1,26 +1,59 @@
-//! Signals after the end of the last server that handles them.
+//! Signals of servers that handle them: each has its default effect or stops the server, and a stop
+//! that comes as two signals is one.
 
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use socketserver::Server;
 
 use crate::support::handlers::Echo;
 use crate::support::output::{Lines, Program, end_of};
+use crate::support::process::uploading;
+use crate::support::real::{
+    Example, command, example_path, finish_upload, get, tcp, until_refused,
+};
 
 const CHILD: &str = "SOCKETSERVER_TEST_CHILD";
 const SIGTERM: i32 = 15;
 
-/// The test runs itself again as a child, because the default action of a signal ends the process.
+// These tests run themselves again as a child, because the default action of a signal ends the
+// process.
+
 #[test]
 fn signals_have_their_default_action_again() {
     if std::env::var_os(CHILD).is_some() {
-        return child();
+        let server = Server::bind("127.0.0.1:0").unwrap().stop_on_signals().unwrap();
+        server.handle().stop();
+        server.serve(|_| Echo).unwrap();
+        return await_the_signal();
     }
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    is_ended_by_a_signal("modes::signals::signals_have_their_default_action_again");
+}
+
+#[test]
+fn signals_have_their_default_action_if_they_cannot_be_handled() {
+    if std::env::var_os(CHILD).is_some() {
+        let server = Server::bind("127.0.0.1:0").unwrap();
+        let all: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        let error = server.stop_on_signals().err();
+        drop(all);
+        assert!(error.is_some(), "there were descriptors for the pipes");
+        return await_the_signal();
+    }
+    is_ended_by_a_signal(
+        "modes::signals::signals_have_their_default_action_if_they_cannot_be_handled",
+    );
+}
+
+fn is_ended_by_a_signal(test: &str) {
+    let mut command = Command::new("sh");
     command
-        .args(["--exact", "modes::signals::signals_have_their_default_action_again", "--nocapture"])
+        .args(["-c", "ulimit -n 64; exec \"$0\" --exact \"$1\" --nocapture"])
+        .arg(std::env::current_exe().unwrap())
+        .arg(test)
         .env(CHILD, "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
@@ -32,11 +65,98 @@ fn signals_have_their_default_action_again() {
     assert_eq!(status.signal(), Some(SIGTERM), "{status}");
 }
 
-fn child() {
-    let server = Server::bind("127.0.0.1:0").unwrap().stop_on_signals().unwrap();
-    server.handle().stop();
-    server.serve(|_| Echo).unwrap();
+/// Until the signal comes, or the parent has ended.
+fn await_the_signal() {
     println!("over");
-    // Until the signal comes, or the parent has ended.
     let _ = std::io::stdin().read(&mut [0]);
+}
+
+const MODES: [&str; 4] = ["multiplex", "threads", "reactors", "processes"];
+const DRAINS_LONG: [&str; 2] = ["--drain-timeout", "3600"];
+
+fn web(mode: &str) -> Command {
+    let mut command = command(&example_path("reactor_web"));
+    command.args(["--bind", "127.0.0.1:0", "--mode", mode, "--workers", "2"]).args(DRAINS_LONG);
+    command
+}
+
+#[test]
+fn a_signal_at_any_moment_of_the_start_ends_the_program() {
+    for mode in MODES {
+        for n in 0..25 {
+            let mut program = web(mode);
+            program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            let mut program = Program::spawn(&mut program);
+            let kill = Command::new("kill").arg(program.id().to_string()).status().unwrap();
+            assert!(kill.success());
+            let status = end_of(&mut program);
+            let is_expected = status.success() || status.signal() == Some(SIGTERM);
+            assert!(is_expected, "{mode}, start {n}: {status}");
+        }
+    }
+}
+
+#[test]
+fn two_signals_at_once_are_one_stop() {
+    for mode in MODES {
+        let example = Example::spawn(web(mode), 1);
+        let busy: Vec<_> = (0..4).map(|_| uploading(&example)).collect();
+        let twice = Command::new("sh")
+            .args(["-c", "kill -TERM $0; kill -TERM $0", &example.child.id().to_string()])
+            .status();
+        assert!(twice.unwrap().success());
+        until_refused(tcp(&example.addresses[0]));
+        busy.into_iter().for_each(finish_upload);
+        assert_eq!(example.join().0, Some(0), "{mode}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_that_is_ignored_at_the_start_stays_ignored() {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' INT; exec \"$0\" --bind 127.0.0.1:0"])
+        .arg(example_path("reactor_web"));
+    let example = Example::spawn(command, 1);
+    let mut client = example.client();
+    example.signal("INT");
+    assert!(!get(&mut client, "/plaintext").says_close());
+    assert_eq!(get(&mut client, "/plaintext").status, 200);
+    example.signal("TERM");
+    assert_eq!(example.join().0, Some(0));
+}
+
+#[test]
+fn a_hangup_has_no_effect_without_a_terminal() {
+    for mode in MODES {
+        let example = Example::spawn(web(mode), 1);
+        let busy = uploading(&example);
+        example.signal("HUP");
+        let mut client = example.client();
+        assert_eq!(get(&mut client, "/plaintext").status, 200, "{mode}");
+        drop(client);
+        example.signal("TERM");
+        until_refused(tcp(&example.addresses[0]));
+        finish_upload(busy);
+        assert_eq!(example.join().0, Some(0), "{mode}");
+    }
+}
+
+#[test]
+fn a_hangup_of_a_terminal_drains() {
+    for mode in MODES {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+        let mut command = web(mode);
+        command.stdin(OpenOptions::new().read(true).write(true).open(name).unwrap());
+        let example = Example::spawn_on(command, 1);
+        let busy = uploading(&example);
+        example.signal("HUP");
+        until_refused(tcp(&example.addresses[0]));
+        finish_upload(busy);
+        assert_eq!(example.join().0, Some(0), "{mode}");
+    }
 }

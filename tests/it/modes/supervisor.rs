@@ -177,7 +177,7 @@ fn every_worker_is_told_to_end_at_once() {
     let busy = busy_each(&example);
     example.signal("TERM");
     until_refused(tcp(&example.addresses[0]));
-    example.signal("TERM");
+    example.signal("INT");
     for mut client in busy {
         assert_eq!(last_heard(&mut client), b"");
     }

@@ -330,3 +330,28 @@ fn a_handler_is_tested_without_a_socket() {
     assert_eq!(sent, [(a.clone(), b"x".to_vec()), (b.clone(), vec![]), (a, b"again".to_vec())]);
     assert_eq!(testkit::datagram(&mut handler, Peer::unix(), b"x"), [(b, vec![])]);
 }
+
+#[test]
+fn a_datagram_that_comes_from_the_server_itself_is_dropped() {
+    /// Sends each datagram to itself as well as to the client.
+    fn to_itself(datagram: &[u8], cx: &mut DatagramContext<'_>) {
+        let Address::Udp(own) = cx.local_address() else { return };
+        let (loopback, port) = (Ipv4Addr::LOCALHOST, own.port());
+        assert!(cx.peer().port() != Some(port), "from itself");
+        cx.send_to(Peer::from(SocketAddr::from((loopback, port))), datagram);
+        cx.reply(datagram);
+    }
+
+    for address in ["udp:127.0.0.1:0", "udp:0.0.0.0:0"] {
+        let server = Running::start(Server::new().listen_datagrams(address, to_itself).unwrap());
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.connect((Ipv4Addr::LOCALHOST, inet(&server.addresses[0]).port())).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        ping(&client, b"one");
+        ping(&client, b"two");
+        ping(&client, b"three");
+        let metrics = server.handle.metrics();
+        assert_eq!((metrics.panics, metrics.datagrams_in), (0, 3), "{address}");
+        assert!(metrics.datagrams_lost >= 2, "{address}");
+    }
+}

@@ -143,7 +143,7 @@ fn options_that_do_not_fit_are_refused_in_one_line() {
 
 /// The timer of the server's side of the connection, after all data was acknowledged.
 #[cfg(target_os = "linux")]
-fn timer_of(client: &TcpStream) -> String {
+pub(crate) fn timer_of(client: &TcpStream) -> String {
     let port = |address: SocketAddr| format!(":{:04X}", address.port());
     let (ours, theirs) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
     until("everything sent is acknowledged", || {

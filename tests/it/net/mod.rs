@@ -21,4 +21,5 @@ pub(crate) mod per_peer;
 pub(crate) mod places;
 pub(crate) mod real;
 pub(crate) mod resets;
+pub(crate) mod socket_files;
 pub(crate) mod urgent;

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Handler, Notification, Server, Topic};
+use socketserver::{Close, Context, Handler, Notification, Server, Timeout, Topic};
 
 use crate::hub::cuts::{End, end_of, modes, networks};
 use crate::support::handlers::{Log, Probe, Told, tight};
@@ -202,5 +202,88 @@ fn others_go_on_after_a_reset_and_get_its_messages() {
         network.settle();
         assert_eq!(network.received(other), b"!", "{what}");
         assert_eq!((heard.closes(), network.connections()), (vec![], 1), "{what}");
+    }
+}
+
+/// Resets in `on_close`, and tells the reason of the end.
+struct LastWord(Log);
+
+impl Handler for LastWord {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        match input[0] {
+            b'd' => Err(Close::Done),
+            b'l' => {
+                // An answer to unused input lingers.
+                cx.write(b"no");
+                Err(Close::Malformed { code: 0, why: "asked for" })
+            }
+            _ => Ok(input.len()),
+        }
+    }
+
+    fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
+        cut(cx);
+        Probe::new(&self.0).on_close(why, cx);
+    }
+}
+
+#[test]
+fn an_end_in_good_order_can_still_be_made_a_reset() {
+    type Drive = fn(&mut Network, Client);
+    let cases: [(Close, Drive); 4] = [
+        (Close::Done, |network, client| network.send(client, b"d")),
+        (Close::Malformed { code: 0, why: "asked for" }, |network, client| {
+            network.send(client, b"lingers");
+        }),
+        (Close::Eof, Network::shut),
+        (Close::Timeout(Timeout::FirstByte), |network, _| {
+            network.advance(Duration::from_secs(3600));
+        }),
+    ];
+    for (what, make) in networks() {
+        for (why, drive) in &cases {
+            let limits = tight().first_byte(Some(Duration::from_secs(60)));
+            let (log, mut network) = (Log::default(), make(limits));
+            let client = network.connect(LastWord(log.clone()));
+            network.settle();
+            drive(&mut network, client);
+            network.settle();
+            assert_eq!(log.closes(), std::slice::from_ref(why), "{what}");
+            assert!(network.is_closed(client) && network.is_reset(client), "{what}, {why}");
+            assert_eq!(network.connections(), 0, "{what}, {why}");
+        }
+    }
+}
+
+/// Tells how it ended.
+struct Ends(std::sync::mpsc::Sender<Close>);
+
+impl Handler for Ends {
+    fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+        Ok(input.len())
+    }
+
+    fn on_close(&mut self, why: &Close, _: &mut Context<'_>) {
+        self.0.send(why.clone()).unwrap();
+    }
+}
+
+#[test]
+fn a_handler_is_told_that_its_peer_was_cut() {
+    for mode in modes() {
+        let (ended, ends) = channel();
+        let server = Server::new().mode(mode);
+        let server =
+            Running::start(server.listen("127.0.0.1:0", move |_| Ends(ended.clone())).unwrap());
+        for sends in [false, true] {
+            let mut client = server.client();
+            if sends {
+                client.write_all(b"half").unwrap();
+            }
+            socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+            drop(client);
+            let cut = Close::Io(std::io::ErrorKind::ConnectionReset);
+            assert_eq!(soon(&ends), cut, "{mode:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@ const TEXTS: &[(&[u8], &str)] = &[
     (b"hello", "hello"),
     (b"* bob left\r", "* bob left"),
     ("你好🙂".as_bytes(), "你好🙂"),
-    (b"a\x1b[0m\rb\xff", "a\u{fffd}[0m\u{fffd}b\u{fffd}"),
+    (b"a\x1b[0m\rb\xfe", "a\u{fffd}[0m\u{fffd}b\u{fffd}"),
 ];
 
 /// The model of a member: the name, the room, and the lines to receive.

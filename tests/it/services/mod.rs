@@ -1,7 +1,9 @@
 //! The chat and session services, and the protocol of lines.
 
 pub(crate) mod chat;
-pub(crate) mod chat_seeds;
+pub(crate) mod chat_rate;
+mod chat_seeds;
 pub(crate) mod chat_text;
 pub(crate) mod lines;
 pub(crate) mod session;
+mod telnet;

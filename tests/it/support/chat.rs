@@ -1,5 +1,7 @@
 //! A chat on the network in memory, and the lines that its members receive.
 
+use std::time::Duration;
+
 use socketserver::services::chat::Chat;
 use socketserver::testkit::{Client, Network};
 use socketserver::{Limits, Peer, Service};
@@ -14,8 +16,9 @@ pub(crate) struct Party {
 }
 
 impl Party {
+    /// A chat whose members may send as fast as they like.
     pub(crate) fn new() -> Party {
-        Party::with(patient(), Chat::new())
+        Party::with(patient(), Chat::new().line_rate(1, Duration::ZERO))
     }
 
     pub(crate) fn with(limits: Limits, chat: Chat) -> Party {

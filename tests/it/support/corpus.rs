@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, panic};
 
-#[path = "../../../fuzz/src/lib.rs"]
+#[path = "../../oracles/lib.rs"]
 #[allow(unreachable_pub, reason = "the targets of the fuzzer are another crate")]
 pub(crate) mod oracles;
 

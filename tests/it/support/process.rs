@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::real::{Example, exchange};
+use crate::support::real::{Example, command, exchange};
 use crate::support::waiting::until;
 
 /// Starts `program` with `count` workers, on a port and on `path` if given, and waits until the
@@ -16,7 +16,7 @@ pub(crate) fn supervise(
     path: Option<&Path>,
     arguments: &[&str],
 ) -> Example {
-    let mut command = Command::new(program);
+    let mut command = command(program);
     command.args(["--mode", "processes", "--workers", &workers.to_string()]);
     command.args(["--bind", "127.0.0.1:0"]).args(arguments);
     if let Some(path) = path {

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
@@ -212,10 +212,21 @@ pub(crate) fn example_path(name: &str) -> PathBuf {
     path
 }
 
+/// A program for which SIGINT has its default effect, even if the tests run as a background job of
+/// a shell, which ignores it (env(1) of coreutils).
+pub(crate) fn command(program: &Path) -> Command {
+    if !cfg!(target_os = "linux") {
+        return Command::new(program);
+    }
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT").arg(program);
+    command
+}
+
 impl Example {
     /// Starts it on a port that the system chooses.
     pub(crate) fn start(name: &str, arguments: &[&str]) -> Example {
-        let mut command = Command::new(example_path(name));
+        let mut command = command(&example_path(name));
         command.args(["--bind", "127.0.0.1:0"]).args(arguments);
         Example::spawn(command, 1)
     }
@@ -229,7 +240,13 @@ impl Example {
 
     /// Starts `command` and waits until it listens on `listeners` addresses.
     pub(crate) fn spawn(mut command: Command, listeners: usize) -> Example {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null());
+        Example::spawn_on(command, listeners)
+    }
+
+    /// The same with the standard input that was set.
+    pub(crate) fn spawn_on(mut command: Command, listeners: usize) -> Example {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut out = Lines::of(child.stdout.take().unwrap());
         let log = Lines::of(child.stderr.take().unwrap());

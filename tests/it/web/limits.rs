@@ -62,6 +62,7 @@ fn a_head_that_does_not_fit_into_the_input_is_answered_with_431() {
     assert_eq!(last_answer(&mut network, client).status, 431);
 }
 
+const LONG_POST: &[u8] = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
 const POST: &[u8] = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
 
 /// Sends `bytes` of a body every second until the server closes, or for a number of `seconds`.
@@ -199,4 +200,29 @@ fn a_rate_of_zero_gives_a_body_no_more_time() {
     network.send(client, POST);
     assert_eq!(trickle(&mut network, client, 4000, 200), 20);
     assert_eq!(last_answer(&mut network, client).status, 408);
+}
+
+/// The time earned by a fast start must not be spent in silence: a megabyte would earn 35 minutes.
+#[test]
+fn a_body_that_came_fast_may_not_stop() {
+    let (mut network, client) = client(&mut site(), Limits::default());
+    network.send(client, LONG_POST);
+    network.send(client, &[b'x'; 999_000]);
+    let took = trickle(&mut network, client, 1, 3000);
+    assert!((20..=80).contains(&took), "{took} s");
+    assert_eq!(last_answer(&mut network, client).status, 408);
+}
+
+/// A pause is allowed as long as the rate holds again after it.
+#[test]
+fn a_body_may_pause_for_a_while() {
+    let (mut network, client) = client(&mut site(), Limits::default());
+    network.send(client, LONG_POST);
+    for _ in 0..9 {
+        network.send(client, &[b'x'; 100_000]);
+        network.advance(Duration::from_secs(35));
+    }
+    network.send(client, &[b'x'; 100_000]);
+    network.settle();
+    assert_eq!(answers(&["POST"], &network.received(client))[0].status, 200);
 }

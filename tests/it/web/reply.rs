@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::{CACHE_CONTROL, ETAG};
 use http::{HeaderValue, StatusCode};
 use socketserver::Limits;
-use socketserver::services::web::Web;
+use socketserver::services::web::{Response, Web};
 use socketserver::testkit::Network;
 
 use crate::support::http::{answers, ask, connect};
@@ -183,4 +183,30 @@ fn a_route_that_panics_ends_its_connection_after_the_answers_before_it() {
     network.settle();
     assert!(!network.is_reset(client));
     assert_eq!(answers(&["GET"], &network.received(other))[0].text(), "next");
+}
+
+#[test]
+fn a_reset_content_has_no_body() {
+    // RFC 9110, section 15.3.6.
+    let web = || {
+        Web::new()
+            .get("/text", |_, reply| reply.status(StatusCode::RESET_CONTENT).text("nobody"))
+            .get("/value", |_, reply| reply.send(Response::new(205).text("nobody")))
+            .get("/pieces", |_, reply| {
+                reply.status(StatusCode::RESET_CONTENT).pieces("text/x", [b"nobody".to_vec()])
+            })
+            .get("/next", |_, reply| reply.text("next"))
+    };
+    for path in ["/text", "/value", "/pieces"] {
+        for version in ["1.1", "1.0\r\nConnection: keep-alive"] {
+            let request = |path: &str| format!("GET {path} HTTP/{version}\r\nHost: h\r\n\r\n");
+            let (said, _) = ask(web(), [request(path), request("/next")].concat().as_bytes());
+            let said = String::from_utf8(said).unwrap();
+            assert!(!said.contains("nobody"), "{said}");
+            let answers = answers(&["GET"; 2], said.as_bytes());
+            assert_eq!((answers[0].status, answers[0].text()), (205, ""), "{path} {said}");
+            assert_eq!(answers[0].field("content-length"), Some("0"), "{path} {said}");
+            assert_eq!(answers[1].text(), "next", "{path}");
+        }
+    }
 }

@@ -110,7 +110,6 @@ fn allowed(answer: &Answer) -> BTreeSet<&str> {
 fn a_method_without_route_gets_405_with_the_allowed_methods() {
     for (method, target, known) in [
         ("DELETE", "/page", &["GET", "HEAD", "OPTIONS", "POST"][..]),
-        ("get", "/page", &["GET", "HEAD", "OPTIONS", "POST"]),
         ("GET", "/thing/7", &["DELETE", "OPTIONS"]),
         ("BREW", "/head", &["GET", "HEAD", "OPTIONS"]),
         ("GET", "/brewed", &["BREW", "OPTIONS"]),
@@ -133,7 +132,6 @@ fn options_are_answered_where_there_is_a_route() {
 #[test]
 fn a_method_of_ones_own_has_routes_like_any_other() {
     assert_eq!(one(methods(), "BREW", "/brewed").text(), "a pot");
-    assert_eq!(one(methods(), "brew", "/brewed").status, 405);
 }
 
 #[test]
@@ -142,6 +140,46 @@ fn a_route_for_any_method_takes_those_that_have_none_of_their_own() {
         assert_eq!(one(methods(), method, "/any").text(), method);
     }
     assert_eq!(one(methods(), "GET", "/any").text(), "its own");
+}
+
+/// An unknown path, with a route for all of them.
+fn with_fallback() -> Web {
+    methods().not_found(|request, reply| reply.text(request.method().as_str()))
+}
+
+#[test]
+fn an_unknown_method_gets_501_unless_a_route_takes_any() {
+    for (method, target) in [
+        ("get", "/page"),
+        ("brew", "/brewed"),
+        ("M-SEARCH", "/thing/7"),
+        ("PROPFIND", "/head"),
+        ("PROPFIND", "/nothing"),
+    ] {
+        let answer = one(methods(), method, target);
+        assert_eq!((answer.status, answer.field("allow")), (501, None), "{method} {target}");
+    }
+    let answer = one(with_fallback(), "PROPFIND", "/nothing");
+    assert_eq!((answer.status, answer.text()), (404, "PROPFIND"));
+    let answer = one(with_fallback(), "PROPFIND", "/page");
+    assert_eq!(answer.status, 501);
+}
+
+#[test]
+fn trace_gets_501_everywhere() {
+    for target in ["/page", "/thing/7", "/any", "/head", "/brewed", "/nothing", "/any?a", "/%61ny"]
+    {
+        for web in [methods(), with_fallback()] {
+            let answer = one(web, "TRACE", target);
+            assert_eq!((answer.status, answer.field("allow")), (501, None), "{target}");
+        }
+    }
+    let nested = Web::new().nest("/in", with_fallback());
+    assert_eq!(one(nested, "TRACE", "/in/any").status, 501);
+    let catch_all = Web::new().any("/{*path}", |_, reply| reply.text("any"));
+    assert_eq!(one(catch_all, "TRACE", "/x/y").status, 501);
+    // The case of methods matters, so this is another one.
+    assert_eq!(one(methods(), "trace", "/any").text(), "trace");
 }
 
 #[test]

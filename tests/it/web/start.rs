@@ -67,6 +67,18 @@ fn routes_for_the_same_requests_are_named() {
 }
 
 #[test]
+fn a_route_that_would_never_be_called_is_named() {
+    for method in [Method::TRACE, Method::CONNECT] {
+        let said = format!(
+            "the route {method} /x would never be called: the answer is always 501, in the routes \
+             below /api"
+        );
+        let web = Web::new().nest("/api", Web::new().any("/x", ok).route(method, "/x", ok));
+        assert_eq!(complaint(&web), said);
+    }
+}
+
+#[test]
 fn a_body_limit_needs_a_route() {
     let useless = Web::new().post("/a", ok).body_limit("/b", 1);
     let said = "the body limit of /b is for a path that has no route";

@@ -77,3 +77,49 @@ fn a_refusal_of_head_has_no_body() {
     let (said, _) = ask(site(), input.as_bytes());
     assert_eq!(answers(&["HEAD"], &said)[0].status, 413);
 }
+
+/// RFC 9110, section 9.3.2.
+#[test]
+fn no_refusal_of_head_has_a_body() {
+    let long = format!("X: {}", "x".repeat(20_000));
+    let fields: &[(&str, &str, u16)] = &[
+        ("/", "Expect: foo", 417),
+        ("/", "Host: again", 400),
+        ("/", "Content-Length: x", 400),
+        ("/", "Content-Length: 1000000000", 413),
+        ("/", "Transfer-Encoding: chunked\r\nContent-Length: 1", 400),
+        ("/", "Transfer-Encoding: gzip, chunked", 501),
+        ("/", &long, 431),
+        ("/ /", "X: y", 400),
+    ];
+    for (target, field, status) in fields {
+        for start in ["", "\r\n"] {
+            let input = format!("{start}HEAD {target} HTTP/1.1\r\nHost: h\r\n{field}\r\n\r\n");
+            for step in [1, 7, input.len()] {
+                let mut network = Network::new(Limits::default());
+                let client = connect(&mut network, &mut site());
+                for piece in input.as_bytes().chunks(step) {
+                    network.send(client, piece);
+                    network.settle();
+                }
+                let said = network.received(client);
+                let case = format!("{field:.20} in steps of {step}: {}", said.escape_ascii());
+                let answers = answers(&["HEAD"], &said);
+                assert_eq!(answers[0].status, *status, "{case}");
+                assert!(said.ends_with(b"\r\n\r\n"), "{case}");
+                let is_told = answers[0].field("content-length") != Some("0");
+                assert!(is_told, "the length that GET would have: {case}");
+            }
+        }
+    }
+    // A late head; and the one after it, which is for GET.
+    for (method, has_body) in [("HEAD", false), ("GET", true)] {
+        let mut network = Network::new(Limits::default());
+        let client = connect(&mut network, &mut site());
+        network.send(client, format!("{method} / HTTP/1.1\r\nHost").as_bytes());
+        network.advance(std::time::Duration::from_secs(32));
+        let said = network.received(client);
+        assert_eq!(answers(&[method], &said)[0].status, 408);
+        assert_eq!(!said.ends_with(b"\r\n\r\n"), has_body);
+    }
+}

@@ -67,7 +67,7 @@ fn files(folder: &str, extension: &str) -> Vec<Source> {
 }
 
 pub(crate) fn all_sources() -> Vec<Source> {
-    let folders = ["src", "tests", "examples", "fuzz/src", "fuzz/fuzz_targets"];
+    let folders = ["src", "tests", "examples", "fuzz/fuzz_targets"];
     folders.iter().flat_map(|folder| sources(folder)).collect()
 }
 

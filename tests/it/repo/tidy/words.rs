@@ -9,9 +9,17 @@ use super::source::{Source, complaint, enforce, is_in, sources};
 const RESERVED: &[(&str, &[&str])] = &[
     ("mio", &["src/reactor/"]),
     ("socket2", &["src/reactor/"]),
-    ("rustix", &["src/prefork/"]),
+    ("rustix", &["src/prefork/", "src/reactor/claim.rs"]),
     ("signal_hook", &["src/reactor/signals.rs"]),
-    ("http", &["src/protocol/", "src/services/", "src/testkit/web_client.rs"]),
+    (
+        "http",
+        &[
+            "src/protocol/",
+            "src/services/",
+            "src/testkit/http_cases/case.rs",
+            "src/testkit/web_client.rs",
+        ],
+    ),
     // The wall clock sets the date of answers. It may jump, so no deadline depends on it.
     (
         "unix_seconds",

@@ -16,7 +16,7 @@ use super::source::{Source, all_sources, complaint, document, documents, enforce
 const UNSWEPT: &str = "tests/it/repo/tidy/prose/unswept.txt";
 
 /// Files whose string literals are read by users. Those of other tests are mostly data.
-const PRINTING: &[&str] = &["src/", "examples/", "fuzz/", "tests/model/"];
+const PRINTING: &[&str] = &["src/", "examples/", "fuzz/", "tests/model/", "tests/oracles/"];
 
 /// Columns of a line of a comment. Links may be longer.
 const WIDTH_MAX: usize = 100;

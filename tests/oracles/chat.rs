@@ -2,6 +2,7 @@
 //! input is cut; it is safe to show, and no state remains after all members have left.
 
 use std::str;
+use std::time::Duration;
 
 use socketserver::services::chat::Chat;
 use socketserver::testkit::{Client, Network};
@@ -53,7 +54,7 @@ fn talk<'a>(
     send: impl FnOnce(Sender<'a>, &mut Network) -> (Heard, bool),
     sent: &'a [u8],
 ) -> (Said, bool) {
-    let mut chat = Chat::new().line_limit(LINE_MAX);
+    let mut chat = Chat::new().line_limit(LINE_MAX).line_rate(1, Duration::ZERO);
     let mut enter = |network: &mut Network| {
         let handler = chat.accept(Peer::unix().into()).unwrap();
         network.connect(handler)
@@ -89,7 +90,7 @@ fn ask(network: &mut Network, member: Client, lines: &[u8]) -> String {
 impl Said {
     /// Lines of the server begin with a star, lines of members with their names.
     fn check(&self) {
-        for heard in [&self.lobby, &self.side, &self.sender.bytes] {
+        for heard in [&self.lobby, &self.side, &without_refusals(&self.sender.bytes)] {
             let text = match str::from_utf8(heard) {
                 Ok(text) => text,
                 // Cut off by the end of the connection.
@@ -109,6 +110,17 @@ impl Said {
             }
         }
     }
+}
+
+/// Removes the refusals of telnet's options.
+fn without_refusals(heard: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut rest = heard;
+    while let Some(at) = rest.iter().position(|byte| *byte == 255) {
+        text.extend_from_slice(&rest[..at]);
+        rest = rest.get(at + 3..).unwrap_or_default();
+    }
+    [&text, rest].concat()
 }
 
 /// Returns true if the character changes the direction of text.
