@@ -41,10 +41,16 @@ pub(crate) fn install(level: LevelFilter) -> Result<(), Exit> {
         return Err(usage("a logger is installed already"));
     }
     panic::set_hook(Box::new(write_panic));
-    if level < LevelFilter::Trace {
-        ::log::info!("log level {level}; more with --log {}", more(level));
-    }
     Ok(())
+}
+
+/// Says in the log how to get more of it.
+pub(crate) fn tell_level() {
+    let level = ::log::max_level();
+    let more = if level < LevelFilter::Debug { "debug or trace" } else { "trace" };
+    if level < LevelFilter::Trace {
+        ::log::info!("log level {level}; more with --log {more}");
+    }
 }
 
 /// Writes a line to standard error, after the lines of the log.
@@ -61,10 +67,6 @@ pub(crate) fn finish() {
     if let Some(sink) = ERRORS.get() {
         sink.finish();
     }
-}
-
-fn more(level: LevelFilter) -> &'static str {
-    if level < LevelFilter::Debug { "debug or trace" } else { "trace" }
 }
 
 fn report(dropped: u64, _: &mut Vec<u8>) {
@@ -93,7 +95,7 @@ impl Write for Line {
 }
 
 /// Writes the text of a panic as one line, because a peer may have chosen parts of it. It does not
-/// pass through the logger, which may be what panicked.
+/// pass through the logger, which may have panicked.
 fn write_panic(info: &PanicHookInfo<'_>) {
     let payload = info.payload();
     let said = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {

@@ -58,12 +58,13 @@ pub(crate) fn serve(
 ) -> Result<(), Exit> {
     let (mode, has_idle_workers) = (options.mode()?, options.has_idle_workers());
     log::install(options.log)?;
-    if has_idle_workers {
-        ::log::warn!("--workers has no effect with --mode multiplex");
-    }
     let server = bind(&options.bind, mode, listen)?;
     let server = server.mode(mode).limits(options.limits).stop_on_signals().map_err(failure)?;
     server.check().map_err(failure)?;
+    log::tell_level();
+    if has_idle_workers {
+        ::log::warn!("--workers has no effect with --mode multiplex");
+    }
     let mut out = io::stdout();
     // The supervisor has already printed the addresses of its workers.
     for address in server.addresses().iter().filter(|_| !Server::is_worker()) {

@@ -6,7 +6,8 @@ use lexopt::Parser;
 
 use super::exit::{Exit, usage};
 
-/// Returns the value of the option `--name`. The error names the option and what it `takes`.
+/// Returns the value of the option `--name`. The error names the option and the values that it
+/// `takes`.
 pub(crate) fn value<T>(
     name: &str,
     takes: &str,

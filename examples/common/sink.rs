@@ -17,7 +17,7 @@ const WRITE_MAX: usize = 4096;
 /// How long the end of the program waits for a stream that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Makes lines of what was queued, in the thread. `lines` is empty.
+/// Makes lines of the queued records, in the thread. `lines` is empty.
 pub(crate) type Render = fn(queued: &mut Vec<u8>, lines: &mut Vec<u8>);
 
 /// Appends the report about this number of dropped lines, or has it written elsewhere.
@@ -37,7 +37,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    /// Whole lines, or what they are made of.
+    /// Whole lines, or the data for them.
     records: Vec<u8>,
     /// The number of records dropped since the last report.
     dropped: u64,

@@ -75,7 +75,7 @@ impl FromStr for Subnet {
         if text == "unix" {
             return Ok(Subnet(Kind::Unix));
         }
-        parse(text).map(Subnet).ok_or_else(|| AddressError::new(text, FORMS))
+        parse(text).map(Subnet).ok_or_else(|| AddressError::without_port(text, FORMS))
     }
 }
 
@@ -87,7 +87,7 @@ fn parse(text: &str) -> Option<Kind> {
     let ip: IpAddr = ip.parse().ok()?;
     let most = if ip.is_ipv4() { 32 } else { 128 };
     let len = match len {
-        // `+8` and `08` are no lengths.
+        // A length has neither a sign nor a leading zero.
         Some(len) if !len.starts_with(['+', '0']) || len == "0" => len.parse().ok()?,
         Some(_) => return None,
         None => most,

@@ -307,8 +307,9 @@ impl ServerHandle {
         }
     }
 
-    /// Stops the server gracefully: after [`Limits::drain_delay`](crate::Limits::drain_delay) it closes its listeners, answers the requests it has received,
-    /// and ends every connection once its handler is done; after
+    /// Stops the server gracefully: after [`Limits::drain_delay`](crate::Limits::drain_delay) it
+    /// closes its listeners, answers the requests it has received, and ends every connection once
+    /// its handler is done; after
     /// [`Limits::drain`](crate::Limits::drain) it cuts the rest. Returns at once.
     pub fn stop(&self) {
         self.ask(StopRequest::Stop);

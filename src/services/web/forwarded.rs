@@ -52,8 +52,8 @@ impl Proxies {
     }
 }
 
-/// The way from the client over its proxies to this server: each entry names who has sent the
-/// request to the proxy that wrote it. The client is the last entry that is no trusted proxy.
+/// The way from the client over its proxies to this server: each entry names the sender of the
+/// request to the proxy that wrote it. The client is the last entry that is not a trusted proxy.
 struct Walk<'a> {
     proxies: &'a Proxies,
     is_given: bool,

@@ -40,7 +40,7 @@ pub(super) const PIECES_A_TURN: usize = 256;
 /// The time after which a source without a piece is asked again.
 pub(super) const PIECES_PAUSE: Duration = Duration::from_millis(10);
 
-/// What a source of pieces has brought.
+/// The result of a request to a source of pieces.
 pub(super) enum Step {
     Piece,
     /// An empty piece: there is none yet.

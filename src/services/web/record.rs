@@ -10,9 +10,9 @@ use crate::protocol::http::{Head, Version};
 
 /// A request that was answered, as [`Web::on_answer`](super::Web::on_answer) gets it.
 ///
-/// The method, the path and the query are what the client has sent: visible ASCII characters, for
-/// example `%0A` for an encoded line end. A client can put quotation marks and backslashes there,
-/// which a log that uses them must escape.
+/// The method, the path and the query are as the client has sent them: visible ASCII characters,
+/// for example `%0A` for an encoded line end. A client can put quotation marks and backslashes
+/// there, which a log that uses them must escape.
 ///
 /// ```
 /// use socketserver::services::web::Web;
@@ -22,6 +22,7 @@ use crate::protocol::http::{Head, Version};
 /// let (sender, lines) = mpsc::channel();
 /// let web = Web::new().get("/hello", |_, reply| reply.text("Hello!")).on_answer(move |record| {
 ///     let (method, path, status) = (record.method(), record.path(), record.status().as_u16());
+///     assert!(record.header("referer").is_none());
 ///     let _ = sender.send(format!("{method} {path} {status} {}", record.bytes()));
 /// });
 /// let mut client = WebClient::new(web);
@@ -69,7 +70,8 @@ impl<'a> RequestRecord<'a> {
     }
 
     /// Returns the value of the first field with this name, ignoring case, as it was sent: a client
-    /// can put any bytes but line ends and most control characters there.
+    /// can put any bytes but line ends and most control characters there. [`RequestRecord`] has an
+    /// example.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
         self.head?.fields().find(name)

@@ -353,7 +353,7 @@ impl<S: Send + Sync + 'static> Web<S> {
     /// use socketserver::services::web::{Method, Web};
     /// use socketserver::testkit::WebClient;
     ///
-    /// let proxies: [Subnet; 2] = ["127.0.0.0/8".parse()?, "10.0.0.0/8".parse()?];
+    /// let proxies: [Subnet; 2] = ["unix".parse()?, "10.0.0.0/8".parse()?];
     /// let web = Web::new()
     ///     .get("/peer", |request, reply| reply.text(request.peer().to_string()))
     ///     .trust_proxies(proxies);

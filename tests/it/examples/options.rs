@@ -1,4 +1,4 @@
-//! The options of the server examples, and what their errors say.
+//! The options of the server examples, and the texts of their errors.
 
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use crate::support::real::{Example, example_path, run_example};
 const SERVERS: [&str; 5] = ["reactor_web", "reactor_chat", "reactor_session", "tcp_proxy", "echo"];
 
 #[test]
-fn an_option_error_names_the_option_and_what_it_takes() {
+fn an_option_error_names_the_option_and_its_valid_values() {
     for (name, arguments, expected) in [
         ("reactor_web", &["--log", "verbose"][..], &["--log", "verbose", "debug"][..]),
         ("chat_client", &["--wait", "x"], &["--wait", "'x'", "seconds"]),

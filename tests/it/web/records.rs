@@ -68,8 +68,8 @@ fn each_kind_of_answer_has_one_record() {
     client.post("/upload", "1234567");
     assert_eq!(next(&lines), "POST /upload 200 7 0ns");
     client.post("/upload", "12345678901");
-    let line = next(&lines);
-    assert!(line.starts_with("POST /upload 413 "), "{line}");
+    // The protocol refuses such a head itself, so the record is without it.
+    assert_eq!(next(&lines), "  413 44 0ns");
     let late = client.request(Method::GET, "/late").start();
     assert!(lines.try_recv().is_err());
     client.advance(Duration::from_secs(2));
@@ -136,7 +136,7 @@ fn the_duration_of_a_route_that_blocks_shows_on_a_real_clock() {
 }
 
 #[test]
-fn an_answer_in_pieces_that_is_cut_is_recorded_with_what_was_written() {
+fn an_answer_in_pieces_that_is_cut_is_recorded_with_the_bytes_written() {
     let (sender, records) = channel();
     let web = Web::new()
         .get("/", |_, reply| reply.pieces("text/x", std::iter::repeat(vec![b'x'; 1000])))
