@@ -92,6 +92,7 @@ struct Request<'a> {
 }
 
 /// Makes the lines of all queued records.
+#[allow(clippy::ptr_arg, reason = "it has the type that the sink calls")]
 fn render(
     queued: &mut Vec<u8>,
     lines: &mut Vec<u8>,
