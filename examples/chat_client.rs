@@ -62,7 +62,7 @@ fn run() -> Result<(), Exit> {
     let options = Options::parse("127.0.0.1:9999", HELP, |name, parser| {
         match name {
             "once" => once = Some(parser.value()?.string()?),
-            "wait" => wait = seconds(parser)?,
+            "wait" => wait = seconds("wait", parser)?,
             _ => return Ok(false),
         }
         Ok(true)

@@ -35,6 +35,7 @@ options
                           (default: 75 and 60, 0: none)
   --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
   --log LEVEL             off, error, warn, info (default), debug, trace
+  --version               print the version
   --help                  print this text
 
 SIGTERM or SIGINT (Ctrl-C) echoes received input and exits; a second one exits at once.

@@ -10,10 +10,12 @@ mod common;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lexopt::{Parser, ValueExt};
+use lexopt::Parser;
 use socketserver::services::chat::{AutoReply, Chat};
 use socketserver::{Limits, Mode, SlowConsumer};
 
+use common::exit::usage;
+use common::seconds::value;
 use common::{Exit, Options};
 
 const HELP: &str = "\
@@ -49,6 +51,7 @@ options
                           none)
   --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
   --log LEVEL             off, error, warn, info (default), debug, trace
+  --version               print the version
   --help                  print this text
 
 SIGTERM or SIGINT (Ctrl-C) notifies all members and exits; a second one exits at once.
@@ -77,7 +80,7 @@ fn run() -> Result<(), Exit> {
     let mut line_interval = LINE_INTERVAL;
     let options = Options::new("127.0.0.1:9999", limits).parse(HELP, |name, parser| {
         match name.0.as_str() {
-            "auto-reply" => auto_reply = Some(parser.value()?.string()?),
+            "auto-reply" => auto_reply = Some(value("auto-reply", "a text", parser, text)?),
             "line-interval" => line_interval = millis(parser)?,
             "slow-consumer" => slow_consumer = policy(parser)?,
             _ => return Ok(false),
@@ -93,7 +96,7 @@ fn run() -> Result<(), Exit> {
         Some(text) => common::serve(options, |server, addresses| {
             server.listen(addresses, AutoReply::new(&text))
         }),
-        None if matches!(options.mode, Some(Mode::Processes(1..))) => Err(common::usage(
+        None if matches!(options.mode, Some(Mode::Processes(1..))) => Err(usage(
             "--mode processes: members in different processes would not hear each other; use \
              multiplex, threads or reactors",
         )),
@@ -104,21 +107,15 @@ fn run() -> Result<(), Exit> {
 }
 
 fn millis(parser: &mut Parser) -> Result<Duration, Exit> {
-    let text = parser.value()?.string()?;
-    text.parse().map(Duration::from_millis).map_err(|_| {
-        let text = text.escape_debug();
-        common::usage(format!("--line-interval '{text}' must be a number of milliseconds"))
-    })
+    let takes = "a number of milliseconds";
+    value("line-interval", takes, parser, |text| text.parse().ok().map(Duration::from_millis))
 }
 
 fn policy(parser: &mut Parser) -> Result<SlowConsumer, Exit> {
-    match parser.value()?.string()?.as_str() {
-        "close" => Ok(SlowConsumer::Close),
-        "drop-newest" => Ok(SlowConsumer::DropNewest),
-        "drop-oldest" => Ok(SlowConsumer::DropOldest),
-        other => Err(common::usage(format!(
-            "--slow-consumer '{}' must be one of close, drop-newest, drop-oldest",
-            other.escape_debug()
-        ))),
-    }
+    let takes = "one of close, drop-newest, drop-oldest";
+    value("slow-consumer", takes, parser, |text| text.parse().ok())
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
 }

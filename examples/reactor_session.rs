@@ -13,6 +13,7 @@ use std::time::Duration;
 use socketserver::services::session::Session;
 use socketserver::{Limits, Mode};
 
+use common::exit::usage;
 use common::{Exit, Options};
 
 const HELP: &str = "\
@@ -40,6 +41,7 @@ options
   --idle-timeout SECS     timeout of an inactive connection (default 600, 0: none)
   --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
   --log LEVEL             off, error, warn, info (default), debug, trace
+  --version               print the version
   --help                  print this text
 
 SIGTERM or SIGINT (Ctrl-C) answers pending requests and exits; a second one exits at once.
@@ -69,10 +71,10 @@ fn run() -> Result<(), Exit> {
         });
     }
     if !matches!(options.mode.get_or_insert(Mode::Threads(options.workers)), Mode::Threads(_)) {
-        return Err(common::usage("--blocking requires --mode threads"));
+        return Err(usage("--blocking requires --mode threads"));
     }
     if options.workers == 0 {
-        return Err(common::usage("--blocking requires --workers of at least 1"));
+        return Err(usage("--blocking requires --workers of at least 1"));
     }
     common::serve(options, |server, addresses| {
         server.listen_blocking(addresses, |_| Session::new())

@@ -7,14 +7,18 @@
 //! ```
 
 mod common;
+#[path = "common/request_log.rs"]
+mod request_log;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use socketserver::services::web::{Answered, Failure, Reply, Request, Web};
-use socketserver::{Limits, Metrics, ServerHandle};
+use socketserver::{Limits, Metrics, ServerHandle, Subnet};
 
+use common::seconds::{seconds, value};
 use common::{Exit, Options};
+use request_log::Form;
 
 const HELP: &str = "\
 reactor_web: a web server in one loop
@@ -24,7 +28,10 @@ reactor_web: a web server in one loop
   /json         the same as a JSON object
   /echo         the request's body, for any method
   /slow?ms=N    answers after N milliseconds (at most 60000) without blocking
+  /peer         the address of the client
   /metrics      the server's counters, for Prometheus
+  /livez        200 while the server runs
+  /readyz       200 until a signal, 503 from then on
 
 options
   --bind ADDR             listen address, repeatable: 127.0.0.1:8080, [::1]:8080, unix:/path
@@ -40,8 +47,14 @@ options
   --idle-timeout SECS     timeout of an inactive connection, and of a new silent one
                           (default: 75 and 60, 0: none)
   --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
+  --drain-delay SECS      time to serve on after the signal (default 0)
+  --trust-proxy NET       a proxy whose Forwarded and X-Forwarded-For name the client,
+                          repeatable: 10.0.0.0/8, ::1, unix (default: none)
+  --request-log FORM      off (default), common, json: a line for each request on
+                          standard output
   --faults                also serve /work?ms=N (blocks the loop for N ms) and /panic
   --log LEVEL             off, error, warn, info (default), debug, trace
+  --version               print the version
   --help                  print this text
 
 SIGTERM or SIGINT (Ctrl-C) answers pending requests and exits; a second one exits at once.
@@ -60,10 +73,16 @@ fn run() -> Result<(), Exit> {
     let limits = Limits::default().message(Some(Duration::from_secs(10)));
     let mut faults = false;
     let mut head_timeout = limits.message;
+    let (mut drain_delay, mut form, mut proxies) = (None, None, Vec::new());
     let options = Options::new("127.0.0.1:8080", limits).parse(HELP, |name, parser| {
         match name.0.as_str() {
             "faults" => faults = true,
-            "head-timeout" => head_timeout = common::seconds(parser)?,
+            "head-timeout" => head_timeout = seconds(&name.0, parser)?,
+            "drain-delay" => drain_delay = seconds(&name.0, parser)?,
+            "trust-proxy" => {
+                proxies.push(value(&name.0, NETS, parser, |text| text.parse::<Subnet>().ok())?)
+            }
+            "request-log" => form = value(&name.0, FORMS, parser, form_of)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -72,10 +91,32 @@ fn run() -> Result<(), Exit> {
         return Ok(());
     };
     options.limits.message = head_timeout;
-    common::serve(options, |server, addresses| {
-        let site = site(faults, server.handle());
+    options.limits.drain_delay = drain_delay.unwrap_or_default();
+    let requests = form.map(request_log::start).transpose().map_err(common::failure)?;
+    let served = common::serve(options, |server, addresses| {
+        let mut site = site(faults, server.handle()).trust_proxies(proxies.clone());
+        if let Some(requests) = requests.clone() {
+            site = site.on_answer(move |record| request_log::push(&requests, record));
+        }
         server.listen(addresses, site)
-    })
+    });
+    if let Some(requests) = requests {
+        requests.finish();
+    }
+    served
+}
+
+const NETS: &str = "a network such as 10.0.0.0/8, an address, or unix";
+const FORMS: &str = "one of off, common, json";
+
+/// Returns the form of the request log with this name, or `Some(None)` for none.
+fn form_of(name: &str) -> Option<Option<Form>> {
+    match name {
+        "off" => Some(None),
+        "common" => Some(Some(Form::Common)),
+        "json" => Some(Some(Form::Json)),
+        _ => None,
+    }
 }
 
 fn site(faults: bool, handle: ServerHandle) -> Web {
@@ -85,18 +126,29 @@ fn site(faults: bool, handle: ServerHandle) -> Web {
         .get("/json", |_, reply| reply.bytes("application/json", JSON))
         .any("/echo", echo)
         .get("/slow", slow)
+        .get("/peer", |request, reply| reply.text(format!("{}\n", request.peer())))
+        .get("/livez", |_, reply| reply.text("ok\n"))
+        .get("/readyz", readyz(handle.clone()))
         .get("/metrics", move |_, reply| {
             reply.bytes(Metrics::PROMETHEUS, handle.metrics().prometheus().as_bytes())
         });
     if !faults {
         return web;
     }
-    web.get("/work", work).get("/panic", |_, _| panic_on_purpose())
+    web.get("/work", work).get("/panic", panic_on_purpose)
 }
 
 fn echo(request: &Request<'_>, reply: Reply<'_>) -> Answered {
     let content_type = request.header("content-type").unwrap_or("application/octet-stream");
     reply.bytes(content_type, request.body())
+}
+
+/// A load balancer that sees 503 sends no more connections.
+fn readyz(handle: ServerHandle) -> impl Fn(&Request<'_>, Reply<'_>) -> Answered {
+    move |_, reply| match handle.is_stopping() {
+        false => reply.text("ok\n"),
+        true => reply.status(503).text("stopping\n"),
+    }
 }
 
 fn slow(request: &Request<'_>, reply: Reply<'_>) -> Answered {
@@ -111,8 +163,8 @@ fn work(request: &Request<'_>, reply: Reply<'_>) -> Answered {
 }
 
 #[allow(clippy::panic, reason = "the route exists to panic")]
-fn panic_on_purpose() -> Answered {
-    panic!("requested by /panic")
+fn panic_on_purpose(request: &Request<'_>, _: Reply<'_>) -> Answered {
+    panic!("requested by /panic {}", request.query_param("say").unwrap_or(""))
 }
 
 fn delay(request: &Request<'_>) -> Result<Duration, Failure> {

@@ -11,11 +11,12 @@ mod common;
 use std::io;
 use std::process::ExitCode;
 
-use lexopt::ValueExt;
 use socketserver::{
     Close, Context, Destination, Handler, Id, Incoming, Limits, Notification, Service,
 };
 
+use common::exit::usage;
+use common::seconds::{seconds, value};
 use common::{Exit, Options};
 
 const HELP: &str = "\
@@ -39,6 +40,7 @@ options
   --idle-timeout SECS     timeout of an inactive connection (default 600, 0: none)
   --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
   --log LEVEL             off, error, warn, info (default), debug, trace
+  --version               print the version
   --help                  print this text
 
 SIGTERM or SIGINT (Ctrl-C) waits for connections to end and exits; a second one exits at once.
@@ -59,8 +61,12 @@ fn run() -> Result<(), Exit> {
     let mut connect = limits.connect;
     let options = Options::new("127.0.0.1:8081", limits).parse(HELP, |name, parser| {
         match name.0.as_str() {
-            "to" => to = Some(parser.value()?.parse_with(str::parse::<Destination>)?),
-            "connect-timeout" => connect = common::seconds(parser)?,
+            "to" => {
+                let takes = "an address such as 127.0.0.1:8080, HOST:PORT or unix:/path";
+                let parse = |text: &str| text.parse::<Destination>().ok();
+                to = Some(value(&name.0, takes, parser, parse)?);
+            }
+            "connect-timeout" => connect = seconds(&name.0, parser)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -70,9 +76,9 @@ fn run() -> Result<(), Exit> {
     };
     options.limits.connect = connect;
     if options.limits.connections < 2 {
-        return Err(common::usage("--max-connections must be at least 2, one for each side"));
+        return Err(usage("--max-connections must be at least 2, one for each side"));
     }
-    let to = to.ok_or_else(|| common::usage("--to is missing: --to 127.0.0.1:8080"))?;
+    let to = to.ok_or_else(|| usage("--to is missing: --to 127.0.0.1:8080"))?;
     common::serve(options, |server, addresses| {
         let to = to.clone();
         server.listen(addresses, Proxy { to })

@@ -140,6 +140,7 @@ pub use net::destination::Destination;
 pub use net::incoming::Incoming;
 pub use net::listen::Listen;
 pub use net::peer::Peer;
+pub use net::subnet::Subnet;
 pub use net::to_destination::ToDestination;
 pub use net::to_listen::ToListen;
 pub use now::Now;

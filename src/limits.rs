@@ -110,6 +110,12 @@ pub struct Limits {
     /// The most bytes offered to the handler after a write has failed. Lingering is limited by time
     /// only. Default 256 KiB.
     pub linger_bytes: usize,
+    /// How long a server serves on after a stop was requested, as if it was not, so that whatever
+    /// sends it connections learns of the stop first: see
+    /// [`ServerHandle::is_stopping`](crate::ServerHandle::is_stopping). A second signal and
+    /// [`ServerHandle::abort`](crate::ServerHandle::abort) end the delay and the server. Default 0:
+    /// only a load balancer needs it (Kubernetes' `preStop` hook).
+    pub drain_delay: Duration,
     /// How long a stopping server waits for its connections to end. Default 30 s.
     pub drain: Duration,
 }
@@ -136,6 +142,7 @@ setters!(Limits {
     linger: Duration,
     linger_total: Duration,
     linger_bytes: usize,
+    drain_delay: Duration,
     drain: Duration,
 });
 
@@ -235,6 +242,7 @@ impl Default for Limits {
             linger: Duration::from_secs(5),
             linger_total: Duration::from_secs(30),
             linger_bytes: 256 * 1024,
+            drain_delay: Duration::ZERO,
             drain: Duration::from_secs(30),
         }
     }

@@ -40,7 +40,9 @@ impl Options {
                     let _ = io::stdout().write_all(help.as_bytes());
                     return Ok(None);
                 }
-                Arg::Long("connect-timeout") => limits.connect = seconds(&mut parser)?,
+                Arg::Long("connect-timeout") => {
+                    limits.connect = seconds("connect-timeout", &mut parser)?
+                }
                 Arg::Long(name) => {
                     let name = name.to_owned();
                     if !own(&name, &mut parser)? {

@@ -1,7 +1,7 @@
 //! The end of an example: without output, or with one line and an exit code.
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// An error that ends an example: the message and the exit code.
@@ -29,11 +29,18 @@ impl From<lexopt::Error> for Exit {
 }
 
 /// Ends the program: with 0 and no output, or with one line on standard error.
+#[allow(dead_code, reason = "a server writes the line by its log, which never blocks")]
 pub(crate) fn exit(result: Result<(), Exit>) -> ExitCode {
+    // An error cannot be reported anywhere else.
+    exit_by(result, |line| drop(writeln!(io::stderr(), "{line}")))
+}
+
+/// Ends the program as [`exit`] does. `write` gets the line.
+pub(crate) fn exit_by(result: Result<(), Exit>, write: impl FnOnce(&str)) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Exit { code, message }) => {
-            eprintln!("{message}");
+            write(&message);
             ExitCode::from(code)
         }
     }

@@ -3,159 +3,21 @@
 //! It is not part of the library, which parses no arguments, and installs neither a logger nor,
 //! unless requested, a signal handler. Copy it into your own server and adapt it.
 
-mod exit;
-mod seconds;
+pub(crate) mod exit;
+mod log;
+mod options;
+pub(crate) mod seconds;
+pub(crate) mod sink;
 
-pub(crate) use exit::{Exit, exit, failure, usage};
-pub(crate) use seconds::seconds;
+pub(crate) use exit::{Exit, failure};
+pub(crate) use options::Options;
 
-use std::io::{self, LineWriter, Write};
+use std::io::{self, Write};
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use lexopt::{Arg, Parser, ValueExt};
-use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
-use socketserver::{Limits, Listen, Mode, Server};
-
-/// The common options of all server examples.
-#[derive(Debug)]
-pub(crate) struct Options {
-    pub(crate) bind: Vec<Listen>,
-    /// The mode, if one was given.
-    pub(crate) mode: Option<Mode>,
-    /// The number of workers for modes with workers.
-    pub(crate) workers: usize,
-    pub(crate) limits: Limits,
-    pub(crate) log: LevelFilter,
-}
-
-impl Options {
-    /// Returns the defaults.
-    pub(crate) fn new(bind: &str, limits: Limits) -> Options {
-        let bind = bind.parse().into_iter().collect();
-        let workers = thread::available_parallelism().map_or(1, usize::from);
-        Options { bind, mode: None, workers, limits, log: LevelFilter::Info }
-    }
-
-    /// Parses the arguments of the program. `own` is called with options that are not common to
-    /// all examples, and returns true for those it knows. Returns `None` after `--help`, for which
-    /// `help` is printed.
-    pub(crate) fn parse(
-        mut self,
-        help: &str,
-        mut own: impl FnMut(&Name, &mut Parser) -> Result<bool, Exit>,
-    ) -> Result<Option<Options>, Exit> {
-        let mut parser = Parser::from_env();
-        let mut bind = Vec::new();
-        let (mut mode_name, mut shares_port) = (None, false);
-        while let Some(arg) = parser.next()? {
-            let name = match arg {
-                Arg::Long("help") | Arg::Short('h') => {
-                    // A closed standard output must not cause a panic.
-                    let _ = io::stdout().write_all(help.as_bytes());
-                    return Ok(None);
-                }
-                Arg::Long(name) => Name(name.to_owned()),
-                arg => return Err(arg.unexpected().into()),
-            };
-            match name.0.as_str() {
-                "bind" => bind.push(parser.value()?.parse_with(str::parse)?),
-                "reuse-port" => shares_port = true,
-                "mode" => mode_name = Some(parser.value()?.string()?),
-                "workers" => self.workers = workers(&parser.value()?.string()?)?,
-                "max-connections" => self.limits.connections = parser.value()?.parse()?,
-                "max-connections-per-peer" => {
-                    self.limits.connections_per_peer = Some(parser.value()?.parse()?);
-                }
-                "idle-timeout" => {
-                    self.limits.idle = seconds(&mut parser)?;
-                    self.limits.first_byte = self.limits.idle;
-                }
-                "drain-timeout" => self.limits.drain = seconds(&mut parser)?.unwrap_or_default(),
-                "log" => self.log = parser.value()?.parse_with(str::parse)?,
-                _ if own(&name, &mut parser)? => {}
-                unknown => {
-                    return Err(usage(format!("invalid option '--{}'", unknown.escape_debug())));
-                }
-            }
-        }
-        if !bind.is_empty() {
-            self.bind = bind;
-        }
-        if shares_port {
-            if !self.bind.iter().any(has_port) {
-                return Err(usage("--reuse-port is for addresses with a port"));
-            }
-            self.set_options(has_port, Listen::reuse_port);
-        }
-        self.mode = mode_name.map(|name| mode(&name, self.workers)).transpose()?;
-        self.limits.check().map_err(usage)?;
-        Ok(Some(self))
-    }
-
-    /// Sets options of the addresses for which they are meant.
-    fn set_options(&mut self, which: fn(&Listen) -> bool, set: fn(Listen) -> Listen) {
-        let bind = std::mem::take(&mut self.bind);
-        let set = |listen| if which(&listen) { set(listen) } else { listen };
-        self.bind = bind.into_iter().map(set).collect();
-    }
-
-    /// Ends connections whose peer has vanished, within two minutes, for programs without a limit
-    /// of the idle time.
-    #[allow(dead_code, reason = "some examples limit the idle time")]
-    pub(crate) fn notice_vanished_peers(&mut self) {
-        self.set_options(
-            |listen| has_port(listen) && !listen.is_datagram(),
-            |listen| {
-                let listen = listen
-                    .keep_alive(Duration::from_secs(45))
-                    .keep_alive_interval(Duration::from_secs(15))
-                    .keep_alive_count(4);
-                // A peer with unread output gets no probes.
-                #[cfg(target_os = "linux")]
-                let listen = listen.user_timeout(Duration::from_secs(105));
-                listen
-            },
-        );
-    }
-}
-
-/// Returns true for IP addresses and names of hosts.
-fn has_port(listen: &Listen) -> bool {
-    let text = listen.to_string();
-    !["unix:", "unixgram:", "seqpacket:"].iter().any(|form| text.starts_with(form))
-}
-
-/// The name of a long option, without its dashes.
-#[derive(Debug)]
-pub(crate) struct Name(pub(crate) String);
-
-/// More threads or processes are of no use, and few systems have room for many more.
-const WORKERS_MAX: usize = 1024;
-
-fn workers(count: &str) -> Result<usize, Exit> {
-    match count.parse() {
-        Ok(count @ 0..=WORKERS_MAX) => Ok(count),
-        _ => Err(usage(format!(
-            "--workers '{}' is not a number from 0 to {WORKERS_MAX}",
-            count.escape_debug()
-        ))),
-    }
-}
-
-/// Returns the mode with this name.
-fn mode(name: &str, workers: usize) -> Result<Mode, Exit> {
-    match name {
-        "multiplex" => Ok(Mode::Multiplex),
-        "threads" => Ok(Mode::Threads(workers)),
-        "processes" => Ok(Mode::Processes(workers)),
-        "reactors" => Ok(Mode::Reactors(workers)),
-        _ => Err(usage(format!(
-            "--mode '{}' must be one of multiplex, threads, processes, reactors",
-            name.escape_debug()
-        ))),
-    }
-}
+use socketserver::{Listen, Mode, Server};
 
 /// Listens on all addresses, by `listen`. Workers of a killed supervisor keep their addresses a
 /// little longer, so the next supervisor tries again for a while.
@@ -181,22 +43,28 @@ fn bind(
 /// Half a second, 20 ms apart.
 const BIND_TRIES: usize = 25;
 
+/// Ends the program: with 0 and no output, or with one line on standard error.
+pub(crate) fn exit(result: Result<(), Exit>) -> ExitCode {
+    let code = exit::exit_by(result, log::last_line);
+    log::finish();
+    code
+}
+
 /// Serves until SIGTERM or SIGINT: the first drains, the second aborts. `listen` adds the
 /// addresses and their services.
 pub(crate) fn serve(
     options: Options,
     listen: impl Fn(Server, Vec<Listen>) -> io::Result<Server>,
 ) -> Result<(), Exit> {
-    let config = ConfigBuilder::new().set_time_format_rfc3339().build();
-    // Line by line: several processes may write to the same terminal.
-    let out = LineWriter::new(io::stderr());
-    if WriteLogger::init(options.log, config, out).is_err() {
-        return Err(usage("a logger is installed already"));
-    }
-    let mode = options.mode.unwrap_or_default();
+    let (mode, has_idle_workers) = (options.mode()?, options.has_idle_workers());
+    log::install(options.log)?;
     let server = bind(&options.bind, mode, listen)?;
     let server = server.mode(mode).limits(options.limits).stop_on_signals().map_err(failure)?;
     server.check().map_err(failure)?;
+    log::tell_level();
+    if has_idle_workers {
+        ::log::warn!("--workers has no effect with --mode multiplex");
+    }
     let mut out = io::stdout();
     // The supervisor has already printed the addresses of its workers.
     for address in server.addresses().iter().filter(|_| !Server::is_worker()) {

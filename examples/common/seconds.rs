@@ -1,17 +1,31 @@
-//! A duration on the command line.
+//! The value of an option on the command line, and durations.
 
 use std::time::Duration;
 
-use lexopt::{Parser, ValueExt};
+use lexopt::Parser;
 
 use super::exit::{Exit, usage};
 
-/// Parses a number of seconds; 0 disables a timeout.
-pub(crate) fn seconds(parser: &mut Parser) -> Result<Option<Duration>, Exit> {
-    let seconds: f64 = parser.value()?.parse()?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(Duration::ZERO) => Ok(None),
-        Ok(time) => Ok(Some(time)),
-        Err(_) => Err(usage(format!("'{seconds}' is not a number of seconds"))),
-    }
+/// Returns the value of the option `--name`. The error names the option and the values that it
+/// `takes`.
+pub(crate) fn value<T>(
+    name: &str,
+    takes: &str,
+    parser: &mut Parser,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, Exit> {
+    let Ok(text) = parser.value() else {
+        return Err(usage(format!("--{name} takes {takes}")));
+    };
+    let text = text.to_string_lossy();
+    let error = || usage(format!("--{name} '{}' is not {takes}", text.escape_debug()));
+    parse(&text).ok_or_else(error)
+}
+
+/// Returns the value of the option `--name`: a number of seconds; 0 disables a timeout.
+pub(crate) fn seconds(name: &str, parser: &mut Parser) -> Result<Option<Duration>, Exit> {
+    let takes = "a number of seconds, 0 or more";
+    let time =
+        value(name, takes, parser, |text| Duration::try_from_secs_f64(text.parse().ok()?).ok())?;
+    Ok(Some(time).filter(|time| !time.is_zero()))
 }

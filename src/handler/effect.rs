@@ -6,6 +6,8 @@ use crate::handler::Handler;
 use crate::handler::notification::{Message, Ticket};
 use crate::handler::notifier::Notifier;
 use crate::id::Id;
+#[cfg(feature = "http")]
+use crate::metrics::stopwatch::Watch;
 use crate::net::local::LocalAddresses;
 use crate::net::to_destination::sealed::Target;
 use crate::now::Now;
@@ -80,6 +82,9 @@ pub(crate) struct Record {
     pub(crate) locals: Box<LocalAddresses>,
     /// Notifies the handlers of this loop from any thread.
     pub(crate) notifier: Notifier,
+    /// The clock, for the duration of requests.
+    #[cfg(feature = "http")]
+    pub(crate) watch: Watch,
     /// The call is timed, and logged with its subject if it is slow.
     pub(crate) is_timed: bool,
     /// The request or message that a timed call was about.

@@ -68,7 +68,12 @@ impl Turn {
                 takes_ordinary_path,
             },
             tick: Tick::at(Now::default()),
-            record: Record { out, ..Record::default() },
+            record: Record {
+                out,
+                #[cfg(feature = "http")]
+                watch: stopwatch.watch(),
+                ..Record::default()
+            },
             pending: Pending::default(),
             meter: Meter { progress: Progress::NONE, counters, stopwatch },
             spare: Vec::new(),
@@ -77,7 +82,12 @@ impl Turn {
 
     /// Returns an empty record for a job.
     pub(super) fn spare_record(&mut self) -> Record {
-        let fresh = || Record { notifier: self.record.notifier.clone(), ..Record::default() };
+        let fresh = || Record {
+            notifier: self.record.notifier.clone(),
+            #[cfg(feature = "http")]
+            watch: self.record.watch,
+            ..Record::default()
+        };
         let mut record = self.spare.pop().unwrap_or_else(fresh);
         (record.now, record.stopping) = (self.record.now, self.record.stopping);
         record.room = self.record.room;

@@ -7,6 +7,8 @@ use crate::clock::Elapsed;
 use crate::log_throttle::LogThrottle;
 use crate::metrics::counters::Counters;
 use crate::now::NANOS_PER_MS;
+#[cfg(feature = "http")]
+use crate::now::Now;
 
 /// Measures the time that calls hold the loop. The clock is read once at the end of each lap, which
 /// is the beginning of the next one.
@@ -18,6 +20,8 @@ use crate::now::NANOS_PER_MS;
 pub(crate) struct Stopwatch {
     /// The clock, or `None` if calls are not timed.
     elapsed: Option<Elapsed>,
+    #[cfg(feature = "http")]
+    watch: Watch,
     // In nanoseconds since the start of the clock, to spare conversions in each turn.
     /// Laps that take longer are slow.
     limit: u64,
@@ -32,6 +36,19 @@ pub(crate) struct Stopwatch {
     untold: u64,
 }
 
+/// The clock, for a duration within a turn.
+#[cfg(feature = "http")]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Watch(Option<Elapsed>);
+
+#[cfg(feature = "http")]
+impl Watch {
+    /// Returns the nanoseconds of [`Now`], read at this moment; those of `turn` without a clock.
+    pub(crate) fn nanos(self, turn: Now) -> u64 {
+        self.0.map_or(turn.nanos(), Elapsed::nanos)
+    }
+}
+
 /// A lap that was longer than the limit, to be logged.
 pub(crate) struct Slow {
     held: Duration,
@@ -44,10 +61,23 @@ const ALARM_NANOS: u64 = 60_000 * NANOS_PER_MS;
 
 impl Stopwatch {
     pub(crate) fn new(elapsed: Option<Elapsed>, limit: Option<Duration>) -> Stopwatch {
+        #[cfg(feature = "http")]
+        let watch = Watch(elapsed);
         let elapsed = elapsed.filter(|_| limit.is_some());
         let limit = limit.unwrap_or_default().as_nanos();
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-        Stopwatch { elapsed, limit, ..Stopwatch::default() }
+        Stopwatch {
+            elapsed,
+            #[cfg(feature = "http")]
+            watch,
+            limit,
+            ..Stopwatch::default()
+        }
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn watch(&self) -> Watch {
+        self.watch
     }
 
     /// Begins a turn, and its first lap, at `at` nanoseconds.

@@ -135,6 +135,11 @@ impl AddressError {
         AddressError { given: given.to_owned(), problem }
     }
 
+    /// Returns the error for a text in none of these forms, which have no port.
+    pub(crate) fn without_port(given: &str, forms: &'static str) -> AddressError {
+        AddressError { given: given.to_owned(), problem: Problem::Unknown(forms) }
+    }
+
     /// Returns the error for an address of datagrams where only connections are possible.
     pub(crate) fn for_datagrams(given: &str, forms: &'static str) -> AddressError {
         AddressError { given: given.to_owned(), problem: Problem::ForDatagrams(forms) }

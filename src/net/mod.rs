@@ -6,5 +6,6 @@ pub(crate) mod incoming;
 pub(crate) mod listen;
 pub(crate) mod local;
 pub(crate) mod peer;
+pub(crate) mod subnet;
 pub(crate) mod to_destination;
 pub(crate) mod to_listen;

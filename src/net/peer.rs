@@ -63,6 +63,10 @@ impl Peer {
         Peer(PeerKind::Unresolved)
     }
 
+    pub(crate) fn is_unix(&self) -> bool {
+        matches!(self.0, PeerKind::Unix | PeerKind::UnixNamed(_))
+    }
+
     pub(crate) fn kind(&self) -> &PeerKind {
         &self.0
     }
@@ -73,13 +77,14 @@ impl Peer {
         self.socket_addr().map(|address| address.ip())
     }
 
-    /// Returns the peer's port, if it has one.
+    /// Returns the peer's port, if it has one and it is known: a proxy may name a client without
+    /// its port.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
-        self.socket_addr().map(|address| address.port())
+        self.socket_addr().map(|address| address.port()).filter(|port| *port != 0)
     }
 
-    /// Returns the peer's IP address and port, if it has them.
+    /// Returns the peer's IP address and port, if it has them. An unknown port is 0.
     #[must_use]
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match &self.0 {
@@ -136,8 +141,15 @@ impl From<SocketAddr> for Peer {
     }
 }
 
+/// A peer whose port is not known. Its text is the address alone.
+impl From<IpAddr> for Peer {
+    fn from(ip: IpAddr) -> Peer {
+        SocketAddr::new(ip, 0).into()
+    }
+}
+
 /// The hint for an invalid peer.
-const FORMS: &str = "write 127.0.0.1:8080, [::1]:8080, unix or unix:/path";
+const FORMS: &str = "write 127.0.0.1:8080, [::1]:8080, 127.0.0.1, unix or unix:/path";
 
 /// Parses the text that `Display` writes.
 impl FromStr for Peer {
@@ -146,6 +158,9 @@ impl FromStr for Peer {
     fn from_str(text: &str) -> Result<Peer, AddressError> {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(address.into());
+        }
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            return Ok(ip.into());
         }
         match text.split_once(':') {
             None if text == "unix" => Ok(Peer::unix()),
@@ -161,7 +176,9 @@ impl FromStr for Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            PeerKind::V4(address) if address.port() == 0 => address.ip().fmt(f),
             PeerKind::V4(address) => address.fmt(f),
+            PeerKind::V6(address) if address.port() == 0 => address.ip().fmt(f),
             PeerKind::V6(address) => address.fmt(f),
             PeerKind::Unix => f.write_str("unix"),
             PeerKind::UnixNamed(path) => write!(f, "unix:{}", one_line(path)),

@@ -9,6 +9,7 @@ use std::{env, io};
 
 use super::worker::Worker;
 use crate::clock::Clock;
+use crate::limits::Limits;
 use crate::now::{Now, millis};
 use crate::reactor::{Poller, StopRequest};
 
@@ -36,9 +37,12 @@ pub(crate) struct Supervisor<S> {
     /// The bound sockets, of which every worker has copies. Empty once the supervisor is stopping.
     sockets: Vec<S>,
     slots: Vec<Slot>,
+    drain_delay: Duration,
     drain: Duration,
     /// The last order given to the workers.
     told: StopRequest,
+    /// The end of the drain delay.
+    leave_ms: Option<u64>,
     /// The time to kill the remaining workers.
     kill_ms: Option<u64>,
 }
@@ -91,7 +95,7 @@ impl<S: SharedSocket> Supervisor<S> {
         poller: Poller,
         sockets: Vec<S>,
         workers: usize,
-        drain: Duration,
+        limits: &Limits,
     ) -> io::Result<Supervisor<S>> {
         let program = env::current_exe()?;
         poller.refuse_commands();
@@ -99,8 +103,20 @@ impl<S: SharedSocket> Supervisor<S> {
         let now = clock.read();
         let slot = |_| Slot::Waits { until_ms: 0, back_off: BackOff::NONE };
         let slots = (0..workers).map(slot).collect();
-        let (told, kill_ms) = (StopRequest::None, None);
-        Ok(Supervisor { poller, clock, now, program, sockets, slots, drain, told, kill_ms })
+        let Limits { drain_delay, drain, .. } = *limits;
+        Ok(Supervisor {
+            poller,
+            clock,
+            now,
+            program,
+            sockets,
+            slots,
+            drain_delay,
+            drain,
+            told: StopRequest::None,
+            leave_ms: None,
+            kill_ms: None,
+        })
     }
 
     /// Runs until the server is stopped and the last worker has ended.
@@ -133,27 +149,46 @@ impl<S: SharedSocket> Supervisor<S> {
             Slot::Waits { until_ms, .. } => Some(*until_ms),
             Slot::Runs(..) | Slot::Empty => None,
         });
-        let due_ms = starts.chain(self.kill_ms).min()?;
+        let due_ms = starts.chain(self.leave_ms).chain(self.kill_ms).min()?;
         Some(Duration::from_millis(due_ms).saturating_sub(self.now.elapsed()))
     }
 
     /// Handles signals and requests of other threads.
     fn heed(&mut self) {
-        let wish = self.poller.stop_request();
+        let now_ms = self.now.millis();
+        let wish = match (self.poller.stop_request(), self.leave_ms) {
+            (StopRequest::Stop, None) if self.drain_delay.is_zero() => StopRequest::Drain,
+            (StopRequest::Stop, Some(leave_ms)) if leave_ms <= now_ms => StopRequest::Drain,
+            (wish, _) => wish,
+        };
         if wish <= self.told {
             return;
         }
         self.told = wish;
+        if wish == StopRequest::Stop {
+            self.leave_ms = Some(now_ms.saturating_add(millis(self.drain_delay)));
+            let count = self.notify(wish);
+            let seconds = self.drain_delay.as_secs_f64();
+            log::info!("stopping in {seconds} s: {count} worker processes");
+            return;
+        }
+        self.leave_ms = None;
         // Refuse first: from now on a connection is accepted by a worker or refused. A worker
         // empties the queue of a listener before it closes its copy, and the last copy closes the
         // queue.
         self.sockets.iter().for_each(SharedSocket::refuse_new);
         self.sockets.clear();
         let wait_ms = match wish {
-            StopRequest::None | StopRequest::Drain => millis(self.drain),
             StopRequest::Abort => 0,
+            _ => millis(self.drain),
         };
-        self.kill_ms = Some(self.now.millis().saturating_add(wait_ms).saturating_add(GRACE_MS));
+        self.kill_ms = Some(now_ms.saturating_add(wait_ms).saturating_add(GRACE_MS));
+        let count = self.notify(wish);
+        log::info!("stopping: {count} worker processes to end");
+    }
+
+    /// Passes on a request to all workers, and returns their number. No further one starts.
+    fn notify(&mut self, wish: StopRequest) -> usize {
         let mut count = 0;
         for slot in &mut self.slots {
             match slot {
@@ -164,7 +199,7 @@ impl<S: SharedSocket> Supervisor<S> {
                 Slot::Waits { .. } | Slot::Empty => *slot = Slot::Empty,
             }
         }
-        log::info!("stopping: {count} worker processes to end");
+        count
     }
 
     /// Reaps workers that have ended.
@@ -184,7 +219,7 @@ impl<S: SharedSocket> Supervisor<S> {
                     );
                     Slot::Waits { until_ms: self.now.millis() + wait_ms, back_off }
                 }
-                StopRequest::Drain | StopRequest::Abort => {
+                StopRequest::Stop | StopRequest::Drain | StopRequest::Abort => {
                     log::debug!("worker process {id} ended ({})", told(&status));
                     Slot::Empty
                 }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::core::{Core, Phase};
+use super::core::Core;
 use super::group::{Member, Transfer};
 use super::part::Part;
 use super::service::{ServiceKind, ask};
@@ -186,7 +186,7 @@ impl<'s, S: System> Admission<'s, S> {
     fn place(&self, transfer: Transfer<S::Socket>, core: &mut Core<S>) {
         let own = self.own_load(core);
         // After a stop the other loops may have ended.
-        if let (Some(member), Phase::Serving) = (&mut core.member, core.phase) {
+        if let (Some(member), true) = (&mut core.member, core.phase.is_serving()) {
             if let Some(to) = member.choose(own) {
                 member.transfer(to, transfer);
                 return;

@@ -32,7 +32,7 @@ impl Channel {
         registry.register(&mut self.stream, token, Interest::READABLE)
     }
 
-    /// Sends a stop request to the other end. A request is a byte, and there are two of them: the
+    /// Sends a stop request to the other end. A request is a byte, and there are three of them: the
     /// channel is never full.
     pub(crate) fn notify(&mut self, order: StopRequest) {
         if let Err(error) = self.stream.write_all(&[order as u8]) {

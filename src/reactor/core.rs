@@ -21,6 +21,10 @@ use crate::panics;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Serving,
+    /// The server serves as before until this time, and then stops.
+    Leaving {
+        until_ms: u64,
+    },
     /// No listener is open. Connections end one by one; the rest is cut at this time.
     Draining {
         until_ms: u64,
@@ -29,10 +33,15 @@ pub(super) enum Phase {
 }
 
 impl Phase {
+    /// Returns true before the listeners are closed.
+    pub(super) fn is_serving(self) -> bool {
+        matches!(self, Phase::Serving | Phase::Leaving { .. })
+    }
+
     /// Returns the time at which the remaining connections are cut.
     pub(super) fn until_ms(self) -> Option<u64> {
         match self {
-            Phase::Serving => None,
+            Phase::Serving | Phase::Leaving { .. } => None,
             Phase::Draining { until_ms } => Some(until_ms),
             Phase::Aborted => Some(0),
         }

@@ -197,11 +197,16 @@ impl<S: System> Reactor<'_, S> {
         // Before the mail: a stop request comes after all connections for this loop.
         let request = self.core.system.handle().stop_request();
         self.each_part(|part, core| part.turn(core));
+        let now_ms = self.core.now.millis();
         match (request, self.core.phase) {
-            (StopRequest::None, _) | (StopRequest::Drain, Phase::Draining { .. }) => {}
-            (_, Phase::Aborted) => {}
-            (StopRequest::Drain, Phase::Serving) => self.stop(),
+            (StopRequest::None, _) | (_, Phase::Aborted) => {}
             (StopRequest::Abort, _) => self.stop_now(),
+            (_, Phase::Draining { .. }) => {}
+            (StopRequest::Stop, Phase::Serving) if !self.core.limits.drain_delay.is_zero() => {
+                self.leave();
+            }
+            (StopRequest::Stop, Phase::Leaving { until_ms }) if until_ms > now_ms => {}
+            (StopRequest::Stop | StopRequest::Drain, _) => self.stop(),
         }
     }
 
@@ -212,11 +217,22 @@ impl<S: System> Reactor<'_, S> {
     }
 
     fn parts_due(&mut self) -> u64 {
-        let mut due_ms = u64::MAX;
+        let mut due_ms = match self.core.phase {
+            Phase::Leaving { until_ms } => until_ms,
+            _ => u64::MAX,
+        };
         self.each_part(|part, core| {
             due_ms = part.due_ms(core).map_or(due_ms, |part_ms| part_ms.min(due_ms));
         });
         due_ms
+    }
+
+    /// Stops later, so that others can learn of it first.
+    fn leave(&mut self) {
+        let delay = self.core.limits.drain_delay;
+        let until_ms = self.core.now.millis().saturating_add(now::millis(delay));
+        self.core.phase = Phase::Leaving { until_ms };
+        log::info!("stopping in {} s", delay.as_secs_f64());
     }
 
     /// Stops gracefully: admits everything that has arrived, and stops all connections.

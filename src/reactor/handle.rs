@@ -103,6 +103,8 @@ impl error::Error for HandleError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum StopRequest {
     None,
+    /// Stop gracefully, after [`Limits::drain_delay`](crate::Limits::drain_delay).
+    Stop,
     /// Stop gracefully.
     Drain,
     /// Stop at once.
@@ -114,7 +116,8 @@ impl StopRequest {
     pub(super) fn from_byte(byte: u8) -> StopRequest {
         match byte {
             0 => StopRequest::None,
-            1 => StopRequest::Drain,
+            1 => StopRequest::Stop,
+            2 => StopRequest::Drain,
             _ => StopRequest::Abort,
         }
     }
@@ -304,11 +307,42 @@ impl ServerHandle {
         }
     }
 
-    /// Stops the server gracefully: it closes its listeners, answers the requests it has received,
-    /// and ends every connection once its handler is done; after
+    /// Stops the server gracefully: after [`Limits::drain_delay`](crate::Limits::drain_delay) it
+    /// closes its listeners, answers the requests it has received, and ends every connection once
+    /// its handler is done; after
     /// [`Limits::drain`](crate::Limits::drain) it cuts the rest. Returns at once.
     pub fn stop(&self) {
-        self.ask(StopRequest::Drain);
+        self.ask(StopRequest::Stop);
+    }
+
+    /// Returns true if a stop of the server was requested: by this handle or a clone of it, by a
+    /// signal, or in a worker process by its supervisor. A load balancer that asks for the state
+    /// should send no more connections; [`Limits::drain_delay`](crate::Limits::drain_delay) gives
+    /// it time to ask.
+    ///
+    /// ```
+    /// use socketserver::services::web::Web;
+    /// use socketserver::{Server, ServerHandle};
+    ///
+    /// fn health(handle: ServerHandle) -> Web {
+    ///     Web::new().get("/readyz", move |_, reply| match handle.is_stopping() {
+    ///         false => reply.text("ready\n"),
+    ///         true => reply.status(503).text("stopping\n"),
+    ///     })
+    /// }
+    ///
+    /// let server = Server::new();
+    /// let handle = server.handle();
+    /// let server = server.listen("127.0.0.1:0", health(handle.clone()))?;
+    /// assert!(!handle.is_stopping());
+    /// handle.stop();
+    /// assert!(handle.is_stopping());
+    /// server.run()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stop_request() != StopRequest::None
     }
 
     /// Stops the server at once, without completing any work: all connections end, and unsent

@@ -1,6 +1,6 @@
 //! The messages between a loop and the other loops of its server. Must not know sockets.
 
-use super::core::{Core, Phase};
+use super::core::Core;
 use super::group::Mail;
 use super::part::Part;
 use super::system::System;
@@ -37,7 +37,7 @@ impl<S: System> Part<S> for ShardMail {
     /// Called last: from then on messages of the others are refused.
     fn is_over(&self, core: &Core<S>) -> bool {
         let Some(member) = &core.member else { return true };
-        let is_serving = core.phase == Phase::Serving;
+        let is_serving = core.phase.is_serving();
         !member.must_stay(is_serving) && member.may_leave()
     }
 }

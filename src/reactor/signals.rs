@@ -63,7 +63,7 @@ impl Signals {
         Ok(Signals { terminations, interrupts, first_ms: None })
     }
 
-    /// Reads the signals that have come. The first one drains. A later one aborts if it is a SIGINT
+    /// Reads the signals that have come. The first one stops. A later one aborts if it is a SIGINT
     /// or comes a second after the first.
     pub(crate) fn heard(&mut self, now: Now) -> StopRequest {
         let terminations = self.terminations.count();
@@ -73,7 +73,7 @@ impl Signals {
         }
         let Some(first_ms) = self.first_ms else {
             self.first_ms = Some(now.millis());
-            return StopRequest::Drain;
+            return StopRequest::Stop;
         };
         match interrupts > 0 || now.millis().saturating_sub(first_ms) >= SAME_MS {
             true => StopRequest::Abort,

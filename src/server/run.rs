@@ -249,6 +249,6 @@ impl Server {
                 listener.set_queue(self.limits.listen_queue)?;
             }
         }
-        Supervisor::new(self.poller?, places, workers, self.limits.drain)?.run()
+        Supervisor::new(self.poller?, places, workers, &self.limits)?.run()
     }
 }

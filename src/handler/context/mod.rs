@@ -123,6 +123,13 @@ impl<'a> Context<'a> {
         self.record.notifier.clone()
     }
 
+    /// Returns the nanoseconds of [`now`](Context::now), read at this moment if the server has a
+    /// clock.
+    #[cfg(feature = "http")]
+    pub(crate) fn nanos(&self) -> u64 {
+        self.record.watch.nanos(self.record.now)
+    }
+
     /// Notes the request that this call is about, for the log line of a slow call. The text is made
     /// only if the call is timed.
     #[cfg(feature = "http")]

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::draft::{Draft, Later, Pieces};
+use super::draft::{Draft, Later};
 use super::failure::Failure;
-use super::late::{Late, Worked, work_off};
+use super::late::{Delayed, Late, PIECES_A_TURN, PIECES_PAUSE, Step, Stream, Worked, work_off};
 use super::pending;
 use super::reply::{Answered, Reply};
 use super::request::Request;
@@ -22,7 +22,7 @@ use crate::handler::context::Context;
 use crate::handler::framed::MessageHandler;
 use crate::handler::notification::Notification;
 use crate::panics;
-use crate::protocol::http::{Answer, Head, Http, Message, Verb};
+use crate::protocol::http::{Head, Http, Message, Verb};
 
 pub(super) struct Conversation<S> {
     site: Arc<Site<S>>,
@@ -42,22 +42,17 @@ enum Doing {
     /// A body is arriving.
     Collecting(Box<Upload>),
     /// The answer is delayed; the client is not read.
-    Waiting(Box<(Draft, Response)>),
+    Waiting(Box<Delayed>),
     /// The answer is produced elsewhere; the client is not read.
     Awaiting(Box<Late>),
     /// The answer is sent as fast as the client reads; the client is not read.
-    Streaming(Box<Pieces>),
+    Streaming(Box<Stream>),
 }
 
 /// The keys of timers.
 const BODY_TIMER: u64 = 0;
 const ANSWER_TIMER: u64 = 1;
 const PIECES_TIMER: u64 = 2;
-
-/// The most pieces taken in one turn: a source of tiny pieces must not hold the loop.
-const PIECES_A_TURN: usize = 256;
-/// The time after which a source without a piece is asked again.
-const PIECES_PAUSE: Duration = Duration::from_millis(10);
 
 const TOO_LONG: &str = "the body is too long";
 
@@ -79,19 +74,19 @@ impl<S> Conversation<S> {
             Ok(Intake::Wanted { limit }) => (true, limit),
             Ok(Intake::Unwanted { limit }) => (false, limit),
             Ok(Intake::Refused(response)) => {
-                let draft = self.draft(&head.closing(), cx);
+                let draft = self.draft(&head.closing(), cx.now().nanos(), cx);
                 self.send(head, draft, Ok(response), cx)?;
                 return self.end_before_body();
             }
-            Err(said) => return self.send_panic(head, &said, cx),
+            Err(said) => return self.send_panic(head, cx.now().nanos(), &said, cx),
         };
         if head.content_length().is_some_and(|length| length > limit) {
-            return self.refuse_body(head.verb() == Verb::Head, cx);
+            return self.refuse_body(Some(head), cx);
         }
         if head.expects_continue() {
             if !is_wanted {
                 // The client need not send the body: this is the answer.
-                self.answer(&head.closing(), &[], cx)?;
+                self.answer(&head.closing(), &[], cx.now().nanos(), cx)?;
                 return self.end_before_body();
             }
             cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -126,7 +121,7 @@ impl<S> Conversation<S> {
                 cx.set_timer(BODY_TIMER, left.min(self.site.limits.body_time.unwrap_or(left)));
             }
             _ => {
-                self.refuse(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly", cx);
+                self.refuse(None, StatusCode::REQUEST_TIMEOUT, "the body comes too slowly", cx);
                 cx.close(Close::Timeout(Timeout::Rate));
             }
         }
@@ -137,8 +132,7 @@ impl<S> Conversation<S> {
             return Ok(());
         };
         if !upload.take(bytes, cx.now().elapsed(), &self.site.limits) {
-            let is_head = upload.is_head;
-            return self.refuse_body(is_head, cx);
+            return self.refuse_body(None, cx);
         }
         if !is_last {
             return Ok(());
@@ -146,32 +140,42 @@ impl<S> Conversation<S> {
         if let Doing::Collecting(upload) = std::mem::replace(&mut self.doing, Doing::Nothing) {
             let site = Arc::clone(&self.site);
             let head = Head::parse(&upload.head, &site.limits)?;
-            self.answer(&head, &upload.body, cx)?;
+            self.answer(&head, &upload.body, upload.began.as_nanos() as u64, cx)?;
         }
         Ok(())
     }
 
-    /// Creates the draft of an answer.
+    /// Creates the draft of an answer to a request that began at this time.
     #[inline(always)]
-    fn draft(&self, head: &Head<'_>, cx: &Context<'_>) -> Draft {
+    fn draft(&self, head: &Head<'_>, began: u64, cx: &Context<'_>) -> Draft {
         let keep = head.keep_alive() && self.left > 0 && !cx.is_stopping();
-        Draft::new(head, keep, cx.now().unix_seconds())
+        Draft::new(head, keep, began, cx.now().unix_seconds())
     }
 
-    /// Answers a complete request.
-    fn answer(&mut self, head: &Head<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
+    /// Answers a complete request, which began at this time.
+    #[inline(always)]
+    fn answer(
+        &mut self,
+        head: &Head<'_>,
+        body: &[u8],
+        began: u64,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
         self.left = self.left.saturating_sub(1);
         cx.note_subject(|| format!("{} {}", head.method(), head.path()));
-        let mut draft = self.draft(head, cx);
+        let mut draft = self.draft(head, began, cx);
         let state = &*self.site.scopes.outermost().state;
+        let client = self.site.proxies.client(head, cx.peer());
         let (out, ends) = cx.out_and_ends();
         let mark = out.len();
+        let ends = site::with_client(ends, client.as_ref());
         let mut request = Request::new(head, body, ends, state);
         let reply = Reply { out, draft: &mut draft };
         let outcome = panics::catch(|| self.site.answer(&mut request, reply));
         drop(request);
         let is_answered = cx.out().len() > mark;
         if is_answered && draft.is_ordinary() && matches!(outcome, Ok(Ok(_))) {
+            self.report(Some(head), &draft, cx);
             return Ok(());
         }
         self.conclude(head, draft, outcome, mark, cx)
@@ -192,6 +196,7 @@ impl<S> Conversation<S> {
             Ok(Ok(_)) => match draft.take_later() {
                 Some(later) => return self.send_later(head, draft, later, cx),
                 None if cx.out().len() > mark => {
+                    self.report(Some(head), &draft, cx);
                     go_on(draft.keeps(), cx);
                     return Ok(());
                 }
@@ -200,13 +205,21 @@ impl<S> Conversation<S> {
             Ok(Err(failure)) => failure,
             Err(said) => {
                 cx.out().truncate(mark);
-                return self.send_panic(head, &said, cx);
+                return self.send_panic(head, draft.began, &said, cx);
             }
         };
         // Takes back the output of the route, of which no byte was sent.
         cx.out().truncate(mark);
-        let draft = self.draft(head, cx);
+        let draft = self.draft(head, draft.began, cx);
         self.send(head, draft, Err(failure), cx)
+    }
+
+    /// Reports an answered request, of which `head` is missing if it was malformed.
+    #[inline(always)]
+    fn report(&self, head: Option<&Head<'_>>, draft: &Draft, cx: &Context<'_>) {
+        if self.site.on_answer.is_some() {
+            self.site.report(head, draft, cx.peer(), (cx.nanos(), cx.now().unix_seconds()));
+        }
     }
 }
 
@@ -252,15 +265,16 @@ impl<S> Conversation<S> {
     ) -> Result<(), Close> {
         let response = match panics::catch(|| self.site.finish(head, cx.ends(), answer)) {
             Ok(response) => response,
-            Err(said) => return self.send_panic(head, &said, cx),
+            Err(said) => return self.send_panic(head, draft.began, &said, cx),
         };
         match draft.delay() {
             Some(delay) => {
-                self.doing = Doing::Waiting(Box::new((draft, response)));
+                let head = head.as_bytes().to_vec();
+                self.doing = Doing::Waiting(Box::new(Delayed { head, draft, response }));
                 cx.pause();
                 cx.set_timer(ANSWER_TIMER, delay);
             }
-            None => self.write(draft, response, cx),
+            None => self.write(head, draft, response, cx),
         }
         Ok(())
     }
@@ -270,69 +284,83 @@ impl<S> Conversation<S> {
     fn send_panic(
         &mut self,
         head: &Head<'_>,
+        began: u64,
         said: &str,
         cx: &mut Context<'_>,
     ) -> Result<(), Close> {
-        let peer = cx.peer();
         let failure = Failure::internal(format!("panicked: {said}"));
-        let mut draft = self.draft(&head.closing(), cx);
+        let mut draft = self.draft(&head.closing(), began, cx);
         // The code that answers failures may panic as well.
         let finished = panics::catch(|| self.site.finish(head, cx.ends(), Err(failure)));
         let response = finished.unwrap_or_else(|said| {
             let failure = Failure::internal(format!("panicked: {said}"));
-            site::note(head, peer, &failure);
+            let client = self.site.proxies.client(head, cx.peer());
+            site::note(head, client.as_ref().unwrap_or(cx.peer()), &failure);
             scope::plain(&failure)
         });
         // Pieces are not sent: the connection ends now.
         drop(draft.write_response(cx.out(), response));
+        self.report(Some(head), &draft, cx);
         Err(Close::Panicked)
     }
 
-    fn write(&mut self, mut draft: Draft, response: Response, cx: &mut Context<'_>) {
+    fn write(
+        &mut self,
+        head: &Head<'_>,
+        mut draft: Draft,
+        response: Response,
+        cx: &mut Context<'_>,
+    ) {
         draft.renew(!cx.is_stopping(), cx.now().unix_seconds());
         match draft.write_response(cx.out(), response) {
             Some(pieces) => {
-                self.doing = Doing::Streaming(Box::new(pieces));
+                let is_recorded = self.site.on_answer.is_some();
+                self.doing = Doing::Streaming(Stream::new(head, is_recorded, draft, pieces));
                 self.stream(cx);
             }
-            None => go_on(draft.keeps(), cx),
+            None => {
+                self.report(Some(head), &draft, cx);
+                go_on(draft.keeps(), cx);
+            }
         }
     }
 
     /// Writes pieces until the output is full, the source has none, or the body is complete.
     fn stream(&mut self, cx: &mut Context<'_>) {
-        let Doing::Streaming(pieces) = &mut self.doing else {
-            return;
-        };
+        let Doing::Streaming(stream) = &mut self.doing else { return };
         if cx.is_mute() {
             // The client has gone: the source is dropped, and not asked again.
+            self.report_stream(cx);
             self.doing = Doing::Nothing;
             return cx.close(Close::Io(io::ErrorKind::BrokenPipe));
         }
-        let mut next = Duration::ZERO;
         for _ in 0..PIECES_A_TURN {
             if cx.is_done() {
                 return cx.pause();
             }
-            match (pieces.source.next(), pieces.chunked) {
-                (Some(piece), _) if piece.is_empty() => {
-                    next = PIECES_PAUSE;
-                    break;
+            match stream.append_next(cx.out()) {
+                Step::Piece => {}
+                Step::NoneYet => {
+                    cx.pause();
+                    return cx.set_timer(PIECES_TIMER, PIECES_PAUSE);
                 }
-                (Some(piece), true) => Answer::append_chunk(cx.out(), &piece),
-                (Some(piece), false) => cx.write(&piece),
-                (None, chunked) => {
-                    if chunked {
-                        Answer::append_last_chunk(cx.out());
-                    }
-                    let keep = pieces.keep && !cx.is_stopping();
+                Step::End => {
+                    let keep = stream.pieces.keep && !cx.is_stopping();
+                    self.report_stream(cx);
                     self.doing = Doing::Nothing;
                     return go_on(keep, cx);
                 }
             }
         }
         cx.pause();
-        cx.set_timer(PIECES_TIMER, next);
+        cx.set_timer(PIECES_TIMER, Duration::ZERO);
+    }
+
+    /// Reports an answer in pieces, complete or not.
+    fn report_stream(&self, cx: &Context<'_>) {
+        let Doing::Streaming(stream) = &self.doing else { return };
+        let head = Head::parse(&stream.head, &self.site.limits).ok();
+        self.report(head.as_ref(), &stream.draft, cx);
     }
 
     /// Sends the answer that was produced elsewhere, if the notification is about it.
@@ -357,25 +385,27 @@ impl<S> Conversation<S> {
         Ok(())
     }
 
-    fn refuse_body(&self, is_head: bool, cx: &mut Context<'_>) -> Result<(), Close> {
-        refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG, is_head, cx);
+    fn refuse_body(&self, head: Option<&Head<'_>>, cx: &mut Context<'_>) -> Result<(), Close> {
+        self.refuse(head, StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG, cx);
         Err(Close::Malformed { code: 413, why: TOO_LONG })
     }
 
-    /// Answers malformed or incomplete input; the connection ends.
-    fn refuse(&self, status: StatusCode, why: &str, cx: &mut Context<'_>) {
-        let is_head = match &self.doing {
-            Doing::Collecting(upload) => upload.is_head,
-            _ => self.is_head_next,
-        };
-        refuse(status, why, is_head, cx);
+    /// Answers malformed or incomplete input, with this head or that of the arriving body, if there
+    /// is one; the connection ends.
+    fn refuse(&self, head: Option<&Head<'_>>, status: StatusCode, why: &str, cx: &mut Context<'_>) {
+        let mut began = cx.now().nanos();
+        let mut arriving = None;
+        if let Doing::Collecting(upload) = &self.doing {
+            began = upload.began.as_nanos() as u64;
+            arriving = Head::parse(&upload.head, &self.site.limits).ok();
+        }
+        let head = head.or(arriving.as_ref());
+        let is_head = head.map_or(self.is_head_next, |head| head.verb() == Verb::Head);
+        let body = format!("{status}: {why}\n");
+        let mut draft = Draft::refusal(status, is_head, began, cx.now().unix_seconds());
+        draft.write(cx.out(), TEXT, body.as_bytes());
+        self.report(head, &draft, cx);
     }
-}
-
-fn refuse(status: StatusCode, why: &str, is_head: bool, cx: &mut Context<'_>) {
-    let body = format!("{status}: {why}\n");
-    let draft = Draft::refusal(status, is_head, cx.now().unix_seconds());
-    draft.write(cx.out(), TEXT, body.as_bytes());
 }
 
 /// Resumes input after an answer, or closes the connection.
@@ -392,7 +422,7 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
     fn on_message(&mut self, message: Message<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
         match message {
             Message::Head(head) if head.has_body() => self.expect_body(&head, cx),
-            Message::Head(head) => self.answer(&head, &[], cx),
+            Message::Head(head) => self.answer(&head, &[], cx.now().nanos(), cx),
             Message::Body { bytes, is_last } => self.on_body(bytes, is_last, cx),
         }
     }
@@ -405,16 +435,17 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
         match why {
             Close::Malformed { code, why } => {
                 let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_REQUEST);
-                self.refuse(status, why, cx);
+                self.refuse(None, status, why, cx);
             }
             // Only heads stay in the input until they are complete, and parts of a chunked body
             // that are no longer than a line.
             Close::InputLimit => {
                 let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-                self.refuse(status, "the head is too long", cx);
+                self.refuse(None, status, "the head is too long", cx);
             }
             Close::Timeout(_) => {
-                self.refuse(StatusCode::REQUEST_TIMEOUT, "the request did not come in time", cx);
+                let status = StatusCode::REQUEST_TIMEOUT;
+                self.refuse(None, status, "the request did not come in time", cx);
             }
             _ => {}
         }
@@ -434,8 +465,12 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
         }
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Waiting(waiting) => {
-                let (draft, response) = *waiting;
-                self.write(draft, response, cx);
+                let Delayed { head, draft, response } = *waiting;
+                let site = Arc::clone(&self.site);
+                match Head::parse(&head, &site.limits) {
+                    Ok(head) => self.write(&head, draft, response, cx),
+                    Err(why) => cx.close(why),
+                }
             }
             doing => self.doing = doing,
         }
@@ -448,8 +483,9 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
     }
 
     fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
+        self.report_stream(cx);
         // Only its end tells the client that such a body is complete.
-        if matches!(&self.doing, Doing::Streaming(pieces) if !pieces.chunked) {
+        if matches!(&self.doing, Doing::Streaming(stream) if !stream.pieces.chunked) {
             cx.reset(why.clone());
         }
     }

@@ -9,10 +9,16 @@ use http::StatusCode;
 use super::failure::Failure;
 use super::pending::Kept;
 use super::response::{Body, BoxedPieces, Response};
+#[cfg(doc)]
+use crate::now::Now;
 use crate::protocol::http::{Answer, Connection, Head, Length, Verb, Version};
 
 /// An answer without its body.
 pub(super) struct Draft {
+    /// The time of the head of the request, in nanoseconds of [`Now`].
+    pub(super) began: u64,
+    /// The number of bytes of the body written.
+    pub(super) sent: u64,
     unix_seconds: u64,
     pub(super) is_head: bool,
     version: Version,
@@ -54,8 +60,10 @@ pub(super) struct Pieces {
 impl Draft {
     /// Creates an answer with status 200 and no fields of its own.
     #[inline(always)]
-    pub(super) fn new(head: &Head<'_>, keep: bool, unix_seconds: u64) -> Draft {
+    pub(super) fn new(head: &Head<'_>, keep: bool, began: u64, unix_seconds: u64) -> Draft {
         Draft {
+            began,
+            sent: 0,
             unix_seconds,
             is_head: head.verb() == Verb::Head,
             version: head.version(),
@@ -66,9 +74,14 @@ impl Draft {
     }
 
     /// Creates an answer to malformed input, after which the connection ends.
-    pub(super) fn refusal(status: StatusCode, is_head: bool, unix_seconds: u64) -> Draft {
+    pub(super) fn refusal(
+        status: StatusCode,
+        is_head: bool,
+        began: u64,
+        unix_seconds: u64,
+    ) -> Draft {
         let (version, connection) = (Version::Http11, Connection::Close);
-        Draft { unix_seconds, is_head, version, connection, status, extras: None }
+        Draft { began, sent: 0, unix_seconds, is_head, version, connection, status, extras: None }
     }
 
     #[inline(always)]
@@ -100,11 +113,12 @@ impl Draft {
 
     /// Writes the answer, with its body unless the status or the method forbids one (RFC 9110,
     /// sections 6.4.1 and 9.3.2).
-    pub(super) fn write(&self, out: &mut Vec<u8>, content_type: &str, body: &[u8]) {
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, content_type: &str, body: &[u8]) {
         if self.is_head || content_of(self.status) != Content::Any {
             return self.write_head_only(out, content_type, body.len());
         }
         self.head(content_type, Length::Fixed(body.len() as u64)).append(out, self.unix_seconds);
+        self.sent = body.len() as u64;
         out.extend_from_slice(body);
     }
 

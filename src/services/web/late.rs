@@ -1,12 +1,14 @@
-//! An answer that is produced elsewhere: by a worker, or by the owner of a kept reply. Knows no
-//! connection.
+//! An answer that is not sent at once: it is produced elsewhere, by a worker or by the owner of a
+//! kept reply, or delayed, or sent in pieces. Knows no connection.
 
-use super::draft::{Draft, Work};
+use std::time::Duration;
+
+use super::draft::{Draft, Pieces, Work};
 use super::failure::Failure;
 use super::pending::Kept;
 use super::response::Response;
 use crate::panics;
-use crate::protocol::http::Head;
+use crate::protocol::http::{Answer, Head};
 
 /// An answer that is being produced elsewhere.
 pub(super) struct Late {
@@ -15,6 +17,65 @@ pub(super) struct Late {
     pub(super) draft: Draft,
     /// `None` if a worker produces the answer.
     pub(super) kept: Option<Kept>,
+}
+
+/// An answer that is delayed.
+pub(super) struct Delayed {
+    /// The bytes of the head of the request.
+    pub(super) head: Vec<u8>,
+    pub(super) draft: Draft,
+    pub(super) response: Response,
+}
+
+/// An answer whose body is sent in pieces.
+pub(super) struct Stream {
+    /// The bytes of the head of the request; empty if nothing records it.
+    pub(super) head: Vec<u8>,
+    pub(super) draft: Draft,
+    pub(super) pieces: Pieces,
+}
+
+/// The most pieces taken in one turn: a source of tiny pieces must not hold the loop.
+pub(super) const PIECES_A_TURN: usize = 256;
+/// The time after which a source without a piece is asked again.
+pub(super) const PIECES_PAUSE: Duration = Duration::from_millis(10);
+
+/// The result of a request to a source of pieces.
+pub(super) enum Step {
+    Piece,
+    /// An empty piece: there is none yet.
+    NoneYet,
+    End,
+}
+
+impl Stream {
+    pub(super) fn new(
+        head: &Head<'_>,
+        is_recorded: bool,
+        draft: Draft,
+        pieces: Pieces,
+    ) -> Box<Stream> {
+        let head = if is_recorded { head.as_bytes().to_vec() } else { Vec::new() };
+        Box::new(Stream { head, draft, pieces })
+    }
+
+    /// Appends the next piece of the body, or its end.
+    pub(super) fn append_next(&mut self, out: &mut Vec<u8>) -> Step {
+        match (self.pieces.source.next(), self.pieces.chunked) {
+            (Some(piece), _) if piece.is_empty() => return Step::NoneYet,
+            (Some(piece), chunked) => {
+                self.draft.sent += piece.len() as u64;
+                match chunked {
+                    true => Answer::append_chunk(out, &piece),
+                    false => out.extend_from_slice(&piece),
+                }
+                return Step::Piece;
+            }
+            (None, true) => Answer::append_last_chunk(out),
+            (None, false) => {}
+        }
+        Step::End
+    }
 }
 
 /// The notification with the answer of a worker.

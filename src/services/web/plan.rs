@@ -6,7 +6,9 @@ use std::sync::Arc;
 use http::Method;
 
 use super::failure::Failure;
+use super::forwarded::Proxies;
 use super::pattern::{self, Names, Pattern};
+use super::record::OnAnswer;
 use super::router::{Entry, Route, Router};
 use super::scope::{Scope, Scopes};
 use super::site::Site;
@@ -16,6 +18,8 @@ pub(super) struct Plan<S> {
     routes: Vec<Planned<S>>,
     body_limits: Vec<BodyLimit>,
     scopes: Scopes<S>,
+    pub(super) proxies: Proxies,
+    pub(super) on_answer: Option<OnAnswer>,
     /// The first mistake, as a sentence.
     defect: Option<String>,
 }
@@ -49,7 +53,14 @@ fn title(method: Option<&Method>, path: &str) -> String {
 impl<S> Plan<S> {
     pub(super) fn new(state: S) -> Plan<S> {
         let scopes = Scopes::new(Scope::new(state));
-        Plan { routes: Vec::new(), body_limits: Vec::new(), scopes, defect: None }
+        Plan {
+            routes: Vec::new(),
+            body_limits: Vec::new(),
+            scopes,
+            proxies: Proxies::default(),
+            on_answer: None,
+            defect: None,
+        }
     }
 
     /// Returns the outermost router.
@@ -158,7 +169,14 @@ impl<S> Plan<S> {
             router.methods_of(&limit.pattern).body_limit = Some(limit.bytes);
             decoder_limits.body = decoder_limits.body.max(limit.bytes);
         }
-        Site { router, scopes: self.scopes, limits: Arc::new(decoder_limits), body_limit }
+        Site {
+            router,
+            scopes: self.scopes,
+            limits: Arc::new(decoder_limits),
+            body_limit,
+            proxies: self.proxies,
+            on_answer: self.on_answer,
+        }
     }
 }
 

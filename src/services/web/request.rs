@@ -169,7 +169,8 @@ impl<'a, S> Request<'a, S> {
         self.body
     }
 
-    /// Returns the other end of the connection.
+    /// Returns the client: the other end of the connection, or the client that a
+    /// [trusted](super::Web::trust_proxies) proxy names, often without a port.
     pub fn peer(&self) -> &'a Peer {
         self.ends.peer
     }

@@ -8,6 +8,7 @@ use http::Method;
 use super::conversation::Conversation;
 use super::failure::Failure;
 use super::plan::Plan;
+use super::record::RequestRecord;
 use super::reply::{Answered, Reply};
 use super::request::Request;
 use super::response::Response;
@@ -15,6 +16,7 @@ use super::site::Site;
 use crate::handler::framed::Framed;
 use crate::handler::{Handler, Service};
 use crate::net::incoming::Incoming;
+use crate::net::subnet::Subnet;
 use crate::protocol::http::{Http, HttpLimits};
 
 /// A web service: routes, guards, limits, and the state of type `S` that they share. It is a
@@ -223,7 +225,8 @@ impl<S: Send + Sync + 'static> Web<S> {
     /// itself. The other service keeps its state, guards and mappers. The guards of this service
     /// are called before its guards, and the mappers of this service after its mappers. The
     /// [limits](Web::limits) of the other service are ignored, but not its
-    /// [body limits](Web::body_limit).
+    /// [body limits](Web::body_limit); its [`on_answer`](Web::on_answer) and
+    /// [`trust_proxies`](Web::trust_proxies) are ignored as well.
     ///
     /// ```
     /// use socketserver::services::web::Web;
@@ -330,6 +333,53 @@ impl<S: Send + Sync + 'static> Web<S> {
         F: Fn(&Request<'_, S>, &Failure) -> Response + Send + Sync + 'static,
     {
         self.planned(|plan| plan.scope().on_failure = Some(Box::new(answer)))
+    }
+
+    /// Trusts the proxies in these networks to name their clients, in `Forwarded` (RFC 7239) or
+    /// `X-Forwarded-For`. [`Request::peer`], the log and [`RequestRecord::peer`] then show the
+    /// client. The fields of all others are ignored. Without this call no proxy is trusted.
+    ///
+    /// The entries are read from the last one back: the client is the first that is not a trusted
+    /// proxy itself. An entry without an address (`unknown`, `_hidden`) ends the search, and the
+    /// proxy that wrote it counts. If a request has both fields and they differ, it keeps the
+    /// address of the connection, because only one of them is from the proxy: let the proxy remove
+    /// the other one.
+    ///
+    /// [`Limits::connections_per_peer`](crate::Limits::connections_per_peer) counts connections,
+    /// and so those of the proxy. A [nested](Web::nest) service has the proxies of the outer one.
+    ///
+    /// ```
+    /// use socketserver::Subnet;
+    /// use socketserver::services::web::{Method, Web};
+    /// use socketserver::testkit::WebClient;
+    ///
+    /// let proxies: [Subnet; 2] = ["unix".parse()?, "10.0.0.0/8".parse()?];
+    /// let web = Web::new()
+    ///     .get("/peer", |request, reply| reply.text(request.peer().to_string()))
+    ///     .trust_proxies(proxies);
+    /// let mut client = WebClient::new(web);
+    /// let request = client.request(Method::GET, "/peer");
+    /// let answer = request.header("x-forwarded-for", "203.0.113.9, 192.0.2.7, 10.0.0.1").send();
+    /// assert_eq!(answer.text(), "192.0.2.7");
+    /// # Ok::<(), socketserver::AddressError>(())
+    /// ```
+    #[must_use]
+    pub fn trust_proxies(self, nets: impl IntoIterator<Item = Subnet>) -> Web<S> {
+        self.planned(|plan| plan.proxies.add(nets))
+    }
+
+    /// Calls `observe` with a record of each request that was answered, for a log of requests. It
+    /// runs in the loop, or on the worker that has called the route, so it must not block. Answers
+    /// to bytes that are not a request are included; an answer in pieces is recorded at its end, or
+    /// when its connection ends. A client that has left before its answer is not recorded. If
+    /// `observe` panics, the log says so. A later call replaces the function, and that of a
+    /// [nested](Web::nest) service is ignored. [`RequestRecord`] has an example.
+    #[must_use]
+    pub fn on_answer<F>(self, observe: F) -> Web<S>
+    where
+        F: Fn(&RequestRecord<'_>) + Send + Sync + 'static,
+    {
+        self.planned(|plan| plan.on_answer = Some(Box::new(observe)))
     }
 
     /// Sets the maximum length of a body in bytes for the routes of one pattern, which replaces

@@ -2,10 +2,14 @@
 //! connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{StatusCode, header};
 
+use super::draft::Draft;
 use super::failure::Failure;
+use super::forwarded::Proxies;
+use super::record::{OnAnswer, RequestRecord};
 use super::reply::{Answered, Reply};
 use super::request::Request;
 use super::response::Response;
@@ -13,6 +17,7 @@ use super::router::{Methods, Router};
 use super::scope::{self, Scopes};
 use crate::net::local::Ends;
 use crate::net::peer::Peer;
+use crate::panics;
 use crate::protocol::http::{Head, HttpLimits, Verb};
 
 /// The routes and limits of a web service, shared by its connections.
@@ -23,6 +28,8 @@ pub(super) struct Site<S> {
     pub(super) limits: Arc<HttpLimits>,
     /// The maximum of bytes of a body, for routes without their own.
     pub(super) body_limit: u64,
+    pub(super) proxies: Proxies,
+    pub(super) on_answer: Option<OnAnswer>,
 }
 
 /// The decision about an arriving body.
@@ -100,6 +107,8 @@ impl<S> Site<S> {
 
     /// Decides about the body of a request.
     pub(super) fn intake(&self, head: &Head<'_>, ends: Ends<'_>) -> Intake {
+        let client = self.proxies.client(head, ends.peer);
+        let ends = with_client(ends, client.as_ref());
         let found = self.router.find(head.path_bytes());
         let routes = found.as_ref().map(|(methods, _)| *methods);
         let limit = routes.and_then(|methods| methods.body_limit).unwrap_or(self.body_limit);
@@ -110,6 +119,29 @@ impl<S> Site<S> {
                 Ok(()) => Intake::Wanted { limit },
                 Err(response) => Intake::Refused(response),
             },
+        }
+    }
+
+    /// Passes on the record of an answered request.
+    pub(super) fn report(
+        &self,
+        head: Option<&Head<'_>>,
+        draft: &Draft,
+        peer: &Peer,
+        (nanos, unix_seconds): (u64, u64),
+    ) {
+        let Some(on_answer) = &self.on_answer else { return };
+        let client = head.and_then(|head| self.proxies.client(head, peer));
+        let record = RequestRecord {
+            head,
+            status: draft.status,
+            bytes: draft.sent,
+            duration: Duration::from_nanos(nanos.saturating_sub(draft.began)),
+            unix_seconds,
+            peer: client.as_ref().unwrap_or(peer),
+        };
+        if let Err(said) = panics::catch(|| on_answer(&record)) {
+            log::error!("{peer} on_answer panicked: {said}");
         }
     }
 
@@ -129,6 +161,8 @@ impl<S> Site<S> {
         ends: Ends<'_>,
         result: Result<Response, Failure>,
     ) -> Response {
+        let client = self.proxies.client(head, ends.peer);
+        let ends = with_client(ends, client.as_ref());
         let mut request = Request::new(head, &[], ends, &*self.scopes.outermost().state);
         let at = match self.locate(&mut request) {
             Some(at) => at,
@@ -147,6 +181,12 @@ impl<S> Site<S> {
             scope::plain(&failure)
         })
     }
+}
+
+/// Returns the ends of a connection with the client that its peer, a proxy, has named.
+#[inline(always)]
+pub(super) fn with_client<'a>(ends: Ends<'a>, client: Option<&'a Peer>) -> Ends<'a> {
+    Ends { peer: client.unwrap_or(ends.peer), ..ends }
 }
 
 /// Answers a method without a route, or `OPTIONS`, with the methods of a path.

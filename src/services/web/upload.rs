@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::http::{Head, HttpLimits, Verb};
+use crate::protocol::http::{Head, HttpLimits};
 
 pub(super) struct Upload {
     /// The bytes of the head, which is parsed again when the body is complete.
@@ -11,12 +11,12 @@ pub(super) struct Upload {
     pub(super) body: Vec<u8>,
     /// A route needs the body. If not, it is read and dropped, so that the connection can continue.
     is_wanted: bool,
-    /// The method is `HEAD`: no answer may have a body, not even a refusal.
-    pub(super) is_head: bool,
     /// The maximum of bytes of the body.
     limit: u64,
     /// The number of bytes received.
     received: u64,
+    /// The time of the head, by [`Now::elapsed`](crate::Now::elapsed).
+    pub(super) began: Duration,
     /// The deadline, by [`Now::elapsed`](crate::Now::elapsed). It moves as bytes arrive.
     due: Option<Duration>,
 }
@@ -38,9 +38,8 @@ impl Upload {
         let expected = head.content_length().unwrap_or(0).min(BODY_RESERVE_MAX) as usize;
         let body = Vec::with_capacity(if is_wanted { expected } else { 0 });
         let due = limits.body_time.map(|time| now.saturating_add(time));
-        let is_head = head.verb() == Verb::Head;
         let head = head.as_bytes().to_vec();
-        Upload { head, body, is_wanted, is_head, limit, received: 0, due }
+        Upload { head, body, is_wanted, limit, received: 0, began: now, due }
     }
 
     /// Adds a piece of the body, and the time that it earns. Returns false if the body has exceeded

@@ -356,7 +356,7 @@ impl<'a> World<'a> {
         self.told = request;
         match request {
             StopRequest::None => {}
-            StopRequest::Drain => {
+            StopRequest::Stop | StopRequest::Drain => {
                 self.note(0, What::Stop, 0);
                 self.server.handle.stop();
             }

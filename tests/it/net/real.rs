@@ -304,3 +304,17 @@ fn peers_are_told_by_their_address() {
     let client = server.client();
     assert_eq!(soon(&told), Peer::from(client.local_addr().unwrap()));
 }
+
+#[test]
+fn a_stopping_server_serves_on_for_the_drain_delay() {
+    let limits = Limits::default().drain_delay(Duration::from_secs(2));
+    let server = Server::new().limits(limits).listen("127.0.0.1:0", web()).unwrap();
+    let running = Running::start(server);
+    assert!(!running.handle.is_stopping());
+    running.handle.stop();
+    assert!(running.handle.is_stopping());
+    let mut newcomer = running.client();
+    assert_eq!(get(&mut newcomer, "/none").status, 404);
+    drop(newcomer);
+    running.join();
+}

@@ -61,6 +61,9 @@ fn rows<'a>(document: &'a str, limits: &str) -> Vec<(String, String, &'a str)> {
 /// The ways to write a number: with commas, or in binary units.
 fn spellings(value: &str) -> Vec<String> {
     let time = value.trim_start_matches("Some(").trim_end_matches(')');
+    if time == "0ns" {
+        return vec!["0".to_owned()];
+    }
     for unit in ["ms", "s"] {
         if let Some(number) = time.strip_suffix(unit) {
             return vec![format!("{number} {unit}")];

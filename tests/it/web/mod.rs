@@ -12,6 +12,8 @@ pub(crate) mod nesting;
 pub(crate) mod order;
 pub(crate) mod params;
 pub(crate) mod pieces;
+pub(crate) mod proxies;
+pub(crate) mod records;
 pub(crate) mod reply;
 pub(crate) mod routes;
 pub(crate) mod start;

@@ -41,7 +41,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["src/accept/", "src/clock.rs", "src/exec/", "src/handler/", "src/hub/"],
         ],
     ),
-    ("src/prefork/", &[&["src/clock.rs", "src/now.rs", "src/reactor/"]]),
+    ("src/prefork/", &[&["src/clock.rs", "src/limits.rs", "src/now.rs", "src/reactor/"]]),
     ("src/server/", &[WORDS, &["src/accept/", "src/handler/", "src/prefork/", "src/reactor/"]]),
     (
         "src/testkit/",
