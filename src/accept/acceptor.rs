@@ -50,10 +50,10 @@ impl<L: Accept> Acceptor<L> {
 
     pub(super) fn begin(&mut self, burst: usize, now: Now) {
         (self.left, self.aborted) = (burst, 0);
-        if let State::Paused { until_ms } = self.state {
-            if until_ms <= now.millis() {
-                self.state = State::Ready;
-            }
+        if let State::Paused { until_ms } = self.state
+            && until_ms <= now.millis()
+        {
+            self.state = State::Ready;
         }
     }
 

@@ -174,10 +174,10 @@ impl<T: Transport> Connections<T> {
     /// Notes an event, without acting on it. Events of removed connections are dropped here.
     #[inline(always)]
     pub(super) fn note(&mut self, id: Id, readiness: Readiness) {
-        if let Some(connection) = self.table.get_mut(id) {
-            if connection.note(readiness) {
-                self.queue.push(id, connection.state_mut());
-            }
+        if let Some(connection) = self.table.get_mut(id)
+            && connection.note(readiness)
+        {
+            self.queue.push(id, connection.state_mut());
         }
     }
 

@@ -186,11 +186,11 @@ impl<'s, S: System> Admission<'s, S> {
     fn place(&self, transfer: Transfer<S::Socket>, core: &mut Core<S>) {
         let own = self.own_load(core);
         // After a stop the other loops may have ended.
-        if let (Some(member), true) = (&mut core.member, core.phase.is_serving()) {
-            if let Some(to) = member.choose(own) {
-                member.transfer(to, transfer);
-                return;
-            }
+        if let (Some(member), true) = (&mut core.member, core.phase.is_serving())
+            && let Some(to) = member.choose(own)
+        {
+            member.transfer(to, transfer);
+            return;
         }
         core.open(transfer);
     }

@@ -87,10 +87,10 @@ impl Drop for Signals {
     fn drop(&mut self) {
         let mut effect = effect();
         effect.servers -= 1;
-        if effect.servers == 0 {
-            if let Some(by_default) = &effect.by_default {
-                by_default.store(true, Ordering::SeqCst);
-            }
+        if effect.servers == 0
+            && let Some(by_default) = &effect.by_default
+        {
+            by_default.store(true, Ordering::SeqCst);
         }
     }
 }

@@ -196,10 +196,10 @@ impl Transport for Socket {
 
     /// A Unix socket has no reset. The kernel reports one only after a close with unread input.
     fn reset_on_close(&mut self) {
-        if let Socket::Tcp(stream) = self {
-            if let Err(error) = SockRef::from(&*stream).set_linger(Some(Duration::ZERO)) {
-                log::debug!("cannot reset a connection: {error}");
-            }
+        if let Socket::Tcp(stream) = self
+            && let Err(error) = SockRef::from(&*stream).set_linger(Some(Duration::ZERO))
+        {
+            log::debug!("cannot reset a connection: {error}");
         }
     }
 }

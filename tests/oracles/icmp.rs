@@ -11,7 +11,7 @@ use example::{Echo, Version};
 /// request.
 pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
-    let version = if input.flavour % 2 == 0 { Version::V4 } else { Version::V6 };
+    let version = if input.flavour.is_multiple_of(2) { Version::V4 } else { Version::V6 };
     let echo = Echo { version, id: 0x1234, token: 0x0102_0304_0506_0708 };
     let Some(answer) = echo.answer(input.sent) else { return };
     let request = echo.request(answer.sequence);

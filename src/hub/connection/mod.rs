@@ -331,10 +331,10 @@ impl<T: Transport> Connection<T> {
             turn.pending.push(id, Action::LeaveTopics);
         }
         let is_low = self.output_len() <= turn.config.limits.output_low;
-        if is_low || !state.accepts_output() {
-            if let Some(cold) = self.cold_if_any().filter(|c| !c.waiting_senders().is_empty()) {
-                turn.pending.unthrottle(cold.take_waiting_senders());
-            }
+        if (is_low || !state.accepts_output())
+            && let Some(cold) = self.cold_if_any().filter(|c| !c.waiting_senders().is_empty())
+        {
+            turn.pending.unthrottle(cold.take_waiting_senders());
         }
     }
 }
