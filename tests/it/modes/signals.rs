@@ -1,12 +1,11 @@
 //! Signals of servers that handle them: each has its default effect or stops the server, and a stop
 //! that comes as two signals is one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use socketserver::Server;
 
 use crate::support::handlers::Echo;
@@ -15,6 +14,7 @@ use crate::support::process::uploading;
 use crate::support::real::{
     Example, command, example_path, finish_upload, get, tcp, until_refused,
 };
+use crate::support::terminal::Terminal;
 
 const CHILD: &str = "SOCKETSERVER_TEST_CHILD";
 const SIGTERM: i32 = 15;
@@ -146,12 +146,9 @@ fn a_hangup_has_no_effect_without_a_terminal() {
 #[test]
 fn a_hangup_of_a_terminal_drains() {
     for mode in MODES {
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&terminal).unwrap();
-        unlockpt(&terminal).unwrap();
-        let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+        let terminal = Terminal::open(80, 24);
         let mut command = web(mode);
-        command.stdin(OpenOptions::new().read(true).write(true).open(name).unwrap());
+        command.stdin(terminal.program.try_clone().unwrap());
         let example = Example::spawn_on(command, 1);
         let busy = uploading(&example);
         example.signal("HUP");
