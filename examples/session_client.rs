@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Exit> {
     match Options::parse("127.0.0.1:8009", HELP, |_, _| Ok(false))? {
-        Some(options) => client::run(options, Asking::new),
+        Some(options) => client::run(options, Ok, Asking::new),
         None => Ok(()),
     }
 }

@@ -60,12 +60,14 @@ impl Options {
     }
 }
 
-/// Connects, and runs until the connection has ended. The handler reports through its `Report`.
+/// Connects, and runs until the connection has ended. `adapt` may change the loop. The handler
+/// reports through its `Report`.
 pub(crate) fn run<H: Handler + 'static>(
     options: Options,
+    adapt: impl FnOnce(Server) -> io::Result<Server>,
     handler: impl FnOnce(Report) -> H,
 ) -> Result<(), Exit> {
-    let server = Server::new().limits(options.limits);
+    let server = adapt(Server::new().limits(options.limits)).map_err(failure)?;
     let (sender, receiver) = channel();
     let report = Report { to: options.to.to_string(), handle: server.handle(), sender };
     server.connect(options.to, handler(report)).run().map_err(failure)?;

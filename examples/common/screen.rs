@@ -59,8 +59,8 @@ fn begun_len(bytes: &[u8]) -> usize {
 }
 
 /// Returns the text in `bytes` with control characters and characters that change the reading order
-/// escaped.
-fn harmless(bytes: &[u8]) -> String {
+/// escaped. Line ends and tabs stay.
+pub(crate) fn harmless(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for part in bytes.utf8_chunks() {
         for c in part.valid().replace("\r\n", "\n").chars() {

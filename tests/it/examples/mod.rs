@@ -14,4 +14,5 @@ pub(crate) mod proxy;
 pub(crate) mod proxy_room;
 pub(crate) mod requests;
 pub(crate) mod session;
+pub(crate) mod terminal;
 pub(crate) mod web;

@@ -1,14 +1,13 @@
 //! Signals of servers that handle them: each has its default effect or stops the server, and a stop
 //! that comes as two signals is one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Read;
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use socketserver::Server;
 
 use crate::support::handlers::Echo;
@@ -18,6 +17,7 @@ use crate::support::queue::last_heard;
 use crate::support::real::{
     Example, command, example_path, finish_upload, get, read_to_end, tcp, until_refused,
 };
+use crate::support::terminal::Terminal;
 use crate::support::waiting::{lapse, until};
 
 const CHILD: &str = "SOCKETSERVER_TEST_CHILD";
@@ -218,12 +218,9 @@ fn a_hangup_has_no_effect_without_a_terminal() {
 #[test]
 fn a_hangup_of_a_terminal_drains() {
     for mode in MODES {
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&terminal).unwrap();
-        unlockpt(&terminal).unwrap();
-        let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+        let terminal = Terminal::open(80, 24);
         let mut command = web(mode);
-        command.stdin(OpenOptions::new().read(true).write(true).open(name).unwrap());
+        command.stdin(terminal.program.try_clone().unwrap());
         let example = Example::spawn_on(command, 1);
         let busy = uploading(&example);
         example.signal("HUP");

@@ -9,5 +9,6 @@ pub(crate) mod output;
 pub(crate) mod process;
 pub(crate) mod queue;
 pub(crate) mod real;
+pub(crate) mod terminal;
 pub(crate) mod waiting;
 pub(crate) mod wish_model;

@@ -1,11 +1,12 @@
 //! A client for the chat, and for any line-based server: copies standard input to the server and
-//! the server's output to standard output.
+//! the server's output to standard output. At a terminal it has a line editor.
 //!
 //! ```text
 //! cargo run --release --example chat_client
 //! cargo run --release --example chat_client -- --once hello
 //! ```
 
+#[path = "../common"]
 mod common {
     pub(crate) mod client;
     pub(crate) mod exit;
@@ -13,19 +14,26 @@ mod common {
     pub(crate) mod screen;
     pub(crate) mod seconds;
 }
+mod editor;
+mod keys;
+mod shown;
+mod talk;
+mod terminal;
 
 use std::io::{self, BufRead, StdinLock};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::ValueExt;
-use socketserver::{Close, Context, Handler, Notification};
+use socketserver::{Close, Context, Handler, Notification, Server};
+use time::UtcOffset;
 
 use common::client::{self, Options, Report};
 use common::exit::{Exit, exit};
 use common::input::{Input, Piece};
 use common::screen::Screen;
 use common::seconds::seconds;
+use talk::TerminalTalk;
 
 const HELP: &str = "\
 chat_client [ADDR]: sends standard input to a server, and prints its output
@@ -35,6 +43,10 @@ chat_client [ADDR]: sends standard input to a server, and prints its output
 
 The end of the input is passed on. The program prints further output, and ends when the server
 closes. Control characters are escaped on a terminal, and unchanged in a pipe.
+
+If input and output are a terminal, incoming lines appear above the line that is being typed. Arrows,
+Home, End and the keys of Emacs edit it, Up and Down show earlier lines, Ctrl-D and Ctrl-C end the
+program. Colours are not used if NO_COLOR is set.
 
 options
   --once TEXT             send TEXT and a line end, print the answer, and exit. The answer,
@@ -71,8 +83,14 @@ fn run() -> Result<(), Exit> {
         return Ok(());
     };
     match once {
-        None => client::run(options, Talk::new),
-        Some(text) => client::run(options, |report| Once::new(text, wait, report)),
+        Some(text) => client::run(options, Ok, |report| Once::new(text, wait, report)),
+        None if terminal::is_there() => {
+            // The system tells it only to a program with one thread.
+            let offset = UtcOffset::current_local_offset().map(UtcOffset::whole_seconds).ok();
+            let talk = |report| TerminalTalk::new(report, offset);
+            client::run(options, Server::stop_on_signals, talk)
+        }
+        None => client::run(options, Ok, Talk::new),
     }
 }
 
