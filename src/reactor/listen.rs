@@ -98,6 +98,15 @@ impl Listener {
             }
         }
     }
+
+    pub(super) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self {
+            Listener::Tcp(listener, ..) => listener.reregister(registry, token, Interest::READABLE),
+            Listener::Unix(_, listener, _) | Listener::SeqPacket(_, listener, _) => {
+                listener.reregister(registry, token, Interest::READABLE)
+            }
+        }
+    }
 }
 
 impl Accept for Listener {
