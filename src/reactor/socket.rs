@@ -82,7 +82,9 @@ impl Socket {
         match (peer, self) {
             (Ok(()), _) => Ok(true),
             // It is being established, or it has failed, or it was reset.
-            (Err(error), Socket::Tcp(stream)) if error.kind() != io::ErrorKind::ConnectionRefused => {
+            (Err(error), Socket::Tcp(stream))
+                if error.kind() != io::ErrorKind::ConnectionRefused =>
+            {
                 match stream.peek(&mut [0]) {
                     Ok(_) => Ok(true),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
