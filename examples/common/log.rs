@@ -10,6 +10,7 @@ use std::thread;
 
 use signal_hook::consts::signal::SIGXFSZ;
 use simplelog::{ConfigBuilder, FormatItem, LevelFilter, WriteLogger};
+use socketserver::Mode;
 use time::macros::format_description;
 
 use super::exit::{Exit, failure, usage};
@@ -30,11 +31,15 @@ const FORMAT: &[FormatItem<'static>] = &[
 static ERRORS: OnceLock<Sink> = OnceLock::new();
 
 /// Installs the log, and a hook that writes panics to it.
-pub(crate) fn install(level: LevelFilter) -> Result<(), Exit> {
+pub(crate) fn install(level: LevelFilter, mode: Mode) -> Result<(), Exit> {
     // A file may reach its maximum size (`ulimit -f`). With a handler for this signal, the write
     // fails and the server continues.
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(failure)?;
-    let sink = Sink::new(io::stderr(), mem::swap, report).map_err(failure)?;
+    let sink = match mode {
+        // The processes share standard error.
+        Mode::Processes(_) => Sink::new(io::stderr(), mem::swap, report).map_err(failure)?,
+        _ => Sink::without_thread(io::stderr(), mem::swap, report),
+    };
     let config = ConfigBuilder::new().set_time_format_custom(FORMAT).build();
     let out = Line { sink: sink.clone(), line: Vec::new() };
     if ERRORS.set(sink).is_err() || WriteLogger::init(level, config, out).is_err() {

@@ -57,7 +57,7 @@ pub(crate) fn serve(
     listen: impl Fn(Server, Vec<Listen>) -> io::Result<Server>,
 ) -> Result<(), Exit> {
     let (mode, has_idle_workers) = (options.mode()?, options.has_idle_workers());
-    log::install(options.log)?;
+    log::install(options.log, mode)?;
     let server = bind(&options.bind, mode, listen)?;
     let server = server.mode(mode).limits(options.limits).stop_on_signals().map_err(failure)?;
     server.check().map_err(failure)?;

@@ -1,23 +1,52 @@
 //! Lines for a stream that may be slow or stuck: a thread writes them, so that the caller never
 //! waits. Knows neither the log nor requests.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::mem;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The most bytes that wait for the thread. Further lines are dropped and counted.
 const QUEUE_MAX: usize = 256 * 1024;
 
 /// The most bytes of one write, unless a line is longer. The system writes this many to a pipe
-/// without a break, so that lines of several processes do not mix (pipe(7)).
+/// without a break, so that lines of several processes do not mix, and without waiting if the pipe
+/// is writable (pipe(7)).
 const WRITE_MAX: usize = 4096;
 
 /// How long the end of the program waits for a stream that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Makes lines of the queued records, in the thread. `lines` is empty.
+/// Standard output or standard error.
+pub(crate) trait Stream: Send + Sync {
+    fn put(&self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns true if a write of at most [`WRITE_MAX`] bytes does not wait. A terminal may be
+    /// writable for fewer.
+    fn has_room(&self) -> bool;
+}
+
+impl<T: AsFd + IsTerminal + Send + Sync> Stream for T
+where
+    for<'a> &'a T: Write,
+{
+    fn put(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = self;
+        out.write_all(bytes).and_then(|()| out.flush())
+    }
+
+    fn has_room(&self) -> bool {
+        let mut fds = [PollFd::new(self, PollFlags::OUT)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        !self.is_terminal() && poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0)
+    }
+}
+
+/// Makes lines of the queued records. `lines` is empty.
 pub(crate) type Render = fn(queued: &mut Vec<u8>, lines: &mut Vec<u8>);
 
 /// Appends the report about this number of dropped lines, or has it written elsewhere.
@@ -30,42 +59,66 @@ pub(crate) struct Sink {
 }
 
 struct Shared {
+    pen: Pen,
     queue: Mutex<Queue>,
     has_records: Condvar,
     is_idle: Condvar,
 }
 
-#[derive(Default)]
+/// How lines are written.
+struct Pen {
+    stream: Box<dyn Stream>,
+    render: Render,
+    report: Report,
+}
+
 struct Queue {
     /// Whole lines, or the data for them.
     records: Vec<u8>,
     /// The number of records dropped since the last report.
     dropped: u64,
-    /// The thread is writing lines that it has taken.
-    is_writing: bool,
+    writer: Writer,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    /// The caller writes its lines while the stream has room for them. In a process without a
+    /// second thread, glibc makes each system call cheaper.
+    Caller,
+    /// A caller is writing.
+    BusyCaller,
+    /// The thread waits for lines.
+    Thread,
+    BusyThread,
 }
 
 impl Sink {
-    /// Creates the queue, and the thread that writes to `out`.
+    /// Creates the queue, and the thread that writes to the stream.
     pub(crate) fn new(
-        out: impl Write + Send + 'static,
+        stream: impl Stream + 'static,
         render: Render,
         report: Report,
     ) -> io::Result<Sink> {
-        let queue = Mutex::new(Queue::default());
-        let (has_records, is_idle) = (Condvar::new(), Condvar::new());
-        let shared = Arc::new(Shared { queue, has_records, is_idle });
-        let sink = Sink { shared: Arc::clone(&shared) };
-        thread::Builder::new()
-            .name("lines".into())
-            .spawn(move || shared.write(out, render, report))
-            .map_err(|error| {
-                io::Error::new(error.kind(), format!("no thread to write lines: {error}"))
-            })?;
+        let sink = Sink::without_thread(stream, render, report);
+        sink.shared.start()?;
+        sink.shared.queue().writer = Writer::Thread;
         Ok(sink)
     }
 
-    /// Queues the record that `append` appends. Returns at once.
+    /// Creates the queue. The thread starts when the stream has no room for a line. No other
+    /// process may write to the stream at the same time: it could take the room.
+    pub(crate) fn without_thread(
+        stream: impl Stream + 'static,
+        render: Render,
+        report: Report,
+    ) -> Sink {
+        let queue = Queue { records: Vec::new(), dropped: 0, writer: Writer::Caller };
+        let (has_records, is_idle) = (Condvar::new(), Condvar::new());
+        let (pen, queue) = (Pen { stream: Box::new(stream), render, report }, Mutex::new(queue));
+        Sink { shared: Arc::new(Shared { pen, queue, has_records, is_idle }) }
+    }
+
+    /// Queues the record that `append` appends, or writes it. Returns at once.
     pub(crate) fn push(&self, append: impl FnOnce(&mut Vec<u8>)) {
         let mut queue = self.shared.queue();
         let before = queue.records.len();
@@ -74,10 +127,13 @@ impl Sink {
             queue.dropped += 1;
             queue.records.truncate(before);
         }
-        let is_first = before == 0 && !queue.is_writing;
-        drop(queue);
-        if is_first {
-            self.shared.has_records.notify_one();
+        match queue.writer {
+            Writer::Caller => self.shared.write_or_start(queue),
+            Writer::Thread if before == 0 => {
+                drop(queue);
+                self.shared.has_records.notify_one();
+            }
+            Writer::BusyCaller | Writer::Thread | Writer::BusyThread => {}
         }
     }
 
@@ -85,7 +141,10 @@ impl Sink {
     /// delays it by one second.
     pub(crate) fn finish(&self) {
         let queue = self.shared.queue();
-        let is_busy = |queue: &mut Queue| queue.is_writing || !queue.records.is_empty();
+        let is_busy = |queue: &mut Queue| {
+            let is_writing = matches!(queue.writer, Writer::BusyCaller | Writer::BusyThread);
+            is_writing || !queue.records.is_empty()
+        };
         drop(self.shared.is_idle.wait_timeout_while(queue, PATIENCE, is_busy));
     }
 }
@@ -95,31 +154,57 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs in the thread.
-    fn write(&self, mut out: impl Write, render: Render, report: Report) {
+    /// Writes the records, or starts the thread if that could wait. Dropped lines are reported by
+    /// the thread, because the report may come back here.
+    fn write_or_start<'a>(self: &'a Arc<Self>, mut queue: MutexGuard<'a, Queue>) {
         let (mut records, mut lines) = (Vec::new(), Vec::new());
-        let mut is_cut = false;
+        queue.writer = Writer::BusyCaller;
+        while !queue.records.is_empty() {
+            let is_short = queue.records.len() <= WRITE_MAX && queue.dropped == 0;
+            if !is_short || !self.pen.stream.has_room() {
+                // Without a thread, the next line tries again.
+                queue.writer = self.start().map_or(Writer::Caller, |()| Writer::BusyThread);
+                return;
+            }
+            mem::swap(&mut records, &mut queue.records);
+            drop(queue);
+            (self.pen.render)(&mut records, &mut lines);
+            let lost = self.pen.write(&lines, false).1;
+            records.clear();
+            lines.clear();
+            queue = self.queue();
+            queue.dropped += lost;
+        }
+        queue.writer = Writer::Caller;
+        self.is_idle.notify_all();
+    }
+
+    fn start(self: &Arc<Self>) -> io::Result<()> {
+        let shared = Arc::clone(self);
+        thread::Builder::new()
+            .name("lines".into())
+            .spawn(move || shared.run())
+            .map(drop)
+            .map_err(|error| io::Error::new(error.kind(), format!("no thread for lines: {error}")))
+    }
+
+    /// Runs in the thread.
+    fn run(&self) {
+        let (mut records, mut lines) = (Vec::new(), Vec::new());
+        let mut is_cut = self.queue().dropped > 0;
         loop {
             let dropped = self.take(&mut records);
             lines.clear();
-            render(&mut records, &mut lines);
-            let mut rest = &lines[..];
-            while let Some(part) = first_part(rest) {
-                let start: &[u8] = if is_cut { b"\n" } else { b"" };
-                let written = out.write_all(start).and_then(|()| out.write_all(part));
-                is_cut = written.and_then(|()| out.flush()).is_err();
-                if is_cut {
-                    // A full disk: the lines are lost, and the next ones may have room.
-                    self.queue().dropped += count(part);
-                }
-                rest = &rest[part.len()..];
-            }
+            (self.pen.render)(&mut records, &mut lines);
+            let lost;
+            (is_cut, lost) = self.pen.write(&lines, is_cut);
             if dropped > 0 && !is_cut {
                 lines.clear();
-                report(dropped, &mut lines);
-                is_cut = out.write_all(&lines).and_then(|()| out.flush()).is_err();
+                (self.pen.report)(dropped, &mut lines);
+                is_cut = self.pen.stream.put(&lines).is_err();
+                self.queue().dropped += lost;
             } else {
-                self.queue().dropped += dropped;
+                self.queue().dropped += lost + dropped;
             }
         }
     }
@@ -128,16 +213,33 @@ impl Shared {
     fn take(&self, records: &mut Vec<u8>) -> u64 {
         records.clear();
         let mut queue = self.queue();
-        queue.is_writing = false;
+        queue.writer = Writer::Thread;
         if queue.records.is_empty() {
             self.is_idle.notify_all();
         }
         let is_idle = |queue: &mut Queue| queue.records.is_empty();
         let waited = self.has_records.wait_while(queue, is_idle);
         let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
-        queue.is_writing = true;
+        queue.writer = Writer::BusyThread;
         mem::swap(records, &mut queue.records);
         mem::take(&mut queue.dropped)
+    }
+}
+
+impl Pen {
+    /// Writes whole lines, after a line end if the last write was cut. Returns whether the last
+    /// write was cut, and the number of lost lines: on a full disk the next ones may have room.
+    fn write(&self, lines: &[u8], mut is_cut: bool) -> (bool, u64) {
+        let (mut rest, mut lost) = (lines, 0);
+        while let Some(part) = first_part(rest) {
+            let start: &[u8] = if is_cut { b"\n" } else { b"" };
+            is_cut = self.stream.put(start).and_then(|()| self.stream.put(part)).is_err();
+            if is_cut {
+                lost += count(part);
+            }
+            rest = &rest[part.len()..];
+        }
+        (is_cut, lost)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::protocol::http::{Answer, Connection, Head, Length, Verb, Version};
 
 /// An answer without its body.
 pub(super) struct Draft {
-    /// The time of the head of the request, in nanoseconds of [`Now`].
+    /// The time of the head of the request, in nanoseconds of [`Now`]. For a record.
     pub(super) began: u64,
     /// The number of bytes of the body written.
     pub(super) sent: u64,
@@ -60,9 +60,9 @@ pub(super) struct Pieces {
 impl Draft {
     /// Creates an answer with status 200 and no fields of its own.
     #[inline(always)]
-    pub(super) fn new(head: &Head<'_>, keep: bool, began: u64, unix_seconds: u64) -> Draft {
+    pub(super) fn new(head: &Head<'_>, keep: bool, unix_seconds: u64) -> Draft {
         Draft {
-            began,
+            began: 0,
             sent: 0,
             unix_seconds,
             is_head: head.verb() == Verb::Head,
@@ -74,14 +74,23 @@ impl Draft {
     }
 
     /// Creates an answer to malformed input, after which the connection ends.
-    pub(super) fn refusal(
-        status: StatusCode,
-        is_head: bool,
-        began: u64,
-        unix_seconds: u64,
-    ) -> Draft {
+    pub(super) fn refusal(status: StatusCode, is_head: bool, unix_seconds: u64) -> Draft {
         let (version, connection) = (Version::Http11, Connection::Close);
-        Draft { began, sent: 0, unix_seconds, is_head, version, connection, status, extras: None }
+        Draft {
+            began: 0,
+            sent: 0,
+            unix_seconds,
+            is_head,
+            version,
+            connection,
+            status,
+            extras: None,
+        }
+    }
+
+    /// Returns the draft with the time of the head of its request.
+    pub(super) fn since(self, began: u64) -> Draft {
+        Draft { began, ..self }
     }
 
     #[inline(always)]

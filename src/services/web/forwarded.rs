@@ -18,14 +18,17 @@ impl Proxies {
         self.nets.extend(nets);
     }
 
-    /// Returns the client that the proxy at `peer` names. Returns `None` if `peer` is not trusted
-    /// or names no client.
     #[inline(always)]
-    pub(super) fn client(&self, head: &Head<'_>, peer: &Peer) -> Option<Peer> {
-        if self.nets.is_empty() { None } else { self.named(head, peer) }
+    pub(super) fn is_empty(&self) -> bool {
+        self.nets.is_empty()
     }
 
-    #[inline(never)]
+    /// Returns the client that the proxy at `peer` names. Returns `None` if `peer` is not trusted
+    /// or names no client.
+    pub(super) fn client(&self, head: &Head<'_>, peer: &Peer) -> Option<Peer> {
+        if self.is_empty() { None } else { self.named(head, peer) }
+    }
+
     fn named(&self, head: &Head<'_>, peer: &Peer) -> Option<Peer> {
         if !self.trusts(peer) {
             return None;

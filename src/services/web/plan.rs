@@ -174,6 +174,7 @@ impl<S> Plan<S> {
             scopes: self.scopes,
             limits: Arc::new(decoder_limits),
             body_limit,
+            is_observed: self.on_answer.is_some() || !self.proxies.is_empty(),
             proxies: self.proxies,
             on_answer: self.on_answer,
         }

@@ -28,6 +28,8 @@ pub(super) struct Site<S> {
     pub(super) limits: Arc<HttpLimits>,
     /// The maximum of bytes of a body, for routes without their own.
     pub(super) body_limit: u64,
+    /// The client of a request may be another one than its peer, or its answer is recorded.
+    pub(super) is_observed: bool,
     pub(super) proxies: Proxies,
     pub(super) on_answer: Option<OnAnswer>,
 }
@@ -123,6 +125,7 @@ impl<S> Site<S> {
     }
 
     /// Passes on the record of an answered request.
+    #[inline(never)]
     pub(super) fn report(
         &self,
         head: Option<&Head<'_>>,

@@ -1,30 +1,27 @@
 //! The conversation of one client with the site: a request, its answer, the next request.
 //! Pipelined requests wait in the input, so answers are in order by construction.
 
-use std::io;
+mod answers;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::StatusCode;
 
-use super::draft::{Draft, Later};
+use self::answers::go_on;
+use super::draft::Draft;
 use super::failure::Failure;
-use super::late::{
-    Delayed, Doing, Late, PIECES_A_TURN, PIECES_PAUSE, Step, Stream, Worked, work_off,
-};
-use super::pending;
+use super::late::{Delayed, Doing};
 use super::reply::{Answered, Reply};
 use super::request::Request;
-use super::response::{Response, TEXT};
-use super::scope;
 use super::site::{self, Intake, Site};
 use super::upload::Upload;
 use crate::close::{Close, Timeout};
 use crate::handler::context::Context;
 use crate::handler::framed::MessageHandler;
 use crate::handler::notification::Notification;
+use crate::net::peer::Peer;
 use crate::panics;
-use crate::protocol::http::{Head, Http, Message, Verb};
+use crate::protocol::http::{Head, Http, Message};
 
 pub(super) struct Conversation<S> {
     site: Arc<Site<S>>,
@@ -63,7 +60,7 @@ impl<S> Conversation<S> {
             Ok(Intake::Wanted { limit }) => (true, limit),
             Ok(Intake::Unwanted { limit }) => (false, limit),
             Ok(Intake::Refused(response)) => {
-                let draft = self.draft(&head.closing(), cx.now().nanos(), cx);
+                let draft = self.draft(&head.closing(), cx).since(cx.now().nanos());
                 self.send(head, draft, Ok(response), cx)?;
                 return self.end_before_body();
             }
@@ -75,7 +72,7 @@ impl<S> Conversation<S> {
         if head.expects_continue() {
             if !is_wanted {
                 // The client need not send the body: this is the answer.
-                self.answer(&head.closing(), &[], cx.now().nanos(), cx)?;
+                self.answer(&head.closing(), &[], cx)?;
                 return self.end_before_body();
             }
             cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -129,21 +126,38 @@ impl<S> Conversation<S> {
         if let Doing::Collecting(upload) = std::mem::replace(&mut self.doing, Doing::Nothing) {
             let site = Arc::clone(&self.site);
             let head = Head::parse(&upload.head, &site.limits)?;
-            self.answer(&head, &upload.body, upload.began.as_nanos() as u64, cx)?;
+            let began = upload.began.as_nanos() as u64;
+            match site.is_observed {
+                true => self.answer_observed(&head, &upload.body, began, cx)?,
+                false => self.answer(&head, &upload.body, cx)?,
+            }
         }
         Ok(())
     }
 
-    /// Creates the draft of an answer to a request that began at this time.
+    /// Creates the draft of an answer.
     #[inline(always)]
-    fn draft(&self, head: &Head<'_>, began: u64, cx: &Context<'_>) -> Draft {
+    fn draft(&self, head: &Head<'_>, cx: &Context<'_>) -> Draft {
         let keep = head.keep_alive() && self.left > 0 && !cx.is_stopping();
-        Draft::new(head, keep, began, cx.now().unix_seconds())
+        Draft::new(head, keep, cx.now().unix_seconds())
     }
 
-    /// Answers a complete request, which began at this time.
-    #[inline(always)]
-    fn answer(
+    /// Answers a complete request.
+    fn answer(&mut self, head: &Head<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
+        if self.site.is_observed {
+            return self.answer_observed(head, body, cx.now().nanos(), cx);
+        }
+        self.left = self.left.saturating_sub(1);
+        let mut draft = self.draft(head, cx);
+        match self.call_route(head, body, || None, &mut draft, cx) {
+            Ok(()) => Ok(()),
+            Err((outcome, mark)) => self.conclude(head, draft, outcome, mark, cx),
+        }
+    }
+
+    /// Answers a request whose client may be behind a proxy, and reports it. It began at this time.
+    #[inline(never)]
+    fn answer_observed(
         &mut self,
         head: &Head<'_>,
         body: &[u8],
@@ -151,23 +165,44 @@ impl<S> Conversation<S> {
         cx: &mut Context<'_>,
     ) -> Result<(), Close> {
         self.left = self.left.saturating_sub(1);
-        cx.note_subject(|| format!("{} {}", head.method(), head.path()));
-        let mut draft = self.draft(head, began, cx);
-        let state = &*self.site.scopes.outermost().state;
         let client = self.site.proxies.client(head, cx.peer());
+        let mut draft = self.draft(head, cx).since(began);
+        match self.call_route(head, body, || client.as_ref(), &mut draft, cx) {
+            Ok(()) => self.report(Some(head), &draft, cx),
+            Err((outcome, mark)) => return self.conclude(head, draft, outcome, mark, cx),
+        }
+        Ok(())
+    }
+
+    /// Calls the route of a request of `client`, or of the peer.
+    ///
+    /// # Errors
+    ///
+    /// The outcome and the length of the output before it, unless the answer is written and the
+    /// connection continues.
+    // A closure, so that each caller has a copy of its own to be inlined.
+    #[inline(always)]
+    fn call_route<'c>(
+        &mut self,
+        head: &Head<'_>,
+        body: &[u8],
+        client: impl FnOnce() -> Option<&'c Peer>,
+        draft: &mut Draft,
+        cx: &mut Context<'_>,
+    ) -> Result<(), (Outcome, usize)> {
+        cx.note_subject(|| format!("{} {}", head.method(), head.path()));
+        let state = &*self.site.scopes.outermost().state;
         let (out, ends) = cx.out_and_ends();
         let mark = out.len();
-        let ends = site::with_client(ends, client.as_ref());
-        let mut request = Request::new(head, body, ends, state);
-        let reply = Reply { out, draft: &mut draft };
+        let mut request = Request::new(head, body, site::with_client(ends, client()), state);
+        let reply = Reply { out, draft };
         let outcome = panics::catch(|| self.site.answer(&mut request, reply));
         drop(request);
         let is_answered = cx.out().len() > mark;
-        if is_answered && draft.is_ordinary() && matches!(outcome, Ok(Ok(_))) {
-            self.report(Some(head), &draft, cx);
-            return Ok(());
+        match is_answered && draft.is_ordinary() && matches!(outcome, Ok(Ok(_))) {
+            true => Ok(()),
+            false => Err((outcome, mark)),
         }
-        self.conclude(head, draft, outcome, mark, cx)
     }
 
     /// Completes an answer that the reply has not fully written: one with delay, work or failure,
@@ -199,7 +234,7 @@ impl<S> Conversation<S> {
         };
         // Takes back the output of the route, of which no byte was sent.
         cx.out().truncate(mark);
-        let draft = self.draft(head, draft.began, cx);
+        let draft = self.draft(head, cx).since(draft.began);
         self.send(head, draft, Err(failure), cx)
     }
 
@@ -212,206 +247,12 @@ impl<S> Conversation<S> {
     }
 }
 
-/// Answers.
-impl<S> Conversation<S> {
-    /// Sends an answer that is a value, or starts the work for it.
-    fn send_later(
-        &mut self,
-        head: &Head<'_>,
-        draft: Draft,
-        later: Later,
-        cx: &mut Context<'_>,
-    ) -> Result<(), Close> {
-        match later {
-            Later::Response(response) => self.send(head, draft, Ok(response), cx),
-            Later::Work(work) => {
-                self.doing = Doing::Awaiting(Late::new(head, draft, None));
-                cx.pause();
-                cx.offload(move || work_off(work));
-                Ok(())
-            }
-            Later::Kept(kept) => {
-                let answer = kept.await_answer(cx.notifier(), cx.id());
-                let mut late = Late::new(head, draft, Some(kept));
-                if let Some(answer) = answer {
-                    let answer = late.complete(answer);
-                    return self.send(head, late.draft, answer, cx);
-                }
-                self.doing = Doing::Awaiting(late);
-                cx.pause();
-                Ok(())
-            }
-        }
-    }
-
-    /// Sends an answer, after its delay if there is one.
-    fn send(
-        &mut self,
-        head: &Head<'_>,
-        draft: Draft,
-        answer: Result<Response, Failure>,
-        cx: &mut Context<'_>,
-    ) -> Result<(), Close> {
-        let response = match panics::catch(|| self.site.finish(head, cx.ends(), answer)) {
-            Ok(response) => response,
-            Err(said) => return self.send_panic(head, draft.began, &said, cx),
-        };
-        match draft.delay() {
-            Some(delay) => {
-                let head = head.as_bytes().to_vec();
-                self.doing = Doing::Waiting(Box::new(Delayed { head, draft, response }));
-                cx.pause();
-                cx.set_timer(ANSWER_TIMER, delay);
-            }
-            None => self.write(head, draft, response, cx),
-        }
-        Ok(())
-    }
-
-    /// Answers a request after a panic of its code; the connection ends.
-    #[cold]
-    fn send_panic(
-        &mut self,
-        head: &Head<'_>,
-        began: u64,
-        said: &str,
-        cx: &mut Context<'_>,
-    ) -> Result<(), Close> {
-        let failure = Failure::internal(format!("panicked: {said}"));
-        let mut draft = self.draft(&head.closing(), began, cx);
-        // The code that answers failures may panic as well.
-        let finished = panics::catch(|| self.site.finish(head, cx.ends(), Err(failure)));
-        let response = finished.unwrap_or_else(|said| {
-            let failure = Failure::internal(format!("panicked: {said}"));
-            let client = self.site.proxies.client(head, cx.peer());
-            site::note(head, client.as_ref().unwrap_or(cx.peer()), &failure);
-            scope::plain(&failure)
-        });
-        // Pieces are not sent: the connection ends now.
-        drop(draft.write_response(cx.out(), response));
-        self.report(Some(head), &draft, cx);
-        Err(Close::Panicked)
-    }
-
-    fn write(
-        &mut self,
-        head: &Head<'_>,
-        mut draft: Draft,
-        response: Response,
-        cx: &mut Context<'_>,
-    ) {
-        draft.renew(!cx.is_stopping(), cx.now().unix_seconds());
-        match draft.write_response(cx.out(), response) {
-            Some(pieces) => {
-                let is_recorded = self.site.on_answer.is_some();
-                self.doing = Doing::Streaming(Stream::new(head, is_recorded, draft, pieces));
-                self.stream(cx);
-            }
-            None => {
-                self.report(Some(head), &draft, cx);
-                go_on(draft.keeps(), cx);
-            }
-        }
-    }
-
-    /// Writes pieces until the output is full, the source has none, or the body is complete.
-    fn stream(&mut self, cx: &mut Context<'_>) {
-        let Doing::Streaming(stream) = &mut self.doing else { return };
-        if cx.is_mute() {
-            // The client has gone: the source is dropped, and not asked again.
-            self.report_stream(cx);
-            self.doing = Doing::Nothing;
-            return cx.close(Close::Io(io::ErrorKind::BrokenPipe));
-        }
-        for _ in 0..PIECES_A_TURN {
-            if cx.is_done() {
-                return cx.pause();
-            }
-            match stream.append_next(cx.out()) {
-                Step::Piece => {}
-                Step::NoneYet => {
-                    cx.pause();
-                    return cx.set_timer(PIECES_TIMER, PIECES_PAUSE);
-                }
-                Step::End => {
-                    let keep = stream.pieces.keep && !cx.is_stopping();
-                    self.report_stream(cx);
-                    self.doing = Doing::Nothing;
-                    return go_on(keep, cx);
-                }
-            }
-        }
-        cx.pause();
-        cx.set_timer(PIECES_TIMER, Duration::ZERO);
-    }
-
-    /// Reports an answer in pieces, complete or not.
-    fn report_stream(&self, cx: &Context<'_>) {
-        let Doing::Streaming(stream) = &self.doing else { return };
-        let head = Head::parse(&stream.head, &self.site.limits).ok();
-        self.report(head.as_ref(), &stream.draft, cx);
-    }
-
-    /// Sends the answer that was produced elsewhere, if the notification is about it.
-    fn take_answer(
-        &mut self,
-        notification: Notification,
-        cx: &mut Context<'_>,
-    ) -> Result<(), Close> {
-        let Doing::Awaiting(late) = &self.doing else { return Ok(()) };
-        let answer = match (&late.kept, notification.downcast::<Worked>()) {
-            (None, Ok(worked)) => Some(worked.0),
-            (Some(kept), Err(other)) if other.is::<pending::Answered>() => kept.take(),
-            _ => None,
-        };
-        let Some(answer) = answer else { return Ok(()) };
-        if let Doing::Awaiting(mut late) = std::mem::replace(&mut self.doing, Doing::Nothing) {
-            let answer = late.complete(answer);
-            let site = Arc::clone(&self.site);
-            let head = Head::parse(&late.head, &site.limits)?;
-            self.send(&head, late.draft, answer, cx)?;
-        }
-        Ok(())
-    }
-
-    fn refuse_body(&self, head: Option<&Head<'_>>, cx: &mut Context<'_>) -> Result<(), Close> {
-        self.refuse(head, StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG, cx);
-        Err(Close::Malformed { code: 413, why: TOO_LONG })
-    }
-
-    /// Answers malformed or incomplete input, with this head or that of the arriving body, if there
-    /// is one; the connection ends.
-    fn refuse(&self, head: Option<&Head<'_>>, status: StatusCode, why: &str, cx: &mut Context<'_>) {
-        let mut began = cx.now().nanos();
-        let mut arriving = None;
-        if let Doing::Collecting(upload) = &self.doing {
-            began = upload.began.as_nanos() as u64;
-            arriving = Head::parse(&upload.head, &self.site.limits).ok();
-        }
-        let head = head.or(arriving.as_ref());
-        let is_head = head.map_or(self.is_head_next, |head| head.verb() == Verb::Head);
-        let body = format!("{status}: {why}\n");
-        let mut draft = Draft::refusal(status, is_head, began, cx.now().unix_seconds());
-        draft.write(cx.out(), TEXT, body.as_bytes());
-        self.report(head, &draft, cx);
-    }
-}
-
-/// Resumes input after an answer, or closes the connection.
-fn go_on(keep: bool, cx: &mut Context<'_>) {
-    if keep {
-        cx.resume();
-    } else {
-        cx.close(Close::Done);
-    }
-}
-
 impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
     #[inline]
     fn on_message(&mut self, message: Message<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
         match message {
             Message::Head(head) if head.has_body() => self.expect_body(&head, cx),
-            Message::Head(head) => self.answer(&head, &[], cx.now().nanos(), cx),
+            Message::Head(head) => self.answer(&head, &[], cx),
             Message::Body { bytes, is_last } => self.on_body(bytes, is_last, cx),
         }
     }

@@ -1,0 +1,227 @@
+//! The answers of a conversation: as values, delayed, late, in pieces, and refusals. The second part
+//! of [`Conversation`].
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::super::draft::{Draft, Later};
+use super::super::failure::Failure;
+use super::super::late::{
+    Delayed, Doing, Late, PIECES_A_TURN, PIECES_PAUSE, Step, Stream, Worked, work_off,
+};
+use super::super::pending;
+use super::super::response::{Response, TEXT};
+use super::super::{scope, site};
+use super::{ANSWER_TIMER, Conversation, PIECES_TIMER, TOO_LONG};
+use crate::close::Close;
+use crate::handler::context::Context;
+use crate::handler::notification::Notification;
+use crate::panics;
+use crate::protocol::http::{Head, Verb};
+
+/// Answers.
+impl<S> Conversation<S> {
+    /// Sends an answer that is a value, or starts the work for it.
+    pub(super) fn send_later(
+        &mut self,
+        head: &Head<'_>,
+        draft: Draft,
+        later: Later,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        match later {
+            Later::Response(response) => self.send(head, draft, Ok(response), cx),
+            Later::Work(work) => {
+                self.doing = Doing::Awaiting(Late::new(head, draft, None));
+                cx.pause();
+                cx.offload(move || work_off(work));
+                Ok(())
+            }
+            Later::Kept(kept) => {
+                let answer = kept.await_answer(cx.notifier(), cx.id());
+                let mut late = Late::new(head, draft, Some(kept));
+                if let Some(answer) = answer {
+                    let answer = late.complete(answer);
+                    return self.send(head, late.draft, answer, cx);
+                }
+                self.doing = Doing::Awaiting(late);
+                cx.pause();
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends an answer, after its delay if there is one.
+    pub(super) fn send(
+        &mut self,
+        head: &Head<'_>,
+        draft: Draft,
+        answer: Result<Response, Failure>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        let response = match panics::catch(|| self.site.finish(head, cx.ends(), answer)) {
+            Ok(response) => response,
+            Err(said) => return self.send_panic(head, draft.began, &said, cx),
+        };
+        match draft.delay() {
+            Some(delay) => {
+                let head = head.as_bytes().to_vec();
+                self.doing = Doing::Waiting(Box::new(Delayed { head, draft, response }));
+                cx.pause();
+                cx.set_timer(ANSWER_TIMER, delay);
+            }
+            None => self.write(head, draft, response, cx),
+        }
+        Ok(())
+    }
+
+    /// Answers a request after a panic of its code; the connection ends.
+    #[cold]
+    pub(super) fn send_panic(
+        &mut self,
+        head: &Head<'_>,
+        began: u64,
+        said: &str,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        let failure = Failure::internal(format!("panicked: {said}"));
+        let mut draft = self.draft(&head.closing(), cx).since(began);
+        // The code that answers failures may panic as well.
+        let finished = panics::catch(|| self.site.finish(head, cx.ends(), Err(failure)));
+        let response = finished.unwrap_or_else(|said| {
+            let failure = Failure::internal(format!("panicked: {said}"));
+            let client = self.site.proxies.client(head, cx.peer());
+            site::note(head, client.as_ref().unwrap_or(cx.peer()), &failure);
+            scope::plain(&failure)
+        });
+        // Pieces are not sent: the connection ends now.
+        drop(draft.write_response(cx.out(), response));
+        self.report(Some(head), &draft, cx);
+        Err(Close::Panicked)
+    }
+
+    pub(super) fn write(
+        &mut self,
+        head: &Head<'_>,
+        mut draft: Draft,
+        response: Response,
+        cx: &mut Context<'_>,
+    ) {
+        draft.renew(!cx.is_stopping(), cx.now().unix_seconds());
+        match draft.write_response(cx.out(), response) {
+            Some(pieces) => {
+                let is_recorded = self.site.on_answer.is_some();
+                self.doing = Doing::Streaming(Stream::new(head, is_recorded, draft, pieces));
+                self.stream(cx);
+            }
+            None => {
+                self.report(Some(head), &draft, cx);
+                go_on(draft.keeps(), cx);
+            }
+        }
+    }
+
+    /// Writes pieces until the output is full, the source has none, or the body is complete.
+    pub(super) fn stream(&mut self, cx: &mut Context<'_>) {
+        let Doing::Streaming(stream) = &mut self.doing else { return };
+        if cx.is_mute() {
+            // The client has gone: the source is dropped, and not asked again.
+            self.report_stream(cx);
+            self.doing = Doing::Nothing;
+            return cx.close(Close::Io(io::ErrorKind::BrokenPipe));
+        }
+        for _ in 0..PIECES_A_TURN {
+            if cx.is_done() {
+                return cx.pause();
+            }
+            match stream.append_next(cx.out()) {
+                Step::Piece => {}
+                Step::NoneYet => {
+                    cx.pause();
+                    return cx.set_timer(PIECES_TIMER, PIECES_PAUSE);
+                }
+                Step::End => {
+                    let keep = stream.pieces.keep && !cx.is_stopping();
+                    self.report_stream(cx);
+                    self.doing = Doing::Nothing;
+                    return go_on(keep, cx);
+                }
+            }
+        }
+        cx.pause();
+        cx.set_timer(PIECES_TIMER, Duration::ZERO);
+    }
+
+    /// Reports an answer in pieces, complete or not.
+    pub(super) fn report_stream(&self, cx: &Context<'_>) {
+        let Doing::Streaming(stream) = &self.doing else { return };
+        let head = Head::parse(&stream.head, &self.site.limits).ok();
+        self.report(head.as_ref(), &stream.draft, cx);
+    }
+
+    /// Sends the answer that was produced elsewhere, if the notification is about it.
+    pub(super) fn take_answer(
+        &mut self,
+        notification: Notification,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        let Doing::Awaiting(late) = &self.doing else { return Ok(()) };
+        let answer = match (&late.kept, notification.downcast::<Worked>()) {
+            (None, Ok(worked)) => Some(worked.0),
+            (Some(kept), Err(other)) if other.is::<pending::Answered>() => kept.take(),
+            _ => None,
+        };
+        let Some(answer) = answer else { return Ok(()) };
+        if let Doing::Awaiting(mut late) = std::mem::replace(&mut self.doing, Doing::Nothing) {
+            let answer = late.complete(answer);
+            let site = Arc::clone(&self.site);
+            let head = Head::parse(&late.head, &site.limits)?;
+            self.send(&head, late.draft, answer, cx)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn refuse_body(
+        &self,
+        head: Option<&Head<'_>>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        self.refuse(head, StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG, cx);
+        Err(Close::Malformed { code: 413, why: TOO_LONG })
+    }
+
+    /// Answers malformed or incomplete input, with this head or that of the arriving body, if there
+    /// is one; the connection ends.
+    pub(super) fn refuse(
+        &self,
+        head: Option<&Head<'_>>,
+        status: StatusCode,
+        why: &str,
+        cx: &mut Context<'_>,
+    ) {
+        let mut began = cx.now().nanos();
+        let mut arriving = None;
+        if let Doing::Collecting(upload) = &self.doing {
+            began = upload.began.as_nanos() as u64;
+            arriving = Head::parse(&upload.head, &self.site.limits).ok();
+        }
+        let head = head.or(arriving.as_ref());
+        let is_head = head.map_or(self.is_head_next, |head| head.verb() == Verb::Head);
+        let body = format!("{status}: {why}\n");
+        let mut draft = Draft::refusal(status, is_head, cx.now().unix_seconds()).since(began);
+        draft.write(cx.out(), TEXT, body.as_bytes());
+        self.report(head, &draft, cx);
+    }
+}
+
+/// Resumes input after an answer, or closes the connection.
+pub(super) fn go_on(keep: bool, cx: &mut Context<'_>) {
+    if keep {
+        cx.resume();
+    } else {
+        cx.close(Close::Done);
+    }
+}
