@@ -44,9 +44,10 @@ options
                           --auto-reply only
   --workers N             number of threads, processes or reactors (default: the
                           number of cores)
-  --max-connections N     connections open at once (default 65536)
+  --max-connections N     connections open at once, in each worker process (default 65536)
   --max-connections-per-peer N
-                          connections open at once from one address (default: no limit)
+                          the same for one IPv4 address, or one IPv6 network of 64 bits
+                          (default: no limit)
   --idle-timeout SECS     timeout of an inactive or new silent connection (default 0:
                           none)
   --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)

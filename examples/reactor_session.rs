@@ -35,9 +35,10 @@ options
                           number of cores)
   --blocking              each session occupies a worker until its end; further sessions
                           wait for one; implies --mode threads
-  --max-connections N     connections open at once (default 65536)
+  --max-connections N     connections open at once, in each worker process (default 65536)
   --max-connections-per-peer N
-                          connections open at once from one address (default: no limit)
+                          the same for one IPv4 address, or one IPv6 network of 64 bits
+                          (default: no limit)
   --idle-timeout SECS     timeout of an inactive connection (default 600, 0: none)
   --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
   --log LEVEL             off, error, warn, info (default), debug, trace

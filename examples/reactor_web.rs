@@ -40,9 +40,10 @@ options
   --mode MODE             multiplex (default), threads, processes, reactors
   --workers N             number of threads, processes or reactors (default: the
                           number of cores)
-  --max-connections N     connections open at once (default 65536)
+  --max-connections N     connections open at once, in each worker process (default 65536)
   --max-connections-per-peer N
-                          connections open at once from one address (default: no limit)
+                          the same for one IPv4 address, or one IPv6 network of 64 bits
+                          (default: no limit)
   --head-timeout SECS     timeout of an incomplete request head (default 10, 0: none)
   --idle-timeout SECS     timeout of an inactive connection, and of a new silent one
                           (default: 75 and 60, 0: none)

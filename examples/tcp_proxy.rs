@@ -33,10 +33,11 @@ options
   --mode MODE             multiplex (default), threads, processes, reactors
   --workers N             number of threads, processes or reactors (default: the
                           number of cores)
-  --max-connections N     connections open at once, counting both sides (default 65536,
-                          at least 2)
+  --max-connections N     connections open at once, counting both sides, in each worker
+                          process (default 65536, at least 2)
   --max-connections-per-peer N
-                          connections open at once from one address (default: no limit)
+                          the same for one IPv4 address, or one IPv6 network of 64 bits
+                          (default: no limit)
   --idle-timeout SECS     timeout of an inactive connection (default 600, 0: none)
   --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
   --log LEVEL             off, error, warn, info (default), debug, trace

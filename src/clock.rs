@@ -29,6 +29,21 @@ impl Elapsed {
     }
 }
 
+/// Returns `turn` with the wall clock of this moment, which is at `nanos`. It is read only if that
+/// of the turn may be more than a second old, because a call has blocked.
+#[inline]
+pub(crate) fn renewed(turn: Now, nanos: u64) -> Now {
+    match nanos.saturating_sub(turn.nanos()) < NANOS_PER_SECOND {
+        true => turn,
+        false => Now::from_nanos(turn.nanos(), unix().as_secs()),
+    }
+}
+
+#[cold]
+fn unix() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 fn nanos(duration: Duration) -> u64 {
     // It wraps after 584 years.
     duration
@@ -57,7 +72,7 @@ impl Clock {
 
     #[cold]
     fn read_wall_clock(&mut self, now_nanos: u64) {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unix = unix();
         self.unix_seconds = unix.as_secs();
         self.unix_until_nanos = now_nanos + NANOS_PER_SECOND - u64::from(unix.subsec_nanos());
     }

@@ -31,7 +31,8 @@ pub struct Limits {
     /// accepting: new connections wait in the listen queue until others end. An idle one whose
     /// handler permits it ends for each that waits: see
     /// [`on_crowded`](crate::Handler::on_crowded). Default 65,536; fewer if the process may not
-    /// have that many descriptors.
+    /// have that many descriptors. In [`Mode::Processes`](crate::Mode::Processes) this is the limit
+    /// of each worker process, and so are all others.
     pub connections: usize,
     /// The most connections of one peer open at once; further ones are accepted and closed. A peer
     /// is identified by [`Peer::subscriber`](crate::Peer::subscriber), for all listeners together;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 /// The time at which a turn began. All events of one turn have the same time.
 ///
-/// Deadlines use `elapsed`, which never jumps. `unix_seconds` is for showing the date and time.
+/// Deadlines use `elapsed`, which never jumps. `unix_seconds` is for showing the date and time: it
+/// is renewed within a turn of calls that block the loop, and for a call that has waited for a
+/// worker.
 ///
 /// ```
 /// use socketserver::Now;
@@ -40,7 +42,10 @@ impl Now {
         Duration::from_nanos(self.nanos)
     }
 
-    /// The wall clock, in seconds since 1970. At most a second old, and it may jump.
+    /// The wall clock, in seconds since 1970. At most a second old at the beginning of a call; it
+    /// may jump. Only in the first turn with calls that block for longer than
+    /// [`Limits::slow_call`](crate::Limits::slow_call), or without that limit, it is as old as the
+    /// turn.
     #[must_use]
     pub fn unix_seconds(self) -> u64 {
         self.unix_seconds

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::call::{Call, Returned};
 use super::offloaded::Offloaded;
-use crate::clock::Elapsed;
+use crate::clock::{self, Elapsed};
 use crate::handler::Handler;
 use crate::handler::context::Context;
 use crate::handler::effect::Record;
@@ -31,6 +31,10 @@ impl Task {
     /// Like `run`, but measures how long the task takes.
     pub(super) fn run_timed(&mut self, elapsed: Elapsed) {
         let began = elapsed.nanos();
+        if let Task::Job(job) = self {
+            // It may have waited for a worker.
+            job.record.now = clock::renewed(job.record.now, began);
+        }
         self.run();
         if let Task::Job(job) = self {
             job.took = Duration::from_nanos(elapsed.nanos().saturating_sub(began));

@@ -273,6 +273,7 @@ impl<T: Transport> Hub<T> {
             self.connections.expire();
         }
         self.catch_up();
+        self.connections.turn_mut().renew();
         let batch = self.connections.start_batch();
         for id in &batch {
             self.connections.pass(*id);

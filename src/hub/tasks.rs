@@ -48,6 +48,7 @@ impl Tasks {
             }
             periodic.at_ms = next_due_ms(periodic.at_ms, periodic.period_ms, now_ms);
             counters.calls.add(1);
+            record.now = stopwatch.renewed(record.now);
             let result = panics::catch(|| (periodic.task)(&mut TaskContext::new(record)));
             if let Some(slow) = stopwatch.lap(counters) {
                 log::warn!("periodic task {slow}");

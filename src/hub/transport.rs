@@ -32,6 +32,9 @@ pub(crate) struct Readiness {
     /// The peer's write side is shut: no separate event may announce the end of the input.
     pub(crate) read_closed: bool,
     pub(crate) error: bool,
+    /// Both directions are shut (`EPOLLHUP`): the peer of a Unix socket has gone, or the server has
+    /// shut its own direction before.
+    pub(crate) hung_up: bool,
     /// Urgent data has arrived (`EPOLLPRI`): a read stops at its mark, so a short read does not
     /// mean that the socket is empty (tcp(7), RFC 6093).
     pub(crate) urgent: bool,

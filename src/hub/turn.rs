@@ -80,6 +80,12 @@ impl Turn {
         }
     }
 
+    /// Updates the wall clock if calls have blocked earlier in the turn.
+    #[inline(always)]
+    pub(super) fn renew(&mut self) {
+        self.record.now = self.meter.stopwatch.renewed(self.record.now);
+    }
+
     /// Returns an empty record for a job.
     pub(super) fn spare_record(&mut self) -> Record {
         let fresh = || Record {

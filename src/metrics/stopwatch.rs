@@ -3,12 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::clock::Elapsed;
+use crate::clock::{Elapsed, renewed};
 use crate::log_throttle::LogThrottle;
 use crate::metrics::counters::Counters;
-use crate::now::NANOS_PER_MS;
-#[cfg(feature = "http")]
-use crate::now::Now;
+use crate::now::{NANOS_PER_MS, Now};
 
 /// Measures the time that calls hold the loop. The clock is read once at the end of each lap, which
 /// is the beginning of the next one.
@@ -43,9 +41,11 @@ pub(crate) struct Watch(Option<Elapsed>);
 
 #[cfg(feature = "http")]
 impl Watch {
-    /// Returns the nanoseconds of [`Now`], read at this moment; those of `turn` without a clock.
-    pub(crate) fn nanos(self, turn: Now) -> u64 {
-        self.0.map_or(turn.nanos(), Elapsed::nanos)
+    /// Returns the nanoseconds of [`Now`], read at this moment, and `turn` with the wall clock of
+    /// it. Without a clock both are those of `turn`.
+    pub(crate) fn read(self, turn: Now) -> (u64, Now) {
+        let nanos = self.0.map_or(turn.nanos(), Elapsed::nanos);
+        (nanos, renewed(turn, nanos))
     }
 }
 
@@ -100,6 +100,13 @@ impl Stopwatch {
         let held = elapsed.saturating_sub(self.since);
         self.since = elapsed;
         if held > self.longest { self.note_long(held, counters) } else { None }
+    }
+
+    /// Returns the time of a turn for the calls of the next lap: its wall clock is at most a second
+    /// old, although earlier laps have taken longer.
+    #[inline(always)]
+    pub(crate) fn renewed(&self, turn: Now) -> Now {
+        renewed(turn, self.since)
     }
 
     /// Handles a lap that is slow, or the longest so far. Both raise the same threshold, so that an

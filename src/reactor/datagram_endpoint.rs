@@ -180,7 +180,7 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
     fn call(&mut self, call: Call<'_>, peer: &Peer, caller: &mut Caller<'_>) {
         let Caller { handler, record, now, counters, stopwatch } = caller;
         counters.calls.add(1);
-        let mut cx = DatagramContext::new(peer, &self.address, *now, record);
+        let mut cx = DatagramContext::new(peer, &self.address, stopwatch.renewed(*now), record);
         let (name, result) = match call {
             Call::Start => ("on_start", panics::catch(|| handler.on_start(&mut cx))),
             Call::Datagram(bytes) => {

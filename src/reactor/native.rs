@@ -56,6 +56,7 @@ impl System for Poller {
                 writable: event.is_writable(),
                 read_closed: event.is_read_closed(),
                 error: event.is_error(),
+                hung_up: event.is_read_closed() && event.is_write_closed(),
                 urgent: event.is_priority(),
             };
             (Source::decode(event.token().0), readiness)

@@ -229,6 +229,11 @@ impl Wire {
         }
     }
 
+    /// Returns true if it behaves like a Unix socket, and not like TCP.
+    fn is_unix(&self) -> bool {
+        self.grain.is_some() || self.packets.is_some()
+    }
+
     fn is_empty(&self) -> bool {
         match &self.packets {
             // An empty packet is readable, too.
@@ -244,6 +249,8 @@ impl Wire {
             writable: self.is_writable(),
             read_closed: self.client_shut || self.has_error(),
             error: self.has_error(),
+            // Only a Unix socket tells; TCP answers the next write with a reset.
+            hung_up: self.client_closed && self.is_unix(),
             urgent: self.mark.is_some(),
         }
     }
@@ -340,7 +347,7 @@ impl Write for MemorySocket {
 impl Transport for MemorySocket {
     fn short_read_drains(&self) -> bool {
         let wire = self.wire();
-        wire.grain.is_none() && wire.packets.is_none()
+        !wire.is_unix()
     }
 
     fn keeps_boundaries(&self) -> bool {

@@ -123,11 +123,11 @@ impl<'a> Context<'a> {
         self.record.notifier.clone()
     }
 
-    /// Returns the nanoseconds of [`now`](Context::now), read at this moment if the server has a
-    /// clock.
+    /// Returns the nanoseconds and the wall clock of [`now`](Context::now), read at this moment if
+    /// the server has a clock.
     #[cfg(feature = "http")]
-    pub(crate) fn nanos(&self) -> u64 {
-        self.record.watch.nanos(self.record.now)
+    pub(crate) fn read_clock(&self) -> (u64, Now) {
+        self.record.watch.read(self.record.now)
     }
 
     /// Notes the request that this call is about, for the log line of a slow call. The text is made

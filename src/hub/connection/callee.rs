@@ -132,5 +132,6 @@ fn make_timed(
         let subject = subject.map_or(String::new(), |subject| format!(" for {subject}"));
         log::warn!("{id} {peer}: {name}{subject} {slow}");
     }
+    record.now = stopwatch.renewed(record.now);
     result
 }

@@ -238,7 +238,7 @@ impl<T: Transport> Duplex<T> {
     #[inline(always)]
     pub(super) fn note(&self, state: &mut State, readiness: Readiness) -> bool {
         if readiness.read_closed || readiness.error || readiness.urgent {
-            state.note_unusual(readiness.error);
+            state.note_unusual(readiness.error || readiness.hung_up && state.can_hang_up());
         }
         if readiness.writable {
             state.clear(Flags::BLOCKED);

@@ -334,6 +334,11 @@ impl State {
         self.output == Output::Failed
     }
 
+    /// Returns true if only the peer can have ended both directions: the own one is not shut.
+    pub(in crate::hub) fn can_hang_up(&self) -> bool {
+        self.life <= Life::Closing && self.output != Output::Shut
+    }
+
     /// Returns true if queued output may still be sent.
     #[inline(always)]
     pub(in crate::hub) fn can_send(&self) -> bool {

@@ -17,6 +17,7 @@ use super::router::{Methods, Router};
 use super::scope::{self, Scopes};
 use crate::net::local::Ends;
 use crate::net::peer::Peer;
+use crate::now::Now;
 use crate::panics;
 use crate::protocol::http::{Head, HttpLimits, Verb};
 
@@ -131,7 +132,7 @@ impl<S> Site<S> {
         head: Option<&Head<'_>>,
         draft: &Draft,
         peer: &Peer,
-        (nanos, unix_seconds): (u64, u64),
+        (nanos, now): (u64, Now),
     ) {
         let Some(on_answer) = &self.on_answer else { return };
         let client = head.and_then(|head| self.proxies.client(head, peer));
@@ -140,7 +141,7 @@ impl<S> Site<S> {
             status: draft.status,
             bytes: draft.sent,
             duration: Duration::from_nanos(nanos.saturating_sub(draft.began)),
-            unix_seconds,
+            unix_seconds: now.unix_seconds(),
             peer: client.as_ref().unwrap_or(peer),
         };
         if let Err(said) = panics::catch(|| on_answer(&record)) {

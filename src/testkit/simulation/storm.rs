@@ -184,6 +184,7 @@ impl<'w, 'a> Storm<'w, 'a> {
             writable: has_gone || wire.is_writable(),
             read_closed: has_gone,
             error: has_gone,
+            hung_up: has_gone,
             urgent: false,
         };
         drop(wire);

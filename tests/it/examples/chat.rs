@@ -169,6 +169,8 @@ fn help_tells_what_it_serves_and_every_option() {
         "--drain-timeout",
         "--log",
         "--help",
+        "in each worker process",
+        "one IPv6 network of 64 bits",
         "127.0.0.1:9999",
         "nc ",
     ] {

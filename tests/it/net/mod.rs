@@ -10,6 +10,7 @@ pub(crate) mod datagrams_unix;
 pub(crate) mod dial_chains;
 pub(crate) mod dialing;
 pub(crate) mod faults;
+pub(crate) mod gone;
 pub(crate) mod halted;
 pub(crate) mod hangups;
 pub(crate) mod lacking;

@@ -242,7 +242,7 @@ impl<S> Conversation<S> {
     #[inline(always)]
     fn report(&self, head: Option<&Head<'_>>, draft: &Draft, cx: &Context<'_>) {
         if self.site.on_answer.is_some() {
-            self.site.report(head, draft, cx.peer(), (cx.nanos(), cx.now().unix_seconds()));
+            self.site.report(head, draft, cx.peer(), cx.read_clock());
         }
     }
 }
