@@ -2,6 +2,7 @@
 answers, and the rows of the table. Knows no fault."""
 
 import argparse
+import concurrent.futures
 import contextlib
 import functools
 import json
@@ -45,6 +46,8 @@ def main(doc, run):
 def add_options(parser):
     parser.add_argument("--seconds", type=float, default=60, help="seconds of churn in each mode (60)")
     parser.add_argument("--times", type=int, default=20, help="number of stops and restarts of each kind (20)")
+    parser.add_argument("--starts", type=int, default=2000, help="number of starts in each mode (2000)")
+    parser.add_argument("--rounds", type=int, default=1000, help="number of races for a socket file (1000)")
     parser.add_argument("--heads", type=int, default=18000, help="number of slow heads at once (18000)")
 
 
@@ -217,6 +220,12 @@ def connect(address, source=None, receive_buffer=None):
         client.close()
         raise
     return client
+
+
+def side_by_side(count, work, width):
+    """Runs `work(n)` for each n below `count`, `width` at a time. Returns the results."""
+    with concurrent.futures.ThreadPoolExecutor(width) as pool:
+        return list(pool.map(work, range(count)))
 
 
 class Attack(threading.Thread):
