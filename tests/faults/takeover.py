@@ -10,8 +10,9 @@ import time
 import common
 
 CLIENTS = 20
-# Between two takeovers.
-LOAD_SECONDS = 0.3
+# Between two takeovers: longer than a client waits until it tries again, so that it does not meet the
+# next stop.
+LOAD_SECONDS = 1.5
 WAIT_SECONDS = 2
 
 
