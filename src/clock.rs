@@ -15,7 +15,7 @@ pub(crate) struct Clock {
 }
 
 /// The time since the start of a clock, used to time calls.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Elapsed(Instant);
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;

@@ -83,9 +83,8 @@ impl Poller {
         match source {
             #[cfg(feature = "signals")]
             Source::Signals => {
-                let now = self.clock.read();
                 if let Some(signals) = &mut self.signals {
-                    self.handle.ask(signals.heard(now));
+                    self.handle.ask(signals.heard());
                 }
             }
             #[cfg(feature = "processes")]

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Read};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
@@ -11,23 +13,32 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{SigId, flag, low_level};
 
 use super::handle::StopRequest;
-use crate::now::Now;
+use crate::clock::{Clock, Elapsed};
+use crate::now::NANOS_PER_MS;
 
 /// A signal that comes sooner after the first one belongs to the same request: `timeout` and
 /// terminals send one to the process and to its group.
-const SAME_MS: u64 = 1_000;
+const SAME: Duration = Duration::from_secs(1);
 
 /// The same for a second SIGINT: those of one request are milliseconds apart, and typing takes
 /// longer.
-const SAME_INTERRUPT_MS: u64 = 20;
+const SAME_INTERRUPT: Duration = Duration::from_millis(20);
 
 /// The effect of signals on this process.
 struct Effect {
     /// The number of servers that handle signals.
     servers: usize,
-    /// True while there is none: signals then have their default effect. An installed handler stays
-    /// installed, so it must do that itself. `None` until the first server.
-    by_default: Option<Arc<AtomicBool>>,
+    /// `None` until the first server.
+    by_default: Option<ByDefault>,
+}
+
+/// Switches that are on while signals have their default effect. An installed handler stays
+/// installed, so it must do that itself.
+#[derive(Clone)]
+struct ByDefault {
+    /// SIGTERM and SIGHUP.
+    terminations: Arc<AtomicBool>,
+    interrupts: Arc<AtomicBool>,
 }
 
 static EFFECT: Mutex<Effect> = Mutex::new(Effect { servers: 0, by_default: None });
@@ -39,8 +50,8 @@ pub(crate) struct Signals {
     /// SIGTERM, and SIGHUP from a terminal.
     terminations: Pipe,
     interrupts: Pipe,
-    /// The time of the first signal, and whether it was a SIGINT.
-    first: Option<(u64, bool)>,
+    /// The time since the first signal, and whether it was a SIGINT.
+    first: Option<(Elapsed, bool)>,
 }
 
 impl Signals {
@@ -62,47 +73,75 @@ impl Signals {
             terminations.add(SIGHUP)?;
         }
         // Only now: until the pipes have their handlers, a signal has its default effect.
-        by_default.store(false, Ordering::SeqCst);
+        by_default.terminations.store(false, Ordering::SeqCst);
+        by_default.interrupts.store(false, Ordering::SeqCst);
         effect.servers += 1;
         Ok(Signals { terminations, interrupts, first: None })
     }
 
-    /// Reads the signals that have come. The first one stops. A later one aborts if it comes a second
-    /// after the first, or is a SIGINT that does not belong to the first.
-    pub(crate) fn heard(&mut self, now: Now) -> StopRequest {
+    /// Reads the signals that have come. The first one stops. A later one aborts if it is a SIGINT
+    /// or comes a second after the first.
+    pub(crate) fn heard(&mut self) -> StopRequest {
         let terminations = self.terminations.count();
         let interrupts = self.interrupts.count();
         if terminations + interrupts == 0 {
             return StopRequest::None;
         }
-        let Some((first_ms, was_interrupt)) = self.first else {
-            self.first = Some((now.millis(), interrupts > 0));
+        let Some((first, was_interrupt)) = self.first else {
+            self.first = Some((Clock::start().elapsed(), interrupts > 0));
             return StopRequest::Stop;
         };
-        let same_ms = match (interrupts > 0, was_interrupt) {
-            (false, _) => SAME_MS,
-            (true, true) => SAME_INTERRUPT_MS,
+        let same = match (interrupts > 0, was_interrupt) {
+            (false, _) => SAME,
+            (true, true) => SAME_INTERRUPT,
             // Another signal than the first: another request.
-            (true, false) => 0,
+            (true, false) => Duration::ZERO,
         };
-        match now.millis().saturating_sub(first_ms) >= same_ms {
+        match past(first) >= same {
             true => StopRequest::Abort,
             false => StopRequest::None,
         }
     }
+
+    /// Returns the time for which another SIGTERM belongs to the first one.
+    fn same_for(&self) -> Duration {
+        self.first.map_or(Duration::ZERO, |(first, _)| SAME.saturating_sub(past(first)))
+    }
+}
+
+fn past(since: Elapsed) -> Duration {
+    Duration::from_millis(since.nanos() / NANOS_PER_MS)
 }
 
 impl Drop for Signals {
-    /// The pipes are dropped afterwards: a signal always has one of the two effects.
+    /// The pipes are dropped afterwards: a signal always has one of the two effects. Except a
+    /// SIGTERM that belongs to the first one: it has none, because it would kill a program that
+    /// has stopped its server as asked, and has to finish.
     fn drop(&mut self) {
         let mut effect = effect();
         effect.servers -= 1;
-        if effect.servers == 0
-            && let Some(by_default) = &effect.by_default
-        {
-            by_default.store(true, Ordering::SeqCst);
+        let Some(by_default) = effect.by_default.as_ref().filter(|_| effect.servers == 0) else {
+            return;
+        };
+        by_default.interrupts.store(true, Ordering::SeqCst);
+        let wait = self.same_for();
+        if wait.is_zero() || restore_after(wait).is_err() {
+            by_default.terminations.store(true, Ordering::SeqCst);
         }
     }
+}
+
+/// Gives SIGTERM its default effect after that time, if there is no server then.
+fn restore_after(wait: Duration) -> io::Result<()> {
+    #[allow(clippy::disallowed_methods, reason = "the loop, which had the timers, is gone")]
+    let restore = move || {
+        thread::sleep(wait);
+        let effect = effect();
+        if let Some(by_default) = effect.by_default.as_ref().filter(|_| effect.servers == 0) {
+            by_default.terminations.store(true, Ordering::SeqCst);
+        }
+    };
+    thread::Builder::new().name("signals".into()).spawn(restore).map(drop)
 }
 
 /// The signals that a handler writes to one pipe.
@@ -151,18 +190,22 @@ fn effect() -> MutexGuard<'static, Effect> {
 }
 
 impl Effect {
-    /// Returns the switch between the default effect of signals and the handling by servers. It is
-    /// on if it was just installed.
-    fn by_default(&mut self, is_ignored: impl Fn(i32) -> bool) -> io::Result<Arc<AtomicBool>> {
+    /// Returns the switches between the default effect of signals and the handling by servers. They
+    /// are on if they were just installed.
+    fn by_default(&mut self, is_ignored: impl Fn(i32) -> bool) -> io::Result<ByDefault> {
         if let Some(by_default) = &self.by_default {
-            return Ok(Arc::clone(by_default));
+            return Ok(by_default.clone());
         }
-        let by_default = Arc::new(AtomicBool::new(true));
-        flag::register_conditional_default(SIGTERM, Arc::clone(&by_default))?;
-        for signal in [SIGINT, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)) {
-            flag::register_conditional_default(signal, Arc::clone(&by_default))?;
+        let switch = || Arc::new(AtomicBool::new(true));
+        let by_default = ByDefault { terminations: switch(), interrupts: switch() };
+        flag::register_conditional_default(SIGTERM, Arc::clone(&by_default.terminations))?;
+        if !is_ignored(SIGHUP) {
+            flag::register_conditional_default(SIGHUP, Arc::clone(&by_default.terminations))?;
         }
-        self.by_default = Some(Arc::clone(&by_default));
+        if !is_ignored(SIGINT) {
+            flag::register_conditional_default(SIGINT, Arc::clone(&by_default.interrupts))?;
+        }
+        self.by_default = Some(by_default.clone());
         Ok(by_default)
     }
 }

@@ -2,6 +2,7 @@
 answers, and the rows of the table. Knows no fault."""
 
 import argparse
+import concurrent.futures
 import contextlib
 import functools
 import json
@@ -51,6 +52,8 @@ OPTIONS = [
     ("seconds", 60.0, "seconds of churn in each mode"),
     ("times", 20, "number of restarts of each kind"),
     ("stops", 20, "number of stops under each load in each mode"),
+    ("starts", 2000, "number of starts in each mode"),
+    ("rounds", 1000, "number of races for a socket file"),
     ("heads", 18000, "number of slow heads at once"),
     ("uploads", 5, "number of uploads of each size by each client"),
     ("proxied", 40, "number of uploads through each proxy"),
@@ -275,6 +278,12 @@ def connect(address, source=None, receive_buffer=None):
         client.close()
         raise
     return client
+
+
+def side_by_side(count, work, width):
+    """Runs `work(n)` for each n below `count`, `width` at a time. Returns the results."""
+    with concurrent.futures.ThreadPoolExecutor(width) as pool:
+        return list(pool.map(work, range(count)))
 
 
 class Attack(threading.Thread):

@@ -82,8 +82,12 @@ class Client:
             self.answered += 1
 
 
-def stop_under_load(mode, keep):
-    """Performs one stop. Returns its tally, the exit code, and the seconds until the end."""
+def terminate(server):
+    os.kill(server.pid, signal.SIGTERM)
+
+
+def stop_under_load(mode, keep, send=terminate):
+    """Performs one stop by `send(server)`. Returns its tally, the exit code, and the seconds until the end."""
     tally = Tally()
     with common.Server("reactor_web", mode=mode) as server:
         # At any moment half of the requests wait for their answer.
@@ -94,7 +98,7 @@ def stop_under_load(mode, keep):
             thread.start()
         time.sleep(LOAD_SECONDS)
         began = tally.signalled_at = time.monotonic()
-        os.kill(server.pid, signal.SIGTERM)
+        send(server)
         code = server.exit_code()
         seconds = time.monotonic() - began
         for thread in threads:
@@ -102,25 +106,30 @@ def stop_under_load(mode, keep):
     return tally, code, seconds
 
 
+def stops(name, mode, keep, times, send=terminate):
+    """Performs many stops, and prints their rows."""
+    kind = "keep-alive" if keep else "close"
+    answered, idle, lost, slowest, codes = 0, 0, [], 0.0, set()
+    for _ in range(times):
+        tally, code, seconds = stop_under_load(mode, keep, send)
+        answered, idle = answered + tally.answered, idle + tally.idle
+        lost += tally.lost
+        slowest = max(slowest, seconds)
+        codes.add(code)
+    common.note(f"{mode}, {kind}: {answered} answered, {idle} ended idle")
+    for one in lost[:5]:
+        common.note("lost: " + one)
+    name = f"{name} {mode}, {kind}"
+    common.row(name, f"{len(lost)} of {answered} lost, {times} stops", "0 lost",
+               not lost and answered > 0)
+    common.row(name + ", end", f"{slowest:.2f} s, codes {sorted(codes, key=str)}",
+               f"< {END_SECONDS} s, code 0", slowest < END_SECONDS and codes == {0})
+
+
 def run(options):
     for mode in common.MODES:
         for keep in (True, False):
-            kind = "keep-alive" if keep else "close"
-            answered, idle, lost, slowest, codes = 0, 0, [], 0.0, set()
-            for _ in range(options.stops):
-                tally, code, seconds = stop_under_load(mode, keep)
-                answered, idle = answered + tally.answered, idle + tally.idle
-                lost += tally.lost
-                slowest = max(slowest, seconds)
-                codes.add(code)
-            common.note(f"{mode}, {kind}: {answered} answered, {idle} ended idle")
-            for one in lost[:5]:
-                common.note("lost: " + one)
-            name = f"drain {mode}, {kind}"
-            common.row(name, f"{len(lost)} of {answered} lost, {options.stops} stops", "0 lost",
-                       not lost and answered > 0)
-            common.row(name + ", end", f"{slowest:.2f} s, codes {sorted(codes, key=str)}",
-                       f"< {END_SECONDS} s, code 0", slowest < END_SECONDS and codes == {0})
+            stops("drain", mode, keep, options.stops)
 
 
 if __name__ == "__main__":

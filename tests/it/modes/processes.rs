@@ -164,11 +164,11 @@ fn a_worker_that_does_not_end_in_time_is_killed() {
 fn workers_run_the_program_of_their_supervisor_even_if_its_file_is_removed_or_replaced() {
     let folder = Folder::with_copy_of(WEB);
     let program = folder.program();
-    let mut example = supervise(&program, 1, None, &[]);
+    let mut example = supervise(program, 1, None, &[]);
     for replacement in [None, Some("/bin/false")] {
-        let _ = fs::remove_file(&program);
+        let _ = fs::remove_file(program);
         if let Some(other) = replacement {
-            std::os::unix::fs::symlink(other, &program).unwrap();
+            std::os::unix::fs::symlink(other, program).unwrap();
         }
         signal(workers(&example)[0], "KILL");
         let line = example.until_logged("worker process");
@@ -189,8 +189,8 @@ fn workers_run_the_program_of_their_supervisor_even_if_its_file_is_removed_or_re
 fn a_program_that_cannot_be_started_is_tried_again() {
     let folder = Folder::with_copy_of(WEB);
     let program = folder.program();
-    let allow = |mode| fs::set_permissions(&program, PermissionsExt::from_mode(mode)).unwrap();
-    let mut example = supervise(&program, 1, None, &[]);
+    let allow = |mode| fs::set_permissions(program, PermissionsExt::from_mode(mode)).unwrap();
+    let mut example = supervise(program, 1, None, &[]);
     allow(0o600);
     signal(workers(&example)[0], "KILL");
     let line = example.until_logged("cannot start a worker process");

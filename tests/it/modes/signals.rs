@@ -1,8 +1,8 @@
 //! Signals of servers that handle them: each has its default effect or stops the server, and a stop
 //! that comes as two signals is one.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ use crate::support::real::{
     Example, command, example_path, finish_upload, get, read_to_end, tcp, until_refused,
 };
 use crate::support::terminal::Terminal;
-use crate::support::waiting::{lapse, until};
+use crate::support::waiting::{Stopwatch, lapse, until};
 
 const CHILD: &str = "SOCKETSERVER_TEST_CHILD";
 const SIGTERM: i32 = 15;
@@ -52,7 +52,58 @@ fn signals_have_their_default_action_if_they_cannot_be_handled() {
     );
 }
 
+#[test]
+fn a_second_termination_that_meets_the_end_of_the_server_has_no_effect() {
+    const NAME: &str =
+        "modes::signals::a_second_termination_that_meets_the_end_of_the_server_has_no_effect";
+    if std::env::var_os(CHILD).is_some() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let server = Server::bind(path.as_path()).unwrap().stop_on_signals().unwrap();
+        println!("starts");
+        server.serve(|_| Echo).unwrap();
+        drop(folder);
+        println!("ended");
+        // For each line of the parent, one more.
+        for line in std::io::stdin().lines() {
+            println!("still there after {}", line.unwrap());
+        }
+        return;
+    }
+    let mut child = again(NAME);
+    let mut said = Lines::of(child.stdout.take().unwrap());
+    said.until("starts");
+    let watch = Stopwatch::start();
+    terminate(&child);
+    said.until("ended");
+    terminate(&child);
+    let is_soon = watch.elapsed() < Duration::from_secs(1);
+    let mut input = child.stdin.take().unwrap();
+    if is_soon {
+        input.write_all(b"the second\n").unwrap();
+        said.until("still there after the second");
+    }
+    lapse(Duration::from_millis(1_100));
+    terminate(&child);
+    let status = end_of(&mut child);
+    assert_eq!(status.signal(), Some(SIGTERM), "{status}");
+}
+
 fn is_ended_by_a_signal(test: &str) {
+    let mut child = again(test);
+    Lines::of(child.stdout.take().unwrap()).until("over");
+    terminate(&child);
+    let status = end_of(&mut child);
+    assert_eq!(status.signal(), Some(SIGTERM), "{status}");
+}
+
+fn terminate(child: &Program) {
+    let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(kill.success());
+}
+
+/// Runs a test of this file again as a child.
+fn again(test: &str) -> Program {
     let mut command = Command::new("sh");
     command
         .args(["-c", "ulimit -n 64; exec \"$0\" --exact \"$1\" --nocapture"])
@@ -61,12 +112,7 @@ fn is_ended_by_a_signal(test: &str) {
         .env(CHILD, "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
-    let mut child = Program::spawn(&mut command);
-    Lines::of(child.stdout.take().unwrap()).until("over");
-    let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
-    assert!(kill.success());
-    let status = end_of(&mut child);
-    assert_eq!(status.signal(), Some(SIGTERM), "{status}");
+    Program::spawn(&mut command)
 }
 
 /// Until the signal comes, or the parent has ended.
@@ -91,8 +137,7 @@ fn a_signal_at_any_moment_of_the_start_ends_the_program() {
             let mut program = web(mode);
             program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let mut program = Program::spawn(&mut program);
-            let kill = Command::new("kill").arg(program.id().to_string()).status().unwrap();
-            assert!(kill.success());
+            terminate(&program);
             let status = end_of(&mut program);
             let is_expected = status.success() || status.signal() == Some(SIGTERM);
             assert!(is_expected, "{mode}, start {n}: {status}");
