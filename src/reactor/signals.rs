@@ -67,8 +67,8 @@ impl Signals {
         Ok(Signals { terminations, interrupts, first: None })
     }
 
-    /// Reads the signals that have come. The first one stops. A later one aborts if it comes a second
-    /// after the first, or is a SIGINT that does not belong to the first.
+    /// Reads the signals that have come. The first one stops. A later one aborts if it comes a
+    /// second after the first, or is a SIGINT that does not belong to the first.
     pub(crate) fn heard(&mut self, now: Now) -> StopRequest {
         let terminations = self.terminations.count();
         let interrupts = self.interrupts.count();
