@@ -19,7 +19,7 @@ const SAME_MS: u64 = 1_000;
 
 /// The same for a second SIGINT: those of one request are milliseconds apart, and typing takes
 /// longer.
-const SAME_INTERRUPT_MS: u64 = 20;
+const SAME_INTERRUPT_MS: u64 = 100;
 
 /// The effect of signals on this process.
 struct Effect {

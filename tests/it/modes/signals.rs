@@ -100,8 +100,7 @@ fn a_signal_at_any_moment_of_the_start_ends_the_program() {
 fn two_signals_at_once_are_one_stop() {
     for mode in MODES {
         // A pause as of a program that passes the signal on: the first one is read before.
-        for twice in ["TERM $0; kill -TERM", "INT $0; kill -INT", "INT $0; sleep 0.002; kill -INT"]
-        {
+        for twice in ["TERM $0; kill -TERM", "INT $0; kill -INT", "INT $0; sleep 0.01; kill -INT"] {
             let example = Example::spawn(web(mode), 1);
             let busy: Vec<_> = (0..4).map(|_| uploading(&example)).collect();
             let script = format!("kill -{twice} $0");
