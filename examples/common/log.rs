@@ -34,7 +34,7 @@ pub(crate) fn install(level: LevelFilter) -> Result<(), Exit> {
     // A file may reach its maximum size (`ulimit -f`). With a handler for this signal, the write
     // fails and the server continues.
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(failure)?;
-    let sink = Sink::new(io::stderr(), mem::swap, report).map_err(failure)?;
+    let sink = Sink::new(io::stderr(), mem::swap, report);
     let config = ConfigBuilder::new().set_time_format_custom(FORMAT).build();
     let out = Line { sink: sink.clone(), line: Vec::new() };
     if ERRORS.set(sink).is_err() || WriteLogger::init(level, config, out).is_err() {

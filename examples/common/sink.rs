@@ -33,6 +33,9 @@ struct Shared {
     queue: Mutex<Queue>,
     has_records: Condvar,
     is_idle: Condvar,
+    out: Mutex<Out>,
+    render: Render,
+    report: Report,
 }
 
 #[derive(Default)]
@@ -41,43 +44,75 @@ struct Queue {
     records: Vec<u8>,
     /// The number of records dropped since the last report.
     dropped: u64,
-    /// The thread is writing lines that it has taken.
-    is_writing: bool,
+    writer: Writer,
+}
+
+/// The thread that writes.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Writer {
+    /// The system has provided no thread yet.
+    #[default]
+    Missing,
+    Waits,
+    /// It writes lines that it has taken.
+    Writes,
+}
+
+/// The stream.
+struct Out {
+    stream: Box<dyn Write + Send>,
+    /// The last write has failed, perhaps within a line.
+    is_cut: bool,
 }
 
 impl Sink {
-    /// Creates the queue, and the thread that writes to `out`.
-    pub(crate) fn new(
-        out: impl Write + Send + 'static,
-        render: Render,
-        report: Report,
-    ) -> io::Result<Sink> {
+    /// Creates the queue, and the thread that writes to `stream`. If the system has none, each
+    /// line tries again, and is written at once.
+    pub(crate) fn new(stream: impl Write + Send + 'static, render: Render, report: Report) -> Sink {
         let queue = Mutex::new(Queue::default());
         let (has_records, is_idle) = (Condvar::new(), Condvar::new());
-        let shared = Arc::new(Shared { queue, has_records, is_idle });
-        let sink = Sink { shared: Arc::clone(&shared) };
-        thread::Builder::new()
-            .name("lines".into())
-            .spawn(move || shared.write(out, render, report))
-            .map_err(|error| {
-                io::Error::new(error.kind(), format!("no thread to write lines: {error}"))
-            })?;
-        Ok(sink)
+        let out = Mutex::new(Out { stream: Box::new(stream), is_cut: false });
+        let shared = Arc::new(Shared { queue, has_records, is_idle, out, render, report });
+        let sink = Sink { shared };
+        sink.start_missing(&mut sink.shared.queue());
+        sink
     }
 
-    /// Queues the record that `append` appends. Returns at once.
+    fn start_missing(&self, queue: &mut Queue) {
+        if queue.writer != Writer::Missing {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let thread = thread::Builder::new().name("lines".into());
+        if thread.spawn(move || shared.write()).is_ok() {
+            queue.writer = Writer::Waits;
+        }
+    }
+
+    /// Writes without a thread. A record of this very write, or of another thread meanwhile, waits.
+    fn write_directly(&self) {
+        if let Ok(mut out) = self.shared.out.try_lock() {
+            let (mut records, dropped) = self.shared.queue().take();
+            out.write(&mut records, dropped, &self.shared);
+        }
+    }
+
+    /// Queues the record that `append` appends. Returns at once, unless the thread is missing.
     pub(crate) fn push(&self, append: impl FnOnce(&mut Vec<u8>)) {
         let mut queue = self.shared.queue();
+        self.start_missing(&mut queue);
         let before = queue.records.len();
         append(&mut queue.records);
         if queue.records.len() > QUEUE_MAX {
             queue.dropped += 1;
             queue.records.truncate(before);
         }
-        let is_first = before == 0 && !queue.is_writing;
+        let writer = queue.writer;
         drop(queue);
-        if is_first {
-            self.shared.has_records.notify_one();
+        match writer {
+            Writer::Missing => self.write_directly(),
+            Writer::Waits if before == 0 => self.shared.has_records.notify_one(),
+            Writer::Waits | Writer::Writes => {}
         }
     }
 
@@ -85,8 +120,19 @@ impl Sink {
     /// delays it by one second.
     pub(crate) fn finish(&self) {
         let queue = self.shared.queue();
-        let is_busy = |queue: &mut Queue| queue.is_writing || !queue.records.is_empty();
+        if queue.writer == Writer::Missing {
+            drop(queue);
+            return self.write_directly();
+        }
+        let is_busy =
+            |queue: &mut Queue| queue.writer == Writer::Writes || !queue.records.is_empty();
         drop(self.shared.is_idle.wait_timeout_while(queue, PATIENCE, is_busy));
+    }
+}
+
+impl Queue {
+    fn take(&mut self) -> (Vec<u8>, u64) {
+        (mem::take(&mut self.records), mem::take(&mut self.dropped))
     }
 }
 
@@ -95,49 +141,63 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn out(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs in the thread.
-    fn write(&self, mut out: impl Write, render: Render, report: Report) {
-        let (mut records, mut lines) = (Vec::new(), Vec::new());
-        let mut is_cut = false;
+    fn write(&self) {
+        let mut out = self.out();
         loop {
-            let dropped = self.take(&mut records);
-            lines.clear();
-            render(&mut records, &mut lines);
-            let mut rest = &lines[..];
-            while let Some(part) = first_part(rest) {
-                let start: &[u8] = if is_cut { b"\n" } else { b"" };
-                let written = out.write_all(start).and_then(|()| out.write_all(part));
-                is_cut = written.and_then(|()| out.flush()).is_err();
-                if is_cut {
-                    // A full disk: the lines are lost, and the next ones may have room.
-                    self.queue().dropped += count(part);
-                }
-                rest = &rest[part.len()..];
-            }
-            if dropped > 0 && !is_cut {
-                lines.clear();
-                report(dropped, &mut lines);
-                is_cut = out.write_all(&lines).and_then(|()| out.flush()).is_err();
-            } else {
-                self.queue().dropped += dropped;
-            }
+            let (mut records, dropped) = self.take();
+            out.write(&mut records, dropped, self);
         }
     }
 
     /// Waits for records and takes them, and the number of those that were dropped.
-    fn take(&self, records: &mut Vec<u8>) -> u64 {
-        records.clear();
+    fn take(&self) -> (Vec<u8>, u64) {
         let mut queue = self.queue();
-        queue.is_writing = false;
+        queue.writer = Writer::Waits;
         if queue.records.is_empty() {
             self.is_idle.notify_all();
         }
         let is_idle = |queue: &mut Queue| queue.records.is_empty();
         let waited = self.has_records.wait_while(queue, is_idle);
         let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
-        queue.is_writing = true;
-        mem::swap(records, &mut queue.records);
-        mem::take(&mut queue.dropped)
+        queue.writer = Writer::Writes;
+        queue.take()
+    }
+}
+
+impl Out {
+    /// Writes the lines of `records`, and the report about dropped ones.
+    fn write(&mut self, records: &mut Vec<u8>, dropped: u64, shared: &Shared) {
+        let mut lines = Vec::new();
+        (shared.render)(records, &mut lines);
+        let mut rest = &lines[..];
+        while let Some(part) = first_part(rest) {
+            let start: &[u8] = if self.is_cut { b"\n" } else { b"" };
+            self.is_cut = self.try_write(&[start, part]).is_err();
+            if self.is_cut {
+                // A full disk: the lines are lost, and the next ones may have room.
+                shared.queue().dropped += count(part);
+            }
+            rest = &rest[part.len()..];
+        }
+        if dropped > 0 && !self.is_cut {
+            lines.clear();
+            (shared.report)(dropped, &mut lines);
+            self.is_cut = self.try_write(&[&lines]).is_err();
+        } else {
+            shared.queue().dropped += dropped;
+        }
+    }
+
+    fn try_write(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        for part in parts {
+            self.stream.write_all(part)?;
+        }
+        self.stream.flush()
     }
 }
 

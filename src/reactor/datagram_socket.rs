@@ -111,9 +111,9 @@ impl DatagramTransport for DatagramSocket {
         sent.map(|_| ())
     }
 
-    /// A connected socket gets the address that packets to its peer will have as their source. If it
-    /// is that of the peer, the peer is here. A second address of this machine is not recognized,
-    /// but an answer to it comes back from the first one. Nothing is sent.
+    /// A connected socket gets the address that packets to its peer will have as their source. If
+    /// it is that of the peer, the peer is here. A second address of this machine is not
+    /// recognized, but an answer to it comes back from the first one. Nothing is sent.
     fn is_here(&self, address: SocketAddr) -> bool {
         let any: SocketAddr = match address.is_ipv4() {
             true => (Ipv4Addr::UNSPECIFIED, 0).into(),
