@@ -93,7 +93,7 @@ fn run() -> Result<(), Exit> {
     };
     options.limits.message = head_timeout;
     options.limits.drain_delay = drain_delay.unwrap_or_default();
-    let requests = form.map(request_log::start).transpose().map_err(common::failure)?;
+    let requests = form.map(request_log::start);
     let served = common::serve(options, |server, addresses| {
         let mut site = site(faults, server.handle()).trust_proxies(proxies.clone());
         if let Some(requests) = requests.clone() {

@@ -10,6 +10,7 @@ mod common;
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use socketserver::{
     Close, Context, Destination, Handler, Id, Incoming, Limits, Notification, Service,
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Exit> {
     // Proxied connections may be silent for long, and a side that is paused must not time out.
-    let idle = Some(std::time::Duration::from_secs(600));
+    let idle = Some(Duration::from_secs(600));
     let limits = Limits::default().idle(idle).first_byte(idle).message(None);
     let mut to = None;
     let mut connect = limits.connect;
@@ -113,6 +114,9 @@ enum Word {
     Cut,
 }
 
+/// The timer that ends a client without an upstream connection, if it has sent nothing.
+const NOTHING_SENT: u64 = 0;
+
 /// The accepted side. It is paused until the other side is connected.
 struct Front {
     to: Destination,
@@ -136,7 +140,8 @@ impl Handler for Front {
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         match self.back {
             Some(back) => cx.forward(back, &*input),
-            None => return Ok(0),
+            // The other side was not reachable: these bytes are lost.
+            None => cx.reset(cut()),
         }
         Ok(input.len())
     }
@@ -154,8 +159,17 @@ impl Handler for Front {
                 self.back = Some(back);
                 cx.resume();
             }
+            Ok(Word::Gone) if self.back.is_none() => {
+                // The input of the client is looked at first: a timer comes after it.
+                cx.resume();
+                cx.set_timer(NOTHING_SENT, Duration::ZERO);
+            }
             other => heed(other, cx),
         }
+    }
+
+    fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
+        cx.close(Close::Done);
     }
 
     /// Data in flight is still delivered.

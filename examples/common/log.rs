@@ -37,7 +37,7 @@ pub(crate) fn install(level: LevelFilter, mode: Mode) -> Result<(), Exit> {
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(failure)?;
     let sink = match mode {
         // The processes share standard error.
-        Mode::Processes(_) => Sink::new(io::stderr(), mem::swap, report).map_err(failure)?,
+        Mode::Processes(_) => Sink::new(io::stderr(), mem::swap, report),
         _ => Sink::without_thread(io::stderr(), mem::swap, report),
     };
     let config = ConfigBuilder::new().set_time_format_custom(FORMAT).build();

@@ -22,7 +22,7 @@ pub(crate) enum Form {
 }
 
 /// Returns the queue of a request log.
-pub(crate) fn start(form: Form) -> io::Result<Sink> {
+pub(crate) fn start(form: Form) -> Sink {
     match form {
         Form::Common => Sink::new(
             io::stdout(),

@@ -93,16 +93,13 @@ enum Writer {
 }
 
 impl Sink {
-    /// Creates the queue, and the thread that writes to the stream.
-    pub(crate) fn new(
-        stream: impl Stream + 'static,
-        render: Render,
-        report: Report,
-    ) -> io::Result<Sink> {
+    /// Creates the queue, and the thread that writes to the stream, if the system has one.
+    pub(crate) fn new(stream: impl Stream + 'static, render: Render, report: Report) -> Sink {
         let sink = Sink::without_thread(stream, render, report);
-        sink.shared.start()?;
-        sink.shared.queue().writer = Writer::Thread;
-        Ok(sink)
+        if sink.shared.start().is_ok() {
+            sink.shared.queue().writer = Writer::Thread;
+        }
+        sink
     }
 
     /// Creates the queue. The thread starts when the stream has no room for a line. No other
@@ -181,11 +178,7 @@ impl Shared {
 
     fn start(self: &Arc<Self>) -> io::Result<()> {
         let shared = Arc::clone(self);
-        thread::Builder::new()
-            .name("lines".into())
-            .spawn(move || shared.run())
-            .map(drop)
-            .map_err(|error| io::Error::new(error.kind(), format!("no thread for lines: {error}")))
+        thread::Builder::new().name("lines".into()).spawn(move || shared.run()).map(drop)
     }
 
     /// Runs in the thread.

@@ -44,6 +44,9 @@ pub(crate) struct BlockingWorker<B, K> {
 pub(crate) trait BlockingSocket {
     /// Ends reads of the socket, or all use of it, whichever thread holds it.
     fn shutdown(&self, how: Shutdown);
+
+    /// Makes its close a reset, where the family of the socket has one.
+    fn reset_on_close(&self);
 }
 
 struct Shared<B, K> {
@@ -253,7 +256,12 @@ impl<K> BlockingWorker<StdSocket, K> {
                     }
                     why => why,
                 };
-                let lingers = stream.must_linger();
+                let is_lost = stream.has_lost_output();
+                if is_lost {
+                    // The peer must not take it for all of the output.
+                    request.socket.reset_on_close();
+                }
+                let lingers = !is_lost && stream.must_linger();
                 let (bytes_in, bytes_out) = stream.bytes();
                 counters.bytes_in.add(bytes_in);
                 counters.bytes_out.add(bytes_out);
@@ -266,12 +274,6 @@ impl<K> BlockingWorker<StdSocket, K> {
         let level = if why.is_expected() { log::Level::Debug } else { log::Level::Warn };
         log::log!(level, "{}: {why}", request.incoming.peer());
         self.end(request, lingers);
-    }
-}
-
-impl BlockingSocket for StdSocket {
-    fn shutdown(&self, how: Shutdown) {
-        StdSocket::shutdown(self, how);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,8 @@ const OUTPUT_BUFFER: usize = 8 * 1024;
 /// read that waits longer than [`Limits::idle`](crate::Limits::idle) fails with `TimedOut`, and so
 /// does a write that waits longer than [`Limits::write_stall`](crate::Limits::write_stall) for the
 /// peer to read. Each time is for one wait: a peer that sends a byte now and then keeps its
-/// worker. After a write has failed, all further writes fail.
+/// worker. After a write has failed, all further writes fail, and the connection ends by a reset;
+/// but if the peer has gone, its input that has arrived can still be read.
 ///
 /// ```
 /// use socketserver::{BlockingHandler, Mode, Server, Stream};
@@ -80,7 +81,7 @@ impl Stream {
         write_stall: Option<Duration>,
     ) -> io::Result<Stream> {
         let input = Input { socket: Arc::clone(socket), has_ended: false, bytes: 0 };
-        let output = Output { socket: Arc::clone(socket), has_failed: false, bytes: 0 };
+        let output = Output { socket: Arc::clone(socket), failed: None, bytes: 0 };
         let stream = Stream {
             input: BufReader::with_capacity(INPUT_BUFFER, input),
             output: BufWriter::with_capacity(OUTPUT_BUFFER, output),
@@ -147,6 +148,23 @@ impl Stream {
         }
     }
 
+    /// Returns true if a write has failed.
+    pub(crate) fn has_lost_output(&self) -> bool {
+        self.output.get_ref().failed.is_some()
+    }
+
+    /// Sends the output if a read may wait for the peer. If the peer has gone, its input that has
+    /// arrived is still read, and then the end.
+    fn send_before_wait(&mut self) -> io::Result<()> {
+        if !self.input.buffer().is_empty() {
+            return Ok(());
+        }
+        match self.output.flush() {
+            Err(_) if self.output.get_ref().has_lost_peer() => Ok(()),
+            sent => sent,
+        }
+    }
+
     fn socket(&self) -> &StdSocket {
         &self.input.get_ref().socket
     }
@@ -177,18 +195,14 @@ impl Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.input.buffer().is_empty() {
-            self.output.flush()?;
-        }
+        self.send_before_wait()?;
         self.input.read(buffer)
     }
 }
 
 impl BufRead for Stream {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.input.buffer().is_empty() {
-            self.output.flush()?;
-        }
+        self.send_before_wait()?;
         self.input.fill_buf()
     }
 
@@ -222,15 +236,6 @@ pub(crate) enum StdSocket {
 }
 
 impl StdSocket {
-    /// Ends one direction or both, and wakes a thread that waits for it.
-    pub(crate) fn shutdown(&self, how: Shutdown) {
-        // It fails only if the connection has ended, and then no thread waits.
-        let _ = match self {
-            StdSocket::Tcp(stream) => stream.shutdown(how),
-            StdSocket::Unix(stream) => stream.shutdown(how),
-        };
-    }
-
     pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         match self {
             StdSocket::Tcp(stream) => stream.set_nonblocking(nonblocking),
@@ -259,21 +264,29 @@ impl Read for Input {
 
 struct Output {
     socket: Arc<StdSocket>,
-    /// A write has failed. The buffer would try it again, and wait as long each time.
-    has_failed: bool,
+    /// The error of a write. The buffer would try it again, and wait as long each time.
+    failed: Option<ErrorKind>,
     bytes: u64,
+}
+
+impl Output {
+    /// Returns true if a write has failed because the peer reads no more.
+    fn has_lost_peer(&self) -> bool {
+        use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        matches!(self.failed, Some(BrokenPipe | ConnectionReset | ConnectionAborted))
+    }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.has_failed {
+        if self.failed.is_some() {
             return Err(ErrorKind::BrokenPipe.into());
         }
         let result = unless_interrupted(|| match &*self.socket {
             StdSocket::Tcp(stream) => { stream }.write(bytes),
             StdSocket::Unix(stream) => { stream }.write(bytes),
         });
-        self.has_failed = result.is_err();
+        self.failed = result.as_ref().err().map(io::Error::kind);
         self.bytes += result.as_ref().map_or(0, |n| *n as u64);
         result
     }

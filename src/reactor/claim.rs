@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 ///
 /// It is a locked file beside the socket file, `web.sock.starting`. The system unlocks it when its
 /// process ends. It is removed with the claim, so that no file stays; if its process was killed,
-/// the next claim uses and removes it.
+/// the next claim uses and removes it. A file of that name with other use is locked and stays.
 pub(super) struct Claim {
     /// `None` in a folder that takes no such file, and on file systems without locks: it is then
     /// as if no other server started at the same time.
@@ -58,7 +58,9 @@ impl Drop for Claim {
         if let Some((file, name)) = self.lock.take() {
             // First remove, then unlock: a server that has opened the file meanwhile sees that it
             // is gone. One that cannot be removed stays.
-            let _ = fs::remove_file(name);
+            if is_of_claims(&file) {
+                let _ = fs::remove_file(name);
+            }
             drop(file);
         }
     }
@@ -78,8 +80,34 @@ fn open_or_create(name: &Path) -> io::Result<File> {
     }
 }
 
+/// Returns true for an empty regular file, as claims make it.
+fn is_of_claims(file: &File) -> bool {
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.len() == 0)
+}
+
 fn is_at(file: &File, name: &Path) -> bool {
     let here = file.metadata().map(|meta| (meta.dev(), meta.ino()));
     let there = fs::symlink_metadata(name).map(|meta| (meta.dev(), meta.ino()));
     matches!((here, there), (Ok(here), Ok(there)) if here == there)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_others_is_locked_and_stays() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (path, name) = (folder.path().join("web"), folder.path().join("web.starting"));
+        fs::write(&name, "notes")?;
+        let claim = Claim::on(&path)?;
+        assert_eq!(Claim::on(&path).err().map(|it| it.kind()), Some(ErrorKind::AddrInUse));
+        drop(claim);
+        assert_eq!(fs::read_to_string(&name)?, "notes");
+        // The file of a claim that was killed is empty.
+        fs::write(&name, "")?;
+        drop(Claim::on(&path)?);
+        assert!(!name.exists());
+        Ok(())
+    }
 }

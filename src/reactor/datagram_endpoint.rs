@@ -160,16 +160,19 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
     }
 
     /// Returns true for a source that is this socket: an answer would come back to it, for ever.
-    /// A socket bound to all addresses of the machine compares the port, and the address if it is
-    /// the loopback's.
+    /// A socket bound to all addresses of the machine compares the port first: a look at the
+    /// addresses takes system calls.
     fn is_own(&self, from: &Peer) -> bool {
         match (&self.address, from.kind()) {
-            (Address::Udp(own), _) => from.ip().zip(from.port()).is_some_and(|(ip, port)| {
-                let is_here = match own.ip().is_unspecified() {
-                    true => ip.is_loopback() || ip.is_unspecified(),
-                    false => ip == own.ip().to_canonical(),
-                };
-                port == own.port() && is_here
+            (Address::Udp(own), _) => from.socket_addr().is_some_and(|from| {
+                let ip = from.ip();
+                from.port() == own.port()
+                    && match own.ip().is_unspecified() {
+                        true => {
+                            ip.is_loopback() || ip.is_unspecified() || self.socket.is_here(from)
+                        }
+                        false => ip == own.ip().to_canonical(),
+                    }
             }),
             (Address::UnixGram(own), PeerKind::UnixNamed(path)) => **path == *own,
             _ => false,

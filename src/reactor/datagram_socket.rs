@@ -1,7 +1,7 @@
 //! The datagram sockets of the poller.
 
 use std::io;
-use std::net::{self, SocketAddr, SocketAddrV6};
+use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::unix::net::{self as unix, SocketAddr as UnixAddr};
 use std::path::PathBuf;
 
@@ -110,6 +110,21 @@ impl DatagramTransport for DatagramSocket {
         };
         sent.map(|_| ())
     }
+
+    /// A connected socket gets the address that packets to its peer will have as their source. If
+    /// it is that of the peer, the peer is here. A second address of this machine is not
+    /// recognized, but an answer to it comes back from the first one. Nothing is sent.
+    fn is_here(&self, address: SocketAddr) -> bool {
+        let any: SocketAddr = match address.is_ipv4() {
+            true => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            false => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let near = net::UdpSocket::bind(any).and_then(|socket| {
+            socket.connect(address)?;
+            socket.local_addr()
+        });
+        near.is_ok_and(|near| near.ip() == address.ip())
+    }
 }
 
 fn unix_peer(address: &UnixAddr) -> Peer {
@@ -133,4 +148,25 @@ fn abstract_name(address: &UnixAddr) -> Option<PathBuf> {
 #[cfg(not(target_os = "linux"))]
 fn abstract_name(_: &UnixAddr) -> Option<PathBuf> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_of_this_machine_are_told_from_others() -> io::Result<()> {
+        let any = Address::Udp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        let socket = DatagramSocket::open(&any, &SocketOptions::default())?;
+        let is_here = |ip: &str| socket.is_here(SocketAddr::new(ip.parse().unwrap(), 7));
+        assert!(is_here("127.0.0.1"));
+        // Of the networks for documentation (RFC 5737, RFC 3849).
+        assert!(!is_here("203.0.113.7") && !is_here("2001:db8::7"));
+        // The machine may have no other address.
+        let route = net::UdpSocket::bind("0.0.0.0:0")?;
+        if route.connect("203.0.113.7:7").is_ok() {
+            assert!(is_here(&route.local_addr()?.ip().to_string()));
+        }
+        Ok(())
+    }
 }

@@ -22,7 +22,7 @@ const SAME: Duration = Duration::from_secs(1);
 
 /// The same for a second SIGINT: those of one request are milliseconds apart, and typing takes
 /// longer.
-const SAME_INTERRUPT: Duration = Duration::from_millis(20);
+const SAME_INTERRUPT: Duration = Duration::from_millis(50);
 
 /// The effect of signals on this process.
 struct Effect {

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use mio::event::Source;
@@ -9,6 +10,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
+use crate::exec::BlockingSocket;
 use crate::handler::stream::StdSocket;
 use crate::hub::Transport;
 use crate::net::address::Address;
@@ -65,11 +67,34 @@ impl From<StdSocket> for Socket {
     }
 }
 
+impl BlockingSocket for StdSocket {
+    fn shutdown(&self, how: Shutdown) {
+        // It fails only if the connection has ended, and then no thread waits.
+        let _ = match self {
+            StdSocket::Tcp(stream) => stream.shutdown(how),
+            StdSocket::Unix(stream) => stream.shutdown(how),
+        };
+    }
+
+    fn reset_on_close(&self) {
+        if let StdSocket::Tcp(stream) = self {
+            reset_on_close(stream);
+        }
+    }
+}
+
+/// A Unix socket has no reset. The kernel reports one only after a close with unread input.
+fn reset_on_close(stream: &impl AsFd) {
+    if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+        log::debug!("cannot reset a connection: {error}");
+    }
+}
+
 impl Socket {
     /// Returns true if a connection attempt has succeeded. An event alone does not show that.
     ///
-    /// A peer that was reached may have reset the connection already, as a server that restarts
-    /// does. What it sent before is still to be read, and the error after it: neither is taken here.
+    /// A peer may have reset the connection already, as a server that restarts does. Its bytes are
+    /// still to be read, and the error after them: neither is taken here.
     ///
     /// # Errors
     ///
@@ -203,12 +228,9 @@ impl Transport for Socket {
         }
     }
 
-    /// A Unix socket has no reset. The kernel reports one only after a close with unread input.
     fn reset_on_close(&mut self) {
-        if let Socket::Tcp(stream) = self
-            && let Err(error) = SockRef::from(&*stream).set_linger(Some(Duration::ZERO))
-        {
-            log::debug!("cannot reset a connection: {error}");
+        if let Socket::Tcp(stream) = self {
+            reset_on_close(stream);
         }
     }
 }

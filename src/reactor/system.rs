@@ -3,6 +3,7 @@
 //! in memory. A loop is compiled for one of them.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::handle::ServerHandle;
@@ -124,4 +125,7 @@ pub(crate) trait DatagramTransport {
 
     /// Sends one datagram, whole or not at all.
     fn send_to(&self, to: &Peer, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns true if this machine has the address.
+    fn is_here(&self, address: SocketAddr) -> bool;
 }

@@ -104,6 +104,11 @@ impl DatagramTransport for MemoryDatagrams {
         queue.sent.push((to.clone(), bytes.to_vec()));
         Ok(())
     }
+
+    /// The peers of a simulation are elsewhere.
+    fn is_here(&self, _: SocketAddr) -> bool {
+        false
+    }
 }
 
 impl Drop for MemoryDatagrams {

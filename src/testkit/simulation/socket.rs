@@ -69,4 +69,7 @@ impl BlockingSocket for MemoryStream {
     fn shutdown(&self, _: Shutdown) {
         self.wire().interrupted = true;
     }
+
+    /// The world has no writes that fail in a blocking handler.
+    fn reset_on_close(&self) {}
 }

@@ -2,10 +2,10 @@
 //! vanish, and memory that does not grow with the traffic.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::support::real::{
     Example, PATIENCE, accept, connect, read_to_end, run_example, until_refused,
@@ -80,6 +80,38 @@ fn clients_of_a_server_that_refuses_are_closed_and_it_is_logged() {
     back.write_all(b"here again").unwrap();
     drop(back);
     assert_eq!(read_to_end(&mut front), b"here again");
+}
+
+/// A listener whose queue is full: it does not answer. The others keep it so.
+fn silent() -> (Socket, Vec<Socket>) {
+    let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let listener = socket();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let fill = |_| {
+        let client = socket();
+        client.set_nonblocking(true).unwrap();
+        let _ = client.connect(&listener.local_addr().unwrap());
+        client
+    };
+    let others = (0..4).map(fill).collect();
+    (listener, others)
+}
+
+#[test]
+fn bytes_for_a_server_that_is_not_reached_are_lost_and_look_so() {
+    let (listener, _others) = silent();
+    let to = listener.local_addr().unwrap().as_socket().unwrap().to_string();
+    for mode in ["multiplex", "threads", "processes", "reactors"] {
+        let more = ["--mode", mode, "--workers", "2", "--connect-timeout", "0.2"];
+        let proxy = Example::start(NAME, &[&["--to", &to], &more[..]].concat());
+        let mut quiet = proxy.client();
+        let mut front = proxy.client();
+        front.write_all(b"upload").unwrap();
+        front.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_to_cut(&mut front), b"", "{mode}");
+        assert_eq!(read_to_end(&mut quiet), b"", "{mode}");
+    }
 }
 
 /// Reads until the end, in whatever way it comes.

@@ -6,8 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use socket2::SockRef;
 use socketserver::{Address, BlockingHandler, Limits, Mode, Server, Stream};
 
+use crate::hub::cuts::{End, end_of};
 use crate::support::real::{Echo, PATIENCE, Running, connect, read_to_end};
 
 type Part = Box<dyn FnMut(&mut Stream) -> io::Result<()> + Send>;
@@ -299,10 +301,40 @@ fn a_wait_for_a_peer_that_reads_nothing_has_an_end() {
         })
         .unwrap();
     let running = Running::start(server);
-    let _client = running.client();
+    let client = running.client();
     let told = until_dropped(&told);
     assert_eq!(told[..3], ["setup", "handle", "finish"]);
     assert!(told[3].contains("timed out"), "{told:?}");
+    // Output is lost, and looks so.
+    assert_eq!(end_of(client), End::Cut);
+}
+
+#[test]
+fn input_that_has_arrived_is_read_after_a_failed_write() {
+    let ((go, gone), (tell, told)) = (channel::<()>(), channel());
+    let mut gates = Some(gone);
+    let server = server(1)
+        .listen_blocking("127.0.0.1:0", move |_| {
+            let (gate, heard) = (gates.take(), tell.clone());
+            Probe::new(&tell, move |stream| {
+                let _ = gate.as_ref().map(Receiver::recv);
+                stream.write_all(b"welcome")?;
+                for line in stream.lines() {
+                    heard.send(line?).map_err(io::Error::other)?;
+                }
+                Ok(())
+            })
+        })
+        .unwrap();
+    let running = Running::start(server);
+    let mut client = running.client();
+    client.write_all(b"one\ntwo\n").unwrap();
+    SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    go.send(()).unwrap();
+    let told = until_dropped(&told);
+    assert_eq!(told[..5], ["setup", "handle", "one", "two", "finish"], "{told:?}");
+    assert!(told[5].starts_with("error: "), "{told:?}");
 }
 
 #[test]
@@ -397,7 +429,7 @@ fn a_peer_that_vanishes_frees_its_worker() {
     );
     for _ in 0..20 {
         let client = busy(&running);
-        socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+        SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
     }
     busy(&running);
 }

@@ -1,7 +1,7 @@
 //! Signals of servers that handle them: each has its default effect or stops the server, and a stop
 //! that comes as two signals is one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
@@ -149,8 +149,7 @@ fn a_signal_at_any_moment_of_the_start_ends_the_program() {
 fn two_signals_at_once_are_one_stop() {
     for mode in MODES {
         // A pause as of a program that passes the signal on: the first one is read before.
-        for twice in ["TERM $0; kill -TERM", "INT $0; kill -INT", "INT $0; sleep 0.002; kill -INT"]
-        {
+        for twice in ["TERM $0; kill -TERM", "INT $0; kill -INT", "INT $0; sleep 0.01; kill -INT"] {
             let example = Example::spawn(web(mode), 1);
             let busy: Vec<_> = (0..4).map(|_| uploading(&example)).collect();
             let script = format!("kill -{twice} $0");

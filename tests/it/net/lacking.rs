@@ -217,6 +217,23 @@ fn a_supervisor_without_a_process_for_a_worker_tries_again() {
     assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
 }
 
+#[test]
+fn an_example_serves_and_logs_without_a_thread_for_its_log() {
+    let copy = Copy::of(&example_path("echo"));
+    let Some(mut command) = limited(user(5), 1, &copy.path()) else { return };
+    command.args(["--bind", "127.0.0.1:0"]);
+    let mut example = Example::spawn(command, 1);
+    example.until_logged("log level INFO");
+    let mut client = example.client();
+    exchange(&mut client, b"hello", b"hello");
+    drop(client);
+    raise(user(5), example.child.id(), 100);
+    example.signal("TERM");
+    let (code, log) = example.join();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("stopping: "), "{log}");
+}
+
 /// Reports the outcome of its connection.
 struct Dialer(&'static str, Sender<(&'static str, Result<(), Option<i32>>)>);
 
