@@ -10,8 +10,8 @@ use simplelog::LevelFilter;
 use socketserver::{Limits, Listen, Mode};
 
 use super::exit::{Exit, failure, usage};
-use super::log::PROGRAM;
 use super::seconds::{seconds, value};
+use super::version::VERSION;
 
 /// The common options of all server examples.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Options {
             let name = match arg {
                 Arg::Long("help") | Arg::Short('h') => return print(help),
                 Arg::Long("version") | Arg::Short('V') => {
-                    return print(&format!("{PROGRAM} {}\n", env!("CARGO_PKG_VERSION")));
+                    return print(&format!("{VERSION}\n"));
                 }
                 Arg::Long(name) => Name(name.to_owned()),
                 arg => return Err(arg.unexpected().into()),
