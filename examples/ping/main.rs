@@ -24,8 +24,8 @@ use std::time::Duration;
 use lexopt::{Arg, Parser, ValueExt};
 
 use common::exit::{Exit, exit_by, failure, usage};
-use common::seconds::{seconds, value};
-use common::version::VERSION;
+use common::seconds::{seconds, too_many, value};
+use common::version::{VERSION, print};
 use icmp::DATA;
 use round::{Pace, Round, say};
 use socket::Ears;
@@ -69,14 +69,8 @@ fn parse() -> Result<Option<(String, Pace)>, Exit> {
     let mut parser = Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
-            Arg::Long("help") | Arg::Short('h') => {
-                say(HELP.trim_end());
-                return Ok(None);
-            }
-            Arg::Long("version") | Arg::Short('V') => {
-                say(VERSION);
-                return Ok(None);
-            }
+            Arg::Long("help") | Arg::Short('h') => return print(HELP).map(|()| None),
+            Arg::Long("version") | Arg::Short('V') => return print(VERSION).map(|()| None),
             Arg::Long("count") => {
                 let count = |text: &str| text.parse().ok().filter(|count| *count > 0);
                 pace.count = value("count", "a number from 1 to 65535", &mut parser, count)?;
@@ -88,12 +82,7 @@ fn parse() -> Result<Option<(String, Pace)>, Exit> {
                 pace.timeout = seconds("timeout", &mut parser)?.unwrap_or_default();
             }
             Arg::Value(text) if host.is_none() => host = Some(text.string()?),
-            Arg::Value(text) => {
-                let text = text.to_string_lossy().escape_debug().to_string();
-                return Err(usage(format!(
-                    "'{text}' is one argument too many: ping takes one HOST"
-                )));
-            }
+            Arg::Value(text) => return Err(too_many(&text, "one HOST")),
             arg => return Err(arg.unexpected().into()),
         }
     }
