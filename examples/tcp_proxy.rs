@@ -193,7 +193,9 @@ impl Handler for Back {
 
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
         log::warn!("cannot connect to {}: {error}", self.to);
-        cx.notify(self.front, Word::Gone);
+        // A reset stays a reset, even before the first byte.
+        let was_reset = error.kind() == io::ErrorKind::ConnectionReset;
+        cx.notify(self.front, if was_reset { Word::Cut } else { Word::Gone });
     }
 
     fn on_stop(&mut self, _: &mut Context<'_>) {}

@@ -29,6 +29,9 @@ pub enum Close {
     Eof,
     /// The server is stopping.
     Stopping,
+    /// The server was at a limit of its connections, and this one was idle: its place is for one
+    /// that waited. See [`Handler::on_crowded`](crate::Handler::on_crowded).
+    Crowded,
     /// A deadline of [`Limits`](crate::Limits) or of a protocol has passed.
     Timeout(Timeout),
     /// The peer violated the protocol.
@@ -85,7 +88,8 @@ impl Close {
     #[must_use]
     pub fn is_expected(&self) -> bool {
         match self {
-            Close::Done | Close::Eof | Close::Stopping | Close::Timeout(_) => true,
+            Close::Done | Close::Eof | Close::Stopping => true,
+            Close::Crowded | Close::Timeout(_) => true,
             Close::Malformed { .. } | Close::InputLimit => true,
             // Peers vanish all the time, which is not an error here.
             Close::Io(kind) => matches!(
@@ -236,6 +240,7 @@ impl fmt::Display for Close {
             Close::Done => f.write_str("done"),
             Close::Eof => f.write_str("end of input"),
             Close::Stopping => f.write_str("server stopping"),
+            Close::Crowded => f.write_str("idle while the server was full"),
             Close::Timeout(which) => write!(f, "timeout: {which}"),
             Close::Malformed { code: 0, why } => write!(f, "malformed input: {why}"),
             Close::Malformed { code, why } => write!(f, "malformed input ({code}): {why}"),

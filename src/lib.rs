@@ -67,7 +67,7 @@
 //!
 //! # Platforms
 //!
-//! Unix systems with 64-bit pointers; Rust 1.85 or newer.
+//! Unix systems with 64-bit pointers; Rust 1.89 or newer.
 //!
 //! # Logging
 //!

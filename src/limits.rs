@@ -28,8 +28,10 @@ pub(crate) const FIRST_FLIGHT: u64 = 14_600;
 pub struct Limits {
     /// The most connections open at once, with those that handlers make and those for which a
     /// service has [reserved](crate::Service::places) places. At this number the server stops
-    /// accepting: new connections wait in the listen queue until others end. Default 65,536; fewer
-    /// if the process may not have that many descriptors.
+    /// accepting: new connections wait in the listen queue until others end. An idle one whose
+    /// handler permits it ends for each that waits: see
+    /// [`on_crowded`](crate::Handler::on_crowded). Default 65,536; fewer if the process may not
+    /// have that many descriptors.
     pub connections: usize,
     /// The most connections of one peer open at once; further ones are accepted and closed. A peer
     /// is identified by [`Peer::subscriber`](crate::Peer::subscriber), for all listeners together;

@@ -66,6 +66,9 @@ pub enum Mode {
     /// the same code takes over the sockets instead of binding them, and serves. With 0 workers,
     /// this process serves by itself.
     ///
+    /// On Linux, workers run the file that the supervisor runs, even if it has been removed or
+    /// replaced; on other systems, the file that then has its name.
+    ///
     /// Code before the run of the server is executed again in each worker;
     /// [`Server::is_worker`](crate::Server::is_worker) tells them apart. Processes are isolated:
     /// published messages stay within one process, and [`Limits`] hold for each. Python:

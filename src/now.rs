@@ -65,7 +65,7 @@ pub(crate) const NANOS_PER_MS: u64 = 1_000_000;
 /// Returns `duration` in milliseconds, rounded up: a timer may be late, never early.
 pub(crate) fn millis(duration: Duration) -> u64 {
     let whole = duration.as_millis();
-    let up = whole + u128::from(duration.subsec_nanos() % 1_000_000 != 0);
+    let up = whole + u128::from(!duration.subsec_nanos().is_multiple_of(1_000_000));
     u64::try_from(up).unwrap_or(u64::MAX)
 }
 

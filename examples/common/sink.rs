@@ -58,7 +58,10 @@ impl Sink {
         let sink = Sink { shared: Arc::clone(&shared) };
         thread::Builder::new()
             .name("lines".into())
-            .spawn(move || shared.write(out, render, report))?;
+            .spawn(move || shared.write(out, render, report))
+            .map_err(|error| {
+                io::Error::new(error.kind(), format!("no thread to write lines: {error}"))
+            })?;
         Ok(sink)
     }
 

@@ -11,6 +11,20 @@ use crate::now::Now;
 /// How long to wait when the system is out of descriptors or memory.
 pub(crate) const PAUSE_MS: u64 = 100;
 
+/// The errors of a process, or a system, without a free descriptor: the same on all systems.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
+/// The need of the first connection in the queue of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Need {
+    Nothing,
+    /// There is no room, and perhaps no connection either: an event would tell.
+    Look,
+    /// There is no room for it.
+    Room,
+}
+
 /// The state of an acceptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -18,6 +32,8 @@ pub(super) enum State {
     Idle,
     /// The queue may hold connections, and no event will report them again.
     Ready,
+    /// The queue holds a connection: an event has reported it, and none was accepted since.
+    Reported,
     /// The system had no descriptor or memory for another connection. No event will come: try again
     /// at this time, or when a connection of this process has closed.
     Paused { until_ms: u64 },
@@ -34,6 +50,8 @@ pub(super) struct Acceptor<L> {
     left: usize,
     /// Calls in this turn that found a connection aborted by its peer.
     aborted: usize,
+    /// The last call failed, because the process may have no more descriptors.
+    lacks_descriptor: bool,
     log_throttle: LogThrottle,
 }
 
@@ -41,7 +59,16 @@ impl<L: Accept> Acceptor<L> {
     pub(super) fn new(listener: L, service: usize, places: usize) -> Acceptor<L> {
         let state = State::Ready;
         let log_throttle = LogThrottle::default();
-        Acceptor { listener, service, places, state, left: 0, aborted: 0, log_throttle }
+        Acceptor {
+            listener,
+            service,
+            places,
+            state,
+            left: 0,
+            aborted: 0,
+            lacks_descriptor: false,
+            log_throttle,
+        }
     }
 
     pub(super) fn refuse_new(&self) -> bool {
@@ -50,10 +77,10 @@ impl<L: Accept> Acceptor<L> {
 
     pub(super) fn begin(&mut self, burst: usize, now: Now) {
         (self.left, self.aborted) = (burst, 0);
-        if let State::Paused { until_ms } = self.state {
-            if until_ms <= now.millis() {
-                self.state = State::Ready;
-            }
+        if let State::Paused { until_ms } = self.state
+            && until_ms <= now.millis()
+        {
+            self.state = State::Ready;
         }
     }
 
@@ -61,13 +88,32 @@ impl<L: Accept> Acceptor<L> {
     pub(super) fn due_ms(&self, mut has_room: impl FnMut(usize) -> bool) -> Option<u64> {
         match self.state {
             State::Idle => None,
-            State::Ready => has_room(self.places).then_some(0),
+            State::Ready | State::Reported => has_room(self.places).then_some(0),
             State::Paused { until_ms } => Some(until_ms),
         }
     }
 
     pub(super) fn may_accept(&self) -> bool {
-        self.state == State::Ready && self.left > 0
+        matches!(self.state, State::Ready | State::Reported) && self.left > 0
+    }
+
+    /// Returns the need of the first connection in its queue.
+    pub(super) fn need(&mut self, mut has_room: impl FnMut(usize) -> bool) -> Need {
+        if std::mem::take(&mut self.lacks_descriptor) {
+            return Need::Room;
+        }
+        match self.state {
+            State::Reported if !has_room(self.places) => Need::Room,
+            State::Ready if !has_room(self.places) => Need::Look,
+            _ => Need::Nothing,
+        }
+    }
+
+    /// Has the listener watched again: an event will report the connections in its queue.
+    pub(super) fn watch_again(&mut self, watch: impl FnOnce(&mut L) -> io::Result<()>) {
+        if watch(&mut self.listener).is_ok() {
+            self.state = State::Idle;
+        }
     }
 
     /// Makes one call of `accept`. Returns `None` if it gave no connection.
@@ -79,7 +125,10 @@ impl<L: Accept> Acceptor<L> {
     ) -> Option<(L::Socket, Incoming)> {
         self.left -= 1;
         match self.listener.accept() {
-            Ok(accepted) => return Some(accepted),
+            Ok(accepted) => {
+                self.state = State::Ready;
+                return Some(accepted);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.state = State::Idle;
             }
@@ -93,7 +142,10 @@ impl<L: Accept> Acceptor<L> {
             }
             // Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), or any other error of
             // accept. Pause in all cases: a lasting error must not make the loop spin.
-            Err(error) => self.pause(&error, now, counters),
+            Err(error) => {
+                self.lacks_descriptor = matches!(error.raw_os_error(), Some(EMFILE | ENFILE));
+                self.pause(&error, now, counters);
+            }
         }
         None
     }

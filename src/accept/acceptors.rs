@@ -1,6 +1,8 @@
 //! The listeners of a server, and the connections that wait because their peer has too many.
 
-use super::acceptor::{Acceptor, State};
+use std::io;
+
+use super::acceptor::{Acceptor, Need, State};
 use super::peer_limit::{PeerLimit, PeerPermit, TooMany};
 use super::socket::Accept;
 use crate::limits::Limits;
@@ -80,7 +82,7 @@ impl<L: Accept> Acceptors<L> {
     /// Records an event of listener `index`. A closed listener may still have one.
     pub(crate) fn note(&mut self, index: usize) {
         if let Some(acceptor) = self.acceptors.get_mut(index) {
-            acceptor.state = State::Ready;
+            acceptor.state = State::Reported;
         }
     }
 
@@ -169,6 +171,24 @@ impl<L: Accept> Acceptors<L> {
             };
         }
         AcceptOutcome::Nothing
+    }
+
+    /// Returns true if a connection waits that there is no room for. Calls `watch` for a listener,
+    /// with its index, if only an event can tell.
+    pub(crate) fn want_room(
+        &mut self,
+        mut has_room: impl FnMut(usize) -> bool,
+        mut watch: impl FnMut(usize, &mut L) -> io::Result<()>,
+    ) -> bool {
+        let mut wants = false;
+        for (index, acceptor) in self.acceptors.iter_mut().enumerate() {
+            match acceptor.need(&mut has_room) {
+                Need::Nothing => {}
+                Need::Look => acceptor.watch_again(|listener| watch(index, listener)),
+                Need::Room => wants = true,
+            }
+        }
+        wants
     }
 
     /// Returns the number of connections accepted from peers that had too many.

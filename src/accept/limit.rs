@@ -35,6 +35,8 @@ pub(crate) struct ConnectionLimit {
     /// ...until the number falls to this.
     low: usize,
     is_short: bool,
+    /// A connection was asked to give way: its place is for the next one.
+    expects_place: bool,
     limit: usize,
     log_throttle: LogThrottle,
 }
@@ -51,7 +53,15 @@ impl ConnectionLimit {
             log::info!("room for {high} connections with {limit} descriptors (ulimit -n)");
         }
         let log_throttle = LogThrottle::default();
-        ConnectionLimit { connections, high, low, is_short: false, limit, log_throttle }
+        ConnectionLimit {
+            connections,
+            high,
+            low,
+            is_short: false,
+            expects_place: false,
+            limit,
+            log_throttle,
+        }
     }
 
     /// Returns true if, with `len` connections, there is a descriptor for one more besides the
@@ -83,10 +93,21 @@ impl ConnectionLimit {
                     format!("the process may have {limit} descriptors (ulimit -n)")
                 });
             }
-        } else if after <= self.low + 1 {
+        } else if after <= self.low + 1 || self.expects_place {
             self.is_short = false;
         }
         !self.is_short
+    }
+
+    /// Notes that a connection was asked to give way to the next one. At the limit of descriptors
+    /// that one need not wait for the others of the eighth.
+    pub(crate) fn expect_place(&mut self) {
+        self.expects_place = true;
+    }
+
+    /// Notes that a connection was admitted.
+    pub(crate) fn note_admitted(&mut self) {
+        self.expects_place = false;
     }
 
     fn warn(&mut self, len: usize, now: Now, why: impl FnOnce() -> String) {

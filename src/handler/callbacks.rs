@@ -17,6 +17,7 @@ macro_rules! callbacks {
             Notify(notification: Notification) => on_notify(notification: Notification = notification);
             Unreachable(error: io::Error) => on_unreachable(error: &io::Error = &error);
             Reject(why: Close) => on_reject(why: &Close = &why);
+            Crowded => on_crowded();
             Stop => on_stop();
             Close(why: Close) => on_close(why: &Close = &why);
         }

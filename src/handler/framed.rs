@@ -216,6 +216,11 @@ pub trait MessageHandler<P: Protocol>: Send {
         let _ = (error, cx);
     }
 
+    /// See [`Handler::on_crowded`].
+    fn on_crowded(&mut self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+
     /// See [`Handler::on_stop`].
     fn on_stop(&mut self, cx: &mut Context<'_>) {
         cx.close(Close::Stopping);

@@ -159,6 +159,44 @@ pub trait Handler: Send {
         let _ = (why, cx);
     }
 
+    /// Called when the server is at a limit of its connections, another one waits for a place, and
+    /// this one has waited longest for a message: at least a second, without unsent output. The
+    /// default keeps the connection. A handler that is between two messages, and whose peer can
+    /// connect again, closes it, with `Close::Crowded`.
+    ///
+    /// A handler that keeps its connection is not asked again before its peer has sent something.
+    /// Without [`Limits::idle`](crate::Limits::idle) it is never asked, and before the first byte
+    /// never without [`Limits::first_byte`](crate::Limits::first_byte).
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    /// use std::time::Duration;
+    ///
+    /// struct Sparing;
+    ///
+    /// impl Handler for Sparing {
+    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    ///         Ok(input.len())
+    ///     }
+    ///
+    ///     fn on_crowded(&mut self, cx: &mut Context<'_>) {
+    ///         cx.close(Close::Crowded);
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Sparing);
+    /// network.send(client, b"hello");
+    /// network.advance(Duration::from_secs(2));
+    /// assert!(!network.is_closed(client));
+    /// assert!(network.make_room());
+    /// assert!(network.is_closed(client));
+    /// ```
+    fn on_crowded(&mut self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+
     /// Called when the server is stopping, to ask for the end of this connection. The default ends
     /// it after its output was sent. A handler that still owes an answer overrides this, and
     /// closes the connection after that answer, within [`Limits::drain`](crate::Limits::drain).

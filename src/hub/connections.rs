@@ -171,13 +171,21 @@ impl<T: Transport> Connections<T> {
         }
     }
 
+    /// Queues the request to give way to another connection.
+    pub(super) fn ask_to_give_way(&mut self, id: Id) {
+        if let Some(connection) = self.table.get_mut(id) {
+            connection.ask_to_give_way();
+            self.queue(id);
+        }
+    }
+
     /// Notes an event, without acting on it. Events of removed connections are dropped here.
     #[inline(always)]
     pub(super) fn note(&mut self, id: Id, readiness: Readiness) {
-        if let Some(connection) = self.table.get_mut(id) {
-            if connection.note(readiness) {
-                self.queue.push(id, connection.state_mut());
-            }
+        if let Some(connection) = self.table.get_mut(id)
+            && connection.note(readiness)
+        {
+            self.queue.push(id, connection.state_mut());
         }
     }
 

@@ -7,6 +7,7 @@ mod budgets;
 mod check;
 mod connection;
 mod connections;
+mod crowd;
 mod effects;
 mod offload;
 mod pubsub;
@@ -23,6 +24,7 @@ pub(crate) use self::shards::ShardMessage;
 pub(crate) use self::transport::{Readiness, Transport};
 
 use self::connections::Connections;
+use self::crowd::Crowd;
 use self::offload::Offloads;
 use self::pubsub::Topics;
 use self::pubsub::delivery::Courier;
@@ -54,6 +56,7 @@ pub(crate) struct Hub<T> {
     /// Connections requested by handlers.
     dials: Vec<Dial>,
     tasks: Tasks,
+    crowd: Crowd,
     is_expiry_postponed: bool,
 }
 
@@ -77,6 +80,7 @@ impl<T: Transport> Hub<T> {
             completed: Vec::new(),
             dials: Vec::new(),
             tasks: Tasks::default(),
+            crowd: Crowd::new(),
             is_expiry_postponed: false,
         }
     }
@@ -175,6 +179,18 @@ impl<T: Transport> Hub<T> {
     /// Receives messages of other shards, each with the index of its sender.
     pub(crate) fn receive(&mut self, messages: impl IntoIterator<Item = (usize, ShardMessage)>) {
         self.shards.receive(messages);
+    }
+
+    /// Asks the connection that waits longest for its peer to give way to a new one, in the next
+    /// turn. Returns false if there is none.
+    pub(crate) fn make_room(&mut self) -> bool {
+        self.crowd.ask(&mut self.connections)
+    }
+
+    /// Returns the time at which [`make_room`](Hub::make_room) may succeed, in milliseconds. `None`
+    /// while a connection has been asked.
+    pub(crate) fn room_due_ms(&self) -> Option<u64> {
+        self.crowd.due_ms(&self.connections)
     }
 
     /// Runs a task every `period_ms` from now on.

@@ -103,7 +103,7 @@ pub struct Metrics {
 }
 
 /// The reasons of [`Close`], in the order of [`reason`].
-pub(crate) const REASONS: [&str; 15] = [
+pub(crate) const REASONS: [&str; 16] = [
     "done",
     "eof",
     "stopping",
@@ -119,6 +119,7 @@ pub(crate) const REASONS: [&str; 15] = [
     "io",
     "panicked",
     "failed",
+    "crowded",
 ];
 
 /// Returns the index of `why` in [`REASONS`].
@@ -139,6 +140,7 @@ pub(crate) fn reason(why: &Close) -> usize {
         Close::Io(_) => 12,
         Close::Panicked => 13,
         Close::Failed(_) => 14,
+        Close::Crowded => 15,
     }
 }
 

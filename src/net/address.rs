@@ -101,6 +101,8 @@ enum Problem {
     NoPath,
     /// Of an abstract address.
     NoName,
+    /// A path with a zero byte, which ends a path for the system.
+    Zero,
     /// A name where only IP addresses are valid.
     Name,
     ForDatagrams(&'static str),
@@ -128,6 +130,7 @@ impl AddressError {
             _ if given.trim().is_empty() => Problem::Empty(forms),
             Some(("unix" | "unixgram" | "seqpacket", "")) => Problem::NoPath,
             Some(("unix" | "unixgram" | "seqpacket", "@")) => Problem::NoName,
+            Some(("unix" | "unixgram" | "seqpacket", path)) if path.contains('\0') => Problem::Zero,
             Some(("unix" | "unixgram" | "seqpacket", _)) => Problem::Unknown(NO_ABSTRACT),
             Some(("rdm", _)) => Problem::Rdm(forms),
             Some(("udp", rest)) => problem_of(rest, Problem::Name, forms),
@@ -201,7 +204,7 @@ impl str::FromStr for Address {
         let error = || AddressError::new(text, FORMS);
         let inet = |text: &str| text.parse::<SocketAddr>().map_err(|_| error());
         let path = |text: &str| match text.strip_prefix('@') {
-            None if text.is_empty() => Err(error()),
+            None if text.is_empty() || text.contains('\0') => Err(error()),
             None => Ok(PathBuf::from(text)),
             // Without a name the system would choose one.
             Some(name) if name.is_empty() || !HAS_ABSTRACT_NAMES => Err(error()),
@@ -271,6 +274,12 @@ impl fmt::Display for AddressError {
             }
             Problem::NoPath => write!(f, "'{given}' has no path: write {given}/path"),
             Problem::NoName => write!(f, "'{given}' has no name: write {given}NAME"),
+            Problem::Zero => {
+                write!(
+                    f,
+                    "'{given}' has a zero byte: write unix:/path, or unix:@NAME without a file"
+                )
+            }
             Problem::Name => write!(f, "'{given}' has a name: write its IP address"),
             Problem::ForDatagrams(forms) => {
                 write!(f, "'{given}' is for datagrams, which have no connections: {forms}")

@@ -199,6 +199,8 @@ fn one_line(path: &Path) -> String {
     let text = path.to_string_lossy();
     match text.strip_prefix('\0') {
         Some(name) => format!("@{}", name.escape_debug()),
+        // Without the folder it would be read as an abstract name.
+        None if text.starts_with('@') => format!("./{}", text.escape_debug()),
         None => text.escape_debug().to_string(),
     }
 }

@@ -9,7 +9,7 @@ use std::{env, io};
 
 use rustix::stdio::dup2_stdin;
 
-use super::handoff;
+use super::{handoff, program};
 
 /// Tells a program that it is a worker, and the number of sockets handed down to it.
 pub(super) const VARIABLE: &str = "SOCKETSERVER_WORKER";
@@ -35,6 +35,7 @@ impl Inheritance {
         if let Err(error) = File::open("/dev/null").and_then(|null| Ok(dup2_stdin(null)?)) {
             log::warn!("cannot open /dev/null: {error}; programs started here delay a stop");
         }
+        program::name_process();
         Some(Inheritance { channel, left: Mutex::new(count) })
     }
 

@@ -12,6 +12,7 @@
 
 mod handoff;
 mod inheritance;
+mod program;
 mod supervisor;
 mod worker;
 

@@ -1,12 +1,12 @@
 //! The supervisor: keeps the configured number of workers running, and stops them in order. Serves
 //! no connections itself.
 
+use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
-use std::{env, io};
 
+use super::program::Program;
 use super::worker::Worker;
 use crate::clock::Clock;
 use crate::limits::Limits;
@@ -22,6 +22,9 @@ const BACK_OFF_MAX_MS: u64 = 8_000;
 /// Workers observe [`Limits::drain`](crate::Limits::drain) themselves. One that has not ended this
 /// much later is killed.
 const GRACE_MS: u64 = 1_000;
+/// If no worker runs and none could be started for this long, the server ends: its clients would
+/// wait in the queue for ever.
+const GIVE_UP_MS: u64 = 30_000;
 
 /// A bound socket shared by all workers.
 pub(crate) trait SharedSocket: AsFd {
@@ -33,10 +36,12 @@ pub(crate) struct Supervisor<S> {
     poller: Poller,
     clock: Clock,
     now: Now,
-    program: PathBuf,
+    program: Program,
     /// The bound sockets, of which every worker has copies. Empty once the supervisor is stopping.
     sockets: Vec<S>,
     slots: Vec<Slot>,
+    /// Set while workers cannot be started.
+    lack: Option<Lack>,
     drain_delay: Duration,
     drain: Duration,
     /// The last order given to the workers.
@@ -57,6 +62,12 @@ enum Slot {
     },
     /// The worker has ended, and the server is stopping.
     Empty,
+}
+
+/// The reason why workers cannot be started, and the time of the first attempt.
+struct Lack {
+    since_ms: u64,
+    error: io::Error,
 }
 
 impl Slot {
@@ -97,7 +108,7 @@ impl<S: SharedSocket> Supervisor<S> {
         workers: usize,
         limits: &Limits,
     ) -> io::Result<Supervisor<S>> {
-        let program = env::current_exe()?;
+        let program = Program::current()?;
         poller.refuse_commands();
         let mut clock = Clock::start();
         let now = clock.read();
@@ -111,6 +122,7 @@ impl<S: SharedSocket> Supervisor<S> {
             program,
             sockets,
             slots,
+            lack: None,
             drain_delay,
             drain,
             told: StopRequest::None,
@@ -123,7 +135,8 @@ impl<S: SharedSocket> Supervisor<S> {
     ///
     /// # Errors
     ///
-    /// Returns the error of the poller. The channels then close, so the workers drain.
+    /// Returns the error of the poller: the channels then close, so the workers drain. Returns that
+    /// of the system if no worker could be started for [`GIVE_UP_MS`].
     pub(crate) fn run(mut self) -> io::Result<()> {
         loop {
             self.now = self.clock.read();
@@ -136,6 +149,7 @@ impl<S: SharedSocket> Supervisor<S> {
             }
             self.reap();
             self.start();
+            self.give_up()?;
             self.kill();
             if self.slots.iter().all(|slot| matches!(slot, Slot::Empty)) {
                 return Ok(());
@@ -238,17 +252,35 @@ impl<S: SharedSocket> Supervisor<S> {
             *slot = match Worker::start(&self.program, &self.sockets, &self.poller, now_ms) {
                 Ok(worker) => {
                     log::info!("worker process {} started", worker.id());
+                    self.lack = None;
                     Slot::Runs(worker, back_off)
                 }
                 Err(error) => {
                     let (wait_ms, back_off) = back_off.step();
                     log::error!(
                         "cannot start a worker process ({}): {error}; trying again in {wait_ms} ms",
-                        self.program.display()
+                        self.program.path().display()
                     );
+                    let since_ms = self.lack.take().map_or(now_ms, |lack| lack.since_ms);
+                    self.lack = Some(Lack { since_ms, error });
                     Slot::Waits { until_ms: now_ms + wait_ms, back_off }
                 }
             };
+        }
+    }
+
+    /// Ends the server if it has no worker and could not start one for long. Its sockets close, so
+    /// clients are refused, and a service manager sees an error.
+    fn give_up(&mut self) -> io::Result<()> {
+        let runs = self.slots.iter().any(|slot| matches!(slot, Slot::Runs(..)));
+        let is_long = |lack: &mut Lack| lack.since_ms + GIVE_UP_MS <= self.now.millis();
+        match self.lack.take_if(|lack| !runs && is_long(lack)) {
+            None => Ok(()),
+            Some(Lack { error, .. }) => {
+                let seconds = GIVE_UP_MS / 1_000;
+                let text = format!("no worker process could be started for {seconds} s: {error}");
+                Err(io::Error::new(error.kind(), text))
+            }
         }
     }
 

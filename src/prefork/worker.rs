@@ -1,14 +1,13 @@
 //! One worker process, as its supervisor sees it.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
-use std::{env, io};
+use std::process::{Child, ExitStatus};
 
 use super::handoff;
 use super::inheritance::VARIABLE;
+use super::program::Program;
 use crate::reactor::{Channel, Poller, StopRequest};
 
 /// A process and the channel to it.
@@ -19,13 +18,13 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts `program` with the arguments of this one, and hands it copies of `sockets`.
+    /// Starts `program` again, and hands it copies of `sockets`.
     ///
     /// # Errors
     ///
     /// Returns the system's error.
     pub(super) fn start<S: AsFd>(
-        program: &PathBuf,
+        program: &Program,
         sockets: &[S],
         poller: &Poller,
         now_ms: u64,
@@ -37,13 +36,9 @@ impl Worker {
         }
         let mut channel = Channel::new(ours)?;
         poller.watch(&mut channel)?;
-        let mut arguments = env::args_os();
-        let mut command = Command::new(program);
-        if let Some(name) = arguments.next() {
-            command.arg0(name);
-        }
-        command.args(arguments).env(VARIABLE, sockets.len().to_string());
-        let process = command.stdin(OwnedFd::from(theirs)).spawn()?;
+        let mut command = program.again();
+        command.env(VARIABLE, sockets.len().to_string()).stdin(OwnedFd::from(theirs));
+        let process = command.spawn()?;
         Ok(Worker { process, channel, started_ms: now_ms })
     }
 

@@ -28,6 +28,10 @@ pub(super) struct Admission<'s, S: System> {
     backlog: VecDeque<Accepted<S::Socket>>,
     /// The pool, if there are blocking handlers.
     blocking: Option<Blocking<S>>,
+    /// A connection waits that there is no room for.
+    wants_room: bool,
+    /// When the next loop is asked for a connection that gives way.
+    asks_again_ms: u64,
     /// When the listeners close, after a stop that lets handshakes complete.
     closes_ms: Option<u64>,
 }
@@ -35,6 +39,9 @@ pub(super) struct Admission<'s, S: System> {
 /// The time that handshakes may take after a stop: well below the second after which a peer repeats
 /// its SYN (RFC 6298, section 2).
 const LAST_HANDSHAKES_MS: u64 = 300;
+
+/// The time that other loops have to answer: long after one of their connections has given way.
+const ASK_AGAIN_MS: u64 = 100;
 
 impl<'s, S: System> Admission<'s, S> {
     /// Registers the listeners, each with the index of its service. `kernel_queue` is the length of
@@ -61,6 +68,8 @@ impl<'s, S: System> Admission<'s, S> {
             acceptors: Acceptors::new(listeners, &places, limits, kernel_queue),
             backlog: VecDeque::new(),
             blocking,
+            wants_room: false,
+            asks_again_ms: 0,
             closes_ms: None,
         })
     }
@@ -109,11 +118,73 @@ impl<'s, S: System> Admission<'s, S> {
             let counters = core.counters();
             let has_room = |places| limit.allows(load, places, now, counters);
             match acceptors.next(has_room, now, counters) {
-                AcceptOutcome::Accepted(accepted) => self.admit(accepted, core),
+                AcceptOutcome::Accepted(accepted) => {
+                    self.limit.note_admitted();
+                    self.asks_again_ms = 0;
+                    self.admit(accepted, core);
+                }
                 AcceptOutcome::OverLimit => {}
                 AcceptOutcome::Nothing => return,
             }
         }
+    }
+
+    /// Asks a connection to give way if one waits that there is no room for.
+    fn make_room(&mut self, core: &mut Core<S>) {
+        self.wants_room = false;
+        if !core.phase.is_serving() {
+            return;
+        }
+        let load = self.own_load(core) + core.others_load();
+        let Admission { acceptors, limit, .. } = self;
+        let (now, system) = (core.now, &core.system);
+        let (counters, _) = core.hub.instruments();
+        self.wants_room = acceptors.want_room(
+            |places| limit.allows(load, places, now, counters),
+            |index, listener| system.watch_again(listener, Source::Listener(index)),
+        );
+        if self.wants_room && self.ask_one(core) {
+            self.limit.expect_place();
+        }
+    }
+
+    /// Asks a connection to give way. Returns false if none can.
+    fn ask_one(&mut self, core: &mut Core<S>) -> bool {
+        let Some(member) = &mut core.member else { return core.hub.make_room() };
+        let now_ms = core.now.millis();
+        if self.asks_again_ms <= now_ms {
+            self.asks_again_ms = now_ms + ASK_AGAIN_MS;
+            match member.next_to_ask() {
+                Some(to) => member.ask(to),
+                None if core.hub.make_room() => {}
+                None => member.ask_next(),
+            }
+        }
+        true
+    }
+
+    /// Returns the time at which a connection may be asked to give way, in milliseconds.
+    fn ask_due_ms(&self, core: &Core<S>) -> Option<u64> {
+        match &core.member {
+            _ if !self.wants_room => None,
+            Some(_) => Some(self.asks_again_ms),
+            None => core.hub.room_due_ms(),
+        }
+    }
+
+    /// Returns the time of the next attempt to accept, in milliseconds. Without room because of
+    /// other loops' connections, a wake-up is requested for their end.
+    fn accept_due_ms(&mut self, core: &mut Core<S>) -> Option<u64> {
+        // Waiting for room matters only if a connection is in a queue.
+        let at_most = self.acceptors.next_ms(|_| true)?;
+        if self.next_ms(core) == Some(at_most) && !self.acceptors.is_paused() {
+            return Some(at_most);
+        }
+        if let Some(member) = &core.member {
+            member.await_room();
+        }
+        // Check again: a connection may have ended in between.
+        self.next_ms(core)
     }
 
     /// Admits connections whose peers are no longer over their limit.
@@ -186,11 +257,11 @@ impl<'s, S: System> Admission<'s, S> {
     fn place(&self, transfer: Transfer<S::Socket>, core: &mut Core<S>) {
         let own = self.own_load(core);
         // After a stop the other loops may have ended.
-        if let (Some(member), true) = (&mut core.member, core.phase.is_serving()) {
-            if let Some(to) = member.choose(own) {
-                member.transfer(to, transfer);
-                return;
-            }
+        if let (Some(member), true) = (&mut core.member, core.phase.is_serving())
+            && let Some(to) = member.choose(own)
+        {
+            member.transfer(to, transfer);
+            return;
         }
         core.open(transfer);
     }
@@ -233,6 +304,7 @@ impl<S: System> Part<S> for Admission<'_, S> {
         }
         self.acceptors.begin(core.now);
         self.admit_all(core);
+        self.make_room(core);
         if self.closes_ms.is_some_and(|closes_ms| closes_ms <= core.now.millis()) {
             self.close(core);
         }
@@ -248,21 +320,14 @@ impl<S: System> Part<S> for Admission<'_, S> {
         }
     }
 
-    /// Without room because of other loops' connections, a wake-up is requested for their end.
     fn due_ms(&mut self, core: &mut Core<S>) -> Option<u64> {
         if let Some(closes_ms) = self.closes_ms {
             return Some(self.next_ms(core).map_or(closes_ms, |ms| ms.min(closes_ms)));
         }
-        // Waiting for room matters only if a connection is in a queue.
-        let at_most = self.acceptors.next_ms(|_| true)?;
-        if self.next_ms(core) == Some(at_most) && !self.acceptors.is_paused() {
-            return Some(at_most);
+        match (self.accept_due_ms(core), self.ask_due_ms(core)) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
         }
-        if let Some(member) = &core.member {
-            member.await_room();
-        }
-        // Check again: a connection may have ended in between.
-        self.next_ms(core)
     }
 
     fn len(&self) -> usize {

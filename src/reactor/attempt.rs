@@ -233,10 +233,10 @@ impl<T> Attempt<T> {
             self.error = Some(io::ErrorKind::TimedOut.into());
         }
         while let Some(address) = self.addresses.pop_front() {
-            if self.lanes() == LANES {
-                if let Stage::Race(lanes) = &mut self.stage {
-                    lanes.remove(0);
-                }
+            if self.lanes() == LANES
+                && let Stage::Race(lanes) = &mut self.stage
+            {
+                lanes.remove(0);
             }
             if self.connect(address, RETRY_MS, outbound, now) {
                 self.next_ms = now.millis().saturating_add(self.stagger_ms(now));

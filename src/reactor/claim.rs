@@ -1,14 +1,10 @@
 //! The claim of a server that starts at a socket file: one at a time. Must not know sockets.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
-use rustix::io::Errno;
 
 /// The only right to examine, remove and bind one socket file, until it is dropped.
 ///
@@ -37,23 +33,23 @@ impl Claim {
         let name = PathBuf::from(name);
         for _ in 0..TRIES {
             let file = match open_or_create(&name) {
-                Ok(file) => File::from(file),
-                Err(Errno::EXIST) => continue,
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                 // If the folder takes no files, `bind` reports the reason.
                 Err(_) => return Ok(Claim { lock: None }),
             };
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            match file.try_lock() {
                 Ok(()) if is_at(&file, &name) => return Ok(Claim { lock: Some((file, name)) }),
                 // Another server has removed it since it was opened.
                 Ok(()) => {}
-                Err(Errno::WOULDBLOCK) => break,
-                Err(error) => {
+                Err(TryLockError::WouldBlock) => break,
+                Err(TryLockError::Error(error)) => {
                     log::debug!("{}: cannot lock it: {error}", name.display());
                     return Ok(Claim { lock: None });
                 }
             }
         }
-        Err(Errno::ADDRINUSE.into())
+        Err(io::Error::from_raw_os_error(libc::EADDRINUSE))
     }
 }
 
@@ -70,12 +66,13 @@ impl Drop for Claim {
 
 /// Opens the file, or creates it. It is opened without the flag to create first: Linux refuses that
 /// for a file of another user in a shared folder (fs.protected_regular, proc_sys_fs(5)).
-fn open_or_create(name: &Path) -> Result<OwnedFd, Errno> {
+fn open_or_create(name: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
     // A pipe with this name must not block, and a link must not lead elsewhere.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
-    match open(name, flags, Mode::empty()) {
-        Err(Errno::NOENT) => {
-            open(name, flags | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(0o644))
+    options.custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
+    match options.read(true).open(name) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            options.write(true).create_new(true).mode(0o644).open(name)
         }
         opened => opened,
     }

@@ -119,6 +119,13 @@ impl<S: System> Core<S> {
         self.member.as_ref().map_or(0, Member::others_load)
     }
 
+    /// Asks the next loop for a connection that gives way, because this one has none.
+    pub(super) fn ask_next(&self) {
+        if let Some(member) = &self.member {
+            member.ask_next();
+        }
+    }
+
     /// Opens a connection accepted here or by another loop for this one.
     pub(super) fn open(&mut self, transfer: Transfer<S::Socket>) {
         let Transfer { mut socket, incoming, handler, permit, places } = transfer;

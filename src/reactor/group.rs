@@ -33,6 +33,8 @@ pub(super) enum Mail<T> {
     Transfer(Transfer<T>),
     /// Messages from one hub to another, in the order of sending.
     Parcels(usize, Vec<ShardMessage>),
+    /// One of its connections is asked to give way to a new one.
+    GiveWay,
     /// That reactor has ended. No message from it follows.
     Departed(usize),
 }
@@ -61,6 +63,8 @@ pub(crate) struct Member<T> {
     others: usize,
     /// The reactor that was assigned the last connection.
     last: usize,
+    /// The reactor that was asked last for a connection that gives way.
+    asked: usize,
 }
 
 /// Creates the members of a group. `accepts` is true if one of them has listeners.
@@ -76,6 +80,7 @@ pub(crate) fn members<T>(handles: Vec<ServerHandle>, accepts: bool) -> Vec<Membe
         group_accepts: accepts,
         others: count - 1,
         last: 0,
+        asked: 0,
     };
     (0..count).map(member).collect()
 }
@@ -124,6 +129,26 @@ impl<T> Member<T> {
         }
     }
 
+    /// Chooses the reactor to be asked for a connection that gives way: each in turn. `None` if it
+    /// is this one.
+    pub(super) fn next_to_ask(&mut self) -> Option<usize> {
+        self.asked = (self.asked + 1) % self.group.seats.len();
+        (self.asked != self.index).then_some(self.asked)
+    }
+
+    /// Asks a reactor for a connection that gives way.
+    pub(super) fn ask(&self, to: usize) {
+        // One that has ended has no connections.
+        drop(self.group.seats[to].mailbox.send(Mail::GiveWay));
+    }
+
+    /// Asks the next reactor, because this one has no such connection. The last one asks none.
+    pub(super) fn ask_next(&self) {
+        if self.index + 1 < self.group.seats.len() {
+            self.ask(self.index + 1);
+        }
+    }
+
     /// Sends the messages in `outbox` to another reactor. One that has ended refuses them; its
     /// `Departed` has arrived or will.
     pub(super) fn send(&self, to: usize, outbox: &mut Vec<ShardMessage>) {
@@ -140,7 +165,7 @@ impl<T> Member<T> {
         for mail in &mail {
             match mail {
                 Mail::Transfer(transfer) => self.counted += transfer.places,
-                Mail::Parcels(..) => {}
+                Mail::Parcels(..) | Mail::GiveWay => {}
                 Mail::Departed(_) => self.others -= 1,
             }
         }
@@ -205,7 +230,7 @@ impl<T> Drop for Member<T> {
         let mail = self.group.seats[self.index].mailbox.close();
         let places = mail.iter().map(|mail| match mail {
             Mail::Transfer(transfer) => transfer.places,
-            Mail::Parcels(..) | Mail::Departed(_) => 0,
+            Mail::Parcels(..) | Mail::GiveWay | Mail::Departed(_) => 0,
         });
         self.subtract(self.index, self.counted + places.sum::<usize>());
         for mail in mail {

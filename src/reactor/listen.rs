@@ -98,6 +98,15 @@ impl Listener {
             }
         }
     }
+
+    pub(super) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self {
+            Listener::Tcp(listener, ..) => listener.reregister(registry, token, Interest::READABLE),
+            Listener::Unix(_, listener, _) | Listener::SeqPacket(_, listener, _) => {
+                listener.reregister(registry, token, Interest::READABLE)
+            }
+        }
+    }
 }
 
 impl Accept for Listener {
@@ -200,10 +209,10 @@ fn end_newcomers(file: &SocketFile, listener: &UnixListener) {
     file.remove();
     // Linux keeps the queue (`unix_stream_connect` in net/unix/af_unix.c). Other systems have no
     // such effect, and some an error.
-    if cfg!(target_os = "linux") {
-        if let Err(error) = SockRef::from(listener).shutdown(Shutdown::Read) {
-            log::debug!("{}: cannot refuse new peers: {error}", file.path().display());
-        }
+    if cfg!(target_os = "linux")
+        && let Err(error) = SockRef::from(listener).shutdown(Shutdown::Read)
+    {
+        log::debug!("{}: cannot refuse new peers: {error}", file.path().display());
     }
 }
 

@@ -92,6 +92,10 @@ impl System for Poller {
         listener.register(self.poll.registry(), token(source))
     }
 
+    fn watch_again(&self, listener: &mut Listener, source: Source) -> io::Result<()> {
+        listener.reregister(self.poll.registry(), token(source))
+    }
+
     fn register_datagrams(&self, socket: &mut DatagramSocket, source: Source) -> io::Result<()> {
         socket.register(self.poll.registry(), token(source))
     }

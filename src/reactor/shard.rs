@@ -19,6 +19,11 @@ impl<S: System> Part<S> for ShardMail {
                 Mail::Parcels(from, parcels) => {
                     core.hub.receive(parcels.into_iter().map(|parcel| (from, parcel)));
                 }
+                Mail::GiveWay => {
+                    if !core.hub.make_room() {
+                        core.ask_next();
+                    }
+                }
                 Mail::Departed(shard) => core.hub.close_shard(shard),
             }
         }

@@ -17,6 +17,10 @@ use crate::now::Now;
 /// terminals send one to the process and to its group.
 const SAME_MS: u64 = 1_000;
 
+/// The same for a second SIGINT: those of one request are milliseconds apart, and typing takes
+/// longer.
+const SAME_INTERRUPT_MS: u64 = 20;
+
 /// The effect of signals on this process.
 struct Effect {
     /// The number of servers that handle signals.
@@ -35,8 +39,8 @@ pub(crate) struct Signals {
     /// SIGTERM, and SIGHUP from a terminal.
     terminations: Pipe,
     interrupts: Pipe,
-    /// The time of the first signal.
-    first_ms: Option<u64>,
+    /// The time of the first signal, and whether it was a SIGINT.
+    first: Option<(u64, bool)>,
 }
 
 impl Signals {
@@ -60,22 +64,28 @@ impl Signals {
         // Only now: until the pipes have their handlers, a signal has its default effect.
         by_default.store(false, Ordering::SeqCst);
         effect.servers += 1;
-        Ok(Signals { terminations, interrupts, first_ms: None })
+        Ok(Signals { terminations, interrupts, first: None })
     }
 
-    /// Reads the signals that have come. The first one stops. A later one aborts if it is a SIGINT
-    /// or comes a second after the first.
+    /// Reads the signals that have come. The first one stops. A later one aborts if it comes a second
+    /// after the first, or is a SIGINT that does not belong to the first.
     pub(crate) fn heard(&mut self, now: Now) -> StopRequest {
         let terminations = self.terminations.count();
         let interrupts = self.interrupts.count();
         if terminations + interrupts == 0 {
             return StopRequest::None;
         }
-        let Some(first_ms) = self.first_ms else {
-            self.first_ms = Some(now.millis());
+        let Some((first_ms, was_interrupt)) = self.first else {
+            self.first = Some((now.millis(), interrupts > 0));
             return StopRequest::Stop;
         };
-        match interrupts > 0 || now.millis().saturating_sub(first_ms) >= SAME_MS {
+        let same_ms = match (interrupts > 0, was_interrupt) {
+            (false, _) => SAME_MS,
+            (true, true) => SAME_INTERRUPT_MS,
+            // Another signal than the first: another request.
+            (true, false) => 0,
+        };
+        match now.millis().saturating_sub(first_ms) >= same_ms {
             true => StopRequest::Abort,
             false => StopRequest::None,
         }
@@ -87,10 +97,10 @@ impl Drop for Signals {
     fn drop(&mut self) {
         let mut effect = effect();
         effect.servers -= 1;
-        if effect.servers == 0 {
-            if let Some(by_default) = &effect.by_default {
-                by_default.store(true, Ordering::SeqCst);
-            }
+        if effect.servers == 0
+            && let Some(by_default) = &effect.by_default
+        {
+            by_default.store(true, Ordering::SeqCst);
         }
     }
 }

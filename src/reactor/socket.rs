@@ -68,21 +68,30 @@ impl From<StdSocket> for Socket {
 impl Socket {
     /// Returns true if a connection attempt has succeeded. An event alone does not show that.
     ///
+    /// A peer that was reached may have reset the connection already, as a server that restarts
+    /// does. What it sent before is still to be read, and the error after it: neither is taken here.
+    ///
     /// # Errors
     ///
-    /// The system's error, if the attempt failed.
+    /// The system's error, if the attempt failed, or if the connection was reset before any byte.
     pub(super) fn is_connected(&self) -> io::Result<bool> {
-        let (error, peer) = match self {
-            Socket::Tcp(stream) => (stream.take_error()?, peer_of(stream)),
-            Socket::Unix(stream) | Socket::SeqPacket(stream) => {
-                (stream.take_error()?, stream.peer_addr().map(drop))
-            }
+        let peer = match self {
+            Socket::Tcp(stream) => peer_of(stream),
+            Socket::Unix(stream) | Socket::SeqPacket(stream) => stream.peer_addr().map(drop),
         };
-        match (error, peer) {
-            (Some(error), _) => Err(error),
-            (None, Ok(())) => Ok(true),
-            (None, Err(error)) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-            (None, Err(error)) => Err(error),
+        match (peer, self) {
+            (Ok(()), _) => Ok(true),
+            // It is being established, or it has failed, or it was reset.
+            (Err(error), Socket::Tcp(stream))
+                if error.kind() != io::ErrorKind::ConnectionRefused =>
+            {
+                match stream.peek(&mut [0]) {
+                    Ok(_) => Ok(true),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+                    Err(error) => Err(error),
+                }
+            }
+            (Err(error), _) => Err(error),
         }
     }
 
@@ -196,10 +205,10 @@ impl Transport for Socket {
 
     /// A Unix socket has no reset. The kernel reports one only after a close with unread input.
     fn reset_on_close(&mut self) {
-        if let Socket::Tcp(stream) = self {
-            if let Err(error) = SockRef::from(&*stream).set_linger(Some(Duration::ZERO)) {
-                log::debug!("cannot reset a connection: {error}");
-            }
+        if let Socket::Tcp(stream) = self
+            && let Err(error) = SockRef::from(&*stream).set_linger(Some(Duration::ZERO))
+        {
+            log::debug!("cannot reset a connection: {error}");
         }
     }
 }
@@ -208,7 +217,61 @@ impl Transport for Socket {
 mod tests {
     use super::*;
     use socket2::{Domain, SockAddr, Type};
-    use std::net::Ipv4Addr;
+    use std::net::{self, Ipv4Addr};
+    use std::os::unix::net as unix;
+
+    /// The bytes to read from an outgoing connection, and the error after them.
+    fn rest(mut socket: Socket) -> (Vec<u8>, Option<io::ErrorKind>) {
+        let mut read = Vec::new();
+        let error = socket.read_to_end(&mut read).err().map(|error| error.kind());
+        (read, error)
+    }
+
+    #[test]
+    fn a_connection_that_was_reset_at_once_was_established() -> io::Result<()> {
+        let listener = net::TcpListener::bind("127.0.0.1:0")?;
+        let stream = TcpStream::connect(listener.local_addr()?)?;
+        let (mut peer, _) = listener.accept()?;
+        peer.write_all(b"last words")?;
+        SockRef::from(&peer).set_linger(Some(Duration::ZERO))?;
+        drop(peer);
+        let socket = Socket::Tcp(stream);
+        assert!(socket.is_connected()?);
+        assert_eq!(rest(socket), (b"last words".to_vec(), Some(io::ErrorKind::ConnectionReset)));
+        Ok(())
+    }
+
+    #[test]
+    fn a_unix_connection_whose_peer_has_closed_was_established() -> io::Result<()> {
+        let (ours, mut peer) = unix::UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        (&ours).write_all(b"unread")?;
+        peer.write_all(b"last words")?;
+        drop(peer);
+        let socket = Socket::Unix(UnixStream::from_std(ours));
+        assert!(socket.is_connected()?);
+        let (read, error) = rest(socket);
+        assert_eq!(read, b"last words");
+        // Other systems report an end.
+        assert!(!cfg!(target_os = "linux") || error == Some(io::ErrorKind::ConnectionReset));
+        Ok(())
+    }
+
+    #[test]
+    fn a_connection_that_is_refused_or_reset_without_a_byte_has_failed() -> io::Result<()> {
+        let listener = net::TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let stream = TcpStream::connect(address)?;
+        let (peer, _) = listener.accept()?;
+        SockRef::from(&peer).set_linger(Some(Duration::ZERO))?;
+        drop(peer);
+        let error = Socket::Tcp(stream).is_connected().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        drop(listener);
+        let error = Socket::Tcp(TcpStream::connect(address)?).is_connected().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        Ok(())
+    }
 
     #[test]
     fn a_connection_that_reaches_itself_is_refused() -> io::Result<()> {

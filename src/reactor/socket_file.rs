@@ -53,11 +53,11 @@ impl SocketFile {
 
     /// Removes the file, if it is still that of this server.
     pub(super) fn remove(&self) {
-        if let Maker::Server(made @ Some(_)) = self.maker {
-            if identity(&self.path) == made {
-                // A file that cannot be removed stays.
-                let _ = std::fs::remove_file(&self.path);
-            }
+        if let Maker::Server(made @ Some(_)) = self.maker
+            && identity(&self.path) == made
+        {
+            // A file that cannot be removed stays.
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 

@@ -60,6 +60,9 @@ pub(crate) trait System {
 
     fn register_listener(&self, listener: &mut Self::Listener, source: Source) -> io::Result<()>;
 
+    /// Watches a listener again: an event reports the connections that are in its queue already.
+    fn watch_again(&self, listener: &mut Self::Listener, source: Source) -> io::Result<()>;
+
     fn register_datagrams(
         &self,
         socket: &mut Self::DatagramSocket,

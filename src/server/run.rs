@@ -196,7 +196,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// The errors of [`check`](Server::check), and the system's error if its poller fails.
+    /// The errors of [`check`](Server::check), and the system's error if its poller fails or if, in
+    /// `Mode::Processes`, no worker runs and none could be started for 30 seconds.
     pub fn run(self) -> io::Result<()> {
         self.check()?;
         #[cfg(feature = "processes")]

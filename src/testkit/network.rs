@@ -359,6 +359,15 @@ impl Network {
         self.hubs.iter_mut().for_each(Hub::stop);
     }
 
+    /// Asks the connection that has waited longest for its peer to give way to another one, as a
+    /// server at a limit of its connections does. Returns false if there is none.
+    /// [`Handler::on_crowded`] has an example.
+    pub fn make_room(&mut self) -> bool {
+        let is_asked = self.hubs.iter_mut().any(Hub::make_room);
+        self.settle();
+        is_asked
+    }
+
     /// Returns true if the server has closed the connection, or its own direction of it.
     #[must_use]
     pub fn is_closed(&self, client: Client) -> bool {

@@ -17,7 +17,10 @@ import tempfile
 import threading
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+# The program in tests/faults/routes.
+ROUTES = "socketserver-fault-routes"
 # The modes of the examples.
 MODES = ["multiplex", "threads", "processes", "reactors"]
 WORKERS = 2
@@ -35,6 +38,7 @@ def main(doc, run):
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawTextHelpFormatter)
     add_options(parser)
     options = parser.parse_args()
+    has.installs = options.install
     try:
         run(options)
     except KeyboardInterrupt:
@@ -42,10 +46,31 @@ def main(doc, run):
     sys.exit(1 if row.failed else 0)
 
 
+# The options of the scripts: name, default and meaning.
+OPTIONS = [
+    ("seconds", 60.0, "seconds of churn in each mode"),
+    ("times", 20, "number of restarts of each kind"),
+    ("stops", 20, "number of stops under each load in each mode"),
+    ("heads", 18000, "number of slow heads at once"),
+    ("uploads", 5, "number of uploads of each size by each client"),
+    ("proxied", 40, "number of uploads through each proxy"),
+    ("works", 1000, "number of abandoned works"),
+    ("queued", 64, "number of clients in the queue of a proxy"),
+]
+
+
 def add_options(parser):
-    parser.add_argument("--seconds", type=float, default=60, help="seconds of churn in each mode (60)")
-    parser.add_argument("--times", type=int, default=20, help="number of stops and restarts of each kind (20)")
-    parser.add_argument("--heads", type=int, default=18000, help="number of slow heads at once (18000)")
+    for name, default, meaning in OPTIONS:
+        help = f"{meaning} ({default:g})"
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=help)
+    parser.add_argument("--install", action="store_true",
+                        help="install missing clients and proxies by apt-get, npm and pip")
+
+
+def arguments(options):
+    """The options as arguments for another script."""
+    given = [word for name, *_ in OPTIONS for word in (f"--{name}", str(getattr(options, name)))]
+    return given + (["--install"] if options.install else [])
 
 
 def row(name, figure, limit, passed):
@@ -72,6 +97,22 @@ def need(tool):
         give_up(f"this needs '{tool}': install it, or leave this script out")
 
 
+def skip(name, what):
+    """Prints a row that is left out, because `what` is missing."""
+    print("\t".join(["SKIP", name, f"{what} is missing", "--install"]), flush=True)
+
+
+def has(tool, package=None):
+    """Returns True if there is a program with this name. Installs its package if asked to."""
+    if not shutil.which(tool) and has.installs:
+        note(f"installing {package or tool}")
+        subprocess.run(["apt-get", "install", "--yes", package or tool], capture_output=True)
+    return bool(shutil.which(tool))
+
+
+has.installs = False
+
+
 def until(condition, seconds=PATIENCE):
     """Waits for `condition()` to hold. Returns False if it did not in time."""
     end = time.monotonic() + seconds
@@ -91,11 +132,28 @@ def raise_descriptors(wanted):
 
 
 @functools.cache
-def examples():
-    """The folder of the release examples. Asked for once, because cargo may wait for a lock."""
+def target():
+    """The folder of all that is built. Asked for once, because cargo may wait for a lock."""
     command = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--offline"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
-    return os.path.join(json.loads(told)["target_directory"], "release", "examples")
+    return json.loads(told)["target_directory"]
+
+
+def program(name):
+    """The path of a release example, or of the program in tests/faults/routes."""
+    folder = "release" if name == ROUTES else "release/examples"
+    return os.path.join(target(), folder, name)
+
+
+def build():
+    """Builds the programs. Returns False if that fails."""
+    examples = ["cargo", "build", "--release", "--examples"]
+    routes = ["cargo", "build", "--release", "--locked", "--target-dir", target()]
+    for command, folder in ((examples, ROOT), (routes, os.path.join(HERE, "routes"))):
+        note(" ".join(command))
+        if subprocess.run(command, cwd=folder).returncode:
+            return False
+    return True
 
 
 class Server:
@@ -103,12 +161,12 @@ class Server:
 
     def __init__(self, example, *arguments, mode="multiplex", bind="127.0.0.1:0", prefix=(),
                  descriptors=None, log=None):
-        program = os.path.join(examples(), example)
-        if not os.path.exists(program):
-            give_up("first run: cargo build --release --examples")
+        path = program(example)
+        if not os.path.exists(path):
+            give_up("start it by tests/faults/run, which builds the programs")
         self.mode = mode
         self.log = log or tempfile.TemporaryFile()
-        command = [*prefix, program, "--bind", bind, "--mode", mode, "--workers", str(WORKERS)]
+        command = [*prefix, path, "--bind", bind, "--mode", mode, "--workers", str(WORKERS)]
         limit = lambda: descriptors and resource.setrlimit(resource.RLIMIT_NOFILE, descriptors)
         self.process = subprocess.Popen(
             [*command, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

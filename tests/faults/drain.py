@@ -107,7 +107,7 @@ def run(options):
         for keep in (True, False):
             kind = "keep-alive" if keep else "close"
             answered, idle, lost, slowest, codes = 0, 0, [], 0.0, set()
-            for _ in range(options.times):
+            for _ in range(options.stops):
                 tally, code, seconds = stop_under_load(mode, keep)
                 answered, idle = answered + tally.answered, idle + tally.idle
                 lost += tally.lost
@@ -117,7 +117,7 @@ def run(options):
             for one in lost[:5]:
                 common.note("lost: " + one)
             name = f"drain {mode}, {kind}"
-            common.row(name, f"{len(lost)} of {answered} lost, {options.times} stops", "0 lost",
+            common.row(name, f"{len(lost)} of {answered} lost, {options.stops} stops", "0 lost",
                        not lost and answered > 0)
             common.row(name + ", end", f"{slowest:.2f} s, codes {sorted(codes, key=str)}",
                        f"< {END_SECONDS} s, code 0", slowest < END_SECONDS and codes == {0})

@@ -14,7 +14,7 @@ use example::{Answer, Echo, Kind, Message};
 /// request, and as an error only if it contains a request.
 pub fn check(bytes: &[u8]) {
     let input = Input::new(bytes);
-    let version = if input.flavour % 2 == 0 { Version::V4 } else { Version::V6 };
+    let version = if input.flavour.is_multiple_of(2) { Version::V4 } else { Version::V6 };
     let kind = if input.flavour % 4 < 2 { Kind::Raw } else { Kind::Datagram };
     let echo = Echo { version, kind, id: 0x1234, token: 0x0102_0304_0506_0708 };
     match echo.message(input.sent) {

@@ -163,10 +163,10 @@ impl<T: Transport> Exchange<T> {
                     pending.push_effect(id, Effect::CancelTimers);
                 }
                 other => {
-                    if let Effect::SetTimer { key, .. } | Effect::CancelTimer(key) = other {
-                        if let Some(cold) = self.io.cold_if_any() {
-                            cold.forget_rung(key);
-                        }
+                    if let Effect::SetTimer { key, .. } | Effect::CancelTimer(key) = other
+                        && let Some(cold) = self.io.cold_if_any()
+                    {
+                        cold.forget_rung(key);
                     }
                     if config.shard != Shard::ONLY && shards::concerns_others(config.shard, &other)
                     {

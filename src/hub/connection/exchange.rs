@@ -20,6 +20,9 @@ use crate::id::Id;
 use crate::limits::{FIRST_FLIGHT, Limits};
 use crate::net::peer::Peer;
 
+/// Facts that concern the end of a pass.
+const DUE: Flags = Flags::ERROR_PENDING.with(Flags::MESSAGE_LATE).with(Flags::CROWDED);
+
 pub(super) struct Exchange<T> {
     pub(super) io: Duplex<T>,
     pub(super) callee: Callee,
@@ -116,9 +119,7 @@ impl<T: Transport> Exchange<T> {
     /// Does the rest of a pass, after the input.
     pub(super) fn finish_pass(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
         self.ring(id, turn);
-        if self.state.has_any(Flags::ERROR_PENDING.with(Flags::MESSAGE_LATE))
-            || self.state.stop() != Stop::No
-        {
+        if self.state.has_any(DUE) || self.state.stop() != Stop::No {
             self.handle_due(id, input, turn);
         }
         self.io.flush(&mut self.state, turn);
@@ -226,6 +227,10 @@ impl<T: Transport> Exchange<T> {
         {
             self.reject(id, Close::Timeout(Timeout::Message), turn);
         }
+        let is_crowded = self.state.take(Flags::CROWDED) && !turn.meter.progress.received;
+        if is_crowded && self.is_waiting(turn) {
+            self.call(id, turn, Call::Crowded);
+        }
         let is_between = self.io.has_received() && !self.io.has_unused();
         let is_due = match self.state.stop() {
             Stop::No => false,
@@ -236,6 +241,18 @@ impl<T: Transport> Exchange<T> {
             self.state.note_stop();
             self.call(id, turn, Call::Stop);
         }
+    }
+
+    /// Returns true if the next step is the peer's: to send a message.
+    fn is_waiting(&self, turn: &Turn) -> bool {
+        self.state.is_open()
+            && !self.state.is_new()
+            && !self.state.is_halted()
+            // A read that failed for the moment does not show that none has arrived.
+            && !self.state.has(Flags::READABLE)
+            && !self.io.has_unused()
+            && self.io.output_len() == 0
+            && turn.record.out.is_empty()
     }
 
     /// Handles a reported error. A connection that is not read would not notice a reset. Its output
@@ -333,7 +350,7 @@ impl<T: Transport> Exchange<T> {
             Input::Open => match self.io.why() {
                 Close::Malformed { .. } | Close::InputLimit | Close::Timeout(_) => true,
                 // The peer is between messages, and has the earlier answers.
-                Close::Stopping => false,
+                Close::Stopping | Close::Crowded => false,
                 // A paused peer was not read, and may be in the middle of a message.
                 _ => self.state.has(Flags::PAUSED) || self.io.bytes().1 > FIRST_FLIGHT,
             },

@@ -1,4 +1,4 @@
-//! Twelve facts about a connection, one bit each. States that exclude each other are enums: see
+//! Thirteen facts about a connection, one bit each. States that exclude each other are enums: see
 //! `state.rs`.
 
 /// Facts that do not exclude each other.
@@ -35,6 +35,8 @@ impl Flags {
     pub(in crate::hub) const MESSAGE_LATE: Flags = Flags(1 << 10);
     /// An event reported an error that no call has returned yet.
     pub(in crate::hub) const ERROR_PENDING: Flags = Flags(1 << 11);
+    /// `on_crowded` is due, unless input has arrived.
+    pub(in crate::hub) const CROWDED: Flags = Flags(1 << 12);
 
     #[inline(always)]
     pub(in crate::hub) const fn with(self, other: Flags) -> Flags {

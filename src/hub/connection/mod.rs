@@ -24,7 +24,7 @@ use self::write_queue::Origin;
 use super::pubsub::Memberships;
 use super::pubsub::log::Slice;
 use super::time::sweep::Tick;
-use super::time::timeout::{Situation, TimeoutKind};
+use super::time::timeout::{Periods, Situation, TimeoutKind};
 use super::transport::{Readiness, Transport};
 use super::turn::{Action, Turn};
 use crate::close::Close;
@@ -180,6 +180,11 @@ impl<T: Transport> Connection<T> {
         self.exchange.state.set(Flags::READABLE);
     }
 
+    /// Asks its handler to give way to another connection, if no input has arrived.
+    pub(super) fn ask_to_give_way(&mut self) {
+        self.exchange.state.set(Flags::CROWDED.with(Flags::READABLE));
+    }
+
     /// Ends it gracefully.
     pub(super) fn end(&mut self, why: Close) {
         self.exchange.io.end(&mut self.exchange.state, why);
@@ -240,6 +245,15 @@ impl<T: Transport> Connection<T> {
             has_unused: io.has_unused(),
             has_received: io.has_received(),
         })
+    }
+
+    /// Returns the time from which on it may give way to another one. `None` if it does not wait
+    /// for its peer.
+    pub(super) fn gives_way_at(&self, periods: &Periods) -> Option<Tick> {
+        let state = &self.exchange.state;
+        let is_idle = state.is_open() && state.is_here() && !state.has(Flags::QUEUED);
+        let may_end = is_idle && !state.is_halted() && state.accepts_output();
+        may_end.then(|| periods.gives_way_at(self.timeout, self.deadline))?
     }
 
     #[inline(always)]
@@ -331,10 +345,10 @@ impl<T: Transport> Connection<T> {
             turn.pending.push(id, Action::LeaveTopics);
         }
         let is_low = self.output_len() <= turn.config.limits.output_low;
-        if is_low || !state.accepts_output() {
-            if let Some(cold) = self.cold_if_any().filter(|c| !c.waiting_senders().is_empty()) {
-                turn.pending.unthrottle(cold.take_waiting_senders());
-            }
+        if (is_low || !state.accepts_output())
+            && let Some(cold) = self.cold_if_any().filter(|c| !c.waiting_senders().is_empty())
+        {
+            turn.pending.unthrottle(cold.take_waiting_senders());
         }
     }
 }

@@ -210,10 +210,11 @@ impl<T: Transport> Duplex<T> {
 
     /// Shuts down the write side once the handler has finished and everything has been sent.
     pub(super) fn shut_when_sent(&mut self, state: &mut State, limits: &Limits) {
-        if self.output_len() == 0 && state.shut_output() {
-            if let Err(error) = self.transport.shutdown_write() {
-                self.fail_output(Close::Io(error.kind()), state, limits);
-            }
+        if self.output_len() == 0
+            && state.shut_output()
+            && let Err(error) = self.transport.shutdown_write()
+        {
+            self.fail_output(Close::Io(error.kind()), state, limits);
         }
     }
 

@@ -24,6 +24,10 @@ impl Tick {
         Tick(u32::try_from(now.millis() / TICK_MS).unwrap_or(u32::MAX - 1))
     }
 
+    pub(in crate::hub) fn at_start() -> Tick {
+        Tick(0)
+    }
+
     pub(in crate::hub) fn millis(self) -> u64 {
         u64::from(self.0) * TICK_MS
     }

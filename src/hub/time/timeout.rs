@@ -132,6 +132,10 @@ impl Progress {
 /// message.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// The time that a connection waits for its peer before it may give way to another one: longer than
+/// the pause between two requests of a page, or the way of the first one.
+const SPARED: Duration = Duration::from_secs(1);
+
 /// The length of each timeout in ticks, precomputed because one is set for every request.
 pub(in crate::hub) struct Periods {
     ticks: [u32; 8],
@@ -161,6 +165,19 @@ impl Periods {
     #[inline(always)]
     pub(in crate::hub) fn deadline(&self, kind: TimeoutKind, now: Tick) -> Tick {
         Tick(now.0.saturating_add(self.ticks[kind as usize]))
+    }
+
+    /// Returns the time from which on a connection may give way to another one, if it waits for
+    /// its peer and the timeout that runs meanwhile has this deadline.
+    pub(in crate::hub) fn gives_way_at(&self, kind: TimeoutKind, deadline: Tick) -> Option<Tick> {
+        let waits = matches!(kind, TimeoutKind::FirstByte | TimeoutKind::Idle);
+        let began = deadline.0.saturating_sub(self.ticks[kind as usize]);
+        (waits && deadline != Tick::NEVER).then(|| Tick(began.saturating_add(whole_ticks(SPARED))))
+    }
+
+    /// Returns the time from which on a connection may give way that begins to wait now.
+    pub(in crate::hub) fn gives_way_later(now: Tick) -> Tick {
+        Tick(now.0.saturating_add(whole_ticks(SPARED)))
     }
 
     /// Returns the time after which a connection that lingers from `now` on is closed.

@@ -15,12 +15,12 @@ use super::target::Span;
 /// every malformed one are left to [`take_by_bytes`], which alone refuses.
 #[inline(always)]
 pub(super) fn take<'a>(input: &'a [u8], authority: Span, facts: &mut Facts) -> Parsed<&'a [u8]> {
-    if let Some((name, [b':', after @ ..])) = input.split_at_checked(name_len(input)) {
-        if let Some((value, [b'\r', b'\n', rest @ ..])) = after.split_at_checked(plain_len(after)) {
-            if !name.is_empty() && !is_host(name) {
-                return facts.note(name, value).map(|()| rest);
-            }
-        }
+    if let Some((name, [b':', after @ ..])) = input.split_at_checked(name_len(input))
+        && let Some((value, [b'\r', b'\n', rest @ ..])) = after.split_at_checked(plain_len(after))
+        && !name.is_empty()
+        && !is_host(name)
+    {
+        return facts.note(name, value).map(|()| rest);
     }
     take_by_bytes(input, authority, facts)
 }

@@ -93,10 +93,10 @@ impl Protocol for Http {
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Step<Message<'a>>, Close> {
         let input: &'a [u8] = input;
         // Nearly all heads arrive in one piece and are parsed at once.
-        if matches!(&self.state, State::Head(scan) if scan.is_fresh()) {
-            if let Some(head) = head::whole(input, &self.limits) {
-                return self.begin(head);
-            }
+        if matches!(&self.state, State::Head(scan) if scan.is_fresh())
+            && let Some(head) = head::whole(input, &self.limits)
+        {
+            return self.begin(head);
         }
         self.decode_in_order(input)
     }

@@ -9,7 +9,9 @@ use http::StatusCode;
 
 use super::draft::{Draft, Later};
 use super::failure::Failure;
-use super::late::{Delayed, Late, PIECES_A_TURN, PIECES_PAUSE, Step, Stream, Worked, work_off};
+use super::late::{
+    Delayed, Doing, Late, PIECES_A_TURN, PIECES_PAUSE, Step, Stream, Worked, work_off,
+};
 use super::pending;
 use super::reply::{Answered, Reply};
 use super::request::Request;
@@ -34,19 +36,6 @@ pub(super) struct Conversation<S> {
     is_watched: bool,
     /// The incomplete or malformed request at the front of the input has the method `HEAD`.
     is_head_next: bool,
-}
-
-/// The current activity. Boxed, so that an idle client takes 16 bytes here.
-enum Doing {
-    Nothing,
-    /// A body is arriving.
-    Collecting(Box<Upload>),
-    /// The answer is delayed; the client is not read.
-    Waiting(Box<Delayed>),
-    /// The answer is produced elsewhere; the client is not read.
-    Awaiting(Box<Late>),
-    /// The answer is sent as fast as the client reads; the client is not read.
-    Streaming(Box<Stream>),
 }
 
 /// The keys of timers.
@@ -487,6 +476,13 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
         // Only its end tells the client that such a body is complete.
         if matches!(&self.doing, Doing::Streaming(stream) if !stream.pieces.chunked) {
             cx.reset(why.clone());
+        }
+    }
+
+    /// Between two requests the client expects the end, and connects again.
+    fn on_crowded(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.doing, Doing::Nothing) {
+            cx.close(Close::Crowded);
         }
     }
 

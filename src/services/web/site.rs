@@ -47,10 +47,10 @@ impl<S> Site<S> {
     #[inline(always)]
     pub(super) fn answer<'q>(&'q self, request: &mut Request<'q, S>, reply: Reply<'_>) -> Answered {
         let head = request.head();
-        if let Some(entry) = self.router.find_fixed(head.path_bytes()).and_then(|m| m.find(head)) {
-            if entry.is_plain {
-                return (entry.run)(request, reply);
-            }
+        if let Some(entry) = self.router.find_fixed(head.path_bytes()).and_then(|m| m.find(head))
+            && entry.is_plain
+        {
+            return (entry.run)(request, reply);
         }
         self.answer_in_general(request, reply)
     }
@@ -72,10 +72,10 @@ impl<S> Site<S> {
         request.set_params(entry.names.iter().map(|name| &**name).zip(values).collect());
         let reply = self.collected(entry.scope, reply);
         // For a request with a body, the guards were called before the body.
-        if !head.has_body() {
-            if let Err(response) = self.scopes.admit(entry.scope, request) {
-                return reply.send(response);
-            }
+        if !head.has_body()
+            && let Err(response) = self.scopes.admit(entry.scope, request)
+        {
+            return reply.send(response);
         }
         self.scopes.enter(entry.scope, request);
         (entry.run)(request, reply)

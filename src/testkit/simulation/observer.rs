@@ -186,6 +186,11 @@ impl Handler for Observed {
         lock(&self.account).over = true;
     }
 
+    fn on_crowded(&mut self, cx: &mut Context<'_>) {
+        lock(&self.account).told("on_crowded");
+        self.call(cx, |handler, cx| handler.on_crowded(cx));
+    }
+
     fn on_stop(&mut self, cx: &mut Context<'_>) {
         lock(&self.account).told("on_stop");
         self.call(cx, |handler, cx| handler.on_stop(cx));

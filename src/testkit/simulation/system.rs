@@ -118,6 +118,12 @@ impl System for MemorySystem {
         Ok(())
     }
 
+    fn watch_again(&self, listener: &mut MemoryListener, _: Source) -> io::Result<()> {
+        let mut queue = listener::lock(&listener.0);
+        queue.edge |= !queue.waiting.is_empty();
+        Ok(())
+    }
+
     fn register_datagrams(&self, socket: &mut MemoryDatagrams, _: Source) -> io::Result<()> {
         socket.queue().edge = true;
         Ok(())

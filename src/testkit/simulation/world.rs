@@ -235,10 +235,11 @@ impl<'a> World<'a> {
                 Some(peer) => kernel::lock(&self.server.kernel).may_refuse(peer),
                 None => true,
             };
-            if self.told == StopRequest::None && !may_refuse {
-                if let Err(breach) = laws::may_be_refused(&self.guests, who, &self.limits) {
-                    self.fail(who, &breach);
-                }
+            if self.told == StopRequest::None
+                && !may_refuse
+                && let Err(breach) = laws::may_be_refused(&self.guests, who, &self.limits)
+            {
+                self.fail(who, &breach);
             }
         }
     }
@@ -403,10 +404,10 @@ impl<'a> World<'a> {
     /// Checks the limits on connections, for all loops together.
     fn look_at_limits(&self) {
         let dialing = kernel::lock(&self.server.kernel).dialing();
-        if self.told == StopRequest::None {
-            if let Err(breach) = laws::limits_hold(&self.guests, dialing, &self.limits) {
-                self.fail(0, &breach);
-            }
+        if self.told == StopRequest::None
+            && let Err(breach) = laws::limits_hold(&self.guests, dialing, &self.limits)
+        {
+            self.fail(0, &breach);
         }
     }
 

@@ -123,6 +123,24 @@ fn a_cut_of_one_side_is_a_cut_of_the_other() {
 }
 
 #[test]
+fn a_cut_right_after_the_connection_is_passed_on() {
+    for mode in ["multiplex", "threads", "processes", "reactors"] {
+        let (proxy, listener) = proxy_with(&["--mode", mode, "--workers", "2"]);
+        for _ in 0..20 {
+            // Often the reset comes before the proxy has noticed that it is connected.
+            let mut front = proxy.client();
+            reset(accept(&listener));
+            assert_eq!(read_to_cut(&mut front), b"", "{mode}");
+            let mut front = proxy.client();
+            let mut back = accept(&listener);
+            back.write_all(b"half").unwrap();
+            reset(back);
+            assert_eq!(read_to_cut(&mut front), b"half", "{mode}");
+        }
+    }
+}
+
+#[test]
 fn a_cut_is_passed_on_after_the_bytes_that_came_before_it() {
     let (proxy, listener) = proxy();
     for front_is_cut in [true, false] {

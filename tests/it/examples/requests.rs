@@ -132,17 +132,3 @@ fn during_the_drain_delay_the_server_serves_and_says_that_it_is_not_ready() {
         assert_eq!(code, Some(0), "{mode:?}: {log}");
     }
 }
-
-#[test]
-fn a_second_signal_ends_the_drain_delay() {
-    let example = Example::start(NAME, &["--drain-delay", "3600"]);
-    let mut client = example.client();
-    example.signal("TERM");
-    until("it is not ready", || match get(&mut client, "/readyz").status {
-        503 => Ok(()),
-        status => Err(status),
-    });
-    // A second SIGTERM within a second counts as the same stop.
-    example.signal("INT");
-    assert_eq!(example.join().0, Some(0));
-}

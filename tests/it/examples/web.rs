@@ -273,7 +273,9 @@ fn a_request_that_does_not_finish_in_time_is_cut_off() {
 #[test]
 fn running_out_of_descriptors_is_survived() {
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 60; exec \"$0\" --bind 127.0.0.1:0"]).arg(example_path(NAME));
+    command
+        .args(["-c", "ulimit -n 60; exec \"$0\" --bind 127.0.0.1:0 --idle-timeout 0"])
+        .arg(example_path(NAME));
     let mut example = Example::spawn(command, 1);
     let folder = format!("/proc/{}/fd", example.child.id());
     let descriptors = || std::fs::read_dir(&folder).unwrap().count();

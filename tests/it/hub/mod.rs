@@ -2,6 +2,7 @@
 
 pub(crate) mod bounds;
 pub(crate) mod boxes;
+pub(crate) mod crowded;
 pub(crate) mod cuts;
 pub(crate) mod deadlines;
 pub(crate) mod duplex;

@@ -4,13 +4,14 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 use socketserver::{Destination, HandleError, Mode, Server, Topic};
 
 use crate::support::output::{Lines, Program, end_of};
-use crate::support::process::{halt, signal, supervise, uploading, workers};
+use crate::support::process::{Folder, halt, signal, supervise, uploading, workers};
 use crate::support::real::{
     Echo, Example, example_path, finish_upload, get, read_answer, read_to_end, run_example, tcp,
     until_refused,
@@ -158,36 +159,43 @@ fn a_worker_that_does_not_end_in_time_is_killed() {
     assert!(log.contains(&format!("{stuck} did not end in time: killed")), "{log}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
-fn a_worker_that_dies_at_once_every_time_is_started_more_and_more_slowly() {
-    let web = example_path(WEB);
-    // A program that can be replaced. (A copy could be busy, because it is written to.)
-    let folder = tempfile::tempdir_in(web.parent().unwrap()).unwrap();
-    let program = folder.path().join(WEB);
-    fs::hard_link(web, &program).unwrap();
+fn workers_run_the_program_of_their_supervisor_even_if_its_file_is_removed_or_replaced() {
+    let folder = Folder::with_copy_of(WEB);
+    let program = folder.program();
     let mut example = supervise(&program, 1, None, &[]);
-    fs::remove_file(&program).unwrap();
-    std::os::unix::fs::symlink("/bin/false", &program).unwrap();
-    signal(workers(&example)[0], "KILL");
-    for delay in ["0 ms", "125 ms", "250 ms", "500 ms"] {
-        let line = example.until_logged("another one starts");
-        assert!(line.contains(&format!(" in {delay}")), "{line}, not {delay}");
+    for replacement in [None, Some("/bin/false")] {
+        let _ = fs::remove_file(&program);
+        if let Some(other) = replacement {
+            std::os::unix::fs::symlink(other, &program).unwrap();
+        }
+        signal(workers(&example)[0], "KILL");
+        let line = example.until_logged("worker process");
+        assert!(line.contains("another one starts"), "{line}");
+        let line = example.until_logged("worker process");
+        assert!(line.contains("started"), "{replacement:?}: {line}");
+        assert_eq!(get(&mut example.client(), "/plaintext").status, 200, "{replacement:?}");
+        // As before in `ps` and `pkill`.
+        let name = |id| fs::read_to_string(format!("/proc/{id}/comm")).unwrap();
+        assert_eq!(name(workers(&example)[0]), name(example.child.id()));
     }
     example.signal("TERM");
-    assert_eq!(example.join().0, Some(0));
+    let (code, log) = example.join();
+    assert_eq!(code, Some(0), "{log}");
 }
 
 #[test]
-fn a_program_that_has_gone_is_tried_again() {
-    let web = example_path(WEB);
-    let folder = tempfile::tempdir_in(web.parent().unwrap()).unwrap();
-    let program = folder.path().join(WEB);
-    fs::hard_link(&web, &program).unwrap();
+fn a_program_that_cannot_be_started_is_tried_again() {
+    let folder = Folder::with_copy_of(WEB);
+    let program = folder.program();
+    let allow = |mode| fs::set_permissions(&program, PermissionsExt::from_mode(mode)).unwrap();
     let mut example = supervise(&program, 1, None, &[]);
-    fs::remove_file(&program).unwrap();
+    allow(0o600);
     signal(workers(&example)[0], "KILL");
-    example.until_logged("cannot start a worker process");
-    fs::hard_link(&web, &program).unwrap();
+    let line = example.until_logged("cannot start a worker process");
+    assert!(line.contains(program.to_str().unwrap()), "{line}");
+    allow(0o700);
     example.until_logged("started");
     assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
 }

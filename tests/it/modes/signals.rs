@@ -3,18 +3,22 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use socketserver::Server;
 
 use crate::support::handlers::Echo;
 use crate::support::output::{Lines, Program, end_of};
 use crate::support::process::uploading;
+use crate::support::queue::last_heard;
 use crate::support::real::{
-    Example, command, example_path, finish_upload, get, tcp, until_refused,
+    Example, command, example_path, finish_upload, get, read_to_end, tcp, until_refused,
 };
 use crate::support::terminal::Terminal;
+use crate::support::waiting::{lapse, until};
 
 const CHILD: &str = "SOCKETSERVER_TEST_CHILD";
 const SIGTERM: i32 = 15;
@@ -99,14 +103,83 @@ fn a_signal_at_any_moment_of_the_start_ends_the_program() {
 #[test]
 fn two_signals_at_once_are_one_stop() {
     for mode in MODES {
-        let example = Example::spawn(web(mode), 1);
-        let busy: Vec<_> = (0..4).map(|_| uploading(&example)).collect();
-        let twice = Command::new("sh")
-            .args(["-c", "kill -TERM $0; kill -TERM $0", &example.child.id().to_string()])
-            .status();
-        assert!(twice.unwrap().success());
+        // A pause as of a program that passes the signal on: the first one is read before.
+        for twice in ["TERM $0; kill -TERM", "INT $0; kill -INT", "INT $0; sleep 0.002; kill -INT"]
+        {
+            let example = Example::spawn(web(mode), 1);
+            let busy: Vec<_> = (0..4).map(|_| uploading(&example)).collect();
+            let script = format!("kill -{twice} $0");
+            let id = example.child.id().to_string();
+            assert!(Command::new("sh").args(["-c", &script, &id]).status().unwrap().success());
+            until_refused(tcp(&example.addresses[0]));
+            busy.into_iter().for_each(finish_upload);
+            assert_eq!(example.join().0, Some(0), "{mode}: {script}");
+        }
+    }
+}
+
+/// A server in its drain delay of some seconds.
+fn leaving(mode: &str, delay: &str, signal: &str) -> (Example, TcpStream) {
+    let mut command = web(mode);
+    command.args(["--drain-delay", delay]);
+    let example = Example::spawn(command, 1);
+    let mut client = example.client();
+    assert_eq!(get(&mut client, "/readyz").status, 200, "{mode}");
+    let sent = Command::new("sh").args(["-c", signal, &example.child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+    until("it is not ready", || match get(&mut client, "/readyz").status {
+        503 => Ok(()),
+        status => Err(status),
+    });
+    (example, client)
+}
+
+#[test]
+fn two_signals_at_once_are_one_stop_with_a_drain_delay() {
+    for mode in MODES {
+        let (example, mut client) = leaving(mode, "1", "kill -TERM $0; kill -TERM $0");
+        let busy = uploading(&example);
+        assert!(!get(&mut client, "/livez").says_close(), "{mode}");
         until_refused(tcp(&example.addresses[0]));
-        busy.into_iter().for_each(finish_upload);
+        finish_upload(busy);
+        assert_eq!(example.join().0, Some(0), "{mode}");
+    }
+}
+
+#[test]
+fn an_interrupt_ends_the_drain_delay() {
+    for mode in MODES {
+        for first in ["kill -TERM $0", "kill -INT $0"] {
+            let (example, mut client) = leaving(mode, "3600", first);
+            example.signal("INT");
+            assert_eq!(last_heard(&mut client), b"", "{mode}");
+            assert_eq!(example.join().0, Some(0), "{mode}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_a_second_after_the_first_ends_the_drain_delay() {
+    for mode in MODES {
+        let (example, mut client) = leaving(mode, "3600", "kill -TERM $0");
+        example.signal("TERM");
+        assert!(!get(&mut client, "/livez").says_close(), "{mode}: the second came at once");
+        lapse(Duration::from_millis(1_100));
+        assert_eq!(get(&mut client, "/readyz").status, 503, "{mode}");
+        example.signal("TERM");
+        assert_eq!(last_heard(&mut client), b"", "{mode}");
+        assert_eq!(example.join().0, Some(0), "{mode}");
+    }
+}
+
+#[test]
+fn the_drain_after_a_delay_ends_by_a_second_signal() {
+    for mode in MODES {
+        let (example, mut client) = leaving(mode, "1", "kill -TERM $0");
+        let mut busy = uploading(&example);
+        assert_eq!(read_to_end(&mut client), b"", "{mode}: the delay ends and the server drains");
+        example.signal("TERM");
+        assert_eq!(last_heard(&mut busy), b"", "{mode}");
         assert_eq!(example.join().0, Some(0), "{mode}");
     }
 }

@@ -51,6 +51,11 @@ fn an_invalid_address_is_reported_in_one_line() {
         ("localhost:123456789012", "'localhost:123456789012' has a port above 65535"),
         ("unix:", "'unix:' has no path: write unix:/path"),
         ("seqpacket:", "'seqpacket:' has no path: write seqpacket:/path"),
+        ("unix:\0a", "'unix:\\0a' has a zero byte: write unix:/path, or unix:@NAME without a file"),
+        (
+            "seqpacket:/a\0b",
+            "'seqpacket:/a\\0b' has a zero byte: write unix:/path, or unix:@NAME without a file",
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(wrong::<Listen>(text), expected);
@@ -132,24 +137,35 @@ fn a_peer_cannot_break_a_line_by_its_name() {
     assert_eq!(Peer::unix_named("/run/a\nb").to_string(), "unix:/run/a\\nb");
     assert_eq!(Peer::unix_named("\0abstract").to_string(), "unix:@abstract");
     assert_eq!(Peer::unix_named("/run/a").ip(), None);
+    assert_eq!(Peer::unix_named("@file").to_string(), "unix:./@file");
 }
 
 #[test]
 fn a_peer_is_read_as_it_is_written_and_is_a_key_of_maps() {
     let mut counts = std::collections::HashMap::new();
     let mut sorted = std::collections::BTreeSet::new();
-    for text in ["192.0.2.7:80", "[2001:db8::7]:80", "unix", "unix:/run/a", "unix:@abstract"] {
+    let texts = [
+        "192.0.2.7:80",
+        "[2001:db8::7]:80",
+        "192.0.2.7",
+        "2001:db8::7",
+        "unix",
+        "unix:/run/a",
+        "unix:@abstract",
+        "unix:./@a",
+    ];
+    for text in texts {
         let peer: Peer = text.parse().unwrap();
         assert_eq!(peer.to_string(), text);
         assert!(sorted.insert(peer.clone()));
         *counts.entry(peer).or_insert(0) += 1;
     }
-    assert_eq!((counts.len(), sorted.len()), (5, 5));
+    assert_eq!((counts.len(), sorted.len()), (8, 8));
     let peer = Peer::from(inet("192.0.2.7:80"));
     assert_eq!(
         (peer.port(), peer.socket_addr(), peer.path()),
         (Some(80), Some(inet("192.0.2.7:80")), None)
     );
-    let error = wrong::<Peer>("192.0.2.7");
-    assert_eq!(error, "'192.0.2.7' has no port: write 192.0.2.7:8080");
+    let error = wrong::<Peer>("192.0.2");
+    assert!(error.contains("write 127.0.0.1:8080"), "{error}");
 }

@@ -23,7 +23,7 @@ fn a_connection_that_waits_for_a_descriptor_is_served_after_others_in_every_mode
     for mode in MODES {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\""]).arg(example_path(NAME));
-        command.args(["--bind", "127.0.0.1:0"]).args(mode);
+        command.args(["--bind", "127.0.0.1:0", "--idle-timeout", "0"]).args(mode);
         let mut example = Example::spawn(command, 1);
         let mut clients: Vec<TcpStream> = (0..100).map(|_| example.client()).collect();
         example.until_logged("cannot accept");

@@ -206,7 +206,8 @@ fn a_server_without_any_worker_names_the_missing_resource() {
 #[test]
 fn a_supervisor_without_a_process_for_a_worker_tries_again() {
     let copy = Copy::of(&example_path("reactor_web"));
-    let Some(mut command) = limited(user(4), 1, &copy.path()) else { return };
+    // One thread is the supervisor's, the other writes its log.
+    let Some(mut command) = limited(user(4), 2, &copy.path()) else { return };
     command.args(["--mode", "processes", "--workers", "1", "--bind", "127.0.0.1:0"]);
     let mut example = Example::spawn(command, 1);
     example.until_logged("cannot start a worker process");

@@ -3,6 +3,7 @@
 pub(crate) mod addresses;
 pub(crate) mod connect;
 pub(crate) mod conversions;
+pub(crate) mod crowded;
 pub(crate) mod datagram_timers;
 pub(crate) mod datagrams;
 pub(crate) mod datagrams_unix;

@@ -18,7 +18,7 @@ const SERVED: usize = 4;
 struct Member;
 
 fn topic(number: u8) -> Topic {
-    Topic::new(if number % 2 == 0 { "even" } else { "odd" })
+    Topic::new(if number.is_multiple_of(2) { "even" } else { "odd" })
 }
 
 impl Handler for Member {

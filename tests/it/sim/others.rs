@@ -83,15 +83,15 @@ impl Knot {
                 let by = Some((self.me, number));
                 cx.connect(to, Called { by, shared: self.shared.clone() });
             }
-            28 | 29 if number % 4 == 0 => {
+            28 | 29 if number.is_multiple_of(4) => {
                 self.end();
                 cx.finish();
             }
-            30 if number % 8 == 0 => {
+            30 if number.is_multiple_of(8) => {
                 self.end();
                 cx.close(Close::Done);
             }
-            31 if number % 16 == 0 => {
+            31 if number.is_multiple_of(16) => {
                 self.end();
                 return Err(Close::Malformed { code: 0, why: "no such letter" });
             }

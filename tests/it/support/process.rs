@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::real::{Example, command, exchange};
+use crate::support::real::{Example, command, example_path, exchange};
 use crate::support::waiting::until;
 
 /// Starts `program` with `count` workers, on a port and on `path` if given, and waits until the
@@ -25,6 +25,29 @@ pub(crate) fn supervise(
     let mut example = Example::spawn(command, 1 + usize::from(path.is_some()));
     (0..workers).for_each(|_| drop(example.until_logged("started")));
     example
+}
+
+/// A folder with a copy of an example, which can be changed, removed and replaced.
+pub(crate) struct Folder {
+    program: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Folder {
+    pub(crate) fn with_copy_of(example: &str) -> Folder {
+        let original = example_path(example);
+        let folder = tempfile::tempdir_in(original.parent().unwrap()).unwrap();
+        let program = folder.path().join(example);
+        // By another process: a child of another test could keep the file open for writing, and it
+        // could not be run (ETXTBSY).
+        let copied = Command::new("cp").arg(original).arg(&program).status().unwrap();
+        assert!(copied.success());
+        Folder { program, _folder: folder }
+    }
+
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
 }
 
 /// The process ids of the workers.

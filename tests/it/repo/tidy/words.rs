@@ -9,7 +9,8 @@ use super::source::{Source, complaint, enforce, is_in, sources};
 const RESERVED: &[(&str, &[&str])] = &[
     ("mio", &["src/reactor/"]),
     ("socket2", &["src/reactor/"]),
-    ("rustix", &["src/prefork/", "src/reactor/claim.rs"]),
+    ("libc", &["src/reactor/claim.rs"]),
+    ("rustix", &["src/prefork/"]),
     ("signal_hook", &["src/reactor/signals.rs"]),
     (
         "http",
