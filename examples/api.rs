@@ -104,6 +104,9 @@ pub(crate) fn web(token: String) -> Web<Arc<Shop>> {
 }
 
 fn serve(address: &str) -> io::Result<()> {
+    if address == "--version" {
+        return writeln!(io::stdout(), "api {}", env!("CARGO_PKG_VERSION"));
+    }
     let token = env::var("API_TOKEN").unwrap_or_default();
     if token.is_empty() {
         return Err(io::Error::other("set API_TOKEN to the token of the clients that may write"));

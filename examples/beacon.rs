@@ -85,6 +85,9 @@ impl DatagramHandler for Beacon {
 }
 
 fn serve(address: &str) -> io::Result<()> {
+    if address == "--version" {
+        return writeln!(io::stdout(), "beacon {}", env!("CARGO_PKG_VERSION"));
+    }
     let server = Server::bind(address)?.stop_on_signals()?;
     writeln!(io::stdout(), "listening on {}", server.addresses()[0])?;
     server.serve_datagrams(Beacon::default())

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Exit> {
-    let options = Options::new("127.0.0.1:7007", Limits::default());
+    let options = Options::new("127.0.0.1:7007", Limits::default()).with_datagrams();
     match options.parse(HELP, |_, _| Ok(false))? {
         Some(options) => common::serve(options, |server, addresses| {
             addresses.into_iter().try_fold(server, |server, address| match address.is_datagram() {

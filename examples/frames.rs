@@ -88,6 +88,9 @@ impl MessageHandler<Frames> for Streamer {
 }
 
 fn serve(address: &str) -> io::Result<()> {
+    if address == "--version" {
+        return writeln!(io::stdout(), "frames {}", env!("CARGO_PKG_VERSION"));
+    }
     let server = Server::bind(address)?.stop_on_signals()?;
     writeln!(io::stdout(), "listening on {}", server.addresses()[0])?;
     server.serve(|_| Framed::new(Frames, Streamer::default()))

@@ -113,6 +113,9 @@ impl MessageHandler<Lines> for Client {
 }
 
 fn serve(address: &str) -> io::Result<()> {
+    if address == "--version" {
+        return writeln!(io::stdout(), "kv {}", env!("CARGO_PKG_VERSION"));
+    }
     let client = Client::default();
     let store = Arc::clone(&client.store);
     let server = Server::new()

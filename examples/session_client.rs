@@ -12,6 +12,7 @@ mod common {
     pub(crate) mod input;
     pub(crate) mod screen;
     pub(crate) mod seconds;
+    pub(crate) mod version;
 }
 
 use std::io::{self, BufRead, Read, StdinLock};
@@ -36,6 +37,7 @@ is sent and ends the program, as does the end of the input.
 
 options
   --connect-timeout SECS  timeout for connecting (default 10, 0: none)
+  --version               print the version
   --help                  print this text
 
 Exits with 0; with 1 and one line if the server cannot be reached or ends the session.

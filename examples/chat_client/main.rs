@@ -13,6 +13,7 @@ mod common {
     pub(crate) mod input;
     pub(crate) mod screen;
     pub(crate) mod seconds;
+    pub(crate) mod version;
 }
 mod editor;
 mod keys;
@@ -24,7 +25,6 @@ use std::io::{self, BufRead, StdinLock};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lexopt::ValueExt;
 use socketserver::{Close, Context, Handler, Notification, Server};
 use time::UtcOffset;
 
@@ -32,7 +32,7 @@ use common::client::{self, Options, Report};
 use common::exit::{Exit, exit};
 use common::input::{Input, Piece};
 use common::screen::Screen;
-use common::seconds::seconds;
+use common::seconds::{seconds, value};
 use talk::TerminalTalk;
 
 const HELP: &str = "\
@@ -55,6 +55,7 @@ options
   --wait SECS             the pause that ends an answer (default 1, 0: only the server's
                           close ends it)
   --connect-timeout SECS  timeout for connecting (default 10, 0: none)
+  --version               print the version
   --help                  print this text
 
 Exits with 0; with 1 and one line if the connection cannot be established, is lost, or there is no
@@ -73,7 +74,7 @@ fn run() -> Result<(), Exit> {
     let mut wait = Some(Duration::from_secs(1));
     let options = Options::parse("127.0.0.1:9999", HELP, |name, parser| {
         match name {
-            "once" => once = Some(parser.value()?.string()?),
+            "once" => once = Some(value("once", "a text", parser, |text| Some(text.to_owned()))?),
             "wait" => wait = seconds("wait", parser)?,
             _ => return Ok(false),
         }

@@ -72,9 +72,9 @@ impl TerminalTalk {
         result.inspect_err(|error| self.report.output_failed(error)).is_ok()
     }
 
-    /// Handles keys while there is room for lines. The rest stays at its source.
+    /// Handles keys, even if there is no room for lines: Ctrl-C always has its effect.
     fn pull(&mut self, cx: &mut Context<'_>) {
-        while !cx.is_done() {
+        loop {
             match self.input.next() {
                 Ok(Piece::Bytes(bytes)) => self.typed(&bytes, cx),
                 Ok(Piece::NotYet) => return,
@@ -85,9 +85,10 @@ impl TerminalTalk {
     }
 
     fn typed(&mut self, bytes: &[u8], cx: &mut Context<'_>) {
-        let mut above = String::new();
+        let (mut above, mut refused) = (String::new(), 0);
         for key in self.keys.push(bytes) {
             match self.editor.press(key) {
+                Some(Event::Line(_)) if cx.is_done() => refused += 1,
                 Some(Event::Line(line)) if self.stage == Stage::Talking => {
                     if !line.is_empty() {
                         above += &self.shown.own(&line, cx.now());
@@ -103,6 +104,10 @@ impl TerminalTalk {
                 Some(Event::ClearScreen) => self.on_terminal(Terminal::clear),
                 Some(Event::Line(_)) | None => {}
             }
+        }
+        if refused > 0 {
+            let text = format!("not sent: {refused} lines, because the server does not read");
+            above += &self.shown.remark(&text, cx.now());
         }
         self.show(&above);
     }
@@ -172,10 +177,6 @@ impl Handler for TerminalTalk {
             }
             Err(_) => self.pull(cx),
         }
-    }
-
-    fn on_drain(&mut self, cx: &mut Context<'_>) {
-        self.pull(cx);
     }
 
     /// A signal.

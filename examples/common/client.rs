@@ -1,13 +1,14 @@
 //! The common part of the clients: options, one connection on its own loop, and the result.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::mpsc::{Sender, channel};
 
 use lexopt::{Arg, Parser, ValueExt};
 use socketserver::{Close, Destination, Handler, Limits, Server, ServerHandle};
 
 use super::exit::{Exit, failure, usage};
-use super::seconds::seconds;
+use super::seconds::{seconds, too_many};
+use super::version::{VERSION, print};
 
 /// The common options of all clients.
 pub(crate) struct Options {
@@ -18,7 +19,7 @@ pub(crate) struct Options {
 impl Options {
     /// Parses the arguments of the program. `own` is called with options that are not common to
     /// all clients, and returns true for those it knows. Returns `None` after `--help`, for which
-    /// `help` is printed.
+    /// `help` is printed, and after `--version`.
     pub(crate) fn parse(
         default_to: &str,
         help: &str,
@@ -35,11 +36,8 @@ impl Options {
             .write_stall(write_stall);
         while let Some(arg) = parser.next()? {
             match arg {
-                Arg::Long("help") | Arg::Short('h') => {
-                    // A closed standard output must not cause a panic.
-                    let _ = io::stdout().write_all(help.as_bytes());
-                    return Ok(None);
-                }
+                Arg::Long("help") | Arg::Short('h') => return print(help).map(|()| None),
+                Arg::Long("version") | Arg::Short('V') => return print(VERSION).map(|()| None),
                 Arg::Long("connect-timeout") => {
                     limits.connect = seconds("connect-timeout", &mut parser)?
                 }
@@ -49,9 +47,12 @@ impl Options {
                         return Err(usage(format!("invalid option '--{}'", name.escape_debug())));
                     }
                 }
-                Arg::Value(value) if to.is_none() => {
-                    to = Some(value.parse_with(str::parse::<Destination>)?);
+                Arg::Value(text) if to.is_none() => {
+                    let text = text.string()?;
+                    let address = text.parse::<Destination>();
+                    to = Some(address.map_err(|error| usage(format!("ADDR {error}")))?);
                 }
+                Arg::Value(text) => return Err(too_many(&text, "one ADDR")),
                 arg => return Err(arg.unexpected().into()),
             }
         }

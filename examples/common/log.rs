@@ -17,7 +17,7 @@ use super::exit::{Exit, failure, usage};
 use super::sink::Sink;
 
 /// The name of the program.
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_NAME");
+const PROGRAM: &str = env!("CARGO_BIN_NAME");
 
 /// The time, in milliseconds of a fixed width so that lines align, and the name of the program.
 const FORMAT: &[FormatItem<'static>] = &[

@@ -8,6 +8,7 @@ mod log;
 mod options;
 pub(crate) mod seconds;
 pub(crate) mod sink;
+mod version;
 
 pub(crate) use exit::{Exit, failure};
 pub(crate) use options::Options;

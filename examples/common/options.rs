@@ -1,22 +1,22 @@
 //! The options that all server examples take.
 
-use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::thread;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 use simplelog::LevelFilter;
-use socketserver::{Limits, Listen, Mode};
+use socketserver::{Destination, Limits, Listen, Mode};
 
-use super::exit::{Exit, failure, usage};
-use super::log::PROGRAM;
-use super::seconds::{seconds, value};
+use super::exit::{Exit, usage};
+use super::seconds::{seconds, too_many, value};
+use super::version::{VERSION, print};
 
 /// The common options of all server examples.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) bind: Vec<Listen>,
+    binds: Binds,
     /// The mode, if one was given.
     pub(crate) mode: Option<Mode>,
     /// The number of workers for modes with workers.
@@ -25,6 +25,13 @@ pub(crate) struct Options {
     names_workers: bool,
     pub(crate) limits: Limits,
     pub(crate) log: LevelFilter,
+}
+
+/// The addresses that a program listens on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Binds {
+    Connections,
+    All,
 }
 
 const LEVELS: &str = "one of off, error, warn, info, debug, trace";
@@ -41,7 +48,15 @@ impl Options {
         let bind = bind.parse().into_iter().collect();
         let workers = thread::available_parallelism().map_or(1, usize::from);
         let (mode, log) = (None, LevelFilter::Info);
-        Options { bind, mode, workers, names_workers: false, limits, log }
+        let binds = Binds::Connections;
+        Options { bind, binds, mode, workers, names_workers: false, limits, log }
+    }
+
+    /// Takes the addresses of datagrams as well.
+    #[allow(dead_code, reason = "most examples serve connections only")]
+    pub(crate) fn with_datagrams(mut self) -> Options {
+        self.binds = Binds::All;
+        self
     }
 
     /// Parses the arguments of the program. `own` is called with options that are not common to
@@ -56,15 +71,14 @@ impl Options {
         let (mut bind, mut mode, mut shares_port) = (Vec::new(), None, false);
         while let Some(arg) = parser.next()? {
             let name = match arg {
-                Arg::Long("help") | Arg::Short('h') => return print(help),
-                Arg::Long("version") | Arg::Short('V') => {
-                    return print(&format!("{PROGRAM} {}\n", env!("CARGO_PKG_VERSION")));
-                }
+                Arg::Long("help") | Arg::Short('h') => return print(help).map(|()| None),
+                Arg::Long("version") | Arg::Short('V') => return print(VERSION).map(|()| None),
                 Arg::Long(name) => Name(name.to_owned()),
+                Arg::Value(text) => return Err(too_many(&text, "only options")),
                 arg => return Err(arg.unexpected().into()),
             };
             match name.0.as_str() {
-                "bind" => bind.push(address(&mut parser)?),
+                "bind" => bind.push(address(self.binds, &mut parser)?),
                 "reuse-port" => shares_port = true,
                 "mode" => mode = Some(value("mode", MODES, &mut parser, mode_of)?),
                 known if self.parse_limit(known, &mut parser)? => {}
@@ -168,22 +182,18 @@ fn has_port(listen: &Listen) -> bool {
 #[derive(Debug)]
 pub(crate) struct Name(pub(crate) String);
 
-/// Prints a text. A reader that has seen enough, as with `| head -1`, is not an error.
-fn print(text: &str) -> Result<Option<Options>, Exit> {
-    let mut out = io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let what = format!("cannot write to standard output: {error}");
-            Err(failure(io::Error::new(error.kind(), what)))
-        }
-        _ => Ok(None),
-    }
-}
-
-fn address(parser: &mut Parser) -> Result<Listen, Exit> {
+fn address(binds: Binds, parser: &mut Parser) -> Result<Listen, Exit> {
     let takes = "an address: 127.0.0.1:8080, [::1]:8080, unix:/path";
     let text = value("bind", takes, parser, |text| Some(text.to_owned()))?;
-    text.parse().map_err(|error| usage(format!("--bind {error}")))
+    let found = text.parse::<Listen>();
+    if let (Binds::All, _) | (_, Ok(false)) = (binds, found.as_ref().map(Listen::is_datagram)) {
+        return found.map_err(|error| usage(format!("--bind {error}")));
+    }
+    // The address of a connection has the same forms at both ends, and the hint lists only those.
+    match text.parse::<Destination>() {
+        Err(error) => Err(usage(format!("--bind {error}"))),
+        Ok(_) => found.map_err(|error| usage(format!("--bind {error}"))),
+    }
 }
 
 fn number(name: &str, range: RangeInclusive<usize>, parser: &mut Parser) -> Result<usize, Exit> {

@@ -1,5 +1,6 @@
 //! The value of an option on the command line, and durations.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use lexopt::Parser;
@@ -17,9 +18,15 @@ pub(crate) fn value<T>(
     let Ok(text) = parser.value() else {
         return Err(usage(format!("--{name} takes {takes}")));
     };
+    let shown = text.to_string_lossy();
+    let error = || usage(format!("--{name} '{}' is not {takes}", shown.escape_debug()));
+    text.to_str().and_then(parse).ok_or_else(error)
+}
+
+/// Returns the error for an argument too many. `takes` lists the valid ones.
+pub(crate) fn too_many(text: &OsStr, takes: &str) -> Exit {
     let text = text.to_string_lossy();
-    let error = || usage(format!("--{name} '{}' is not {takes}", text.escape_debug()));
-    parse(&text).ok_or_else(error)
+    usage(format!("'{}' is one argument too many: this program takes {takes}", text.escape_debug()))
 }
 
 /// Returns the value of the option `--name`: a number of seconds; 0 disables a timeout.

@@ -1,19 +1,32 @@
 //! ICMP echo messages as bytes (RFC 792, RFC 4443). Must not know sockets or clocks.
 
-/// The version of ICMP; each has its own message types.
+use super::errors::{IcmpError, Version};
+
+/// The socket; each kind receives other bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
-    V4,
-    V6,
+pub(crate) enum Kind {
+    /// Receives all messages of ICMP, for IPv4 with the header of IP.
+    Raw,
+    /// Needs no privilege. The system chooses the id, checks the sums and passes on only replies.
+    Datagram,
 }
 
 /// Identifies the requests of this process: other programs on the host use ICMP, too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Echo {
     pub(crate) version: Version,
+    pub(crate) kind: Kind,
     pub(crate) id: u16,
     /// Ids are short and are reused; the token is sent as data and returned.
     pub(crate) token: u64,
+}
+
+/// A message about a request of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    Reply(Answer),
+    /// The request with this number has failed.
+    Error(u16, IcmpError),
 }
 
 /// A reply to a request of this process.
@@ -22,13 +35,22 @@ pub(crate) struct Answer {
     pub(crate) sequence: u16,
     /// The length of the ICMP message in bytes.
     pub(crate) len: usize,
-    /// The remaining hop count; a raw ICMPv6 socket does not report it.
+    /// The remaining hop count, which only a raw socket for IPv4 reports.
     pub(crate) ttl: Option<u8>,
+}
+
+impl Answer {
+    /// Returns true if data of the request are missing.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.len < HEADER + DATA
+    }
 }
 
 /// Bytes of data in a request, the traditional size of `ping`.
 pub(crate) const DATA: usize = 56;
 const HEADER: usize = 8;
+/// The shortest message with a whole token.
+const TOKEN_END: usize = HEADER + 8;
 
 impl Echo {
     /// Returns the request with this number.
@@ -54,26 +76,59 @@ impl Echo {
         packet
     }
 
-    /// Parses a packet from a raw socket. Returns `None` unless it is a complete reply to one of
-    /// the requests.
-    pub(crate) fn answer(&self, received: &[u8]) -> Option<Answer> {
-        let (icmp, ttl) = match self.version {
-            Version::V4 => without_ip_header(received)?,
-            Version::V6 => (received, None),
+    /// Parses a packet from the socket. Returns `None` unless it is a reply to one of the requests,
+    /// or an error about one.
+    pub(crate) fn message(&self, received: &[u8]) -> Option<Message> {
+        let is_v4 = self.version == Version::V4;
+        let (icmp, ttl) = match self.kind {
+            Kind::Raw if is_v4 => without_ip_header(received)?,
+            // Some systems have the header here as well.
+            Kind::Datagram if is_v4 && received.first()? >> 4 == 4 => without_ip_header(received)?,
+            _ => (received, None),
         };
+        // The sum of ICMPv6 is checked by the kernel.
+        if icmp.len() < HEADER || is_v4 && checksum(icmp) != 0 {
+            return None;
+        }
+        match IcmpError::new(self.version, icmp[0], icmp[1]) {
+            None => self.reply(icmp, ttl).map(Message::Reply),
+            Some(error) => Some(Message::Error(self.failed(&icmp[HEADER..])?, error)),
+        }
+    }
+
+    fn reply(&self, icmp: &[u8], ttl: Option<u8>) -> Option<Answer> {
         let kind = match self.version {
             Version::V4 => 0,
             Version::V6 => 129,
         };
-        let sequence = icmp.get(6..HEADER)?;
-        let sequence = u16::from_be_bytes([sequence[0], sequence[1]]);
+        let sequence = u16::from_be_bytes([icmp[6], icmp[7]]);
         let mut expected = self.packet(kind, sequence);
-        if self.version == Version::V6 {
-            // Checked by the kernel.
-            expected[2..4].copy_from_slice(&icmp[2..4]);
+        // The sum has been checked.
+        expected[2..4].copy_from_slice(&icmp[2..4]);
+        if self.kind == Kind::Datagram {
+            expected[4..6].copy_from_slice(&icmp[4..6]);
         }
-        // Every byte of a reply is known, including the checksum.
-        (icmp == expected).then_some(Answer { sequence, len: icmp.len(), ttl })
+        let is_reply = icmp.len() >= TOKEN_END && expected.starts_with(icmp);
+        is_reply.then_some(Answer { sequence, len: icmp.len(), ttl })
+    }
+
+    /// Returns the number of the request that an error is about. The error contains the start of
+    /// the packet, for IPv4 perhaps only the header of the request.
+    fn failed(&self, packet: &[u8]) -> Option<u16> {
+        let (request, len_min) = match self.version {
+            Version::V4 => (without_ip_header(packet).filter(|_| packet[9] == 1)?.0, HEADER),
+            Version::V6 => (packet.get(40..).filter(|_| packet[6] == 58)?, TOKEN_END),
+        };
+        let sequence = request.get(6..HEADER)?;
+        let sequence = u16::from_be_bytes([sequence[0], sequence[1]]);
+        let mut expected = self.request(sequence);
+        if self.version == Version::V6 {
+            // Inserted by the kernel. The sum of ICMPv4 depends on the token.
+            expected[2..4].copy_from_slice(&request[2..4]);
+        }
+        // Padding and extensions may follow (RFC 4884).
+        let len = request.len().min(expected.len());
+        (len >= len_min && request[..len] == expected[..len]).then_some(sequence)
     }
 }
 

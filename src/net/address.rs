@@ -106,15 +106,16 @@ enum Problem {
     /// A name where only IP addresses are valid.
     Name,
     ForDatagrams(&'static str),
+    /// Of reliable datagrams.
+    Rdm(&'static str),
     Unknown(&'static str),
 }
 
 /// The hint for an invalid address.
 const FORMS: &str = "write 127.0.0.1:8080, [::1]:8080 or unix:/path (or udp:ADDR, unixgram:/path, \
                      seqpacket:/path)";
-/// The hint for an address of reliable datagrams, which Python has a name for.
-const NO_RDM: &str = "no system has SOCK_RDM for IP or Unix sockets: write udp:ADDR for datagrams, or \
-                      unixgram:/path or seqpacket:/path for reliable ones";
+/// The problem of an address of reliable datagrams, which Python has a name for.
+const NO_RDM: &str = "no system has SOCK_RDM for IP or Unix sockets";
 
 /// The hint for an abstract address where there are none.
 const NO_ABSTRACT: &str = "only Linux has abstract names: write ./@NAME for a file";
@@ -131,7 +132,7 @@ impl AddressError {
             Some(("unix" | "unixgram" | "seqpacket", "@")) => Problem::NoName,
             Some(("unix" | "unixgram" | "seqpacket", path)) if path.contains('\0') => Problem::Zero,
             Some(("unix" | "unixgram" | "seqpacket", _)) => Problem::Unknown(NO_ABSTRACT),
-            Some(("rdm", _)) => Problem::Unknown(NO_RDM),
+            Some(("rdm", _)) => Problem::Rdm(forms),
             Some(("udp", rest)) => problem_of(rest, Problem::Name, forms),
             _ => problem_of(given, Problem::Unknown(forms), forms),
         };
@@ -188,7 +189,10 @@ pub(crate) fn is_host_name(name: &str) -> bool {
     // A name whose last label is a number is a mistyped address.
     let looks_numeric =
         name.rsplit('.').next().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit()));
+    // An option of a command line that is misspelt, or in the wrong place.
+    let looks_like_option = name.starts_with('-');
     name.len() <= 253
+        && !looks_like_option
         && !looks_numeric
         && name.strip_suffix('.').unwrap_or(name).split('.').all(is_label)
 }
@@ -280,6 +284,7 @@ impl fmt::Display for AddressError {
             Problem::ForDatagrams(forms) => {
                 write!(f, "'{given}' is for datagrams, which have no connections: {forms}")
             }
+            Problem::Rdm(forms) => write!(f, "'{given}' is not an address: {NO_RDM}: {forms}"),
             Problem::Unknown(forms) => write!(f, "'{given}' is not an address: {forms}"),
         }
     }

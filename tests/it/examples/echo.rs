@@ -137,5 +137,5 @@ fn an_address_that_cannot_be_served_is_reported_in_one_line() {
     let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let taken = format!("udp:{}", taken.local_addr().unwrap());
     assert!(refused(NAME, &taken, 1).contains("in use"));
-    assert!(refused(NAME, "rdm:127.0.0.1:0", 2).contains("write udp:ADDR"));
+    assert!(refused(NAME, "rdm:127.0.0.1:0", 2).contains("udp:ADDR"));
 }

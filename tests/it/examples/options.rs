@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use crate::support::output::output_of;
 use crate::support::real::{Example, example_path, run_example};
 
+const CLIENTS: [&str; 3] = ["chat_client", "session_client", "ping"];
+const PROGRAMS_TO_COPY: [&str; 4] = ["api", "beacon", "frames", "kv"];
 const SERVERS: [&str; 5] = ["reactor_web", "reactor_chat", "reactor_session", "tcp_proxy", "echo"];
 
 #[test]
@@ -13,6 +15,17 @@ fn an_option_error_names_the_option_and_its_valid_values() {
     for (name, arguments, expected) in [
         ("reactor_web", &["--log", "verbose"][..], &["--log", "verbose", "debug"][..]),
         ("chat_client", &["--wait", "x"], &["--wait", "'x'", "seconds"]),
+        ("chat_client", &["--once"], &["--once", "a text"]),
+        ("chat_client", &["rdm:x"], &["ADDR", "'rdm:x'", "HOST:8080"]),
+        ("chat_client", &["a:1", "b:2"], &["'b:2'", "one ADDR"]),
+        ("session_client", &["localhost"], &["ADDR", "localhost:8080"]),
+        ("session_client", &["--connect-timeout"], &["--connect-timeout", "seconds"]),
+        ("ping", &["--count", "0", "::1"], &["--count", "'0'", "1 to 65535"]),
+        ("ping", &["--count"], &["--count", "1 to 65535"]),
+        ("ping", &["--interval", "-1", "::1"], &["--interval", "'-1'", "seconds"]),
+        ("ping", &["a", "b"], &["'b'", "one HOST"]),
+        ("ping", &[], &["HOST", "127.0.0.1"]),
+        ("echo", &["127.0.0.1:1"], &["'127.0.0.1:1'", "options"]),
         ("echo", &["--idle-timeout", "-5"], &["--idle-timeout", "-5", "seconds"]),
         ("echo", &["--drain-timeout"], &["--drain-timeout", "seconds"]),
         ("echo", &["--max-connections", "0"], &["--max-connections", "'0'", "1 to"]),
@@ -42,18 +55,42 @@ fn an_option_error_names_the_option_and_its_valid_values() {
 }
 
 #[test]
+fn a_hint_lists_only_the_forms_of_its_place() {
+    for name in ["reactor_web", "reactor_chat", "tcp_proxy", "chat_client", "session_client"] {
+        for address in ["rdm:x", "x y", "udp:127.0.0.1:1", "unixgram:/x"] {
+            let is_server = !name.ends_with("client");
+            let arguments = if is_server { &["--bind", address][..] } else { &[address] };
+            let output = run_example(name, arguments);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{name} {arguments:?}: {said}");
+            let (_, hint) = said.split_once(": write ").expect(&said);
+            assert!(
+                hint.starts_with("HOST:8080, 127.0.0.1:8080, [::1]:8080, unix:/path"),
+                "{said}"
+            );
+            for other in ["rdm", "udp", "unixgram"] {
+                assert!(!hint.contains(other), "{name} {arguments:?}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
 fn workers_in_the_mode_without_any_are_mentioned() {
     let mut example = Example::start("echo", &["--mode", "multiplex", "--workers", "2"]);
     example.until_logged("--workers has no effect with --mode multiplex");
 }
 
 #[test]
-fn every_server_tells_its_version() {
-    for name in SERVERS {
+fn every_program_tells_its_version() {
+    let with_help = SERVERS.into_iter().chain(CLIENTS);
+    for name in with_help.clone().chain(PROGRAMS_TO_COPY) {
         let output = run_example(name, &["--version"]);
         let said = String::from_utf8(output.stdout).unwrap();
         assert_eq!(said, format!("{name} {}\n", env!("CARGO_PKG_VERSION")));
         assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+    }
+    for name in with_help {
         let help = String::from_utf8(run_example(name, &["--help"]).stdout).unwrap();
         assert!(help.contains("--version"), "{help}");
     }
@@ -61,7 +98,7 @@ fn every_server_tells_its_version() {
 
 #[test]
 fn a_help_that_cannot_be_written_is_an_error() {
-    for name in SERVERS {
+    for name in SERVERS.into_iter().chain(CLIENTS) {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut command = Command::new(example_path(name));
         command.arg("--help").stdin(Stdio::null()).stdout(full).stderr(Stdio::piped());

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
@@ -10,9 +11,9 @@ use socket2::SockRef;
 
 use crate::support::output::{Program, end_of};
 use crate::support::process::{signal, state};
-use crate::support::real::{accept, command, example_path, read_to_end};
+use crate::support::real::{accept, accept_unix, command, example_path, read_to_end};
 use crate::support::terminal::Terminal;
-use crate::support::waiting::until;
+use crate::support::waiting::{Rounds, until};
 
 #[path = "../../../examples/chat_client/editor.rs"]
 mod editor;
@@ -174,6 +175,26 @@ fn the_terminal_is_restored_at_every_end() {
         signal(chat.client.id(), name);
         chat.end((Some(0), ""));
     }
+}
+
+#[test]
+fn ctrl_c_ends_a_client_whose_server_does_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let terminal = Terminal::open(COLUMNS, 24);
+    let mut command = command(&example_path("chat_client"));
+    let mut client = terminal.start(command.arg(format!("unix:{}", path.display())));
+    let _server = accept_unix(&listener);
+    terminal.until_written("> ");
+    let line = format!("{}\r", "x".repeat(32 * 1024));
+    let mut lines = Rounds::at_most(1000, "a line is refused");
+    while !terminal.written().contains("-- not sent: ") {
+        lines.count(());
+        terminal.typed(&line);
+    }
+    terminal.typed("\x03");
+    assert_eq!(end_of(&mut client).code(), Some(0));
 }
 
 #[test]

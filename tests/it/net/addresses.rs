@@ -68,9 +68,15 @@ fn an_invalid_address_is_reported_in_one_line() {
     );
     assert_eq!(wrong::<Listen>("udp:::1"), "'udp:::1' has no port: write [::1]:8080");
     assert_eq!(wrong::<Listen>("udp:host:1"), "'udp:host:1' has a name: write its IP address");
-    for text in
-        [":", "udp:unix:/a", "tcp:127.0.0.1:80", "UDP:127.0.0.1:80", "127.0.0.1:80\n", "a b:80"]
-    {
+    for text in [
+        ":",
+        "--help",
+        "udp:unix:/a",
+        "tcp:127.0.0.1:80",
+        "UDP:127.0.0.1:80",
+        "127.0.0.1:80\n",
+        "a b:80",
+    ] {
         let start = format!("'{}' is not an address: write ", text.escape_debug());
         assert!(wrong::<Address>(text).starts_with(&start), "{text}");
         assert!(wrong::<Listen>(text).starts_with(&start), "{text}");
@@ -96,10 +102,14 @@ fn a_destination_is_for_connections() {
 fn an_address_of_reliable_datagrams_is_refused_with_an_alternative() {
     for text in ["rdm:127.0.0.1:80", "rdm:[::1]:80", "rdm:/run/a.sock", "rdm:"] {
         let expected = format!(
-            "'{text}' is not an address: no system has SOCK_RDM for IP or Unix sockets: write \
-             udp:ADDR for datagrams, or unixgram:/path or seqpacket:/path for reliable ones"
+            "'{text}' is not an address: no system has SOCK_RDM for IP or Unix sockets: write "
         );
-        assert_eq!(wrong::<Address>(text), expected);
+        let any = "127.0.0.1:8080, [::1]:8080 or unix:/path (or udp:ADDR, unixgram:/path, \
+                   seqpacket:/path)";
+        assert_eq!(wrong::<Address>(text), format!("{expected}{any}"));
+        // Only the forms of the place.
+        let connections = "HOST:8080, 127.0.0.1:8080, [::1]:8080, unix:/path or seqpacket:/path";
+        assert_eq!(wrong::<Destination>(text), format!("{expected}{connections}"));
     }
 }
 

@@ -169,7 +169,7 @@ fn programs_to_copy_stay_short() {
     for name in ["api", "beacon", "frames", "kv"] {
         let program = read(&format!("examples/{name}.rs"));
         let len = program.lines().filter(|line| !line.trim().is_empty()).count();
-        assert!(len < 120, "examples/{name}.rs: {len} lines that are not blank");
+        assert!(len < 125, "examples/{name}.rs: {len} lines that are not blank");
     }
 }
 
