@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::crew::Crew;
 use super::job::Task;
-use super::queue::WorkQueue;
+use super::queue::{Fate, WorkQueue};
 use crate::clock::Elapsed;
 use crate::close::Close;
 use crate::id::Id;
@@ -103,17 +103,21 @@ impl Pool {
         self.shared.todo.extend(tasks);
     }
 
-    /// Takes back the work that these connections have offloaded and no worker has begun, marked as
-    /// failed.
-    pub(crate) fn withdraw(&self, ids: &[Id]) -> Vec<Task> {
+    /// Lets the tasks of others go first, as far as no worker has begun those of these connections,
+    /// whose peers have gone. Offloaded work is taken back, marked as failed. Calls stay, because
+    /// they may have input that came before; those of `on_close` keep their place.
+    pub(crate) fn abandon(&self, ids: &[Id]) -> Vec<Task> {
         let ids: HashSet<Id> = ids.iter().copied().collect();
-        let is_void = |task: &Task| matches!(task, Task::Offloaded(it) if ids.contains(&it.id));
-        let void = self.shared.todo.withdraw(is_void).into_iter();
+        let fate = |task: &Task| match task {
+            Task::Offloaded(it) if ids.contains(&it.id) => Fate::Withdraw,
+            Task::Job(job) if !job.is_to_close() && ids.contains(&job.id) => Fate::Late,
+            _ => Fate::Keep,
+        };
         let mark = |task| match task {
             Task::Offloaded(it) => Task::Offloaded(it.give_up(Close::Done)),
             Task::Job(job) => Task::Job(job),
         };
-        void.map(mark).collect()
+        self.shared.todo.sort(fate).into_iter().map(mark).collect()
     }
 
     /// Takes back the tasks that no worker has begun.

@@ -4,6 +4,17 @@ use std::collections::VecDeque;
 
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+/// While there is late work, one piece in 64 is late: it waits long, but not for ever.
+const IN_A_ROW: u8 = 63;
+
+/// The treatment of a queued piece of work, once its purpose may be lost.
+pub(super) enum Fate {
+    Keep,
+    /// Others go first.
+    Late,
+    Withdraw,
+}
+
 /// A first-in, first-out queue that threads can wait for.
 pub(super) struct WorkQueue<T> {
     state: Mutex<State<T>>,
@@ -13,14 +24,42 @@ pub(super) struct WorkQueue<T> {
 
 struct State<T> {
     work: VecDeque<T>,
+    /// Work that waits for the rest.
+    late: VecDeque<T>,
+    /// The number of pieces taken since the last late one, at most [`IN_A_ROW`].
+    in_a_row: u8,
     /// The number of threads that wait or are about to wake.
     idle: usize,
     is_closed: bool,
 }
 
+impl<T> State<T> {
+    fn is_empty(&self) -> bool {
+        self.work.is_empty() && self.late.is_empty()
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        if self.in_a_row < IN_A_ROW || self.late.is_empty() {
+            if let Some(work) = self.work.pop_front() {
+                self.in_a_row = (self.in_a_row + 1).min(IN_A_ROW);
+                return Some(work);
+            }
+        }
+        self.in_a_row = 0;
+        self.late.pop_front()
+    }
+
+    fn take_all(&mut self) -> VecDeque<T> {
+        let mut work = std::mem::take(&mut self.work);
+        work.append(&mut self.late);
+        work
+    }
+}
+
 impl<T> WorkQueue<T> {
     pub(super) fn new() -> WorkQueue<T> {
-        let state = State { work: VecDeque::new(), idle: 0, is_closed: false };
+        let (work, late) = (VecDeque::new(), VecDeque::new());
+        let state = State { work, late, in_a_row: 0, idle: 0, is_closed: false };
         WorkQueue { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -46,7 +85,7 @@ impl<T> WorkQueue<T> {
     pub(super) fn next(&self) -> Option<T> {
         let mut state = self.lock();
         loop {
-            if let Some(work) = state.work.pop_front() {
+            if let Some(work) = state.pop() {
                 return Some(work);
             }
             if state.is_closed {
@@ -60,27 +99,33 @@ impl<T> WorkQueue<T> {
 
     /// Returns true if there is work that no thread has begun.
     pub(super) fn has_work(&self) -> bool {
-        !self.lock().work.is_empty()
+        !self.lock().is_empty()
     }
 
     /// Takes the next piece of work, if there is one.
     #[cfg(feature = "testkit")]
     pub(super) fn try_next(&self) -> Option<T> {
-        self.lock().work.pop_front()
+        self.lock().pop()
     }
 
-    /// Takes back the pieces of work that no thread has begun and that `is_void` selects.
-    pub(super) fn withdraw(&self, is_void: impl Fn(&T) -> bool) -> VecDeque<T> {
+    /// Sorts the work that no thread has begun and that is not late. Returns the pieces that are
+    /// withdrawn.
+    pub(super) fn sort(&self, fate: impl Fn(&T) -> Fate) -> Vec<T> {
+        let mut withdrawn = Vec::new();
         let mut state = self.lock();
-        let work = std::mem::take(&mut state.work);
-        let (void, kept) = work.into_iter().partition(is_void);
-        state.work = kept;
-        void
+        for work in std::mem::take(&mut state.work) {
+            match fate(&work) {
+                Fate::Keep => state.work.push_back(work),
+                Fate::Late => state.late.push_back(work),
+                Fate::Withdraw => withdrawn.push(work),
+            }
+        }
+        withdrawn
     }
 
     /// Takes back the work that no thread has begun.
     pub(super) fn take_back(&self) -> VecDeque<T> {
-        std::mem::take(&mut self.lock().work)
+        self.lock().take_all()
     }
 
     /// Closes the queue, which ends the waiting threads, and returns the work that no thread has
@@ -88,7 +133,7 @@ impl<T> WorkQueue<T> {
     pub(super) fn close(&self) -> VecDeque<T> {
         let mut state = self.lock();
         state.is_closed = true;
-        let work = std::mem::take(&mut state.work);
+        let work = state.take_all();
         drop(state);
         self.changed.notify_all();
         work

@@ -225,7 +225,7 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Returns true if there are tasks for workers, or tasks to withdraw from them.
+    /// Returns true if there are tasks for workers, or abandoned ones.
     pub(crate) fn has_tasks(&self) -> bool {
         self.connections.turn().pending.has_tasks()
     }
@@ -234,7 +234,7 @@ impl<T: Transport> Hub<T> {
         self.connections.turn_mut().take_tasks()
     }
 
-    /// Takes the ended connections whose offloaded work is to be withdrawn from the workers.
+    /// Takes the connections whose peers have gone while they may have tasks with the workers.
     pub(crate) fn take_abandoned(&mut self) -> Vec<Id> {
         self.connections.turn_mut().take_abandoned()
     }

@@ -127,7 +127,7 @@ impl Turn {
         tasks
     }
 
-    /// Takes the ended connections whose offloaded work is to be withdrawn.
+    /// Takes the connections whose peers have gone while they may have tasks with the workers.
     pub(super) fn take_abandoned(&mut self) -> Vec<Id> {
         std::mem::take(&mut self.pending.abandoned)
     }
@@ -151,7 +151,7 @@ pub(super) struct Pending {
     gated: Vec<Id>,
     /// Tasks for workers, after this turn.
     tasks: Vec<Task>,
-    /// Ended connections whose offloaded work a worker may not have begun.
+    /// Connections whose peers have gone, with tasks that no worker may have begun.
     abandoned: Vec<Id>,
 }
 
@@ -208,8 +208,8 @@ impl Pending {
         self.tasks.push(task);
     }
 
-    /// Notes that nothing waits any more for the work that a connection has offloaded.
-    pub(super) fn abandon_work(&mut self, id: Id) {
+    /// Notes that nothing waits any more for the tasks of a connection.
+    pub(super) fn abandon_tasks(&mut self, id: Id) {
         self.abandoned.push(id);
     }
 

@@ -56,7 +56,7 @@ impl<S: System> Part<S> for Workers {
             self.pool.submit(core.hub.take_tasks());
             let abandoned = core.hub.take_abandoned();
             if !abandoned.is_empty() {
-                for task in self.pool.withdraw(&abandoned) {
+                for task in self.pool.abandon(&abandoned) {
                     core.hub.take_back(task);
                 }
                 // The withdrawn work made room for the work of others.

@@ -231,6 +231,11 @@ impl<T: Transport> Exchange<T> {
         }
         turn.record.out.clear();
         if self.state.note_close() {
+            // First, so that the call is not queued behind that work.
+            if let Some(work) = self.io.cold_if_any().and_then(Cold::take_all_work) {
+                panics::drop_quietly(work);
+                turn.pending.abandon_tasks(id);
+            }
             let why = self.io.why();
             self.make(id, turn, Call::Close(why));
             if !self.state.is_here() {
@@ -252,10 +257,6 @@ impl<T: Transport> Exchange<T> {
             }
         }
         if let Some(cold) = self.io.cold_if_any() {
-            if let Some(work) = cold.take_all_work() {
-                panics::drop_quietly(work);
-                turn.pending.abandon_work(id);
-            }
             while let Some((from, notification)) = cold.pop_notification() {
                 turn.pending.push(from, Action::Return { to: id, notification });
             }

@@ -216,8 +216,11 @@ impl<T: Transport> Exchange<T> {
     /// Handles an error that no call has returned, a late message, and a stop of the server.
     #[cold]
     fn handle_due(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
-        if self.state.has(Flags::ERROR_PENDING) && self.state.is_open() && self.state.is_here() {
-            self.handle_error(input, turn);
+        if self.state.has(Flags::ERROR_PENDING) && self.state.is_open() {
+            match self.state.is_here() {
+                true => self.handle_error(input, turn),
+                false => turn.pending.abandon_tasks(id),
+            }
         }
         // The read that came first may have completed the message.
         if self.state.take(Flags::MESSAGE_LATE)

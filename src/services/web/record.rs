@@ -48,7 +48,11 @@ impl<'a> RequestRecord<'a> {
     /// Returns the method; empty if the bytes were not a request.
     #[must_use]
     pub fn method(&self) -> &'a str {
-        self.head.and_then(|head| std::str::from_utf8(head.method_bytes()).ok()).unwrap_or("")
+        let Some(head) = self.head else { return "" };
+        match head.verb().name() {
+            "" => std::str::from_utf8(head.method_bytes()).unwrap_or_default(),
+            name => name,
+        }
     }
 
     /// Returns the path as it was sent, without the query; empty if the bytes were not a request.

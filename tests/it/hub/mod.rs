@@ -1,5 +1,6 @@
 //! Connections on the network in memory: their bytes, ends, timers, limits and logs.
 
+pub(crate) mod abandoned;
 pub(crate) mod bounds;
 pub(crate) mod boxes;
 pub(crate) mod crowded;

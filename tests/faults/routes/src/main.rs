@@ -1,5 +1,5 @@
-//! A web server for tests/faults: pieces without end, and work of a given time. Takes the options of
-//! the examples that the scripts use. Knows no fault.
+//! A web server for tests/faults: pieces without end, and work of a given time. Takes the options
+//! of the examples that the scripts use. Knows no fault.
 
 use std::error::Error;
 use std::io::{self, Write};
