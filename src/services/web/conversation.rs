@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::draft::{Draft, Later};
+use super::doing::Doing;
+use super::draft::{Draft, Later, Pieces};
 use super::failure::Failure;
 use super::late::{Delayed, Late, PIECES_A_TURN, PIECES_PAUSE, Step, Stream, Worked, work_off};
 use super::pending;
@@ -34,19 +35,6 @@ pub(super) struct Conversation<S> {
     is_watched: bool,
     /// The incomplete or malformed request at the front of the input has the method `HEAD`.
     is_head_next: bool,
-}
-
-/// The current activity. Boxed, so that an idle client takes 16 bytes here.
-enum Doing {
-    Nothing,
-    /// A body is arriving.
-    Collecting(Box<Upload>),
-    /// The answer is delayed; the client is not read.
-    Waiting(Box<Delayed>),
-    /// The answer is produced elsewhere; the client is not read.
-    Awaiting(Box<Late>),
-    /// The answer is sent as fast as the client reads; the client is not read.
-    Streaming(Box<Stream>),
 }
 
 /// The keys of timers.
@@ -76,7 +64,7 @@ impl<S> Conversation<S> {
             Ok(Intake::Refused(response)) => {
                 let draft = self.draft(&head.closing(), cx.now().nanos(), cx);
                 self.send(head, draft, Ok(response), cx)?;
-                return self.end_before_body();
+                return self.end_after_answer(Close::Done);
             }
             Err(said) => return self.send_panic(head, cx.now().nanos(), &said, cx),
         };
@@ -87,7 +75,7 @@ impl<S> Conversation<S> {
             if !is_wanted {
                 // The client need not send the body: this is the answer.
                 self.answer(&head.closing(), &[], cx.now().nanos(), cx)?;
-                return self.end_before_body();
+                return self.end_after_answer(Close::Done);
             }
             cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
@@ -99,11 +87,11 @@ impl<S> Conversation<S> {
         Ok(())
     }
 
-    /// Ends the connection after an answer that was sent before the body: the following input may
-    /// be the body, which is not a request.
-    fn end_before_body(&self) -> Result<(), Close> {
+    /// Ends the connection after an answer that may have been sent before the body: the following
+    /// input may be the body, which is not a request.
+    fn end_after_answer(&self, why: Close) -> Result<(), Close> {
         match self.doing {
-            Doing::Nothing => Err(Close::Done),
+            Doing::Nothing => Err(why),
             // The end of the answer closes the connection.
             _ => Ok(()),
         }
@@ -298,10 +286,11 @@ impl<S> Conversation<S> {
             site::note(head, client.as_ref().unwrap_or(cx.peer()), &failure);
             scope::plain(&failure)
         });
-        // Pieces are not sent: the connection ends now.
-        drop(draft.write_response(cx.out(), response));
-        self.report(Some(head), &draft, cx);
-        Err(Close::Panicked)
+        match draft.write_response(cx.out(), response) {
+            Some(pieces) => self.begin_stream(head, draft, pieces, cx),
+            None => self.report(Some(head), &draft, cx),
+        }
+        self.end_after_answer(Close::Panicked)
     }
 
     fn write(
@@ -313,16 +302,24 @@ impl<S> Conversation<S> {
     ) {
         draft.renew(!cx.is_stopping(), cx.now().unix_seconds());
         match draft.write_response(cx.out(), response) {
-            Some(pieces) => {
-                let is_recorded = self.site.on_answer.is_some();
-                self.doing = Doing::Streaming(Stream::new(head, is_recorded, draft, pieces));
-                self.stream(cx);
-            }
+            Some(pieces) => self.begin_stream(head, draft, pieces, cx),
             None => {
                 self.report(Some(head), &draft, cx);
                 go_on(draft.keeps(), cx);
             }
         }
+    }
+
+    fn begin_stream(
+        &mut self,
+        head: &Head<'_>,
+        draft: Draft,
+        pieces: Pieces,
+        cx: &mut Context<'_>,
+    ) {
+        let is_recorded = self.site.on_answer.is_some();
+        self.doing = Doing::Streaming(Stream::new(head, is_recorded, draft, pieces));
+        self.stream(cx);
     }
 
     /// Writes pieces until the output is full, the source has none, or the body is complete.

@@ -128,6 +128,7 @@
 
 mod conversation;
 mod cookie;
+mod doing;
 mod draft;
 mod failure;
 mod forwarded;
