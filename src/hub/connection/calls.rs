@@ -226,6 +226,11 @@ impl<T: Transport> Exchange<T> {
     /// Calls `on_close` and drops the handler; output that it writes is dropped. Returns false if
     /// the handler is with a worker.
     pub(super) fn finish_handler(&mut self, id: Id, turn: &mut Turn) -> bool {
+        // First: the last call of a handler on a worker would wait for all of this work.
+        if let Some(work) = self.io.cold_if_any().and_then(Cold::take_all_work) {
+            panics::drop_quietly(work);
+            turn.pending.abandon_work(id);
+        }
         if !self.state.is_here() {
             return false;
         }
@@ -252,10 +257,6 @@ impl<T: Transport> Exchange<T> {
             }
         }
         if let Some(cold) = self.io.cold_if_any() {
-            if let Some(work) = cold.take_all_work() {
-                panics::drop_quietly(work);
-                turn.pending.abandon_work(id);
-            }
             while let Some((from, notification)) = cold.pop_notification() {
                 turn.pending.push(from, Action::Return { to: id, notification });
             }
