@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::connection::Connection;
 use super::connection::flags::Flags;
-use super::connection::state::{Life, Output, Timers};
+use super::connection::state::{Input, Life, Output, Timers};
 use super::connections::Connections;
 use super::pubsub::{Memberships, Topics};
 use super::shards::Shards;
@@ -66,8 +66,8 @@ pub(super) fn rest<T: Transport>(
         let is_read = match state.life() {
             // Output of others does not stop a connection's input.
             Life::Open => !state.is_halted() && !state.has(Flags::ABOVE_HIGH),
-            Life::Lingering => true,
-            Life::Closing | Life::Closed | Life::Cut | Life::Ended => false,
+            Life::Closing | Life::Lingering => state.input() != Input::Ended,
+            Life::Closed | Life::Cut | Life::Ended => false,
         };
         assert!(
             !is_read || !is_readable(connection.transport()),

@@ -226,16 +226,16 @@ impl<T: Transport> Exchange<T> {
     /// Calls `on_close` and drops the handler; output that it writes is dropped. Returns false if
     /// the handler is with a worker.
     pub(super) fn finish_handler(&mut self, id: Id, turn: &mut Turn) -> bool {
+        // First: the last call of a handler on a worker would wait for all of this work.
+        if let Some(work) = self.io.cold_if_any().and_then(Cold::take_all_work) {
+            panics::drop_quietly(work);
+            turn.pending.abandon_tasks(id);
+        }
         if !self.state.is_here() {
             return false;
         }
         turn.record.out.clear();
         if self.state.note_close() {
-            // First, so that the call is not queued behind that work.
-            if let Some(work) = self.io.cold_if_any().and_then(Cold::take_all_work) {
-                panics::drop_quietly(work);
-                turn.pending.abandon_tasks(id);
-            }
             let why = self.io.why();
             self.make(id, turn, Call::Close(why));
             if !self.state.is_here() {

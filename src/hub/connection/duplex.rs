@@ -213,15 +213,12 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Discards input until the peer closes, or the budget of the turn is used up.
-    pub(super) fn linger(&mut self, state: &mut State, input: &mut [u8], turn: &mut Turn) {
+    /// Reads and drops the input that has arrived, within the budget of the turn.
+    pub(super) fn discard(&mut self, state: &mut State, input: &mut [u8], turn: &mut Turn) {
         let mut budget = turn.config.limits.read_budget;
-        while state.life() == Life::Lingering && state.has(Flags::READABLE) && budget > 0 {
+        while state.life() < Life::Closed && state.has(Flags::READABLE) && budget > 0 {
             let Some(n) = self.read(state, input, 0, &mut turn.meter) else { continue };
             budget = budget.saturating_sub(self.price(n));
-            if n == 0 {
-                state.close();
-            }
         }
     }
 

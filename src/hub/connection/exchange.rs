@@ -97,7 +97,10 @@ impl<T: Transport> Exchange<T> {
     /// the handler, sends, settles.
     pub(super) fn pass(&mut self, id: Id, input: &mut [u8], has_come_back: bool, turn: &mut Turn) {
         if self.state.life() >= Life::Lingering {
-            self.io.linger(&mut self.state, input, turn);
+            self.io.discard(&mut self.state, input, turn);
+            if self.state.input() == Input::Ended {
+                self.state.close();
+            }
             // The handler returned from a worker to a closed connection.
             self.finish_handler(id, turn);
             return;
@@ -323,8 +326,9 @@ impl<T: Transport> Exchange<T> {
     /// end is missing.
     fn conclude(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) -> bool {
         if self.state.life() == Life::Closing && self.io.output_len() > 0 {
-            // The peer may send before it has read all of it.
+            // The peer may send before it has read all of it, and read only after it has sent all.
             self.state.discard_input();
+            self.io.discard(&mut self.state, input, turn);
             return false;
         }
         if !self.finish_handler(id, turn) {
@@ -335,8 +339,8 @@ impl<T: Transport> Exchange<T> {
                 self.io.cut_off(&mut self.state);
             } else if !self.must_linger(input) {
                 self.state.close();
-            } else if self.io.start_lingering(&mut self.state, turn) {
-                self.io.linger(&mut self.state, input, turn);
+            } else {
+                self.io.start_lingering(&mut self.state, turn);
             }
         }
         true
@@ -378,9 +382,9 @@ impl<T: Transport> Exchange<T> {
             return false;
         }
         match state.life() {
+            Life::Closed | Life::Cut | Life::Ended => false,
             // Queued output that the socket does not accept waits for an event.
-            Life::Closing | Life::Closed | Life::Cut | Life::Ended => false,
-            Life::Lingering => state.has(Flags::READABLE),
+            Life::Closing | Life::Lingering => state.has(Flags::READABLE),
             Life::Open if state.is_new() => true,
             Life::Open if state.has(Flags::ABOVE_HIGH) => {
                 self.io.own_output_len() <= limits.output_low

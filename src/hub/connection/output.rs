@@ -218,16 +218,14 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Shuts down the write side, to wait for the peer to close. Returns true if that succeeded.
-    pub(super) fn start_lingering(&mut self, state: &mut State, turn: &Turn) -> bool {
+    /// Shuts down the write side, to wait for the peer to close. Closes if that fails.
+    pub(super) fn start_lingering(&mut self, state: &mut State, turn: &Turn) {
         self.drop_unused();
         self.cold_mut().discard_rest(turn.config.periods.end_of_linger(turn.tick));
-        let is_shut = self.transport.shutdown_write().is_ok();
-        match is_shut {
-            true => state.linger(),
-            false => state.close(),
+        match self.transport.shutdown_write() {
+            Ok(()) => state.linger(),
+            Err(_) => state.close(),
         }
-        is_shut
     }
 }
 

@@ -37,6 +37,8 @@
 //! * After the output has failed, input that has arrived is still read and offered, for at most
 //!   [`Limits::linger`](crate::Limits::linger) and
 //!   [`linger_bytes`](crate::Limits::linger_bytes); then the connection ends.
+//! * The input of a connection that ends is read and dropped, also while its output waits. Only
+//!   sent bytes extend the timeout of that output.
 //! * A lingering connection ends after [`Limits::linger`](crate::Limits::linger) without a byte,
 //!   and after [`linger_total`](crate::Limits::linger_total) in any case.
 //! * Only unsent output of a connection's own handler pauses its input

@@ -41,12 +41,13 @@ impl Proxies {
                 common.read_common(value);
             }
         }
+        let ip = |client: &Option<Peer>| client.as_ref().and_then(Peer::ip);
         match (standard.is_given, common.is_given) {
             (true, false) => standard.client,
             (false, true) => common.client,
             // A proxy writes one of them and may pass on the other one as the client sent it.
-            (true, true) if standard.client == common.client => common.client,
-            _ => None,
+            (true, true) if ip(&standard.client) != ip(&common.client) => None,
+            _ => standard.client.filter(|client| client.port().is_some()).or(common.client),
         }
     }
 
@@ -87,7 +88,7 @@ impl<'a> Walk<'a> {
 
     fn read_forwarded(&mut self, mut value: &[u8]) {
         loop {
-            let (entry, rest) = element(value);
+            let (entry, rest) = part(value, b',');
             match entry {
                 Ok(entry) if entry.trim_ascii().is_empty() => {}
                 Ok(entry) => self.follow(for_parameter(entry)),
@@ -104,15 +105,17 @@ impl<'a> Walk<'a> {
 /// A quoted text without its end.
 struct Unterminated;
 
-/// Returns the text up to the next comma outside of quotes, and the text after that comma.
-fn element(value: &[u8]) -> (Result<&[u8], Unterminated>, Option<&[u8]>) {
+/// Returns the text up to the next delimiter outside of quotes, and the text after it.
+fn part(value: &[u8], delimiter: u8) -> (Result<&[u8], Unterminated>, Option<&[u8]>) {
     let mut is_quoted = false;
     let mut bytes = value.iter().enumerate();
     while let Some((at, byte)) = bytes.next() {
         match byte {
             b'"' => is_quoted = !is_quoted,
             b'\\' if is_quoted => drop(bytes.next()),
-            b',' if !is_quoted => return (Ok(&value[..at]), Some(&value[at + 1..])),
+            _ if *byte == delimiter && !is_quoted => {
+                return (Ok(&value[..at]), Some(&value[at + 1..]));
+            }
             _ => {}
         }
     }
@@ -122,9 +125,11 @@ fn element(value: &[u8]) -> (Result<&[u8], Unterminated>, Option<&[u8]>) {
 /// Returns the address of the only `for` parameter of an element.
 fn for_parameter(element: &[u8]) -> Option<Peer> {
     let mut node = None;
-    // A semicolon in a quoted text cuts a value in two, and neither part is an address.
-    for pair in element.split(|byte| *byte == b';') {
-        let pair = pair.trim_ascii();
+    let mut rest = Some(element);
+    // A quoted text may come from the client, as a host does: its semicolons delimit nothing.
+    while let Some((pair, after)) = rest.map(|rest| part(rest, b';')) {
+        rest = after;
+        let pair = pair.ok()?.trim_ascii();
         if pair.len() >= 4 && pair[..4].eq_ignore_ascii_case(b"for=") {
             if node.is_some() {
                 return None;

@@ -118,6 +118,57 @@ fn a_close_after_an_answer_that_may_be_on_its_way_lingers() {
     }
 }
 
+/// A client that uploads reads nothing before it has sent all of it, so the rest of a long answer
+/// waits until that was read.
+#[test]
+fn a_close_reads_on_while_its_answer_waits_for_the_client() {
+    let budget = Limits::default().read_budget;
+    for (mut network, handlers) in
+        [(Network::new(patient()), "loop"), (Network::with_workers(patient()), "workers")]
+    {
+        let client = network.connect(Probe::new(&Log::default()).data(|input, cx| {
+            cx.write(&[b'x'; 100_000]);
+            cx.close(Close::Done);
+            Ok(input.len())
+        }));
+        network.window(client, 1000);
+        network.send(client, b"?");
+        network.settle();
+        network.send(client, &vec![0; 10 * budget]);
+        network.turn();
+        assert!(network.unread(client) >= budget, "{handlers}: no more than a share in one turn");
+        network.settle();
+        assert_eq!((network.unread(client), network.connections()), (0, 1), "{handlers}");
+        assert!(!network.is_closed(client), "{handlers}: the answer waits");
+        let mut received = 0;
+        while received < 100_000 {
+            received += network.received(client).len();
+            network.settle();
+        }
+        network.shut(client);
+        network.settle();
+        assert_eq!((network.is_reset(client), network.connections()), (false, 0), "{handlers}");
+    }
+}
+
+/// Bytes that it sends do not extend the timeout of its answer.
+#[test]
+fn a_client_that_sends_and_does_not_read_is_cut_in_the_end() {
+    let limits = patient().write_stall(Some(Duration::from_secs(10)));
+    let mut network = Network::new(limits);
+    let client = network.connect(Probe::new(&Log::default()).data(|input, cx| {
+        cx.write(&[b'x'; 100_000]);
+        cx.close(Close::Done);
+        Ok(input.len())
+    }));
+    network.window(client, 1000);
+    for _ in 0..12 {
+        network.send(client, &[0; 10_000]);
+        network.advance(Duration::from_secs(1));
+    }
+    assert_eq!((network.is_reset(client), network.connections()), (true, 0));
+}
+
 /// A paused client was not read: it may be in the middle of a message.
 #[test]
 fn a_close_during_a_pause_lingers() {

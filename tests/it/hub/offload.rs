@@ -10,7 +10,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use socketserver::services::web::{Response, Web};
 use socketserver::testkit::Network;
-use socketserver::{Close, Context, Handler, Limits, Notification, Peer, Server, Service};
+use socketserver::{Close, Context, Handler, Limits, Mode, Notification, Peer, Server, Service};
 
 use crate::support::handlers::{Log, Probe};
 use crate::support::real::Running;
@@ -222,4 +222,45 @@ fn work_that_no_worker_has_begun_is_dropped_with_its_connection() {
         client.read_exact(&mut [0]).unwrap();
     }
     assert_eq!(done.load(Ordering::SeqCst), 1);
+}
+
+/// The last call of a handler on a worker waits in the same queue as the work of others.
+#[test]
+fn work_is_dropped_before_the_last_call_of_its_handler() {
+    let done = Arc::new(AtomicUsize::new(0));
+    let (go, begin) = channel();
+    let begin = Arc::new(Mutex::new(begin));
+    let counted = Arc::clone(&done);
+    let service = move |_| Counted { begin: Arc::clone(&begin), done: Arc::clone(&counted) };
+    let server = Server::new().mode(Mode::Threads(1)).listen("127.0.0.1:0", service).unwrap();
+    let server = Running::start(server);
+    let jobs = |count| until_equal("jobs", count, || server.handle.metrics().jobs);
+    let [mut first, mut busy, mut last] = [(); 3].map(|()| server.client());
+    let mut gone: Vec<_> = (0..40).map(|_| server.client()).collect();
+    jobs(43);
+    first.write_all(b"w").unwrap();
+    jobs(45);
+    busy.write_all(b"w").unwrap();
+    jobs(46);
+    gone.iter_mut().for_each(|client| client.write_all(b"x").unwrap());
+    last.write_all(b"y").unwrap();
+    jobs(87);
+    // The inputs of all are handled, and their work waits for that of the second.
+    go.send(()).unwrap();
+    jobs(130);
+    for client in gone {
+        SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+    // The loop has noticed the resets when it accepts for the second time.
+    let later = [44, 45].map(|count| {
+        let client = server.client();
+        until_equal("accepted", count, || server.handle.metrics().accepted);
+        client
+    });
+    go.send(()).unwrap();
+    for client in [&mut busy, &mut last] {
+        client.read_exact(&mut [0]).unwrap();
+    }
+    assert_eq!(done.load(Ordering::SeqCst), 1);
+    drop(later);
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
-use socketserver::services::web::Web;
+use socketserver::services::web::{Response, Web};
 use socketserver::testkit::Network;
 use socketserver::{Limits, Server};
 
@@ -186,6 +186,31 @@ fn an_answer_of_untold_length_that_is_cut_ends_by_a_reset() {
             network.settle();
             assert!(network.is_closed(client), "{version}");
             assert_eq!(network.is_reset(client), is_reset, "{version}");
+        }
+    }
+}
+
+/// The answer to a panic is an answer like any other.
+#[test]
+fn the_answer_to_a_panic_may_be_in_pieces() {
+    let web = || {
+        Web::new().get("/", |_, _| panic!("on purpose")).on_failure(|_, failure| {
+            let pieces = [b"sor".to_vec(), Vec::new(), b"ry".to_vec()];
+            Response::new(failure.status()).pieces("text/x", pieces)
+        })
+    };
+    for version in ["1.0", "1.1"] {
+        for mut network in
+            [Network::new(Limits::default()), Network::with_workers(Limits::default())]
+        {
+            let client = connect(&mut network, &mut web());
+            let request = format!("GET / HTTP/{version}\r\nHost: h\r\n\r\n");
+            network.send(client, request.as_bytes());
+            network.advance(Duration::from_secs(1));
+            let answer = answers(&["GET"], &network.received(client)).remove(0);
+            assert_eq!((answer.status, answer.text()), (500, "sorry"), "{version}");
+            assert!(answer.says_close() && network.is_closed(client), "{version}");
+            assert!(!network.is_reset(client), "{version}");
         }
     }
 }

@@ -62,6 +62,9 @@ fn both_fields_are_read_in_every_form_that_they_allow() {
         ("forwarded", "for=\"[2001:db8::7]:_port\"", "2001:db8::7"),
         ("forwarded", "for=\"[2001:db8::9]\", for=10.0.0.1", "2001:db8::9"),
         ("forwarded", "for=\"[2001:db8::9]\";for=\"[2001:db8::7]\"", ""),
+        ("forwarded", "by=\"x;for=10.0.0.1;y\";proto=http", ""),
+        ("forwarded", "host=\"x;for=10.0.0.1;y\";for=\"[2001:db8::7]\"", "2001:db8::7"),
+        ("forwarded", "host=\"x\\\";for=10.0.0.1;y\";for=\"[2001:db8::7]\"", "2001:db8::7"),
         ("forwarded", "for=unknown", ""),
         ("forwarded", "for=_hidden", ""),
         ("forwarded", "for=", ""),
@@ -91,6 +94,11 @@ fn a_client_cannot_swallow_the_entry_of_the_proxy_or_use_the_other_field() {
     assert_eq!(peer(&mut client, &both), own);
     let same = [(FOR, "2001:db8::7"), ("Forwarded", "for=\"[2001:db8::7]\"")];
     assert_eq!(peer(&mut client, &same), "2001:db8::7");
+    // A proxy may write the port in one of them only.
+    let same = [(FOR, "2001:db8::7"), ("Forwarded", "for=\"[2001:db8::7]:4711\"")];
+    assert_eq!(peer(&mut client, &same), "[2001:db8::7]:4711");
+    let same = [(FOR, "[2001:db8::7]:4711"), ("Forwarded", "for=\"[2001:db8::7]\"")];
+    assert_eq!(peer(&mut client, &same), "[2001:db8::7]:4711");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::super::draft::{Draft, Later};
+use super::super::draft::{Draft, Later, Pieces};
 use super::super::failure::Failure;
 use super::super::late::{
     Delayed, Doing, Late, PIECES_A_TURN, PIECES_PAUSE, Step, Stream, Worked, work_off,
@@ -97,10 +97,11 @@ impl<S> Conversation<S> {
             site::note(head, client.as_ref().unwrap_or(cx.peer()), &failure);
             scope::plain(&failure)
         });
-        // Pieces are not sent: the connection ends now.
-        drop(draft.write_response(cx.out(), response));
-        self.report(Some(head), &draft, cx);
-        Err(Close::Panicked)
+        match draft.write_response(cx.out(), response) {
+            Some(pieces) => self.begin_stream(head, draft, pieces, cx),
+            None => self.report(Some(head), &draft, cx),
+        }
+        self.end_after_answer(Close::Panicked)
     }
 
     pub(super) fn write(
@@ -112,16 +113,24 @@ impl<S> Conversation<S> {
     ) {
         draft.renew(!cx.is_stopping(), cx.now().unix_seconds());
         match draft.write_response(cx.out(), response) {
-            Some(pieces) => {
-                let is_recorded = self.site.on_answer.is_some();
-                self.doing = Doing::Streaming(Stream::new(head, is_recorded, draft, pieces));
-                self.stream(cx);
-            }
+            Some(pieces) => self.begin_stream(head, draft, pieces, cx),
             None => {
                 self.report(Some(head), &draft, cx);
                 go_on(draft.keeps(), cx);
             }
         }
+    }
+
+    fn begin_stream(
+        &mut self,
+        head: &Head<'_>,
+        draft: Draft,
+        pieces: Pieces,
+        cx: &mut Context<'_>,
+    ) {
+        let is_recorded = self.site.on_answer.is_some();
+        self.doing = Doing::Streaming(Stream::new(head, is_recorded, draft, pieces));
+        self.stream(cx);
     }
 
     /// Writes pieces until the output is full, the source has none, or the body is complete.

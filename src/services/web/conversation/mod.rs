@@ -62,7 +62,7 @@ impl<S> Conversation<S> {
             Ok(Intake::Refused(response)) => {
                 let draft = self.draft(&head.closing(), cx).since(cx.now().nanos());
                 self.send(head, draft, Ok(response), cx)?;
-                return self.end_before_body();
+                return self.end_after_answer(Close::Done);
             }
             Err(said) => return self.send_panic(head, cx.now().nanos(), &said, cx),
         };
@@ -73,7 +73,7 @@ impl<S> Conversation<S> {
             if !is_wanted {
                 // The client need not send the body: this is the answer.
                 self.answer(&head.closing(), &[], cx)?;
-                return self.end_before_body();
+                return self.end_after_answer(Close::Done);
             }
             cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
@@ -85,11 +85,11 @@ impl<S> Conversation<S> {
         Ok(())
     }
 
-    /// Ends the connection after an answer that was sent before the body: the following input may
-    /// be the body, which is not a request.
-    fn end_before_body(&self) -> Result<(), Close> {
+    /// Ends the connection after an answer that may have been sent before the body: the following
+    /// input may be the body, which is not a request.
+    fn end_after_answer(&self, why: Close) -> Result<(), Close> {
         match self.doing {
-            Doing::Nothing => Err(Close::Done),
+            Doing::Nothing => Err(why),
             // The end of the answer closes the connection.
             _ => Ok(()),
         }
