@@ -2,6 +2,9 @@
 
 use std::str;
 
+#[cfg(feature = "chat-names")]
+use super::nickname::is_invisible;
+
 /// Replaces characters that are not passed on, and bytes that are not text.
 const STAND_IN: &str = "\u{fffd}";
 
@@ -26,6 +29,22 @@ fn append_text(out: &mut Vec<u8>, mut text: &str) {
         text = rest.as_str();
     }
     out.extend_from_slice(text.as_bytes());
+}
+
+/// Returns true for a line without visible characters. Bytes that are not text, and controls, are
+/// shown as `STAND_IN`.
+pub(super) fn is_blank(line: &[u8]) -> bool {
+    str::from_utf8(line).is_ok_and(|text| text.chars().all(is_unseen))
+}
+
+#[cfg(feature = "chat-names")]
+fn is_unseen(c: char) -> bool {
+    !c.is_ascii_graphic() && (c.is_whitespace() || is_invisible(c))
+}
+
+#[cfg(not(feature = "chat-names"))]
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace()
 }
 
 /// Returns true for controls except the harmless tab (CR returns to the front of the line, ESC

@@ -1,32 +1,33 @@
 //! The directory: the names in use and the members of each room, shared by all members. They use it
 //! to enter, to leave and to look names up, and never to send a line.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::name::Name;
 use crate::topic::Topic;
 
-/// A handle to the shared state of a chat; clones share it.
+/// A handle to the shared state of a chat; clones share it. The lock is held to look up or change a
+/// few names. Nothing is sent meanwhile, so no member waits for a peer.
 #[derive(Clone)]
-pub(super) struct Directory(Arc<Shared>);
+pub(super) struct Directory(Arc<Mutex<Tables>>);
 
-struct Shared {
+struct Tables {
     /// The room of new members.
     lobby: Name,
-    /// Held to look up or change a few names. Nothing is sent meanwhile, so no member waits for a
-    /// peer.
-    tables: Mutex<Tables>,
-}
-
-#[derive(Default)]
-struct Tables {
     /// The number of members that have entered so far.
     guests: u64,
-    nicks: HashSet<Name>,
+    nicks: Looks,
     /// A room exists while it has members.
     rooms: HashMap<Name, Occupied>,
+    /// Of these rooms, and always of the lobby.
+    room_looks: Looks,
 }
+
+/// The skeletons of the names in use. Names with the same key have a skeleton in common, so this
+/// finds them as well.
+#[derive(Default)]
+struct Looks(HashMap<Arc<str>, Name>);
 
 /// A room and its members, ordered by name.
 struct Occupied {
@@ -42,7 +43,7 @@ pub(super) struct Room {
 
 impl Directory {
     pub(super) fn new(lobby: Name) -> Directory {
-        Directory(Arc::new(Shared { lobby, tables: Mutex::default() }))
+        Directory(Arc::new(Mutex::new(Tables::new(lobby))))
     }
 
     /// Gives a new member an unused name and a place in the lobby.
@@ -53,32 +54,47 @@ impl Directory {
         let nick = loop {
             tables.guests += 1;
             let nick = Name::of_fit(&format!("guest-{}", tables.guests));
-            if tables.nicks.insert(nick.clone()) {
+            if tables.nicks.like(&nick).next().is_none() {
                 break nick;
             }
         };
-        let room = tables.admit(&self.0.lobby, &nick);
+        tables.nicks.add(&nick);
+        let lobby = tables.lobby.clone();
+        let room = tables.admit(&lobby, &nick);
         (nick, room)
     }
 
-    /// Renames a member of `room`. Returns false if another member has the name.
-    pub(super) fn rename(&self, room: &Room, from: &Name, to: &Name) -> bool {
+    /// Renames a member of `room`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the name of another member, if it is the same or looks alike.
+    pub(super) fn rename(&self, room: &Room, from: &Name, to: &Name) -> Result<(), Name> {
         let mut tables = self.tables();
-        if from != to && tables.nicks.contains(to) {
-            return false;
-        }
-        tables.dismiss(room, from);
         tables.nicks.remove(from);
-        tables.nicks.insert(to.clone());
+        let other = tables.nicks.like(to).next().cloned();
+        if let Some(other) = other {
+            tables.nicks.add(from);
+            return Err(other);
+        }
+        tables.nicks.add(to);
+        tables.dismiss(room, from);
         tables.admit(&room.name, to);
-        true
+        Ok(())
     }
 
     /// Moves a member from one room to another.
-    pub(super) fn go(&self, nick: &Name, from: &Room, to: &Name) -> Arc<Room> {
+    ///
+    /// # Errors
+    ///
+    /// Returns the name of another room that looks alike.
+    pub(super) fn go(&self, nick: &Name, from: &Room, to: &Name) -> Result<Arc<Room>, Name> {
         let mut tables = self.tables();
+        if let Some(other) = tables.room_looks.like(to).find(|room| *room != to) {
+            return Err(other.clone());
+        }
         tables.dismiss(from, nick);
-        tables.admit(to, nick)
+        Ok(tables.admit(to, nick))
     }
 
     /// Removes a member; the name is free again.
@@ -102,27 +118,61 @@ impl Directory {
     /// Nothing between the changes of the tables can panic, so they are consistent even if the lock
     /// is poisoned.
     fn tables(&self) -> MutexGuard<'_, Tables> {
-        self.0.tables.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Tables {
+    fn new(lobby: Name) -> Tables {
+        let mut room_looks = Looks::default();
+        room_looks.add(&lobby);
+        let (nicks, rooms) = (Looks::default(), HashMap::new());
+        Tables { lobby, guests: 0, nicks, rooms, room_looks }
+    }
+
     /// Adds a member to a room, which is created if needed.
     fn admit(&mut self, room: &Name, nick: &Name) -> Arc<Room> {
         let occupied = self.rooms.entry(room.clone()).or_insert_with(|| Occupied {
             room: Arc::new(Room::new(room.clone())),
             members: BTreeSet::new(),
         });
+        if occupied.members.is_empty() {
+            self.room_looks.add(room);
+        }
         occupied.members.insert(nick.clone());
         Arc::clone(&occupied.room)
     }
 
     fn dismiss(&mut self, room: &Room, nick: &Name) {
-        if let Some(occupied) = self.rooms.get_mut(&room.name) {
-            occupied.members.remove(nick);
-            if occupied.members.is_empty() {
-                self.rooms.remove(&room.name);
-            }
+        let Some(occupied) = self.rooms.get_mut(&room.name) else { return };
+        occupied.members.remove(nick);
+        if !occupied.members.is_empty() {
+            return;
+        }
+        self.rooms.remove(&room.name);
+        self.room_looks.remove(&room.name);
+        if room.name == self.lobby {
+            // Its members may have spelled it in another case.
+            self.room_looks.add(&self.lobby);
+        }
+    }
+}
+
+impl Looks {
+    /// Returns the names in use that are the same, or look alike.
+    fn like(&self, name: &Name) -> impl Iterator<Item = &Name> {
+        name.looks().iter().filter_map(|look| self.0.get(look))
+    }
+
+    fn add(&mut self, name: &Name) {
+        for look in name.looks() {
+            self.0.insert(Arc::clone(look), name.clone());
+        }
+    }
+
+    fn remove(&mut self, name: &Name) {
+        for look in name.looks() {
+            self.0.remove(look);
         }
     }
 }

@@ -2,13 +2,13 @@
 //! how lines are received and sent.
 
 use std::fmt::Display;
-use std::str;
 use std::sync::Arc;
 
-use super::clean::append_clean;
+use super::clean::{append_clean, is_blank};
 use super::command::{Command, HELP};
 use super::directory::{Directory, Room};
-use super::name::{Name, NameError, is_invisible};
+use super::name::Name;
+use super::name_rules::NameError;
 use crate::close::Close;
 use crate::handler::context::Context;
 
@@ -92,8 +92,11 @@ impl Member {
         if name.is_spelled_like(&self.nick) {
             return notice(format_args!("you are {name} already"));
         }
-        if !self.directory.rename(&self.room, &self.nick, &name) {
-            return notice(format_args!("{name} is taken: choose another name"));
+        if let Err(other) = self.directory.rename(&self.room, &self.nick, &name) {
+            return match other == name {
+                true => notice(format_args!("{name} is taken: choose another name")),
+                false => notice(format_args!("{name} looks like {other}: choose another name")),
+            };
         }
         self.tell_room(format_args!("{} is now {name}", self.nick), cx);
         self.nick = name;
@@ -104,9 +107,17 @@ impl Member {
         if *room == self.room.name {
             return notice(format_args!("you are in {} already", self.room.name));
         }
+        let next = match self.directory.go(&self.nick, &self.room, room) {
+            Ok(next) => next,
+            Err(other) => {
+                return notice(format_args!(
+                    "{room} looks like {other}: choose another name, or /join {other}"
+                ));
+            }
+        };
         self.tell_room(format_args!("{} left", self.nick), cx);
         cx.leave(&self.room.topic);
-        self.room = self.directory.go(&self.nick, &self.room, room);
+        self.room = next;
         self.arrive(cx);
         notice(format_args!("you are now in {}", self.room.name))
     }
@@ -130,13 +141,6 @@ impl Member {
     fn tell_room(&self, text: impl Display, cx: &mut Context<'_>) {
         cx.publish(&self.room.topic, notice(text).into_bytes());
     }
-}
-
-/// Returns true for a line without visible characters. Bytes that are not text, and controls, are
-/// shown as U+FFFD.
-fn is_blank(line: &[u8]) -> bool {
-    let is_unseen = |c: char| c.is_whitespace() || is_invisible(c);
-    str::from_utf8(line).is_ok_and(|text| text.chars().all(is_unseen))
 }
 
 fn refusal(why: NameError) -> String {

@@ -17,13 +17,16 @@ mod directory;
 mod line_member;
 mod member;
 mod name;
+mod name_rules;
+#[cfg(feature = "chat-names")]
+mod nickname;
 mod rate;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use self::auto_reply::AutoReply;
-pub use self::name::NameError;
+pub use self::name_rules::NameError;
 
 use self::directory::Directory;
 use self::line_member::LineMember;
@@ -59,17 +62,23 @@ use crate::protocol::telnet::TelnetLines;
 /// assert_eq!(network.received(one), b"* guest-2 is now bob\nbob: hello\n");
 /// ```
 ///
-/// **Names**, of members and of rooms alike, have 1 to 32 characters: letters, digits, emoji and
-/// most other visible characters. White space, `:`, `*`, `/`, controls, invisible characters, and
-/// marks that combine with the letter before them are not allowed. Names that differ only in case
-/// are the same; letters of different alphabets that look alike are different. A name is free again
-/// as soon as its owner has left.
+/// **Names**, of members and of rooms alike, have 1 to 32 characters, none of them `:`, `*`, `/`,
+/// white space or a control. Names that differ only in case are the same. A name is free again as
+/// soon as its owner has left.
+///
+/// Without the feature `chat-names` the characters are the letters, digits and punctuation of
+/// ASCII. With it they are those of the Nickname profile of PRECIS (RFC 8266), letters, marks,
+/// digits and symbols of all scripts, and emoji of one character. A name is shown in the normal
+/// form NFKC, and all texts with this form are one name. No name begins with a combining mark, or
+/// has more than four of them in a row. A name that looks like another one in use is refused: both
+/// have the same skeleton (UTS #39), as `paypal` and the same word with a Cyrillic letter have.
 ///
 /// **Text** is passed on as UTF-8 and unchanged, except for characters that a terminal would act
 /// on. U+FFFD replaces each control character except tab, other line ends (U+2028, U+2029),
 /// characters that change the direction of text (U+202A to U+202E, U+2066 to U+206F), and bytes
-/// that are not UTF-8. A line without visible characters is ignored. A line that is too long, and a
-/// last line without an end, is not passed on.
+/// that are not UTF-8. A line of white space is ignored, and with the feature `chat-names` a line
+/// of invisible characters as well. A line that is too long, and a last line without an end, is
+/// not passed on.
 ///
 /// A line ends in LF, CRLF, or CR NUL, as telnet sends it. Telnet's commands are not part of the
 /// text, and all its options are refused: see [`TelnetLines`]. Each member has a
@@ -108,7 +117,7 @@ impl Chat {
     /// ```
     /// use socketserver::services::chat::Chat;
     ///
-    /// assert!(Chat::new().room("大厅").is_ok());
+    /// assert!(Chat::new().room("Tea-House").is_ok());
     /// let error = Chat::new().room("a:b").unwrap_err();
     /// assert_eq!(error.to_string(), "a name cannot contain ':'");
     /// ```

@@ -1,6 +1,7 @@
 //! The chat and session services, and the protocol of lines.
 
 pub(crate) mod chat;
+mod chat_names;
 pub(crate) mod chat_rate;
 mod chat_seeds;
 pub(crate) mod chat_text;
