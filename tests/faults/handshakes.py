@@ -36,13 +36,13 @@ IFF_TUN, IFF_NO_PI = 1, 0x1000
 
 
 class Unavailable(Exception):
-    """The machine does not allow it. The argument is the reason."""
+    """The machine cannot do it. The argument names the missing part."""
 
 
 def call(function, *arguments):
     if function(*arguments):
         error = ctypes.get_errno()
-        raise Unavailable(f"no network namespace: {os.strerror(error)}")
+        raise Unavailable(f"a network namespace ({os.strerror(error)})")
 
 
 def enter_new_namespace():
@@ -60,13 +60,13 @@ def open_link(own, other):
         link = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(link, TUNSETIFF, struct.pack("16sH22x", b"link", IFF_TUN | IFF_NO_PI))
     except OSError as error:
-        raise Unavailable(f"no TUN device: {error.strerror}") from error
+        raise Unavailable(f"a TUN device ({error.strerror})") from error
     ip = shutil.which("ip", path=os.environ.get("PATH", "") + ":/sbin:/usr/sbin")
     if not ip:
-        raise Unavailable("'ip' is not installed")
+        raise Unavailable("the program 'ip'")
     for command in (f"address add {own} peer {other} dev link", "link set dev link txqueuelen 10000 up"):
         if subprocess.run([ip, *command.split()], stderr=subprocess.DEVNULL).returncode:
-            raise Unavailable(f"'ip {command}' failed")
+            raise Unavailable(f"an 'ip' that can '{command}'")
     return link
 
 
@@ -176,8 +176,8 @@ def stops(network, mode):
 def run(_):
     try:
         network = Network()
-    except Unavailable as reason:
-        common.row("handshakes", f"not tried: {reason}", "needs root, ip and TUN", True)
+    except Unavailable as missing:
+        common.skip("handshakes", str(missing))
         return
     try:
         for mode in common.MODES:

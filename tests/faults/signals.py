@@ -39,9 +39,9 @@ def to_all(server):
 def run(options):
     for mode in common.MODES:
         for keep in (True, False):
-            drain.stops("twice", mode, keep, options.times, twice)
-    drain.stops("group", "processes", True, options.times, to_all)
-    drain.stops("group", "processes", False, options.times, to_all)
+            drain.stops("twice", mode, keep, options.stops, twice)
+    drain.stops("group", "processes", True, options.stops, to_all)
+    drain.stops("group", "processes", False, options.stops, to_all)
 
 
 if __name__ == "__main__":

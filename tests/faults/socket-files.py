@@ -25,9 +25,8 @@ class Starter:
     """A server at a path, which may be refused."""
 
     def __init__(self, path, mode):
-        program = os.path.join(common.examples(), "reactor_web")
-        command = [program, "--bind", f"unix:{path}", "--mode", mode, "--workers", "2",
-                   "--log", "off"]
+        command = [common.program("reactor_web"), "--bind", f"unix:{path}", "--mode", mode,
+                   "--workers", "2", "--log", "off"]
         self.path = path
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -22,8 +22,8 @@ GIVES_UP_SECONDS = (30, 45)
 
 def start_and_terminate(mode):
     """Returns the outcome of one start: drained, killed, or a fault."""
-    program = os.path.join(common.examples(), "reactor_web")
-    command = [program, "--bind", "127.0.0.1:0", "--mode", mode, "--workers", str(common.WORKERS)]
+    command = [common.program("reactor_web"), "--bind", "127.0.0.1:0", "--mode", mode,
+               "--workers", str(common.WORKERS)]
     quiet = subprocess.DEVNULL
     server = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet,
                               start_new_session=True)
@@ -59,8 +59,9 @@ def starts(mode, count):
 
 def without_workers():
     """The program file may no longer be run, and the workers die."""
-    with tempfile.TemporaryDirectory(dir=common.examples()) as folder:
-        program = shutil.copy(os.path.join(common.examples(), "reactor_web"), folder)
+    original = common.program("reactor_web")
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(original)) as folder:
+        program = shutil.copy(original, folder)
         with common.Server(program, mode="processes") as server:
             os.chmod(program, 0)
             for worker in common.children(server.pid):
