@@ -1,5 +1,5 @@
-//! The answers of a conversation: as values, delayed, late, in pieces, and refusals. The second part
-//! of [`Conversation`].
+//! The answers of a conversation: values, delayed and late ones, pieces, and refusals. The second
+//! part of [`Conversation`].
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::super::late::{
 use super::super::pending;
 use super::super::response::{Response, TEXT};
 use super::super::{scope, site};
-use super::{ANSWER_TIMER, Conversation, PIECES_TIMER, TOO_LONG};
+use super::{ANSWER_TIMER, Conversation, PIECES_TIMER, TOO_LONG, go_on};
 use crate::close::Close;
 use crate::handler::context::Context;
 use crate::handler::notification::Notification;
@@ -223,14 +223,5 @@ impl<S> Conversation<S> {
         let mut draft = Draft::refusal(status, is_head, cx.now().unix_seconds()).since(began);
         draft.write(cx.out(), TEXT, body.as_bytes());
         self.report(head, &draft, cx);
-    }
-}
-
-/// Resumes input after an answer, or closes the connection.
-pub(super) fn go_on(keep: bool, cx: &mut Context<'_>) {
-    if keep {
-        cx.resume();
-    } else {
-        cx.close(Close::Done);
     }
 }

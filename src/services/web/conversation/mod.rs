@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use self::answers::go_on;
 use super::draft::Draft;
 use super::failure::Failure;
 use super::late::{Delayed, Doing};
@@ -244,6 +243,15 @@ impl<S> Conversation<S> {
         if self.site.on_answer.is_some() {
             self.site.report(head, draft, cx.peer(), cx.read_clock());
         }
+    }
+}
+
+/// Resumes input after an answer, or closes the connection.
+fn go_on(keep: bool, cx: &mut Context<'_>) {
+    if keep {
+        cx.resume();
+    } else {
+        cx.close(Close::Done);
     }
 }
 
