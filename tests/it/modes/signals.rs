@@ -196,7 +196,7 @@ fn an_interrupt_ends_the_drain_delay() {
         for first in ["kill -TERM $0", "kill -INT $0"] {
             let (example, mut client) = leaving(mode, "3600", first);
             // Longer than two SIGINTs are one.
-            lapse(Duration::from_millis(30));
+            lapse(Duration::from_millis(70));
             example.signal("INT");
             assert_eq!(last_heard(&mut client), b"", "{mode}");
             assert_eq!(example.join().0, Some(0), "{mode}");
