@@ -39,11 +39,11 @@ impl<T> State<T> {
     }
 
     fn pop(&mut self) -> Option<T> {
-        if self.in_a_row < IN_A_ROW || self.late.is_empty() {
-            if let Some(work) = self.work.pop_front() {
-                self.in_a_row = (self.in_a_row + 1).min(IN_A_ROW);
-                return Some(work);
-            }
+        if (self.in_a_row < IN_A_ROW || self.late.is_empty())
+            && let Some(work) = self.work.pop_front()
+        {
+            self.in_a_row = (self.in_a_row + 1).min(IN_A_ROW);
+            return Some(work);
         }
         self.in_a_row = 0;
         self.late.pop_front()
