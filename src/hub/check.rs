@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use super::connection::Connection;
 use super::connection::flags::Flags;
-use super::connection::state::{Input, Life, Output, Timers};
+#[cfg(feature = "testkit")]
+use super::connection::state::Input;
+use super::connection::state::{Life, Output, Timers};
 use super::connections::Connections;
 use super::pubsub::{Memberships, Topics};
 use super::shards::Shards;
