@@ -5,6 +5,7 @@ use std::io;
 
 use super::outbound::Outbound;
 use super::source::Source;
+use crate::accept::Reservations;
 use crate::handler::Handler;
 use crate::id::Id;
 use crate::net::address::Address;
@@ -84,6 +85,9 @@ const RETRY_MAX_MS: u64 = 160;
 /// The longest lookup of a name, even without [`Limits::connect`](crate::Limits::connect): more
 /// than the system's resolver takes by default for two servers (resolv.conf(5)).
 const LOOKUP_MS: u64 = 30_000;
+
+/// The error of an attempt that has lost its place.
+const NO_HOST: &str = "the connection that requested it has ended";
 
 /// The error after a timeout if no thread could be started for the lookup.
 const NO_LOOKUP: &str = "no thread for the name lookup (ulimit -u)";
@@ -204,6 +208,19 @@ impl<T> Attempt<T> {
             _ => Some(io::ErrorKind::TimedOut.into()),
         };
         Progress::Ended
+    }
+
+    /// Ends the attempt: the connection that has reserved its place has ended.
+    pub(super) fn give_up(&mut self) -> Progress {
+        self.stage = Stage::Race(Vec::new());
+        self.addresses.clear();
+        self.error = Some(io::Error::new(io::ErrorKind::ConnectionAborted, NO_HOST));
+        Progress::Ended
+    }
+
+    /// Returns true if the attempt is on a place reserved by a connection that has ended.
+    pub(super) fn is_orphan(&self, reserved: &Reservations) -> bool {
+        self.host.is_some_and(|host| !reserved.knows(host))
     }
 
     /// Starts the next address, and retries those that lacked a resource, if it is time.

@@ -14,6 +14,7 @@ use super::part::Part;
 use super::resolve::Resolver;
 use super::source::Source;
 use super::system::System;
+use crate::accept::Reservations;
 use crate::handler::effect::Dial;
 use crate::id::Id;
 use crate::mailbox::Doorbell;
@@ -135,6 +136,16 @@ impl<T> Connector<T> {
         }
     }
 
+    /// Ends the attempts whose places belong to connections that have ended: nothing else waits for
+    /// them, and a silent address would keep the place until the timeout.
+    fn end_orphans(&mut self, reserved: &Reservations) {
+        for key in self.keys(|attempt| attempt.is_orphan(reserved)) {
+            let Some((serial, _)) = self.attempts.get(key) else { continue };
+            self.resolver.forget((key, *serial));
+            self.advance(key, Attempt::give_up);
+        }
+    }
+
     fn keys(&self, which: impl Fn(&Attempt<T>) -> bool) -> Vec<usize> {
         let attempts = self.attempts.iter().filter(|(_, (_, attempt))| which(attempt));
         attempts.map(|(key, _)| key).collect()
@@ -155,8 +166,8 @@ impl<S: System> Part<S> for Connector<S::Socket> {
         self.step(!core.has_unseen_events, &core.system, core.now);
     }
 
-    /// Hands over the outcomes, after earlier calls made by workers, and begins the connections
-    /// requested by handlers.
+    /// Hands over the outcomes, after earlier calls made by workers, begins the connections
+    /// requested by handlers, and takes back the places of connections that have ended.
     fn take_from_hub(&mut self, core: &mut Core<S>) {
         hand_over(std::mem::take(&mut self.outcomes), core);
         for dial in std::mem::take(core.hub.dials_mut()) {
@@ -167,6 +178,11 @@ impl<S: System> Part<S> for Connector<S::Socket> {
                 true => self.dial(dial, host, &core.system, core.now),
                 false => self.refuse(dial),
             }
+        }
+        // After the requests of this turn: those that have ended may have made some of them.
+        core.return_permits();
+        if core.have_ended {
+            self.end_orphans(&core.reserved);
         }
     }
 
