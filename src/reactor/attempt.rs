@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
+use super::favourites::{Favourites, Name};
 use super::outbound::Outbound;
 use super::source::Source;
 use crate::accept::Reservations;
@@ -23,6 +24,10 @@ pub(super) struct Attempt<T> {
     /// Its source of events, for all of its sockets.
     source: Source,
     stage: Stage<T>,
+    /// The name that is looked up, if it is one.
+    name: Option<Name>,
+    /// The address that started first.
+    first: Option<Peer>,
     /// The addresses left to try.
     addresses: VecDeque<Address>,
     /// When the next of them starts.
@@ -107,12 +112,33 @@ impl<T> Attempt<T> {
             host,
             source,
             stage: Stage::Race(Vec::new()),
+            name: None,
+            first: None,
             addresses: VecDeque::new(),
             next_ms: 0,
             peer: Peer::unresolved(),
             error: None,
             until_ms: end_ms.min(now.millis().saturating_add(LOOKUP_MS)),
             end_ms,
+        }
+    }
+
+    /// Names the host whose addresses it waits for.
+    pub(super) fn of_name(self, name: Name) -> Attempt<T> {
+        Attempt { name: Some(name), ..self }
+    }
+
+    pub(super) fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
+    }
+
+    /// Teaches the result of a race: the winner unless it was the first, or that there is none.
+    pub(super) fn teach(&mut self, favourites: &mut Favourites) {
+        let Some(name) = self.name.take() else { return };
+        match &self.stage {
+            Stage::Won(_) if self.first.as_ref() == Some(&self.peer) => {}
+            Stage::Won(_) => favourites.learn(name, self.peer.clone()),
+            Stage::Race(_) => favourites.forget(&name),
         }
     }
 
@@ -286,6 +312,7 @@ impl<T> Attempt<T> {
         now: Now,
     ) -> bool {
         if let Some(peer) = peer_of(&to) {
+            self.first.get_or_insert_with(|| peer.clone());
             self.peer = peer;
         }
         match outbound.connect(&to, self.source) {
