@@ -168,9 +168,9 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
         }
     }
 
-    /// Returns true for a source that is a socket of this server: an answer to it would be answered,
-    /// for ever. A socket bound to all addresses of the machine compares the port first: a look at
-    /// the addresses takes system calls.
+    /// Returns true for a source that is a socket of this server: an answer to it would be
+    /// answered, for ever. A socket bound to all addresses of the machine compares the port first:
+    /// a look at the addresses takes system calls.
     fn is_own(&self, from: &Peer) -> bool {
         self.own.iter().any(|own| match (own, from.kind()) {
             (Address::Udp(own), _) => from.socket_addr().is_some_and(|from| {

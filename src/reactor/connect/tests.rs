@@ -443,7 +443,7 @@ fn an_address_that_fails_is_no_longer_tried_first() {
     assert!(both.0.outcomes.pop().unwrap().socket.is_err());
     let first = again(&mut both, 400, &["198.51.100.1:1", "192.0.2.2:1"]);
     assert_eq!(first, tcp("198.51.100.1:1"));
-    // One that is no address of the name is forgotten, too.
+    // So is one that the resolver no longer has.
     both.0.step(true, &both.1, at(650));
     event(&mut both.0, &both.1, 660);
     assert_eq!(again(&mut both, 700, &["192.0.2.8:1", "192.0.2.9:1"]), tcp("192.0.2.8:1"));
