@@ -36,8 +36,8 @@ options
   --reuse-port            share the ports with other processes that have this option
   --auto-reply TEXT       no chat: answer the first bytes of each connection with TEXT,
                           and close it
-  --slow-consumer POLICY  policy for members that read too slowly: close (default),
-                          drop-newest, drop-oldest
+  --slow-consumer POLICY  policy for members that read too slowly: close (default), or
+                          drop-newest, drop-oldest: they miss lines, without a mark
   --line-interval MS      time of each line of a member beyond a burst of ten
                           (default 100, 0: no limit)
   --mode MODE             multiplex (default), threads, reactors; processes with

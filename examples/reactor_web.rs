@@ -16,6 +16,7 @@ use std::time::Duration;
 use socketserver::services::web::{Answered, Failure, Reply, Request, Web};
 use socketserver::{Limits, Metrics, ServerHandle, Subnet};
 
+use common::exit::usage;
 use common::seconds::{seconds, value};
 use common::{Exit, Options};
 use request_log::Form;
@@ -81,7 +82,9 @@ fn run() -> Result<(), Exit> {
             "head-timeout" => head_timeout = seconds(&name.0, parser)?,
             "drain-delay" => drain_delay = seconds(&name.0, parser)?,
             "trust-proxy" => {
-                proxies.push(value(&name.0, NETS, parser, |text| text.parse::<Subnet>().ok())?)
+                let text = value(&name.0, NETS, parser, |text| Some(text.to_owned()))?;
+                let net = text.parse::<Subnet>();
+                proxies.push(net.map_err(|error| usage(format!("--trust-proxy {error}")))?);
             }
             "request-log" => form = value(&name.0, FORMS, parser, form_of)?,
             _ => return Ok(false),

@@ -93,7 +93,7 @@ struct Proxy {
 
 impl Service for Proxy {
     fn accept(&mut self, _: Incoming) -> Option<Box<dyn Handler>> {
-        Some(Box::new(Front { to: self.to.clone(), back: None }))
+        Some(Box::new(Front { to: self.to.clone(), back: Upstream::Awaited { has_ended: false } }))
     }
 
     /// One for each side: a client is accepted when there is room for both.
@@ -117,10 +117,24 @@ enum Word {
 /// The timer that ends a client without an upstream connection, if it has sent nothing.
 const NOTHING_SENT: u64 = 0;
 
-/// The accepted side. It is paused until the other side is connected.
+/// The time to connect for a client that has sent nothing and will send nothing: it may have
+/// closed, or wait for the greeting of the other side.
+const LISTENER_TIME: Duration = Duration::from_millis(250);
+
+/// The accepted side. Its input waits until the other side is connected.
 struct Front {
     to: Destination,
-    back: Option<Id>,
+    back: Upstream,
+}
+
+/// The connection to the other side.
+enum Upstream {
+    /// It is being made. The client may have ended without a byte.
+    Awaited {
+        has_ended: bool,
+    },
+    Made(Id),
+    Missing,
 }
 
 /// The connecting side.
@@ -133,33 +147,45 @@ struct Back {
 
 impl Handler for Front {
     fn on_open(&mut self, cx: &mut Context<'_>) {
-        cx.pause();
         cx.connect(&self.to, Back { front: cx.id(), to: self.to.clone(), has_ended: false });
     }
 
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         match self.back {
-            Some(back) => cx.forward(back, &*input),
-            // The other side was not reachable: these bytes are lost.
-            None => cx.reset(cut()),
+            Upstream::Made(back) => cx.forward(back, &*input),
+            Upstream::Awaited { .. } => {
+                cx.pause();
+                return Ok(0);
+            }
+            // These bytes are lost.
+            Upstream::Missing => cx.reset(cut()),
         }
         Ok(input.len())
     }
 
     fn on_eof(&mut self, cx: &mut Context<'_>) {
-        match self.back {
-            Some(back) => cx.notify(back, Word::Ended),
-            None => cx.close(Close::Eof),
+        match &mut self.back {
+            Upstream::Made(back) => cx.notify(*back, Word::Ended),
+            Upstream::Awaited { has_ended } => {
+                *has_ended = true;
+                cx.set_timer(NOTHING_SENT, LISTENER_TIME);
+            }
+            Upstream::Missing => cx.close(Close::Eof),
         }
     }
 
     fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
         match notification.downcast() {
             Ok(Word::Made(back)) => {
-                self.back = Some(back);
+                let before = std::mem::replace(&mut self.back, Upstream::Made(back));
+                if matches!(before, Upstream::Awaited { has_ended: true }) {
+                    cx.cancel_timer(NOTHING_SENT);
+                    cx.notify(back, Word::Ended);
+                }
                 cx.resume();
             }
-            Ok(Word::Gone) if self.back.is_none() => {
+            Ok(Word::Gone) if !matches!(self.back, Upstream::Made(_)) => {
+                self.back = Upstream::Missing;
                 // The input of the client is looked at first: a timer comes after it.
                 cx.resume();
                 cx.set_timer(NOTHING_SENT, Duration::ZERO);
@@ -177,7 +203,7 @@ impl Handler for Front {
 
     fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
         let word = last_word(why, cx);
-        if let Some(back) = self.back {
+        if let Upstream::Made(back) = self.back {
             cx.notify(back, word);
         }
     }
@@ -207,6 +233,10 @@ impl Handler for Back {
     }
 
     fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
+        if error.kind() == io::ErrorKind::ConnectionAborted {
+            log::debug!("the client has gone before {} was reached", self.to);
+            return;
+        }
         log::warn!("cannot connect to {}: {error}", self.to);
         // A reset stays a reset, even before the first byte.
         let was_reset = error.kind() == io::ErrorKind::ConnectionReset;

@@ -154,7 +154,8 @@ setters!(Limits {
 ///
 /// Only published bytes are ever dropped, and only those of entire calls of
 /// [`publish`](crate::Context::publish). Output of a handler to its own peer arrives, or the
-/// connection ends.
+/// connection ends. Nothing marks the place of dropped messages, so a peer that must know what it
+/// has missed needs numbers in them, or [`Close`](SlowConsumer::Close).
 ///
 /// Written as text it is `close`, `drop-newest` or `drop-oldest`:
 ///

@@ -11,6 +11,7 @@ use std::thread;
 use signal_hook::consts::signal::SIGXFSZ;
 use simplelog::{ConfigBuilder, FormatItem, LevelFilter, WriteLogger};
 use socketserver::Mode;
+use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::exit::{Exit, failure, usage};
@@ -100,7 +101,7 @@ impl Write for Line {
 }
 
 /// Writes the text of a panic as one line, because a peer may have chosen parts of it. It does not
-/// pass through the logger, which may have panicked.
+/// pass through the logger, which may have panicked, but looks like the lines of the log.
 fn write_panic(info: &PanicHookInfo<'_>) {
     let payload = info.payload();
     let said = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
@@ -111,7 +112,8 @@ fn write_panic(info: &PanicHookInfo<'_>) {
     let (thread, said) = (thread::current(), said.escape_debug());
     let name = thread.name().unwrap_or("without a name").escape_debug();
     let place = info.location().map(ToString::to_string).unwrap_or_default();
-    let mut text = format!("{PROGRAM}: thread '{name}' panicked at {place}: {said}\n");
+    let time = OffsetDateTime::now_utc().format(FORMAT).unwrap_or_else(|_| PROGRAM.to_owned());
+    let mut text = format!("{time} [PANIC] thread '{name}' panicked at {place}: {said}\n");
     let trace = Backtrace::capture();
     if trace.status() == BacktraceStatus::Captured {
         text += &format!("{trace}\n");

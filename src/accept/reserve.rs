@@ -52,6 +52,11 @@ impl Reservations {
         }
     }
 
+    /// Returns true if `host` has reserved places and has not ended.
+    pub(crate) fn knows(&self, host: Id) -> bool {
+        self.free.contains_key(&host)
+    }
+
     /// Notes that the connection made on a place of `host` is established.
     pub(crate) fn settle(&mut self, guest: Id, host: Id) {
         self.guests.insert(guest, host);

@@ -290,8 +290,10 @@ pub trait Service: Send {
     ///
     /// A connection with 2 places is accepted when two are free, and waits in the listen queue
     /// until then. The second one stays reserved while the connection lives: a connection that its
-    /// handler makes takes the place, and gives it back at its end or when it fails. Descriptors
-    /// are counted in the same way. A server that can never have that many places does not run.
+    /// handler makes takes the place, and gives it back at its end or when it fails. One that is
+    /// not established when the first connection ends is given up: its
+    /// [`on_unreachable`](Handler::on_unreachable) gets `ConnectionAborted`. Descriptors are
+    /// counted in the same way. A server that can never have that many places does not run.
     ///
     /// ```
     /// use socketserver::{Close, Context, Handler, Incoming, Limits, Server, Service};

@@ -106,6 +106,8 @@ enum Problem {
     /// A name where only IP addresses are valid.
     Name,
     ForDatagrams(&'static str),
+    /// A network with an address inside of it; with its own.
+    InNetwork(String),
     /// Of reliable datagrams.
     Rdm(&'static str),
     Unknown(&'static str),
@@ -142,6 +144,11 @@ impl AddressError {
     /// Returns the error for a text in none of these forms, which have no port.
     pub(crate) fn without_port(given: &str, forms: &'static str) -> AddressError {
         AddressError { given: given.to_owned(), problem: Problem::Unknown(forms) }
+    }
+
+    /// Returns the error for an address with the length of the prefix of a network, `better`.
+    pub(crate) fn in_network(given: &str, better: String) -> AddressError {
+        AddressError { given: given.to_owned(), problem: Problem::InNetwork(better) }
     }
 
     /// Returns the error for an address of datagrams where only connections are possible.
@@ -283,6 +290,9 @@ impl fmt::Display for AddressError {
             Problem::Name => write!(f, "'{given}' has a name: write its IP address"),
             Problem::ForDatagrams(forms) => {
                 write!(f, "'{given}' is for datagrams, which have no connections: {forms}")
+            }
+            Problem::InNetwork(better) => {
+                write!(f, "'{given}' has bits after the prefix: write {better}, or one address")
             }
             Problem::Rdm(forms) => write!(f, "'{given}' is not an address: {NO_RDM}: {forms}"),
             Problem::Unknown(forms) => write!(f, "'{given}' is not an address: {forms}"),

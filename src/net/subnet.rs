@@ -75,11 +75,18 @@ impl FromStr for Subnet {
         if text == "unix" {
             return Ok(Subnet(Kind::Unix));
         }
-        parse(text).map(Subnet).ok_or_else(|| AddressError::without_port(text, FORMS))
+        let (ip, len) = parse(text).ok_or_else(|| AddressError::without_port(text, FORMS))?;
+        let start = bits(ip) & mask(len);
+        let network = Subnet(Kind::Ip { start, len });
+        match start == bits(ip) {
+            true => Ok(network),
+            false => Err(AddressError::in_network(text, network.to_string())),
+        }
     }
 }
 
-fn parse(text: &str) -> Option<Kind> {
+/// Returns the address, and the length of the prefix in a mapped one.
+fn parse(text: &str) -> Option<(IpAddr, u32)> {
     let (ip, len) = match text.split_once('/') {
         Some((ip, len)) => (ip, Some(len)),
         None => (text, None),
@@ -92,9 +99,7 @@ fn parse(text: &str) -> Option<Kind> {
         Some(_) => return None,
         None => most,
     };
-    let len = if len <= most { 128 - most + len } else { return None };
-    let start = bits(ip);
-    (start & mask(len) == start).then_some(Kind::Ip { start, len })
+    (len <= most).then_some((ip, 128 - most + len))
 }
 
 impl fmt::Display for Subnet {

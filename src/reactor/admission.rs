@@ -312,7 +312,6 @@ impl<S: System> Part<S> for Admission<'_, S> {
 
     /// Reuses the places of closed connections, first for the same peers.
     fn take_from_hub(&mut self, core: &mut Core<S>) {
-        core.return_permits();
         self.admit_over_limit(core);
         self.admit_backlog(core);
         if core.have_ended {

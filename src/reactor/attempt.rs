@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 
+use super::favourites::{Favourites, Name};
 use super::outbound::Outbound;
 use super::source::Source;
+use crate::accept::Reservations;
 use crate::handler::Handler;
 use crate::id::Id;
 use crate::net::address::Address;
@@ -22,6 +24,10 @@ pub(super) struct Attempt<T> {
     /// Its source of events, for all of its sockets.
     source: Source,
     stage: Stage<T>,
+    /// The name that is looked up, if it is one.
+    name: Option<Name>,
+    /// The address that started first.
+    first: Option<Peer>,
     /// The addresses left to try.
     addresses: VecDeque<Address>,
     /// When the next of them starts.
@@ -85,6 +91,9 @@ const RETRY_MAX_MS: u64 = 160;
 /// than the system's resolver takes by default for two servers (resolv.conf(5)).
 const LOOKUP_MS: u64 = 30_000;
 
+/// The error of an attempt that has lost its place.
+const NO_HOST: &str = "the connection that requested it has ended";
+
 /// The error after a timeout if no thread could be started for the lookup.
 const NO_LOOKUP: &str = "no thread for the name lookup (ulimit -u)";
 
@@ -103,12 +112,33 @@ impl<T> Attempt<T> {
             host,
             source,
             stage: Stage::Race(Vec::new()),
+            name: None,
+            first: None,
             addresses: VecDeque::new(),
             next_ms: 0,
             peer: Peer::unresolved(),
             error: None,
             until_ms: end_ms.min(now.millis().saturating_add(LOOKUP_MS)),
             end_ms,
+        }
+    }
+
+    /// Names the host whose addresses it waits for.
+    pub(super) fn of_name(self, name: Name) -> Attempt<T> {
+        Attempt { name: Some(name), ..self }
+    }
+
+    pub(super) fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
+    }
+
+    /// Teaches the result of a race: the winner unless it was the first, or that there is none.
+    pub(super) fn teach(&mut self, favourites: &mut Favourites) {
+        let Some(name) = self.name.take() else { return };
+        match &self.stage {
+            Stage::Won(_) if self.first.as_ref() == Some(&self.peer) => {}
+            Stage::Won(_) => favourites.learn(name, self.peer.clone()),
+            Stage::Race(_) => favourites.forget(&name),
         }
     }
 
@@ -206,6 +236,19 @@ impl<T> Attempt<T> {
         Progress::Ended
     }
 
+    /// Ends the attempt: the connection that has reserved its place has ended.
+    pub(super) fn give_up(&mut self) -> Progress {
+        self.stage = Stage::Race(Vec::new());
+        self.addresses.clear();
+        self.error = Some(io::Error::new(io::ErrorKind::ConnectionAborted, NO_HOST));
+        Progress::Ended
+    }
+
+    /// Returns true if the attempt is on a place reserved by a connection that has ended.
+    pub(super) fn is_orphan(&self, reserved: &Reservations) -> bool {
+        self.host.is_some_and(|host| !reserved.knows(host))
+    }
+
     /// Starts the next address, and retries those that lacked a resource, if it is time.
     pub(super) fn go_on(&mut self, outbound: &impl Outbound<Socket = T>, now: Now) -> Progress {
         let Stage::Race(lanes) = &mut self.stage else { return Progress::Ended };
@@ -269,6 +312,7 @@ impl<T> Attempt<T> {
         now: Now,
     ) -> bool {
         if let Some(peer) = peer_of(&to) {
+            self.first.get_or_insert_with(|| peer.clone());
             self.peer = peer;
         }
         match outbound.connect(&to, self.source) {

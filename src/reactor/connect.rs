@@ -8,12 +8,14 @@ use slab::Slab;
 
 use super::attempt::{Attempt, Outcome, Progress};
 use super::core::Core;
+use super::favourites::Favourites;
 use super::lookup::{Answer, Question};
 use super::outbound::Outbound;
 use super::part::Part;
 use super::resolve::Resolver;
 use super::source::Source;
 use super::system::System;
+use crate::accept::Reservations;
 use crate::handler::effect::Dial;
 use crate::id::Id;
 use crate::mailbox::Doorbell;
@@ -33,6 +35,7 @@ pub(super) struct Connector<T> {
     /// The number of attempts begun.
     count: u64,
     resolver: Resolver,
+    favourites: Favourites,
     timeout: Option<Duration>,
     outcomes: Vec<Outcome<T>>,
 }
@@ -43,6 +46,7 @@ impl<T> Connector<T> {
             attempts: Slab::new(),
             count: 0,
             resolver: Resolver::new(bell),
+            favourites: Favourites::default(),
             timeout,
             outcomes: Vec::new(),
         }
@@ -63,8 +67,14 @@ impl<T> Connector<T> {
         self.count += 1;
         let entry = self.attempts.vacant_entry();
         let key = entry.key();
-        entry
-            .insert((self.count, Attempt::new(dial.handler, host, Source::Dial(key), end_ms, now)));
+        let attempt = Attempt::new(dial.handler, host, Source::Dial(key), end_ms, now);
+        let attempt = match &dial.to {
+            Target::Destination(Destination::Host { name, port }) => {
+                attempt.of_name((name.clone(), *port))
+            }
+            _ => attempt,
+        };
+        entry.insert((self.count, attempt));
         match dial.to {
             Target::Destination(Destination::Address(address)) => {
                 let addresses = VecDeque::from([address]);
@@ -94,7 +104,8 @@ impl<T> Connector<T> {
     fn advance(&mut self, key: usize, step: impl FnOnce(&mut Attempt<T>) -> Progress) {
         let Some((_, attempt)) = self.attempts.get_mut(key) else { return };
         if step(attempt) == Progress::Ended {
-            let (_, attempt) = self.attempts.remove(key);
+            let (_, mut attempt) = self.attempts.remove(key);
+            attempt.teach(&mut self.favourites);
             self.outcomes.push(attempt.into_outcome());
         }
     }
@@ -118,12 +129,16 @@ impl<T> Connector<T> {
 
     fn take_answers(&mut self, outbound: &impl Outbound<Socket = T>, now: Now) {
         for Answer { ticket: (key, serial), addresses } in self.resolver.answers(outbound, now) {
-            if self.attempts.get(key).is_some_and(|(own, _)| *own == serial) {
-                let addresses = addresses
-                    .map(|addresses| addresses.into_iter().map(Address::Tcp).collect())
-                    .map_err(|error| io::Error::new(io::ErrorKind::NotFound, error));
-                self.advance(key, |attempt| attempt.resolve(addresses, outbound, now));
-            }
+            let asked = self.attempts.get(key).filter(|(own, _)| *own == serial);
+            let Some(name) = asked.and_then(|(_, attempt)| attempt.name()) else { continue };
+            let addresses = addresses
+                .map(|addresses| {
+                    let mut addresses = addresses.into_iter().map(Address::Tcp).collect();
+                    self.favourites.move_to_front(name, &mut addresses, now);
+                    addresses
+                })
+                .map_err(|error| io::Error::new(io::ErrorKind::NotFound, error));
+            self.advance(key, |attempt| attempt.resolve(addresses, outbound, now));
         }
     }
 
@@ -132,6 +147,16 @@ impl<T> Connector<T> {
             let Some((serial, _)) = self.attempts.get(key) else { continue };
             let had_no_thread = self.resolver.forget((key, *serial));
             self.advance(key, |attempt| attempt.expire(had_no_thread));
+        }
+    }
+
+    /// Ends the attempts whose places belong to connections that have ended: nothing else waits for
+    /// them, and a silent address would keep the place until the timeout.
+    fn end_orphans(&mut self, reserved: &Reservations) {
+        for key in self.keys(|attempt| attempt.is_orphan(reserved)) {
+            let Some((serial, _)) = self.attempts.get(key) else { continue };
+            self.resolver.forget((key, *serial));
+            self.advance(key, Attempt::give_up);
         }
     }
 
@@ -155,8 +180,8 @@ impl<S: System> Part<S> for Connector<S::Socket> {
         self.step(!core.has_unseen_events, &core.system, core.now);
     }
 
-    /// Hands over the outcomes, after earlier calls made by workers, and begins the connections
-    /// requested by handlers.
+    /// Hands over the outcomes, after earlier calls made by workers, begins the connections
+    /// requested by handlers, and takes back the places of connections that have ended.
     fn take_from_hub(&mut self, core: &mut Core<S>) {
         hand_over(std::mem::take(&mut self.outcomes), core);
         for dial in std::mem::take(core.hub.dials_mut()) {
@@ -167,6 +192,11 @@ impl<S: System> Part<S> for Connector<S::Socket> {
                 true => self.dial(dial, host, &core.system, core.now),
                 false => self.refuse(dial),
             }
+        }
+        // After the requests of this turn: those that have ended may have made some of them.
+        core.return_permits();
+        if core.have_ended {
+            self.end_orphans(&core.reserved);
         }
     }
 

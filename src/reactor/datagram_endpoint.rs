@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::io;
+use std::sync::Arc;
 
 use super::outgoing::{Outgoing, Sent};
 use super::system::DatagramTransport;
@@ -25,6 +26,8 @@ pub(super) struct DatagramEndpoint<D> {
     pub(super) socket: D,
     pub(super) handler: usize,
     address: Address,
+    /// The addresses of all datagram sockets of the server.
+    own: Arc<[Address]>,
     /// When to receive next: 0 for at once, `None` after the next event.
     look_at_ms: Option<u64>,
     outgoing: Outgoing,
@@ -58,9 +61,15 @@ pub(super) struct Share {
 }
 
 impl<D: DatagramTransport> DatagramEndpoint<D> {
-    pub(super) fn new(socket: D, handler: usize, output_max: usize) -> DatagramEndpoint<D> {
+    pub(super) fn new(
+        socket: D,
+        handler: usize,
+        own: Arc<[Address]>,
+        output_max: usize,
+    ) -> DatagramEndpoint<D> {
         DatagramEndpoint {
             address: socket.address(),
+            own,
             socket,
             handler,
             look_at_ms: Some(0),
@@ -159,11 +168,11 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
         }
     }
 
-    /// Returns true for a source that is this socket: an answer would come back to it, for ever.
-    /// A socket bound to all addresses of the machine compares the port first: a look at the
-    /// addresses takes system calls.
+    /// Returns true for a source that is a socket of this server: an answer to it would be
+    /// answered, for ever. A socket bound to all addresses of the machine compares the port first:
+    /// a look at the addresses takes system calls.
     fn is_own(&self, from: &Peer) -> bool {
-        match (&self.address, from.kind()) {
+        self.own.iter().any(|own| match (own, from.kind()) {
             (Address::Udp(own), _) => from.socket_addr().is_some_and(|from| {
                 let ip = from.ip();
                 from.port() == own.port()
@@ -176,7 +185,7 @@ impl<D: DatagramTransport> DatagramEndpoint<D> {
             }),
             (Address::UnixGram(own), PeerKind::UnixNamed(path)) => **path == *own,
             _ => false,
-        }
+        })
     }
 
     /// Calls the handler, and applies its effects. A panic loses the datagram and its effects.

@@ -1,6 +1,7 @@
 //! The datagram sockets of a loop. Must not know connections.
 
 use std::io;
+use std::sync::Arc;
 
 use super::core::Core;
 use super::datagram_endpoint::{Caller, DatagramEndpoint, Share};
@@ -11,6 +12,7 @@ use crate::handler::datagram::{DatagramHandler, DatagramRecord};
 use crate::hub::Readiness;
 use crate::limits::Limits;
 use crate::metrics::counters::Counters;
+use crate::net::address::Address;
 use crate::panics;
 
 /// The most datagrams received from one socket in one turn.
@@ -40,9 +42,10 @@ impl<D: DatagramTransport> DatagramEndpoints<D> {
     ) -> DatagramEndpoints<D> {
         // No memory without sockets.
         let input_len = if sockets.is_empty() { 0 } else { limits.datagram + 1 };
-        let endpoints = sockets
-            .into_iter()
-            .map(|(socket, handler)| DatagramEndpoint::new(socket, handler, limits.output_hard));
+        let own: Arc<[Address]> = sockets.iter().map(|(socket, _)| socket.address()).collect();
+        let endpoints = sockets.into_iter().map(|(socket, handler)| {
+            DatagramEndpoint::new(socket, handler, Arc::clone(&own), limits.output_hard)
+        });
         DatagramEndpoints {
             endpoints: endpoints.collect(),
             handlers,

@@ -29,6 +29,7 @@ mod datagram_socket;
 mod datagrams;
 mod descriptors;
 mod event_loop;
+mod favourites;
 mod group;
 mod handle;
 #[cfg(feature = "processes")]

@@ -1,10 +1,10 @@
 //! The file of a Unix socket: removed with its server, and replaced if its server died.
 
 #[cfg(target_os = "linux")]
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 #[cfg(target_os = "linux")]
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -64,6 +64,9 @@ impl SocketFile {
     /// Removes the socket file of a dead server. A live socket, or a file that is not a socket,
     /// stays: `bind` then reports that the address is in use.
     ///
+    /// So does, on Linux, a socket that another program has bound and on which it does not listen
+    /// yet.
+    ///
     /// Under the claim no other server removes or binds the file between the two steps.
     pub(super) fn remove_stale(path: &Path, _: &Claim) -> io::Result<()> {
         let is_socket =
@@ -76,7 +79,10 @@ impl SocketFile {
         let probe = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
         probe.set_nonblocking(true)?;
         match probe.connect(&SockAddr::unix(path)?) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Err(error)
+                if error.kind() == io::ErrorKind::ConnectionRefused
+                    && !is_about_to_listen(path) =>
+            {
                 std::fs::remove_file(path)
             }
             _ => Ok(()),
@@ -88,6 +94,42 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         self.remove();
     }
+}
+
+/// Returns true if a socket of another program is bound to `path`, and does not listen yet. It
+/// refuses connections like a dead one, but the system lists it.
+#[cfg(target_os = "linux")]
+fn is_about_to_listen(path: &Path) -> bool {
+    let is_it = |name: &Path| {
+        name == path || name.file_name() == path.file_name() && identity(name) == identity(path)
+    };
+    let sockets = std::fs::read("/proc/net/unix").unwrap_or_default();
+    sockets.split(|byte| *byte == b'\n').filter_map(bound_and_silent).any(is_it)
+}
+
+/// Elsewhere such a socket is not told from a dead one.
+#[cfg(not(target_os = "linux"))]
+fn is_about_to_listen(_: &Path) -> bool {
+    false
+}
+
+/// Returns the path of a stream socket that neither listens nor is connected, from its line in
+/// `/proc/net/unix`: number, references, protocol, flags, type, state, inode, path (proc(5)).
+/// Connections that a server has accepted have its path as well, and so has a listener that
+/// refuses newcomers before its end.
+#[cfg(target_os = "linux")]
+fn bound_and_silent(line: &[u8]) -> Option<&Path> {
+    let mut rest = line;
+    let mut fields = [&line[..0]; 7];
+    for field in &mut fields {
+        rest = rest.trim_ascii_start();
+        let end = rest.iter().position(|byte| *byte == b' ')?;
+        (*field, rest) = rest.split_at(end);
+    }
+    let [_, _, _, flags, kind, state, _] = fields;
+    let path = rest.strip_prefix(b" ").filter(|path| !path.is_empty())?;
+    let is_silent = flags == b"00000000" && kind == b"0001" && state == b"01";
+    is_silent.then(|| Path::new(OsStr::from_bytes(path)))
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {

@@ -16,8 +16,10 @@ use crate::now::{self, Now};
 /// It is called by one thread at a time, so its fields need no lock. A call should return soon,
 /// because it blocks the loop. A panic loses the datagram and nothing else.
 ///
-/// A datagram whose sender is the address of the server's own socket is dropped and counted as
-/// lost: an answer to it would come back, without an end.
+/// A datagram whose sender is the address of a datagram socket of the server is dropped and counted
+/// as lost: an answer to it would be answered, without an end, and the sender can be forged. So two
+/// handlers of one server cannot send each other datagrams; they can share a value, such as an
+/// `Arc<Mutex<T>>`.
 ///
 /// The sender of a datagram over IP can be forged. Replies that are larger than the request, or
 /// that are sent to every request, let an attacker direct traffic at others: verify the sender

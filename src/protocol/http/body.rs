@@ -100,6 +100,6 @@ fn take(input: &[u8], left: u64) -> &[u8] {
     }
 }
 
-fn too_long() -> &'static Refusal {
+pub(super) fn too_long() -> &'static Refusal {
     &Refusal { code: 413, why: "the body is too long" }
 }

@@ -68,6 +68,8 @@ enum State {
     /// After an empty line before a head; a second one is refused.
     HeadAfterEmptyLine(Scan),
     Body(Body),
+    /// After the head, kept here, of a body that is too long.
+    Refused(Box<[u8]>),
 }
 
 impl Http {
@@ -81,7 +83,16 @@ impl Http {
     pub(crate) fn refuses_head(&self) -> bool {
         match &self.state {
             State::Head(scan) | State::HeadAfterEmptyLine(scan) => scan.is_of_head(),
+            State::Refused(head) => head.starts_with(b"HEAD "),
             State::Body(_) => false,
+        }
+    }
+
+    /// Returns the well-formed head whose body was refused because of its length.
+    pub(crate) fn refused_head(&self) -> Option<&[u8]> {
+        match &self.state {
+            State::Refused(head) => Some(head),
+            _ => None,
         }
     }
 }
@@ -125,6 +136,7 @@ impl Http {
                 }
             }
             State::HeadAfterEmptyLine(scan) => scan,
+            State::Refused(_) => return Err(body::too_long().into()),
         };
         match scan.find_end(input, &self.limits)? {
             Some(len) => {
@@ -142,15 +154,15 @@ impl Http {
         match Body::of(&head, &self.limits) {
             Ok(None) => {}
             Ok(Some(body)) => self.state = State::Body(body),
-            Err(refusal) => return Err(self.refuse(head.verb(), refusal)),
+            Err(refusal) => return Err(self.refuse(&head, refusal)),
         }
         let len = head.as_bytes().len();
         Ok(Step::Message(Message::Head(head), len))
     }
 
     #[cold]
-    fn refuse(&mut self, verb: Verb, refusal: &Refusal) -> Close {
-        self.state = State::Head(Scan::of_refused(verb));
+    fn refuse(&mut self, head: &Head<'_>, refusal: &Refusal) -> Close {
+        self.state = State::Refused(head.as_bytes().into());
         refusal.into()
     }
 }

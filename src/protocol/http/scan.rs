@@ -7,7 +7,6 @@ use super::bytes::TOKEN;
 use super::head::HEAD_MAX;
 use super::limits::HttpLimits;
 use super::refusal::{Parsed, Refusal};
-use super::verb::Verb;
 
 /// The state of the search in an incomplete head.
 #[derive(Debug, Default)]
@@ -21,11 +20,6 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Returns the state after a complete head that was refused.
-    pub(super) fn of_refused(verb: Verb) -> Scan {
-        Scan { is_of_head: verb == Verb::Head, ..Scan::default() }
-    }
-
     pub(super) fn is_of_head(&self) -> bool {
         self.is_of_head
     }

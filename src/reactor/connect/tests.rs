@@ -404,3 +404,68 @@ fn names_that_are_never_found_take_a_bounded_number_of_threads() {
     let last = system.lookups.borrow().last().map(|it| it.question().0.to_owned());
     assert_eq!(last.as_deref(), Some("here.example"));
 }
+
+/// Dials the name of these addresses again, at `now_ms`. Returns the address that starts first.
+fn again(
+    (connector, system): &mut (Connector<Made>, System),
+    now_ms: u64,
+    addresses: &[&str],
+) -> Address {
+    system.tried.borrow_mut().clear();
+    connector.dial(dial("name.example:1"), None, system, at(now_ms));
+    system.answer(0, addresses);
+    connector.step(true, system, at(now_ms));
+    system.tried.borrow()[0].0.clone()
+}
+
+const SILENT_FIRST: [&str; 3] = ["198.51.100.1:1", "192.0.2.2:1", "192.0.2.3:1"];
+
+#[test]
+fn the_address_that_answered_in_place_of_the_first_is_tried_first() {
+    let mut both = race(None, &SILENT_FIRST);
+    both.0.step(true, &both.1, at(250));
+    assert_eq!(event(&mut both.0, &both.1, 260), Some(tcp("192.0.2.2:1")));
+    // It stays so, until the order of the resolver has its turn again.
+    for now_ms in [300, 5_000, 600_299] {
+        assert_eq!(again(&mut both, now_ms, &SILENT_FIRST), tcp("192.0.2.2:1"));
+        assert_eq!(event(&mut both.0, &both.1, now_ms), Some(tcp("192.0.2.2:1")));
+    }
+    assert_eq!(again(&mut both, 600_300, &SILENT_FIRST), tcp("198.51.100.1:1"));
+}
+
+#[test]
+fn an_address_that_fails_is_no_longer_tried_first() {
+    let mut both = race(None, &["198.51.100.1:1", "192.0.2.2:1"]);
+    both.0.step(true, &both.1, at(250));
+    event(&mut both.0, &both.1, 260);
+    both.1.fail(2, ECONNREFUSED);
+    again(&mut both, 300, &["198.51.100.1:1", "192.0.2.2:1"]);
+    assert!(both.0.outcomes.pop().unwrap().socket.is_err());
+    let first = again(&mut both, 400, &["198.51.100.1:1", "192.0.2.2:1"]);
+    assert_eq!(first, tcp("198.51.100.1:1"));
+    // So is one that the resolver no longer has.
+    both.0.step(true, &both.1, at(650));
+    event(&mut both.0, &both.1, 660);
+    assert_eq!(again(&mut both, 700, &["192.0.2.8:1", "192.0.2.9:1"]), tcp("192.0.2.8:1"));
+    assert_eq!(both.0.favourites.len(), 0);
+}
+
+#[test]
+fn the_order_of_the_resolver_counts_while_the_first_address_answers() {
+    let mut both = race(None, &["192.0.2.1:1", "192.0.2.2:1"]);
+    assert_eq!(event(&mut both.0, &both.1, 1), Some(tcp("192.0.2.1:1")));
+    assert_eq!(again(&mut both, 2, &["192.0.2.2:1", "192.0.2.1:1"]), tcp("192.0.2.2:1"));
+}
+
+#[test]
+fn the_memory_of_names_is_bounded() {
+    let (mut connector, system) = (connector_with(None), System::default());
+    for n in 0..1_000 {
+        system.fail(1, ECONNREFUSED);
+        connector.dial(dial(&format!("name{n}.example:1")), None, &system, at(n));
+        system.answer(0, &["192.0.2.1:1", "192.0.2.2:1"]);
+        connector.step(true, &system, at(n));
+        assert_eq!(event(&mut connector, &system, n), Some(tcp("192.0.2.2:1")));
+    }
+    assert_eq!(connector.favourites.len(), 256);
+}

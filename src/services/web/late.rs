@@ -16,6 +16,8 @@ pub(super) enum Doing {
     Nothing,
     /// A body is arriving.
     Collecting(Box<Upload>),
+    /// The decoder has refused the body of this head; only its record is left to make.
+    Refusing(Box<RefusedHead>),
     /// The answer is delayed; the client is not read.
     Waiting(Box<Delayed>),
     /// The answer is produced elsewhere; the client is not read.
@@ -23,6 +25,9 @@ pub(super) enum Doing {
     /// The answer is sent as fast as the client reads; the client is not read.
     Streaming(Box<Stream>),
 }
+
+/// The bytes of a head whose body was refused, for the record.
+pub(super) struct RefusedHead(pub(super) Vec<u8>);
 
 /// An answer that is being produced elsewhere.
 pub(super) struct Late {

@@ -45,7 +45,7 @@ pub struct RequestRecord<'a> {
 pub(super) type OnAnswer = Box<dyn Fn(&RequestRecord<'_>) + Send + Sync>;
 
 impl<'a> RequestRecord<'a> {
-    /// Returns the method; empty if the bytes were not a request.
+    /// Returns the method; empty if the head was malformed or refused.
     #[must_use]
     pub fn method(&self) -> &'a str {
         let Some(head) = self.head else { return "" };
@@ -55,7 +55,7 @@ impl<'a> RequestRecord<'a> {
         }
     }
 
-    /// Returns the path as it was sent, without the query; empty if the bytes were not a request.
+    /// Returns the path as it was sent, without the query; empty if there is no method.
     #[must_use]
     pub fn path(&self) -> &'a str {
         self.head.map_or("", Head::path)
@@ -67,7 +67,7 @@ impl<'a> RequestRecord<'a> {
         self.head.and_then(Head::query)
     }
 
-    /// Returns the version of HTTP of the request; `None` if the bytes were not a request.
+    /// Returns the version of HTTP of the request; `None` if there is no method.
     #[must_use]
     pub fn version(&self) -> Option<Version> {
         self.head.map(Head::version)

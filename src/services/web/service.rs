@@ -72,8 +72,8 @@ use crate::protocol::http::{Http, HttpLimits};
 ///
 /// The service answers `HEAD` with the route of `GET`, and `OPTIONS` with the methods of the path.
 /// It answers 404 if a path has no route, and 405 with `Allow` if the method has none. `TRACE` gets
-/// 501 everywhere, and so does a method of no RFC that no route names, unless a route from
-/// [`Web::any`] or [`Web::not_found`] takes it.
+/// 501 everywhere, and so does another method than those of RFC 9110 and `PATCH` that no route
+/// names, unless a route from [`Web::any`] or [`Web::not_found`] takes it.
 ///
 /// # Files from forms
 ///

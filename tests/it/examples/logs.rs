@@ -77,9 +77,7 @@ fn a_log_file_of_the_maximum_size_ends_nothing() {
 fn log_lines_have_milliseconds_and_the_program_and_the_first_says_how_to_get_more() {
     let mut example = Example::start(NAME, &[]);
     let line = example.until_logged("more with --log debug or trace");
-    let (time, rest) = line.split_once(' ').unwrap();
-    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{line}");
+    let rest = after_time(&line);
     assert!(rest.starts_with("reactor_web [INFO] "), "{line}");
     let mut example = Example::start("echo", &["--log", "debug"]);
     assert!(example.until_logged("more with --log trace").contains(" echo [INFO] "));
@@ -95,6 +93,16 @@ fn a_panic_is_one_line_whatever_its_text() {
     assert_eq!(get(&mut client, "/panic?say=%0Aforged%1B%5B31m").status, 500);
     read_to_end(&mut client);
     let line = example.until_logged("requested by /panic");
-    assert!(line.starts_with("reactor_web: thread 'main' panicked at examples/"), "{line}");
+    let rest = after_time(&line);
+    assert!(rest.starts_with("reactor_web [PANIC] thread 'main' panicked at examples/"), "{line}");
     assert!(line.contains("\\nforged\\u{1b}[31m"), "{line}");
+}
+
+/// Returns the rest of a line of the log.
+#[track_caller]
+fn after_time(line: &str) -> &str {
+    let (time, rest) = line.split_once(' ').unwrap();
+    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{line}");
+    rest
 }

@@ -39,7 +39,12 @@ fn an_option_error_names_the_option_and_its_valid_values() {
         ("reactor_web", &["--head-timeout", "x"], &["--head-timeout", "'x'", "seconds"]),
         ("reactor_web", &["--drain-delay", "-1"], &["--drain-delay", "-1", "seconds"]),
         ("reactor_web", &["--request-log", "xml"], &["--request-log", "xml", "common", "json"]),
-        ("reactor_web", &["--trust-proxy", "10.0.0.1/8"], &["--trust-proxy", "10.0.0.0/8"]),
+        ("reactor_web", &["--trust-proxy", "x"], &["--trust-proxy", "10.0.0.0/8"]),
+        (
+            "reactor_web",
+            &["--trust-proxy", "10.0.0.1/8"],
+            &["--trust-proxy", "prefix", "10.0.0.0/8"],
+        ),
         ("reactor_chat", &["--slow-consumer", "x"], &["--slow-consumer", "drop-newest"]),
         ("tcp_proxy", &["--to", "x"], &["--to", "'x'", "HOST:PORT"]),
         ("tcp_proxy", &["--connect-timeout", "x"], &["--connect-timeout", "'x'", "seconds"]),

@@ -4,9 +4,12 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::support::real::{Example, PATIENCE, example_path, read_to_end, run_example};
+use socket2::SockRef;
+
+use crate::hub::queues_words::silent;
+use crate::support::real::{Example, PATIENCE, accept, example_path, read_to_end, run_example};
 
 const NAME: &str = "tcp_proxy";
 
@@ -115,4 +118,38 @@ fn a_proxy_without_room_for_one_client_does_not_start() {
         assert_eq!(said.lines().count(), 1, "{descriptors}: {said}");
     }
     panic!("it does not start");
+}
+
+/// There is room for one client. Each of those that go would keep it for two seconds.
+#[test]
+fn a_client_that_goes_before_the_upstream_is_reached_gives_its_places_back() {
+    let (_socket, to, _held) = silent();
+    let more = ["--max-connections", "2", "--connect-timeout", "2", "--log", "debug"];
+    let proxy = Example::start(NAME, &[&["--to", &to.to_string()], &more[..]].concat());
+    let begun = Instant::now();
+    for n in 0..8 {
+        let client = proxy.client();
+        if n % 2 == 0 {
+            SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+    }
+    assert_eq!(read_to_end(&mut proxy.client()), b"");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+/// A client that has ended its side without a byte still reads.
+#[test]
+fn a_client_that_only_listens_gets_the_greeting() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = listener.local_addr().unwrap().to_string();
+    let proxy = Example::start(NAME, &["--to", &to]);
+    for _ in 0..50 {
+        let mut client = proxy.client();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut upstream = accept(&listener);
+        assert_eq!(read_to_end(&mut upstream), b"");
+        upstream.write_all(b"220 ready").unwrap();
+        drop(upstream);
+        assert_eq!(read_to_end(&mut client), b"220 ready");
+    }
 }

@@ -2,12 +2,14 @@
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::net::UnixDatagram;
 use std::sync::mpsc;
 
 use socketserver::{Address, DatagramContext, Limits, Listen, Peer, Server, testkit};
 
 use crate::net::listening::has_ipv6;
 use crate::support::real::{Echo, PATIENCE, Running, soon};
+use crate::support::waiting::until_equal;
 
 pub(crate) fn echo(datagram: &[u8], cx: &mut DatagramContext<'_>) {
     cx.reply(datagram);
@@ -354,4 +356,56 @@ fn a_datagram_that_comes_from_the_server_itself_is_dropped() {
         assert_eq!((metrics.panics, metrics.datagrams_in), (0, 3), "{address}");
         assert!(metrics.datagrams_lost >= 2, "{address}");
     }
+}
+
+/// The client sends the address of the other socket, to which this one sends a first datagram.
+#[test]
+fn two_sockets_of_one_server_do_not_answer_each_other() {
+    fn echo_and_start(datagram: &[u8], cx: &mut DatagramContext<'_>) {
+        let text = std::str::from_utf8(datagram).unwrap();
+        if let Ok(other) = text.parse::<SocketAddr>() {
+            cx.send_to(Peer::from(other), b"x");
+        } else if let Some(path) = text.strip_prefix("unixgram:") {
+            cx.send_to(Peer::unix_named(path), b"x");
+        }
+        cx.reply(datagram);
+    }
+
+    fn ends_with_one_lost(server: &Running) {
+        until_equal("received and lost", (1, 1), || {
+            let metrics = server.handle.metrics();
+            (metrics.datagrams_in, metrics.datagrams_lost)
+        });
+    }
+
+    for (one, other) in
+        [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("0.0.0.0", "0.0.0.0")]
+    {
+        let addresses = [one, other].map(|ip| format!("udp:{ip}:0"));
+        let server = Server::new().listen_datagrams(&*addresses[0], echo_and_start).unwrap();
+        let server = server.listen_datagrams(&*addresses[1], echo_and_start).unwrap();
+        let server = Running::start(server);
+        let [to, other] = [0, 1].map(|index| {
+            SocketAddr::from((Ipv4Addr::LOCALHOST, inet(&server.addresses[index]).port()))
+        });
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.connect(to).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        ping(&client, other.to_string().as_bytes());
+        ends_with_one_lost(&server);
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| format!("unixgram:{}", folder.path().join(name).display());
+    let addresses = [path("one"), path("other")];
+    let server =
+        Server::new().listen_datagrams([&*addresses[0], &*addresses[1]], echo_and_start).unwrap();
+    let server = Running::start(server);
+    let client = UnixDatagram::bind(folder.path().join("client")).unwrap();
+    client.connect(folder.path().join("one")).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut heard = [0; 256];
+    client.send(addresses[1].as_bytes()).unwrap();
+    assert_eq!(client.recv(&mut heard).unwrap(), addresses[1].len());
+    ends_with_one_lost(&server);
 }

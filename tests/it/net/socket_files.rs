@@ -179,3 +179,28 @@ fn the_lock_file_of_a_killed_starter_is_used_and_removed() {
     let _server = Server::bind(Address::Unix(path)).unwrap();
     assert_eq!(entries(folder.path()), ["web"]);
 }
+
+/// A foreign program takes no claim on the file.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_socket_that_does_not_listen_yet_keeps_its_file() {
+    use socket2::{Domain, SockAddr, Socket, Type};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a socket");
+    let foreign = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    foreign.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    // The same file by another name.
+    let detour = folder.path().join("..").join(folder.path().file_name().unwrap()).join("a socket");
+    for path in [&path, &detour] {
+        let error = Server::bind(Address::Unix(path.clone())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    }
+    foreign.listen(1).unwrap();
+    let client = UnixStream::connect(&path).unwrap();
+    // Once it has died, its connections do not keep the file.
+    let accepted = foreign.accept().unwrap();
+    drop(foreign);
+    drop(Server::bind(Address::Unix(path)).unwrap());
+    drop((client, accepted));
+}

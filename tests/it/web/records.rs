@@ -7,7 +7,7 @@ use std::time::Duration;
 use socketserver::protocol::http::HttpLimits;
 use socketserver::services::web::{Failure, Method, PendingReply, Response, Web};
 use socketserver::testkit::{Network, WebClient};
-use socketserver::{Incoming, Limits, Peer, Server, Service};
+use socketserver::{Incoming, Limits, Peer, Server, Service, Subnet};
 
 use crate::support::real::{Running, get, soon};
 
@@ -68,8 +68,7 @@ fn each_kind_of_answer_has_one_record() {
     client.post("/upload", "1234567");
     assert_eq!(next(&lines), "POST /upload 200 7 0ns");
     client.post("/upload", "12345678901");
-    // The protocol refuses such a head itself, so the record is without it.
-    assert_eq!(next(&lines), "  413 44 0ns");
+    assert_eq!(next(&lines), "POST /upload 413 44 0ns");
     let late = client.request(Method::GET, "/late").start();
     assert!(lines.try_recv().is_err());
     client.advance(Duration::from_secs(2));
@@ -150,4 +149,28 @@ fn an_answer_in_pieces_that_is_cut_is_recorded_with_the_bytes_written() {
     drop(client);
     let (path, bytes) = soon(&records);
     assert!(path == "/" && bytes >= 4_000 && bytes % 1000 == 0, "{path} {bytes}");
+}
+
+#[test]
+fn a_body_above_every_limit_is_recorded_with_its_head_and_its_client() {
+    let (sender, lines) = channel();
+    let web = Web::new()
+        .post("/upload", |_, reply| reply.empty())
+        .limits(HttpLimits::default().body(10))
+        .trust_proxies(["unix".parse::<Subnet>().unwrap()])
+        .on_answer(move |record| {
+            let (method, path, query) = (record.method(), record.path(), record.query());
+            let (status, peer) = (record.status().as_u16(), record.peer());
+            let _ = sender.send(format!("{peer} {method} {path} {query:?} {status}"));
+        });
+    let mut client = WebClient::new(web);
+    for (method, target, expected) in [
+        (Method::POST, "/upload?x", "POST /upload Some(\"x\") 413"),
+        (Method::HEAD, "/upload", "HEAD /upload None 413"),
+        (Method::GET, "/none", "GET /none None 413"),
+    ] {
+        let request = client.request(method, target).header("X-Forwarded-For", "192.0.2.9");
+        assert_eq!(request.body("12345678901").send().status(), 413);
+        assert_eq!(next(&lines), format!("192.0.2.9 {expected}"));
+    }
 }

@@ -202,8 +202,8 @@ impl<S> Conversation<S> {
         Err(Close::Malformed { code: 413, why: TOO_LONG })
     }
 
-    /// Answers malformed or incomplete input, with this head or that of the arriving body, if there
-    /// is one; the connection ends.
+    /// Answers malformed or incomplete input, with this head or that of the body, if there is one;
+    /// the connection ends.
     pub(super) fn refuse(
         &self,
         head: Option<&Head<'_>>,
@@ -212,11 +212,14 @@ impl<S> Conversation<S> {
         cx: &mut Context<'_>,
     ) {
         let mut began = cx.now().nanos();
-        let mut arriving = None;
-        if let Doing::Collecting(upload) = &self.doing {
-            began = upload.began.as_nanos() as u64;
-            arriving = Head::parse(&upload.head, &self.site.limits).ok();
-        }
+        let arriving = match &self.doing {
+            Doing::Collecting(upload) => {
+                began = upload.began.as_nanos() as u64;
+                Head::parse(&upload.head, &self.site.limits).ok()
+            }
+            Doing::Refusing(refused) => Head::parse(&refused.0, &self.site.limits).ok(),
+            _ => None,
+        };
         let head = head.or(arriving.as_ref());
         let is_head = head.map_or(self.is_head_next, |head| head.verb() == Verb::Head);
         let body = format!("{status}: {why}\n");

@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use super::draft::Draft;
 use super::failure::Failure;
-use super::late::{Delayed, Doing};
+use super::late::{Delayed, Doing, RefusedHead};
 use super::reply::{Answered, Reply};
 use super::request::Request;
 use super::site::{self, Intake, Site};
@@ -267,6 +267,9 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
 
     fn on_incomplete(&mut self, http: &Http) {
         self.is_head_next = http.refuses_head();
+        if let Some(head) = http.refused_head().filter(|_| self.site.on_answer.is_some()) {
+            self.doing = Doing::Refusing(Box::new(RefusedHead(head.to_vec())));
+        }
     }
 
     fn on_reject(&mut self, why: &Close, cx: &mut Context<'_>) {
