@@ -236,6 +236,9 @@ impl<T: Transport> Duplex<T> {
     pub(super) fn note(&self, state: &mut State, readiness: Readiness) -> bool {
         if readiness.read_closed || readiness.error || readiness.urgent {
             state.note_unusual(readiness.error || readiness.hung_up && state.can_hang_up());
+            if readiness.read_closed {
+                state.set(Flags::READ_CLOSED);
+            }
         }
         if readiness.writable {
             state.clear(Flags::BLOCKED);

@@ -12,7 +12,7 @@ use super::state::{Input, Life, Output, State, Stop};
 use std::io;
 
 use crate::close::{Close, Timeout};
-use crate::exec::Call;
+use crate::exec::{Call, Departure};
 use crate::handler::Handler;
 use crate::hub::transport::Transport;
 use crate::hub::turn::Turn;
@@ -21,7 +21,8 @@ use crate::limits::{FIRST_FLIGHT, Limits};
 use crate::net::peer::Peer;
 
 /// Facts that concern the end of a pass.
-const DUE: Flags = Flags::ERROR_PENDING.with(Flags::MESSAGE_LATE).with(Flags::CROWDED);
+const DUE: Flags =
+    Flags::ERROR_PENDING.with(Flags::MESSAGE_LATE).with(Flags::CROWDED).with(Flags::READ_CLOSED);
 
 pub(super) struct Exchange<T> {
     pub(super) io: Duplex<T>,
@@ -219,10 +220,15 @@ impl<T: Transport> Exchange<T> {
     /// Handles an error that no call has returned, a late message, and a stop of the server.
     #[cold]
     fn handle_due(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
-        if self.state.has(Flags::ERROR_PENDING) && self.state.is_open() {
-            match self.state.is_here() {
-                true => self.handle_error(input, turn),
-                false => turn.pending.abandon_tasks(id),
+        if self.state.has(Flags::ERROR_PENDING) && self.state.is_open() && self.state.is_here() {
+            self.handle_error(input, turn);
+        }
+        if let Some(departure) = self.state.departure().filter(|_| self.state.is_open()) {
+            if !self.state.is_here() {
+                turn.pending.note_left(id, departure);
+            } else if self.io.cold().is_some_and(Cold::has_work) {
+                // Not withdrawn: the connection may go on with the input that has arrived.
+                turn.pending.note_left(id, Departure::EndOfInput);
             }
         }
         // The read that came first may have completed the message.

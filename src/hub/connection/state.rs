@@ -46,6 +46,7 @@
 //! * A connection ends gracefully (`Closed`: FIN) or by a reset (`Cut`: RST).
 
 use super::flags::Flags;
+use crate::exec::Departure;
 
 /// The life of a connection. It only moves down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -283,6 +284,7 @@ impl State {
     pub(in crate::hub) fn end_input(&mut self) {
         self.input = Input::Ended;
         self.clear(Flags::READABLE);
+        self.set(Flags::READ_CLOSED);
     }
 
     /// The connection ends with unused input.
@@ -318,6 +320,15 @@ impl State {
         }
         if self.input == Input::Open {
             self.set(Flags::READABLE.with(Flags::READ_TO_END));
+        }
+    }
+
+    /// Returns how far the peer is known to have left.
+    pub(in crate::hub) fn departure(&self) -> Option<Departure> {
+        if self.has(Flags::ERROR_PENDING) || self.has_failed() {
+            Some(Departure::Gone)
+        } else {
+            self.has(Flags::READ_CLOSED).then_some(Departure::EndOfInput)
         }
     }
 
