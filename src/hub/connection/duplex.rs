@@ -157,6 +157,7 @@ impl<T: Transport> Duplex<T> {
         match result {
             Ok(n @ 1..) => {
                 self.count_read(n, meter);
+                state.clear(Flags::LONG_ANSWER);
                 // The short-read rule. It saves the second read that would return `WouldBlock`:
                 // half of all reads.
                 if n < READ_SIZE

@@ -17,7 +17,7 @@ use crate::handler::Handler;
 use crate::hub::transport::Transport;
 use crate::hub::turn::Turn;
 use crate::id::Id;
-use crate::limits::{FIRST_FLIGHT, Limits};
+use crate::limits::{Limits, SMALLEST_ROOM};
 use crate::net::peer::Peer;
 
 /// Facts that concern the end of a pass.
@@ -58,7 +58,7 @@ impl<T: Transport> Exchange<T> {
         let fresh = match self.io.read_raw(&mut input[..READ_SIZE]) {
             Ok(fresh @ 1..READ_SIZE) => {
                 self.io.count_read(fresh, &mut turn.meter);
-                self.state.clear(Flags::READABLE);
+                self.state.clear(Flags::READABLE.with(Flags::LONG_ANSWER));
                 fresh
             }
             // The first read of the general path continues here.
@@ -362,10 +362,10 @@ impl<T: Transport> Exchange<T> {
             Input::Unread => true,
             Input::Open => match self.io.why() {
                 Close::Malformed { .. } | Close::InputLimit | Close::Timeout(_) => true,
-                // The peer is between messages, and has the earlier answers.
-                Close::Stopping | Close::Crowded => false,
+                // The peer is between messages. It has all answers but the last one.
+                Close::Stopping | Close::Crowded => self.state.has(Flags::LONG_ANSWER),
                 // A paused peer was not read, and may be in the middle of a message.
-                _ => self.state.has(Flags::PAUSED) || self.io.bytes().1 > FIRST_FLIGHT,
+                _ => self.state.has(Flags::PAUSED) || self.io.bytes().1 > SMALLEST_ROOM,
             },
         }
     }

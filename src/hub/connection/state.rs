@@ -148,6 +148,10 @@ const ORDINARY: State = State {
 /// The same, without work before the next event.
 const IDLE: State = State { flags: Flags::NONE, ..ORDINARY };
 
+/// The bits of the whole state that tell how a connection may end, and not its work.
+const ENDING: u64 = State { flags: Flags::LONG_ANSWER, ..ORDINARY }.word()
+    ^ State { flags: Flags::NONE, ..ORDINARY }.word();
+
 impl State {
     /// Creates the state of a connection whose handler has not been called yet.
     pub(in crate::hub) fn new() -> State {
@@ -184,13 +188,13 @@ impl State {
     /// Returns true if the connection is open and readable, and has no other state.
     #[inline(always)]
     pub(in crate::hub) fn is_ordinary(&self) -> bool {
-        self.word() == const { ORDINARY.word() }
+        self.word() & !ENDING == const { ORDINARY.word() }
     }
 
     /// Returns true if the connection is open, and has no other state.
     #[inline(always)]
     pub(in crate::hub) fn is_idle(&self) -> bool {
-        self.word() == const { IDLE.word() }
+        self.word() & !ENDING == const { IDLE.word() }
     }
 }
 
