@@ -6,10 +6,10 @@ use std::{error, fmt};
 
 use crate::setters::setters;
 
-/// The output that a peer surely has when its connection ends, in bytes: ten full segments, which
-/// are sent without an acknowledgement (RFC 6928). More may still wait in the system, where a reset
-/// would destroy it.
-pub(crate) const FIRST_FLIGHT: u64 = 14_600;
+/// The output for which every peer has room, in bytes. More may wait in the system until the peer
+/// has read, and a reset would destroy it there. Linux' smallest receive buffer is 2,304 bytes,
+/// half of them for its own use (tcp(7), `tcp_adv_win_scale`).
+pub(crate) const SMALLEST_ROOM: u64 = 1024;
 
 /// Every bound of a server, with its unit, its default, and the origin of the default.
 ///

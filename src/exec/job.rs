@@ -20,6 +20,14 @@ pub(crate) enum Task {
 }
 
 impl Task {
+    /// Returns the connection for which it is done.
+    pub(super) fn id(&self) -> Id {
+        match self {
+            Task::Job(job) => job.id,
+            Task::Offloaded(offloaded) => offloaded.id,
+        }
+    }
+
     /// Does the task. It can be handed back whatever happens.
     pub(crate) fn run(&mut self) {
         match self {

@@ -14,7 +14,7 @@ pub(crate) use self::call::{Call, Returned};
 pub(crate) use self::crew::no_thread;
 pub(crate) use self::job::{Job, Task};
 pub(crate) use self::offloaded::Offloaded;
-pub(crate) use self::pool::{Pool, Worker};
+pub(crate) use self::pool::{Departure, Pool, Sorted, Worker};
 #[cfg(feature = "testkit")]
 pub(crate) use self::{blocking::Request, pool::NO_THREAD};
 

@@ -12,6 +12,14 @@ pub(crate) struct Offloaded {
     pub(crate) id: Id,
     pub(crate) ticket: Ticket,
     state: State,
+    place: Place,
+}
+
+/// The place of a piece of work among those that wait for workers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    InOrder,
+    BehindOthers,
 }
 
 enum State {
@@ -22,7 +30,7 @@ enum State {
 
 impl Offloaded {
     pub(crate) fn new(id: Id, ticket: Ticket, work: Work) -> Offloaded {
-        Offloaded { id, ticket, state: State::Todo(work) }
+        Offloaded { id, ticket, state: State::Todo(work), place: Place::InOrder }
     }
 
     pub(super) fn run(&mut self) {
@@ -39,8 +47,18 @@ impl Offloaded {
 
     /// Marks the work as failed for the reason `why`. It is never done.
     pub(super) fn give_up(self, why: Close) -> Offloaded {
-        panics::drop_quietly(self.state);
-        Offloaded { id: self.id, ticket: self.ticket, state: State::Failed(why) }
+        let Offloaded { id, ticket, place, state } = self;
+        panics::drop_quietly(state);
+        Offloaded { id, ticket, place, state: State::Failed(why) }
+    }
+
+    /// Notes that the work of others goes first. Returns true if it did not before.
+    pub(super) fn postpone(&mut self) -> bool {
+        std::mem::replace(&mut self.place, Place::BehindOthers) == Place::InOrder
+    }
+
+    pub(crate) fn is_postponed(&self) -> bool {
+        self.place == Place::BehindOthers
     }
 
     /// Returns the result of the work.

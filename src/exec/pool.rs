@@ -1,13 +1,13 @@
 //! The worker pool: workers take tasks, do them and hand them back. Knows tasks and the doorbell of
 //! the loop; knows no connection and no socket, and starts no threads: the system trait does.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
 use super::crew::Crew;
 use super::job::Task;
-use super::queue::{Fate, WorkQueue};
+use super::queue::{Fate, Rank, WorkQueue};
 use crate::clock::Elapsed;
 use crate::close::Close;
 use crate::id::Id;
@@ -29,6 +29,23 @@ pub(crate) struct Pool {
 #[derive(Clone)]
 pub(crate) struct Worker {
     shared: Arc<Shared>,
+}
+
+/// The way in which a peer has left, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Departure {
+    /// The end of its input. It may have gone, or wait for its answer.
+    EndOfInput,
+    /// It has reset the connection, or the connection has ended.
+    Gone,
+}
+
+/// The tasks that were sorted for peers that have left.
+pub(crate) struct Sorted {
+    /// Offloaded work that is never done, marked as failed.
+    pub(crate) withdrawn: Vec<Task>,
+    /// The number of pieces of offloaded work that were postponed for the first time.
+    pub(crate) postponed: usize,
 }
 
 struct Shared {
@@ -104,20 +121,32 @@ impl Pool {
     }
 
     /// Lets the tasks of others go first, as far as no worker has begun those of these connections,
-    /// whose peers have gone. Offloaded work is taken back, marked as failed. Calls stay, because
-    /// they may have input that came before; those of `on_close` keep their place.
-    pub(crate) fn abandon(&self, ids: &[Id]) -> Vec<Task> {
-        let ids: HashSet<Id> = ids.iter().copied().collect();
-        let fate = |task: &Task| match task {
-            Task::Offloaded(it) if ids.contains(&it.id) => Fate::Withdraw,
-            Task::Job(job) if !job.is_to_close() && ids.contains(&job.id) => Fate::Late,
-            _ => Fate::Keep,
+    /// whose peers have left. Offloaded work of a peer that has gone is withdrawn. Calls stay,
+    /// because they may have input that came before; those of `on_close` keep their place.
+    pub(crate) fn sort(&self, left: &[(Id, Departure)]) -> Sorted {
+        let mut departures = HashMap::with_capacity(left.len());
+        for (id, departure) in left {
+            let worst: &mut Departure = departures.entry(*id).or_insert(*departure);
+            *worst = (*worst).max(*departure);
+        }
+        let mut postponed = 0;
+        let fate = |task: &mut Task| match (departures.get(&task.id()), task) {
+            (None, _) => Fate::Keep,
+            (Some(Departure::Gone), Task::Offloaded(_)) => Fate::Withdraw,
+            (Some(Departure::EndOfInput), Task::Offloaded(it)) => {
+                postponed += usize::from(it.postpone());
+                Fate::Sink(Rank::Late)
+            }
+            (Some(_), Task::Job(job)) if job.is_to_close() => Fate::Keep,
+            (Some(Departure::EndOfInput), Task::Job(_)) => Fate::Sink(Rank::Late),
+            (Some(Departure::Gone), Task::Job(_)) => Fate::Sink(Rank::Last),
         };
         let mark = |task| match task {
             Task::Offloaded(it) => Task::Offloaded(it.give_up(Close::Done)),
             Task::Job(job) => Task::Job(job),
         };
-        self.shared.todo.sort(fate).into_iter().map(mark).collect()
+        let withdrawn = self.shared.todo.sort(fate).into_iter().map(mark).collect();
+        Sorted { withdrawn, postponed }
     }
 
     /// Takes back the tasks that no worker has begun.

@@ -4,18 +4,39 @@ use std::collections::VecDeque;
 
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// While there is late work, one piece in 64 is late: it waits long, but not for ever.
-const IN_A_ROW: u8 = 63;
+/// The order of a piece of work among those that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    Usual,
+    /// After usual work.
+    Late,
+    /// After late work.
+    Last,
+}
+
+impl Rank {
+    const ALL: [Rank; 3] = [Rank::Usual, Rank::Late, Rank::Last];
+
+    /// One piece in this number has the rank while such work waits: it waits long, but not for
+    /// ever.
+    fn share(self) -> u8 {
+        match self {
+            Rank::Usual => 1,
+            Rank::Late => 8,
+            Rank::Last => 64,
+        }
+    }
+}
 
 /// The treatment of a queued piece of work, once its purpose may be lost.
 pub(super) enum Fate {
     Keep,
-    /// Others go first.
-    Late,
+    /// Work of a higher rank goes first.
+    Sink(Rank),
     Withdraw,
 }
 
-/// A first-in, first-out queue that threads can wait for.
+/// A queue that threads can wait for: first in, first out for work of one rank.
 pub(super) struct WorkQueue<T> {
     state: Mutex<State<T>>,
     /// Signalled when work is queued and when the queue is closed.
@@ -23,43 +44,54 @@ pub(super) struct WorkQueue<T> {
 }
 
 struct State<T> {
-    work: VecDeque<T>,
-    /// Work that waits for the rest.
-    late: VecDeque<T>,
-    /// The number of pieces taken since the last late one, at most [`IN_A_ROW`].
-    in_a_row: u8,
+    /// One lane for each rank.
+    lanes: [Lane<T>; Rank::ALL.len()],
     /// The number of threads that wait or are about to wake.
     idle: usize,
     is_closed: bool,
 }
 
+/// The work of one rank.
+struct Lane<T> {
+    work: VecDeque<T>,
+    /// The number of pieces of other ranks taken while work of this one waited, below its share.
+    passed: u8,
+}
+
 impl<T> State<T> {
+    fn lane(&mut self, rank: Rank) -> &mut Lane<T> {
+        &mut self.lanes[rank as usize]
+    }
+
     fn is_empty(&self) -> bool {
-        self.work.is_empty() && self.late.is_empty()
+        self.lanes.iter().all(|lane| lane.work.is_empty())
     }
 
     fn pop(&mut self) -> Option<T> {
-        if (self.in_a_row < IN_A_ROW || self.late.is_empty())
-            && let Some(work) = self.work.pop_front()
-        {
-            self.in_a_row = (self.in_a_row + 1).min(IN_A_ROW);
-            return Some(work);
+        let has_work = |rank: &Rank| !self.lanes[*rank as usize].work.is_empty();
+        let is_due = |rank: &Rank| self.lanes[*rank as usize].passed + 1 >= rank.share();
+        let mut waiting = Rank::ALL.into_iter().filter(has_work);
+        let first = waiting.next()?;
+        let rank = waiting.rfind(is_due).unwrap_or(first);
+        for other in Rank::ALL {
+            let lane = self.lane(other);
+            lane.passed = match other == rank || lane.work.is_empty() {
+                true => 0,
+                false => (lane.passed + 1).min(other.share() - 1),
+            };
         }
-        self.in_a_row = 0;
-        self.late.pop_front()
+        self.lane(rank).work.pop_front()
     }
 
     fn take_all(&mut self) -> VecDeque<T> {
-        let mut work = std::mem::take(&mut self.work);
-        work.append(&mut self.late);
-        work
+        self.lanes.iter_mut().flat_map(|lane| std::mem::take(&mut lane.work)).collect()
     }
 }
 
 impl<T> WorkQueue<T> {
     pub(super) fn new() -> WorkQueue<T> {
-        let (work, late) = (VecDeque::new(), VecDeque::new());
-        let state = State { work, late, in_a_row: 0, idle: 0, is_closed: false };
+        let lanes = Rank::ALL.map(|_| Lane { work: VecDeque::new(), passed: 0 });
+        let state = State { lanes, idle: 0, is_closed: false };
         WorkQueue { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -72,9 +104,11 @@ impl<T> WorkQueue<T> {
     /// they are done.
     pub(super) fn extend(&self, work: impl IntoIterator<Item = T>) {
         let mut state = self.lock();
-        let before = state.work.len();
-        state.work.extend(work);
-        let sleeping = state.idle.min(state.work.len() - before);
+        let lane = &mut state.lane(Rank::Usual).work;
+        let before = lane.len();
+        lane.extend(work);
+        let added = lane.len() - before;
+        let sleeping = state.idle.min(added);
         drop(state);
         for _ in 0..sleeping {
             self.changed.notify_one();
@@ -108,16 +142,19 @@ impl<T> WorkQueue<T> {
         self.lock().pop()
     }
 
-    /// Sorts the work that no thread has begun and that is not late. Returns the pieces that are
-    /// withdrawn.
-    pub(super) fn sort(&self, fate: impl Fn(&T) -> Fate) -> Vec<T> {
+    /// Sorts the work that no thread has begun. Work that sinks never rises. Returns the pieces
+    /// that are withdrawn.
+    pub(super) fn sort(&self, mut fate: impl FnMut(&mut T) -> Fate) -> Vec<T> {
         let mut withdrawn = Vec::new();
         let mut state = self.lock();
-        for work in std::mem::take(&mut state.work) {
-            match fate(&work) {
-                Fate::Keep => state.work.push_back(work),
-                Fate::Late => state.late.push_back(work),
-                Fate::Withdraw => withdrawn.push(work),
+        // From the last on: no piece is looked at twice.
+        for rank in Rank::ALL.into_iter().rev() {
+            for mut work in std::mem::take(&mut state.lane(rank).work) {
+                match fate(&mut work) {
+                    Fate::Keep => state.lane(rank).work.push_back(work),
+                    Fate::Sink(to) => state.lane(to.max(rank)).work.push_back(work),
+                    Fate::Withdraw => withdrawn.push(work),
+                }
             }
         }
         withdrawn

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::close::Close;
-use crate::limits::FIRST_FLIGHT;
+use crate::limits::SMALLEST_ROOM;
 use crate::net::address::Address;
 use crate::net::incoming::Incoming;
 use crate::net::peer::Peer;
@@ -186,7 +186,7 @@ impl Stream {
             return false;
         }
         let mut byte = [0];
-        self.output.get_ref().bytes > FIRST_FLIGHT
+        self.output.get_ref().bytes > SMALLEST_ROOM
             || !self.input.buffer().is_empty()
             || self.socket().set_nonblocking(true).is_ok()
                 && matches!(self.input.get_mut().read(&mut byte), Ok(1))

@@ -32,7 +32,7 @@ use self::shards::Shards;
 use self::tasks::Tasks;
 use self::turn::Turn;
 use crate::close::Close;
-use crate::exec::{Executor, Job, Task};
+use crate::exec::{Departure, Executor, Job, Task};
 use crate::handler::Handler;
 use crate::handler::effect::Dial;
 use crate::handler::notifier::Notifier;
@@ -169,6 +169,12 @@ impl<T: Transport> Hub<T> {
         }
     }
 
+    /// Notes that workers do this number of pieces of offloaded work after those of others. Others
+    /// get their room.
+    pub(crate) fn note_postponed(&mut self, count: usize) {
+        self.offloads.note_postponed(count, &mut self.connections);
+    }
+
     /// Takes a handler back without its call: the server ends.
     pub(crate) fn recover(&mut self, job: Job) {
         if let Some(connection) = self.connections.get_mut(job.id) {
@@ -225,7 +231,7 @@ impl<T: Transport> Hub<T> {
         }
     }
 
-    /// Returns true if there are tasks for workers, or abandoned ones.
+    /// Returns true if there are tasks for workers, or connections whose peers have left.
     pub(crate) fn has_tasks(&self) -> bool {
         self.connections.turn().pending.has_tasks()
     }
@@ -234,9 +240,9 @@ impl<T: Transport> Hub<T> {
         self.connections.turn_mut().take_tasks()
     }
 
-    /// Takes the connections whose peers have gone while they may have tasks with the workers.
-    pub(crate) fn take_abandoned(&mut self) -> Vec<Id> {
-        self.connections.turn_mut().take_abandoned()
+    /// Takes the connections whose peers have left while they may have tasks with the workers.
+    pub(crate) fn take_left(&mut self) -> Vec<(Id, Departure)> {
+        self.connections.turn_mut().take_left()
     }
 
     /// Takes the connections that have left the table, with their sockets.

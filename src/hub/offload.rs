@@ -3,17 +3,19 @@
 
 use std::collections::VecDeque;
 
+use super::connection::Cold;
 use super::connections::Connections;
 use super::transport::Transport;
 use crate::close::Close;
-use crate::exec::{Offloaded, Task};
+use crate::exec::{Departure, Offloaded, Task};
 use crate::handler::effect::Work;
 use crate::handler::notification::{Notification, Ticket};
 use crate::id::Id;
 use crate::panics;
 
 /// The most pieces of work held by workers. More wait with their connections, and end with them: a
-/// peer that requests work, disconnects and reconnects must not pile it up.
+/// peer that requests work, disconnects and reconnects must not pile it up. A piece that was
+/// postponed does not count, because others would wait for it: its connection has just this one.
 const AT_WORK_MAX: usize = 1024;
 
 #[derive(Default)]
@@ -50,13 +52,28 @@ impl Offloads {
         }
         while self.at_work < AT_WORK_MAX {
             let Some(id) = self.waiting.pop_front() else { return };
-            let cold = connections.get_mut(id).and_then(|c| c.cold_if_any());
-            if let Some((ticket, work)) = cold.and_then(|cold| cold.pop_work()) {
+            let Some(connection) = connections.get_mut(id) else { continue };
+            let has_left = connection.state().departure().is_some();
+            if let Some((ticket, work)) = connection.cold_if_any().and_then(Cold::pop_work) {
                 self.at_work += 1;
                 let task = Task::Offloaded(Offloaded::new(id, ticket, work));
-                connections.turn_mut().pending.push_task(task);
+                let pending = &mut connections.turn_mut().pending;
+                pending.push_task(task);
+                if has_left {
+                    pending.note_left(id, Departure::EndOfInput);
+                }
             }
         }
+    }
+
+    /// Gives the room of pieces that were postponed to others.
+    pub(super) fn note_postponed<T: Transport>(
+        &mut self,
+        count: usize,
+        connections: &mut Connections<T>,
+    ) {
+        self.at_work -= count;
+        self.start(connections);
     }
 
     /// Finishes a piece of work, and starts the next. Returns the notification for the handler.
@@ -65,7 +82,7 @@ impl Offloads {
         offloaded: Offloaded,
         connections: &mut Connections<T>,
     ) -> Option<(Id, Notification)> {
-        self.at_work -= 1;
+        self.at_work -= usize::from(!offloaded.is_postponed());
         let (id, ticket) = (offloaded.id, offloaded.ticket);
         let result = offloaded.result();
         if matches!(result, Err(Close::Panicked)) {

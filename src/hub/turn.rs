@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::budgets::Budgets;
 use super::time::sweep::Tick;
 use super::time::timeout::{Periods, Progress};
-use crate::exec::{Executor, Task};
+use crate::exec::{Departure, Executor, Task};
 use crate::handler::effect::{Effect, Record};
 use crate::handler::notification::Notification;
 use crate::id::{Id, Shard};
@@ -127,9 +127,9 @@ impl Turn {
         tasks
     }
 
-    /// Takes the connections whose peers have gone while they may have tasks with the workers.
-    pub(super) fn take_abandoned(&mut self) -> Vec<Id> {
-        std::mem::take(&mut self.pending.abandoned)
+    /// Takes the connections whose peers have left while they may have tasks with the workers.
+    pub(super) fn take_left(&mut self) -> Vec<(Id, Departure)> {
+        std::mem::take(&mut self.pending.left)
     }
 
     /// Ends the turn: publishes the counters, and frees memory used by a huge reply.
@@ -151,8 +151,8 @@ pub(super) struct Pending {
     gated: Vec<Id>,
     /// Tasks for workers, after this turn.
     tasks: Vec<Task>,
-    /// Connections whose peers have gone, with tasks that no worker may have begun.
-    abandoned: Vec<Id>,
+    /// Connections whose peers have left, with tasks that no worker may have begun.
+    left: Vec<(Id, Departure)>,
 }
 
 /// An action by or for a connection.
@@ -208,14 +208,14 @@ impl Pending {
         self.tasks.push(task);
     }
 
-    /// Notes that nothing waits any more for the tasks of a connection.
-    pub(super) fn abandon_tasks(&mut self, id: Id) {
-        self.abandoned.push(id);
+    /// Notes that the peer has left while tasks of its connection may wait for workers.
+    pub(super) fn note_left(&mut self, id: Id, departure: Departure) {
+        self.left.push((id, departure));
     }
 
     #[inline(always)]
     pub(super) fn has_tasks(&self) -> bool {
-        !self.tasks.is_empty() || !self.abandoned.is_empty()
+        !self.tasks.is_empty() || !self.left.is_empty()
     }
 }
 

@@ -6,7 +6,8 @@ use std::io;
 use super::core::Core;
 use super::part::Part;
 use super::system::System;
-use crate::exec::{Pool, Task};
+use crate::exec::{Departure, Pool, Sorted, Task};
+use crate::id::Id;
 use crate::panics;
 
 pub(super) struct Workers {
@@ -31,6 +32,15 @@ impl Workers {
         Ok(workers)
     }
 
+    /// Lets the tasks of others go before those of peers that have left.
+    fn sort<S: System>(&self, left: &[(Id, Departure)], core: &mut Core<S>) {
+        let Sorted { withdrawn, postponed } = self.pool.sort(left);
+        for task in withdrawn {
+            core.hub.take_back(task);
+        }
+        core.hub.note_postponed(postponed);
+    }
+
     /// Starts the missing workers. If the system cannot start a thread now, the tasks wait for a
     /// later try, without blocking the rest.
     fn start_missing<S: System>(&mut self, core: &mut Core<S>) {
@@ -52,18 +62,18 @@ impl<S: System> Part<S> for Workers {
     }
 
     fn take_from_hub(&mut self, core: &mut Core<S>) {
-        if core.hub.has_tasks() {
-            self.pool.submit(core.hub.take_tasks());
-            let abandoned = core.hub.take_abandoned();
-            if !abandoned.is_empty() {
-                for task in self.pool.abandon(&abandoned) {
-                    core.hub.take_back(task);
-                }
-                // The withdrawn work made room for the work of others.
-                self.pool.submit(core.hub.take_tasks());
-            }
-            self.start_missing(core);
+        if !core.hub.has_tasks() {
+            return;
         }
+        // The work that gets room by sorting may have to be sorted itself.
+        while core.hub.has_tasks() {
+            self.pool.submit(core.hub.take_tasks());
+            let left = core.hub.take_left();
+            if !left.is_empty() {
+                self.sort(&left, core);
+            }
+        }
+        self.start_missing(core);
     }
 
     fn due_ms(&mut self, _: &mut Core<S>) -> Option<u64> {

@@ -90,8 +90,8 @@ impl Callee {
         turn.meter.counters.calls.add(1);
         let job = Job::new(id, self.peer.clone(), handler, call, record);
         turn.pending.push_task(Task::Job(job));
-        if state.has(Flags::ERROR_PENDING) || state.has_failed() {
-            turn.pending.abandon_tasks(id);
+        if let Some(departure) = state.departure() {
+            turn.pending.note_left(id, departure);
         }
         state.set(Flags::ON_WORKER);
     }

@@ -5,7 +5,7 @@ use super::exchange::Exchange;
 use super::flags::Flags;
 use super::state::Output;
 use crate::close::Close;
-use crate::exec::{Call, Job, Returned};
+use crate::exec::{Call, Departure, Job, Returned};
 use crate::handler::effect::Effect;
 use crate::hub::shards;
 use crate::hub::transport::Transport;
@@ -229,7 +229,7 @@ impl<T: Transport> Exchange<T> {
         // First: the last call of a handler on a worker would wait for all of this work.
         if let Some(work) = self.io.cold_if_any().and_then(Cold::take_all_work) {
             panics::drop_quietly(work);
-            turn.pending.abandon_tasks(id);
+            turn.pending.note_left(id, Departure::Gone);
         }
         if !self.state.is_here() {
             return false;

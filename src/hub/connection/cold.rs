@@ -222,6 +222,11 @@ impl Cold {
         }
     }
 
+    /// Returns true if a piece of work is running or waits.
+    pub(super) fn has_work(&self) -> bool {
+        matches!(self.offload, Offload::Busy(_))
+    }
+
     /// Takes the work that is not with the workers. Returns `None` if there was no work at all.
     pub(super) fn take_all_work(&mut self) -> Option<VecDeque<(Ticket, Work)>> {
         match std::mem::take(&mut self.offload) {

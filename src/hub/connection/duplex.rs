@@ -157,6 +157,7 @@ impl<T: Transport> Duplex<T> {
         match result {
             Ok(n @ 1..) => {
                 self.count_read(n, meter);
+                state.clear(Flags::LONG_ANSWER);
                 // The short-read rule. It saves the second read that would return `WouldBlock`:
                 // half of all reads.
                 if n < READ_SIZE
@@ -236,6 +237,9 @@ impl<T: Transport> Duplex<T> {
     pub(super) fn note(&self, state: &mut State, readiness: Readiness) -> bool {
         if readiness.read_closed || readiness.error || readiness.urgent {
             state.note_unusual(readiness.error || readiness.hung_up && state.can_hang_up());
+            if readiness.read_closed {
+                state.set(Flags::READ_CLOSED);
+            }
         }
         if readiness.writable {
             state.clear(Flags::BLOCKED);

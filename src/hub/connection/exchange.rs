@@ -12,16 +12,17 @@ use super::state::{Input, Life, Output, State, Stop};
 use std::io;
 
 use crate::close::{Close, Timeout};
-use crate::exec::Call;
+use crate::exec::{Call, Departure};
 use crate::handler::Handler;
 use crate::hub::transport::Transport;
 use crate::hub::turn::Turn;
 use crate::id::Id;
-use crate::limits::{FIRST_FLIGHT, Limits};
+use crate::limits::{Limits, SMALLEST_ROOM};
 use crate::net::peer::Peer;
 
 /// Facts that concern the end of a pass.
-const DUE: Flags = Flags::ERROR_PENDING.with(Flags::MESSAGE_LATE).with(Flags::CROWDED);
+const DUE: Flags =
+    Flags::ERROR_PENDING.with(Flags::MESSAGE_LATE).with(Flags::CROWDED).with(Flags::READ_CLOSED);
 
 pub(super) struct Exchange<T> {
     pub(super) io: Duplex<T>,
@@ -57,7 +58,7 @@ impl<T: Transport> Exchange<T> {
         let fresh = match self.io.read_raw(&mut input[..READ_SIZE]) {
             Ok(fresh @ 1..READ_SIZE) => {
                 self.io.count_read(fresh, &mut turn.meter);
-                self.state.clear(Flags::READABLE);
+                self.state.clear(Flags::READABLE.with(Flags::LONG_ANSWER));
                 fresh
             }
             // The first read of the general path continues here.
@@ -219,10 +220,15 @@ impl<T: Transport> Exchange<T> {
     /// Handles an error that no call has returned, a late message, and a stop of the server.
     #[cold]
     fn handle_due(&mut self, id: Id, input: &mut [u8], turn: &mut Turn) {
-        if self.state.has(Flags::ERROR_PENDING) && self.state.is_open() {
-            match self.state.is_here() {
-                true => self.handle_error(input, turn),
-                false => turn.pending.abandon_tasks(id),
+        if self.state.has(Flags::ERROR_PENDING) && self.state.is_open() && self.state.is_here() {
+            self.handle_error(input, turn);
+        }
+        if let Some(departure) = self.state.departure().filter(|_| self.state.is_open()) {
+            if !self.state.is_here() {
+                turn.pending.note_left(id, departure);
+            } else if self.io.cold().is_some_and(Cold::has_work) {
+                // Not withdrawn: the connection may go on with the input that has arrived.
+                turn.pending.note_left(id, Departure::EndOfInput);
             }
         }
         // The read that came first may have completed the message.
@@ -356,10 +362,10 @@ impl<T: Transport> Exchange<T> {
             Input::Unread => true,
             Input::Open => match self.io.why() {
                 Close::Malformed { .. } | Close::InputLimit | Close::Timeout(_) => true,
-                // The peer is between messages, and has the earlier answers.
-                Close::Stopping | Close::Crowded => false,
+                // The peer is between messages. It has all answers but the last one.
+                Close::Stopping | Close::Crowded => self.state.has(Flags::LONG_ANSWER),
                 // A paused peer was not read, and may be in the middle of a message.
-                _ => self.state.has(Flags::PAUSED) || self.io.bytes().1 > FIRST_FLIGHT,
+                _ => self.state.has(Flags::PAUSED) || self.io.bytes().1 > SMALLEST_ROOM,
             },
         }
     }

@@ -1,4 +1,4 @@
-//! Thirteen facts about a connection, one bit each. States that exclude each other are enums: see
+//! Fifteen facts about a connection, one bit each. States that exclude each other are enums: see
 //! `state.rs`.
 
 /// Facts that do not exclude each other.
@@ -37,6 +37,13 @@ impl Flags {
     pub(in crate::hub) const ERROR_PENDING: Flags = Flags(1 << 11);
     /// `on_crowded` is due, unless input has arrived.
     pub(in crate::hub) const CROWDED: Flags = Flags(1 << 12);
+
+    /// The peer has sent the end of its input, though it may not have been read yet.
+    pub(in crate::hub) const READ_CLOSED: Flags = Flags(1 << 13);
+
+    /// One write since the last input was of more bytes than every peer has room for, or of more
+    /// than the socket took: the peer may not have read it. It takes no work.
+    pub(in crate::hub) const LONG_ANSWER: Flags = Flags(1 << 14);
 
     #[inline(always)]
     pub(in crate::hub) const fn with(self, other: Flags) -> Flags {

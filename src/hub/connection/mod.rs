@@ -14,9 +14,9 @@ mod write_queue;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use self::cold::Cold;
 pub(super) use self::duplex::READ_SIZE;
 
-use self::cold::Cold;
 use self::exchange::Exchange;
 use self::flags::Flags;
 use self::state::{Life, State};

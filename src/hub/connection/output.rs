@@ -12,7 +12,7 @@ use crate::close::Close;
 use crate::hub::pubsub::log::Slice;
 use crate::hub::transport::Transport;
 use crate::hub::turn::{Meter, Turn};
-use crate::limits::{Limits, SlowConsumer};
+use crate::limits::{Limits, SMALLEST_ROOM, SlowConsumer};
 
 /// The sending half.
 impl<T: Transport> Duplex<T> {
@@ -155,6 +155,9 @@ impl<T: Transport> Duplex<T> {
                 meter.counters.bytes_out.add(n as u64);
                 meter.progress.sent = true;
                 self.bytes_out += n as u64;
+                if len as u64 > SMALLEST_ROOM {
+                    state.set(Flags::LONG_ANSWER);
+                }
                 if n < len && self.transport.short_read_drains() {
                     // As with a short read: an event will follow.
                     state.set(Flags::BLOCKED);

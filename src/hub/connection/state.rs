@@ -46,6 +46,7 @@
 //! * A connection ends gracefully (`Closed`: FIN) or by a reset (`Cut`: RST).
 
 use super::flags::Flags;
+use crate::exec::Departure;
 
 /// The life of a connection. It only moves down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,6 +148,10 @@ const ORDINARY: State = State {
 /// The same, without work before the next event.
 const IDLE: State = State { flags: Flags::NONE, ..ORDINARY };
 
+/// The bits of the whole state that tell how a connection may end, and not its work.
+const ENDING: u64 = State { flags: Flags::LONG_ANSWER, ..ORDINARY }.word()
+    ^ State { flags: Flags::NONE, ..ORDINARY }.word();
+
 impl State {
     /// Creates the state of a connection whose handler has not been called yet.
     pub(in crate::hub) fn new() -> State {
@@ -183,13 +188,13 @@ impl State {
     /// Returns true if the connection is open and readable, and has no other state.
     #[inline(always)]
     pub(in crate::hub) fn is_ordinary(&self) -> bool {
-        self.word() == const { ORDINARY.word() }
+        self.word() & !ENDING == const { ORDINARY.word() }
     }
 
     /// Returns true if the connection is open, and has no other state.
     #[inline(always)]
     pub(in crate::hub) fn is_idle(&self) -> bool {
-        self.word() == const { IDLE.word() }
+        self.word() & !ENDING == const { IDLE.word() }
     }
 }
 
@@ -283,6 +288,7 @@ impl State {
     pub(in crate::hub) fn end_input(&mut self) {
         self.input = Input::Ended;
         self.clear(Flags::READABLE);
+        self.set(Flags::READ_CLOSED);
     }
 
     /// The connection ends with unused input.
@@ -318,6 +324,15 @@ impl State {
         }
         if self.input == Input::Open {
             self.set(Flags::READABLE.with(Flags::READ_TO_END));
+        }
+    }
+
+    /// Returns how far the peer is known to have left.
+    pub(in crate::hub) fn departure(&self) -> Option<Departure> {
+        if self.has(Flags::ERROR_PENDING) || self.has_failed() {
+            Some(Departure::Gone)
+        } else {
+            self.has(Flags::READ_CLOSED).then_some(Departure::EndOfInput)
         }
     }
 

@@ -44,6 +44,23 @@ fn the_connection_that_has_idled_longest_gives_way_first() {
     assert_eq!(network.metrics().closed(&Close::Crowded), 3);
 }
 
+/// Its client may not have read the last answer, and may send before it does.
+#[test]
+fn a_connection_with_a_long_last_answer_lingers_when_it_gives_way() {
+    let mut network = Network::new(Limits::default());
+    let [client] = clients(&mut network);
+    network.send(client, b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    network.advance(SECOND * 2);
+    assert!(network.make_room());
+    network.send(client, b"\r\n");
+    network.settle();
+    assert_eq!((network.is_closed(client), network.connections()), (true, 1));
+    assert!(network.received(client).len() > 5000);
+    network.shut(client);
+    network.settle();
+    assert_eq!((network.is_reset(client), network.connections()), (false, 0));
+}
+
 /// A flood of clients that send nothing uses up its own places, not those of others.
 #[test]
 fn silent_connections_give_way_before_all_that_were_used() {

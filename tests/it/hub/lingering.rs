@@ -101,7 +101,7 @@ fn closed_after(len: usize, window: usize) -> (Network, Client) {
 /// Bytes that the client sends before it has read the answer would cause a reset.
 #[test]
 fn a_close_after_an_answer_that_may_be_on_its_way_lingers() {
-    for (len, window) in [(100_000, 1_000_000), (5000, 1000)] {
+    for (len, window) in [(100_000, 1_000_000), (5000, 1000), (2000, 1_000_000)] {
         let (mut network, client) = closed_after(len, window);
         let mut received = 0;
         while received < len {
@@ -116,6 +116,38 @@ fn a_close_after_an_answer_that_may_be_on_its_way_lingers() {
         network.settle();
         assert_eq!((network.is_reset(client), network.connections()), (false, 0), "{len}");
     }
+}
+
+/// Its client may have read none of the last answer. It has read the one before, or has the room.
+#[test]
+fn an_idle_connection_with_a_long_last_answer_lingers_at_a_stop() {
+    let log = Log::default();
+    let answers = || {
+        Probe::new(&log).data(|input, cx| {
+            cx.write(&vec![b'x'; if *input == *b"long" { 2000 } else { 1000 }]);
+            Ok(input.len())
+        })
+    };
+    let mut network = Network::new(patient());
+    let clients = [(); 3].map(|()| network.connect(answers()));
+    for (client, requests) in
+        clients.iter().zip([&["long"][..], &["long", "short"], &["short", "short"]])
+    {
+        for request in requests {
+            network.send(*client, request.as_bytes());
+            network.settle();
+        }
+    }
+    network.stop();
+    network.settle();
+    assert!(clients.iter().all(|client| network.is_closed(*client)), "the own side is shut");
+    assert_eq!(network.connections(), 1);
+    network.send(clients[0], b"\r\n");
+    network.settle();
+    assert_eq!((network.received(clients[0]).len(), network.connections()), (2000, 1));
+    network.shut(clients[0]);
+    network.settle();
+    assert_eq!((network.is_reset(clients[0]), network.connections()), (false, 0));
 }
 
 /// A client that uploads reads nothing before it has sent all of it, so the rest of a long answer

@@ -24,4 +24,5 @@ pub(crate) mod places;
 pub(crate) mod real;
 pub(crate) mod resets;
 pub(crate) mod socket_files;
+pub(crate) mod unread;
 pub(crate) mod urgent;
