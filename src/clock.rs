@@ -1,7 +1,11 @@
 //! The only place that reads a clock.
 #![allow(clippy::disallowed_types, reason = "this is the clock that everything else is handed")]
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+#[cfg(not(any(feature = "http", feature = "processes")))]
+use std::sync::OnceLock;
+#[cfg(not(any(feature = "http", feature = "processes")))]
+use std::time::Instant;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::now::Now;
 
@@ -14,9 +18,9 @@ pub(crate) struct Clock {
     unix_until_nanos: u64,
 }
 
-/// The time since the start of a clock, used to time calls.
+/// The time since the start of a clock, used to time calls. It holds the reading at the start.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Elapsed(Instant);
+pub(crate) struct Elapsed(u64);
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -25,7 +29,7 @@ impl Elapsed {
     /// it twice a turn.
     #[inline]
     pub(crate) fn nanos(self) -> u64 {
-        nanos(self.0.elapsed())
+        monotonic().saturating_sub(self.0)
     }
 }
 
@@ -44,17 +48,27 @@ fn unix() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-fn nanos(duration: Duration) -> u64 {
+/// Reads a clock that never goes backwards, in nanoseconds. The difference of two `Instant`s costs
+/// more than a reading.
+#[cfg(any(feature = "http", feature = "processes"))]
+#[inline]
+fn monotonic() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     // It wraps after 584 years.
-    duration
-        .as_secs()
-        .wrapping_mul(NANOS_PER_SECOND)
-        .wrapping_add(u64::from(duration.subsec_nanos()))
+    (now.tv_sec as u64).wrapping_mul(NANOS_PER_SECOND).wrapping_add(now.tv_nsec as u64)
+}
+
+/// The same without `rustix`.
+#[cfg(not(any(feature = "http", feature = "processes")))]
+fn monotonic() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let elapsed = START.get_or_init(Instant::now).elapsed();
+    elapsed.as_secs().wrapping_mul(NANOS_PER_SECOND).wrapping_add(elapsed.subsec_nanos().into())
 }
 
 impl Clock {
     pub(crate) fn start() -> Clock {
-        Clock { elapsed: Elapsed(Instant::now()), unix_seconds: 0, unix_until_nanos: 0 }
+        Clock { elapsed: Elapsed(monotonic()), unix_seconds: 0, unix_until_nanos: 0 }
     }
 
     pub(crate) fn elapsed(&self) -> Elapsed {

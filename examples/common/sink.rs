@@ -124,13 +124,11 @@ impl Sink {
             queue.dropped += 1;
             queue.records.truncate(before);
         }
-        match queue.writer {
-            Writer::Caller => self.shared.write_or_start(queue),
-            Writer::Thread if before == 0 => {
-                drop(queue);
-                self.shared.has_records.notify_one();
-            }
-            Writer::BusyCaller | Writer::Thread | Writer::BusyThread => {}
+        if queue.writer == Writer::Caller {
+            self.shared.write_or_start(queue);
+        } else if before == 0 && queue.writer == Writer::Thread {
+            drop(queue);
+            self.shared.has_records.notify_one();
         }
     }
 

@@ -28,6 +28,7 @@ mod datagram_endpoint;
 mod datagram_socket;
 mod datagrams;
 mod descriptors;
+mod direct;
 mod event_loop;
 mod favourites;
 mod group;

@@ -10,6 +10,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
+use super::direct::{receive, send};
 use crate::exec::BlockingSocket;
 use crate::handler::stream::StdSocket;
 use crate::hub::Transport;
@@ -173,18 +174,23 @@ fn packet_error(error: io::Error) -> io::Error {
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Socket::Tcp(stream) => stream.read(buffer),
-            Socket::Unix(stream) | Socket::SeqPacket(stream) => stream.read(buffer),
+            Socket::Tcp(stream) => stream.try_io(|| receive(&*stream, buffer)),
+            Socket::Unix(stream) | Socket::SeqPacket(stream) => {
+                stream.try_io(|| receive(&*stream, buffer))
+            }
         }
     }
 }
 
 impl Write for Socket {
+    #[inline(always)]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Socket::Tcp(stream) => stream.write(bytes),
-            Socket::Unix(stream) => stream.write(bytes),
-            Socket::SeqPacket(stream) => stream.write(bytes).map_err(packet_error),
+            Socket::Tcp(stream) => stream.try_io(|| send(&*stream, bytes)),
+            Socket::Unix(stream) => stream.try_io(|| send(&*stream, bytes)),
+            Socket::SeqPacket(stream) => {
+                stream.try_io(|| send(&*stream, bytes)).map_err(packet_error)
+            }
         }
     }
 

@@ -89,6 +89,7 @@ impl Draft {
     }
 
     /// Returns the draft with the time of the head of its request.
+    #[inline(always)]
     pub(super) fn since(self, began: u64) -> Draft {
         Draft { began, ..self }
     }

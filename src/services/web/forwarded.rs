@@ -25,10 +25,12 @@ impl Proxies {
 
     /// Returns the client that the proxy at `peer` names. Returns `None` if `peer` is not trusted
     /// or names no client.
+    #[inline(always)]
     pub(super) fn client(&self, head: &Head<'_>, peer: &Peer) -> Option<Peer> {
         if self.is_empty() { None } else { self.named(head, peer) }
     }
 
+    #[inline(never)]
     fn named(&self, head: &Head<'_>, peer: &Peer) -> Option<Peer> {
         if !self.trusts(peer) {
             return None;

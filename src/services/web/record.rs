@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::draft::Draft;
 use crate::net::peer::Peer;
-use crate::protocol::http::{Head, Version};
+#[cfg(doc)]
+use crate::now::Now;
+use crate::protocol::http::{Head, Verb, Version};
 
 /// A request that was answered, as [`Web::on_answer`](super::Web::on_answer) gets it.
 ///
@@ -34,9 +37,9 @@ use crate::protocol::http::{Head, Version};
 /// ```
 pub struct RequestRecord<'a> {
     pub(super) head: Option<&'a Head<'a>>,
-    pub(super) status: StatusCode,
-    pub(super) bytes: u64,
-    pub(super) duration: Duration,
+    pub(super) draft: &'a Draft,
+    /// The time of the answer, in nanoseconds of [`Now`].
+    pub(super) ended: u64,
     pub(super) unix_seconds: u64,
     pub(super) peer: &'a Peer,
 }
@@ -48,10 +51,10 @@ impl<'a> RequestRecord<'a> {
     /// Returns the method; empty if the head was malformed or refused.
     #[must_use]
     pub fn method(&self) -> &'a str {
-        let Some(head) = self.head else { return "" };
-        match head.verb().name() {
-            "" => std::str::from_utf8(head.method_bytes()).unwrap_or_default(),
-            name => name,
+        match self.head {
+            Some(head) if head.verb() == Verb::Get => "GET",
+            Some(head) => other_method(head),
+            None => "",
         }
     }
 
@@ -59,6 +62,27 @@ impl<'a> RequestRecord<'a> {
     #[must_use]
     pub fn path(&self) -> &'a str {
         self.head.map_or("", Head::path)
+    }
+
+    /// Returns [`path`](RequestRecord::path) as bytes. The time for it does not depend on the
+    /// length, so a log can copy them in the loop, and make the line in its thread.
+    ///
+    /// ```
+    /// use socketserver::services::web::Web;
+    /// use socketserver::testkit::WebClient;
+    /// use std::sync::mpsc;
+    ///
+    /// let (sender, paths) = mpsc::channel();
+    /// let web = Web::new().on_answer(move |record| {
+    ///     let _ = sender.send(record.path_bytes().to_vec());
+    /// });
+    /// WebClient::new(web).get("/%22?q");
+    /// assert_eq!(paths.try_recv()?, b"/%22");
+    /// # Ok::<(), mpsc::TryRecvError>(())
+    /// ```
+    #[must_use]
+    pub fn path_bytes(&self) -> &'a [u8] {
+        self.head.map_or(b"", Head::path_bytes)
     }
 
     /// Returns the text after the `?`, as it was sent.
@@ -84,14 +108,14 @@ impl<'a> RequestRecord<'a> {
     /// Returns the status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.draft.status
     }
 
     /// Returns the number of bytes of the answer's body that were written: 0 for `HEAD`. The head
     /// of the answer and the framing of pieces do not count.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.draft.sent
     }
 
     /// Returns the time from the turn in which the head of the request was complete to the moment
@@ -101,7 +125,7 @@ impl<'a> RequestRecord<'a> {
     /// [`testkit`](crate::testkit)) it is the time of the turn.
     #[must_use]
     pub fn duration(&self) -> Duration {
-        self.duration
+        Duration::from_nanos(self.ended.saturating_sub(self.draft.began))
     }
 
     /// Returns the wall clock at the time of the answer, in seconds since 1970.
@@ -117,12 +141,20 @@ impl<'a> RequestRecord<'a> {
     }
 }
 
+#[inline(never)]
+fn other_method<'a>(head: &Head<'a>) -> &'a str {
+    match head.verb().name() {
+        "" => std::str::from_utf8(head.method_bytes()).unwrap_or_default(),
+        name => name,
+    }
+}
+
 impl fmt::Debug for RequestRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestRecord")
             .field("method", &self.method())
             .field("path", &self.path())
-            .field("status", &self.status)
+            .field("status", &self.status())
             .finish_non_exhaustive()
     }
 }

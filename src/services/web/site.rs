@@ -2,7 +2,6 @@
 //! connection.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{StatusCode, header};
 
@@ -15,9 +14,9 @@ use super::request::Request;
 use super::response::Response;
 use super::router::{Methods, Router};
 use super::scope::{self, Scopes};
+use crate::handler::context::Context;
 use crate::net::local::Ends;
 use crate::net::peer::Peer;
-use crate::now::Now;
 use crate::panics;
 use crate::protocol::http::{Head, HttpLimits, Verb};
 
@@ -125,27 +124,21 @@ impl<S> Site<S> {
         }
     }
 
-    /// Passes on the record of an answered request.
-    #[inline(never)]
+    /// Passes on the record of an answered request of `client`.
+    #[inline(always)]
     pub(super) fn report(
         &self,
         head: Option<&Head<'_>>,
         draft: &Draft,
-        peer: &Peer,
-        (nanos, now): (u64, Now),
+        client: &Peer,
+        cx: &Context<'_>,
     ) {
         let Some(on_answer) = &self.on_answer else { return };
-        let client = head.and_then(|head| self.proxies.client(head, peer));
-        let record = RequestRecord {
-            head,
-            status: draft.status,
-            bytes: draft.sent,
-            duration: Duration::from_nanos(nanos.saturating_sub(draft.began)),
-            unix_seconds: now.unix_seconds(),
-            peer: client.as_ref().unwrap_or(peer),
-        };
+        let (ended, now) = cx.read_clock();
+        let unix_seconds = now.unix_seconds();
+        let record = RequestRecord { head, draft, ended, unix_seconds, peer: client };
         if let Err(said) = panics::catch(|| on_answer(&record)) {
-            log::error!("{peer} on_answer panicked: {said}");
+            log::error!("{client} on_answer panicked: {said}");
         }
     }
 

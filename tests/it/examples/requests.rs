@@ -1,6 +1,7 @@
 //! The request log of `reactor_web`, its clients behind proxies, and its answers to load balancers.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::process::{ChildStdout, Command, Stdio};
 
 use socketserver::Address;
@@ -13,8 +14,12 @@ const NAME: &str = "reactor_web";
 
 /// Starts the example, and returns the rest of its standard output.
 fn start(arguments: &[&str]) -> (Program, Address, BufReader<ChildStdout>) {
+    start_at("127.0.0.1:0", arguments)
+}
+
+fn start_at(bind: &str, arguments: &[&str]) -> (Program, Address, BufReader<ChildStdout>) {
     let mut command = Command::new(example_path(NAME));
-    command.args(["--bind", "127.0.0.1:0", "--log", "off"]).args(arguments);
+    command.args(["--bind", bind, "--log", "off"]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = Program::spawn(&mut command);
     let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -65,6 +70,35 @@ fn each_request_is_a_line_that_no_client_can_forge() {
                 assert_eq!(first["path"], "/plaintext");
                 assert_eq!((&first["status"], &first["bytes"]), (&200.into(), &13.into()));
             }
+        }
+    }
+}
+
+#[test]
+fn each_kind_of_peer_method_and_version_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web");
+    let unix = format!("unix:{}", path.display());
+    for (bind, peer) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1"), (&*unix, "unix")] {
+        let (mut child, address, out) = start_at(bind, &["--request-log", "common"]);
+        let mut ask = |request: &str| match &address {
+            Address::Unix(_) => exchange(&mut UnixStream::connect(&path).unwrap(), request),
+            tcp_address => exchange(&mut connect(tcp(tcp_address)), request),
+        };
+        let target = format!("/{}", "x".repeat(300));
+        for (method, status) in [("GET", 404), ("POST", 404), ("HEAD", 404), ("GE'T", 501)] {
+            let request = format!("{method} {target} HTTP/1.0\r\nContent-Length: 0\r\n\r\n");
+            assert_eq!(ask(&request).status, status, "{method}");
+        }
+        signal(&child, "TERM");
+        assert_eq!(end_of(&mut child).code(), Some(0));
+        let lines: Vec<String> = out.lines().map(Result::unwrap).collect();
+        assert_eq!(lines.len(), 4, "{lines:?}");
+        for (line, request) in lines.iter().zip(["GET", "POST", "HEAD", "GE'T"]) {
+            assert!(line.starts_with(&format!("{peer} - - [")), "{line}");
+            assert!(line.contains(&format!("] \"{request} {target} HTTP/1.0\" ")), "{line}");
+            let micros: u64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+            assert!(micros < 60_000_000, "{line}");
         }
     }
 }

@@ -128,7 +128,7 @@ impl<S> Conversation<S> {
             let began = upload.began.as_nanos() as u64;
             match site.is_observed {
                 true => self.answer_observed(&head, &upload.body, began, cx)?,
-                false => self.answer(&head, &upload.body, cx)?,
+                false => self.answer_unobserved(&head, &upload.body, cx)?,
             }
         }
         Ok(())
@@ -142,10 +142,21 @@ impl<S> Conversation<S> {
     }
 
     /// Answers a complete request.
+    #[inline(always)]
     fn answer(&mut self, head: &Head<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<(), Close> {
-        if self.site.is_observed {
-            return self.answer_observed(head, body, cx.now().nanos(), cx);
+        match self.site.is_observed {
+            true => self.answer_observed(head, body, cx.now().nanos(), cx),
+            false => self.answer_unobserved(head, body, cx),
         }
+    }
+
+    #[inline(never)]
+    fn answer_unobserved(
+        &mut self,
+        head: &Head<'_>,
+        body: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
         self.left = self.left.saturating_sub(1);
         let mut draft = self.draft(head, cx);
         match self.call_route(head, body, || None, &mut draft, cx) {
@@ -167,10 +178,12 @@ impl<S> Conversation<S> {
         let client = self.site.proxies.client(head, cx.peer());
         let mut draft = self.draft(head, cx).since(began);
         match self.call_route(head, body, || client.as_ref(), &mut draft, cx) {
-            Ok(()) => self.report(Some(head), &draft, cx),
-            Err((outcome, mark)) => return self.conclude(head, draft, outcome, mark, cx),
+            Ok(()) => {
+                self.site.report(Some(head), &draft, client.as_ref().unwrap_or(cx.peer()), cx);
+                Ok(())
+            }
+            Err((outcome, mark)) => self.conclude(head, draft, outcome, mark, cx),
         }
-        Ok(())
     }
 
     /// Calls the route of a request of `client`, or of the peer.
@@ -238,11 +251,10 @@ impl<S> Conversation<S> {
     }
 
     /// Reports an answered request, of which `head` is missing if it was malformed.
-    #[inline(always)]
+    #[inline(never)]
     fn report(&self, head: Option<&Head<'_>>, draft: &Draft, cx: &Context<'_>) {
-        if self.site.on_answer.is_some() {
-            self.site.report(head, draft, cx.peer(), cx.read_clock());
-        }
+        let client = head.and_then(|head| self.site.proxies.client(head, cx.peer()));
+        self.site.report(head, draft, client.as_ref().unwrap_or(cx.peer()), cx);
     }
 }
 
