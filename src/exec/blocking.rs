@@ -29,10 +29,17 @@ pub(crate) struct BlockingPool<B: BlockingSocket, K> {
     shared: Arc<Shared<B, K>>,
     /// The connections whose end has not been taken yet, by number, so that they can be
     /// interrupted. Their workers own them, or the queue does.
-    open: HashMap<u64, Weak<B>>,
+    open: HashMap<u64, Open<B>>,
     /// Connections submitted so far.
     count: u64,
     crew: Crew,
+}
+
+/// A connection that can be interrupted.
+struct Open<B> {
+    socket: Weak<B>,
+    /// Its handler may have more to send.
+    is_busy: Arc<AtomicBool>,
 }
 
 /// One worker of a pool.
@@ -44,6 +51,10 @@ pub(crate) struct BlockingWorker<B, K> {
 pub(crate) trait BlockingSocket {
     /// Ends reads of the socket, or all use of it, whichever thread holds it.
     fn shutdown(&self, how: Shutdown);
+
+    /// Ends all use of the socket by a reset, where the system can do that to a socket that another
+    /// thread holds.
+    fn cut(&self);
 
     /// Makes its close a reset, where the family of the socket has one.
     fn reset_on_close(&self);
@@ -61,6 +72,7 @@ struct Shared<B, K> {
 pub(crate) struct Request<B, K> {
     number: u64,
     socket: Arc<B>,
+    is_busy: Arc<AtomicBool>,
     incoming: Incoming,
     handler: Box<dyn BlockingHandler>,
     kept: K,
@@ -134,8 +146,10 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
         }
         self.count += 1;
         let (number, socket) = (self.count, Arc::new(socket));
-        self.open.insert(number, Arc::downgrade(&socket));
-        self.shared.waiting.extend([Request { number, socket, incoming, handler, kept }]);
+        let is_busy = Arc::new(AtomicBool::new(false));
+        let open = Open { socket: Arc::downgrade(&socket), is_busy: Arc::clone(&is_busy) };
+        self.open.insert(number, open);
+        self.shared.waiting.extend([Request { number, socket, is_busy, incoming, handler, kept }]);
     }
 
     /// Returns the number of connections that wait, are served, or have ended since
@@ -166,27 +180,29 @@ impl<B: BlockingSocket, K> BlockingPool<B, K> {
     /// Makes reads end after the input that has arrived. Connections in the queue are still served.
     pub(crate) fn stop(&self) {
         self.shared.is_stopping.store(true, Ordering::Relaxed);
-        self.shut_all(Shutdown::Read);
+        for socket in self.open.values().filter_map(|open| open.socket.upgrade()) {
+            socket.shutdown(Shutdown::Read);
+        }
     }
 
-    /// Closes every connection now. A handler may still run; its stream fails. Returns the number
-    /// of connections that no worker had begun to serve.
+    /// Closes every connection now. A handler may still run; its stream fails. If it does not wait
+    /// for input, the half of an answer must not look like the whole. Returns the number of
+    /// connections that no worker had begun to serve.
     pub(crate) fn abort(&mut self) -> usize {
         let waiting = self.shared.waiting.take_back();
-        self.shut_all(Shutdown::Both);
-        self.open.clear();
+        for Open { socket, is_busy } in std::mem::take(&mut self.open).into_values() {
+            match socket.upgrade() {
+                Some(socket) if is_busy.load(Ordering::Relaxed) => socket.cut(),
+                Some(socket) => socket.shutdown(Shutdown::Both),
+                None => {}
+            }
+        }
         let count = waiting.len();
         for request in waiting {
             log::debug!("{}: {}", request.incoming.peer(), Close::Stopping);
             panics::drop_quietly(request);
         }
         count
-    }
-
-    fn shut_all(&self, how: Shutdown) {
-        for socket in self.open.values().filter_map(Weak::upgrade) {
-            socket.shutdown(how);
-        }
     }
 }
 
@@ -219,7 +235,7 @@ impl<B, K> BlockingWorker<B, K> {
 
     /// Tells the loop that a connection has ended, and closes it unless it `lingers`.
     pub(crate) fn end(&self, request: Request<B, K>, lingers: bool) {
-        let Request { number, socket, incoming, handler, kept } = request;
+        let Request { number, socket, is_busy: _, incoming, handler, kept } = request;
         panics::drop_quietly(handler);
         if lingers {
             self.notify(Ended { number, leaving: Some((socket, incoming, kept)) });
@@ -248,7 +264,8 @@ impl<K> BlockingWorker<StdSocket, K> {
     fn serve(&self, mut request: Request<StdSocket, K>, counters: &Counters) {
         let (idle, write_stall) = (self.shared.idle, self.shared.write_stall);
         let incoming = request.incoming.clone();
-        let (why, lingers) = match Stream::new(&request.socket, incoming, idle, write_stall) {
+        let parts = (&request.socket, &request.is_busy);
+        let (why, lingers) = match Stream::new(parts, incoming, idle, write_stall) {
             Ok(mut stream) => {
                 let why = match converse(&mut *request.handler, &mut stream, counters) {
                     Close::Eof if self.shared.is_stopping.load(Ordering::Relaxed) => {

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::close::Close;
@@ -73,14 +74,17 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Creates the stream of a connection, with the timeouts of the server's limits.
+    /// Creates the stream of a connection, with the timeouts of the server's limits. It sets
+    /// `is_busy` unless its handler waits for input.
     pub(crate) fn new(
-        socket: &Arc<StdSocket>,
+        (socket, is_busy): (&Arc<StdSocket>, &Arc<AtomicBool>),
         incoming: Incoming,
         idle: Option<Duration>,
         write_stall: Option<Duration>,
     ) -> io::Result<Stream> {
-        let input = Input { socket: Arc::clone(socket), has_ended: false, bytes: 0 };
+        is_busy.store(true, Ordering::Relaxed);
+        let (held, is_busy) = (Arc::clone(socket), Arc::clone(is_busy));
+        let input = Input { socket: held, is_busy, has_ended: false, bytes: 0 };
         let output = Output { socket: Arc::clone(socket), failed: None, bytes: 0 };
         let stream = Stream {
             input: BufReader::with_capacity(INPUT_BUFFER, input),
@@ -246,16 +250,19 @@ impl StdSocket {
 
 struct Input {
     socket: Arc<StdSocket>,
+    is_busy: Arc<AtomicBool>,
     has_ended: bool,
     bytes: u64,
 }
 
 impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.is_busy.store(false, Ordering::Relaxed);
         let result = unless_interrupted(|| match &*self.socket {
             StdSocket::Tcp(stream) => { stream }.read(buffer),
             StdSocket::Unix(stream) => { stream }.read(buffer),
         });
+        self.is_busy.store(true, Ordering::Relaxed);
         self.has_ended |= matches!(result, Ok(0)) && !buffer.is_empty();
         self.bytes += result.as_ref().map_or(0, |n| *n as u64);
         result

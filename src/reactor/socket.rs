@@ -77,6 +77,18 @@ impl BlockingSocket for StdSocket {
         };
     }
 
+    fn cut(&self) {
+        self.reset_on_close();
+        // A reset now: another thread may hold the socket for long.
+        #[cfg(all(target_os = "linux", feature = "processes"))]
+        if let StdSocket::Tcp(stream) = self
+            && rustix::net::connect_unspec(stream).is_ok()
+        {
+            return;
+        }
+        BlockingSocket::shutdown(self, Shutdown::Both);
+    }
+
     fn reset_on_close(&self) {
         if let StdSocket::Tcp(stream) = self {
             reset_on_close(stream);

@@ -70,6 +70,10 @@ impl BlockingSocket for MemoryStream {
         self.wire().interrupted = true;
     }
 
+    fn cut(&self) {
+        self.shutdown(Shutdown::Both);
+    }
+
     /// The world has no writes that fail in a blocking handler.
     fn reset_on_close(&self) {}
 }

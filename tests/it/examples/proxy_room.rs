@@ -4,12 +4,13 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::SockRef;
 
 use crate::hub::queues_words::silent;
 use crate::support::real::{Example, PATIENCE, accept, example_path, read_to_end, run_example};
+use crate::support::waiting::Stopwatch;
 
 const NAME: &str = "tcp_proxy";
 
@@ -126,7 +127,7 @@ fn a_client_that_goes_before_the_upstream_is_reached_gives_its_places_back() {
     let (_socket, to, _held) = silent();
     let more = ["--max-connections", "2", "--connect-timeout", "2", "--log", "debug"];
     let proxy = Example::start(NAME, &[&["--to", &to.to_string()], &more[..]].concat());
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     for n in 0..8 {
         let client = proxy.client();
         if n % 2 == 0 {

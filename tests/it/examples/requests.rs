@@ -81,7 +81,7 @@ fn each_kind_of_peer_method_and_version_is_shown() {
     let unix = format!("unix:{}", path.display());
     for (bind, peer) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1"), (&*unix, "unix")] {
         let (mut child, address, out) = start_at(bind, &["--request-log", "common"]);
-        let mut ask = |request: &str| match &address {
+        let ask = |request: &str| match &address {
             Address::Unix(_) => exchange(&mut UnixStream::connect(&path).unwrap(), request),
             tcp_address => exchange(&mut connect(tcp(tcp_address)), request),
         };

@@ -10,7 +10,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("mio", &["src/reactor/"]),
     ("socket2", &["src/reactor/"]),
     ("libc", &["src/reactor/claim.rs"]),
-    ("rustix", &["src/clock.rs", "src/prefork/", "src/reactor/direct.rs"]),
+    ("rustix", &["src/clock.rs", "src/prefork/", "src/reactor/direct.rs", "src/reactor/socket.rs"]),
     ("signal_hook", &["src/reactor/signals.rs"]),
     (
         "http",
