@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::crew::Crew;
-use super::queue::WorkQueue;
+use super::queue::{Rank, WorkQueue};
 use crate::close::Close;
 use crate::handler::blocking::BlockingHandler;
 use crate::handler::stream::Stream;
@@ -256,7 +256,7 @@ impl<B, K> BlockingWorker<B, K> {
 impl<K> BlockingWorker<StdSocket, K> {
     /// Serves connections until the pool is dropped.
     pub(crate) fn work(self, counters: &Counters) {
-        while let Some(request) = self.shared.waiting.next() {
+        while let Some(request) = self.shared.waiting.next(&mut Rank::Last) {
             self.serve(request, counters);
         }
     }

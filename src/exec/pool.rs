@@ -173,7 +173,8 @@ impl Drop for Pool {
 impl Worker {
     /// Does tasks until the pool is dropped.
     pub(crate) fn work(self) {
-        while let Some(task) = self.shared.todo.next() {
+        let mut rank = Rank::Last;
+        while let Some(task) = self.shared.todo.next(&mut rank) {
             self.run(task);
         }
     }

@@ -1,8 +1,13 @@
 //! Work on its way from a loop to the threads that wait for it. Must not know the kind of work.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// How long a thread that has done usual work waits for more before it begins other work: the next
+/// task for the same request takes a turn of the loop, and would find all threads busy.
+const FOLLOW_UP: Duration = Duration::from_millis(1);
 
 /// The order of a piece of work among those that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +72,12 @@ impl<T> State<T> {
         self.lanes.iter().all(|lane| lane.work.is_empty())
     }
 
-    fn pop(&mut self) -> Option<T> {
+    /// Returns true if there is work, and none of it is usual.
+    fn is_all_late(&self) -> bool {
+        self.lanes[Rank::Usual as usize].work.is_empty() && !self.is_empty()
+    }
+
+    fn pop(&mut self) -> Option<(Rank, T)> {
         let has_work = |rank: &Rank| !self.lanes[*rank as usize].work.is_empty();
         let is_due = |rank: &Rank| self.lanes[*rank as usize].passed + 1 >= rank.share();
         let mut waiting = Rank::ALL.into_iter().filter(has_work);
@@ -80,7 +90,7 @@ impl<T> State<T> {
                 false => (lane.passed + 1).min(other.share() - 1),
             };
         }
-        self.lane(rank).work.pop_front()
+        self.lane(rank).work.pop_front().map(|work| (rank, work))
     }
 
     fn take_all(&mut self) -> VecDeque<T> {
@@ -115,11 +125,19 @@ impl<T> WorkQueue<T> {
         }
     }
 
-    /// Waits for the next piece of work. Returns `None` once the queue is closed and empty.
-    pub(super) fn next(&self) -> Option<T> {
+    /// Waits for the next piece of work. Returns `None` once the queue is closed and empty. The
+    /// rank is that of the piece that the thread has done last, and becomes that of the next.
+    pub(super) fn next(&self, rank: &mut Rank) -> Option<T> {
         let mut state = self.lock();
+        if *rank == Rank::Usual && state.is_all_late() {
+            state.idle += 1;
+            let woken = self.changed.wait_timeout(state, FOLLOW_UP);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            state.idle -= 1;
+        }
         loop {
-            if let Some(work) = state.pop() {
+            if let Some((of, work)) = state.pop() {
+                *rank = of;
                 return Some(work);
             }
             if state.is_closed {
@@ -139,7 +157,7 @@ impl<T> WorkQueue<T> {
     /// Takes the next piece of work, if there is one.
     #[cfg(feature = "testkit")]
     pub(super) fn try_next(&self) -> Option<T> {
-        self.lock().pop()
+        self.lock().pop().map(|(_, work)| work)
     }
 
     /// Sorts the work that no thread has begun. Work that sinks never rises. Returns the pieces

@@ -15,13 +15,13 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use crate::model;
-use crate::queue::WorkQueue;
+use crate::queue::{Rank, WorkQueue};
 
 fn worker(queue: &Arc<WorkQueue<usize>>, done: &Arc<AtomicUsize>) -> thread::JoinHandle<()> {
     let (queue, done) = (Arc::clone(queue), Arc::clone(done));
     thread::spawn(move || {
         let mut last = 0;
-        while let Some(work) = queue.next() {
+        while let Some(work) = queue.next(&mut Rank::Last) {
             assert!(work > last, "{work} after {last}");
             last = work;
             done.fetch_add(1 << (4 * work), Ordering::AcqRel);
@@ -56,7 +56,7 @@ fn every_piece_of_work_finds_a_worker() {
             let (queue, done, meeting) =
                 (Arc::clone(&queue), Arc::clone(&done), Arc::clone(&meeting));
             thread::spawn(move || {
-                let Some(work) = queue.next() else { return };
+                let Some(work) = queue.next(&mut Rank::Last) else { return };
                 let (count, changed) = &*meeting;
                 let mut count = count.lock().unwrap();
                 *count += 1;
@@ -80,7 +80,7 @@ fn work_that_comes_one_by_one_finds_a_worker_each() {
         let workers = [(), ()].map(|()| {
             let queue = Arc::clone(&queue);
             // Each thread takes a single piece.
-            thread::spawn(move || queue.next())
+            thread::spawn(move || queue.next(&mut Rank::Last))
         });
         queue.extend([1]);
         queue.extend([2]);
