@@ -1,0 +1,4 @@
+//! WebSocket: the decoder and encoder.
+
+mod frames;
+mod oracle;
