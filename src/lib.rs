@@ -62,6 +62,7 @@
 //! * `json`: JSON in requests and answers of the web service, by `serde`.
 //! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
 //! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
+//! * `ws` (default): WebSocket in `protocol::ws`, and its handlers in `services::ws`.
 //! * `testkit`: the module `testkit`, a network in memory and whole servers simulated from a seed.
 //!   It is for tests, so it belongs to the development dependencies:
 //!   `cargo add --dev socketserver --features testkit`.
@@ -84,7 +85,8 @@
         feature = "json",
         feature = "processes",
         feature = "signals",
-        feature = "testkit"
+        feature = "testkit",
+        feature = "ws"
     )),
     allow(rustdoc::broken_intra_doc_links, reason = "the target may be of a feature that is off")
 )]

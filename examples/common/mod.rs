@@ -60,7 +60,12 @@ pub(crate) fn serve(
     let (mode, has_idle_workers) = (options.mode()?, options.has_idle_workers());
     log::install(options.log, mode)?;
     let server = bind(&options.bind, mode, listen)?;
-    let server = server.mode(mode).limits(options.limits).stop_on_signals().map_err(failure)?;
+    let server = server.mode(mode).limits(options.limits);
+    let server = match options.shares_port {
+        true => server.restart_on_signals(),
+        false => server.stop_on_signals(),
+    };
+    let server = server.map_err(failure)?;
     server.check().map_err(failure)?;
     log::tell_level();
     if has_idle_workers {

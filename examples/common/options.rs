@@ -24,6 +24,8 @@ pub(crate) struct Options {
     /// `--workers` was given.
     names_workers: bool,
     pub(crate) limits: Limits,
+    /// Another process may take over: a signal means a restart.
+    pub(crate) shares_port: bool,
     pub(crate) log: LevelFilter,
 }
 
@@ -49,7 +51,16 @@ impl Options {
         let workers = thread::available_parallelism().map_or(1, usize::from);
         let (mode, log) = (None, LevelFilter::Info);
         let binds = Binds::Connections;
-        Options { bind, binds, mode, workers, names_workers: false, limits, log }
+        Options {
+            bind,
+            binds,
+            mode,
+            workers,
+            names_workers: false,
+            limits,
+            shares_port: false,
+            log,
+        }
     }
 
     /// Takes the addresses of datagrams as well.
@@ -68,7 +79,7 @@ impl Options {
         mut own: impl FnMut(&Name, &mut Parser) -> Result<bool, Exit>,
     ) -> Result<Option<Options>, Exit> {
         let mut parser = Parser::from_env();
-        let (mut bind, mut mode, mut shares_port) = (Vec::new(), None, false);
+        let (mut bind, mut mode) = (Vec::new(), None);
         while let Some(arg) = parser.next()? {
             let name = match arg {
                 Arg::Long("help") | Arg::Short('h') => return print(help).map(|()| None),
@@ -79,7 +90,7 @@ impl Options {
             };
             match name.0.as_str() {
                 "bind" => bind.push(address(self.binds, &mut parser)?),
-                "reuse-port" => shares_port = true,
+                "reuse-port" => self.shares_port = true,
                 "mode" => mode = Some(value("mode", MODES, &mut parser, mode_of)?),
                 known if self.parse_limit(known, &mut parser)? => {}
                 "log" => self.log = value("log", LEVELS, &mut parser, |text| text.parse().ok())?,
@@ -92,7 +103,7 @@ impl Options {
         if !bind.is_empty() {
             self.bind = bind;
         }
-        if shares_port {
+        if self.shares_port {
             self.share_ports()?;
         }
         self.mode = mode.map(|mode| mode(self.workers));

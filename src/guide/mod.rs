@@ -4,6 +4,7 @@
 //! |---|---|
 //! | build and test a first service | [getting started](getting_started) |
 //! | build a web service | [the web](web) |
+//! | talk to browsers over WebSocket | [websocket] |
 //! | write handlers: timers, topics, blocking work | [writing a service](writing_a_service) |
 //! | decode a protocol | [writing a protocol](writing_a_protocol) |
 //! | write a client | [clients] |
@@ -24,6 +25,10 @@ pub mod getting_started {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("../../docs/web.md")]
 pub mod web {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("../../docs/websocket.md")]
+pub mod websocket {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("../../docs/writing-a-service.md")]

@@ -63,12 +63,30 @@ pub(crate) struct Dial {
     pub(crate) handler: Box<dyn Handler>,
 }
 
+/// The progress of the server to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stopping {
+    #[default]
+    No,
+    /// For good, as far as the server knows.
+    Stop,
+    /// Another server takes its place.
+    Restart,
+}
+
+impl Stopping {
+    #[inline(always)]
+    pub(crate) fn is_on(self) -> bool {
+        self != Stopping::No
+    }
+}
+
 /// The output and the effects of a handler's calls, until they are applied. Empty between
 /// connections; all connections of a turn share one.
 #[derive(Default)]
 pub(crate) struct Record {
     pub(crate) now: Now,
-    pub(crate) stopping: bool,
+    pub(crate) stopping: Stopping,
     pub(crate) out: Vec<u8>,
     /// The length of `out` at which the high watermark is reached. It is `usize::MAX` if output is
     /// dropped.

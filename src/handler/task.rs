@@ -61,7 +61,7 @@ impl TaskContext<'_> {
     /// Returns true if the server is stopping.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.record.stopping
+        self.record.stopping.is_on()
     }
 
     /// Sends bytes to a connection: see [`Context::send`](crate::Context::send).

@@ -34,7 +34,7 @@ use self::turn::Turn;
 use crate::close::Close;
 use crate::exec::{Departure, Executor, Job, Task};
 use crate::handler::Handler;
-use crate::handler::effect::Dial;
+use crate::handler::effect::{Dial, Stopping};
 use crate::handler::notifier::Notifier;
 use crate::handler::task::PeriodicTask;
 use crate::id::{Id, Shard};
@@ -122,7 +122,7 @@ impl<T: Transport> Hub<T> {
         let id = self.connections.insert(transport, incoming, Some(handler));
         let turn = self.connections.turn();
         turn.meter.counters.opened.add(1);
-        if turn.record.stopping {
+        if turn.record.stopping.is_on() {
             self.ask_to_stop(id);
         }
         id
@@ -340,8 +340,8 @@ impl<T: Transport> Hub<T> {
     }
 
     /// Stops every connection, after its current message.
-    pub(crate) fn stop(&mut self) {
-        self.connections.turn_mut().record.stopping = true;
+    pub(crate) fn stop(&mut self, stopping: Stopping) {
+        self.connections.turn_mut().record.stopping = stopping;
         for id in self.connections.table().ids() {
             self.ask_to_stop(id);
         }

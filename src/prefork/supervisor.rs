@@ -203,11 +203,11 @@ impl<S: SharedSocket> Supervisor<S> {
 
     /// Passes on a request to all workers, and returns their number. No further one starts.
     fn notify(&mut self, wish: StopRequest) -> usize {
-        let mut count = 0;
+        let (mut count, order) = (0, self.poller.order(wish));
         for slot in &mut self.slots {
             match slot {
                 Slot::Runs(worker, _) => {
-                    worker.notify(wish);
+                    worker.notify(order);
                     count += 1;
                 }
                 Slot::Waits { .. } | Slot::Empty => *slot = Slot::Empty,

@@ -8,7 +8,7 @@ use std::process::{Child, ExitStatus};
 use super::handoff;
 use super::inheritance::VARIABLE;
 use super::program::Program;
-use crate::reactor::{Channel, Poller, StopRequest};
+use crate::reactor::{Channel, Order, Poller};
 
 /// A process and the channel to it.
 pub(super) struct Worker {
@@ -46,8 +46,8 @@ impl Worker {
         self.process.id()
     }
 
-    pub(super) fn notify(&mut self, wish: StopRequest) {
-        self.channel.notify(wish);
+    pub(super) fn notify(&mut self, order: Order) {
+        self.channel.notify(order);
     }
 
     pub(super) fn kill(&mut self) {

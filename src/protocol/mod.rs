@@ -5,3 +5,5 @@
 pub mod http;
 pub mod line;
 pub mod telnet;
+#[cfg(feature = "ws")]
+pub mod ws;

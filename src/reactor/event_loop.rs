@@ -240,7 +240,7 @@ impl<S: System> Reactor<'_, S> {
         self.each_part(|part, core| part.stop(core));
         self.pass_on(StopRequest::Drain);
         log::info!("stopping: {} connections to end", self.core.len());
-        self.core.hub.stop();
+        self.core.hub.stop(self.core.system.handle().stopping());
         let drain_ms = now::millis(self.core.limits.drain);
         let until_ms = self.core.now.millis().saturating_add(drain_ms);
         self.core.phase = Phase::Draining { until_ms };

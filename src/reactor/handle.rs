@@ -1,11 +1,11 @@
 //! The handle of a running server, for other threads.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{error, fmt};
 
-use crate::handler::effect::Effect;
+use crate::handler::effect::{Effect, Stopping};
 use crate::handler::notifier::Notifier;
 use crate::id::Id;
 use crate::mailbox::{Doorbell, Mailbox, Refused, Taken};
@@ -41,6 +41,8 @@ pub struct ServerHandle {
 
 struct Shared {
     stop_request: AtomicU8,
+    /// A stop is for a restart. All loops of a server share it.
+    is_restart: Arc<AtomicBool>,
     bell: Doorbell,
     commands: Mailbox<Command>,
     readers: Readers,
@@ -126,7 +128,7 @@ impl StopRequest {
 impl ServerHandle {
     /// Creates the handle of the loop with this doorbell.
     pub(crate) fn new(bell: Doorbell) -> ServerHandle {
-        ServerHandle::make(bell, Readers::default())
+        ServerHandle::make(bell, Readers::default(), Arc::default())
     }
 
     /// Creates the handle of a server that cannot run.
@@ -138,13 +140,15 @@ impl ServerHandle {
 
     /// Creates the handle of another reactor of the same server.
     pub(crate) fn sibling(&self, bell: Doorbell) -> ServerHandle {
-        ServerHandle::make(bell, Arc::clone(&self.shared.readers))
+        let Shared { readers, is_restart, .. } = &*self.shared;
+        ServerHandle::make(bell, Arc::clone(readers), Arc::clone(is_restart))
     }
 
-    fn make(bell: Doorbell, readers: Readers) -> ServerHandle {
+    fn make(bell: Doorbell, readers: Readers, is_restart: Arc<AtomicBool>) -> ServerHandle {
         let stop_request = AtomicU8::new(StopRequest::None as u8);
         let commands = Mailbox::bounded(&bell, QUEUE_MAX, weight);
-        ServerHandle { shared: Arc::new(Shared { stop_request, bell, commands, readers }) }
+        let shared = Shared { stop_request, is_restart, bell, commands, readers };
+        ServerHandle { shared: Arc::new(shared) }
     }
 
     /// Returns the doorbell of the loop.
@@ -313,6 +317,59 @@ impl ServerHandle {
     /// [`Limits::drain`](crate::Limits::drain) it cuts the rest. Returns at once.
     pub fn stop(&self) {
         self.ask(StopRequest::Stop);
+    }
+
+    /// Stops the server as [`stop`](ServerHandle::stop) does, and tells its handlers that another
+    /// server takes its place: [`Context::is_restarting`](crate::Context::is_restarting) is true
+    /// from then on. Has no effect on a server that is closing its connections already.
+    ///
+    /// ```
+    /// use socketserver::{Close, Context, Handler, Server};
+    /// use std::io::{self, Read};
+    /// use std::net::TcpStream;
+    ///
+    /// struct Quiet;
+    ///
+    /// impl Handler for Quiet {
+    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    ///         Ok(input.len())
+    ///     }
+    ///
+    ///     fn on_stop(&mut self, cx: &mut Context<'_>) {
+    ///         cx.write_str(if cx.is_restarting() { "connect again" } else { "goodbye" });
+    ///         cx.close(Close::Stopping);
+    ///     }
+    /// }
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// let address = server.addresses()[0].to_string();
+    /// let handle = server.handle();
+    /// let thread = std::thread::spawn(|| server.serve(|_| Quiet));
+    ///
+    /// let client = TcpStream::connect(address)?;
+    /// handle.restart();
+    /// assert_eq!(io::read_to_string(&client)?, "connect again");
+    /// thread.join().unwrap()?;
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    pub fn restart(&self) {
+        self.note_restart();
+        self.stop();
+    }
+
+    /// Notes that the server stops to restart, before the request to stop.
+    pub(super) fn note_restart(&self) {
+        self.shared.is_restart.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the kind of a stop that was requested.
+    pub(crate) fn stopping(&self) -> Stopping {
+        // Stored before the request to stop, which was read with `Acquire`.
+        match (self.stop_request(), self.shared.is_restart.load(Ordering::Relaxed)) {
+            (StopRequest::None, _) => Stopping::No,
+            (_, false) => Stopping::Stop,
+            (_, true) => Stopping::Restart,
+        }
     }
 
     /// Returns true if a stop of the server was requested: by this handle or a clone of it, by a

@@ -57,7 +57,7 @@ mod system;
 mod workers;
 
 #[cfg(feature = "processes")]
-pub(crate) use self::channel::Channel;
+pub(crate) use self::channel::{Channel, Order};
 pub(crate) use self::datagram_socket::DatagramSocket;
 pub(crate) use self::datagrams::DatagramEndpoints;
 pub(crate) use self::descriptors::descriptors;

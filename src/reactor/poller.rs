@@ -9,14 +9,16 @@ use mio::Events;
 use mio::{Poll, Token, Waker};
 
 #[cfg(feature = "processes")]
-use super::channel::{Channel, Heard};
+use super::channel::{Channel, Heard, Order};
 use super::handle::ServerHandle;
-#[cfg(feature = "processes")]
+#[cfg(any(feature = "processes", feature = "signals"))]
 use super::handle::StopRequest;
 #[cfg(feature = "signals")]
 use super::signals::Signals;
 use super::source::Source;
 use crate::clock::Clock;
+#[cfg(feature = "signals")]
+use crate::handler::effect::Stopping;
 use crate::mailbox::Doorbell;
 
 pub(crate) struct Poller {
@@ -24,7 +26,7 @@ pub(crate) struct Poller {
     pub(super) clock: Clock,
     pub(super) handle: ServerHandle,
     #[cfg(feature = "signals")]
-    signals: Option<Signals>,
+    signals: Option<(Signals, Stopping)>,
     /// Set in a worker process.
     #[cfg(feature = "processes")]
     supervisor: Option<Channel>,
@@ -69,10 +71,11 @@ impl Poller {
         self.handle.clone()
     }
 
-    /// Makes signals stop the server.
+    /// Makes signals stop the server, in this way.
     #[cfg(feature = "signals")]
-    pub(crate) fn heed_signals(&mut self) -> io::Result<()> {
-        self.signals = Some(Signals::install(self.poll.registry(), token(Source::Signals))?);
+    pub(crate) fn heed_signals(&mut self, stopping: Stopping) -> io::Result<()> {
+        let signals = Signals::install(self.poll.registry(), token(Source::Signals))?;
+        self.signals = Some((signals, stopping));
         Ok(())
     }
 
@@ -83,14 +86,21 @@ impl Poller {
         match source {
             #[cfg(feature = "signals")]
             Source::Signals => {
-                if let Some(signals) = &mut self.signals {
-                    self.handle.ask(signals.heard());
+                if let Some((signals, stopping)) = &mut self.signals {
+                    let heard = signals.heard();
+                    if *stopping == Stopping::Restart && heard != StopRequest::None {
+                        self.handle.note_restart();
+                    }
+                    self.handle.ask(heard);
                 }
             }
             #[cfg(feature = "processes")]
             Source::Supervisor => {
-                if let Some(Heard { request, ended }) = self.supervisor.as_mut().map(Channel::heard)
-                {
+                if let Some(heard) = self.supervisor.as_mut().map(Channel::heard) {
+                    let Heard { request, restarts, ended } = heard;
+                    if restarts {
+                        self.handle.note_restart();
+                    }
                     let at_least = if ended { StopRequest::Drain } else { StopRequest::None };
                     self.handle.ask(request.max(at_least));
                 }
@@ -129,6 +139,11 @@ impl Poller {
         // Only the stop request can have changed, which the supervisor checks next.
         self.handle.bell().answer();
         Ok(())
+    }
+
+    /// Returns the order that passes a stop request on to a worker process.
+    pub(crate) fn order(&self, request: StopRequest) -> Order {
+        Order { request, stopping: self.handle.stopping() }
     }
 
     /// Returns the stop request of signals and other threads.

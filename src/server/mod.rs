@@ -10,6 +10,8 @@ use self::endpoint::{Kind, Place, invalid};
 use crate::handler::blocking::BlockingService;
 use crate::handler::datagram::DatagramHandler;
 use crate::handler::effect::Dial;
+#[cfg(feature = "signals")]
+use crate::handler::effect::Stopping;
 use crate::handler::task::{PeriodicTask, TaskContext};
 use crate::handler::{Handler, Service};
 use crate::id::Id;
@@ -330,9 +332,33 @@ impl Server {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[cfg(feature = "signals")]
-    pub fn stop_on_signals(mut self) -> io::Result<Server> {
+    pub fn stop_on_signals(self) -> io::Result<Server> {
+        self.heed_signals(Stopping::Stop)
+    }
+
+    /// Does the same as [`stop_on_signals`](Server::stop_on_signals), but the first signal stops
+    /// the server as [`ServerHandle::restart`] does: for a server that another one replaces, which
+    /// [shares its port](crate::Listen::reuse_port) or is started right after it.
+    ///
+    /// # Errors
+    ///
+    /// The system's error, if the handlers cannot be installed.
+    ///
+    /// ```
+    /// use socketserver::Server;
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?.restart_on_signals()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "signals")]
+    pub fn restart_on_signals(self) -> io::Result<Server> {
+        self.heed_signals(Stopping::Restart)
+    }
+
+    #[cfg(feature = "signals")]
+    fn heed_signals(mut self, stopping: Stopping) -> io::Result<Server> {
         if let Ok(poller) = &mut self.poller {
-            poller.heed_signals()?;
+            poller.heed_signals(stopping)?;
         }
         Ok(self)
     }

@@ -5,3 +5,5 @@ pub mod chat;
 pub mod session;
 #[cfg(feature = "http")]
 pub mod web;
+#[cfg(feature = "ws")]
+pub mod ws;

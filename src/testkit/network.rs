@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::wire::{MemorySocket, Packets, Wire, lock};
 use crate::exec::{Executor, Task};
 use crate::handler::Handler;
-use crate::handler::effect::Effect;
+use crate::handler::effect::{Effect, Stopping};
 use crate::handler::notification::Message;
 use crate::handler::notifier::Notifier;
 use crate::handler::task::TaskContext;
@@ -356,7 +356,38 @@ impl Network {
     /// Stops the server as [`ServerHandle::stop`](crate::ServerHandle::stop) does.
     /// [`Handler::on_stop`] has an example.
     pub fn stop(&mut self) {
-        self.hubs.iter_mut().for_each(Hub::stop);
+        self.hubs.iter_mut().for_each(|hub| hub.stop(Stopping::Stop));
+    }
+
+    /// Stops the server as [`ServerHandle::restart`](crate::ServerHandle::restart) does.
+    ///
+    /// ```
+    /// use socketserver::testkit::Network;
+    /// use socketserver::{Close, Context, Handler, Limits};
+    ///
+    /// struct Polite;
+    ///
+    /// impl Handler for Polite {
+    ///     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    ///         Ok(input.len())
+    ///     }
+    ///
+    ///     fn on_stop(&mut self, cx: &mut Context<'_>) {
+    ///         cx.write_str(if cx.is_restarting() { "back soon" } else { "goodbye" });
+    ///         cx.close(Close::Stopping);
+    ///     }
+    /// }
+    ///
+    /// let mut network = Network::new(Limits::default());
+    /// let client = network.connect(Polite);
+    /// network.send(client, b"hello");
+    /// network.settle();
+    /// network.restart();
+    /// network.settle();
+    /// assert_eq!(network.received(client), b"back soon");
+    /// ```
+    pub fn restart(&mut self) {
+        self.hubs.iter_mut().for_each(|hub| hub.stop(Stopping::Restart));
     }
 
     /// Asks the connection that has waited longest for its peer to give way to another one, as a

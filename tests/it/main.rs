@@ -17,3 +17,4 @@ mod services;
 mod sim;
 mod support;
 mod web;
+mod ws;

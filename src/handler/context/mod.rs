@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::close::Close;
 use crate::handler::Handler;
-use crate::handler::effect::{Effect, Record};
+use crate::handler::effect::{Effect, Record, Stopping};
 #[cfg(feature = "http")]
 use crate::handler::notifier::Notifier;
 use crate::handler::output::Output;
@@ -25,7 +25,8 @@ use crate::now::Now;
 ///
 /// * Current state: [`id`](Context::id), [`peer`](Context::peer),
 ///   [`local_address`](Context::local_address), [`now`](Context::now),
-///   [`is_stopping`](Context::is_stopping), [`is_done`](Context::is_done)
+///   [`is_stopping`](Context::is_stopping), [`is_restarting`](Context::is_restarting),
+///   [`is_done`](Context::is_done)
 /// * Output to the peer: [`write`](Context::write), [`write_str`](Context::write_str),
 ///   `write!(cx, …)`, [`output`](Context::output)
 /// * End of the connection: [`close`](Context::close), [`finish`](Context::finish),
@@ -98,7 +99,15 @@ impl<'a> Context<'a> {
     /// current message.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.record.stopping
+        self.record.stopping.is_on()
+    }
+
+    /// Returns true if the server is stopping because another one takes its place: after
+    /// [`ServerHandle::restart`](crate::ServerHandle::restart), which has an example. A protocol
+    /// that can say so tells its peer to connect again.
+    #[must_use]
+    pub fn is_restarting(&self) -> bool {
+        self.record.stopping == Stopping::Restart
     }
 
     /// Returns true if the handler should return now: it has closed, paused or upgraded the

@@ -156,7 +156,7 @@ impl<T: Transport> Exchange<T> {
                 Effect::Upgrade(to) if !self.state.is_open() => panics::drop_quietly(to),
                 Effect::Upgrade(to) => {
                     self.callee.replace(to);
-                    self.state.upgrade(record.stopping);
+                    self.state.upgrade(record.stopping.is_on());
                     if let Some(cold) = self.io.cold_if_any() {
                         cold.forget_all_rung();
                     }

@@ -9,6 +9,8 @@ use http::StatusCode;
 use super::failure::Failure;
 use super::pending::Kept;
 use super::response::{Body, BoxedPieces, Response};
+#[cfg(feature = "ws")]
+use crate::handler::Handler;
 #[cfg(doc)]
 use crate::now::Now;
 use crate::protocol::http::{Answer, Connection, Head, Length, Verb, Version};
@@ -45,6 +47,15 @@ pub(super) enum Later {
     /// A worker produces the answer.
     Work(Work),
     Kept(Kept),
+    #[cfg(feature = "ws")]
+    Upgrade(Upgrade),
+}
+
+/// The end of HTTP on a connection: an answer with status 101, and the handler that follows.
+#[cfg(feature = "ws")]
+pub(super) struct Upgrade {
+    pub(super) response: Response,
+    pub(super) handler: Box<dyn Handler>,
 }
 
 /// A function that produces an answer, off the loop.
@@ -198,6 +209,14 @@ impl Draft {
         is_sent.then(|| Pieces { source, chunked, keep: self.keeps() })
     }
 
+    /// Writes an answer after which the connection has another protocol, in place of the draft.
+    #[cfg(feature = "ws")]
+    pub(super) fn write_upgrade(&mut self, out: &mut Vec<u8>, response: Response) {
+        // The fields of the answer say what becomes of the connection.
+        self.connection = Connection::KeepAlive;
+        self.write_response(out, response);
+    }
+
     /// Ends the connection after the answer.
     pub(super) fn close(&mut self) {
         self.connection = Connection::Close;
@@ -225,13 +244,15 @@ enum Content {
     Any,
     /// A length of zero (RFC 9110, section 15.3.6).
     Empty,
-    /// No body and no length (RFC 9110, section 6.4.1).
+    /// No body and no length (RFC 9110, sections 6.4.1 and 8.6).
     Without,
 }
 
 fn content_of(status: StatusCode) -> Content {
     match status {
-        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Content::Without,
+        StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => {
+            Content::Without
+        }
         StatusCode::RESET_CONTENT => Content::Empty,
         _ => Content::Any,
     }

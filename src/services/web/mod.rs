@@ -149,6 +149,8 @@ mod scope;
 mod service;
 mod site;
 mod upload;
+#[cfg(feature = "ws")]
+mod websocket;
 
 // The types of arguments and results of routes, so that users need not depend on `http`.
 pub use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -162,3 +164,5 @@ pub use self::reply::{Answered, Reply, Sent};
 pub use self::request::Request;
 pub use self::response::Response;
 pub use self::service::Web;
+#[cfg(feature = "ws")]
+pub use self::websocket::WebSocket;

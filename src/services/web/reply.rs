@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
+#[cfg(feature = "ws")]
+use super::draft::Upgrade;
 use super::draft::{Draft, Later};
 use super::failure::Failure;
 use super::pending::{Kept, PendingReply};
 use super::response::{Body, HTML, Response, TEXT, final_status, proper};
+#[cfg(feature = "ws")]
+use crate::handler::Handler;
 
 /// The right to answer one request, once.
 ///
@@ -276,6 +280,21 @@ impl<'r> Reply<'r> {
         let (pending, kept) = Kept::new();
         self.draft.extras().later = Some(Later::Kept(kept));
         (pending, Ok(Sent(())))
+    }
+
+    /// Answers with status 101, and hands the connection to another handler. The fields of the
+    /// reply are added to the response.
+    #[cfg(feature = "ws")]
+    pub(super) fn upgrade(
+        self,
+        mut response: Response,
+        handler: impl Handler + 'static,
+    ) -> Answered {
+        let extras = self.draft.extras();
+        response.add_fields(&mut extras.fields);
+        let (response, handler) = (response.checked()?, handler.into_box());
+        extras.later = Some(Later::Upgrade(Upgrade { response, handler }));
+        Ok(Sent(()))
     }
 
     /// Returns the reply with a mark that its answer must be a value.

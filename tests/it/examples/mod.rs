@@ -16,3 +16,4 @@ pub(crate) mod requests;
 pub(crate) mod session;
 pub(crate) mod terminal;
 pub(crate) mod web;
+pub(crate) mod ws_echo;

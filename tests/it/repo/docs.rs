@@ -6,6 +6,7 @@ use std::{fs, iter, str};
 
 use socketserver::Limits;
 use socketserver::protocol::http::HttpLimits;
+use socketserver::protocol::ws::WsLimits;
 use socketserver::testkit::{Network, laws};
 use socketserver::{Close, Framed};
 
@@ -87,12 +88,21 @@ fn with_commas(number: u64) -> String {
     groups.join(",")
 }
 
+/// The rows of all limits. Those of WebSocket have a table of their own, because they share names
+/// with those of the server.
+fn limits(document: &str) -> Vec<(String, String, &str)> {
+    let of_ws = document.split_once("## Of WebSocket").unwrap().1;
+    [
+        rows(document, &format!("{:?}", Limits::default())),
+        rows(document, &format!("{:?}", HttpLimits::default())),
+        rows(of_ws, &format!("{:?}", WsLimits::default())),
+    ]
+    .concat()
+}
+
 #[test]
 fn every_limit_is_described_with_its_default() {
-    let document = read("docs/limits.md");
-    let server = format!("{:?}", Limits::default());
-    let http = format!("{:?}", HttpLimits::default());
-    for (name, value, row) in [rows(&document, &server), rows(&document, &http)].concat() {
+    for (name, value, row) in limits(&read("docs/limits.md")) {
         let spellings = spellings(&value);
         let is_there = |spelling: &String| row.split('|').any(|cell| cell.trim() == spelling);
         assert!(spellings.iter().any(is_there), "docs/limits.md: `{name}` is {spellings:?}");
@@ -103,10 +113,7 @@ fn every_limit_is_described_with_its_default() {
 fn every_limit_is_set_by_a_test() {
     let tests = files("tests/it", ".rs").into_iter().filter(|name| !name.ends_with("/docs.rs"));
     let tests: String = tests.map(|name| read(&name)).collect();
-    let document = read("docs/limits.md");
-    let server = format!("{:?}", Limits::default());
-    let http = format!("{:?}", HttpLimits::default());
-    for (name, ..) in [rows(&document, &server), rows(&document, &http)].concat() {
+    for (name, ..) in limits(&read("docs/limits.md")) {
         let is_set = tests.contains(&format!(".{name}(")) || tests.contains(&format!(".{name} = "));
         assert!(is_set, "no test sets `{name}`");
     }

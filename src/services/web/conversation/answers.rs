@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+#[cfg(feature = "ws")]
+use super::super::draft::Upgrade;
 use super::super::draft::{Draft, Later, Pieces};
 use super::super::failure::Failure;
 use super::super::late::{
@@ -40,6 +42,8 @@ impl<S> Conversation<S> {
                 cx.offload(move || work_off(work));
                 Ok(())
             }
+            #[cfg(feature = "ws")]
+            Later::Upgrade(upgrade) => self.switch(head, draft, upgrade, cx),
             Later::Kept(kept) => {
                 let answer = kept.await_answer(cx.notifier(), cx.id());
                 let mut late = Late::new(head, draft, Some(kept));
@@ -52,6 +56,30 @@ impl<S> Conversation<S> {
                 Ok(())
             }
         }
+    }
+
+    /// Ends HTTP on the connection: the next bytes of the client are for the handler of the
+    /// upgrade.
+    #[cfg(feature = "ws")]
+    fn switch(
+        &mut self,
+        head: &Head<'_>,
+        mut draft: Draft,
+        upgrade: Upgrade,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        let Upgrade { response, handler } = upgrade;
+        match panics::catch(|| self.site.finish(head, cx.ends(), Ok(response))) {
+            Ok(response) if response.status == StatusCode::SWITCHING_PROTOCOLS => {
+                draft.write_upgrade(cx.out(), response);
+                self.report(Some(head), &draft, cx);
+                cx.upgrade(handler);
+            }
+            // A mapper has put another answer in its place.
+            Ok(response) => self.write(head, draft, response, cx),
+            Err(said) => return self.send_panic(head, draft.began, &said, cx),
+        }
+        Ok(())
     }
 
     /// Sends an answer, after its delay if there is one.

@@ -1,0 +1,156 @@
+//! The encoder of frames. Knows no connection.
+
+use super::code::CloseCode;
+use super::header::{IN_EIGHT, IN_TWO, LAST, MASKED, Opcode, SHORT};
+use super::mask;
+
+/// A message to send, as one frame. Its payload is borrowed.
+///
+/// As bytes it is the frame of a server, which is not masked: so it is encoded once for all members
+/// of a topic.
+///
+/// ```
+/// use socketserver::protocol::ws::{CloseCode, Frame};
+///
+/// assert_eq!(Vec::from(Frame::text("Hello")), b"\x81\x05Hello");
+/// assert_eq!(Vec::from(Frame::close(CloseCode::NORMAL, "bye")), b"\x88\x05\x03\xe8bye");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    opcode: Opcode,
+    /// The code of a close frame.
+    code: Option<CloseCode>,
+    payload: &'a [u8],
+}
+
+/// The longest header of a frame.
+const HEADER_MAX: usize = 14;
+
+impl<'a> Frame<'a> {
+    /// A text message. [`Frame`] has an example.
+    #[must_use]
+    pub fn text(text: &'a str) -> Frame<'a> {
+        Frame { opcode: Opcode::Text, code: None, payload: text.as_bytes() }
+    }
+
+    /// A binary message.
+    ///
+    /// ```
+    /// use socketserver::protocol::ws::Frame;
+    ///
+    /// assert_eq!(Vec::from(Frame::binary(&[0; 300]))[..5], *b"\x82\x7e\x01\x2c\x00");
+    /// ```
+    #[must_use]
+    pub fn binary(bytes: &'a [u8]) -> Frame<'a> {
+        Frame { opcode: Opcode::Binary, code: None, payload: bytes }
+    }
+
+    /// A ping. Only the first 125 bytes are sent (RFC 6455, section 5.5).
+    ///
+    /// ```
+    /// use socketserver::protocol::ws::Frame;
+    ///
+    /// assert_eq!(Vec::from(Frame::ping(b"1")), b"\x89\x011");
+    /// assert_eq!(Vec::from(Frame::pong(b"1")), b"\x8a\x011");
+    /// ```
+    #[must_use]
+    pub fn ping(payload: &'a [u8]) -> Frame<'a> {
+        Frame { opcode: Opcode::Ping, code: None, payload: within(payload, SHORT.into()) }
+    }
+
+    /// A pong. Only the first 125 bytes are sent. [`Frame::ping`] has an example.
+    #[must_use]
+    pub fn pong(payload: &'a [u8]) -> Frame<'a> {
+        Frame { opcode: Opcode::Pong, code: None, payload: within(payload, SHORT.into()) }
+    }
+
+    /// A close frame, the last one that an endpoint sends. The reason is cut to 123 bytes, between
+    /// characters. A code that may [not be sent](CloseCode::is_sendable) gives a frame without code
+    /// and reason. [`Frame`] has an example.
+    #[must_use]
+    pub fn close(code: CloseCode, reason: &'a str) -> Frame<'a> {
+        let most = reason.len().min(usize::from(SHORT) - 2);
+        let reason = (0..=most).rev().find_map(|end| reason.get(..end)).unwrap_or_default();
+        let reason = reason.as_bytes();
+        match code.is_sendable() {
+            true => Frame { opcode: Opcode::Close, code: Some(code), payload: reason },
+            false => Frame { opcode: Opcode::Close, code: None, payload: b"" },
+        }
+    }
+
+    /// Appends the frame of a server.
+    ///
+    /// ```
+    /// use socketserver::protocol::ws::Frame;
+    ///
+    /// let mut out = Vec::new();
+    /// Frame::text("a").append(&mut out);
+    /// Frame::text("b").append(&mut out);
+    /// assert_eq!(out, b"\x81\x01a\x81\x01b");
+    /// ```
+    pub fn append(&self, out: &mut Vec<u8>) {
+        out.reserve(HEADER_MAX + self.payload.len());
+        self.append_header(out, 0);
+        self.append_payload(out);
+    }
+
+    /// Appends the frame of a client, masked with `key`, which must be unpredictable (RFC 6455,
+    /// section 10.3).
+    ///
+    /// ```
+    /// use socketserver::protocol::ws::Frame;
+    ///
+    /// let mut out = Vec::new();
+    /// Frame::text("Hello").append_masked(&mut out, [0x37, 0xfa, 0x21, 0x3d]);
+    /// assert_eq!(out, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+    /// ```
+    pub fn append_masked(&self, out: &mut Vec<u8>, key: [u8; 4]) {
+        out.reserve(HEADER_MAX + self.payload.len());
+        self.append_header(out, MASKED);
+        out.extend_from_slice(&key);
+        let start = out.len();
+        self.append_payload(out);
+        mask::apply(out.get_mut(start..).unwrap_or_default(), key);
+    }
+
+    fn append_header(&self, out: &mut Vec<u8>, masked: u8) {
+        out.push(LAST | self.opcode as u8);
+        let len = self.payload.len() + if self.code.is_some() { 2 } else { 0 };
+        match (u8::try_from(len), u16::try_from(len)) {
+            (Ok(len @ ..=SHORT), _) => out.push(masked | len),
+            (_, Ok(len)) => {
+                out.push(masked | IN_TWO);
+                out.extend_from_slice(&len.to_be_bytes());
+            }
+            _ => {
+                out.push(masked | IN_EIGHT);
+                out.extend_from_slice(&(len as u64).to_be_bytes());
+            }
+        }
+    }
+
+    fn append_payload(&self, out: &mut Vec<u8>) {
+        if let Some(code) = self.code {
+            out.extend_from_slice(&code.number().to_be_bytes());
+        }
+        out.extend_from_slice(self.payload);
+    }
+}
+
+fn within(payload: &[u8], max: usize) -> &[u8] {
+    payload.get(..max).unwrap_or(payload)
+}
+
+impl From<Frame<'_>> for Vec<u8> {
+    fn from(frame: Frame<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        frame.append(&mut out);
+        out
+    }
+}
+
+impl From<Frame<'_>> for Box<[u8]> {
+    fn from(frame: Frame<'_>) -> Box<[u8]> {
+        Vec::from(frame).into()
+    }
+}
