@@ -148,6 +148,7 @@ mod router;
 mod scope;
 mod service;
 mod site;
+pub(super) mod source;
 mod upload;
 
 // The types of arguments and results of routes, so that users need not depend on `http`.

@@ -10,7 +10,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("mio", &["src/reactor/"]),
     ("socket2", &["src/reactor/"]),
     ("libc", &["src/reactor/claim.rs"]),
-    ("rustix", &["src/prefork/"]),
+    ("rustix", &["src/prefork/", "src/reactor/socket.rs", "src/services/files/"]),
     ("signal_hook", &["src/reactor/signals.rs"]),
     (
         "http",
