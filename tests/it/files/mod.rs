@@ -6,6 +6,7 @@ pub(crate) mod conditions;
 pub(crate) mod directories;
 pub(crate) mod paths;
 pub(crate) mod ranges;
+pub(crate) mod tools;
 
 use std::fs::{self, File, FileTimes};
 use std::path::Path;
