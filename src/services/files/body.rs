@@ -13,6 +13,13 @@ use crate::services::web::source::{Portion, Source};
 /// The bytes read at once: memory of a connection that is sent a file of any length.
 const PORTION: u64 = 64 * 1024;
 
+/// The bytes given to the system to send at once. They are the unsent output of the connection, and
+/// so less than `Limits::output_hard`.
+const REGION: u64 = 256 * 1024;
+
+/// The length up to which bytes are copied, to be sent with those around them.
+const COPIED: u64 = 16 * 1024;
+
 /// Parts of a file, with text between them.
 pub(super) struct FileBody {
     file: Arc<File>,
@@ -70,6 +77,15 @@ impl Source for FileBody {
             Some(BodyPart::Bytes(range)) => range,
         };
         let start = range.start;
+        let region = start..range.end.min(start + REGION);
+        if range.end - start > COPIED && self.reader.is_warm(&self.file, &region) {
+            range.start = region.end;
+            if range.is_empty() {
+                self.parts.pop_front();
+            }
+            self.left -= region.end - region.start;
+            return Ok(Portion::File(Arc::clone(&self.file), region));
+        }
         let wanted = (range.end - start).min(PORTION) as usize;
         let mark = out.len();
         out.resize(mark + wanted, 0);

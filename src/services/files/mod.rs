@@ -42,9 +42,9 @@
 //! # Memory and disks
 //!
 //! Files of up to 64 KiB are kept in a cache, which notices changes: each request opens the file
-//! and compares size, times and inode. Larger ones are read while they are sent, 64 KiB at a time,
-//! no faster than the client reads. The loop reads from the page cache of the system only; the rest
-//! is read by a [worker](crate::Context::offload), so that a slow disk delays no other connection.
+//! and compares size, times and inode. Larger ones are sent in parts of 256 KiB, no faster than the
+//! client reads, by `sendfile` on Linux if the page cache of the system has the part. Otherwise a
+//! [worker](crate::Context::offload) reads 64 KiB, so that a slow disk delays no other connection.
 //! A file that becomes shorter while it is sent ends its connection by a reset.
 
 mod answer;

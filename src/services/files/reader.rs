@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 #[cfg(feature = "testkit")]
 use std::sync::Arc;
@@ -49,6 +50,15 @@ impl Reader {
                 }
             },
         }
+    }
+
+    /// Returns true if the page cache has the range, as far as a byte in every 128 KiB, the window
+    /// of the system's read-ahead, and the last one show. A page between them that was evicted
+    /// alone makes the loop wait for one read.
+    pub(super) fn is_warm(&self, file: &File, range: &Range<u64>) -> bool {
+        let last = range.end.saturating_sub(1);
+        let probes = (range.start..last).step_by(128 * 1024).chain([last]);
+        probes.into_iter().all(|offset| self.read(file, &mut [0], offset, Place::Loop) == Ok(1))
     }
 
     /// Fills `buffer`.

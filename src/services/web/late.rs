@@ -1,7 +1,13 @@
 //! An answer that is not sent at once: it is produced elsewhere, by a worker or by the owner of a
 //! kept reply, or delayed, or sent in pieces. Knows no connection.
 
+#[cfg(feature = "files")]
+use std::fs::File;
 use std::io;
+#[cfg(feature = "files")]
+use std::ops::Range;
+#[cfg(feature = "files")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::draft::{Draft, Pieces, Supply, Work};
@@ -70,6 +76,9 @@ pub(super) enum Step {
     Piece,
     /// An empty piece: there is none yet.
     NoneYet,
+    /// The piece is a part of a file.
+    #[cfg(feature = "files")]
+    File(Arc<File>, Range<u64>),
     /// A worker has to read the piece.
     Read(ReadPortion),
     End,
@@ -122,6 +131,11 @@ impl Stream {
             Ok(Portion::Appended(n)) => {
                 self.draft.sent += n as u64;
                 Step::Piece
+            }
+            #[cfg(feature = "files")]
+            Ok(Portion::File(file, part)) => {
+                self.draft.sent += part.end - part.start;
+                Step::File(file, part)
             }
             Ok(Portion::Read(work)) => Step::Read(work),
             Err(error) => Step::Broken(error.kind()),

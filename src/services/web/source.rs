@@ -1,6 +1,12 @@
 //! A body of known length that is read while it is sent. Must not know where it is read from.
 
+#[cfg(feature = "files")]
+use std::fs::File;
 use std::io;
+#[cfg(feature = "files")]
+use std::ops::Range;
+#[cfg(feature = "files")]
+use std::sync::Arc;
 
 /// A body of known length, in portions.
 pub(in crate::services) trait Source: Send {
@@ -20,6 +26,9 @@ pub(in crate::services) trait Source: Send {
 pub(in crate::services) enum Portion {
     /// This number of bytes was appended.
     Appended(usize),
+    /// The portion is this part of a file, which can be read without waiting.
+    #[cfg(feature = "files")]
+    File(Arc<File>, Range<u64>),
     /// A worker has to read the portion; the next request is for the one after it.
     Read(ReadPortion),
 }

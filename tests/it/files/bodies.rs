@@ -1,7 +1,7 @@
 //! The bytes of files: from memory, streamed, and read by workers.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -13,7 +13,7 @@ use socketserver::testkit::{Client, Network};
 use socketserver::{Limits, Mode, Server};
 
 use super::{client, date, directory, put};
-use crate::support::http::connect;
+use crate::support::http::{answers, connect};
 use crate::support::real::{Running, get, read_to_end};
 
 const REQUEST: &[u8] = b"GET /f/big HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -93,6 +93,56 @@ fn a_file_that_shrinks_ends_its_connection_by_a_reset() {
         let said = receive_all(&mut network, client);
         assert!(network.is_reset(client), "{is_slow}");
         assert!(said.len() < 501_000, "{is_slow}: {}", said.len());
+    }
+}
+
+#[test]
+fn a_file_that_shrinks_is_noticed_by_the_system() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = File::create(dir.path().join("big")).unwrap();
+    file.set_len(1 << 28).unwrap();
+    let server = running(Files::new(dir.path()).unwrap());
+    let mut stream = server.client();
+    stream.write_all(REQUEST).unwrap();
+    stream.read_exact(&mut [0; 1000]).unwrap();
+    file.set_len(0).unwrap();
+    let mut rest = Vec::new();
+    let error = stream.read_to_end(&mut rest).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert!(rest.len() < 1 << 28);
+}
+
+#[test]
+fn files_keep_their_place_among_other_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "big", noise(600_000));
+    put(dir.path(), "a.txt", "small");
+    let parts = "GET /f/big HTTP/1.1\r\nHost: h\r\nRange: bytes=0-99999,200000-299999\r\n\r\n";
+    let small = "GET /f/a.txt HTTP/1.1\r\nHost: h\r\n\r\n";
+    let big = "GET /f/big HTTP/1.1\r\nHost: h\r\n\r\n";
+    let input = [small, big, small, parts, big, big, small].concat();
+    for (window, grain) in [(usize::MAX, usize::MAX), (100_000, usize::MAX), (5000, 777)] {
+        let mut network = Network::new(Limits::default());
+        let web = Web::new().files("/f", Files::new(dir.path()).unwrap());
+        let client = connect(&mut network, &mut { web });
+        network.window(client, window);
+        network.grain(client, grain);
+        network.send(client, input.as_bytes());
+        network.settle();
+        let answers = answers(&["GET"; 7], &receive_all(&mut network, client));
+        for (at, answer) in answers.iter().enumerate() {
+            match at {
+                0 | 2 | 6 => assert_eq!(answer.text(), "small"),
+                3 => {
+                    let holds = |range: std::ops::Range<usize>| {
+                        let part = &noise(600_000)[range];
+                        answer.body.windows(part.len()).any(|window| window == part)
+                    };
+                    assert!(holds(0..100_000) && holds(200_000..300_000));
+                }
+                _ => assert!(answer.body == noise(600_000)),
+            }
+        }
     }
 }
 

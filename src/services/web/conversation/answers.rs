@@ -156,6 +156,11 @@ impl<S> Conversation<S> {
                     cx.pause();
                     return cx.set_timer(PIECES_TIMER, PIECES_PAUSE);
                 }
+                #[cfg(feature = "files")]
+                Step::File(file, part) => {
+                    cx.send_file(file, part);
+                    return cx.pause();
+                }
                 Step::Read(work) => {
                     stream.next = Next::Worker;
                     cx.offload(move || ReadPiece(work()));
