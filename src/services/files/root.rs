@@ -104,6 +104,10 @@ impl Root {
     /// # Errors
     ///
     /// [`Refusal::Cold`] if `place` is the loop and the disk may have to be read.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(unused_variables, reason = "only the kernel of Linux follows links")
+    )]
     pub(super) fn file(
         &self,
         path: &str,
@@ -208,6 +212,10 @@ impl From<Errno> for Refusal {
             Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV | Errno::NAMETOOLONG => {
                 Refusal::Missing
             }
+            // A link, for `O_NOFOLLOW` of FreeBSD and NetBSD.
+            Errno::MLINK => Refusal::Missing,
+            #[cfg(target_os = "netbsd")]
+            Errno::FTYPE => Refusal::Missing,
             // A socket, or a device without driver.
             Errno::INVAL | Errno::NXIO | Errno::NODEV | Errno::OPNOTSUPP | Errno::ILSEQ => {
                 Refusal::Missing

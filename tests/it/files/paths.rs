@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 use socketserver::services::files::Files;
 use socketserver::testkit::WebClient;
 
@@ -122,7 +122,9 @@ fn no_path_leaves_the_root() {
     assert_eq!(client(&root).get("/f/within/b").status(), 404);
     let open = || client_of(Files::new(&root).unwrap().follow_links().serve_hidden());
     assert_closed(open);
-    assert_eq!(open().get("/f/within/b").text(), "b");
+    if cfg!(target_os = "linux") {
+        assert_eq!(open().get("/f/within/b").text(), "b");
+    }
 }
 
 #[test]
@@ -139,13 +141,16 @@ fn an_encoded_slash_is_not_a_separator() {
 fn only_regular_files_are_served() {
     let dir = directory(&[("a", "a")]);
     let path = |name: &str| dir.path().join(name);
-    mknodat(CWD, path("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let make = |tool: &str, arguments: &[&str], name: &str| {
+        Command::new(tool).arg(path(name)).args(arguments).output().unwrap().status.success()
+    };
+    assert!(make("mkfifo", &[], "fifo"));
     let _socket = UnixListener::bind(path("socket")).unwrap();
     // Only root may make a device.
-    let device = mknodat(CWD, path("null"), FileType::CharacterDevice, Mode::RWXU, 0x103);
+    let has_device = make("mknod", &["c", "1", "3"], "null");
     let mut client = client(dir.path());
     for name in ["fifo", "socket", "null"] {
-        assert_eq!(client.get(&format!("/f/{name}")).status(), 404, "{name}: {device:?}");
+        assert_eq!(client.get(&format!("/f/{name}")).status(), 404, "{name}: {has_device}");
     }
     assert_eq!(client.get("/f/a").text(), "a");
 }
