@@ -10,9 +10,12 @@ mod common;
 #[path = "common/request_log.rs"]
 mod request_log;
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use socketserver::services::files::Files;
 use socketserver::services::web::{Answered, Failure, Reply, Request, Web};
 use socketserver::{Limits, Metrics, ServerHandle, Subnet};
 
@@ -30,6 +33,7 @@ reactor_web: a web server in one loop
   /echo         the request's body, for any method
   /slow?ms=N    answers after N milliseconds (at most 60000) without blocking
   /peer         the address of the client
+  /files/       the files of --root, if it is given
   /metrics      the server's counters, for Prometheus
   /livez        200 while the server runs
   /readyz       200 until a signal, 503 from then on
@@ -52,6 +56,8 @@ options
   --drain-delay SECS      time to serve on after the signal (default 0)
   --trust-proxy NET       a proxy whose Forwarded and X-Forwarded-For name the client,
                           repeatable: 10.0.0.0/8, ::1, unix (default: none)
+  --root DIR              serve the files of a directory under /files/
+  --listing               list its directories that have no index.html
   --request-log FORM      off (default), common, json: a line for each request on
                           standard output
   --faults                also serve /work?ms=N (blocks the loop for N ms) and /panic
@@ -76,6 +82,7 @@ fn run() -> Result<(), Exit> {
     let mut faults = false;
     let mut head_timeout = limits.message;
     let (mut drain_delay, mut form, mut proxies) = (None, None, Vec::new());
+    let (mut root, mut directories) = (None, Directories::Refused);
     let options = Options::new("127.0.0.1:8080", limits).parse(HELP, |name, parser| {
         match name.0.as_str() {
             "faults" => faults = true,
@@ -86,6 +93,8 @@ fn run() -> Result<(), Exit> {
                 let net = text.parse::<Subnet>();
                 proxies.push(net.map_err(|error| usage(format!("--trust-proxy {error}")))?);
             }
+            "root" => root = Some(PathBuf::from(parser.value()?)),
+            "listing" => directories = Directories::Listed,
             "request-log" => form = value(&name.0, FORMS, parser, form_of)?,
             _ => return Ok(false),
         }
@@ -99,6 +108,9 @@ fn run() -> Result<(), Exit> {
     let requests = form.map(request_log::start);
     let served = common::serve(options, |server, addresses| {
         let mut site = site(faults, server.handle()).trust_proxies(proxies.clone());
+        if let Some(root) = &root {
+            site = site.files("/files", files(root, directories)?);
+        }
         if let Some(requests) = requests.clone() {
             site = site.on_answer(move |record| request_log::push(&requests, record));
         }
@@ -121,6 +133,21 @@ fn form_of(name: &str) -> Option<Option<Form>> {
         "json" => Some(Some(Form::Json)),
         _ => None,
     }
+}
+
+/// The answer for a directory without a page of its own.
+#[derive(Clone, Copy)]
+enum Directories {
+    Refused,
+    Listed,
+}
+
+fn files(root: &Path, directories: Directories) -> io::Result<Files> {
+    let files = Files::new(root)?;
+    Ok(match directories {
+        Directories::Refused => files,
+        Directories::Listed => files.list_directories(),
+    })
 }
 
 fn site(faults: bool, handle: ServerHandle) -> Web {

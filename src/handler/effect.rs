@@ -1,6 +1,13 @@
 //! The effects that a handler records: the inner side of [`Context`](crate::Context). Must not know
 //! sockets, clocks or connections.
 
+#[cfg(feature = "files")]
+use std::fs::File;
+#[cfg(feature = "files")]
+use std::ops::Range;
+#[cfg(feature = "files")]
+use std::sync::Arc;
+
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::notification::{Message, Ticket};
@@ -37,6 +44,9 @@ pub(crate) enum Effect {
     Leave(Topic),
     Publish(Topic, Box<[u8]>),
     Finish,
+    /// Sends a part of a file, after the output of the call so far.
+    #[cfg(feature = "files")]
+    SendFile(Arc<File>, Range<u64>),
     Forward(Id, Box<[u8]>),
     Notify(Id, Message),
     Connect(Box<Dial>),

@@ -74,6 +74,8 @@ impl<T: Transport> Hub<T> {
             | Effect::Pause
             | Effect::Resume
             | Effect::Finish => {}
+            #[cfg(feature = "files")]
+            Effect::SendFile(..) => {}
             // From a handler whose connection was not established.
             Effect::Upgrade(to) => panics::drop_quietly(to),
         }

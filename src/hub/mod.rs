@@ -21,6 +21,8 @@ mod turn;
 
 pub(crate) use self::budgets::Budgets;
 pub(crate) use self::shards::ShardMessage;
+#[cfg(all(feature = "files", target_os = "linux"))]
+pub(crate) use self::transport::send_copy;
 pub(crate) use self::transport::{Readiness, Transport};
 
 use self::connections::Connections;

@@ -1,7 +1,11 @@
 //! The hub's view of a socket. Implemented by the reactor's sockets and by the in-memory
 //! network of the testkit.
 
+#[cfg(feature = "files")]
+use std::fs::File;
 use std::io::{self, Read, Write};
+#[cfg(feature = "files")]
+use std::os::unix::fs::FileExt;
 
 /// A non-blocking byte stream, or a connection that carries packets.
 pub(crate) trait Transport: Read + Write {
@@ -17,11 +21,40 @@ pub(crate) trait Transport: Read + Write {
         false
     }
 
+    /// Sends up to `len` bytes of `file` from `offset`. Returns their number.
+    ///
+    /// # Errors
+    ///
+    /// `UnexpectedEof` if the file ends before; otherwise as for a write.
+    #[cfg(feature = "files")]
+    fn send_file(&mut self, file: &File, offset: u64, len: usize) -> io::Result<usize> {
+        send_copy(self, file, offset, len)
+    }
+
     /// Shuts down the write side: the peer sees the end.
     fn shutdown_write(&mut self) -> io::Result<()>;
 
     /// Makes the close of the socket a reset (RST), which shows the peer that data was lost.
     fn reset_on_close(&mut self);
+}
+
+/// Sends a part of a file by a read and a write: up to 64 KiB.
+///
+/// # Errors
+///
+/// As for [`Transport::send_file`].
+#[cfg(feature = "files")]
+pub(crate) fn send_copy(
+    to: &mut (impl Write + ?Sized),
+    file: &File,
+    offset: u64,
+    len: usize,
+) -> io::Result<usize> {
+    let mut bytes = vec![0; len.min(64 * 1024)];
+    match file.read_at(&mut bytes, offset)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        n => to.write(bytes.get(..n).unwrap_or_default()),
+    }
 }
 
 /// The content of an event of a connection.

@@ -1,5 +1,7 @@
 //! The sockets of mio as transports of the hub.
 
+#[cfg(all(feature = "files", target_os = "linux"))]
+use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
@@ -8,12 +10,18 @@ use std::time::Duration;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+#[cfg(all(feature = "files", target_os = "linux"))]
+use rustix::fs::sendfile;
+#[cfg(all(feature = "files", target_os = "linux"))]
+use rustix::io::Errno;
 use socket2::SockRef;
 
 use super::direct::{receive, send};
 use crate::exec::BlockingSocket;
 use crate::handler::stream::StdSocket;
 use crate::hub::Transport;
+#[cfg(all(feature = "files", target_os = "linux"))]
+use crate::hub::send_copy;
 use crate::net::address::Address;
 
 /// A connected socket.
@@ -237,6 +245,24 @@ impl Transport for Socket {
 
     fn keeps_boundaries(&self) -> bool {
         matches!(self, Socket::SeqPacket(_))
+    }
+
+    /// By `sendfile`, which copies nothing; a file system without it is copied.
+    #[cfg(all(feature = "files", target_os = "linux"))]
+    fn send_file(&mut self, file: &File, offset: u64, len: usize) -> io::Result<usize> {
+        let mut from = offset;
+        let sent = match self {
+            Socket::Tcp(stream) => sendfile(stream, file, Some(&mut from), len),
+            Socket::Unix(stream) | Socket::SeqPacket(stream) => {
+                sendfile(stream, file, Some(&mut from), len)
+            }
+        };
+        match sent {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => Ok(n),
+            Err(Errno::INVAL | Errno::NOSYS) => send_copy(self, file, offset, len),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {

@@ -2,6 +2,8 @@
 //! the state that its connections share.
 
 pub mod chat;
+#[cfg(feature = "files")]
+pub mod files;
 pub mod session;
 #[cfg(feature = "http")]
 pub mod web;

@@ -7,6 +7,7 @@
 )]
 
 mod examples;
+mod files;
 mod http;
 mod hub;
 mod modes;

@@ -4,6 +4,12 @@
 mod actions;
 
 use std::fmt;
+#[cfg(feature = "files")]
+use std::fs::File;
+#[cfg(feature = "files")]
+use std::ops::Range;
+#[cfg(feature = "files")]
+use std::sync::Arc;
 
 use crate::close::Close;
 use crate::handler::Handler;
@@ -214,6 +220,14 @@ impl Context<'_> {
     /// ```
     pub fn output(&mut self) -> Output<'_> {
         Output(&mut self.record.out)
+    }
+
+    /// Sends a part of a file after the output of this call so far. The call must write nothing
+    /// after it: the handler goes on in [`on_drain`](Handler::on_drain).
+    #[cfg(feature = "files")]
+    pub(crate) fn send_file(&mut self, file: Arc<File>, part: Range<u64>) {
+        self.record.halted = true;
+        self.record.effects.push(Effect::SendFile(file, part));
     }
 
     /// Returns the unsent output of this connection in this turn, for code that builds an answer

@@ -4,6 +4,8 @@ use super::cold::Cold;
 use super::exchange::Exchange;
 use super::flags::Flags;
 use super::state::Output;
+#[cfg(feature = "files")]
+use super::write_queue::Origin;
 use crate::close::Close;
 use crate::exec::{Call, Departure, Job, Returned};
 use crate::handler::effect::Effect;
@@ -151,6 +153,17 @@ impl<T: Transport> Exchange<T> {
                     if self.state.take(Flags::PAUSED) {
                         self.state.set(Flags::RETRY_INPUT);
                     }
+                }
+                #[cfg(feature = "files")]
+                Effect::SendFile(file, part) => {
+                    if self.state.accepts_output() {
+                        turn.meter.progress.packed += (part.end - part.start) as usize;
+                        self.io.queue(&record.out, Origin::Handler);
+                        self.io.cold_mut().output.push_file(file, part);
+                    }
+                    record.out.clear();
+                    // The handler goes on in `on_drain`, and there learns of a failure.
+                    self.state.set(Flags::ABOVE_HIGH);
                 }
                 // Ignored after a close in the same call.
                 Effect::Upgrade(to) if !self.state.is_open() => panics::drop_quietly(to),

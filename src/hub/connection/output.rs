@@ -1,6 +1,8 @@
 //! The sending half of a connection: flush, queue, write, and failed writes. The second part of
 //! [`Duplex`].
 
+#[cfg(feature = "files")]
+use std::fs::File;
 use std::io::{self, IoSlice};
 
 use super::cold::Cold;
@@ -91,6 +93,12 @@ impl<T: Transport> Duplex<T> {
         let (meter, limits) = (&mut turn.meter, &turn.config.limits);
         let mut output = std::mem::take(&mut self.cold_mut().output);
         while !output.is_empty() && state.may_write() {
+            #[cfg(feature = "files")]
+            if let Some(part) = output.first_file() {
+                let sent = send_part(self, part, state, meter, limits);
+                output.consume(sent);
+                continue;
+            }
             let mut slices = [IoSlice::new(&[]); GATHERED];
             let gathered = match self.keeps_boundaries() {
                 true => 0,
@@ -294,5 +302,26 @@ impl<T: Transport> Duplex<T> {
         }
         self.cut(state, Close::SlowConsumer);
         false
+    }
+}
+
+/// Sends a part of a file: where it begins, and its length. Returns the number of bytes sent. If
+/// the file has become too short, the connection is reset, because the peer waits for that length.
+#[cfg(feature = "files")]
+fn send_part<T: Transport>(
+    duplex: &mut Duplex<T>,
+    (file, offset, len): (&File, u64, usize),
+    state: &mut State,
+    meter: &mut Meter,
+    limits: &Limits,
+) -> usize {
+    match duplex.transport.send_file(file, offset, len) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            duplex.reset(state, Close::Io(error.kind()));
+            0
+        }
+        // Less than all does not show that the socket is full: the file may have ended.
+        Ok(sent) => duplex.note_write(Ok(sent), sent, state, meter, limits),
+        Err(error) => duplex.note_write(Err(error), len, state, meter, limits),
     }
 }

@@ -1,6 +1,8 @@
 //! Bytes that wait for a socket. Must not know the socket.
 
 use std::collections::VecDeque;
+#[cfg(feature = "files")]
+use std::fs::File;
 use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
@@ -41,6 +43,10 @@ enum Bytes {
         slice: Arc<[u8]>,
         fresh: bool,
     },
+    /// Bytes of a file from this offset on, which take no memory here. They count as others do, so
+    /// that the handler writes no more before most of them are sent.
+    #[cfg(feature = "files")]
+    File(Arc<File>, u64),
 }
 
 impl Piece {
@@ -48,12 +54,30 @@ impl Piece {
         let bytes = match &self.bytes {
             Bytes::Written(bytes, _) => bytes.as_slice(),
             Bytes::Published { slice, .. } => slice,
+            #[cfg(feature = "files")]
+            Bytes::File(..) => &[],
         };
         bytes.get(self.rest.clone()).unwrap_or_default()
     }
 
     fn is_own(&self) -> bool {
-        matches!(self.bytes, Bytes::Written(_, Origin::Handler))
+        matches!(self.bytes, Bytes::Written(_, Origin::Handler)) || self.file().is_some()
+    }
+
+    /// Returns the unsent part of a file: where it begins, and its length.
+    #[cfg(feature = "files")]
+    fn file(&self) -> Option<(&File, u64, usize)> {
+        match &self.bytes {
+            Bytes::File(file, offset) => {
+                Some((file, offset + self.rest.start as u64, self.rest.len()))
+            }
+            _ => None,
+        }
+    }
+
+    #[cfg(not(feature = "files"))]
+    fn file(&self) -> Option<()> {
+        None
     }
 }
 
@@ -122,6 +146,13 @@ impl WriteQueue {
         self.add(Bytes::Published { slice, fresh: true }, part, PACKET_COST);
     }
 
+    /// Appends a part of a file, written by the connection's own handler.
+    #[cfg(feature = "files")]
+    pub(in crate::hub) fn push_file(&mut self, file: Arc<File>, part: Range<u64>) {
+        let len = part.end.saturating_sub(part.start) as usize;
+        self.add(Bytes::File(file, part.start), 0..len, 0);
+    }
+
     fn add(&mut self, bytes: Bytes, rest: Range<usize>, cost: usize) {
         if !rest.is_empty() {
             let piece = Piece { bytes, rest, cost };
@@ -154,17 +185,25 @@ impl WriteQueue {
         self.pieces.front().map_or(&[], Piece::waiting)
     }
 
-    /// Gathers the first pieces for one vectored write. Returns 0 if there is only one.
+    /// Returns the part of a file to be sent next, if it is one: where it begins, and its length.
+    #[cfg(feature = "files")]
+    pub(in crate::hub) fn first_file(&self) -> Option<(&File, u64, usize)> {
+        self.pieces.front()?.file()
+    }
+
+    /// Gathers the first pieces for one vectored write, up to a file. Returns 0 if there is only
+    /// one.
     pub(in crate::hub) fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>; GATHERED]) -> usize {
         if self.pieces.len() < 2 {
             return 0;
         }
         let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+        let pieces = self.pieces.iter().take_while(|piece| piece.file().is_none());
+        for (slice, piece) in slices.iter_mut().zip(pieces) {
             *slice = IoSlice::new(piece.waiting());
             count += 1;
         }
-        count
+        if count < 2 { 0 } else { count }
     }
 
     /// Removes the first `n` bytes, which have been sent.

@@ -119,7 +119,7 @@ pub(in crate::hub) struct Progress {
     pub(in crate::hub) received: bool,
     pub(in crate::hub) used: bool,
     pub(in crate::hub) sent: bool,
-    /// Bytes of packets written by the handler and not charged to the budget yet.
+    /// Bytes of packets and files written by the handler and not charged to the budget yet.
     pub(in crate::hub) packed: usize,
 }
 

@@ -9,6 +9,7 @@ use http::StatusCode;
 use super::failure::Failure;
 use super::pending::Kept;
 use super::response::{Body, BoxedPieces, Response};
+use super::source::Source;
 #[cfg(feature = "ws")]
 use crate::handler::Handler;
 #[cfg(doc)]
@@ -61,11 +62,19 @@ pub(super) struct Upgrade {
 /// A function that produces an answer, off the loop.
 pub(super) type Work = Box<dyn FnOnce() -> Result<Response, Failure> + Send>;
 
-/// The rest of a body that is produced in pieces.
+/// The rest of a body that is sent in pieces.
 pub(super) struct Pieces {
-    pub(super) source: BoxedPieces,
-    pub(super) chunked: bool,
+    pub(super) supply: Supply,
     pub(super) keep: bool,
+}
+
+/// The origin of the pieces, and the mark of their end.
+pub(super) enum Supply {
+    Chunked(BoxedPieces),
+    /// The connection ends after the body.
+    Unmarked(BoxedPieces),
+    /// The length was sent before.
+    Measured(Box<dyn Source>),
 }
 
 impl Draft {
@@ -116,6 +125,11 @@ impl Draft {
         self.extras.is_none() && self.keeps()
     }
 
+    #[cfg(feature = "files")]
+    pub(super) fn unix_seconds(&self) -> u64 {
+        self.unix_seconds
+    }
+
     pub(super) fn take_later(&mut self) -> Option<Later> {
         self.extras.as_mut()?.later.take()
     }
@@ -136,7 +150,7 @@ impl Draft {
     /// sections 6.4.1 and 9.3.2).
     pub(super) fn write(&mut self, out: &mut Vec<u8>, content_type: &str, body: &[u8]) {
         if self.is_head || content_of(self.status) != Content::Any {
-            return self.write_head_only(out, content_type, body.len());
+            return self.write_head_only(out, content_type, body.len() as u64);
         }
         self.head(content_type, Length::Fixed(body.len() as u64)).append(out, self.unix_seconds);
         self.sent = body.len() as u64;
@@ -144,9 +158,9 @@ impl Draft {
     }
 
     #[cold]
-    fn write_head_only(&self, out: &mut Vec<u8>, content_type: &str, body_len: usize) {
+    fn write_head_only(&self, out: &mut Vec<u8>, content_type: &str, body_len: u64) {
         let length = match content_of(self.status) {
-            Content::Any => Length::Fixed(body_len as u64),
+            Content::Any => Length::Fixed(body_len),
             Content::Empty => Length::Fixed(0),
             Content::Without => Length::Untold,
         };
@@ -189,7 +203,18 @@ impl Draft {
                 None
             }
             Body::Pieces(source) => self.begin_pieces(out, source),
+            Body::Source(source) => self.begin_source(out, source),
         }
+    }
+
+    fn begin_source(&mut self, out: &mut Vec<u8>, source: Box<dyn Source>) -> Option<Pieces> {
+        let length = source.left();
+        if self.is_head || content_of(self.status) != Content::Any {
+            self.write_head_only(out, "", length);
+            return None;
+        }
+        self.head("", Length::Fixed(length)).append_lines(out, self.unix_seconds);
+        (length > 0).then(|| Pieces { supply: Supply::Measured(source), keep: self.keeps() })
     }
 
     fn begin_pieces(&mut self, out: &mut Vec<u8>, source: BoxedPieces) -> Option<Pieces> {
@@ -206,7 +231,11 @@ impl Draft {
         let length = if chunked && may_have_body { Length::Chunked } else { Length::Untold };
         self.head("", length).append_lines(out, self.unix_seconds);
         let is_sent = may_have_body && !self.is_head;
-        is_sent.then(|| Pieces { source, chunked, keep: self.keeps() })
+        let supply = match chunked {
+            true => Supply::Chunked(source),
+            false => Supply::Unmarked(source),
+        };
+        is_sent.then(|| Pieces { supply, keep: self.keeps() })
     }
 
     /// Writes an answer after which the connection has another protocol, in place of the draft.

@@ -1,12 +1,20 @@
 //! An answer that is not sent at once: it is produced elsewhere, by a worker or by the owner of a
 //! kept reply, or delayed, or sent in pieces. Knows no connection.
 
+#[cfg(feature = "files")]
+use std::fs::File;
+use std::io;
+#[cfg(feature = "files")]
+use std::ops::Range;
+#[cfg(feature = "files")]
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::draft::{Draft, Pieces, Work};
+use super::draft::{Draft, Pieces, Supply, Work};
 use super::failure::Failure;
 use super::pending::Kept;
 use super::response::Response;
+use super::source::{Portion, ReadPortion};
 use super::upload::Upload;
 use crate::panics;
 use crate::protocol::http::{Answer, Head};
@@ -52,6 +60,15 @@ pub(super) struct Stream {
     pub(super) head: Vec<u8>,
     pub(super) draft: Draft,
     pub(super) pieces: Pieces,
+    pub(super) next: Next,
+}
+
+/// The origin of the next piece of a stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Supply,
+    /// A worker reads it.
+    Worker,
 }
 
 /// The most pieces taken in one turn: a source of tiny pieces must not hold the loop.
@@ -64,7 +81,14 @@ pub(super) enum Step {
     Piece,
     /// An empty piece: there is none yet.
     NoneYet,
+    /// The piece is a part of a file.
+    #[cfg(feature = "files")]
+    File(Arc<File>, Range<u64>),
+    /// A worker has to read the piece.
+    Read(ReadPortion),
     End,
+    /// The rest cannot be had: the client must not take the body for complete.
+    Broken(io::ErrorKind),
 }
 
 impl Stream {
@@ -75,27 +99,79 @@ impl Stream {
         pieces: Pieces,
     ) -> Box<Stream> {
         let head = if is_recorded { head.as_bytes().to_vec() } else { Vec::new() };
-        Box::new(Stream { head, draft, pieces })
+        Box::new(Stream { head, draft, pieces, next: Next::Supply })
     }
 
     /// Appends the next piece of the body, or its end.
     pub(super) fn append_next(&mut self, out: &mut Vec<u8>) -> Step {
-        match (self.pieces.source.next(), self.pieces.chunked) {
-            (Some(piece), _) if piece.is_empty() => return Step::NoneYet,
-            (Some(piece), chunked) => {
+        let (piece, is_chunked) = match &mut self.pieces.supply {
+            Supply::Chunked(source) => (source.next(), true),
+            Supply::Unmarked(source) => (source.next(), false),
+            Supply::Measured(source) => {
+                let portion = match source.left() {
+                    0 => return Step::End,
+                    _ => source.append(out),
+                };
+                return self.note_portion(portion);
+            }
+        };
+        match piece {
+            Some(piece) if piece.is_empty() => return Step::NoneYet,
+            Some(piece) => {
                 self.draft.sent += piece.len() as u64;
-                match chunked {
+                match is_chunked {
                     true => Answer::append_chunk(out, &piece),
                     false => out.extend_from_slice(&piece),
                 }
                 return Step::Piece;
             }
-            (None, true) => Answer::append_last_chunk(out),
-            (None, false) => {}
+            None if is_chunked => Answer::append_last_chunk(out),
+            None => {}
         }
         Step::End
     }
+
+    fn note_portion(&mut self, portion: io::Result<Portion>) -> Step {
+        match portion {
+            Ok(Portion::Appended(n)) => {
+                self.draft.sent += n as u64;
+                Step::Piece
+            }
+            #[cfg(feature = "files")]
+            Ok(Portion::File(file, part)) => {
+                self.draft.sent += part.end - part.start;
+                Step::File(file, part)
+            }
+            Ok(Portion::Read(work)) => Step::Read(work),
+            Err(error) => Step::Broken(error.kind()),
+        }
+    }
+
+    /// Appends the piece that a worker has read.
+    ///
+    /// # Errors
+    ///
+    /// That of the read.
+    pub(super) fn append_read(
+        &mut self,
+        read: io::Result<Vec<u8>>,
+        out: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        self.next = Next::Supply;
+        let bytes = read?;
+        self.draft.sent += bytes.len() as u64;
+        out.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    /// Returns true if the client can tell an incomplete body from a complete one only by a reset.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        !matches!(self.pieces.supply, Supply::Chunked(_))
+    }
 }
+
+/// The notification with a piece that a worker has read.
+pub(super) struct ReadPiece(pub(super) io::Result<Vec<u8>>);
 
 /// The notification with the answer of a worker.
 pub(super) struct Worked(pub(super) Result<Response, Failure>);

@@ -148,6 +148,7 @@ mod router;
 mod scope;
 mod service;
 mod site;
+pub(super) mod source;
 mod upload;
 #[cfg(feature = "ws")]
 mod websocket;

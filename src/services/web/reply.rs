@@ -297,6 +297,12 @@ impl<'r> Reply<'r> {
         Ok(Sent(()))
     }
 
+    /// Returns the second of the answer, since 1970.
+    #[cfg(feature = "files")]
+    pub(in crate::services) fn unix_seconds(&self) -> u64 {
+        self.draft.unix_seconds()
+    }
+
     /// Returns the reply with a mark that its answer must be a value.
     pub(super) fn collected(self) -> Reply<'r> {
         self.draft.extras().is_collected = true;

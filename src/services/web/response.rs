@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use super::cookie::Cookie;
 use super::failure::Failure;
 use super::lines::Lines;
+use super::source::Source;
 
 /// A whole answer as a value: status, fields, content type and body. Offloaded work returns a
 /// response, kept replies are answered with one, guards refuse with one, and
@@ -63,6 +64,9 @@ pub struct Response {
 pub(super) enum Body {
     Bytes(Vec<u8>),
     Pieces(BoxedPieces),
+    /// Of known length.
+    #[cfg_attr(not(feature = "files"), allow(dead_code, reason = "only files are sources"))]
+    Source(Box<dyn Source>),
 }
 
 /// A body in pieces.
@@ -152,6 +156,18 @@ impl Response {
         self
     }
 
+    /// Sets a body of known length that is read while it is sent.
+    #[cfg(feature = "files")]
+    pub(in crate::services) fn source(
+        mut self,
+        content_type: &str,
+        source: impl Source + 'static,
+    ) -> Response {
+        self.content_type = proper(content_type).into();
+        self.body = Body::Source(Box::new(source));
+        self
+    }
+
     /// Adds a field. `Content-Type` replaces the earlier content type, and `Connection: close` ends
     /// the connection after the answer. Other values of `Connection` are ignored, and so are
     /// `Content-Length`, `Transfer-Encoding` and `Date`, which the service writes itself.
@@ -192,11 +208,11 @@ impl Response {
         str::from_utf8(self.lines.iter().find(name)?).ok()
     }
 
-    /// Returns the body; empty for a body in pieces.
+    /// Returns the body; empty for a body in pieces, and for one that is read from a file.
     pub fn body(&self) -> &[u8] {
         match &self.body {
             Body::Bytes(bytes) => bytes,
-            Body::Pieces(_) => b"",
+            Body::Pieces(_) | Body::Source(_) => b"",
         }
     }
 

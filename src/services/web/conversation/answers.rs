@@ -12,7 +12,8 @@ use super::super::draft::Upgrade;
 use super::super::draft::{Draft, Later, Pieces};
 use super::super::failure::Failure;
 use super::super::late::{
-    Delayed, Doing, Late, PIECES_A_TURN, PIECES_PAUSE, Step, Stream, Worked, work_off,
+    Delayed, Doing, Late, Next, PIECES_A_TURN, PIECES_PAUSE, ReadPiece, Step, Stream, Worked,
+    work_off,
 };
 use super::super::pending;
 use super::super::response::{Response, TEXT};
@@ -170,6 +171,9 @@ impl<S> Conversation<S> {
             self.doing = Doing::Nothing;
             return cx.close(Close::Io(io::ErrorKind::BrokenPipe));
         }
+        if stream.next == Next::Worker {
+            return cx.pause();
+        }
         for _ in 0..PIECES_A_TURN {
             if cx.is_done() {
                 return cx.pause();
@@ -179,6 +183,21 @@ impl<S> Conversation<S> {
                 Step::NoneYet => {
                     cx.pause();
                     return cx.set_timer(PIECES_TIMER, PIECES_PAUSE);
+                }
+                #[cfg(feature = "files")]
+                Step::File(file, part) => {
+                    cx.send_file(file, part);
+                    return cx.pause();
+                }
+                Step::Read(work) => {
+                    stream.next = Next::Worker;
+                    cx.offload(move || ReadPiece(work()));
+                    return cx.pause();
+                }
+                Step::Broken(kind) => {
+                    self.report_stream(cx);
+                    self.doing = Doing::Nothing;
+                    return cx.reset(Close::Io(kind));
                 }
                 Step::End => {
                     let keep = stream.pieces.keep && !cx.is_stopping();
@@ -190,6 +209,20 @@ impl<S> Conversation<S> {
         }
         cx.pause();
         cx.set_timer(PIECES_TIMER, Duration::ZERO);
+    }
+
+    /// Sends the piece that a worker has read, and goes on.
+    pub(super) fn take_piece(&mut self, notification: Notification, cx: &mut Context<'_>) {
+        let Doing::Streaming(stream) = &mut self.doing else { return };
+        let Ok(ReadPiece(read)) = notification.downcast::<ReadPiece>() else { return };
+        match stream.append_read(read, cx.out()) {
+            Ok(()) => self.stream(cx),
+            Err(error) => {
+                self.report_stream(cx);
+                self.doing = Doing::Nothing;
+                cx.reset(Close::Io(error.kind()));
+            }
+        }
     }
 
     /// Reports an answer in pieces, complete or not.

@@ -330,6 +330,9 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
     }
 
     fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
+        if matches!(self.doing, Doing::Streaming(_)) {
+            return self.take_piece(notification, cx);
+        }
         if let Err(why) = self.take_answer(notification, cx) {
             cx.close(why);
         }
@@ -338,7 +341,7 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
     fn on_close(&mut self, why: &Close, cx: &mut Context<'_>) {
         self.report_stream(cx);
         // Only its end tells the client that such a body is complete.
-        if matches!(&self.doing, Doing::Streaming(stream) if !stream.pieces.chunked) {
+        if matches!(&self.doing, Doing::Streaming(stream) if stream.ends_with_connection()) {
             cx.reset(why.clone());
         }
     }

@@ -10,7 +10,16 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("mio", &["src/reactor/"]),
     ("socket2", &["src/reactor/"]),
     ("libc", &["src/reactor/claim.rs"]),
-    ("rustix", &["src/clock.rs", "src/prefork/", "src/reactor/direct.rs", "src/reactor/socket.rs"]),
+    (
+        "rustix",
+        &[
+            "src/clock.rs",
+            "src/prefork/",
+            "src/reactor/direct.rs",
+            "src/reactor/socket.rs",
+            "src/services/files/",
+        ],
+    ),
     ("signal_hook", &["src/reactor/signals.rs"]),
     (
         "http",
