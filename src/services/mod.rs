@@ -2,6 +2,7 @@
 //! the state that its connections share.
 
 pub mod chat;
+pub mod detect;
 pub mod session;
 #[cfg(feature = "http")]
 pub mod web;
