@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::lines::Lines;
 use crate::net::peer::Peer;
 use crate::protocol::http::{Head, Version};
 
@@ -39,6 +40,8 @@ pub struct RequestRecord<'a> {
     pub(super) duration: Duration,
     pub(super) unix_seconds: u64,
     pub(super) peer: &'a Peer,
+    /// The fields of the answer that its route and the mappers have set.
+    pub(super) answer: Option<&'a Lines>,
 }
 
 /// A function that gets the record of each answered request.
@@ -79,6 +82,23 @@ impl<'a> RequestRecord<'a> {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
         self.head?.fields().find(name)
+    }
+
+    /// Returns the value of the first field of the answer with this name, ignoring case, if the
+    /// route or a mapper has set it. The content type is not among these fields.
+    ///
+    /// ```
+    /// use socketserver::services::web::Web;
+    /// use socketserver::testkit::WebClient;
+    ///
+    /// let web = Web::new()
+    ///     .get("/", |_, reply| reply.header("x-cache", "hit").text("hello"))
+    ///     .on_answer(|record| assert_eq!(record.answer_header("X-Cache"), Some(&b"hit"[..])));
+    /// WebClient::new(web).get("/");
+    /// ```
+    #[must_use]
+    pub fn answer_header(&self, name: &str) -> Option<&'a [u8]> {
+        self.answer?.iter().find(name)
     }
 
     /// Returns the status of the answer.

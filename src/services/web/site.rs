@@ -143,6 +143,7 @@ impl<S> Site<S> {
             duration: Duration::from_nanos(nanos.saturating_sub(draft.began)),
             unix_seconds: now.unix_seconds(),
             peer: client.as_ref().unwrap_or(peer),
+            answer: draft.extras.as_ref().map(|extras| &extras.fields.lines),
         };
         if let Err(said) = panics::catch(|| on_answer(&record)) {
             log::error!("{peer} on_answer panicked: {said}");
@@ -166,12 +167,16 @@ impl<S> Site<S> {
         result: Result<Response, Failure>,
     ) -> Response {
         let client = self.proxies.client(head, ends.peer);
+        let is_from_proxy = self.proxies.trusts(ends.peer);
         let ends = with_client(ends, client.as_ref());
         let mut request = Request::new(head, &[], ends, &*self.scopes.outermost().state);
         let at = match self.locate(&mut request) {
             Some(at) => at,
             None => self.scopes.at(head.path_bytes()),
         };
+        if is_from_proxy {
+            request.note_proxy();
+        }
         let mut response = match result {
             Ok(response) => response,
             Err(failure) => {
