@@ -9,6 +9,8 @@
 mod common;
 #[path = "common/request_log.rs"]
 mod request_log;
+#[path = "common/welcome/mod.rs"]
+mod welcome;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use std::time::Duration;
 
 use socketserver::services::files::Files;
 use socketserver::services::web::{Answered, Failure, Reply, Request, Web};
-use socketserver::{Limits, Metrics, ServerHandle, Subnet};
+use socketserver::{Limits, ServerHandle, Subnet};
 
 use common::exit::usage;
 use common::seconds::{seconds, value};
@@ -27,14 +29,14 @@ use request_log::Form;
 const HELP: &str = "\
 reactor_web: a web server in one loop
 
-  /             the welcome page, for any method
+  /             the welcome page, for any method: live counters, routes to try
   /plaintext    Hello, World!
   /json         the same as a JSON object
   /echo         the request's body, for any method
   /slow?ms=N    answers after N milliseconds (at most 60000) without blocking
   /peer         the address of the client
   /files/       the files of --root, if it is given
-  /metrics      the server's counters, for Prometheus
+  /metrics      the server's counters and its memory, for Prometheus
   /livez        200 while the server runs
   /readyz       200 until a signal, 503 from then on
 
@@ -151,8 +153,7 @@ fn files(root: &Path, directories: Directories) -> io::Result<Files> {
 }
 
 fn site(faults: bool, handle: ServerHandle) -> Web {
-    let web = Web::new()
-        .any("/", |_, reply| reply.html(include_str!("common/welcome.html")))
+    let web = welcome::add_to(Web::new())
         .get("/plaintext", |_, reply| reply.bytes("text/plain", b"Hello, World!"))
         .get("/json", |_, reply| reply.bytes("application/json", JSON))
         .any("/echo", echo)
@@ -160,9 +161,7 @@ fn site(faults: bool, handle: ServerHandle) -> Web {
         .get("/peer", |request, reply| reply.text(format!("{}\n", request.peer())))
         .get("/livez", |_, reply| reply.text("ok\n"))
         .get("/readyz", readyz(handle.clone()))
-        .get("/metrics", move |_, reply| {
-            reply.bytes(Metrics::PROMETHEUS, handle.metrics().prometheus().as_bytes())
-        });
+        .get("/metrics", move |_, reply| welcome::show_metrics(&handle, reply));
     if !faults {
         return web;
     }

@@ -46,7 +46,8 @@
 //! Datagrams have no connection: the [`DatagramHandler`] of an address receives all of them.
 //!
 //! Ready-made services: `services::web`, which maps routes to answers, and [`services::chat`],
-//! rooms of people who type lines. The smallest one, [`services::session`], a handler of raw bytes,
+//! rooms of people who type lines. [`services::detect`] serves several of them at one address. The
+//! smallest one, [`services::session`], a handler of raw bytes,
 //! is the best to read first.
 //!
 //! A call of a handler should return soon: one thread serves all connections, so the others wait

@@ -9,6 +9,8 @@ use std::sync::{Arc, LazyLock};
 use crate::net::address::Address;
 #[cfg(feature = "http")]
 use crate::net::peer::Peer;
+#[cfg(feature = "http")]
+use crate::now::Now;
 
 /// The local address of a connection: its index in [`LocalAddresses`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,12 +21,15 @@ impl Local {
     pub(crate) const UNKNOWN: Local = Local(0);
 }
 
-/// Both ends of the connection whose handler is called. The local one is looked up on demand.
+/// Both ends of the connection whose handler is called, and the time. The local one is looked up on
+/// demand.
 #[cfg(feature = "http")]
 #[derive(Clone, Copy)]
 pub(crate) struct Ends<'a> {
     pub(crate) peer: &'a Peer,
     pub(crate) locals: &'a LocalAddresses,
+    // A reference, so that a request that does not ask for the time copies one word.
+    pub(crate) now: &'a Now,
 }
 
 /// The maximum of addresses with their own place. Above it, connections share the

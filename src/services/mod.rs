@@ -2,6 +2,7 @@
 //! the state that its connections share.
 
 pub mod chat;
+pub mod detect;
 #[cfg(feature = "files")]
 pub mod files;
 pub mod session;

@@ -92,7 +92,7 @@ impl<'a> Context<'a> {
     /// Returns both ends of this connection.
     #[cfg(feature = "http")]
     pub(crate) fn ends(&self) -> Ends<'_> {
-        Ends { peer: self.peer, locals: &self.record.locals }
+        Ends { peer: self.peer, locals: &self.record.locals, now: &self.record.now }
     }
 
     /// Returns the time at which this turn began; it is the same for everything in the turn.
@@ -242,8 +242,8 @@ impl Context<'_> {
     #[cfg(feature = "http")]
     #[inline(always)]
     pub(crate) fn out_and_ends(&mut self) -> (&mut Vec<u8>, Ends<'_>) {
-        let Record { out, locals, .. } = &mut *self.record;
-        (out, Ends { peer: self.peer, locals })
+        let Record { out, locals, now, .. } = &mut *self.record;
+        (out, Ends { peer: self.peer, locals, now })
     }
 }
 

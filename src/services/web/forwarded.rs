@@ -53,7 +53,8 @@ impl Proxies {
         }
     }
 
-    fn trusts(&self, peer: &Peer) -> bool {
+    /// Returns true if `peer` is a trusted proxy.
+    pub(super) fn trusts(&self, peer: &Peer) -> bool {
         self.nets.iter().any(|net| net.contains(peer))
     }
 }

@@ -136,6 +136,7 @@ mod json;
 mod late;
 mod lines;
 mod memo;
+pub mod middleware;
 mod param;
 mod pattern;
 mod pending;

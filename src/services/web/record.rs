@@ -105,6 +105,23 @@ impl<'a> RequestRecord<'a> {
         self.head?.fields().find(name)
     }
 
+    /// Returns the value of the first field of the answer with this name, ignoring case, if the
+    /// route or a mapper has set it. The content type is not among these fields.
+    ///
+    /// ```
+    /// use socketserver::services::web::Web;
+    /// use socketserver::testkit::WebClient;
+    ///
+    /// let web = Web::new()
+    ///     .get("/", |_, reply| reply.header("x-cache", "hit").text("hello"))
+    ///     .on_answer(|record| assert_eq!(record.answer_header("X-Cache"), Some(&b"hit"[..])));
+    /// WebClient::new(web).get("/");
+    /// ```
+    #[must_use]
+    pub fn answer_header(&self, name: &str) -> Option<&'a [u8]> {
+        self.draft.extras.as_ref()?.fields.lines.iter().find(name)
+    }
+
     /// Returns the status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {

@@ -11,6 +11,7 @@ use super::param::{Origin, Param, find_cookie, find_in_form};
 use crate::net::address::Address;
 use crate::net::local::Ends;
 use crate::net::peer::Peer;
+use crate::now::Now;
 use crate::protocol::http::{Fields, Head};
 
 /// The parameters of a path: name and decoded value.
@@ -45,6 +46,7 @@ pub struct Request<'a, S = ()> {
 struct More<'a> {
     params: Params<'a>,
     memo: Memo,
+    is_from_proxy: bool,
 }
 
 impl<'a, S> Request<'a, S> {
@@ -61,7 +63,7 @@ impl<'a, S> Request<'a, S> {
     /// Sets the parameters of the path.
     pub(super) fn set_params(&mut self, params: Params<'a>) {
         if !params.is_empty() {
-            self.more = OnceCell::from(Box::new(More { params, memo: Memo::default() }));
+            self.more = OnceCell::from(Box::new(More { params, ..More::default() }));
         }
     }
 
@@ -180,6 +182,37 @@ impl<'a, S> Request<'a, S> {
     #[must_use]
     pub fn local_address(&self) -> &'a Address {
         self.ends.locals.current()
+    }
+
+    /// Returns the time of the turn in which the route, guard or mapper is called.
+    ///
+    /// ```
+    /// use socketserver::services::web::Web;
+    /// use socketserver::testkit::WebClient;
+    /// use std::time::Duration;
+    ///
+    /// let web = Web::new().get("/uptime", |request, reply| {
+    ///     reply.text(request.now().elapsed().as_secs().to_string())
+    /// });
+    /// let mut client = WebClient::new(web);
+    /// client.advance(Duration::from_secs(90));
+    /// assert_eq!(client.get("/uptime").text(), "90");
+    /// ```
+    #[must_use]
+    pub fn now(&self) -> Now {
+        *self.ends.now
+    }
+
+    /// Notes that the connection is from a trusted proxy.
+    pub(super) fn note_proxy(&mut self) {
+        let mut more = self.more.take().unwrap_or_default();
+        more.is_from_proxy = true;
+        self.more = OnceCell::from(more);
+    }
+
+    /// Returns true in a mapper if the connection is from a trusted proxy.
+    pub(super) fn is_from_proxy(&self) -> bool {
+        self.more.get().is_some_and(|more| more.is_from_proxy)
     }
 
     /// Returns the content type without its parameters.

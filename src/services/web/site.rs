@@ -159,12 +159,16 @@ impl<S> Site<S> {
         result: Result<Response, Failure>,
     ) -> Response {
         let client = self.proxies.client(head, ends.peer);
+        let is_from_proxy = self.proxies.trusts(ends.peer);
         let ends = with_client(ends, client.as_ref());
         let mut request = Request::new(head, &[], ends, &*self.scopes.outermost().state);
         let at = match self.locate(&mut request) {
             Some(at) => at,
             None => self.scopes.at(head.path_bytes()),
         };
+        if is_from_proxy {
+            request.note_proxy();
+        }
         let mut response = match result {
             Ok(response) => response,
             Err(failure) => {

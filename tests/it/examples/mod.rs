@@ -8,6 +8,7 @@ pub(crate) mod echo;
 pub(crate) mod frames;
 pub(crate) mod kv;
 pub(crate) mod logs;
+pub(crate) mod middleware;
 pub(crate) mod options;
 pub(crate) mod ping;
 pub(crate) mod proxy;

@@ -7,7 +7,7 @@ use crate::support::output::output_of;
 use crate::support::real::{Example, example_path, run_example};
 
 const CLIENTS: [&str; 3] = ["chat_client", "session_client", "ping"];
-const PROGRAMS_TO_COPY: [&str; 4] = ["api", "beacon", "frames", "kv"];
+const PROGRAMS_TO_COPY: [&str; 5] = ["api", "beacon", "frames", "kv", "middleware"];
 const SERVERS: [&str; 6] =
     ["reactor_web", "reactor_chat", "reactor_session", "tcp_proxy", "echo", "ws_echo"];
 

@@ -27,6 +27,14 @@ fn every_route_answers() {
     let welcome = get(&mut client, "/");
     assert_eq!(welcome.field("content-type"), Some("text/html; charset=utf-8"));
     assert!(welcome.text().contains("<h1>"));
+    assert!(welcome.field("content-security-policy").unwrap().starts_with("default-src 'none'"));
+    // The policy permits files of this server only, and the page names no others.
+    for (at, _) in welcome.text().match_indices("=\"/") {
+        let target = welcome.text()[at + 2..].split('"').next().unwrap();
+        let answer = get(&mut client, target);
+        assert!(answer.status == 200 || target == "/slow", "{target}");
+    }
+    assert!(!welcome.text().contains("style=") && !welcome.text().contains("<script>"));
     for method in ["POST", "DELETE", "OPTIONS"] {
         let answer = exchange(&mut client, &format!("{method} / HTTP/1.1\r\nHost: h\r\n\r\n"));
         assert_eq!((answer.status, &answer.body), (200, &welcome.body));

@@ -34,7 +34,8 @@ fn parse(page: &str) -> HashMap<String, f64> {
             let (name, labels) = sample.split_once('{').unwrap_or((sample, "}"));
             assert_eq!(name, current, "samples of a name stand together");
             let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
-            assert!(name.starts_with("socketserver_") && name.chars().all(is_name), "{line}");
+            let is_ours = ["socketserver_", "process_"].iter().any(|ours| name.starts_with(ours));
+            assert!(is_ours && name.chars().all(is_name), "{line}");
             for label in labels.strip_suffix('}').expect("a brace").split_terminator(',') {
                 let (label, is) = label.split_once('=').expect("a label");
                 assert!(label.chars().all(is_name), "{line}");
@@ -97,6 +98,9 @@ fn the_page_tells_what_has_happened() {
         assert_eq!(of("refused_total{by=\"service\"}"), 0.0);
         assert_eq!(of("jobs_total") > 0.0, mode == "threads");
         assert!(of("turns_total") > 0.0 && of("longest_lag_seconds") < 1000.0);
+        if cfg!(target_os = "linux") {
+            assert!(samples["process_resident_memory_bytes"] > 100_000.0);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod json;
 pub(crate) mod late;
 pub(crate) mod limits;
 pub(crate) mod metrics_page;
+pub(crate) mod middleware;
 pub(crate) mod nesting;
 pub(crate) mod order;
 pub(crate) mod params;
