@@ -24,7 +24,8 @@
 //! with `RESOLVE_BENEATH`; elsewhere paths are opened segment by segment, never through a link.
 //! Symbolic links, devices, FIFOs and sockets get 404, and so do names that begin with a dot,
 //! except `.well-known`. A file that the server may not read gets 403. Names that are not UTF-8
-//! cannot be asked for.
+//! cannot be asked for. A file that is being sent takes a descriptor; without a free one the answer
+//! is 503.
 //!
 //! # Conditions, ranges, codings
 //!
@@ -287,6 +288,7 @@ impl From<Refusal> for Failure {
         match refusal {
             Refusal::Missing => Failure::new(404, "no such file"),
             Refusal::Denied => Failure::new(403, "the server may not read this file"),
+            Refusal::Busy => Failure::new(503, "no file can be opened at the moment"),
             Refusal::Failed(kind) => Failure::new(500, format!("the file cannot be read: {kind}")),
             // A worker is not refused so.
             Refusal::Cold => Failure::new(500, "the file cannot be read by the loop"),

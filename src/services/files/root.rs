@@ -53,6 +53,8 @@ pub(super) enum Refusal {
     Cold,
     Missing,
     Denied,
+    /// No descriptor or memory is free, or the directories change all the time.
+    Busy,
     Failed(io::ErrorKind),
 }
 
@@ -150,7 +152,7 @@ impl Root {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Refusal::Failed(io::ErrorKind::ResourceBusy))
+        Err(Refusal::Busy)
     }
 
     fn by_hand(&self, path: &str, wanted: Wanted) -> Result<File, Refusal> {
@@ -221,6 +223,7 @@ impl From<Errno> for Refusal {
                 Refusal::Missing
             }
             Errno::ACCESS | Errno::PERM => Refusal::Denied,
+            Errno::MFILE | Errno::NFILE | Errno::NOMEM => Refusal::Busy,
             other => Refusal::Failed(io::Error::from(other).kind()),
         }
     }
