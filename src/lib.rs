@@ -58,6 +58,7 @@
 //! # Features
 //!
 //! * `chat-names`: names of the chat in all scripts, by Unicode's rules; without it they are ASCII.
+//! * `deflate`: compressed messages of WebSockets, by `flate2`.
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
 //! * `json`: JSON in requests and answers of the web service, by `serde`.
 //! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
@@ -81,6 +82,7 @@
 // without it.
 #![cfg_attr(
     not(all(
+        feature = "deflate",
         feature = "http",
         feature = "json",
         feature = "processes",
