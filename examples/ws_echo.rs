@@ -17,7 +17,7 @@ use socketserver::{Close, Limits};
 use common::{Exit, Options};
 
 const HELP: &str = "\
-ws_echo: sends WebSocket messages back, of up to 16 MiB
+ws_echo: sends WebSocket messages back, of up to 16 MiB, compressed if the client offers it
 
 options
   --bind ADDR             listen address, repeatable: 127.0.0.1:9001, [::1]:9001, unix:/path
@@ -56,7 +56,7 @@ fn run() -> Result<(), Exit> {
     match options.parse(HELP, |_, _| Ok(false))? {
         Some(options) => common::serve(options, |server, addresses| {
             let limits = WsLimits::default().frame(LONGEST).message(LONGEST).fragments(1 << 18);
-            let socket = WebSocket::new().limits(limits);
+            let socket = WebSocket::new().limits(limits).deflate();
             let web =
                 Web::new().get("/", move |request, reply| socket.accept(request, reply, |_| Echo));
             server.listen(addresses, web)

@@ -83,6 +83,7 @@
 // without it.
 #![cfg_attr(
     not(all(
+        feature = "deflate",
         feature = "files",
         feature = "http",
         feature = "json",

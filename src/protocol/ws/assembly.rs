@@ -22,6 +22,9 @@ pub(super) struct Assembly {
 enum Body {
     Text(Text),
     Binary(Vec<u8>),
+    /// A compressed message.
+    #[cfg(feature = "deflate")]
+    Deflated(Kind, Vec<u8>),
 }
 
 impl Assembly {
@@ -30,13 +33,25 @@ impl Assembly {
             Kind::Text => Body::Text(Text::default()),
             Kind::Binary => Body::Binary(Vec::new()),
         };
+        Assembly::with(body)
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn deflated(kind: Kind) -> Assembly {
+        Assembly::with(Body::Deflated(kind, Vec::new()))
+    }
+
+    fn with(body: Body) -> Assembly {
         Assembly { body, frames: 0, left: 0, mask: [0; 4], is_last: false }
     }
 
+    /// Returns the number of bytes that have arrived.
     pub(super) fn len(&self) -> usize {
         match &self.body {
             Body::Text(text) => text.len(),
             Body::Binary(bytes) => bytes.len(),
+            #[cfg(feature = "deflate")]
+            Body::Deflated(_, bytes) => bytes.len(),
         }
     }
 
@@ -66,6 +81,8 @@ impl Assembly {
         let spare = match &self.body {
             Body::Text(text) => text.spare(),
             Body::Binary(buffer) => buffer.capacity() - buffer.len(),
+            #[cfg(feature = "deflate")]
+            Body::Deflated(_, buffer) => buffer.capacity() - buffer.len(),
         };
         let room = if spare < used { self.growth(used) } else { 0 };
         match &mut self.body {
@@ -74,6 +91,11 @@ impl Assembly {
                 text.push(bytes).map_err(|_| CloseCode::NOT_UTF8.fault(NOT_UTF8))?;
             }
             Body::Binary(buffer) => {
+                buffer.reserve_exact(room);
+                buffer.extend_from_slice(bytes);
+            }
+            #[cfg(feature = "deflate")]
+            Body::Deflated(_, buffer) => {
                 buffer.reserve_exact(room);
                 buffer.extend_from_slice(bytes);
             }
@@ -90,13 +112,17 @@ impl Assembly {
         used.max(double)
     }
 
-    pub(super) fn into_message<'a>(self) -> Result<Message<'a>, Close> {
+    /// Returns the message, of up to `limit` bytes if it is compressed.
+    #[cfg_attr(not(feature = "deflate"), allow(unused_variables, reason = "for compressed ones"))]
+    pub(super) fn into_message<'a>(self, limit: usize) -> Result<Message<'a>, Close> {
         Ok(match self.body {
             Body::Text(text) => {
                 let text = text.finish().map_err(|_| CloseCode::NOT_UTF8.fault(NOT_UTF8))?;
                 Message::Text(Cow::Owned(text))
             }
             Body::Binary(bytes) => Message::Binary(Cow::Owned(bytes)),
+            #[cfg(feature = "deflate")]
+            Body::Deflated(kind, bytes) => Message::inflated(kind, &bytes, limit)?,
         })
     }
 }

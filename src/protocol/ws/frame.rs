@@ -1,6 +1,12 @@
 //! The encoder of frames. Knows no connection.
 
 use super::code::CloseCode;
+#[cfg(feature = "deflate")]
+use super::deflate;
+#[cfg(feature = "deflate")]
+use super::extension::Deflate;
+#[cfg(feature = "deflate")]
+use super::header::DEFLATED;
 use super::header::{IN_EIGHT, IN_TWO, LAST, MASKED, Opcode, SHORT};
 use super::mask;
 
@@ -111,6 +117,30 @@ impl<'a> Frame<'a> {
         let start = out.len();
         self.append_payload(out);
         mask::apply(out.get_mut(start..).unwrap_or_default(), key);
+    }
+
+    /// Appends the frame of a server, with its payload compressed if the message is long enough and
+    /// becomes shorter by it. All frames may be appended in this way; only messages are compressed.
+    ///
+    /// ```
+    /// use socketserver::protocol::ws::{Deflate, Frame};
+    ///
+    /// let deflate = Deflate::accept(b"permessage-deflate").unwrap();
+    /// let mut out = Vec::new();
+    /// Frame::text(&"hello ".repeat(100)).append_deflated(&mut out, deflate);
+    /// assert_eq!(out[0], 0xc1);
+    /// assert!(out.len() < 50);
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn append_deflated(&self, out: &mut Vec<u8>, deflate: Deflate) {
+        let is_message = matches!(self.opcode, Opcode::Text | Opcode::Binary);
+        let deflated = is_message.then(|| deflate::deflate(self.payload, deflate.window()));
+        let Some(payload) = deflated.flatten() else { return self.append(out) };
+        let start = out.len();
+        Frame { payload: &payload, ..*self }.append(out);
+        if let Some(first) = out.get_mut(start) {
+            *first |= DEFLATED;
+        }
     }
 
     fn append_header(&self, out: &mut Vec<u8>, masked: u8) {

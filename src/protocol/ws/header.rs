@@ -8,11 +8,23 @@ use crate::close::Close;
 pub(super) struct Header {
     pub(super) opcode: Opcode,
     pub(super) is_last: bool,
+    /// The message is compressed.
+    #[cfg_attr(not(feature = "deflate"), allow(dead_code, reason = "none is without it"))]
+    pub(super) is_deflated: bool,
     /// The length of the payload.
     pub(super) len: u64,
     pub(super) mask: [u8; 4],
     /// The length of the header itself.
     pub(super) size: usize,
+}
+
+/// The form of messages that the handshake has agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    Plain,
+    /// Messages may be compressed.
+    #[cfg_attr(not(feature = "deflate"), allow(dead_code, reason = "never agreed on without it"))]
+    Deflate,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +39,8 @@ pub(super) enum Opcode {
 
 pub(super) const LAST: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+/// The first reserved bit, which marks a compressed message (RFC 7692, section 6).
+pub(super) const DEFLATED: u8 = 0x40;
 pub(super) const MASKED: u8 = 0x80;
 /// The longest payload whose length is in the second byte; control frames have no longer one.
 pub(super) const SHORT: u8 = 125;
@@ -35,10 +49,7 @@ pub(super) const IN_EIGHT: u8 = 127;
 
 impl Opcode {
     /// Returns the opcode in the first byte of a frame.
-    pub(super) fn of(first: u8) -> Result<Opcode, Close> {
-        if first & RESERVED != 0 {
-            return Err(CloseCode::PROTOCOL.fault("a reserved bit is set"));
-        }
+    pub(super) fn of(first: u8, coding: Coding) -> Result<Opcode, Close> {
         let opcode = match first & 0x0f {
             0 => Opcode::Continuation,
             1 => Opcode::Text,
@@ -48,10 +59,19 @@ impl Opcode {
             10 => Opcode::Pong,
             _ => return Err(CloseCode::PROTOCOL.fault("a reserved opcode")),
         };
+        let may_be_deflated = coding == Coding::Deflate && opcode.begins_message();
+        let reserved = if may_be_deflated { RESERVED & !DEFLATED } else { RESERVED };
+        if first & reserved != 0 {
+            return Err(CloseCode::PROTOCOL.fault("a reserved bit is set"));
+        }
         if opcode.is_control() && first & LAST == 0 {
             return Err(CloseCode::PROTOCOL.fault("a control frame in fragments"));
         }
         Ok(opcode)
+    }
+
+    fn begins_message(self) -> bool {
+        matches!(self, Opcode::Text | Opcode::Binary)
     }
 
     pub(super) fn is_control(self) -> bool {
@@ -62,9 +82,9 @@ impl Opcode {
 impl Header {
     /// Parses the header at the front of `input`; `None` if it is incomplete. A fault is found with
     /// the first byte that shows it, however the input is cut.
-    pub(super) fn parse(input: &[u8], role: Role) -> Result<Option<Header>, Close> {
+    pub(super) fn parse(input: &[u8], role: Role, coding: Coding) -> Result<Option<Header>, Close> {
         let [first, second, rest @ ..] = input else { return Ok(None) };
-        let opcode = Opcode::of(*first)?;
+        let opcode = Opcode::of(*first, coding)?;
         let is_masked = second & MASKED != 0;
         match (role, is_masked) {
             (Role::Server, false) => {
@@ -83,8 +103,9 @@ impl Header {
             (true, Some((mask, rest))) => (*mask, rest),
             (true, None) => return Ok(None),
         };
-        let (is_last, size) = (first & LAST != 0, input.len() - rest.len());
-        Ok(Some(Header { opcode, is_last, len, mask, size }))
+        let (is_last, is_deflated) = (first & LAST != 0, first & DEFLATED != 0);
+        let size = input.len() - rest.len();
+        Ok(Some(Header { opcode, is_last, is_deflated, len, mask, size }))
     }
 
     /// Returns the length of a control frame, which was checked.

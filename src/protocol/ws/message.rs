@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::str;
 
 use super::code::CloseCode;
+#[cfg(feature = "deflate")]
+use super::deflate;
 use super::kind::Kind;
 use crate::close::Close;
 
@@ -45,6 +47,19 @@ impl<'a> Message<'a> {
             Kind::Binary => Ok(Message::Binary(Cow::Borrowed(payload))),
             Kind::Text => match str::from_utf8(payload) {
                 Ok(text) => Ok(Message::Text(Cow::Borrowed(text))),
+                Err(_) => Err(CloseCode::NOT_UTF8.fault(NOT_UTF8)),
+            },
+        }
+    }
+
+    /// Returns the message with this compressed payload.
+    #[cfg(feature = "deflate")]
+    pub(super) fn inflated(kind: Kind, payload: &[u8], limit: usize) -> Result<Message<'a>, Close> {
+        let bytes = deflate::inflate(payload, limit)?;
+        match kind {
+            Kind::Binary => Ok(Message::Binary(Cow::Owned(bytes))),
+            Kind::Text => match String::from_utf8(bytes) {
+                Ok(text) => Ok(Message::Text(Cow::Owned(text))),
                 Err(_) => Err(CloseCode::NOT_UTF8.fault(NOT_UTF8)),
             },
         }

@@ -22,6 +22,10 @@
 
 mod assembly;
 mod code;
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(feature = "deflate")]
+mod extension;
 mod frame;
 mod header;
 mod key;
@@ -36,6 +40,8 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::code::CloseCode;
+#[cfg(feature = "deflate")]
+pub use self::extension::Deflate;
 pub use self::frame::Frame;
 pub use self::key::accept_key;
 pub use self::limits::WsLimits;
@@ -43,7 +49,7 @@ pub use self::message::Message;
 pub use self::role::Role;
 
 use self::assembly::Assembly;
-use self::header::{Header, Opcode};
+use self::header::{Coding, Header, Opcode};
 use self::kind::Kind;
 use crate::close::Close;
 use crate::handler::framed::{Protocol, Step};
@@ -53,6 +59,7 @@ use crate::handler::framed::{Protocol, Step};
 pub struct Ws {
     limits: Arc<WsLimits>,
     role: Role,
+    coding: Coding,
     state: State,
 }
 
@@ -69,7 +76,14 @@ impl Ws {
     /// A decoder at the beginning of a connection.
     #[must_use]
     pub fn new(role: Role, limits: Arc<WsLimits>) -> Ws {
-        Ws { limits, role, state: State::Between }
+        Ws { limits, role, coding: Coding::Plain, state: State::Between }
+    }
+
+    /// Takes compressed messages as well, which the handshake has agreed on: see [`Deflate`].
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflated(self) -> Ws {
+        Ws { coding: Coding::Deflate, ..self }
     }
 
     /// Continues a frame of which an earlier part is in the assembly.
@@ -83,7 +97,7 @@ impl Ws {
     fn conclude<'a>(&mut self, used: usize) -> Result<Step<Message<'a>>, Close> {
         match std::mem::replace(&mut self.state, State::Between) {
             State::Within(assembly) if assembly.is_complete() => {
-                Ok(Step::Message(assembly.into_message()?, used))
+                Ok(Step::Message(assembly.into_message(self.limits.message)?, used))
             }
             state => {
                 self.state = state;
@@ -104,9 +118,21 @@ impl Ws {
             if header.is_last && len <= rest.len() {
                 let payload = rest.get_mut(..len).unwrap_or_default();
                 mask::apply(payload, header.mask);
+                #[cfg(feature = "deflate")]
+                if header.is_deflated {
+                    let message = Message::inflated(kind, payload, self.limits.message)?;
+                    return Ok(Step::Message(message, head.len() + len));
+                }
                 return Ok(Step::Message(Message::of(kind, payload)?, head.len() + len));
             }
-            self.state = State::Within(Box::new(Assembly::new(kind)));
+            #[cfg(feature = "deflate")]
+            let assembly = match header.is_deflated {
+                true => Assembly::deflated(kind),
+                false => Assembly::new(kind),
+            };
+            #[cfg(not(feature = "deflate"))]
+            let assembly = Assembly::new(kind);
+            self.state = State::Within(Box::new(assembly));
         }
         let State::Within(assembly) = &mut self.state else { return Ok(Step::NeedMore) };
         assembly.begin_frame(len, header.mask, header.is_last);
@@ -177,8 +203,8 @@ impl Protocol for Ws {
             State::Within(assembly) if assembly.is_in_frame() => return self.resume(input),
             _ => {}
         }
-        self.check_order(Opcode::of(*first)?)?;
-        match Header::parse(input, self.role)? {
+        self.check_order(Opcode::of(*first, self.coding)?)?;
+        match Header::parse(input, self.role, self.coding)? {
             None => Ok(Step::NeedMore),
             Some(header) if header.opcode.is_control() => self.control(&header, input),
             Some(header) => self.data(&header, input),

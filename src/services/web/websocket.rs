@@ -10,6 +10,8 @@ use super::reply::{Answered, Reply};
 use super::request::Request;
 use super::response::Response;
 use crate::protocol::http::{Head, Verb, Version};
+#[cfg(feature = "deflate")]
+use crate::protocol::ws::Deflate;
 use crate::protocol::ws::{WsLimits, accept_key};
 use crate::services::ws::{Session, WsHandler};
 
@@ -38,12 +40,15 @@ use crate::services::ws::{Session, WsHandler};
 ///
 /// A request that is not a handshake is refused: with 426 if it asks for no upgrade or for another
 /// version than 13, with 403 if its origin is foreign, and with 400 if it is malformed, is not a
-/// `GET` request of HTTP/1.1, or has a body. Extensions are not used.
+/// `GET` request of HTTP/1.1, or has a body. The only extension is compression,
+/// with the feature `deflate`.
 #[derive(Clone)]
 pub struct WebSocket {
     limits: Arc<WsLimits>,
     origins: Origins,
     subprotocols: Vec<String>,
+    #[cfg(feature = "deflate")]
+    deflates: bool,
 }
 
 /// The pages whose scripts may connect.
@@ -62,7 +67,13 @@ impl WebSocket {
     /// Accepts all origins, and no subprotocol.
     #[must_use]
     pub fn new() -> WebSocket {
-        WebSocket { limits: Arc::default(), origins: Origins::Any, subprotocols: Vec::new() }
+        WebSocket {
+            limits: Arc::default(),
+            origins: Origins::Any,
+            subprotocols: Vec::new(),
+            #[cfg(feature = "deflate")]
+            deflates: false,
+        }
     }
 
     /// Sets the limits.
@@ -104,6 +115,24 @@ impl WebSocket {
         WebSocket { subprotocols: names.into_iter().map(Into::into).collect(), ..self }
     }
 
+    /// Compresses messages from 64 bytes on, if the client offers it (RFC 7692). Each message is
+    /// compressed by itself, so a connection takes no memory for it; a thread that serves such
+    /// connections takes 430 KB. A message may have [`WsLimits::message`] bytes before and after
+    /// it was decompressed. Frames that are published or written to the context are sent as they
+    /// are.
+    ///
+    /// ```
+    /// use socketserver::services::web::WebSocket;
+    ///
+    /// let socket = WebSocket::new().deflate();
+    /// # let _ = socket;
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(self) -> WebSocket {
+        WebSocket { deflates: true, ..self }
+    }
+
     /// Answers a handshake, and hands the connection to the handler that `make` returns for the
     /// chosen subprotocol. Bytes that have arrived after the request are for that handler. `make`
     /// is not called for a request that is refused. [`WebSocket`] has an example.
@@ -136,6 +165,15 @@ impl WebSocket {
             response.add(header::SEC_WEBSOCKET_PROTOCOL, name);
         }
         let handler = make(subprotocol);
+        #[cfg(feature = "deflate")]
+        if self.deflates
+            && let Some(deflate) =
+                elements(head, "sec-websocket-extensions").find_map(Deflate::accept)
+        {
+            response.add(header::SEC_WEBSOCKET_EXTENSIONS, deflate.answer());
+            let session = Session::of_deflated(handler, Arc::clone(&self.limits), deflate);
+            return reply.upgrade(response, session);
+        }
         reply.upgrade(response, Session::of_server(handler, Arc::clone(&self.limits)))
     }
 

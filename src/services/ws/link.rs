@@ -6,10 +6,15 @@ use std::time::Duration;
 
 use crate::close::Close;
 use crate::handler::context::Context;
+#[cfg(feature = "deflate")]
+use crate::protocol::ws::Deflate;
 use crate::protocol::ws::{CloseCode, Frame, WsLimits};
 
 pub(super) struct Link {
     pub(super) limits: Arc<WsLimits>,
+    /// The agreement to compress messages, if there is one.
+    #[cfg(feature = "deflate")]
+    deflate: Option<Deflate>,
     phase: Phase,
     pulse: Pulse,
     /// Pings and pongs of the peer in the current second.
@@ -41,7 +46,20 @@ pub(super) const CLOSE: u64 = u64::MAX - 1;
 
 impl Link {
     pub(super) fn new(limits: Arc<WsLimits>) -> Link {
-        Link { limits, phase: Phase::Open, pulse: Pulse::Heard, controls: 0, second: 0 }
+        Link {
+            limits,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+            phase: Phase::Open,
+            pulse: Pulse::Heard,
+            controls: 0,
+            second: 0,
+        }
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn deflated(self, deflate: Deflate) -> Link {
+        Link { deflate: Some(deflate), ..self }
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -51,9 +69,14 @@ impl Link {
     /// Sends a frame, unless a close frame was sent: nothing may follow it (RFC 6455, section
     /// 5.5.1).
     pub(super) fn send(&self, frame: &Frame<'_>, cx: &mut Context<'_>) {
-        if self.phase == Phase::Open {
-            frame.append(cx.out());
+        if self.phase != Phase::Open {
+            return;
         }
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = self.deflate {
+            return frame.append_deflated(cx.out(), deflate);
+        }
+        frame.append(cx.out());
     }
 
     /// Begins the close handshake (RFC 6455, section 7.1.2). The output ends, so that messages

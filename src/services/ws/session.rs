@@ -11,6 +11,8 @@ use crate::handler::context::Context;
 use crate::handler::framed::{Framed, MessageHandler};
 use crate::handler::notification::Notification;
 use crate::panics;
+#[cfg(feature = "deflate")]
+use crate::protocol::ws::Deflate;
 use crate::protocol::ws::{CloseCode, Frame, Message, Role, Ws, WsLimits};
 
 /// The bridge from a connection to its handler.
@@ -24,6 +26,13 @@ impl<H: WsHandler> Session<H> {
     pub(crate) fn of_server(handler: H, limits: Arc<WsLimits>) -> impl Handler {
         let link = Link::new(Arc::clone(&limits));
         Framed::new(Ws::new(Role::Server, limits), Session { handler, link })
+    }
+
+    /// Does the same for a connection whose messages may be compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn of_deflated(handler: H, limits: Arc<WsLimits>, deflate: Deflate) -> impl Handler {
+        let link = Link::new(Arc::clone(&limits)).deflated(deflate);
+        Framed::new(Ws::new(Role::Server, limits).deflated(), Session { handler, link })
     }
 
     /// Calls the handler. After a panic, the peer gets code 1011, and the connection ends.
