@@ -15,7 +15,9 @@ use std::{env, process, time::Duration};
 use socketserver::services::web::middleware::{
     BasicAuth, Cors, RateLimit, RequestIds, static_headers,
 };
-use socketserver::services::web::{Answered, Failure, Reply, Request, RequestRecord, Web};
+use socketserver::services::web::{
+    Answered, Failure, Reply, Request, RequestRecord, Response, Web,
+};
 use socketserver::{Server, Subnet};
 
 /// The most bytes of the notice.
@@ -26,8 +28,13 @@ const PAGE: &str = "http://localhost:5173";
 
 type Board = Arc<Mutex<String>>;
 
+/// Reads the notice on a worker, as from a database: 503 if it takes more than two seconds.
 fn read(request: &Request<'_, Board>, reply: Reply<'_>) -> Answered {
-    reply.text(&*request.state().lock().unwrap_or_else(PoisonError::into_inner))
+    let board = Arc::clone(request.state());
+    reply.within(Duration::from_secs(2)).offload(move || {
+        let notice = board.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Response::new(200).text(&**notice))
+    })
 }
 
 fn write(request: &Request<'_, Board>, reply: Reply<'_>) -> Answered {

@@ -37,6 +37,8 @@ pub(super) struct Extras {
     /// method.
     pub(super) fields: Response,
     pub(super) delay: Option<Duration>,
+    /// The time in which a worker or the owner of a kept reply must answer.
+    pub(super) time_limit: Option<Duration>,
     /// The answer must be a value.
     pub(super) is_collected: bool,
     pub(super) later: Option<Later>,
@@ -136,6 +138,10 @@ impl Draft {
 
     pub(super) fn delay(&self) -> Option<Duration> {
         self.extras.as_ref()?.delay
+    }
+
+    pub(super) fn time_limit(&self) -> Option<Duration> {
+        self.extras.as_ref()?.time_limit
     }
 
     /// Sets the date to the time of sending. The connection ends after the answer unless `keep`.

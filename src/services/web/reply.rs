@@ -108,6 +108,37 @@ impl<'r> Reply<'r> {
         self
     }
 
+    /// Limits the time in which [`offload`](Reply::offload) or [`keep`](Reply::keep) must answer.
+    /// After it the client gets 503 (RFC 9110, section 15.6.4), the connection ends, and an answer
+    /// that comes later is dropped; work that a worker has begun is not interrupted. Has no effect
+    /// on other answers.
+    ///
+    /// This is the time of the server. A request that does not arrive in time gets 408: its head
+    /// after [`Limits::message`](crate::Limits::message), its body after
+    /// [`HttpLimits::body_time`](crate::protocol::http::HttpLimits::body_time).
+    ///
+    /// ```
+    /// use socketserver::services::web::{Method, Web};
+    /// use socketserver::testkit::WebClient;
+    /// use std::time::Duration;
+    ///
+    /// let web = Web::new().get("/news", |_, reply| {
+    ///     let (pending, answered) = reply.within(Duration::from_secs(30)).keep();
+    ///     std::mem::forget(pending); // nothing answers it
+    ///     answered
+    /// });
+    /// let mut client = WebClient::new(web);
+    /// let news = client.request(Method::GET, "/news").start();
+    /// client.advance(Duration::from_secs(29));
+    /// assert!(client.answer(news).is_none());
+    /// client.advance(Duration::from_secs(1));
+    /// assert_eq!(client.answer(news).unwrap().status(), 503);
+    /// ```
+    pub fn within(self, time: Duration) -> Reply<'r> {
+        self.draft.extras().time_limit = Some(time);
+        self
+    }
+
     /// Answers with plain text.
     ///
     /// # Errors

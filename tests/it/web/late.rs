@@ -219,3 +219,59 @@ fn kept_replies_are_answered_in_every_mode() {
         running.join();
     }
 }
+
+#[test]
+fn an_answer_that_takes_too_long_is_503_and_its_connection_ends() {
+    let got = |bytes: &[u8]| match bytes {
+        [] => Vec::new(),
+        bytes => answers(&["GET"], bytes),
+    };
+    for mut network in networks() {
+        let waiting = Waiting::default();
+        let kept = Arc::clone(&waiting);
+        let mut web = Web::new()
+            .get("/kept", move |_, reply| {
+                let (pending, answered) = reply.within(Duration::from_secs(5)).keep();
+                kept.lock().unwrap().push(pending);
+                answered
+            })
+            .get("/work", |_, reply| {
+                reply.within(Duration::from_secs(5)).offload(|| Ok(Response::new(203)))
+            })
+            .get("/text", |_, reply| reply.within(Duration::ZERO).text("at once"))
+            .get("/slow", |_, reply| reply.after(Duration::from_secs(9)).text("slow"))
+            .on_failure(|_, failure| Response::new(failure.status()).text(failure.reason()));
+        let client = connect(&mut network, &mut web);
+        let ask = |network: &mut Network, path: &str, seconds: u64| {
+            network.send(client, format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
+            network.settle();
+            network.advance(Duration::from_secs(seconds));
+            got(&network.received(client))
+        };
+        assert_eq!(ask(&mut network, "/work", 0)[0].status, 203);
+        assert_eq!(ask(&mut network, "/text", 0)[0].text(), "at once");
+        // An answer in time, after which the time of that answer is over.
+        assert!(ask(&mut network, "/kept", 4).is_empty());
+        assert!(waiting.lock().unwrap().remove(0).send(Response::new(203)));
+        network.settle();
+        assert_eq!(got(&network.received(client))[0].status, 203);
+        assert!(ask(&mut network, "/slow", 8).is_empty());
+        network.advance(Duration::from_secs(1));
+        assert_eq!(got(&network.received(client))[0].text(), "slow");
+
+        let mut ask = |path: &str, seconds: u64| {
+            network.send(client, format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
+            network.advance(Duration::from_secs(seconds));
+            got(&network.received(client))
+        };
+        assert!(ask("/kept", 4).is_empty());
+        // A request that was sent meanwhile is not answered.
+        let late = ask("/text", 1);
+        assert_eq!((late.len(), late[0].status), (1, 503));
+        assert_eq!(late[0].text(), "the answer took too long");
+        assert!(late[0].says_close());
+        assert!(network.is_closed(client));
+        let pending = waiting.lock().unwrap().remove(0);
+        assert!(pending.is_gone() && !pending.send(Response::new(203)));
+    }
+}

@@ -38,8 +38,7 @@ impl<S> Conversation<S> {
         match later {
             Later::Response(response) => self.send(head, draft, Ok(response), cx),
             Later::Work(work) => {
-                self.doing = Doing::Awaiting(Late::new(head, draft, None));
-                cx.pause();
+                self.await_answer(Late::new(head, draft, None), cx);
                 cx.offload(move || work_off(work));
                 Ok(())
             }
@@ -52,8 +51,7 @@ impl<S> Conversation<S> {
                     let answer = late.complete(answer);
                     return self.send(head, late.draft, answer, cx);
                 }
-                self.doing = Doing::Awaiting(late);
-                cx.pause();
+                self.await_answer(late, cx);
                 Ok(())
             }
         }
@@ -81,6 +79,26 @@ impl<S> Conversation<S> {
             Err(said) => return self.send_panic(head, draft.began, &said, cx),
         }
         Ok(())
+    }
+
+    fn await_answer(&mut self, late: Box<Late>, cx: &mut Context<'_>) {
+        if let Some(time) = late.draft.time_limit() {
+            cx.set_timer(ANSWER_TIMER, time);
+        }
+        self.doing = Doing::Awaiting(late);
+        cx.pause();
+    }
+
+    /// Answers in the place of a worker or an owner that is too late. The connection ends, so that
+    /// a result that comes later is not taken for the next one.
+    #[cold]
+    pub(super) fn give_up(&mut self, late: &Late, cx: &mut Context<'_>) -> Result<(), Close> {
+        let site = Arc::clone(&self.site);
+        let head = Head::parse(&late.head, &site.limits)?;
+        let draft = self.draft(&head.closing(), cx).since(late.draft.began);
+        let failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the answer took too long");
+        self.send(&head, draft, Err(failure), cx)?;
+        self.end_after_answer(Close::Done)
     }
 
     /// Sends an answer, after its delay if there is one.
@@ -246,6 +264,9 @@ impl<S> Conversation<S> {
         };
         let Some(answer) = answer else { return Ok(()) };
         if let Doing::Awaiting(mut late) = std::mem::replace(&mut self.doing, Doing::Nothing) {
+            if late.draft.time_limit().is_some() {
+                cx.cancel_timer(ANSWER_TIMER);
+            }
             let answer = late.complete(answer);
             let site = Arc::clone(&self.site);
             let head = Head::parse(&late.head, &site.limits)?;

@@ -325,6 +325,11 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
                     Err(why) => cx.close(why),
                 }
             }
+            Doing::Awaiting(late) => {
+                if let Err(why) = self.give_up(&late, cx) {
+                    cx.close(why);
+                }
+            }
             doing => self.doing = doing,
         }
     }

@@ -12,7 +12,8 @@
 //!
 //! Guards and mappers hold for all routes of a service. For some of the routes only,
 //! [nest](super::Web::nest) a service that has them. [`Web::body_limit`](super::Web::body_limit)
-//! limits the bodies of one route.
+//! limits the bodies of one route, and [`Reply::within`](super::Reply::within) the time of an
+//! answer.
 //!
 //! Guards are called in the order in which they were added: a rate limit before the passwords also
 //! limits the guesses. Mappers see the answers of guards.
