@@ -118,9 +118,11 @@ struct Choice {
 
 #[derive(Clone)]
 struct Rule {
-    signature: Arc<dyn Fn(&[u8]) -> Verdict + Send + Sync>,
+    signature: Arc<Signature>,
     service: Shared,
 }
+
+type Signature = dyn Fn(&[u8]) -> Verdict + Send + Sync;
 
 /// A service. The lock is for the threads of several loops or workers; a connection takes it once.
 type Shared = Arc<Mutex<Box<dyn Service>>>;

@@ -25,7 +25,7 @@ fn hello() -> Web {
 fn ask(client: &mut WebClient, method: Method, path: &str, fields: &[(&str, &str)]) -> WebAnswer {
     let mut request = client.request(method, path);
     for (name, value) in fields {
-        request = request.header(*name, *value);
+        request = request.header(name, value);
     }
     request.send()
 }

@@ -118,7 +118,7 @@ fn credentials<S>(request: &Request<'_, S>) -> Option<Vec<u8>> {
 /// malformed.
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
-    if text.len() % 4 != 0 || padding > 2 {
+    if !text.len().is_multiple_of(4) || padding > 2 {
         return None;
     }
     let mut decoded = Vec::with_capacity(text.len() / 4 * 3);
