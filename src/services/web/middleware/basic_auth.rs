@@ -153,7 +153,7 @@ mod tests {
         for (text, bytes) in [
             ("", &b""[..]),
             ("Zg==", b"f"),
-            ("Zm8=", b"fo"),
+            ("Zm8=", b"\x66o"),
             ("Zm9v", b"foo"),
             ("Zm9vYg==", b"foob"),
             ("+/+/", b"\xfb\xff\xbf"),
