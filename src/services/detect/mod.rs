@@ -144,8 +144,8 @@ impl Detect {
         Detect { choice: Arc::new(choice) }
     }
 
-    /// Adds a service for connections with this signature: [`http`], [`starts_with`], or a function
-    /// of the bytes so far, of which there is at least one. [`Detect`] has an example.
+    /// Adds a service for connections with this signature: [`http`](http()), [`starts_with`], or a
+    /// function of the bytes so far, of which there is at least one. [`Detect`] has an example.
     ///
     /// A signature is called again with all bytes when more have arrived, so it should be quick,
     /// and must not say `Yes` or `No` as long as more bytes may change its mind.

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | [`RequestIds`] | a mapper | gives each answer an id, for the log and for the client |
 //! | [`Cors`] | a mapper | lets pages of other origins use the answers (Fetch) |
-//! | [`static_headers`] | a mapper | adds the same fields to all answers |
+//! | [`static_headers`](static_headers()) | a mapper | adds the same fields to all answers |
 //! | [`BasicAuth`] | a guard | asks for a name and a password (RFC 7617) |
 //! | [`RateLimit`] | a guard | refuses the requests of a peer that sends too many (RFC 6585) |
 //!
