@@ -93,9 +93,9 @@ pub(crate) fn push(sink: &Sink, record: &RequestRecord<'_>) {
         let nanos = record.duration().as_nanos() as u64;
         fixed[40..48].copy_from_slice(&nanos.to_ne_bytes());
         // A head has at most 64 KiB.
-        fixed[48..50].copy_from_slice(&(method.len() as u16).to_ne_bytes());
         fixed[50..52].copy_from_slice(&(path.len() as u16).to_ne_bytes());
         if !method.is_empty() {
+            fixed[48..50].copy_from_slice(&(method.len() as u16).to_ne_bytes());
             queued.extend_from_slice(method.as_bytes());
         }
         queued.extend_from_slice(path);
