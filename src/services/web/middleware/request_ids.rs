@@ -19,10 +19,9 @@ use super::super::response::Response;
 /// not a secret.
 ///
 /// The record of the request has it as a
-/// [field of the answer](crate::services::web::RequestRecord::answer_header). A route has the id that a proxy has given, as a field of the request. Answers to bytes that are
-/// not a request have none, because no mapper sees them.
-///
-/// [RequestRecord::answer_header]: super::super::RequestRecord::answer_header
+/// [field of the answer](super::super::RequestRecord::answer_header). A route has the id that a
+/// proxy has given, as a field of the request. Answers to bytes that are not a request have none,
+/// because no mapper sees them.
 ///
 /// ```
 /// use socketserver::Subnet;
