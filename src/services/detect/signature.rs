@@ -1,7 +1,8 @@
 //! Signatures: functions of the first bytes of a connection that recognise its protocol. Knows no
 //! connection and no service.
 
-/// The answer of a signature to the first bytes of a connection. [`Detect`](super::Detect) has an example.
+/// The answer of a signature to the first bytes of a connection. [`Detect`](super::Detect) has an
+/// example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The bytes begin a connection of this protocol.
