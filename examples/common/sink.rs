@@ -83,7 +83,8 @@ struct Queue {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Writer {
     /// The caller writes its lines while the stream has room for them. In a process without a
-    /// second thread, glibc makes each system call cheaper.
+    /// second thread, calls through the C library, such as `epoll_wait`, are cheaper: they need not
+    /// look for a cancellation.
     Caller,
     /// A caller is writing.
     BusyCaller,

@@ -314,7 +314,7 @@ impl Server {
 
     /// Installs handlers for SIGTERM, SIGINT (Ctrl-C) and SIGHUP. The first signal stops the server
     /// as [`ServerHandle::stop`] does; the second aborts it as [`ServerHandle::abort`] does, if it
-    /// is a SIGINT or comes at least a second after the first. Two SIGINTs within 100 ms are one.
+    /// is a SIGINT or comes at least a second after the first. Two SIGINTs within 50 ms are one.
     /// Without this call, a server installs no signal handler.
     ///
     /// SIGHUP stops the server only if standard input is a terminal; otherwise it has no effect. On

@@ -87,27 +87,38 @@ fn until_jobs(server: &Running, count: u64) {
     until_equal("all tasks are queued", count, || server.handle.metrics().jobs);
 }
 
-#[test]
-fn calls_for_peers_that_have_gone_wait_for_the_calls_of_others() {
-    let (server, permit, calls) = start();
+/// Keeps the worker busy with one call, and queues the calls of other clients.
+fn queue_calls(server: &Running) -> (TcpStream, Vec<TcpStream>) {
     let mut busy = server.client();
     expect(&mut busy, b'o');
     busy.write_all(b"w").unwrap();
-    until_jobs(&server, 2);
-    let mut gone: Vec<_> = (0..GONE).map(|_| server.client()).collect();
-    gone.iter_mut().for_each(|client| client.write_all(b"x").unwrap());
-    until_jobs(&server, 2 + GONE as u64);
-    reset(gone);
+    until_jobs(server, 2);
+    let mut others: Vec<_> = (0..GONE).map(|_| server.client()).collect();
+    others.iter_mut().for_each(|client| client.write_all(b"x").unwrap());
+    until_jobs(server, 2 + GONE as u64);
+    (busy, others)
+}
+
+/// Checks that a new client is answered before the queued calls, and permits those afterwards.
+fn expect_next_answer(server: &Running, permit: Sender<()>) -> TcpStream {
     let mut last = server.client();
     last.write_all(b"y").unwrap();
-    until_jobs(&server, 3 + GONE as u64);
+    until_jobs(server, 3 + GONE as u64);
     // The call under way, one that begins before the last client is open, and a late one in a row.
     for _ in 0..3 {
         permit.send(()).unwrap();
     }
     expect(&mut last, b'o');
     expect(&mut last, b'.');
-    drop(permit);
+    last
+}
+
+#[test]
+fn calls_for_peers_that_have_gone_wait_for_the_calls_of_others() {
+    let (server, permit, calls) = start();
+    let (_busy, gone) = queue_calls(&server);
+    reset(gone);
+    let _last = expect_next_answer(&server, permit);
     until_equal("the others have ended", 2, || server.handle.metrics().open());
     // Input that came before a reset is not lost: see the laws of a connection.
     assert_eq!(calls.load(Ordering::SeqCst), 2 + GONE);
@@ -135,25 +146,10 @@ fn offloaded_work_of_peers_that_have_gone_is_withdrawn_before_their_last_call() 
 #[test]
 fn calls_for_peers_that_have_ended_their_input_wait_for_the_calls_of_others() {
     let (server, permit, calls) = start();
-    let mut busy = server.client();
-    expect(&mut busy, b'o');
-    busy.write_all(b"w").unwrap();
-    until_jobs(&server, 2);
-    let mut ended: Vec<_> = (0..GONE).map(|_| server.client()).collect();
-    ended.iter_mut().for_each(|client| client.write_all(b"x").unwrap());
-    until_jobs(&server, 2 + GONE as u64);
+    let (_busy, ended) = queue_calls(&server);
     // The calls of `on_open` are with the worker. The event comes meanwhile.
     end_input(&ended);
-    let mut last = server.client();
-    last.write_all(b"y").unwrap();
-    until_jobs(&server, 3 + GONE as u64);
-    // The call under way, one that begins before the last client is open, and a late one in a row.
-    for _ in 0..3 {
-        permit.send(()).unwrap();
-    }
-    expect(&mut last, b'o');
-    expect(&mut last, b'.');
-    drop(permit);
+    let _last = expect_next_answer(&server, permit);
     // All is done for them, too.
     for mut client in ended {
         let mut answer = Vec::new();

@@ -6,6 +6,7 @@ use socketserver::protocol::line::{Line, Lines};
 use socketserver::testkit::{Network, laws};
 use socketserver::{Close, Context, Framed, MessageHandler, Protocol, Step};
 
+use crate::support::decoding::decode_all;
 use crate::support::handlers::patient;
 
 fn show(line: Line<'_>, seen: &mut Vec<u8>) {
@@ -18,20 +19,8 @@ fn show(line: Line<'_>, seen: &mut Vec<u8>) {
 
 /// Decodes `input` at once. Returns the lines and the number of unused bytes.
 fn decode(limit: usize, input: &[u8]) -> (String, usize) {
-    let mut lines = Lines::with_limit(limit);
-    let mut input = input.to_vec();
-    let (mut seen, mut used) = (Vec::new(), 0);
-    loop {
-        match lines.decode(&mut input[used..]).unwrap() {
-            Step::Message(line, n) => {
-                show(line, &mut seen);
-                used += n;
-            }
-            Step::Skip(n) => used += n,
-            Step::NeedMore => break,
-        }
-    }
-    (String::from_utf8(seen).unwrap(), input.len() - used)
+    let (seen, unused) = decode_all(Lines::with_limit(limit), show, input);
+    (String::from_utf8(seen).unwrap(), unused)
 }
 
 #[test]

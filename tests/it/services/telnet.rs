@@ -3,10 +3,10 @@
 use socketserver::protocol::telnet::{TelnetLine, TelnetLines};
 use socketserver::services::session::Session;
 use socketserver::testkit::{Network, laws};
-use socketserver::{Protocol, Step};
 
 use crate::hub::network::take_all;
 use crate::support::chat::Party;
+use crate::support::decoding::decode_all;
 use crate::support::handlers::patient;
 
 fn show(line: TelnetLine<'_>, seen: &mut Vec<u8>) {
@@ -24,19 +24,8 @@ fn show(line: TelnetLine<'_>, seen: &mut Vec<u8>) {
 /// Decodes `input` at once, after the check that every cut gives the same.
 fn decode(limit: usize, input: &[u8]) -> String {
     laws(|| TelnetLines::with_limit(limit), show, input);
-    let mut lines = TelnetLines::with_limit(limit);
-    let mut input = input.to_vec();
-    let (mut seen, mut used) = (Vec::new(), 0);
-    loop {
-        match lines.decode(&mut input[used..]).unwrap() {
-            Step::Message(line, n) => {
-                show(line, &mut seen);
-                used += n;
-            }
-            Step::Skip(n) => used += n,
-            Step::NeedMore => return seen.escape_ascii().to_string(),
-        }
-    }
+    let (seen, _) = decode_all(TelnetLines::with_limit(limit), show, input);
+    seen.escape_ascii().to_string()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod chat;
 pub(crate) mod corpus;
+pub(crate) mod decoding;
 pub(crate) mod handlers;
 pub(crate) mod http;
 pub(crate) mod log;
