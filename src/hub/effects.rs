@@ -71,7 +71,7 @@ impl<T: Transport> Hub<T> {
             // Applied by the connection itself.
             Effect::Close(_)
             | Effect::Reset(_)
-            | Effect::Pause
+            | Effect::Pause(_)
             | Effect::Resume
             | Effect::Finish => {}
             // From a handler whose connection was not established.

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::close::Close;
 use crate::handler::Handler;
-use crate::handler::effect::{Effect, Record};
+use crate::handler::effect::{Effect, Record, Until};
 #[cfg(feature = "http")]
 use crate::handler::notifier::Notifier;
 use crate::handler::output::Output;
@@ -374,7 +374,15 @@ impl Context<'_> {
     /// an example.
     pub fn pause(&mut self) {
         self.record.halted = true;
-        self.record.effects.push(Effect::Pause);
+        self.record.effects.push(Effect::Pause(Until::Resumed));
+    }
+
+    /// The same, and the end of the peer's input ends the connection meanwhile. For an answer
+    /// without an end of its own: else its client would be noticed to be gone at the next write.
+    #[cfg(feature = "http")]
+    pub(crate) fn pause_until_end(&mut self) {
+        self.record.halted = true;
+        self.record.effects.push(Effect::Pause(Until::PeerEnds));
     }
 
     /// Ends a [`pause`](Context::pause). Unused input is offered at once.

@@ -145,7 +145,7 @@ impl<T: Transport> Exchange<T> {
             match effect {
                 Effect::Close(why) => self.io.end(&mut self.state, why),
                 Effect::Reset(why) => self.io.reset(&mut self.state, why),
-                Effect::Pause => self.state.set(Flags::PAUSED),
+                Effect::Pause(until) => self.state.pause(until),
                 Effect::Finish => self.state.finish_output(),
                 Effect::Resume => {
                     if self.state.take(Flags::PAUSED) {

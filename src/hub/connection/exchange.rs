@@ -223,6 +223,9 @@ impl<T: Transport> Exchange<T> {
         if self.state.has(Flags::ERROR_PENDING) && self.state.is_open() && self.state.is_here() {
             self.handle_error(input, turn);
         }
+        if self.state.ends_with_peer() && self.state.is_open() && self.state.is_here() {
+            self.io.end(&mut self.state, Close::Eof);
+        }
         if let Some(departure) = self.state.departure().filter(|_| self.state.is_open()) {
             if !self.state.is_here() {
                 turn.pending.note_left(id, departure);

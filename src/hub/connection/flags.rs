@@ -1,4 +1,4 @@
-//! Fifteen facts about a connection, one bit each. States that exclude each other are enums: see
+//! Sixteen facts about a connection, one bit each. States that exclude each other are enums: see
 //! `state.rs`.
 
 /// Facts that do not exclude each other.
@@ -44,6 +44,9 @@ impl Flags {
     /// One write since the last input was of more bytes than every peer has room for, or of more
     /// than the socket took: the peer may not have read it. It takes no work.
     pub(in crate::hub) const LONG_ANSWER: Flags = Flags(1 << 14);
+
+    /// While the handler pauses, the end of the peer's input ends the connection.
+    pub(in crate::hub) const ENDS_WITH_PEER: Flags = Flags(1 << 15);
 
     #[inline(always)]
     pub(in crate::hub) const fn with(self, other: Flags) -> Flags {

@@ -47,6 +47,7 @@
 
 use super::flags::Flags;
 use crate::exec::Departure;
+use crate::handler::effect::Until;
 
 /// The life of a connection. It only moves down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -435,6 +436,20 @@ impl State {
         } else if was_close {
             self.callbacks = Callbacks::Opened;
         }
+    }
+
+    /// Notes that the handler pauses. A later pause replaces the end of an earlier one.
+    pub(in crate::hub) fn pause(&mut self, until: Until) {
+        self.set(Flags::PAUSED);
+        match until {
+            Until::Resumed => self.clear(Flags::ENDS_WITH_PEER),
+            Until::PeerEnds => self.set(Flags::ENDS_WITH_PEER),
+        }
+    }
+
+    /// Returns true if the peer has ended its input and the handler pauses until then.
+    pub(in crate::hub) fn ends_with_peer(&self) -> bool {
+        self.has(Flags::PAUSED.with(Flags::ENDS_WITH_PEER).with(Flags::READ_CLOSED))
     }
 
     /// Notes a replacement of the handler. If the old handler was notified of the end of the input,

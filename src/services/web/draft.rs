@@ -8,7 +8,8 @@ use http::StatusCode;
 
 use super::failure::Failure;
 use super::pending::Kept;
-use super::response::{Body, BoxedPieces, Response};
+use super::response::{Body, Response};
+use super::source::Source;
 #[cfg(doc)]
 use crate::now::Now;
 use crate::protocol::http::{Answer, Connection, Head, Length, Verb, Version};
@@ -52,7 +53,7 @@ pub(super) type Work = Box<dyn FnOnce() -> Result<Response, Failure> + Send>;
 
 /// The rest of a body that is produced in pieces.
 pub(super) struct Pieces {
-    pub(super) source: BoxedPieces,
+    pub(super) source: Source,
     pub(super) chunked: bool,
     pub(super) keep: bool,
 }
@@ -180,7 +181,7 @@ impl Draft {
         }
     }
 
-    fn begin_pieces(&mut self, out: &mut Vec<u8>, source: BoxedPieces) -> Option<Pieces> {
+    fn begin_pieces(&mut self, out: &mut Vec<u8>, source: Source) -> Option<Pieces> {
         let content = content_of(self.status);
         if content == Content::Empty {
             self.write_head_only(out, "", 0);

@@ -1,8 +1,6 @@
 //! An answer that is not sent at once: it is produced elsewhere, by a worker or by the owner of a
 //! kept reply, or delayed, or sent in pieces. Knows no connection.
 
-use std::time::Duration;
-
 use super::draft::{Draft, Pieces, Work};
 use super::failure::Failure;
 use super::pending::Kept;
@@ -56,16 +54,6 @@ pub(super) struct Stream {
 
 /// The most pieces taken in one turn: a source of tiny pieces must not hold the loop.
 pub(super) const PIECES_A_TURN: usize = 256;
-/// The time after which a source without a piece is asked again.
-pub(super) const PIECES_PAUSE: Duration = Duration::from_millis(10);
-
-/// The result of a request to a source of pieces.
-pub(super) enum Step {
-    Piece,
-    /// An empty piece: there is none yet.
-    NoneYet,
-    End,
-}
 
 impl Stream {
     pub(super) fn new(
@@ -78,22 +66,20 @@ impl Stream {
         Box::new(Stream { head, draft, pieces })
     }
 
-    /// Appends the next piece of the body, or its end.
-    pub(super) fn append_next(&mut self, out: &mut Vec<u8>) -> Step {
-        match (self.pieces.source.next(), self.pieces.chunked) {
-            (Some(piece), _) if piece.is_empty() => return Step::NoneYet,
-            (Some(piece), chunked) => {
-                self.draft.sent += piece.len() as u64;
-                match chunked {
-                    true => Answer::append_chunk(out, &piece),
-                    false => out.extend_from_slice(&piece),
-                }
-                return Step::Piece;
-            }
-            (None, true) => Answer::append_last_chunk(out),
-            (None, false) => {}
+    /// Appends a piece of the body.
+    pub(super) fn append(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        self.draft.sent += piece.len() as u64;
+        match self.pieces.chunked {
+            true => Answer::append_chunk(out, piece),
+            false => out.extend_from_slice(piece),
         }
-        Step::End
+    }
+
+    /// Appends the end of the body.
+    pub(super) fn append_end(&self, out: &mut Vec<u8>) {
+        if self.pieces.chunked {
+            Answer::append_last_chunk(out);
+        }
     }
 }
 

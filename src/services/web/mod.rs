@@ -95,7 +95,8 @@
 //! A route runs in the loop of the server, so it must not block. Blocking work runs
 //! on a worker, by [`Reply::offload`]; the response that it returns is the answer. A reply that
 //! waits for something else (another request, a message, a computation of a thread) is kept by
-//! [`Reply::keep`]. [`Reply::after`] answers after a time, [`Reply::pieces`] bit by bit.
+//! [`Reply::keep`]. [`Reply::after`] answers after a time, [`Reply::pieces`] bit by bit. The body
+//! of [`Reply::stream`] is written from anywhere.
 //!
 //! # Guards
 //!
@@ -148,6 +149,8 @@ mod router;
 mod scope;
 mod service;
 mod site;
+mod source;
+mod stream;
 mod upload;
 
 // The types of arguments and results of routes, so that users need not depend on `http`.
@@ -162,3 +165,4 @@ pub use self::reply::{Answered, Reply, Sent};
 pub use self::request::Request;
 pub use self::response::Response;
 pub use self::service::Web;
+pub use self::stream::{BodyWriter, WriteError};

@@ -9,6 +9,8 @@ use super::draft::{Draft, Later};
 use super::failure::Failure;
 use super::pending::{Kept, PendingReply};
 use super::response::{Body, HTML, Response, TEXT, final_status, proper};
+use super::source::{Live, Source};
+use super::stream::{BodyWriter, Outlet};
 
 /// The right to answer one request, once.
 ///
@@ -187,7 +189,7 @@ impl<'r> Reply<'r> {
         I: IntoIterator<Item = Vec<u8>>,
         I::IntoIter: Send + 'static,
     {
-        let body = Body::Pieces(Box::new(pieces.into_iter()));
+        let body = Body::Pieces(Source::Pieces(Box::new(pieces.into_iter())));
         let response = self.draft.collect(proper(content_type), body);
         self.finish(response)
     }
@@ -276,6 +278,23 @@ impl<'r> Reply<'r> {
         let (pending, kept) = Kept::new();
         self.draft.extras().later = Some(Later::Kept(kept));
         (pending, Ok(Sent(())))
+    }
+
+    /// Answers with a body that is written later, piece by piece, from anywhere in the process: by
+    /// a thread, by the route of another request, or by another handler. [`BodyWriter`] has an
+    /// example; for a body that is made as fast as the client reads, see
+    /// [`pieces`](Reply::pieces).
+    ///
+    /// The route must return the second value, a [`Failure`] as for [`text`](Reply::text).
+    pub fn stream(self, content_type: &str) -> (BodyWriter, Answered) {
+        let (writer, outlet) = Outlet::new();
+        (writer, self.live(content_type, outlet))
+    }
+
+    fn live(self, content_type: &str, source: impl Live + 'static) -> Answered {
+        let body = Body::Pieces(Source::Live(Box::new(source)));
+        let response = self.draft.collect(proper(content_type), body);
+        self.finish(response)
     }
 
     /// Returns the reply with a mark that its answer must be a value.

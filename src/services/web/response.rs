@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use super::cookie::Cookie;
 use super::failure::Failure;
 use super::lines::Lines;
+use super::source::Source;
 
 /// A whole answer as a value: status, fields, content type and body. Offloaded work returns a
 /// response, kept replies are answered with one, guards refuse with one, and
@@ -62,11 +63,8 @@ pub struct Response {
 
 pub(super) enum Body {
     Bytes(Vec<u8>),
-    Pieces(BoxedPieces),
+    Pieces(Source),
 }
-
-/// A body in pieces.
-pub(super) type BoxedPieces = Box<dyn Iterator<Item = Vec<u8>> + Send>;
 
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const HTML: &str = "text/html; charset=utf-8";
@@ -148,7 +146,7 @@ impl Response {
         I::IntoIter: Send + 'static,
     {
         self.content_type = proper(content_type).into();
-        self.body = Body::Pieces(Box::new(pieces.into_iter()));
+        self.body = Body::Pieces(Source::Pieces(Box::new(pieces.into_iter())));
         self
     }
 

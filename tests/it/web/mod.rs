@@ -19,4 +19,5 @@ pub(crate) mod reply;
 pub(crate) mod routes;
 pub(crate) mod start;
 pub(crate) mod state;
+pub(crate) mod streams;
 pub(crate) mod uploads;

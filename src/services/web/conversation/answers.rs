@@ -9,11 +9,10 @@ use http::StatusCode;
 
 use super::super::draft::{Draft, Later, Pieces};
 use super::super::failure::Failure;
-use super::super::late::{
-    Delayed, Doing, Late, PIECES_A_TURN, PIECES_PAUSE, Step, Stream, Worked, work_off,
-};
+use super::super::late::{Delayed, Doing, Late, PIECES_A_TURN, Stream, Worked, work_off};
 use super::super::pending;
 use super::super::response::{Response, TEXT};
+use super::super::source::{Awake, Step, Waker};
 use super::super::{scope, site};
 use super::{ANSWER_TIMER, Conversation, PIECES_TIMER, TOO_LONG, go_on};
 use crate::close::Close;
@@ -125,9 +124,13 @@ impl<S> Conversation<S> {
         &mut self,
         head: &Head<'_>,
         draft: Draft,
-        pieces: Pieces,
+        mut pieces: Pieces,
         cx: &mut Context<'_>,
     ) {
+        pieces.source.begin(|| Waker::new(cx.notifier(), cx.id()));
+        if cx.is_stopping() {
+            pieces.source.stop();
+        }
         let is_recorded = self.site.on_answer.is_some();
         self.doing = Doing::Streaming(Stream::new(head, is_recorded, draft, pieces));
         self.stream(cx);
@@ -144,24 +147,39 @@ impl<S> Conversation<S> {
         }
         for _ in 0..PIECES_A_TURN {
             if cx.is_done() {
-                return cx.pause();
+                return pause(stream, cx);
             }
-            match stream.append_next(cx.out()) {
-                Step::Piece => {}
-                Step::NoneYet => {
-                    cx.pause();
-                    return cx.set_timer(PIECES_TIMER, PIECES_PAUSE);
+            match stream.pieces.source.next(cx.now().elapsed()) {
+                Step::Piece(piece) => stream.append(&piece, cx.out()),
+                Step::Wait(after) => {
+                    pause(stream, cx);
+                    if let Some(after) = after {
+                        cx.set_timer(PIECES_TIMER, after);
+                    }
+                    return;
                 }
                 Step::End => {
+                    stream.append_end(cx.out());
                     let keep = stream.pieces.keep && !cx.is_stopping();
                     self.report_stream(cx);
                     self.doing = Doing::Nothing;
                     return go_on(keep, cx);
                 }
+                // Still `Streaming`: `on_close` reports it, and resets one of untold length.
+                Step::Broken => {
+                    return cx.close(Close::failed("the writer of a body was dropped"));
+                }
             }
         }
-        cx.pause();
+        pause(stream, cx);
         cx.set_timer(PIECES_TIMER, Duration::ZERO);
+    }
+
+    /// Has the source of an answer end it, because the server is stopping.
+    pub(super) fn stop_stream(&mut self, cx: &mut Context<'_>) {
+        let Doing::Streaming(stream) = &mut self.doing else { return };
+        stream.pieces.source.stop();
+        self.stream(cx);
     }
 
     /// Reports an answer in pieces, complete or not.
@@ -171,12 +189,17 @@ impl<S> Conversation<S> {
         self.report(head.as_ref(), &stream.draft, cx);
     }
 
-    /// Sends the answer that was produced elsewhere, if the notification is about it.
+    /// Sends the answer that was produced elsewhere, or its next pieces, if the notification is
+    /// about it.
     pub(super) fn take_answer(
         &mut self,
         notification: Notification,
         cx: &mut Context<'_>,
     ) -> Result<(), Close> {
+        if notification.is::<Awake>() {
+            self.stream(cx);
+            return Ok(());
+        }
         let Doing::Awaiting(late) = &self.doing else { return Ok(()) };
         let answer = match (&late.kept, notification.downcast::<Worked>()) {
             (None, Ok(worked)) => Some(worked.0),
@@ -226,5 +249,13 @@ impl<S> Conversation<S> {
         let mut draft = Draft::refusal(status, is_head, cx.now().unix_seconds()).since(began);
         draft.write(cx.out(), TEXT, body.as_bytes());
         self.report(head, &draft, cx);
+    }
+}
+
+/// Pauses the input of a client until its answer goes on.
+fn pause(stream: &Stream, cx: &mut Context<'_>) {
+    match stream.pieces.source.is_live() {
+        true => cx.pause_until_end(),
+        false => cx.pause(),
     }
 }

@@ -340,8 +340,10 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
 
     fn on_stop(&mut self, cx: &mut Context<'_>) {
         // During a request, `is_stopping` closes the connection after its answer.
-        if matches!(self.doing, Doing::Nothing) {
-            cx.close(Close::Stopping);
+        match self.doing {
+            Doing::Nothing => cx.close(Close::Stopping),
+            Doing::Streaming(_) => self.stop_stream(cx),
+            _ => {}
         }
     }
 }
