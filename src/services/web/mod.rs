@@ -96,7 +96,8 @@
 //! on a worker, by [`Reply::offload`]; the response that it returns is the answer. A reply that
 //! waits for something else (another request, a message, a computation of a thread) is kept by
 //! [`Reply::keep`]. [`Reply::after`] answers after a time, [`Reply::pieces`] bit by bit. The body
-//! of [`Reply::stream`] is written from anywhere.
+//! of [`Reply::stream`] is written from anywhere, and [`Reply::events`] sends the messages of a
+//! history to browsers.
 //!
 //! # Guards
 //!
@@ -130,6 +131,7 @@
 mod conversation;
 mod cookie;
 mod draft;
+mod events;
 mod failure;
 mod forwarded;
 #[cfg(feature = "json")]

@@ -2,6 +2,7 @@
 
 pub(crate) mod dates;
 pub(crate) mod ends;
+pub(crate) mod events;
 pub(crate) mod guards;
 pub(crate) mod headers;
 #[cfg(feature = "json")]
