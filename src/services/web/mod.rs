@@ -134,6 +134,7 @@ mod draft;
 mod events;
 mod failure;
 mod forwarded;
+mod intake;
 #[cfg(feature = "json")]
 mod json;
 mod late;
@@ -160,6 +161,7 @@ pub use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 pub use self::cookie::{Cookie, SameSite};
 pub use self::failure::Failure;
+pub use self::intake::{Flow, Intake, Resume};
 pub use self::param::Param;
 pub use self::pending::PendingReply;
 pub use self::record::RequestRecord;

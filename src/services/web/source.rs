@@ -85,6 +85,11 @@ impl Waker {
         Waker { notifier, id }
     }
 
+    /// Returns a waker that wakes no connection.
+    pub(super) fn of_none() -> Waker {
+        Waker { notifier: Notifier::default(), id: Id::NOBODY }
+    }
+
     /// Wakes the connection. The notifier has no bound, so a source must not call this again
     /// before it was asked for a piece.
     pub(super) fn wake(&self) {

@@ -198,6 +198,7 @@ impl<S> Conversation<S> {
     ) -> Result<(), Close> {
         if notification.is::<Awake>() {
             self.stream(cx);
+            self.resume_body(cx);
             return Ok(());
         }
         let Doing::Awaiting(late) = &self.doing else { return Ok(()) };
