@@ -226,7 +226,7 @@ fn bodies_above_the_limit_are_refused() {
     let (web, told, _) = site();
     let web = web.limits(HttpLimits::default().body(10));
     let chunks = "PUT /up/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let input = [chunks, &"f4240\r\n", &"x".repeat(1_000_000), "\r\n1\r\nx\r\n"].concat();
+    let input = [chunks, "f4240\r\n", &"x".repeat(1_000_000), "\r\n1\r\nx\r\n"].concat();
     assert_eq!(answers(&["PUT"], &ask(web, input.as_bytes()).0)[0].status, 413);
     assert_eq!(told.try_iter().last(), Some(Event::Dropped));
 }
