@@ -114,6 +114,8 @@ impl<S> Conversation<S> {
         }
     }
 
+    // Not inlined, so that requests without a body do not pay for its registers.
+    #[inline(never)]
     fn on_body(&mut self, bytes: &[u8], is_last: bool, cx: &mut Context<'_>) -> Result<(), Close> {
         let Doing::Collecting(upload) = &mut self.doing else {
             return Ok(());
