@@ -151,7 +151,7 @@ impl<S> Conversation<S> {
         };
         match site.is_observed {
             true => self.answer_observed(&head, &body, began, cx),
-            false => self.answer(&head, &body, cx),
+            false => self.answer_unobserved(&head, &body, cx),
         }
     }
 
