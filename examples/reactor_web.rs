@@ -37,6 +37,8 @@ reactor_web: a web server in one loop
   /peer         the address of the client
   /files/       the files of --root, if it is given
   /metrics      the server's counters and its memory, for Prometheus
+  /events/counters
+                some of them each second, as server-sent events, for the page
   /livez        200 while the server runs
   /readyz       200 until a signal, 503 from then on
 
@@ -153,7 +155,7 @@ fn files(root: &Path, directories: Directories) -> io::Result<Files> {
 }
 
 fn site(faults: bool, handle: ServerHandle) -> Web {
-    let web = welcome::add_to(Web::new())
+    let web = welcome::add_to(Web::new(), &handle)
         .get("/plaintext", |_, reply| reply.bytes("text/plain", b"Hello, World!"))
         .get("/json", |_, reply| reply.bytes("application/json", JSON))
         .any("/echo", echo)

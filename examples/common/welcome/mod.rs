@@ -1,18 +1,23 @@
 //! The welcome page of `reactor_web`: its files, which are part of the program, and the numbers
 //! that it shows besides those of the library.
 
+mod counters;
+
 use std::fmt::Write;
 
 use socketserver::services::web::{Answered, Reply, Web};
 use socketserver::{Metrics, ServerHandle};
+
+use counters::Counters;
 
 /// Nothing of others, and no text of the page that runs.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
-/// Adds the page for any method at `/`, and its parts.
-pub(crate) fn add_to(web: Web) -> Web {
+/// Adds the page for any method at `/`, its parts, and the counters that it draws.
+pub(crate) fn add_to(web: Web, handle: &ServerHandle) -> Web {
+    let counters = Counters::new(handle.clone());
     web.any("/", |_, reply| {
         let reply = reply.header("content-security-policy", POLICY);
         sniffless(reply).html(include_str!("index.html"))
@@ -22,6 +27,7 @@ pub(crate) fn add_to(web: Web) -> Web {
         part(reply, "text/javascript; charset=utf-8", include_str!("script.js"))
     })
     .get("/welcome/icon.svg", |_, reply| part(reply, "image/svg+xml", include_str!("icon.svg")))
+    .get("/events/counters", move |_, reply| counters.show(reply))
 }
 
 fn part(reply: Reply<'_>, content_type: &str, text: &str) -> Answered {

@@ -60,7 +60,7 @@ $("echo").addEventListener("submit", (event) => {
   call("/echo", { method: "POST", headers: { "content-type": "text/plain" }, body: $("words").value });
 });
 
-// Numbers: the samples of /metrics, read each second.
+// Numbers: the server sends those of /metrics each second.
 const RATES_MAX = 60;
 const rates = [];
 let before;
@@ -81,15 +81,6 @@ function lag(seconds) {
   return ms < 1 ? `${Math.round(ms * 1000)} µs` : `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
 }
 
-function samples(page) {
-  const found = new Map();
-  for (const line of page.split("\n")) {
-    const at = line.lastIndexOf(" ");
-    if (at > 0 && !line.startsWith("#")) found.set(line.slice(0, at), Number(line.slice(at + 1)));
-  }
-  return found;
-}
-
 function show(name, text) {
   document.querySelector(`[data-show="${name}"]`).textContent = text;
 }
@@ -104,17 +95,16 @@ function draw() {
   $("most").textContent = `, at most ${short.format(Math.round(most))}`;
 }
 
-async function read() {
-  const answer = await fetch("/metrics", { cache: "no-store" });
-  const found = samples(await answer.text());
-  const of = (name) => found.get("socketserver_" + name);
-  const now = { at: performance.now(), requests: of("messages_total") };
+function take(found) {
+  const now = { at: performance.now(), requests: found.messages_total };
   show("requests", whole.format(now.requests));
-  show("open", whole.format(of("connections")));
-  show("sent", bytes(of("sent_bytes_total")));
-  show("lag", lag(of("longest_lag_seconds")));
-  show("memory", bytes(found.get("process_resident_memory_bytes")));
-  // Another worker process may have answered: its counters are its own.
+  show("open", whole.format(found.connections));
+  show("sent", bytes(found.sent_bytes_total));
+  show("lag", lag(found.longest_lag_seconds));
+  show("memory", bytes(found.process_resident_memory_bytes ?? undefined));
+  // The first interval is shorter, and so are those that a busy network brings together.
+  if (before && now.at - before.at < 500) return;
+  // Another worker process may send after a cut: its counters are its own.
   if (before && now.requests >= before.requests) {
     const rate = ((now.requests - before.requests) * 1000) / (now.at - before.at);
     show("rate", short.format(Math.round(rate)));
@@ -127,24 +117,32 @@ async function read() {
 
 const pause = $("pause");
 let isPaused = false;
+let source, retry;
 
-async function turn() {
-  if (!isPaused && !document.hidden) {
-    try {
-      await read();
-      $("trouble").textContent = "";
-    } catch {
-      before = undefined;
-      $("trouble").textContent = "The server does not answer. This page tries again each second.";
-    }
-  }
-  setTimeout(turn, 1000);
+// Nothing is sent while nothing is shown: the connection is closed.
+function turn() {
+  clearTimeout(retry);
+  source?.close();
+  source = before = undefined;
+  if (isPaused || document.hidden) return;
+  source = new EventSource("/events/counters");
+  source.onmessage = (event) => {
+    $("trouble").textContent = "";
+    take(JSON.parse(event.data));
+  };
+  source.onerror = () => {
+    before = undefined;
+    $("trouble").textContent = "The server does not answer. This page tries again.";
+    // A browser gives up after an answer that is no stream, such as that of a proxy.
+    if (source.readyState === EventSource.CLOSED) retry = setTimeout(turn, 5000);
+  };
 }
 
 pause.hidden = false;
 pause.addEventListener("click", () => {
   isPaused = !isPaused;
   pause.setAttribute("aria-pressed", String(isPaused));
-  before = undefined;
+  turn();
 });
+document.addEventListener("visibilitychange", turn);
 turn();

@@ -144,6 +144,7 @@ fn help_tells_every_option_and_ends() {
         "--help",
         "/plaintext",
         "/metrics",
+        "/events/counters",
         "127.0.0.1:8080",
         "curl",
     ] {

@@ -1,11 +1,13 @@
 //! `/metrics` of `reactor_web`, read as Prometheus reads it.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 
 use socketserver::Metrics;
 
 use crate::support::real::{Example, get, read_to_end};
+#[cfg(target_os = "linux")]
+use crate::support::waiting::until_equal;
 
 /// Parses a page in the text format: each sample, by its name and labels.
 ///
@@ -110,4 +112,70 @@ fn a_worker_process_tells_its_own() {
     let example = Example::start("reactor_web", &arguments);
     assert_eq!(get(&mut example.client(), "/plaintext").status, 200);
     assert!(fetch(&example)["socketserver_accepted_total"] >= 2.0);
+}
+
+/// Asks for the counters that the page draws.
+fn watch(example: &Example) -> impl Iterator<Item = serde_json::Value> + use<> {
+    let mut client = example.client();
+    client.write_all(b"GET /events/counters HTTP/1.0\r\nHost: h\r\n\r\n").unwrap();
+    let lines = BufReader::new(client).lines().map(Result::unwrap);
+    lines.filter_map(|line| Some(serde_json::from_str(line.strip_prefix("data: ")?).unwrap()))
+}
+
+#[test]
+fn the_counters_come_each_second_with_the_names_of_the_page() {
+    for mode in ["multiplex", "threads", "reactors", "processes"] {
+        let arguments = ["--log", "off", "--mode", mode, "--workers", "1"];
+        let example = Example::start("reactor_web", &arguments);
+        // The first ones come at once, and those of a second client, too.
+        let (mut events, mut others) = (watch(&example), watch(&example));
+        let (first, _) = (events.next().unwrap(), others.next().unwrap());
+        let second = events.next().unwrap();
+        drop(others);
+        let third = events.next().unwrap();
+        let samples = fetch(&example);
+        for (name, value) in first.as_object().unwrap() {
+            let is_there = [name.clone(), format!("socketserver_{name}")]
+                .iter()
+                .any(|name| samples.contains_key(name));
+            assert!(is_there || value.is_null(), "{name}");
+        }
+        let sent = |event: &serde_json::Value| event["sent_bytes_total"].as_u64().unwrap();
+        assert!(sent(&first) < sent(&second) && sent(&second) < sent(&third), "{mode}");
+        assert!(third["connections"].as_u64().unwrap() >= 1);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_counters_are_collected_without_a_client() {
+    let example = Example::start("reactor_web", &["--log", "off"]);
+    let tasks = format!("/proc/{}/task", example.child.id());
+    let is_collecting = || {
+        std::fs::read_dir(&tasks).unwrap().any(|task| {
+            let name = std::fs::read_to_string(task.unwrap().path().join("comm"));
+            name.is_ok_and(|name| name == "counters\n")
+        })
+    };
+    assert!(!is_collecting());
+    for _ in 0..2 {
+        let mut events = watch(&example);
+        // The second one is from the thread.
+        assert!(events.next().is_some() && events.next().is_some());
+        assert!(is_collecting());
+        drop(events);
+        // It ends at its next second.
+        until_equal("the end of the thread", false, is_collecting);
+    }
+}
+
+#[test]
+fn a_stop_ends_the_counters() {
+    let example = Example::start("reactor_web", &["--log", "off"]);
+    let mut client = example.client();
+    client.write_all(b"GET /events/counters HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    client.read_exact(&mut [0; 20]).unwrap();
+    example.signal("TERM");
+    assert!(read_to_end(&mut client).ends_with(b"\r\n0\r\n\r\n"));
+    assert_eq!(example.join().0, Some(0));
 }
