@@ -15,7 +15,7 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 pub(super) const WINDOW_MAX: u8 = 15;
 
 /// The shortest message that is compressed, in bytes: below, the header of a block costs more.
-const SHORTEST: usize = 64;
+pub(super) const SHORTEST: usize = 64;
 
 thread_local! {
     // No state: both are reset for each message. A compressor takes 380 KB and a decompressor 48

@@ -62,6 +62,11 @@ impl Deflate {
         }
     }
 
+    /// Returns true if the window of this side is the largest one, as for published messages.
+    pub(crate) fn is_widest(self) -> bool {
+        self.window == WINDOW_MAX
+    }
+
     pub(super) fn window(self) -> u8 {
         self.window
     }

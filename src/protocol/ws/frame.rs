@@ -2,13 +2,15 @@
 
 use super::code::CloseCode;
 #[cfg(feature = "deflate")]
-use super::deflate;
+use super::deflate::{self, WINDOW_MAX};
 #[cfg(feature = "deflate")]
 use super::extension::Deflate;
 #[cfg(feature = "deflate")]
-use super::header::DEFLATED;
+use super::header::{Coding, DEFLATED, Header};
 use super::header::{IN_EIGHT, IN_TWO, LAST, MASKED, Opcode, SHORT};
 use super::mask;
+#[cfg(feature = "deflate")]
+use super::role::Role;
 
 /// A message to send, as one frame. Its payload is borrowed.
 ///
@@ -133,14 +135,32 @@ impl<'a> Frame<'a> {
     /// ```
     #[cfg(feature = "deflate")]
     pub fn append_deflated(&self, out: &mut Vec<u8>, deflate: Deflate) {
-        let is_message = matches!(self.opcode, Opcode::Text | Opcode::Binary);
-        let deflated = is_message.then(|| deflate::deflate(self.payload, deflate.window()));
-        let Some(payload) = deflated.flatten() else { return self.append(out) };
+        let deflated = self.is_message().then(|| deflate::deflate(self.payload, deflate.window()));
+        match deflated.flatten() {
+            Some(payload) => self.append_packed(&payload, out),
+            None => self.append(out),
+        }
+    }
+
+    /// Appends the frame of a server with this compressed payload.
+    #[cfg(feature = "deflate")]
+    fn append_packed(&self, payload: &[u8], out: &mut Vec<u8>) {
         let start = out.len();
-        Frame { payload: &payload, ..*self }.append(out);
+        Frame { payload, ..*self }.append(out);
         if let Some(first) = out.get_mut(start) {
             *first |= DEFLATED;
         }
+    }
+
+    /// Returns true if the payload is long enough to be compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn is_deflatable(&self) -> bool {
+        self.is_message() && self.payload.len() >= deflate::SHORTEST
+    }
+
+    #[cfg(feature = "deflate")]
+    fn is_message(&self) -> bool {
+        matches!(self.opcode, Opcode::Text | Opcode::Binary)
     }
 
     fn append_header(&self, out: &mut Vec<u8>, masked: u8) {
@@ -165,6 +185,18 @@ impl<'a> Frame<'a> {
         }
         out.extend_from_slice(self.payload);
     }
+}
+
+/// Returns the compressed form of the frame of a server, for members of a topic that have agreed on
+/// the largest window: a smaller one would be a third form. `None` if it would not be shorter.
+#[cfg(feature = "deflate")]
+pub(crate) fn pack(bytes: &[u8]) -> Option<Box<[u8]>> {
+    let header = Header::parse(bytes, Role::Client, Coding::Plain).ok()??;
+    let payload = bytes.get(header.size..)?;
+    let packed = deflate::deflate(payload, WINDOW_MAX)?;
+    let mut out = Vec::new();
+    Frame { opcode: header.opcode, code: None, payload }.append_packed(&packed, &mut out);
+    Some(out.into())
 }
 
 fn within(payload: &[u8], max: usize) -> &[u8] {

@@ -43,6 +43,8 @@ pub use self::code::CloseCode;
 #[cfg(feature = "deflate")]
 pub use self::extension::Deflate;
 pub use self::frame::Frame;
+#[cfg(feature = "deflate")]
+pub(crate) use self::frame::pack;
 pub use self::key::accept_key;
 pub use self::limits::WsLimits;
 pub use self::message::Message;

@@ -5,6 +5,8 @@ use std::fmt;
 use super::link::{Link, Phase};
 use crate::handler::context::Context;
 use crate::handler::payload::Payload;
+#[cfg(feature = "deflate")]
+use crate::protocol::ws::pack;
 use crate::protocol::ws::{CloseCode, Frame};
 
 /// The connection of a [`WsHandler`](super::WsHandler) and its actions.
@@ -109,9 +111,13 @@ impl fmt::Debug for WsContext<'_, '_> {
     }
 }
 
-/// The frame of a server, encoded once.
+/// The frame of a server, encoded once. A message that is published is compressed at most once.
 impl From<Frame<'_>> for Payload {
     fn from(frame: Frame<'_>) -> Payload {
+        #[cfg(feature = "deflate")]
+        if frame.is_deflatable() {
+            return Payload::packable(frame.into(), pack);
+        }
         Vec::from(frame).into()
     }
 }

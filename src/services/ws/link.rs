@@ -62,6 +62,12 @@ impl Link {
         Link { deflate: Some(deflate), ..self }
     }
 
+    /// Returns true if published messages are sent in their compressed form.
+    #[cfg(feature = "deflate")]
+    pub(super) fn takes_packed(&self) -> bool {
+        self.deflate.is_some_and(Deflate::is_widest)
+    }
+
     pub(super) fn phase(&self) -> Phase {
         self.phase
     }

@@ -26,7 +26,8 @@
 //! # Rooms
 //!
 //! A message to the members of a [`Topic`](crate::Topic) is a
-//! [`Frame`](crate::protocol::ws::Frame), which is encoded once for all of them:
+//! [`Frame`](crate::protocol::ws::Frame), which is encoded once for all of them, and compressed at
+//! most once for those that take it:
 //!
 //! ```
 //! use socketserver::protocol::ws::Frame;

@@ -41,14 +41,21 @@ impl<H: WsHandler> Session<H> {
         cx: &mut Context<'_>,
         call: impl FnOnce(&mut H, &mut WsContext<'_, '_>) -> R,
     ) -> Result<R, Close> {
+        #[cfg(feature = "deflate")]
+        let before = cx.record().effects.len();
         let mut ws = WsContext { cx: &mut *cx, link: &mut self.link };
         let handler = &mut self.handler;
-        panics::catch(move || call(handler, &mut ws)).map_err(|said| {
+        let result = panics::catch(move || call(handler, &mut ws)).map_err(|said| {
             log::error!("{} the handler of a WebSocket panicked: {said}", cx.peer());
             self.link.fail(CloseCode::INTERNAL, "", cx);
             self.link.end();
             Close::Panicked
-        })
+        });
+        #[cfg(feature = "deflate")]
+        if self.link.takes_packed() {
+            cx.record().pack_joins(before);
+        }
+        result
     }
 
     /// Does the same for a call without a result.

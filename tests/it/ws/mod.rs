@@ -5,4 +5,5 @@ mod deflated;
 mod frames;
 mod handshake;
 mod oracle;
+mod published;
 mod sessions;
