@@ -14,6 +14,9 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// The most bytes of a window, as a power of two: the default of a peer.
 pub(super) const WINDOW_MAX: u8 = 15;
 
+/// The smallest window of the compressor.
+const WINDOW_MIN: u8 = 9;
+
 /// The shortest message that is compressed, in bytes: below, the header of a block costs more.
 pub(super) const SHORTEST: usize = 64;
 
@@ -27,7 +30,7 @@ thread_local! {
 /// Returns the compressed form of `payload` for a window of 2^`window` bytes; `None` if it would
 /// not be shorter.
 pub(super) fn deflate(payload: &[u8], window: u8) -> Option<Vec<u8>> {
-    if payload.len() < SHORTEST {
+    if payload.len() < SHORTEST || window < WINDOW_MIN {
         return None;
     }
     // Taken out, so that one that panics is not used again.
@@ -127,6 +130,7 @@ mod tests {
             assert_eq!(inflate(&out, len), Ok(message));
         }
         assert_eq!(deflate(b"short", WINDOW_MAX), None);
+        assert_eq!(deflate(&message(1000), WINDOW_MIN - 1), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::handler::context::Context;
 use crate::handler::payload::Payload;
 #[cfg(feature = "deflate")]
 use crate::protocol::ws::pack;
-use crate::protocol::ws::{CloseCode, Frame};
+use crate::protocol::ws::{CloseCode, Frame, Role};
 
 /// The connection of a [`WsHandler`](super::WsHandler) and its actions.
 ///
@@ -90,6 +90,28 @@ impl<'c> WsContext<'_, 'c> {
     /// [`WsLimits::close`]: crate::protocol::ws::WsLimits::close
     pub fn close(&mut self, code: CloseCode, reason: &str) {
         self.link.close(code, reason, self.cx);
+    }
+
+    /// Returns the side of this connection.
+    ///
+    /// ```
+    /// use socketserver::protocol::ws::Role;
+    /// use socketserver::services::ws::{WsContext, WsHandler};
+    ///
+    /// /// Serves both sides.
+    /// struct Peer;
+    ///
+    /// impl WsHandler for Peer {
+    ///     fn on_open(&mut self, ws: &mut WsContext<'_, '_>) {
+    ///         if ws.role() == Role::Client {
+    ///             ws.send_text("hello");
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.link.role()
     }
 
     /// Returns true from the first close frame on.
