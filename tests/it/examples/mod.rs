@@ -17,4 +17,5 @@ pub(crate) mod requests;
 pub(crate) mod session;
 pub(crate) mod terminal;
 pub(crate) mod web;
+pub(crate) mod ws_client;
 pub(crate) mod ws_echo;
