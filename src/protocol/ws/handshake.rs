@@ -274,8 +274,7 @@ fn status(line: &[u8]) -> Option<u16> {
     let rest = line.strip_prefix(VERSION)?.strip_suffix(b"\r\n")?;
     let (code, reason) = rest.split_at_checked(3)?;
     let is_one = code.iter().all(u8::is_ascii_digit) && matches!(reason, [] | [b' ', ..]);
-    let number = code.iter().fold(0, |number, digit| 10 * number + u16::from(digit - b'0'));
-    is_one.then_some(number)
+    is_one.then(|| code.iter().fold(0, |number, digit| 10 * number + u16::from(digit - b'0')))
 }
 
 /// Returns the elements of the lists in all fields with this name (RFC 9110, section 5.6.1).

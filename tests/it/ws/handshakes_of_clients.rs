@@ -73,6 +73,7 @@ fn each_broken_rule_has_its_error() {
         ("SSH-2.0-OpenSSH\r\n".to_owned(), HandshakeError::Malformed),
         (good.replace("HTTP/1.1", "HTTP/1.0"), HandshakeError::Malformed),
         (good.replace("101", "1x1"), HandshakeError::Malformed),
+        (good.replace("101", "/01"), HandshakeError::Malformed),
         (good.replace("101 ", "1010"), HandshakeError::Malformed),
         (with(" folded"), HandshakeError::Malformed),
         (with("no colon"), HandshakeError::Malformed),
