@@ -1,6 +1,6 @@
 //! The negotiation of compressed messages (RFC 7692, section 7.1). Knows no request.
 
-use super::deflate::WINDOW_MAX;
+use crate::protocol::compressor::WINDOW_MAX;
 
 /// An agreement to compress messages, `permessage-deflate`. No side keeps a window between two
 /// messages, so that a connection takes no memory for it. A server [accepts](Deflate::accept) an

@@ -2,7 +2,7 @@
 
 use super::code::CloseCode;
 #[cfg(feature = "deflate")]
-use super::deflate::{self, WINDOW_MAX};
+use super::deflate;
 #[cfg(feature = "deflate")]
 use super::extension::Deflate;
 #[cfg(feature = "deflate")]
@@ -11,6 +11,8 @@ use super::header::{IN_EIGHT, IN_TWO, LAST, MASKED, Opcode, SHORT};
 use super::mask;
 #[cfg(feature = "deflate")]
 use super::role::Role;
+#[cfg(feature = "deflate")]
+use crate::protocol::compressor::WINDOW_MAX;
 
 /// A message to send, as one frame. Its payload is borrowed.
 ///
