@@ -2,7 +2,7 @@
 //! `EDITOR_PASSWORD=secret cargo run --example middleware`, or with an address: `-- 127.0.0.1:0`.
 //!
 //! ```text
-//! curl -i 127.0.0.1:7013/notice
+//! curl -i --compressed 127.0.0.1:7013/notice
 //! curl -i -u editor:secret -T - 127.0.0.1:7013/edit/notice <<< 'back at noon'
 //! curl -i -X OPTIONS -H 'Origin: http://localhost:5173' \
 //!     -H 'Access-Control-Request-Method: GET' 127.0.0.1:7013/notice
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, process, time::Duration};
 
 use socketserver::services::web::middleware::{
-    BasicAuth, Cors, RateLimit, RequestIds, static_headers,
+    BasicAuth, Compression, Cors, RateLimit, RequestIds, static_headers,
 };
 use socketserver::services::web::{
     Answered, Failure, Reply, Request, RequestRecord, Response, Web,
@@ -69,6 +69,7 @@ pub(crate) fn web(password: &str, proxies: impl IntoIterator<Item = Subnet>) -> 
             ("content-security-policy", "default-src 'none'"),
             ("x-content-type-options", "nosniff"),
         ]))
+        .map_response(Compression::new().mapper())
         .map_response(Cors::origins([PAGE]).expose(["x-request-id"]).mapper())
         .map_response(RequestIds::new().mapper())
         .trust_proxies(proxies)

@@ -18,7 +18,7 @@ mod common {
 use std::io::{self, BufRead, Read, StdinLock};
 use std::process::ExitCode;
 
-use socketserver::{Close, Context, Handler, Notification};
+use socketserver::{Close, Context, Destination, Handler, Notification};
 
 use common::client::{self, Options, Report};
 use common::exit::{Exit, exit};
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Exit> {
-    match Options::parse("127.0.0.1:8009", HELP, |_, _| Ok(false))? {
+    match Options::<Destination>::parse("127.0.0.1:8009", HELP, |_, _| Ok(false))? {
         Some(options) => client::run(options, Ok, Asking::new),
         None => Ok(()),
     }

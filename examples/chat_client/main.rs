@@ -25,7 +25,7 @@ use std::io::{self, BufRead, StdinLock};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use socketserver::{Close, Context, Handler, Notification, Server};
+use socketserver::{Close, Context, Destination, Handler, Notification, Server};
 use time::UtcOffset;
 
 use common::client::{self, Options, Report};
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Exit> {
     let mut once = None;
     let mut wait = Some(Duration::from_secs(1));
-    let options = Options::parse("127.0.0.1:9999", HELP, |name, parser| {
+    let options = Options::<Destination>::parse("127.0.0.1:9999", HELP, |name, parser| {
         match name {
             "once" => once = Some(value("once", "a text", parser, |text| Some(text.to_owned()))?),
             "wait" => wait = seconds("wait", parser)?,

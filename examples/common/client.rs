@@ -1,6 +1,8 @@
 //! The common part of the clients: options, one connection on its own loop, and the result.
 
+use std::fmt::Display;
 use std::io;
+use std::str::FromStr;
 use std::sync::mpsc::{Sender, channel};
 
 use lexopt::{Arg, Parser, ValueExt};
@@ -10,13 +12,13 @@ use super::exit::{Exit, failure, usage};
 use super::seconds::{seconds, too_many};
 use super::version::{VERSION, print};
 
-/// The common options of all clients.
-pub(crate) struct Options {
-    to: Destination,
+/// The common options of all clients. Their target is an address, or another form of one.
+pub(crate) struct Options<T = Destination> {
+    pub(crate) to: T,
     limits: Limits,
 }
 
-impl Options {
+impl<T: FromStr<Err: Display> + Display> Options<T> {
     /// Parses the arguments of the program. `own` is called with options that are not common to
     /// all clients, and returns true for those it knows. Returns `None` after `--help`, for which
     /// `help` is printed, and after `--version`.
@@ -24,7 +26,7 @@ impl Options {
         default_to: &str,
         help: &str,
         mut own: impl FnMut(&str, &mut Parser) -> Result<bool, Exit>,
-    ) -> Result<Option<Options>, Exit> {
+    ) -> Result<Option<Options<T>>, Exit> {
         let mut parser = Parser::from_env();
         let mut to = None;
         // No timeouts: the user may pause before input, and the server before an answer.
@@ -49,8 +51,8 @@ impl Options {
                 }
                 Arg::Value(text) if to.is_none() => {
                     let text = text.string()?;
-                    let address = text.parse::<Destination>();
-                    to = Some(address.map_err(|error| usage(format!("ADDR {error}")))?);
+                    let target = text.parse::<T>();
+                    to = Some(target.map_err(|error| usage(format!("ADDR {error}")))?);
                 }
                 Arg::Value(text) => return Err(too_many(&text, "one ADDR")),
                 arg => return Err(arg.unexpected().into()),
@@ -63,15 +65,18 @@ impl Options {
 
 /// Connects, and runs until the connection has ended. `adapt` may change the loop. The handler
 /// reports through its `Report`.
-pub(crate) fn run<H: Handler + 'static>(
-    options: Options,
+pub(crate) fn run<T: Display, H: Handler + 'static>(
+    options: Options<T>,
     adapt: impl FnOnce(Server) -> io::Result<Server>,
     handler: impl FnOnce(Report) -> H,
-) -> Result<(), Exit> {
+) -> Result<(), Exit>
+where
+    Destination: From<T>,
+{
     let server = adapt(Server::new().limits(options.limits)).map_err(failure)?;
     let (sender, receiver) = channel();
     let report = Report { to: options.to.to_string(), handle: server.handle(), sender };
-    server.connect(options.to, handler(report)).run().map_err(failure)?;
+    server.connect(Destination::from(options.to), handler(report)).run().map_err(failure)?;
     // The first report is the cause of the end.
     receiver.try_recv().unwrap_or(Ok(())).map_err(failure)
 }
@@ -98,7 +103,7 @@ impl Report {
     }
 
     /// Reports a failure of the server.
-    pub(crate) fn failed(&self, what: impl std::fmt::Display) {
+    pub(crate) fn failed(&self, what: impl Display) {
         self.say(Err(io::Error::other(format!("{}: {what}", self.to))));
     }
 

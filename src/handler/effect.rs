@@ -12,6 +12,7 @@ use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::notification::{Message, Ticket};
 use crate::handler::notifier::Notifier;
+use crate::handler::payload::Payload;
 use crate::id::Id;
 #[cfg(feature = "http")]
 use crate::metrics::stopwatch::Watch;
@@ -51,7 +52,7 @@ pub(crate) enum Effect {
     Send(Id, Box<[u8]>),
     Join(Topic, Delivery),
     Leave(Topic),
-    Publish(Topic, Box<[u8]>),
+    Publish(Topic, Payload),
     Finish,
     /// Sends a part of a file, after the output of the call so far.
     #[cfg(feature = "files")]
@@ -67,8 +68,23 @@ pub(crate) enum Effect {
 pub(crate) enum Delivery {
     /// As output of the connection.
     Output,
+    /// As output of the connection, in their packed form.
+    #[cfg_attr(not(feature = "deflate"), allow(dead_code, reason = "nothing packs without it"))]
+    Packed,
     /// As notifications of the handler.
     Handler,
+}
+
+#[cfg(feature = "deflate")]
+impl Record {
+    /// Has the joins from the effect `first` on deliver packed forms: the peer takes them.
+    pub(crate) fn pack_joins(&mut self, first: usize) {
+        for effect in self.effects.iter_mut().skip(first) {
+            if let Effect::Join(_, delivery @ Delivery::Output) = effect {
+                *delivery = Delivery::Packed;
+            }
+        }
+    }
 }
 
 /// A piece of work for a worker. It returns its result.

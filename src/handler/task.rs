@@ -78,7 +78,7 @@ impl TaskContext<'_> {
     /// Sends bytes to all members of a topic: see [`Context::publish`](crate::Context::publish). A
     /// task is not slowed down, so it must not publish faster than the members read.
     pub fn publish(&mut self, topic: &Topic, bytes: impl Into<Payload>) {
-        self.record.effects.push(Effect::Publish(topic.clone(), bytes.into().into_bytes()));
+        self.record.effects.push(Effect::Publish(topic.clone(), bytes.into()));
     }
 
     /// Connects to `to`: see [`Context::connect`](crate::Context::connect).

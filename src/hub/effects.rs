@@ -2,7 +2,6 @@
 //! part of [`Hub`]; runs between two passes, never within one.
 
 use std::io;
-use std::sync::Arc;
 
 use super::Hub;
 use super::connection::states::Life;
@@ -16,6 +15,7 @@ use crate::handler::Handler;
 use crate::handler::context::Context;
 use crate::handler::effect::{Delivery, Effect};
 use crate::handler::notification::Notification;
+use crate::handler::payload::Payload;
 use crate::id::Id;
 use crate::limits::Limits;
 use crate::net::local::Local;
@@ -61,7 +61,7 @@ impl<T: Transport> Hub<T> {
             },
             Effect::Join(topic, delivery) => self.join(from, &topic, delivery),
             Effect::Leave(topic) => self.leave(from, &topic),
-            Effect::Publish(topic, bytes) => self.publish(from, &topic, &bytes),
+            Effect::Publish(topic, payload) => self.publish(from, &topic, payload),
             Effect::Forward(to, bytes) => self.forward(from, to, bytes),
             Effect::Notify(to, message) => self.notify(from, to, Notification::Message(message)),
             Effect::Connect(dial) => self.dials.push(*dial),
@@ -221,7 +221,7 @@ impl<T: Transport> Hub<T> {
         let (delivery, undelivered) = self.topics.undelivered(id, topic);
         for message in undelivered {
             match delivery {
-                Delivery::Output => {
+                Delivery::Output | Delivery::Packed => {
                     let all = 0..message.len();
                     self.connections.receive(id, Slice::new(&message, all, &mut None));
                 }
@@ -250,28 +250,28 @@ impl<T: Transport> Hub<T> {
         self.announce_changes();
     }
 
-    /// Publishes `bytes` to all members of `topic` except the author: at the end of the turn here,
-    /// and once to each other shard with members.
-    fn publish(&mut self, author: Id, topic: &Topic, bytes: &[u8]) {
+    /// Publishes a payload to all members of `topic` except the author: at the end of the turn
+    /// here, and once to each other shard with members.
+    fn publish(&mut self, author: Id, topic: &Topic, payload: Payload) {
         self.connections.turn().meter.counters.published.add(1);
-        if self.publish_here(author, topic, bytes) {
+        let shards = self.shards.interested_in(topic);
+        let payload = if shards.is_empty() { payload } else { payload.shared() };
+        if self.publish_here(author, topic, &payload) {
             self.connections.throttle(author);
         }
-        let shards = self.shards.interested_in(topic);
-        if shards.is_empty() || bytes.is_empty() {
+        if payload.as_bytes().is_empty() {
             return;
         }
-        let shared: Arc<[u8]> = bytes.into();
         for (shard, serial) in shards {
-            let (topic, bytes) = (topic.clone(), Arc::clone(&shared));
-            self.post(shard, author, ShardMessage::Publish { author, topic, serial, bytes });
+            let (topic, payload) = (topic.clone(), payload.clone());
+            self.post(shard, author, ShardMessage::Publish { author, topic, serial, payload });
         }
     }
 
     /// Returns true if the author must be throttled. An author of another shard is throttled there.
-    fn publish_here(&mut self, author: Id, topic: &Topic, bytes: &[u8]) -> bool {
+    fn publish_here(&mut self, author: Id, topic: &Topic, payload: &Payload) -> bool {
         let is_here = self.shards.other_shard_of(author).is_none();
-        match self.topics.publish(author, topic, bytes) {
+        match self.topics.publish(author, topic, payload) {
             Some(throttled) if is_here && throttled.last() != Some(&author) => {
                 throttled.push(author);
                 true
@@ -313,10 +313,10 @@ impl<T: Transport> Hub<T> {
             let Some((shard, message)) = self.shards.pop() else { break };
             match message {
                 ShardMessage::Send(to, bytes) => self.send(to, &bytes),
-                ShardMessage::Publish { author, topic, serial, bytes } => {
+                ShardMessage::Publish { author, topic, serial, payload } => {
                     // The members at that time may have left, and others joined.
                     if self.topics.serial_of(&topic) == Some(serial) {
-                        self.publish_here(author, &topic, &bytes);
+                        self.publish_here(author, &topic, &payload);
                     }
                 }
                 ShardMessage::Notify { from, to, notification } => {

@@ -3,11 +3,11 @@
 //! know connections or threads: the reactor moves the messages.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 
 use super::pubsub::Change;
 use crate::handler::effect::Effect;
 use crate::handler::notification::Notification;
+use crate::handler::payload::Payload;
 use crate::id::{Id, Shard};
 use crate::topic::Topic;
 
@@ -20,7 +20,7 @@ pub(crate) enum ShardMessage {
         /// The topic's serial number on the receiving shard, as known to the sender.
         serial: u64,
         /// One allocation for all shards.
-        bytes: Arc<[u8]>,
+        payload: Payload,
     },
     Notify {
         from: Id,
@@ -53,7 +53,7 @@ impl ShardMessage {
             ShardMessage::Send(_, bytes) | ShardMessage::Forward { bytes, .. } => {
                 bytes.len() + MESSAGE_COST
             }
-            ShardMessage::Publish { bytes, .. } => bytes.len() + MESSAGE_COST,
+            ShardMessage::Publish { payload, .. } => payload.as_bytes().len() + MESSAGE_COST,
             ShardMessage::Notify { .. } => MESSAGE_COST,
             ShardMessage::Unthrottle(_)
             | ShardMessage::Credit(_)

@@ -1,6 +1,8 @@
 //! Protocols: sans-IO decoders, and the encoders of the answers. They know bytes and rules; no
 //! socket, no clock, no handler.
 
+#[cfg(feature = "deflate")]
+pub(crate) mod compressor;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod line;

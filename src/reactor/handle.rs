@@ -7,6 +7,7 @@ use std::{error, fmt};
 
 use crate::handler::effect::{Effect, Stopping};
 use crate::handler::notifier::Notifier;
+use crate::handler::payload::Payload;
 use crate::id::Id;
 use crate::mailbox::{Doorbell, Mailbox, Refused, Taken};
 use crate::metrics::Metrics;
@@ -56,7 +57,8 @@ type Command = Effect;
 
 fn weight(command: &Command) -> usize {
     let bytes = match command {
-        Effect::Send(_, bytes) | Effect::Publish(_, bytes) => bytes.len(),
+        Effect::Send(_, bytes) => bytes.len(),
+        Effect::Publish(_, payload) => payload.as_bytes().len(),
         _ => 0,
     };
     bytes + COMMAND_COST
@@ -261,7 +263,7 @@ impl ServerHandle {
     /// thread.join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn publish(&self, topic: &Topic, bytes: impl Into<Box<[u8]>>) -> Result<(), HandleError> {
+    pub fn publish(&self, topic: &Topic, bytes: impl Into<Payload>) -> Result<(), HandleError> {
         self.command(Effect::Publish(topic.clone(), bytes.into()))
     }
 

@@ -12,6 +12,7 @@ use crate::handler::Handler;
 use crate::handler::effect::{Effect, Stopping};
 use crate::handler::notification::Message;
 use crate::handler::notifier::Notifier;
+use crate::handler::payload::Payload;
 use crate::handler::task::TaskContext;
 use crate::hub::{Budgets, Hub, Readiness};
 use crate::id::Id;
@@ -303,7 +304,7 @@ impl Network {
 
     /// Publishes from outside of handlers, as
     /// [`ServerHandle::publish`](crate::ServerHandle::publish) does.
-    pub fn publish(&mut self, topic: &Topic, bytes: &[u8]) {
+    pub fn publish(&mut self, topic: &Topic, bytes: impl Into<Payload>) {
         self.hubs[0].obey(Effect::Publish(topic.clone(), bytes.into()));
     }
 

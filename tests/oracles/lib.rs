@@ -19,6 +19,7 @@ pub mod line;
 pub mod netstring;
 pub mod session;
 pub mod web;
+pub mod ws;
 
 mod input;
 mod script;
@@ -39,4 +40,5 @@ pub const ORACLES: &[(&str, Oracle)] = &[
     ("netstring", netstring::check),
     ("session", session::check),
     ("web", web::check),
+    ("ws", ws::check),
 ];

@@ -353,6 +353,6 @@ impl Context<'_> {
     /// [`Limits::slow_consumer`](crate::Limits::slow_consumer) applies instead. A publisher that is
     /// faster than its topic is not read until the topic has caught up.
     pub fn publish(&mut self, topic: &Topic, bytes: impl Into<Payload>) {
-        self.record.effects.push(Effect::Publish(topic.clone(), bytes.into().into_bytes()));
+        self.record.effects.push(Effect::Publish(topic.clone(), bytes.into()));
     }
 }

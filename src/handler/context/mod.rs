@@ -60,7 +60,7 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the record, for code that watches or wraps a handler.
-    #[cfg(feature = "testkit")]
+    #[cfg(any(feature = "deflate", feature = "testkit"))]
     pub(crate) fn record(&mut self) -> &mut Record {
         self.record
     }

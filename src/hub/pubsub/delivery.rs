@@ -78,15 +78,16 @@ impl Courier {
                 self.collecting.push(id);
             }
             if keeps_boundaries {
-                self.serve_packets(id, offsets, topic, connections);
+                self.serve_packets((id, delivery), offsets, topic, connections);
                 continue;
             }
-            let len = if topic.log.is_author(id) {
-                topic.log.gather(id, &offsets, &mut self.scratch);
+            let log = topic.logs.of_mut(delivery);
+            let len = if log.is_author(id) {
+                log.gather(id, &offsets, &mut self.scratch);
                 let all = 0..self.scratch.len();
                 connections.receive(id, Slice::new(&self.scratch, all, &mut None))
             } else {
-                connections.receive(id, topic.log.slice(&offsets))
+                connections.receive(id, log.slice(&offsets))
             };
             self.left = self.left.saturating_sub(len + WRITE_COST);
         }
@@ -101,7 +102,8 @@ impl Courier {
         topic: &mut Subscribers,
         connections: &mut Connections<T>,
     ) {
-        while let Some(message) = topic.log.next_shared(id, &mut offsets) {
+        while let Some(message) = topic.logs.of_mut(Delivery::Handler).next_shared(id, &mut offsets)
+        {
             self.left = self.left.saturating_sub(message.len() + WRITE_COST);
             if !connections.notify_published(id, &topic.name, message) {
                 return;
@@ -117,12 +119,12 @@ impl Courier {
     /// between, the member is the first of the next turn.
     fn serve_packets<T: Transport>(
         &mut self,
-        id: Id,
+        (id, delivery): (Id, Delivery),
         mut offsets: Range<u64>,
         topic: &mut Subscribers,
         connections: &mut Connections<T>,
     ) {
-        while let Some(slice) = topic.log.next_message(id, &mut offsets) {
+        while let Some(slice) = topic.logs.of_mut(delivery).next_message(id, &mut offsets) {
             self.left = self.left.saturating_sub(connections.receive(id, slice) + WRITE_COST);
             if !connections.get_mut(id).is_some_and(|c| c.state().accepts_output()) {
                 return;

@@ -84,6 +84,21 @@ impl TopicLog {
         }
     }
 
+    /// Returns a log of the same messages, for their packed form: later ones are appended to both
+    /// logs, so each message has the same place in both.
+    pub(in crate::hub) fn fork(&self) -> TopicLog {
+        let parts = self.parts.iter().map(|part| Part { ..*part }).collect();
+        let Pass { end, parts: count, ref authors, .. } = self.pass;
+        let pass = Pass { end, parts: count, authors: authors.clone(), ..Pass::default() };
+        TopicLog { bytes: self.bytes.clone(), base: self.base, parts, pass }
+    }
+
+    /// Returns the offset of a cursor of this log in its [fork](TopicLog::fork), or the reverse.
+    pub(in crate::hub) fn offset_in(&self, other: &TopicLog, cursor: u64) -> u64 {
+        let at = self.parts.partition_point(|part| part.start < cursor);
+        other.parts.get(at).map_or(other.end(), |part| part.start)
+    }
+
     pub(in crate::hub) fn pass_end(&self) -> u64 {
         self.pass.end
     }

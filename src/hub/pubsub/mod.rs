@@ -3,14 +3,16 @@
 
 pub(super) mod delivery;
 pub(super) mod log;
+mod logs;
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use slab::Slab;
 
-use self::log::TopicLog;
+use self::logs::Logs;
 use crate::handler::effect::Delivery;
+use crate::handler::payload::Payload;
 use crate::id::Id;
 use crate::topic::Topic;
 
@@ -52,7 +54,7 @@ struct Subscription {
     place: usize,
 }
 
-/// The members of a topic, and its log.
+/// The members of a topic, and its logs.
 ///
 /// Offsets count the bytes published to the topic since it began. A pass delivers to every member
 /// the bytes from its cursor to the end of the pass; later messages wait for the next pass.
@@ -65,7 +67,7 @@ struct Subscribers {
     name: Topic,
     serial: u64,
     members: Vec<Member>,
-    log: TopicLog,
+    logs: Logs,
     /// The next member of the pass.
     next: usize,
     is_busy: bool,
@@ -76,6 +78,7 @@ struct Subscribers {
 #[derive(Clone, Copy)]
 struct Member {
     id: Id,
+    /// An offset in the log of its delivery.
     cursor: u64,
     delivery: Delivery,
 }
@@ -102,15 +105,19 @@ impl Topics {
         };
         let subscriptions = self.subscriptions.entry(id).or_default();
         let Some(topic) = self.table.get_mut(key) else { return };
+        topic.logs.gain(delivery);
         if let Some(known) = subscriptions.iter().find(|it| it.topic == key) {
             if let Some(member) = topic.members.get_mut(known.place) {
-                member.delivery = delivery;
+                let was = std::mem::replace(&mut member.delivery, delivery);
+                member.cursor =
+                    topic.logs.of(was).offset_in(topic.logs.of(delivery), member.cursor);
+                topic.logs.lose(was);
             }
             return;
         }
         subscriptions.push(Subscription { topic: key, place: topic.members.len() });
         // Earlier messages are not delivered to it.
-        topic.members.push(Member { id, cursor: topic.log.end(), delivery });
+        topic.members.push(Member { id, cursor: topic.logs.of(delivery).end(), delivery });
     }
 
     fn found(&mut self, name: &Topic) -> usize {
@@ -119,7 +126,7 @@ impl Topics {
             name: name.clone(),
             serial: self.serial,
             members: Vec::new(),
-            log: TopicLog::default(),
+            logs: Logs::default(),
             next: 0,
             is_busy: false,
             throttled: Vec::new(),
@@ -153,7 +160,8 @@ impl Topics {
             self.subscriptions.get(&id).and_then(|all| all.iter().find(|s| s.topic == key));
         let member = subscription.and_then(|s| topic.members.get(s.place));
         member.map_or((Delivery::Output, Vec::new()), |m| {
-            (m.delivery, topic.log.messages(id, m.cursor..topic.log.end()))
+            let log = topic.logs.of(m.delivery);
+            (m.delivery, log.messages(id, m.cursor..log.end()))
         })
     }
 
@@ -189,7 +197,9 @@ impl Topics {
             replace(&mut self.subscriptions, moved, key, gap);
             gap = topic.next;
         }
-        topic.members.swap_remove(gap);
+        if gap < topic.members.len() {
+            topic.logs.lose(topic.members.swap_remove(gap).delivery);
+        }
         let moved = topic.members.get(gap).map(|member| member.id);
         replace(&mut self.subscriptions, moved, key, gap);
         if topic.members.is_empty() {
@@ -219,14 +229,14 @@ impl Topics {
         &mut self,
         author: Id,
         name: &Topic,
-        bytes: &[u8],
+        payload: &Payload,
     ) -> Option<&mut Vec<Id>> {
         let key = *self.by_name.get(name)?;
         let topic = self.table.get_mut(key)?;
-        if bytes.is_empty() {
+        if payload.as_bytes().is_empty() {
             return None;
         }
-        topic.log.append(author, bytes);
+        topic.logs.append(author, payload);
         if !topic.is_busy {
             topic.is_busy = true;
             self.busy.push_back((key, topic.serial));
@@ -252,7 +262,7 @@ impl Topics {
             if self.table.get(key).is_some_and(|topic| topic.serial == serial) {
                 let topic = self.table.get_mut(key)?;
                 if topic.next == 0 {
-                    topic.log.begin_pass();
+                    topic.logs.begin_pass();
                 }
                 return Some(topic);
             }
@@ -269,8 +279,8 @@ impl Topics {
         let Some(topic) = topic else { return Vec::new() };
         if topic.next == topic.members.len() {
             topic.next = 0;
-            topic.log.end_pass();
-            topic.is_busy = !topic.log.is_empty();
+            topic.logs.end_pass();
+            topic.is_busy = !topic.logs.is_empty();
         }
         if topic.is_busy {
             self.busy.push_back((key, serial));
@@ -297,14 +307,14 @@ fn replace(
 
 impl Subscribers {
     fn is_congested(&self, log_max: usize) -> bool {
-        self.log.weight() > log_max
+        self.logs.weight() > log_max
     }
 
     /// Returns the next member of the pass, with its undelivered part of the pass and its kind of
     /// delivery.
     fn next_member(&mut self) -> Option<(Id, Range<u64>, Delivery)> {
-        let end = self.log.pass_end();
         let member = self.members.get_mut(self.next)?;
+        let end = self.logs.of(member.delivery).pass_end();
         self.next += 1;
         let cursor = member.cursor;
         // A member that joined during the pass starts after its end.
@@ -345,7 +355,9 @@ impl Topics {
         assert_eq!(self.table.len(), self.by_name.len(), "each topic has one name");
         for (key, topic) in &self.table {
             assert!(!topic.members.is_empty(), "{}: a topic without members", topic.name);
-            assert_eq!(topic.is_busy, !topic.log.is_empty(), "{}: forgotten", topic.name);
+            let packed = topic.members.iter().filter(|m| m.delivery == Delivery::Packed).count();
+            topic.logs.check(packed);
+            assert_eq!(topic.is_busy, !topic.logs.is_empty(), "{}: forgotten", topic.name);
             let queued = self.busy.iter().filter(|(k, s)| (*k, *s) == (key, topic.serial));
             assert_eq!(queued.count(), usize::from(topic.is_busy), "{}: queued", topic.name);
         }

@@ -95,6 +95,22 @@ pub(super) fn is_field_value(value: &[u8]) -> bool {
     value.iter().fold(true, |ok, byte| ok & is_field_byte(*byte))
 }
 
+/// Returns true if `text` is a token (RFC 9110, section 5.6.2).
+#[cfg(feature = "ws")]
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    TOKEN.has_all(text)
+}
+
+/// Returns true if `line` is a whole line of a field: a name, a colon, a value, and CR LF.
+#[cfg(feature = "ws")]
+pub(crate) fn is_field_line(line: &[u8]) -> bool {
+    let Some((name, [b':', value @ .., b'\r', b'\n'])) = line.split_at_checked(TOKEN.end(line, 0))
+    else {
+        return false;
+    };
+    !name.is_empty() && is_field_value(value)
+}
+
 /// Returns the position of the first byte at or after `from` that is neither space nor tab, the
 /// only white space of HTTP.
 #[inline]

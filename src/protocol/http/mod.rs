@@ -40,6 +40,8 @@ mod version;
 
 use std::sync::Arc;
 
+#[cfg(feature = "ws")]
+pub(crate) use self::bytes::{is_field_line, is_token};
 pub use self::encode::{Answer, Connection, Length};
 pub use self::fields::Fields;
 pub use self::head::Head;

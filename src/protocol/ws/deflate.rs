@@ -3,24 +3,21 @@
 
 use std::cell::Cell;
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Decompress, FlushDecompress, Status};
 
 use super::code::CloseCode;
 use crate::close::Close;
+use crate::protocol::compressor::{self, End};
 
 /// The end of each stream, which is not sent (RFC 7692, section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// The most bytes of a window, as a power of two: the default of a peer.
-pub(super) const WINDOW_MAX: u8 = 15;
-
 /// The shortest message that is compressed, in bytes: below, the header of a block costs more.
-const SHORTEST: usize = 64;
+pub(super) const SHORTEST: usize = 64;
 
 thread_local! {
-    // No state: both are reset for each message. A compressor takes 380 KB and a decompressor 48
-    // KB, so all connections of a loop share one of each.
-    static COMPRESSOR: Cell<Option<(u8, Compress)>> = const { Cell::new(None) };
+    // No state: it is reset for each message. It takes 48 KB, so all connections of a loop share
+    // one.
     static DECOMPRESSOR: Cell<Option<Decompress>> = const { Cell::new(None) };
 }
 
@@ -30,21 +27,9 @@ pub(super) fn deflate(payload: &[u8], window: u8) -> Option<Vec<u8>> {
     if payload.len() < SHORTEST {
         return None;
     }
-    // Taken out, so that one that panics is not used again.
-    let known = COMPRESSOR.take().filter(|(bits, _)| *bits == window);
-    let fresh = || Compress::new_with_window_bits(Compression::fast(), false, window);
-    let mut compress = known.map_or_else(fresh, |(_, compress)| compress);
-    compress.reset();
-    // Room for all of it, even if it does not become shorter: `zlib-rs` 0.6 panics if the room ends
-    // within a block that is stored as it is.
-    let mut out = Vec::with_capacity(payload.len() + payload.len() / 8 + SHORTEST);
-    let status = compress.compress_vec(payload, &mut out, FlushCompress::Sync);
-    let is_whole = matches!(status, Ok(Status::Ok))
-        && compress.total_in() == payload.len() as u64
-        && out.len() < out.capacity()
-        && out.ends_with(&TAIL);
-    COMPRESSOR.set(Some((window, compress)));
-    out.truncate(out.len().saturating_sub(TAIL.len()));
+    let mut out = Vec::new();
+    let is_whole = compressor::append(payload, window, End::Open, &mut out);
+    out.truncate(out.strip_suffix(&TAIL)?.len());
     (is_whole && out.len() < payload.len()).then_some(out)
 }
 
@@ -95,6 +80,7 @@ fn inflate_part(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::compressor::WINDOW_MAX;
 
     fn message(len: usize) -> Vec<u8> {
         (0..len).map(|n| b"abcdefgh"[n * n % 7]).collect()
@@ -127,6 +113,7 @@ mod tests {
             assert_eq!(inflate(&out, len), Ok(message));
         }
         assert_eq!(deflate(b"short", WINDOW_MAX), None);
+        assert_eq!(deflate(&message(1000), 8), None);
     }
 
     #[test]

@@ -6,9 +6,13 @@ use super::deflate;
 #[cfg(feature = "deflate")]
 use super::extension::Deflate;
 #[cfg(feature = "deflate")]
-use super::header::DEFLATED;
+use super::header::{Coding, DEFLATED, Header};
 use super::header::{IN_EIGHT, IN_TWO, LAST, MASKED, Opcode, SHORT};
 use super::mask;
+#[cfg(feature = "deflate")]
+use super::role::Role;
+#[cfg(feature = "deflate")]
+use crate::protocol::compressor::WINDOW_MAX;
 
 /// A message to send, as one frame. Its payload is borrowed.
 ///
@@ -95,9 +99,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(out, b"\x81\x01a\x81\x01b");
     /// ```
     pub fn append(&self, out: &mut Vec<u8>) {
-        out.reserve(HEADER_MAX + self.payload.len());
-        self.append_header(out, 0);
-        self.append_payload(out);
+        self.append_as(0, None, out);
     }
 
     /// Appends the frame of a client, masked with `key`, which must be unpredictable (RFC 6455,
@@ -111,12 +113,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(out, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
     /// ```
     pub fn append_masked(&self, out: &mut Vec<u8>, key: [u8; 4]) {
-        out.reserve(HEADER_MAX + self.payload.len());
-        self.append_header(out, MASKED);
-        out.extend_from_slice(&key);
-        let start = out.len();
-        self.append_payload(out);
-        mask::apply(out.get_mut(start..).unwrap_or_default(), key);
+        self.append_as(0, Some(key), out);
     }
 
     /// Appends the frame of a server, with its payload compressed if the message is long enough and
@@ -133,18 +130,62 @@ impl<'a> Frame<'a> {
     /// ```
     #[cfg(feature = "deflate")]
     pub fn append_deflated(&self, out: &mut Vec<u8>, deflate: Deflate) {
-        let is_message = matches!(self.opcode, Opcode::Text | Opcode::Binary);
-        let deflated = is_message.then(|| deflate::deflate(self.payload, deflate.window()));
-        let Some(payload) = deflated.flatten() else { return self.append(out) };
-        let start = out.len();
-        Frame { payload: &payload, ..*self }.append(out);
-        if let Some(first) = out.get_mut(start) {
-            *first |= DEFLATED;
+        self.append_shorter(deflate, None, out);
+    }
+
+    /// Appends the frame of a client: compressed as by [`append_deflated`](Frame::append_deflated),
+    /// and then masked.
+    ///
+    /// ```
+    /// use socketserver::protocol::ws::{Deflate, Frame};
+    ///
+    /// let deflate = Deflate::agreed(b"permessage-deflate; server_no_context_takeover").unwrap();
+    /// let mut out = Vec::new();
+    /// Frame::text(&"hello ".repeat(100)).append_masked_deflated(&mut out, [1, 2, 3, 4], deflate);
+    /// assert_eq!((out[0], out[1] & 0x80), (0xc1, 0x80));
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn append_masked_deflated(&self, out: &mut Vec<u8>, key: [u8; 4], deflate: Deflate) {
+        self.append_shorter(deflate, Some(key), out);
+    }
+
+    #[cfg(feature = "deflate")]
+    fn append_shorter(&self, deflate: Deflate, key: Option<[u8; 4]>, out: &mut Vec<u8>) {
+        let deflated = self.is_message().then(|| deflate::deflate(self.payload, deflate.window()));
+        match deflated.flatten() {
+            Some(payload) => Frame { payload: &payload, ..*self }.append_as(DEFLATED, key, out),
+            None => self.append_as(0, key, out),
         }
     }
 
-    fn append_header(&self, out: &mut Vec<u8>, masked: u8) {
-        out.push(LAST | self.opcode as u8);
+    /// Returns true if the payload is long enough to be compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn is_deflatable(&self) -> bool {
+        self.is_message() && self.payload.len() >= deflate::SHORTEST
+    }
+
+    #[cfg(feature = "deflate")]
+    fn is_message(&self) -> bool {
+        matches!(self.opcode, Opcode::Text | Opcode::Binary)
+    }
+
+    /// Appends the frame, with `mark` in its first byte.
+    fn append_as(&self, mark: u8, key: Option<[u8; 4]>, out: &mut Vec<u8>) {
+        out.reserve(HEADER_MAX + self.payload.len());
+        out.push(LAST | mark | self.opcode as u8);
+        self.append_len(out, if key.is_some() { MASKED } else { 0 });
+        out.extend_from_slice(key.as_ref().map_or(&[], |key| key.as_slice()));
+        let start = out.len();
+        if let Some(code) = self.code {
+            out.extend_from_slice(&code.number().to_be_bytes());
+        }
+        out.extend_from_slice(self.payload);
+        if let Some(key) = key {
+            mask::apply(out.get_mut(start..).unwrap_or_default(), key);
+        }
+    }
+
+    fn append_len(&self, out: &mut Vec<u8>, masked: u8) {
         let len = self.payload.len() + if self.code.is_some() { 2 } else { 0 };
         match (u8::try_from(len), u16::try_from(len)) {
             (Ok(len @ ..=SHORT), _) => out.push(masked | len),
@@ -158,13 +199,19 @@ impl<'a> Frame<'a> {
             }
         }
     }
+}
 
-    fn append_payload(&self, out: &mut Vec<u8>) {
-        if let Some(code) = self.code {
-            out.extend_from_slice(&code.number().to_be_bytes());
-        }
-        out.extend_from_slice(self.payload);
-    }
+/// Returns the compressed form of the frame of a server, for members of a topic that have agreed on
+/// the largest window: a smaller one would be a third form. `None` if it would not be shorter.
+#[cfg(feature = "deflate")]
+pub(crate) fn pack(bytes: &[u8]) -> Option<Box<[u8]>> {
+    let header = Header::parse(bytes, Role::Client, Coding::Plain).ok()??;
+    let payload = bytes.get(header.size..)?;
+    let packed = deflate::deflate(payload, WINDOW_MAX)?;
+    let mut out = Vec::new();
+    Frame { opcode: header.opcode, code: None, payload: &packed }
+        .append_as(DEFLATED, None, &mut out);
+    Some(out.into())
 }
 
 fn within(payload: &[u8], max: usize) -> &[u8] {

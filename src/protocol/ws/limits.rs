@@ -36,6 +36,9 @@ pub struct WsLimits {
     pub ping: Option<Duration>,
     /// How long the peer may take to answer a close frame with its own. Default 5 s.
     pub close: Duration,
+    /// How long a server may take to answer the handshake of a client. Default 10 s, as for
+    /// [`Limits::connect`](crate::Limits::connect).
+    pub handshake: Duration,
 }
 
 setters!(WsLimits {
@@ -45,6 +48,7 @@ setters!(WsLimits {
     controls: u32,
     ping: Option<Duration>,
     close: Duration,
+    handshake: Duration,
 });
 
 impl Default for WsLimits {
@@ -56,6 +60,7 @@ impl Default for WsLimits {
             controls: 64,
             ping: Some(Duration::from_secs(25)),
             close: Duration::from_secs(5),
+            handshake: Duration::from_secs(10),
         }
     }
 }

@@ -27,6 +27,8 @@ mod deflate;
 #[cfg(feature = "deflate")]
 mod extension;
 mod frame;
+mod handshake;
+mod handshake_error;
 mod header;
 mod key;
 mod kind;
@@ -34,6 +36,7 @@ mod limits;
 mod mask;
 mod message;
 mod role;
+mod url;
 mod utf8;
 
 use std::fmt;
@@ -43,6 +46,10 @@ pub use self::code::CloseCode;
 #[cfg(feature = "deflate")]
 pub use self::extension::Deflate;
 pub use self::frame::Frame;
+#[cfg(feature = "deflate")]
+pub(crate) use self::frame::pack;
+pub use self::handshake::{Agreed, Handshake};
+pub use self::handshake_error::HandshakeError;
 pub use self::key::accept_key;
 pub use self::limits::WsLimits;
 pub use self::message::Message;

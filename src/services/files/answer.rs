@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::Files;
 use super::ask::{Ask, AskMethod};
 use super::body::FileBody;
-use super::coding::{self, Coding};
 use super::conditions::{Validators, Verdict};
 use super::facts::{Facts, FileKind, http_date};
 use super::listing::{Form, Listing};
@@ -17,6 +16,7 @@ use super::ranges::{Part, part_of};
 use super::root::{Place, Refusal, Wanted};
 use super::rules::{Directories, Neighbours, Slash};
 use super::types::{self, Squeeze};
+use crate::services::web::coding::{self, Coding};
 use crate::services::web::{Response, header};
 
 /// The length up to which a file is sent from memory, and kept there.

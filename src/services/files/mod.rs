@@ -52,7 +52,6 @@ mod answer;
 mod ask;
 mod body;
 mod cache;
-mod coding;
 mod conditions;
 mod facts;
 mod listing;

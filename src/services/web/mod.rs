@@ -128,6 +128,8 @@
 //! assert_eq!(client.get("/twice/x").status(), 400);
 //! ```
 
+#[cfg(any(feature = "deflate", feature = "files"))]
+pub(in crate::services) mod coding;
 mod conversation;
 mod cookie;
 mod draft;

@@ -118,8 +118,13 @@ impl WebSocket {
     /// Compresses messages from 64 bytes on, if the client offers it (RFC 7692). Each message is
     /// compressed by itself, so a connection takes no memory for it; a thread that serves such
     /// connections takes 430 KB. A message may have [`WsLimits::message`] bytes before and after
-    /// it was decompressed. Frames that are published or written to the context are sent as they
-    /// are.
+    /// it was decompressed.
+    ///
+    /// A published frame is compressed once for all members whose peers have agreed on the largest
+    /// window, as browsers do; not at all if there is none. Members with a smaller window receive
+    /// it as it is, and so do all if it has less than 64 bytes or would not become shorter. Frames
+    /// that are [sent](crate::Context::send) to other connections, or written to the context, are
+    /// sent as they are.
     ///
     /// ```
     /// use socketserver::services::web::WebSocket;

@@ -5,7 +5,9 @@ use std::fmt;
 use super::link::{Link, Phase};
 use crate::handler::context::Context;
 use crate::handler::payload::Payload;
-use crate::protocol::ws::{CloseCode, Frame};
+#[cfg(feature = "deflate")]
+use crate::protocol::ws::pack;
+use crate::protocol::ws::{CloseCode, Frame, Role};
 
 /// The connection of a [`WsHandler`](super::WsHandler) and its actions.
 ///
@@ -90,6 +92,28 @@ impl<'c> WsContext<'_, 'c> {
         self.link.close(code, reason, self.cx);
     }
 
+    /// Returns the side of this connection.
+    ///
+    /// ```
+    /// use socketserver::protocol::ws::Role;
+    /// use socketserver::services::ws::{WsContext, WsHandler};
+    ///
+    /// /// Serves both sides.
+    /// struct Peer;
+    ///
+    /// impl WsHandler for Peer {
+    ///     fn on_open(&mut self, ws: &mut WsContext<'_, '_>) {
+    ///         if ws.role() == Role::Client {
+    ///             ws.send_text("hello");
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.link.role()
+    }
+
     /// Returns true from the first close frame on.
     #[must_use]
     pub fn is_closing(&self) -> bool {
@@ -109,9 +133,13 @@ impl fmt::Debug for WsContext<'_, '_> {
     }
 }
 
-/// The frame of a server, encoded once.
+/// The frame of a server, encoded once. A message that is published is compressed at most once.
 impl From<Frame<'_>> for Payload {
     fn from(frame: Frame<'_>) -> Payload {
+        #[cfg(feature = "deflate")]
+        if frame.is_deflatable() {
+            return Payload::packable(frame.into(), pack);
+        }
         Vec::from(frame).into()
     }
 }

@@ -1,9 +1,12 @@
 //! The contract with the handler of a WebSocket. Knows no frame.
 
+use std::io;
+
 use super::context::WsContext;
 use crate::close::Close;
+use crate::handler::context::Context;
 use crate::handler::notification::Notification;
-use crate::protocol::ws::CloseCode;
+use crate::protocol::ws::{CloseCode, Role};
 
 /// Your object for one WebSocket connection. All of its methods have defaults.
 ///
@@ -40,6 +43,34 @@ use crate::protocol::ws::CloseCode;
 /// # let _ = web;
 /// ```
 pub trait WsHandler: Send {
+    /// Called first for the connection of a [client](super::client()), with the subprotocol that
+    /// the server has chosen of those offered.
+    ///
+    /// ```
+    /// use socketserver::services::ws::WsHandler;
+    ///
+    /// #[derive(Default)]
+    /// struct Chat {
+    ///     speaks_json: bool,
+    /// }
+    ///
+    /// impl WsHandler for Chat {
+    ///     fn on_handshake(&mut self, subprotocol: Option<&str>) {
+    ///         self.speaks_json = subprotocol == Some("chat.v1.json");
+    ///     }
+    /// }
+    /// ```
+    fn on_handshake(&mut self, subprotocol: Option<&str>) {
+        let _ = subprotocol;
+    }
+
+    /// Called instead of all other methods for a [client](super::client()) whose connection was
+    /// not established, or whose handshake has failed. [`client`](super::client()) has an example,
+    /// and a table of the errors.
+    fn on_unreachable(&mut self, error: &io::Error, cx: &mut Context<'_>) {
+        let _ = (error, cx);
+    }
+
     /// Called once, after the handshake. Messages that arrive with it follow.
     fn on_open(&mut self, ws: &mut WsContext<'_, '_>) {
         let _ = ws;
@@ -91,10 +122,12 @@ pub trait WsHandler: Send {
     }
 
     /// Called when the server is stopping. The default closes the connection with code 1001, or
-    /// 1012 if the server [restarts](crate::Context::is_restarting). A handler that stays open is
-    /// cut after [`Limits::drain`](crate::Limits::drain). [`WsContext`] has an example.
+    /// 1012 if it is one of a server that [restarts](crate::Context::is_restarting). A handler that
+    /// stays open is cut after [`Limits::drain`](crate::Limits::drain). [`WsContext`] has an
+    /// example.
     fn on_stop(&mut self, ws: &mut WsContext<'_, '_>) {
-        let code = match ws.cx().is_restarting() {
+        let is_server = ws.role() == Role::Server;
+        let code = match is_server && ws.cx().is_restarting() {
             true => CloseCode::RESTART,
             false => CloseCode::GOING_AWAY,
         };

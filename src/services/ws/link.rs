@@ -4,17 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::masks;
 use crate::close::Close;
 use crate::handler::context::Context;
 #[cfg(feature = "deflate")]
 use crate::protocol::ws::Deflate;
-use crate::protocol::ws::{CloseCode, Frame, WsLimits};
+use crate::protocol::ws::{CloseCode, Frame, Role, WsLimits};
 
 pub(super) struct Link {
     pub(super) limits: Arc<WsLimits>,
     /// The agreement to compress messages, if there is one.
     #[cfg(feature = "deflate")]
     deflate: Option<Deflate>,
+    role: Role,
     phase: Phase,
     pulse: Pulse,
     /// Pings and pongs of the peer in the current second.
@@ -45,11 +47,12 @@ pub(super) const TICK: u64 = u64::MAX;
 pub(super) const CLOSE: u64 = u64::MAX - 1;
 
 impl Link {
-    pub(super) fn new(limits: Arc<WsLimits>) -> Link {
+    pub(super) fn new(role: Role, limits: Arc<WsLimits>) -> Link {
         Link {
             limits,
             #[cfg(feature = "deflate")]
             deflate: None,
+            role,
             phase: Phase::Open,
             pulse: Pulse::Heard,
             controls: 0,
@@ -60,6 +63,16 @@ impl Link {
     #[cfg(feature = "deflate")]
     pub(super) fn deflated(self, deflate: Deflate) -> Link {
         Link { deflate: Some(deflate), ..self }
+    }
+
+    /// Returns true if published messages are sent in their compressed form.
+    #[cfg(feature = "deflate")]
+    pub(super) fn takes_packed(&self) -> bool {
+        self.role == Role::Server && self.deflate.is_some_and(Deflate::is_widest)
+    }
+
+    pub(super) fn role(&self) -> Role {
+        self.role
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -74,9 +87,15 @@ impl Link {
         }
         #[cfg(feature = "deflate")]
         if let Some(deflate) = self.deflate {
-            return frame.append_deflated(cx.out(), deflate);
+            return match self.role {
+                Role::Server => frame.append_deflated(cx.out(), deflate),
+                Role::Client => frame.append_masked_deflated(cx.out(), masks::mask(), deflate),
+            };
         }
-        frame.append(cx.out());
+        match self.role {
+            Role::Server => frame.append(cx.out()),
+            Role::Client => frame.append_masked(cx.out(), masks::mask()),
+        }
     }
 
     /// Begins the close handshake (RFC 6455, section 7.1.2). The output ends, so that messages
@@ -89,6 +108,18 @@ impl Link {
         self.phase = Phase::Closing;
         cx.finish();
         cx.set_timer(CLOSE, self.limits.close);
+    }
+
+    /// Ends the connection after both close frames. The server closes it; a client waits for that,
+    /// so that the server keeps no address in use (RFC 6455, section 7.1.1).
+    pub(super) fn conclude(&self, cx: &mut Context<'_>) {
+        match self.role {
+            Role::Server => cx.close(reason(cx)),
+            Role::Client => {
+                cx.finish();
+                cx.set_timer(CLOSE, self.limits.close);
+            }
+        }
     }
 
     /// Sends a close frame that no answer is awaited for, unless one was sent.

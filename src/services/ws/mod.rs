@@ -1,8 +1,8 @@
-//! WebSocket connections: handlers of whole messages.
+//! WebSocket connections: handlers of whole messages, on both sides.
 //!
 //! A route of the web service upgrades a request to a WebSocket with
 //! [`WebSocket`](crate::services::web::WebSocket), and the connection has a [`WsHandler`] from then
-//! on. It acts through a [`WsContext`].
+//! on. It acts through a [`WsContext`]. An outgoing connection becomes one with [`client`].
 //!
 //! ```
 //! use socketserver::services::web::{Web, WebSocket};
@@ -26,7 +26,8 @@
 //! # Rooms
 //!
 //! A message to the members of a [`Topic`](crate::Topic) is a
-//! [`Frame`](crate::protocol::ws::Frame), which is encoded once for all of them:
+//! [`Frame`](crate::protocol::ws::Frame), which is encoded once for all of them, and compressed at
+//! most once for those that take it:
 //!
 //! ```
 //! use socketserver::protocol::ws::Frame;
@@ -61,11 +62,14 @@
 //! | the peer does not answer a ping | 1008 | the same |
 //! | the connection ends without a close frame | – | 1006 |
 
+mod client;
 mod context;
 mod handler;
 mod link;
+mod masks;
 mod session;
 
+pub use self::client::client;
 pub use self::context::WsContext;
 pub use self::handler::WsHandler;
 pub(crate) use self::session::Session;

@@ -13,7 +13,7 @@ use crate::handler::notification::Notification;
 use crate::panics;
 #[cfg(feature = "deflate")]
 use crate::protocol::ws::Deflate;
-use crate::protocol::ws::{CloseCode, Frame, Message, Role, Ws, WsLimits};
+use crate::protocol::ws::{Agreed, CloseCode, Frame, Message, Role, Ws, WsLimits};
 
 /// The bridge from a connection to its handler.
 pub(crate) struct Session<H> {
@@ -24,15 +24,32 @@ pub(crate) struct Session<H> {
 impl<H: WsHandler> Session<H> {
     /// Creates the handler of a connection of a server after its handshake.
     pub(crate) fn of_server(handler: H, limits: Arc<WsLimits>) -> impl Handler {
-        let link = Link::new(Arc::clone(&limits));
+        let link = Link::new(Role::Server, Arc::clone(&limits));
         Framed::new(Ws::new(Role::Server, limits), Session { handler, link })
     }
 
     /// Does the same for a connection whose messages may be compressed.
     #[cfg(feature = "deflate")]
     pub(crate) fn of_deflated(handler: H, limits: Arc<WsLimits>, deflate: Deflate) -> impl Handler {
-        let link = Link::new(Arc::clone(&limits)).deflated(deflate);
+        let link = Link::new(Role::Server, Arc::clone(&limits)).deflated(deflate);
         Framed::new(Ws::new(Role::Server, limits).deflated(), Session { handler, link })
+    }
+
+    /// Creates the handler of a connection of a client after its handshake.
+    #[cfg_attr(not(feature = "deflate"), allow(unused_variables, reason = "for compression"))]
+    pub(super) fn of_client(
+        handler: H,
+        limits: Arc<WsLimits>,
+        agreed: &Agreed,
+    ) -> impl Handler + use<H> {
+        let link = Link::new(Role::Client, Arc::clone(&limits));
+        let ws = Ws::new(Role::Client, limits);
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = agreed.deflate() {
+            let link = link.deflated(deflate);
+            return Framed::new(ws.deflated(), Session { handler, link });
+        }
+        Framed::new(ws, Session { handler, link })
     }
 
     /// Calls the handler. After a panic, the peer gets code 1011, and the connection ends.
@@ -41,14 +58,21 @@ impl<H: WsHandler> Session<H> {
         cx: &mut Context<'_>,
         call: impl FnOnce(&mut H, &mut WsContext<'_, '_>) -> R,
     ) -> Result<R, Close> {
+        #[cfg(feature = "deflate")]
+        let before = cx.record().effects.len();
         let mut ws = WsContext { cx: &mut *cx, link: &mut self.link };
         let handler = &mut self.handler;
-        panics::catch(move || call(handler, &mut ws)).map_err(|said| {
+        let result = panics::catch(move || call(handler, &mut ws)).map_err(|said| {
             log::error!("{} the handler of a WebSocket panicked: {said}", cx.peer());
             self.link.fail(CloseCode::INTERNAL, "", cx);
             self.link.end();
             Close::Panicked
-        })
+        });
+        #[cfg(feature = "deflate")]
+        if self.link.takes_packed() {
+            cx.record().pack_joins(before);
+        }
+        result
     }
 
     /// Does the same for a call without a result.
@@ -90,11 +114,11 @@ impl<H: WsHandler> Session<H> {
     }
 
     /// Answers the close frame of the peer, unless it is itself an answer (RFC 6455, section
-    /// 5.5.1). The server ends the connection (section 7.1.1).
+    /// 5.5.1).
     fn on_peer_close(&mut self, code: CloseCode, reason: &str, cx: &mut Context<'_>) {
         self.link.send(&Frame::close(code, ""), cx);
         self.end(code, reason, cx);
-        cx.close(link::reason(cx));
+        self.link.conclude(cx);
     }
 }
 

@@ -55,6 +55,16 @@ fn the_page_of_another_port_reads_the_notice() {
 }
 
 #[test]
+fn a_long_notice_is_compressed_for_clients_that_accept_it() {
+    let mut client = WebClient::new(web("secret", ["unix".parse().unwrap()]));
+    assert_eq!(write(&mut client, "192.0.2.1", RIGHT, &"noon ".repeat(500)).status(), 204);
+    let answer = client.request(Method::GET, "/notice").header("accept-encoding", "gzip").send();
+    assert_eq!(answer.header("content-encoding"), Some("gzip"));
+    assert!(answer.body().len() < 100);
+    assert_eq!(client.get("/notice").body().len(), 2500);
+}
+
+#[test]
 fn the_program_serves_and_refuses_to_start_without_a_password() {
     let mut command = Command::new(example_path("middleware"));
     command.arg("127.0.0.1:0").env("EDITOR_PASSWORD", "secret");

@@ -18,4 +18,5 @@ pub(crate) mod session;
 pub(crate) mod sse;
 pub(crate) mod terminal;
 pub(crate) mod web;
+pub(crate) mod ws_client;
 pub(crate) mod ws_echo;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::output::output_of;
 use crate::support::real::{Example, example_path, run_example};
 
-const CLIENTS: [&str; 3] = ["chat_client", "session_client", "ping"];
+const CLIENTS: [&str; 4] = ["chat_client", "session_client", "ws_client", "ping"];
 const PROGRAMS_TO_COPY: [&str; 5] = ["api", "beacon", "frames", "kv", "middleware"];
 const SERVERS: [&str; 7] =
     ["reactor_web", "reactor_chat", "reactor_session", "tcp_proxy", "echo", "sse", "ws_echo"];
@@ -21,6 +21,8 @@ fn an_option_error_names_the_option_and_its_valid_values() {
         ("chat_client", &["a:1", "b:2"], &["'b:2'", "one ADDR"]),
         ("session_client", &["localhost"], &["ADDR", "localhost:8080"]),
         ("session_client", &["--connect-timeout"], &["--connect-timeout", "seconds"]),
+        ("ws_client", &["localhost:9001"], &["ADDR", "ws://"]),
+        ("ws_client", &["wss://localhost"], &["TLS", "ws://"]),
         ("ping", &["--count", "0", "::1"], &["--count", "'0'", "1 to 65535"]),
         ("ping", &["--count"], &["--count", "1 to 65535"]),
         ("ping", &["--interval", "-1", "::1"], &["--interval", "'-1'", "seconds"]),

@@ -46,7 +46,7 @@ fn output_from_others_ends_a_connection_above_the_hard_limit() {
 
 #[test]
 fn published_output_ends_a_connection_above_the_hard_limit() {
-    ends_above_the_hard_limit(|network, _, len| network.publish(&Topic::new("all"), &vec![1; len]));
+    ends_above_the_hard_limit(|network, _, len| network.publish(&Topic::new("all"), vec![1; len]));
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn fill(network: &mut Network, member: Client, way: Way) {
         Ok(input.len())
     }));
     match way {
-        Way::PublishedFromOutside => network.publish(&room, &[b'o'; MUCH]),
+        Way::PublishedFromOutside => network.publish(&room, [b'o'; MUCH]),
         _ => network.send(other, &[b'o'; MUCH]),
     }
     network.settle();

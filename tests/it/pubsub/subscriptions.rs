@@ -117,7 +117,7 @@ fn a_handler_that_is_too_slow_meets_the_policy() {
         let slow = network.connect(Slow(Arc::default()));
         network.settle();
         for number in b'0'..=b'9' {
-            network.publish(&topic("t"), &[number; 300]);
+            network.publish(&topic("t"), [number; 300]);
         }
         network.settle();
         let expected: &[u8] = match policy {

@@ -244,10 +244,10 @@ fn a_member_that_leaves_gets_the_newest_when_the_oldest_is_dropped() {
     network.window(cid, 0);
     network.settle();
     let topic = Topic::new("a");
-    network.publish(&topic, &[1; 12_000]);
+    network.publish(&topic, [1; 12_000]);
     network.settle();
     // One turn: the short message replaces the long one, and the socket is still full.
-    network.publish(&topic, &[2; 100]);
+    network.publish(&topic, [2; 100]);
     network.notify(cid, ());
     network.settle();
     // Only output of the own handler counts for `on_drain`.

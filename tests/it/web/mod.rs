@@ -1,5 +1,6 @@
 //! The web service.
 
+pub(crate) mod compression;
 pub(crate) mod dates;
 pub(crate) mod ends;
 pub(crate) mod events;

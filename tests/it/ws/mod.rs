@@ -1,8 +1,11 @@
 //! WebSocket: the decoder and encoder, the handshake, and handlers.
 
 mod client;
+mod clients;
 mod deflated;
 mod frames;
 mod handshake;
+mod handshakes_of_clients;
 mod oracle;
+mod published;
 mod sessions;

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | [`RequestIds`] | a mapper | gives each answer an id, for the log and for the client |
 //! | [`Cors`] | a mapper | lets pages of other origins use the answers (Fetch) |
+//! | `Compression` (feature `deflate`) | a mapper | compresses text with gzip (RFC 9110) |
 //! | [`static_headers`](static_headers()) | a mapper | adds the same fields to all answers |
 //! | [`BasicAuth`] | a guard | asks for a name and a password (RFC 7617) |
 //! | [`RateLimit`] | a guard | refuses the requests of a peer that sends too many (RFC 6585) |
@@ -44,12 +45,16 @@
 //! ```
 
 mod basic_auth;
+#[cfg(feature = "deflate")]
+mod compression;
 mod cors;
 mod rate_limit;
 mod request_ids;
 mod static_headers;
 
 pub use self::basic_auth::BasicAuth;
+#[cfg(feature = "deflate")]
+pub use self::compression::Compression;
 pub use self::cors::Cors;
 pub use self::rate_limit::RateLimit;
 pub use self::request_ids::RequestIds;

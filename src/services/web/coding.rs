@@ -1,8 +1,8 @@
-//! The choice of a content coding, RFC 9110, section 12.5.3. Must not know files.
+//! The choice of a content coding, RFC 9110, section 12.5.3. Must not know files and bodies.
 
-/// A coding of precompressed neighbours, in the order of preference.
+/// A coding, in the order of preference: of precompressed files, and of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(in crate::services) enum Coding {
     Brotli,
     Gzip,
 }
@@ -11,15 +11,16 @@ impl Coding {
     const ALL: [Coding; 2] = [Coding::Brotli, Coding::Gzip];
 
     /// Returns the value of `Content-Encoding`.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::services) fn name(self) -> &'static str {
         match self {
             Coding::Brotli => "br",
             Coding::Gzip => "gzip",
         }
     }
 
-    /// Returns the end of the neighbour's name.
-    pub(super) fn end(self) -> &'static str {
+    /// Returns the end of the name of a precompressed file.
+    #[cfg(feature = "files")]
+    pub(in crate::services) fn end(self) -> &'static str {
         match self {
             Coding::Brotli => ".br",
             Coding::Gzip => ".gz",
@@ -32,7 +33,7 @@ type Weight = u16;
 
 /// Returns the codings that the client prefers to the plain bytes or likes as much, the best first.
 /// `field` is the value of `Accept-Encoding`.
-pub(super) fn accepted(field: &str) -> Vec<Coding> {
+pub(in crate::services) fn accepted(field: &str) -> Vec<Coding> {
     let (mut any, mut plain) = (None, None);
     let mut own = [None; Coding::ALL.len()];
     for entry in field.split(',') {
