@@ -22,6 +22,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 # The program in tests/faults/routes.
 ROUTES = "socketserver-fault-routes"
+# The programs that are no examples begin with this.
+OWN = "socketserver-"
 # The modes of the examples.
 MODES = ["multiplex", "threads", "processes", "reactors"]
 WORKERS = 2
@@ -34,10 +36,10 @@ RESET = struct.pack("ii", 1, 0)
 IP_BIND_ADDRESS_NO_PORT = 24
 
 
-def main(doc, run):
+def main(doc, run, known=None):
     """Runs a script: `run(options)` prints its rows. Exits with 1 if a row has failed."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawTextHelpFormatter)
-    add_options(parser)
+    add_options(parser, known or OPTIONS)
     options = parser.parse_args()
     has.installs = options.install
     try:
@@ -62,17 +64,17 @@ OPTIONS = [
 ]
 
 
-def add_options(parser):
-    for name, default, meaning in OPTIONS:
+def add_options(parser, known):
+    for name, default, meaning in known:
         help = f"{meaning} ({default:g})"
         parser.add_argument(f"--{name}", type=type(default), default=default, help=help)
     parser.add_argument("--install", action="store_true",
-                        help="install missing clients and proxies by apt-get, npm and pip")
+                        help="install missing clients and peers by apt-get, npm and pip")
 
 
-def arguments(options):
+def arguments(options, known):
     """The options as arguments for another script."""
-    given = [word for name, *_ in OPTIONS for word in (f"--{name}", str(getattr(options, name)))]
+    given = [word for name, *_ in known for word in (f"--{name}", str(getattr(options, name)))]
     return given + (["--install"] if options.install else [])
 
 
@@ -143,16 +145,16 @@ def target():
 
 
 def program(name):
-    """The path of a release example, or of the program in tests/faults/routes."""
-    folder = "release" if name == ROUTES else "release/examples"
+    """The path of a release example, or of a program of a crate in tests."""
+    folder = "release" if name.startswith(OWN) else "release/examples"
     return os.path.join(target(), folder, name)
 
 
-def build():
-    """Builds the programs. Returns False if that fails."""
+def build(crate):
+    """Builds the examples, and the programs of the crate in a folder. Returns False if that fails."""
     examples = ["cargo", "build", "--release", "--examples"]
-    routes = ["cargo", "build", "--release", "--locked", "--target-dir", target()]
-    for command, folder in ((examples, ROOT), (routes, os.path.join(HERE, "routes"))):
+    programs = ["cargo", "build", "--release", "--locked", "--target-dir", target()]
+    for command, folder in ((examples, ROOT), (programs, crate)):
         note(" ".join(command))
         if subprocess.run(command, cwd=folder).returncode:
             return False
