@@ -121,7 +121,8 @@ impl<'c> WsContext<'_, 'c> {
     }
 
     /// Returns the context of the connection: for its peer, the time, timers, topics, other
-    /// connections and offloaded work. Bytes written to it must be whole frames: see [`Frame`].
+    /// connections and offloaded work. Bytes written to it must be whole frames, masked on the side
+    /// of a client: see [`Frame`].
     pub fn cx(&mut self) -> &mut Context<'c> {
         self.cx
     }

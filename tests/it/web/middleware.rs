@@ -182,6 +182,9 @@ fn only_the_exact_name_and_password_are_admitted() {
         "Basic",
         "Basic ",
         "Basic YW5uOnBhc3M6d29yZA",
+        "Basic YW5uOnBhc3M6d29yZA=",
+        "Basic YW5uOnBhc3M6d29yZB==", // stray bits
+        "Basic YW5uOnBhc3M 6d29yZA==",
         "Bearer YW5uOnBhc3M6d29yZA==",
         "Basic YW5uOnBhc3M=",         // ann:pass
         "Basic QW5uOnBhc3M6d29yZA==", // Ann:pass:word
