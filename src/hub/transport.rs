@@ -31,6 +31,16 @@ pub(crate) trait Transport: Read + Write {
         send_copy(self, file, offset, len)
     }
 
+    /// Writes bytes that a part of a file follows at once: they need not be sent before.
+    ///
+    /// # Errors
+    ///
+    /// As for a write.
+    #[cfg(feature = "files")]
+    fn write_before_file(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(bytes)
+    }
+
     /// Shuts down the write side: the peer sees the end.
     fn shutdown_write(&mut self) -> io::Result<()>;
 

@@ -14,6 +14,8 @@ use mio::{Interest, Registry, Token};
 use rustix::fs::sendfile;
 #[cfg(all(feature = "files", target_os = "linux"))]
 use rustix::io::Errno;
+#[cfg(all(feature = "files", target_os = "linux"))]
+use rustix::net::SendFlags;
 use socket2::SockRef;
 
 use super::direct::{receive, send};
@@ -262,6 +264,17 @@ impl Transport for Socket {
             Ok(n) => Ok(n),
             Err(Errno::INVAL | Errno::NOSYS) => send_copy(self, file, offset, len),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// By `MSG_MORE`: a head of its own would be one packet more, and wake the peer.
+    #[cfg(all(feature = "files", target_os = "linux"))]
+    fn write_before_file(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => {
+                Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL | SendFlags::MORE)?)
+            }
+            Socket::Unix(_) | Socket::SeqPacket(_) => self.write(bytes),
         }
     }
 

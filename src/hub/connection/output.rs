@@ -106,6 +106,12 @@ impl<T: Transport> Duplex<T> {
                 false => output.gather(&mut slices),
             };
             let sent = match gathered {
+                #[cfg(feature = "files")]
+                0 if output.is_before_file() => {
+                    let bytes = output.first();
+                    let result = self.transport.write_before_file(bytes);
+                    self.note_write(result, bytes.len(), state, meter, limits)
+                }
                 0 => self.send(output.first(), state, meter, limits),
                 n => self.send_gathered(&slices[..n], state, meter, limits),
             };

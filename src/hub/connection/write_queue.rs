@@ -191,6 +191,12 @@ impl WriteQueue {
         self.pieces.front()?.file()
     }
 
+    /// Returns true if a part of a file follows the first piece.
+    #[cfg(feature = "files")]
+    pub(in crate::hub) fn is_before_file(&self) -> bool {
+        self.pieces.get(1).is_some_and(|piece| piece.file().is_some())
+    }
+
     /// Gathers the first pieces for one vectored write, up to a file. Returns 0 if there is only
     /// one.
     pub(in crate::hub) fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>; GATHERED]) -> usize {

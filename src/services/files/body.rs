@@ -17,7 +17,7 @@ const PORTION: u64 = 64 * 1024;
 
 /// The bytes given to the system to send at once. They are the unsent output of the connection, and
 /// so less than `Limits::output_hard`.
-const REGION: u64 = 256 * 1024;
+const REGION: u64 = 512 * 1024;
 
 /// The length up to which bytes are copied, to be sent with those around them.
 const COPIED: u64 = 16 * 1024;

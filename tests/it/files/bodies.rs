@@ -113,6 +113,23 @@ fn a_file_that_shrinks_is_noticed_by_the_system() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn the_head_leaves_with_the_first_bytes_of_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "big", noise(1_000_000));
+    let server = running(Files::new(dir.path()).unwrap());
+    let mut stream = server.client();
+    for _ in 0..20 {
+        stream.write_all(REQUEST).unwrap();
+        let mut first = vec![0; 2_000_000];
+        let len = stream.read(&mut first).unwrap();
+        let head = first.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+        assert!(len > head, "{len}");
+        stream.read_exact(&mut first[..head + 1_000_000 - len]).unwrap();
+    }
+}
+
+#[test]
 fn files_keep_their_place_among_other_answers() {
     let dir = tempfile::tempdir().unwrap();
     put(dir.path(), "big", noise(600_000));
