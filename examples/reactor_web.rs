@@ -25,6 +25,7 @@ use common::exit::usage;
 use common::seconds::{seconds, value};
 use common::{Exit, Options};
 use request_log::Form;
+use welcome::Watchers;
 
 const HELP: &str = "\
 reactor_web: a web server in one loop
@@ -37,6 +38,7 @@ reactor_web: a web server in one loop
   /peer         the address of the client
   /files/       the files of --root, if it is given
   /metrics      the server's counters and its memory, for Prometheus
+  /counters     the same as server-sent events, one a second
   /livez        200 while the server runs
   /readyz       200 until a signal, 503 from then on
 
@@ -109,14 +111,16 @@ fn run() -> Result<(), Exit> {
     options.limits.drain_delay = drain_delay.unwrap_or_default();
     let requests = form.map(request_log::start);
     let served = common::serve(options, |server, addresses| {
-        let mut site = site(faults, server.handle()).trust_proxies(proxies.clone());
+        let watchers = Watchers::default();
+        let mut site = site(faults, server.handle(), &watchers).trust_proxies(proxies.clone());
         if let Some(root) = &root {
             site = site.files("/files", files(root, directories)?);
         }
         if let Some(requests) = requests.clone() {
             site = site.on_answer(move |record| request_log::push(&requests, record));
         }
-        server.listen(addresses, site)
+        let handle = server.handle();
+        Ok(server.listen(addresses, site)?.every(PERIOD, move |_| watchers.tell(&handle)))
     });
     if let Some(requests) = requests {
         requests.finish();
@@ -124,6 +128,8 @@ fn run() -> Result<(), Exit> {
     served
 }
 
+/// The time between two events of `/counters`.
+const PERIOD: Duration = Duration::from_secs(1);
 const NETS: &str = "a network such as 10.0.0.0/8, an address, or unix";
 const FORMS: &str = "one of off, common, json";
 
@@ -152,7 +158,8 @@ fn files(root: &Path, directories: Directories) -> io::Result<Files> {
     })
 }
 
-fn site(faults: bool, handle: ServerHandle) -> Web {
+fn site(faults: bool, handle: ServerHandle, watchers: &Watchers) -> Web {
+    let (watchers, watched) = (watchers.clone(), handle.clone());
     let web = welcome::add_to(Web::new())
         .get("/plaintext", |_, reply| reply.bytes("text/plain", b"Hello, World!"))
         .get("/json", |_, reply| reply.bytes("application/json", JSON))
@@ -161,6 +168,7 @@ fn site(faults: bool, handle: ServerHandle) -> Web {
         .get("/peer", |request, reply| reply.text(format!("{}\n", request.peer())))
         .get("/livez", |_, reply| reply.text("ok\n"))
         .get("/readyz", readyz(handle.clone()))
+        .get("/counters", move |_, reply| watchers.add(&watched, reply))
         .get("/metrics", move |_, reply| welcome::show_metrics(&handle, reply));
     if !faults {
         return web;

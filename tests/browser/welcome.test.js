@@ -48,6 +48,28 @@ test("a route is called with the keyboard alone", async () => {
   assert.match(await page.textContent("#status"), /^200 OK after \d+ ms$/);
 });
 
+test("the numbers come as events, also after a restart, and pause", async () => {
+  const server = await start("reactor_web");
+  const page = await open(browser, server.url);
+  const requests = async () => Number(await page.textContent("[data-show=requests]"));
+  await until("a number", async () => (await requests()) > 0);
+  const first = await requests();
+  await page.evaluate(() => fetch("/plaintext").then(() => {}));
+  await until("a request more", async () => (await requests()) > first);
+  await server.stop();
+  await until("trouble", async () => (await page.textContent("#trouble")).startsWith("The server does not answer."));
+  const again = await start("reactor_web", [], server.port);
+  await until("numbers again", async () => (await page.textContent("#trouble")) === "");
+  const connections = async () => {
+    const metrics = await fetch(`${again.url}/metrics`).then((answer) => answer.text());
+    return Number(/^socketserver_connections (\d+)$/m.exec(metrics)[1]);
+  };
+  const listening = await connections();
+  await page.getByRole("button", { name: "Pause" }).click();
+  await until("the end of the stream", async () => (await connections()) < listening);
+  await again.stop();
+});
+
 test("words are echoed as text", async () => {
   const page = await open(browser, server.url);
   const words = "<img src=x onerror=alert(1)>";

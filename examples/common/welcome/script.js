@@ -60,7 +60,7 @@ $("echo").addEventListener("submit", (event) => {
   call("/echo", { method: "POST", headers: { "content-type": "text/plain" }, body: $("words").value });
 });
 
-// Numbers: the samples of /metrics, read each second.
+// Numbers: the samples of /metrics, which /counters sends each second.
 const RATES_MAX = 60;
 const rates = [];
 let before;
@@ -104,9 +104,8 @@ function draw() {
   $("most").textContent = `, at most ${short.format(Math.round(most))}`;
 }
 
-async function read() {
-  const answer = await fetch("/metrics", { cache: "no-store" });
-  const found = samples(await answer.text());
+function read(page) {
+  const found = samples(page);
   const of = (name) => found.get("socketserver_" + name);
   const now = { at: performance.now(), requests: of("messages_total") };
   show("requests", whole.format(now.requests));
@@ -114,8 +113,7 @@ async function read() {
   show("sent", bytes(of("sent_bytes_total")));
   show("lag", lag(of("longest_lag_seconds")));
   show("memory", bytes(found.get("process_resident_memory_bytes")));
-  // Another worker process may have answered: its counters are its own.
-  if (before && now.requests >= before.requests) {
+  if (before) {
     const rate = ((now.requests - before.requests) * 1000) / (now.at - before.at);
     show("rate", short.format(Math.round(rate)));
     rates.push(rate);
@@ -125,26 +123,36 @@ async function read() {
   before = now;
 }
 
+// The connection that the numbers come on. A page that is not seen has none: browsers allow few to a
+// server.
 const pause = $("pause");
+const AGAIN_MS = 3000;
 let isPaused = false;
+let source;
 
-async function turn() {
-  if (!isPaused && !document.hidden) {
-    try {
-      await read();
-      $("trouble").textContent = "";
-    } catch {
-      before = undefined;
-      $("trouble").textContent = "The server does not answer. This page tries again each second.";
-    }
-  }
-  setTimeout(turn, 1000);
+function listen() {
+  source?.close();
+  source = undefined;
+  before = undefined;
+  if (isPaused || document.hidden) return;
+  source = new EventSource("/counters");
+  source.onmessage = ({ data }) => {
+    $("trouble").textContent = "";
+    read(data);
+  };
+  source.onerror = () => {
+    // Another worker process may answer next: its counters are its own.
+    before = undefined;
+    $("trouble").textContent = "The server does not answer. This page tries again.";
+    if (source?.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN_MS);
+  };
 }
 
 pause.hidden = false;
 pause.addEventListener("click", () => {
   isPaused = !isPaused;
   pause.setAttribute("aria-pressed", String(isPaused));
-  before = undefined;
+  listen();
 });
-turn();
+document.addEventListener("visibilitychange", listen);
+listen();

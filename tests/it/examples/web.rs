@@ -1,7 +1,7 @@
 //! The `reactor_web` example as users run it: its routes, its options, its signals, and its
 //! robustness.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
@@ -53,6 +53,23 @@ fn every_route_answers() {
     }
     let post = "POST /plaintext HTTP/1.1\r\nHost: h\r\n\r\n";
     assert_eq!(exchange(&mut client, post).status, 405);
+}
+
+#[test]
+fn counters_come_as_events_until_the_server_stops() {
+    let example = Example::start(NAME, &["--log", "off"]);
+    let mut client = example.client();
+    client.write_all(b"GET /counters HTTP/1.0\r\nHost: h\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(&mut client).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.eq_ignore_ascii_case("content-type: text/event-stream")));
+    for accepted in [1, 2] {
+        let awaited = format!("data: socketserver_accepted_total {accepted}");
+        assert!(lines.any(|line| line == awaited), "{awaited}");
+        get(&mut example.client(), "/plaintext");
+    }
+    example.signal("TERM");
+    lines.for_each(drop);
+    assert_eq!(example.join().0, Some(0));
 }
 
 #[test]
