@@ -212,6 +212,21 @@ test("attempts are further and further apart, and at random times", async () => 
   }
 });
 
+test("a server that has vanished is noticed by its silence", async () => {
+  const { page, mock } = await openLobby(browser);
+  await page.clock.install();
+  await page.clock.runFor(60_000);
+  assert.deepEqual(await mock.next("who"), { type: "who", room: "lobby" });
+  mock.send({ type: "names", room: "lobby", id: mock.id(), count: 1, names: ["guest-1"] });
+  await shows(page, "1 here");
+  await page.clock.runFor(20_000);
+  await shows(page, "connected");
+  await page.clock.runFor(60_000);
+  await mock.next("who");
+  await page.clock.runFor(25_000);
+  await until("another connection", () => mock.connections === 2);
+});
+
 test("a message that the server refuses as such ends the attempts", async () => {
   const { page, mock } = await openLobby(browser);
   mock.close(1009);
@@ -248,6 +263,16 @@ test("new messages are announced, old ones are not", async () => {
   mock.send({ type: "names", room: "lobby", id: mock.id(), count: 1, names: ["guest-1"] });
   await shows(page, "1 here");
   assert.equal(await log.getAttribute("aria-live"), "polite");
+});
+
+test("the members fit on a phone, above the messages", async () => {
+  const { page } = await openLobby(browser, { viewport: PHONE });
+  const members = page.locator(".members");
+  assert.ok(await members.isHidden());
+  await page.getByRole("button", { name: "3 here" }).click();
+  assert.deepEqual(await members.locator("li span:last-child").allTextContents(), ["ann", "bob", "guest-1 (you)"]);
+  const { x, width } = await members.boundingBox();
+  assert.ok(width > 150 && x + width <= PHONE.width, `from ${x}, ${width} px wide`);
 });
 
 test("nothing moves for those that want it so", async () => {

@@ -45,11 +45,15 @@ const running = new Set();
 // A test that fails leaves no server behind.
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
+// The path of an example.
+export function program(name) {
+  return `${TARGET}/debug/examples/${name}`;
+}
+
 // Starts an example on a free port, or on `port`, and waits until it listens.
 export async function start(name, options = [], port = 0) {
-  const program = `${TARGET}/debug/examples/${name}`;
   const bind = ["--bind", `127.0.0.1:${port}`, "--log", "error"];
-  const child = spawn(program, [...bind, ...options], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(program(name), [...bind, ...options], { stdio: ["ignore", "pipe", "inherit"] });
   running.add(child);
   child.on("exit", () => running.delete(child));
   const failed = once(child, "error").then(([error]) => Promise.reject(error));

@@ -20,7 +20,7 @@ let wanted = stored(() => localStorage.getItem("nick"));
 let refusals = 0;
 let retry = 0;
 // The `by` of this page, also of its earlier connections: their lines are its own.
-const own = new Set(JSON.parse(stored(() => sessionStorage.getItem("own")) ?? "[]"));
+const own = new Set(stored(() => JSON.parse(sessionStorage.getItem("own"))));
 const prefix = Math.random().toString(36).slice(2, 10);
 let said = 0;
 
@@ -94,6 +94,9 @@ const ON_SERVER = {
     else if (room.name !== message.room) tabs.respell(room, message.room);
     room.setCatchingUp(room.last === null ? "first" : "again");
     if (join.sent !== null && sameName(join.sent, message.asked)) enter(room);
+    // With a keyboard one wants to write. On a phone it would cover half of the page.
+    const isIdle = document.activeElement === document.body && matchMedia("(hover: hover)").matches;
+    if (isIdle && tabs.shown === room) room.say.focus();
   },
   names(message) {
     const room = tabs.get(message.room);

@@ -63,6 +63,8 @@ export class Say {
     else if (!this.#actions.send(texts)) return this.#tell("There is no connection now. The text stays here.");
     this.#box.value = "";
     this.#changed();
+    // A dialog of the command keeps the focus.
+    if (!command) this.#box.focus();
   }
 
   #tell(trouble, hint = "") {

@@ -126,7 +126,7 @@ export class Tabs {
     document.title = `${unread > 0 ? `(${unread}) ` : ""}${this.shown ? `${this.shown.name} · ` : ""}chat`;
     const star = (room) => (room === this.shown && all.length > 1 ? "*" : "");
     const hash = all.map((room) => star(room) + encodeURIComponent(room.name)).join("/");
-    if (all.length > 0) history.replaceState(null, "", `#${hash}`);
+    history.replaceState(null, "", `#${hash}`);
   }
 }
 
