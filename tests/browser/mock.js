@@ -67,6 +67,8 @@ class Mock {
 export async function openMock(browser, options = {}, hash = "") {
   const mock = new Mock();
   const page = await open(browser, "about:blank", options);
+  // Before the page sets its timers: the clock of a test may be put forward.
+  await page.clock.install();
   await page.route(`${ORIGIN}/**`, (route) => {
     const name = new URL(route.request().url()).pathname.slice(1) || "index.html";
     const contentType = `${TYPES[name.split(".").pop()]}; charset=utf-8`;

@@ -173,7 +173,6 @@ test("the address has the rooms, and the browser keeps the name", async () => {
 
 test("a page comes back after its connection, where it was", async () => {
   const { page, mock } = await openLobby(browser);
-  await page.clock.install();
   const seen = mock.msg("lobby", "ann", "seen");
   mock.send(seen);
   await write(page, "on its way");
@@ -199,7 +198,6 @@ test("a page comes back after its connection, where it was", async () => {
 
 test("attempts are further and further apart, and at random times", async () => {
   const { page, mock } = await openMock(browser);
-  await page.clock.install();
   await page.clock.pauseAt(Date.now() + 1000);
   for (const [turn, atLeastMs] of [2000, 4000, 8000, 15_000, 15_000].entries()) {
     mock.close(1001);
@@ -214,16 +212,15 @@ test("attempts are further and further apart, and at random times", async () => 
 
 test("a server that has vanished is noticed by its silence", async () => {
   const { page, mock } = await openLobby(browser);
-  await page.clock.install();
-  await page.clock.runFor(60_000);
+  await page.clock.fastForward(60_000);
   assert.deepEqual(await mock.next("who"), { type: "who", room: "lobby" });
   mock.send({ type: "names", room: "lobby", id: mock.id(), count: 1, names: ["guest-1"] });
   await shows(page, "1 here");
-  await page.clock.runFor(20_000);
+  await page.clock.fastForward(20_000);
   await shows(page, "connected");
-  await page.clock.runFor(60_000);
+  await page.clock.fastForward(60_000);
   await mock.next("who");
-  await page.clock.runFor(25_000);
+  await page.clock.fastForward(25_000);
   await until("another connection", () => mock.connections === 2);
 });
 
@@ -241,7 +238,7 @@ test("the log follows its end only if it was there, and stays short", async () =
   const away = () => page.locator(".log").evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight);
   say(60, "first");
   await shows(page, "first 59");
-  assert.ok((await away()) < 2);
+  await until("the end", async () => (await away()) < 2);
   await page.locator(".log").evaluate((log) => log.scrollTo(0, 100));
   await until("the scroll to be noticed", async () => (await away()) > 100);
   say(1, "second");
@@ -250,7 +247,7 @@ test("the log follows its end only if it was there, and stays short", async () =
   say(600, "third");
   await shows(page, "third 599");
   assert.equal(await page.locator(".lines > li").count(), 500);
-  assert.ok((await away()) < 2);
+  await until("the end", async () => (await away()) < 2);
 });
 
 test("new messages are announced, old ones are not", async () => {

@@ -56,6 +56,7 @@ export class Room {
   #pending = new Map();
   #divider = null;
   #isAtEnd = true;
+  #frame = 0;
 
   constructor(name, actions) {
     const panel = document.getElementById("room").content.firstElementChild.cloneNode(true);
@@ -87,7 +88,8 @@ export class Room {
     who.setAttribute("aria-controls", (this.#find(".members").id = `${this.#id}-members`));
     who.onclick = () => this.#showMembers(this.#find(".members").hidden);
     this.#showMembers(matchMedia("(min-width: 56rem)").matches);
-    this.#log.addEventListener("scroll", () => this.#scrolled());
+    // While lines wait to be followed, the end is not where it will be.
+    this.#log.addEventListener("scroll", () => this.#frame || this.#scrolled());
     // The keyboard of a phone takes half of the height, and must not hide the end.
     new ResizeObserver(() => this.#isAtEnd && this.toEnd()).observe(this.#log);
     this.rename(name);
@@ -241,9 +243,13 @@ export class Room {
     while (this.#lines.childElementCount > LINES_MAX) this.#lines.firstElementChild.remove();
     // The picture and its words have been read by then.
     if (this.#lines.childElementCount > LINES_MAX / 10) this.#find(".start")?.remove();
-    if (this.panel.hidden) return;
-    if (this.#isAtEnd) this.toEnd();
-    else this.#find(".down").hidden = false;
+    // Once for all lines that come together: it has the page laid out.
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      if (this.panel.hidden) return;
+      if (this.#isAtEnd) this.toEnd();
+      else this.#find(".down").hidden = false;
+    });
   }
 
   #scrolled() {
