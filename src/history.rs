@@ -271,6 +271,12 @@ impl Position {
     pub fn offset(self) -> u64 {
         self.offset
     }
+
+    /// Returns the position of the next message, for a message that contains its own.
+    #[cfg(feature = "chat-web")]
+    pub(crate) fn following(self) -> Position {
+        Position { offset: self.offset + 1, ..self }
+    }
 }
 
 impl Later {

@@ -59,6 +59,7 @@
 //! # Features
 //!
 //! * `chat-names`: names of the chat in all scripts, by Unicode's rules; without it they are ASCII.
+//! * `chat-web`: the chat in a browser, with `json` and `ws`.
 //! * `deflate`: compression of WebSocket messages (permessage-deflate), with `ws`.
 //! * `files`: static files in the web service, in `services::files`.
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.

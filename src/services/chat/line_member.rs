@@ -1,7 +1,8 @@
 //! A member on a connection of lines, as with `nc` or `telnet`.
 
 use super::directory::Directory;
-use super::member::{Member, notice};
+use super::event::notice;
+use super::member::{Answer, Delivery, Member};
 use super::rate::{Pace, Rate};
 use crate::close::Close;
 use crate::handler::context::Context;
@@ -45,7 +46,7 @@ impl LineMember {
 impl MessageHandler<TelnetLines> for LineMember {
     fn on_open(&mut self, cx: &mut Context<'_>) {
         if let Place::Outside(directory) = &self.place {
-            let (member, greeting) = Member::enter(directory.clone(), cx);
+            let (member, greeting) = Member::enter(directory.clone(), Delivery::Output, cx);
             cx.write(greeting.as_bytes());
             self.place = Place::Inside(member);
         }
@@ -55,14 +56,21 @@ impl MessageHandler<TelnetLines> for LineMember {
         let Place::Inside(member) = &mut self.place else { return Ok(()) };
         let (len, answer) = match line {
             TelnetLine::Text(text) => (text.len(), member.say(&text, cx)),
-            TelnetLine::TooLong => (0, Some(notice("that line was too long and was not sent"))),
+            TelnetLine::TooLong => {
+                (0, Answer::Text(notice("that line was too long and was not sent")))
+            }
             TelnetLine::Refusal(bytes) => {
                 cx.write(&bytes);
                 return Ok(());
             }
         };
-        if let Some(answer) = answer {
-            cx.write(answer.as_bytes());
+        match answer {
+            Answer::Nothing => {}
+            Answer::Text(text) => cx.write(text.as_bytes()),
+            Answer::Bye(text) => {
+                cx.close(Close::Done);
+                cx.write(text.as_bytes());
+            }
         }
         self.keep_pace(len, cx);
         Ok(())

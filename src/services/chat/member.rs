@@ -1,75 +1,86 @@
-//! One member of the chat: handles a line, tells the room, and answers the member. Must not know
-//! how lines are received and sent.
+//! One member of the chat with lines: handles a line, tells the room, and answers the member. Must
+//! not know how lines are received and sent.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
-use super::clean::{append_clean, is_blank};
+use super::clean::is_blank;
 use super::command::{Command, HELP};
-use super::directory::{Directory, Room};
+use super::directory::{Directory, Farewell};
+use super::event::{Event, Person, notice};
 use super::name::Name;
 use super::name_rules::NameError;
-use crate::close::Close;
+use super::room::{Form, Room};
 use crate::handler::context::Context;
 
-/// A person with a name and a room.
+/// A person in a room.
 pub(super) struct Member {
     directory: Directory,
-    nick: Name,
+    person: Person,
     room: Arc<Room>,
+    delivery: Delivery,
+}
+
+/// The way in which the lines of the room reach a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// As output of its connection.
+    Output,
+    /// As notifications of its handler.
+    #[cfg(feature = "chat-web")]
+    Handler,
+}
+
+/// The answer to a line, for its member alone.
+pub(super) enum Answer {
+    Nothing,
+    Text(String),
+    /// The last one: the member leaves.
+    Bye(String),
 }
 
 /// The most names that `/who` lists; the rest are only counted.
 const WHO_MAX: usize = 50;
 
-/// A line from the server, which no member can fake: the lines of members begin with a name.
-pub(super) fn notice(text: impl Display) -> String {
-    format!("* {text}\n")
-}
-
 impl Member {
     /// Adds a member to the lobby. Returns the welcome as well.
-    pub(super) fn enter(directory: Directory, cx: &mut Context<'_>) -> (Member, String) {
-        let (nick, room) = directory.enter();
-        let member = Member { directory, nick, room };
+    pub(super) fn enter(
+        directory: Directory,
+        delivery: Delivery,
+        cx: &mut Context<'_>,
+    ) -> (Member, String) {
+        let (person, room) = directory.enter(cx.now());
+        let member = Member { directory, person, room, delivery };
         member.arrive(cx);
         let greeting = notice(format_args!(
             "welcome: you are {} in {}; /help lists the commands",
-            member.nick, member.room.name
+            member.person.nick, member.room.name
         ));
         (member, greeting)
     }
 
-    /// Handles a line of the member. Returns the answer for this member alone, if there is one.
-    pub(super) fn say(&mut self, line: &[u8], cx: &mut Context<'_>) -> Option<String> {
+    /// Handles a line of the member.
+    pub(super) fn say(&mut self, line: &[u8], cx: &mut Context<'_>) -> Answer {
         if let Some(command) = line.strip_prefix(b"/") {
-            return Some(self.obey(Command::parse(&String::from_utf8_lossy(command)), cx));
+            return self.obey(Command::parse(&String::from_utf8_lossy(command)), cx);
         }
-        if is_blank(line) {
-            return None;
+        if !is_blank(line) {
+            self.room.say(&self.person, line, None, cx);
         }
-        // The only allocation for a line, unless many characters have to be replaced.
-        let nick = self.nick.as_str().as_bytes();
-        let mut said = Vec::with_capacity(nick.len() + line.len() + 3);
-        said.extend_from_slice(nick);
-        said.extend_from_slice(b": ");
-        append_clean(&mut said, line);
-        said.push(b'\n');
-        cx.publish(&self.room.topic, said);
-        None
+        Answer::Nothing
     }
 
-    /// Removes the member. While the server stops, all members leave and are told so: telling each
-    /// of them of every other would take lines by the square of their number.
+    /// Removes the member.
     pub(super) fn leave(&self, cx: &mut Context<'_>) {
-        self.directory.leave(&self.nick, &self.room);
-        if !cx.is_stopping() {
-            self.tell_room(format_args!("{} left", self.nick), cx);
+        let farewell = Farewell::of(cx);
+        let rooms = [&*self.room].into_iter();
+        self.directory.leave(&self.person, Form::Lines, rooms, farewell, cx.now());
+        if farewell == Farewell::Told {
+            self.room.announce(&self.person, &Event::Left, cx);
         }
     }
 
-    fn obey(&mut self, command: Command<'_>, cx: &mut Context<'_>) -> String {
-        match command {
+    fn obey(&mut self, command: Command<'_>, cx: &mut Context<'_>) -> Answer {
+        Answer::Text(match command {
             Command::Nick(name) => match Name::new(name) {
                 Ok(name) => self.rename(name, cx),
                 Err(why) => refusal(why),
@@ -80,34 +91,30 @@ impl Member {
             },
             Command::Who => self.who(),
             Command::Help => HELP.iter().map(notice).collect(),
-            Command::Quit => {
-                cx.close(Close::Done);
-                notice("bye")
-            }
+            Command::Quit => return Answer::Bye(notice("bye")),
             Command::Unknown => notice("there is no such command: /help lists the commands"),
-        }
+        })
     }
 
     fn rename(&mut self, name: Name, cx: &mut Context<'_>) -> String {
-        if name.is_spelled_like(&self.nick) {
+        let was = self.person.nick.clone();
+        if name.is_spelled_like(&was) {
             return notice(format_args!("you are {name} already"));
         }
-        if let Err(other) = self.directory.rename(&self.room, &self.nick, &name) {
-            return match other == name {
-                true => notice(format_args!("{name} is taken: choose another name")),
-                false => notice(format_args!("{name} looks like {other}: choose another name")),
-            };
+        let rooms = [&*self.room].into_iter();
+        if let Err(other) = self.directory.rename(&mut self.person, &name, rooms, cx.now()) {
+            return notice(name_taken(&name, &other));
         }
-        self.tell_room(format_args!("{} is now {name}", self.nick), cx);
-        self.nick = name;
-        notice(format_args!("you are now {}", self.nick))
+        self.room.announce(&self.person, &Event::Renamed { was: &was }, cx);
+        notice(format_args!("you are now {name}"))
     }
 
     fn go(&mut self, room: &Name, cx: &mut Context<'_>) -> String {
         if *room == self.room.name {
             return notice(format_args!("you are in {} already", self.room.name));
         }
-        let next = match self.directory.go(&self.nick, &self.room, room) {
+        let from = Some(&*self.room);
+        let next = match self.directory.join(&self.person, Form::Lines, from, room, cx.now()) {
             Ok(next) => next,
             Err(other) => {
                 return notice(format_args!(
@@ -115,7 +122,7 @@ impl Member {
                 ));
             }
         };
-        self.tell_room(format_args!("{} left", self.nick), cx);
+        self.room.announce(&self.person, &Event::Left, cx);
         cx.leave(&self.room.topic);
         self.room = next;
         self.arrive(cx);
@@ -133,13 +140,20 @@ impl Member {
     }
 
     fn arrive(&self, cx: &mut Context<'_>) {
-        cx.join(&self.room.topic);
-        self.tell_room(format_args!("{} joined", self.nick), cx);
+        match self.delivery {
+            Delivery::Output => cx.join(&self.room.topic),
+            #[cfg(feature = "chat-web")]
+            Delivery::Handler => cx.subscribe(&self.room.topic),
+        }
+        self.room.announce(&self.person, &Event::Joined, cx);
     }
+}
 
-    /// Sends a notice to all other members of the room.
-    fn tell_room(&self, text: impl Display, cx: &mut Context<'_>) {
-        cx.publish(&self.room.topic, notice(text).into_bytes());
+/// Returns the reason for which a member may not have this name.
+pub(super) fn name_taken(name: &Name, other: &Name) -> String {
+    match other == name {
+        true => format!("{name} is taken: choose another name"),
+        false => format!("{name} looks like {other}: choose another name"),
     }
 }
 

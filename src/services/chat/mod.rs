@@ -11,9 +11,12 @@
 //! ```
 
 mod auto_reply;
+#[cfg(feature = "chat-web")]
+mod browser;
 mod clean;
 mod command;
 mod directory;
+mod event;
 mod line_member;
 mod member;
 mod name;
@@ -21,6 +24,7 @@ mod name_rules;
 #[cfg(feature = "chat-names")]
 mod nickname;
 mod rate;
+mod room;
 
 use std::fmt;
 use std::time::Duration;
@@ -37,6 +41,8 @@ use crate::handler::{Handler, Service};
 use crate::net::incoming::Incoming;
 use crate::protocol::line::Lines;
 use crate::protocol::telnet::TelnetLines;
+#[cfg(feature = "chat-web")]
+use crate::services::web::Web;
 
 /// A chat. It is a [`Service`]; all connections that one `Chat` accepts share its rooms and names.
 ///
@@ -95,6 +101,8 @@ pub struct Chat {
     directory: Directory,
     line_limit: usize,
     rate: Rate,
+    #[cfg(feature = "chat-web")]
+    origins: Option<Vec<String>>,
 }
 
 /// A paste of ten lines goes through at once. Ten lines a second are more than a person reads.
@@ -105,7 +113,13 @@ impl Chat {
     #[must_use]
     pub fn new() -> Chat {
         let directory = Directory::new(Name::of_fit("lobby"));
-        Chat { directory, line_limit: Lines::LIMIT, rate: RATE }
+        Chat {
+            directory,
+            line_limit: Lines::LIMIT,
+            rate: RATE,
+            #[cfg(feature = "chat-web")]
+            origins: None,
+        }
     }
 
     /// Sets the room that new members enter, instead of `lobby`.
@@ -122,7 +136,8 @@ impl Chat {
     /// assert_eq!(error.to_string(), "a name cannot contain ':'");
     /// ```
     pub fn room(self, name: &str) -> Result<Chat, NameError> {
-        Ok(Chat { directory: Directory::new(Name::new(name)?), ..self })
+        self.directory.set_lobby(Name::new(name)?);
+        Ok(self)
     }
 
     /// Sets the maximum length of a line, in bytes without its end, which is 4,096 by default. It
@@ -168,6 +183,86 @@ impl Chat {
     #[must_use]
     pub fn line_rate(self, burst: u32, interval: Duration) -> Chat {
         Chat { rate: Rate::new(burst, interval), ..self }
+    }
+}
+
+/// Members with a browser.
+#[cfg(feature = "chat-web")]
+impl Chat {
+    /// Returns the routes of a page with which browsers take part in this chat, for a web service.
+    /// `docs/chat.md` of this crate describes the page and its protocol.
+    ///
+    /// The routes are `/`, the files of the page, and `/ws`, a WebSocket. With the subprotocol
+    /// `chat.v1.json` it carries JSON, for a member of up to eight rooms. Without a subprotocol it
+    /// carries lines, one line a text message.
+    ///
+    /// The limits, the rate and the origins count as they are at this call.
+    ///
+    /// ```
+    /// use socketserver::Server;
+    /// use socketserver::services::chat::Chat;
+    /// use socketserver::services::detect::{self, Detect};
+    ///
+    /// let chat = Chat::new();
+    /// let web = chat.web();
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// # server.handle().stop();
+    /// server.serve(Detect::new(chat).when(detect::http, web))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// Below a prefix of another service, `/chat` is redirected to the page:
+    ///
+    /// ```
+    /// use socketserver::services::chat::Chat;
+    /// use socketserver::services::web::Web;
+    /// use socketserver::testkit::WebClient;
+    ///
+    /// let site = Web::new().nest("/chat", Chat::new().web());
+    /// let mut client = WebClient::new(site);
+    /// assert_eq!(client.get("/chat").header("location"), Some("chat/index.html"));
+    /// assert!(client.get("/chat/index.html").text().contains("<title>"));
+    /// ```
+    pub fn web(&self) -> Web {
+        browser::routes(self.directory.clone(), self.rate, self.line_limit, self.origins.clone())
+    }
+
+    /// Sets the origins whose pages may connect to the WebSocket, such as `https://example.com`, in
+    /// place of the server's own: see [`WebSocket::origins`]. Others get status 403.
+    ///
+    /// ```
+    /// use socketserver::services::chat::Chat;
+    ///
+    /// let web = Chat::new().origins(["https://example.com"]).web();
+    /// # let _ = web;
+    /// ```
+    ///
+    /// [`WebSocket::origins`]: crate::services::web::WebSocket::origins
+    #[must_use]
+    pub fn origins<T: Into<String>>(self, origins: impl IntoIterator<Item = T>) -> Chat {
+        Chat { origins: Some(origins.into_iter().map(Into::into).collect()), ..self }
+    }
+
+    /// Sets the bounds of the history of each room: its events, 1,000 by default, and the bytes of
+    /// them, 256 KiB by default. A browser that connects again gets the events that it has missed
+    /// from there, or is told that some are missing. A newcomer gets all of them.
+    ///
+    /// A room has a history from its first member with a browser on. It is kept for 10 minutes
+    /// after the last one has left, in up to 64 rooms. Of more than 256 rooms with a history,
+    /// further ones keep 50 events and 16 KiB, which is also the least that can be set: members
+    /// that are connected read from there as well.
+    ///
+    /// ```
+    /// use socketserver::services::chat::Chat;
+    ///
+    /// let web = Chat::new().history(200, 64 * 1024).web();
+    /// # let _ = web;
+    /// ```
+    #[must_use]
+    pub fn history(self, events: usize, bytes: usize) -> Chat {
+        self.directory.bound_histories(events, bytes);
+        self
     }
 }
 

@@ -1,5 +1,6 @@
 //! The chat, session and detecting services, and the protocol of lines.
 
+mod browser;
 pub(crate) mod chat;
 mod chat_names;
 pub(crate) mod chat_rate;

@@ -10,14 +10,15 @@ use socketserver::services::web::{Web, WebSocket};
 use socketserver::services::ws::WsHandler;
 use socketserver::testkit::{Client, Network};
 
+use crate::hub::network::take_all;
 use crate::support::http::connect;
 
-pub(super) const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: example.com\r\n\
+pub(crate) const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: example.com\r\n\
     Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// A service with one route, `/ws`.
-pub(super) fn site<H: WsHandler + 'static>(
+pub(crate) fn site<H: WsHandler + 'static>(
     socket: WebSocket,
     make: impl Fn() -> H + Send + Sync + 'static,
 ) -> Web {
@@ -25,24 +26,29 @@ pub(super) fn site<H: WsHandler + 'static>(
 }
 
 /// The bytes of a frame of a client.
-pub(super) fn masked(frame: Frame<'_>) -> Vec<u8> {
+pub(crate) fn masked(frame: Frame<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     frame.append_masked(&mut bytes, [0x37, 0xfa, 0x21, 0x3d]);
     bytes
 }
 
 /// A client after its handshake.
-pub(super) struct Peer {
-    pub(super) client: Client,
+pub(crate) struct Peer {
+    pub(crate) client: Client,
     ws: Ws,
     pending: Vec<u8>,
 }
 
 impl Peer {
     /// Makes the handshake, and sends `early` with it.
-    pub(super) fn connect(network: &mut Network, site: &mut Web, early: &[u8]) -> Peer {
+    pub(crate) fn connect(network: &mut Network, site: &mut Web, early: &[u8]) -> Peer {
         let client = connect(network, site);
-        network.send(client, &[HANDSHAKE.as_bytes(), early].concat());
+        Peer::shake(network, client, &[HANDSHAKE.as_bytes(), early].concat())
+    }
+
+    /// Makes the handshake of a connection.
+    pub(crate) fn shake(network: &mut Network, client: Client, handshake: &[u8]) -> Peer {
+        network.send(client, handshake);
         network.settle();
         let received = network.received(client);
         let end = received.windows(4).position(|part| part == b"\r\n\r\n").expect("a head") + 4;
@@ -51,15 +57,14 @@ impl Peer {
         Peer { client, ws, pending: received[end..].to_vec() }
     }
 
-    pub(super) fn send(&self, network: &mut Network, frame: Frame<'_>) {
+    pub(crate) fn send(&self, network: &mut Network, frame: Frame<'_>) {
         network.send(self.client, &masked(frame));
         network.settle();
     }
 
     /// The messages that have come, as text.
-    pub(super) fn heard(&mut self, network: &mut Network) -> Vec<String> {
-        network.settle();
-        self.pending.extend(network.received(self.client));
+    pub(crate) fn heard(&mut self, network: &mut Network) -> Vec<String> {
+        self.pending.extend(take_all(network, self.client));
         let mut heard = Vec::new();
         loop {
             let used = match self.ws.decode(&mut self.pending).unwrap() {
@@ -83,7 +88,7 @@ impl Peer {
     }
 
     /// The messages that come in this time.
-    pub(super) fn heard_within(&mut self, network: &mut Network, time: Duration) -> Vec<String> {
+    pub(crate) fn heard_within(&mut self, network: &mut Network, time: Duration) -> Vec<String> {
         network.advance(time);
         self.heard(network)
     }

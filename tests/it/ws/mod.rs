@@ -1,6 +1,6 @@
 //! WebSocket: the decoder and encoder, the handshake, and handlers.
 
-mod client;
+pub(crate) mod client;
 mod deflated;
 mod frames;
 mod handshake;

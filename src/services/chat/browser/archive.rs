@@ -1,0 +1,86 @@
+//! The logs of all rooms of a chat: their bounds, and how long they are kept. Must not know
+//! members.
+
+use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::log::KEPT;
+use crate::history::History;
+use crate::now::Now;
+use crate::services::chat::room::Room;
+
+/// Opens and forgets the logs of rooms.
+pub(in crate::services::chat) struct Archive {
+    /// A random number, which no other chat has.
+    chat: u32,
+    messages: usize,
+    bytes: usize,
+    /// The number of rooms with a log.
+    logs: usize,
+    /// The rooms without browsers whose log is kept, each with the time at which the last one left.
+    unread: VecDeque<(Duration, Arc<Room>)>,
+}
+
+/// The bounds of a log.
+const MESSAGES: usize = 1000;
+const BYTES: usize = 256 * 1024;
+/// The most rooms with such a log. Those of further rooms are brief: enough for members that are
+/// connected.
+const LOGS_MAX: usize = 256;
+const BRIEF: (usize, usize) = (50, 16 * 1024);
+/// The most rooms without browsers whose log is kept.
+const UNREAD_MAX: usize = 64;
+
+impl Archive {
+    pub(in crate::services::chat) fn new() -> Archive {
+        // The keys of a `RandomState` are from the system.
+        let chat = RandomState::new().build_hasher().finish() as u32;
+        Archive { chat, messages: MESSAGES, bytes: BYTES, logs: 0, unread: VecDeque::new() }
+    }
+
+    /// Returns the number that no other chat has.
+    pub(in crate::services::chat) fn chat(&self) -> u32 {
+        self.chat
+    }
+
+    pub(in crate::services::chat) fn set_bounds(&mut self, messages: usize, bytes: usize) {
+        (self.messages, self.bytes) = (messages.max(BRIEF.0), bytes.max(BRIEF.1));
+    }
+
+    /// Returns the history of a room for one more browser.
+    pub(in crate::services::chat) fn open(&mut self, room: &Arc<Room>) -> History {
+        let kept = self.unread.iter().position(|(_, other)| Arc::ptr_eq(other, room));
+        match kept {
+            Some(at) => drop(self.unread.remove(at)),
+            None if room.log.is_on() => {}
+            None => self.logs += 1,
+        }
+        let (messages, bytes) = match self.logs <= LOGS_MAX {
+            true => (self.messages, self.bytes),
+            false => BRIEF,
+        };
+        room.log.open(self.chat, || History::new(messages, bytes))
+    }
+
+    /// Notes that a browser has left a room.
+    pub(in crate::services::chat) fn close(&mut self, room: &Arc<Room>, now: Now) {
+        if room.log.close(now) {
+            self.unread.push_back((now.elapsed(), Arc::clone(room)));
+        }
+    }
+
+    /// Forgets the log of one room whose time is over, or that is one too many. Returns the room.
+    pub(in crate::services::chat) fn forget_one(&mut self, now: Now) -> Option<Arc<Room>> {
+        let (since, _) = self.unread.front()?;
+        if self.unread.len() <= UNREAD_MAX && now.elapsed() < since.saturating_add(KEPT) {
+            return None;
+        }
+        let (_, room) = self.unread.pop_front()?;
+        room.log.forget();
+        self.logs -= 1;
+        Some(room)
+    }
+}

@@ -1,0 +1,8 @@
+//! The chat in a browser: members over WebSocket, their histories, and the page.
+
+mod pace;
+mod page;
+mod requests;
+mod resume;
+mod rooms;
+mod scene;
