@@ -1,8 +1,10 @@
-//! A chat for any client that sends lines, and the simple chat tool of the tutorial.
+//! A chat for browsers and for any client that sends lines, and the simple chat tool of the
+//! tutorial.
 //!
 //! ```text
 //! cargo run --release --example reactor_chat
 //! nc 127.0.0.1 9999
+//! xdg-open http://127.0.0.1:9999
 //! ```
 
 mod common;
@@ -12,6 +14,7 @@ use std::time::Duration;
 
 use lexopt::Parser;
 use socketserver::services::chat::{AutoReply, Chat};
+use socketserver::services::detect::{self, Detect};
 use socketserver::{Limits, Mode, SlowConsumer};
 
 use common::exit::usage;
@@ -19,7 +22,9 @@ use common::seconds::value;
 use common::{Exit, Options};
 
 const HELP: &str = "\
-reactor_chat: a line-based chat with rooms, in one loop
+reactor_chat: a chat with rooms, for browsers and for clients of lines, in one loop
+
+A browser gets a page, with a tab for each of up to eight rooms. A client of lines is in one room:
 
   /nick NAME   change your name
   /join ROOM   go to another room
@@ -28,7 +33,8 @@ reactor_chat: a line-based chat with rooms, in one loop
   /help        list the commands
 
 A new client is guest-N in the room lobby. Any other line is sent to all other members of the
-room as 'NICK: text'; lines from the server begin with '* '.
+room as 'NICK: text'; lines from the server begin with '* '. A WebSocket at /ws carries the same
+lines, or JSON with the subprotocol chat.v1.json: see docs/chat.md.
 
 options
   --bind ADDR             listen address, repeatable: 127.0.0.1:9999, [::1]:9999, unix:/path
@@ -36,8 +42,14 @@ options
   --reuse-port            share the ports with other processes that have this option
   --auto-reply TEXT       no chat: answer the first bytes of each connection with TEXT,
                           and close it
-  --slow-consumer POLICY  policy for members that read too slowly: close (default), or
-                          drop-newest, drop-oldest: they miss lines, without a mark
+  --silence MS            time after which a client that has sent nothing is greeted with
+                          lines: browsers speak first (default 300; 0: at once, and there
+                          is no page)
+  --origin ORIGIN         origin whose pages may connect to /ws, as https://example.com,
+                          repeatable (default: that of the request)
+  --slow-consumer POLICY  policy for members with lines that read too slowly: close
+                          (default), or drop-newest, drop-oldest: they miss lines, without
+                          a mark
   --line-interval MS      time of each line of a member beyond a burst of ten
                           (default 100, 0: no limit)
   --mode MODE             multiplex (default), threads, reactors; processes with
@@ -57,8 +69,9 @@ options
 
 SIGTERM or SIGINT (Ctrl-C) notifies all members and exits; a second one exits at once.
 
-try it, in two terminals
+try it, in a terminal and in a browser
   nc 127.0.0.1 9999
+  xdg-open http://127.0.0.1:9999
 ";
 
 /// A member that only reads is silent for hours. One that has vanished is noticed by the probes of
@@ -66,6 +79,8 @@ try it, in two terminals
 const IDLE: Option<Duration> = None;
 /// Some terminals send each character by itself, and users type slowly.
 const MESSAGE: Option<Duration> = Some(Duration::from_secs(300));
+/// The time in which a client of HTTP speaks.
+const SILENCE: Duration = Duration::from_millis(300);
 /// The pace of a member.
 const BURST: u32 = 10;
 const LINE_INTERVAL: Duration = Duration::from_millis(100);
@@ -79,10 +94,14 @@ fn run() -> Result<(), Exit> {
     let mut auto_reply = None;
     let mut slow_consumer = limits.slow_consumer;
     let mut line_interval = LINE_INTERVAL;
+    let mut silence = SILENCE;
+    let mut origins = Vec::new();
     let options = Options::new("127.0.0.1:9999", limits).parse(HELP, |name, parser| {
         match name.0.as_str() {
             "auto-reply" => auto_reply = Some(value("auto-reply", "a text", parser, text)?),
-            "line-interval" => line_interval = millis(parser)?,
+            "line-interval" => line_interval = millis("line-interval", parser)?,
+            "origin" => origins.push(value("origin", "an origin", parser, text)?),
+            "silence" => silence = millis("silence", parser)?,
             "slow-consumer" => slow_consumer = policy(parser)?,
             _ => return Ok(false),
         }
@@ -102,14 +121,22 @@ fn run() -> Result<(), Exit> {
              multiplex, threads or reactors",
         )),
         None => common::serve(options, |server, addresses| {
-            server.listen(addresses, Chat::new().line_rate(BURST, line_interval))
+            let mut chat = Chat::new().line_rate(BURST, line_interval);
+            if !origins.is_empty() {
+                chat = chat.origins(origins.clone());
+            }
+            if silence.is_zero() {
+                return server.listen(addresses, chat);
+            }
+            let web = chat.web();
+            server.listen(addresses, Detect::new(chat).when(detect::http, web).silence(silence))
         }),
     }
 }
 
-fn millis(parser: &mut Parser) -> Result<Duration, Exit> {
+fn millis(name: &str, parser: &mut Parser) -> Result<Duration, Exit> {
     let takes = "a number of milliseconds";
-    value("line-interval", takes, parser, |text| text.parse().ok().map(Duration::from_millis))
+    value(name, takes, parser, |text| text.parse().ok().map(Duration::from_millis))
 }
 
 fn policy(parser: &mut Parser) -> Result<SlowConsumer, Exit> {

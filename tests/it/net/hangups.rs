@@ -89,7 +89,7 @@ fn every_line_reaches_the_chat_though_its_sender_has_closed() {
     {
         for leave in LEAVES {
             let mut command = Command::new(example_path("reactor_chat"));
-            command.args(["--bind", "127.0.0.1:0", "--log", "off"]).arg("--bind");
+            command.args(["--bind", "127.0.0.1:0", "--log", "off", "--silence", "5"]).arg("--bind");
             command.arg(format!("unix:{}", path.display())).arg("--mode").args(mode);
             let example = Example::spawn(command, 2);
             for address in &example.addresses {
