@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod beacon;
 pub(crate) mod chat;
+mod chat_web;
 pub(crate) mod clients;
 pub(crate) mod echo;
 pub(crate) mod frames;

@@ -1,5 +1,6 @@
 //! Simulations of whole servers from seeds.
 
+pub(crate) mod browsers;
 pub(crate) mod commands;
 pub(crate) mod dials;
 pub(crate) mod echo;
