@@ -1,4 +1,4 @@
-// A browser, and what every page must satisfy: no error on the console, no horizontal scroll bar,
+// A browser, and the rules for every page: no error on the console, no horizontal scroll bar,
 // everything by keyboard, contrast. Knows no page.
 
 import assert from "node:assert/strict";

@@ -14,7 +14,7 @@ import { until } from "./waiting.js";
 
 const LINES = 1000;
 const MARK = "* some messages may be missing";
-// Members that say hundreds of lines at once are not what these tests are about.
+// The pace of members has tests of its own.
 const FAST = ["--line-interval", "0"];
 
 let browser;
@@ -87,10 +87,14 @@ test("browsers and a client of lines exchange a thousand lines, and no restart r
     batch("kim").forEach((text) => kim.say(text));
     await Promise.all([write(ann, batch("ann").join("\n")), write(bob, batch("bob").join("\n"))]);
     for (const page of [ann, bob]) {
-      for (const who of Object.keys(said)) await until(`the lines of ${who}`, () => page.seen.includes(said[who].at(-1)), () => page.seen.slice(-3));
+      for (const who of Object.keys(said)) {
+        const isThere = () => page.seen.includes(said[who].at(-1));
+        await until(`the lines of ${who}`, isThere, () => page.seen.slice(-3));
+      }
     }
     for (const who of ["ann", "bob"]) {
-      await until(`the lines of ${who}`, () => kim.seen.includes(`${who}: ${said[who].at(-1)}`), () => kim.seen.slice(-3));
+      const isThere = () => kim.seen.includes(`${who}: ${said[who].at(-1)}`);
+      await until(`the lines of ${who}`, isThere, () => kim.seen.slice(-3));
     }
   };
   const count = () => said.ann.length + said.bob.length + said.kim.length;

@@ -71,15 +71,16 @@ describe("an EventSource", { concurrency: true }, () => {
     let server = await start("sse");
     const page = await open(browser, server.url);
     const expected = [];
+    const isThere = async () => (await last(page)) === expected.at(-1);
     for (let turn = 0; turn < TIMES; turn++) {
       expected.push(`before restart ${turn}`);
       await publish(server, expected.at(-1));
-      await until("the event before the restart", async () => (await last(page)) === expected.at(-1), () => lines(page));
+      await until("the event before the restart", isThere, () => lines(page));
       await server.kill();
       server = await start("sse", [], server.port);
       await publish(server, `after restart ${turn}`);
       expected.push("* some events are missing (epoch)", `after restart ${turn}`);
-      await until("the event after the restart", async () => (await last(page)) === expected.at(-1), () => lines(page));
+      await until("the event after the restart", isThere, () => lines(page));
     }
     assert.deepEqual(await lines(page), expected);
     assert.deepEqual(others(page), []);

@@ -12,9 +12,11 @@ import { start } from "./servers.js";
 import { until } from "./waiting.js";
 
 const SECONDS = 120;
-// Seconds far from what is buffered, in both directions.
+// Seconds far from the buffered ones, in both directions.
 const SEEKS = [100, 3, 77, 110, 41];
-const PLAYER = `<!DOCTYPE html><html lang="en"><link rel="icon" href="data:,"><title>player</title><video src="film.webm" preload="metadata" muted></video>`;
+const PLAYER =
+  `<!DOCTYPE html><html lang="en"><link rel="icon" href="data:,"><title>player</title>` +
+  `<video src="film.webm" preload="metadata" muted></video>`;
 const AWKWARD = "<b onclick=alert(1)>ä & 'x'.txt";
 
 let server, browser, root;
@@ -41,7 +43,8 @@ function colorOf(page) {
     const context = canvas.getContext("2d", { alpha: false });
     context.drawImage(document.querySelector("video"), 0, 0, 64, 36);
     const seen = context.getImageData(32, 4, 1, 1).data;
-    const far = (color) => [1, 3, 5].reduce((sum, at, part) => sum + Math.abs(parseInt(color.slice(at, at + 2), 16) - seen[part]), 0);
+    const parts = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+    const far = (color) => parts(color).reduce((sum, part, at) => sum + Math.abs(part - seen[at]), 0);
     return colors.reduce((best, color) => (far(color) < far(best) ? color : best));
   }, COLORS);
 }

@@ -13,7 +13,8 @@ export async function film(page, seconds) {
     return element(0x1f43b675, number(0xe7, second * 1000), element(0xa3, ...block));
   });
   const head = Buffer.concat([
-    element(0x1549a966, number(0x2ad7b1, 1_000_000), real(0x4489, seconds * 1000), text(0x4d80, "test"), text(0x5741, "test")),
+    element(0x1549a966, number(0x2ad7b1, 1_000_000), real(0x4489, seconds * 1000),
+      text(0x4d80, "test"), text(0x5741, "test")),
     element(0x1654ae6b, element(0xae,
       number(0xd7, 1), number(0x73c5, 1), number(0x83, 1), text(0x86, "V_VP8"),
       element(0xe0, number(0xb0, WIDTH), number(0xba, HEIGHT)))),

@@ -14,7 +14,7 @@ class Proxy {
       this.#pairs.add(pair);
       for (const [from, to] of [pair, [server, client]]) {
         from.pipe(to);
-        // A cut end is what this proxy is for.
+        // The purpose of this proxy.
         from.on("error", () => to.destroy());
         from.on("close", () => {
           to.destroy();

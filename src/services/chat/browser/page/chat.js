@@ -1,5 +1,5 @@
-// The chat: what the server says, and what the user asks it for. The messages are those of
-// docs/chat.md, `chat.v1.json`.
+// The chat: takes the messages of the server, and sends the requests of the user. The messages are
+// those of docs/chat.md, `chat.v1.json`.
 
 import { Ask } from "./ask.js";
 import { Link } from "./link.js";
@@ -7,7 +7,12 @@ import { Room, paint } from "./room.js";
 import { Tabs, sameName } from "./tabs.js";
 
 const $ = (id) => document.getElementById(id);
-const STATES = { connecting: "connecting", open: "connected", waiting: "no connection, trying again", ended: "no connection" };
+const STATES = {
+  connecting: "connecting",
+  open: "connected",
+  waiting: "no connection, trying again",
+  ended: "no connection",
+};
 // A lost connection holds its name until the server has noticed its end.
 const NAME_RETRY_MS = 5000;
 const NAME_RETRIES = 6;
@@ -49,7 +54,7 @@ const link = new Link(address(), {
   message(message) {
     const { type } = message;
     const room = tabs.get(message.room);
-    // What is unknown is of a later version, or of a room that was left.
+    // An unknown message is of a later version, or of a room that was left.
     if (Object.hasOwn(ON_SERVER, type)) ON_SERVER[type](message);
     else if (room && message.id !== room.last && Object.hasOwn(ON_EVENT, type)) {
       ON_EVENT[type](room, message);
@@ -160,7 +165,7 @@ function changeMembers(room, change, more) {
   room.showMembers(nick);
 }
 
-// What rooms ask for.
+// The requests of rooms.
 
 const actions = {
   textMax: () => server.text_max,

@@ -2,7 +2,7 @@
 // room.
 
 const PROTOCOL = "chat.v1.json";
-// The server closes with these codes because of what this page has sent: once more would be no better.
+// The server refuses a message of this page with these codes: sent again, it would be refused again.
 const FINAL = [1003, 1009];
 // The delays of attempts: from this to twice this, and twice as long after each failure.
 const DELAY_MS = 1000;

@@ -1,5 +1,5 @@
-// The box to write in: what becomes a message, and what is refused before it is sent. Knows no
-// connection.
+// The box to write in: makes messages of its text, and refuses those that the server would refuse.
+// Knows no connection.
 
 const LINES_MAX = 50;
 const ROWS_MAX = 6;

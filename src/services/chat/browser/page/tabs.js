@@ -1,5 +1,5 @@
-// The rooms as tabs: which one is shown, what is unread, and the address of the page, which has all of
-// them. Knows no connection.
+// The rooms as tabs: the one that is shown, the unread ones, and the address of the page, which has
+// all of them. Knows no connection.
 
 const list = document.getElementById("tabs");
 const panels = document.getElementById("panels");
