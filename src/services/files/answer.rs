@@ -11,7 +11,7 @@ use super::ask::{Ask, AskMethod};
 use super::body::FileBody;
 use super::conditions::{Validators, Verdict};
 use super::facts::{Facts, FileKind, http_date};
-use super::listing::{Form, Listing};
+use super::listing::{Form, Listing, POLICY};
 use super::ranges::{Part, part_of};
 use super::root::{Place, Refusal, Wanted};
 use super::rules::{Directories, Neighbours, Slash};
@@ -99,7 +99,7 @@ impl Files {
         Ok(match ask.form {
             Form::Html => response
                 // The names may be those of uploads.
-                .header(header::CONTENT_SECURITY_POLICY, "default-src 'none'")
+                .header(header::CONTENT_SECURITY_POLICY, POLICY)
                 .html(listing.html(&ask.path.text)),
             Form::Json => response.bytes("application/json", listing.json()),
         })

@@ -25,6 +25,29 @@ impl Form {
     }
 }
 
+/// Fits a page to narrow screens, which leave the date out.
+const STYLE: &str = "\
+body { max-width: 60rem; margin: 0 auto; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.4rem; overflow-wrap: anywhere; }
+html { color: #1d2733; background: #f6f7f9; }
+a { color: #0b5d8a; }
+table { width: 100%; border-collapse: collapse; }
+th, td { padding: .3rem .6rem .3rem 0; text-align: left; }
+td { border-top: 1px solid GrayText; overflow-wrap: anywhere; }
+td + td, th + th { white-space: nowrap; font-variant-numeric: tabular-nums; }
+td:nth-child(2), th:nth-child(2) { text-align: right; }
+@media (prefers-color-scheme: dark) {
+  html { color: #dde3ea; background: #12161c; }
+  a { color: #7cc4f0; }
+}
+@media (max-width: 40rem) { td:nth-child(3), th:nth-child(3) { display: none; } }
+";
+
+/// Nothing but the style, by its SHA-256 (CSP Level 3, section 2.3.1): `tests/browser/run files`
+/// fails if they differ.
+pub(super) const POLICY: &str =
+    "default-src 'none'; style-src 'sha256-L+h4mamptsJElxAZYDDnKB6+rexWZEgaHeniiQt+VbA='";
+
 /// The most entries of a list, to bound its memory.
 pub(super) const MAX_ENTRIES: usize = 10_000;
 
@@ -76,14 +99,18 @@ impl Listing {
     pub(super) fn html(&self, path: &str) -> String {
         let mut page = String::from(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>/",
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n<title>/",
         );
         escape_html(&mut page, path);
-        page.push_str("</title>\n</head>\n<body>\n<h1>/");
+        let _ = write!(page, "</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>/");
         escape_html(&mut page, path);
-        page.push_str("</h1>\n<table>\n");
+        page.push_str(
+            "</h1>\n<table>\n<tr><th scope=\"col\">Name</th><th scope=\"col\">Bytes</th>\
+             <th scope=\"col\">Changed</th></tr>\n",
+        );
         if !path.is_empty() {
-            page.push_str("<tr><td><a href=\"../\">../</a></td></tr>\n");
+            page.push_str("<tr><td><a href=\"../\">../</a></td><td></td><td></td></tr>\n");
         }
         for Entry { name, facts } in &self.entries {
             let slash = if facts.kind == FileKind::Directory { "/" } else { "" };
@@ -103,7 +130,7 @@ impl Listing {
         if self.extent == Extent::Cut {
             let _ = writeln!(page, "<p>Only {MAX_ENTRIES} entries are shown.</p>");
         }
-        page.push_str("</body>\n</html>\n");
+        page.push_str("</main>\n</body>\n</html>\n");
         page
     }
 

@@ -22,19 +22,24 @@ pub(super) const PAGE: File = File {
 };
 
 /// The other files, which the page names relative to itself.
-pub(super) const FILES: [File; 3] = [
+pub(super) const FILES: [File; 8] = [
     File {
         path: "/chat.css",
         content_type: "text/css; charset=utf-8",
         text: include_str!("page/chat.css"),
     },
-    File {
-        path: "/chat.js",
-        content_type: "text/javascript; charset=utf-8",
-        text: include_str!("page/chat.js"),
-    },
     File { path: "/icon.svg", content_type: "image/svg+xml", text: include_str!("page/icon.svg") },
+    module("/ask.js", include_str!("page/ask.js")),
+    module("/chat.js", include_str!("page/chat.js")),
+    module("/link.js", include_str!("page/link.js")),
+    module("/room.js", include_str!("page/room.js")),
+    module("/say.js", include_str!("page/say.js")),
+    module("/tabs.js", include_str!("page/tabs.js")),
 ];
+
+const fn module(path: &'static str, text: &'static str) -> File {
+    File { path, content_type: "text/javascript; charset=utf-8", text }
+}
 
 /// Permits scripts, styles and images of the page's own server, and its WebSocket. All else is
 /// forbidden.

@@ -17,7 +17,8 @@ fn the_files_of_the_page_have_a_type_a_tag_and_a_strict_policy() {
         ("/", "text/html; charset=utf-8", "<!doctype html>"),
         ("/index.html", "text/html; charset=utf-8", "<!doctype html>"),
         ("/chat.css", "text/css; charset=utf-8", "{"),
-        ("/chat.js", "text/javascript; charset=utf-8", ""),
+        ("/chat.js", "text/javascript; charset=utf-8", "from \"./link.js\""),
+        ("/link.js", "text/javascript; charset=utf-8", "export class link"),
         ("/icon.svg", "image/svg+xml", "<svg"),
     ] {
         let answer = client.get(path);
