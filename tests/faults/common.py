@@ -150,9 +150,9 @@ def program(name):
     return os.path.join(target(), folder, name)
 
 
-def build(crate):
-    """Builds the examples, and the programs of the crate in a folder. Returns False if that fails."""
-    examples = ["cargo", "build", "--release", "--examples"]
+def build(examples, crate):
+    """Builds examples, and the programs of the crate in a folder. Returns False if that fails."""
+    examples = ["cargo", "build", "--release", *examples]
     programs = ["cargo", "build", "--release", "--locked", "--target-dir", target()]
     for command, folder in ((examples, ROOT), (programs, crate)):
         note(" ".join(command))

@@ -57,10 +57,10 @@ def print_table(rows):
     return failed
 
 
-def main(run, doc, shared, known, crate):
+def main(run, doc, shared, known, examples, crate):
     """Parses the arguments of the program at `run`, and runs the scripts beside it. `shared` are
-    the modules there that are no scripts, `known` the options of the scripts, and `crate` is the
-    folder there whose programs they need."""
+    the modules there that are no scripts, `known` the options of the scripts, `examples` the options
+    of cargo for those that they need, and `crate` is the folder there whose programs they need."""
     folder = os.path.dirname(os.path.abspath(run))
     names = sorted(file.removesuffix(".py") for file in os.listdir(folder)
                    if file.endswith(".py") and file.removesuffix(".py") not in shared)
@@ -78,7 +78,7 @@ def main(run, doc, shared, known, crate):
     unknown = [name for name in options.name if name not in names]
     if unknown:
         parser.error(f"no script '{unknown[0]}': there are {', '.join(names)}")
-    if not common.build(os.path.join(folder, crate)):
+    if not common.build(examples, os.path.join(folder, crate)):
         sys.exit(2)
     rows = []
     try:

@@ -53,10 +53,9 @@ def run(options):
             measure()
         figures = peers.in_turn(options.times, measurements)
     for mode in TOKIO:
-        peers.compare("deliveries", "/s", figures, "ours", f"tokio {mode}", TIMES_TOKIO,
-                      peers.at_least)
+        peers.compare("deliveries", "/s", figures, f"tokio {mode}", TIMES_TOKIO, peers.at_least)
     if has_redis:
-        peers.compare("deliveries", "/s", figures, "ours", "Redis", 1, peers.at_least)
+        peers.compare("deliveries", "/s", figures, "Redis", 1, peers.at_least)
 
 
 if __name__ == "__main__":

@@ -33,13 +33,16 @@ def main(doc, run):
 def row(name, figure, peer, ratio, bound, passed):
     """Prints one row of the table."""
     common.row.failed = common.row.failed or not passed
-    cells = ["PASS" if passed else "FAIL", name, figure, peer, ratio, bound]
+    print_cells("PASS" if passed else "FAIL", name, figure, peer, ratio, bound)
+
+
+def print_cells(*cells):
     print("\t".join(cells), flush=True)
 
 
-def skip(name, what):
-    """Prints a row that is left out, because `what` is missing."""
-    common.skip(name, what)
+def tell(name, figure, peer, ratio, why):
+    """Prints a row without a bound."""
+    print_cells("INFO", name, figure, peer, ratio, why)
 
 
 def cpu_seconds(pids):
@@ -66,10 +69,6 @@ def in_turn(times, measurements):
     return figures
 
 
-def ratios(ours, theirs):
-    return [mine / other for mine, other in zip(ours, theirs)]
-
-
 def at_most(ratio, limit):
     return ratio <= limit
 
@@ -78,13 +77,20 @@ def at_least(ratio, limit):
     return ratio >= limit
 
 
-def compare(name, unit, figures, ours, peer, limit, passes):
-    """Prints the row of two servers: `passes` compares the median of their ratios with `limit`."""
-    ratio = statistics.median(ratios(figures[ours], figures[peer]))
-    mine, other = (statistics.median(figures[one]) for one in (ours, peer))
+def compare(name, unit, figures, peer, limit, passes):
+    """Prints the row of our server and a peer: `passes` compares the median of their ratios with
+    `limit`."""
+    cells, ratio = compared(name, unit, figures, peer)
     sign = "at most" if passes is at_most else "at least"
-    row(f"{name}, {peer}", f"{digits(mine)} {unit}", digits(other), f"{ratio:.2f}",
-        f"{sign} {limit}", passes(ratio, limit))
+    row(*cells, f"{sign} {limit}", passes(ratio, limit))
+
+
+def compared(name, unit, figures, peer):
+    """Returns the first cells of such a row, and the ratio."""
+    ratio = statistics.median(mine / other for mine, other in zip(figures["ours"], figures[peer]))
+    mine, other = (statistics.median(figures[one]) for one in ("ours", peer))
+    cells = [f"{name}, {peer}", f"{digits(mine)} {unit}", digits(other), f"{ratio:.2f}"]
+    return cells, ratio
 
 
 def digits(figure):

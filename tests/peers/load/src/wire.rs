@@ -37,7 +37,7 @@ fn masked(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
 }
 
 impl Wire {
-    /// What a client says first, at a path of the server, and the end of the answer to it.
+    /// The first bytes of a client, at a path of the server, and the end of the answer to them.
     pub fn opening(self, path: &str) -> (Vec<u8>, &'static [u8]) {
         let mut text = String::new();
         let end: &[u8] = match (self, path) {
@@ -77,7 +77,7 @@ impl Wire {
         out
     }
 
-    /// Reads what a member has received.
+    /// Reads the input of a member.
     pub fn read(self, bytes: &[u8]) -> Result<Input, String> {
         match self {
             Wire::WebSocket => read_frames(bytes),

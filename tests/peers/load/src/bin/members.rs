@@ -1,7 +1,7 @@
 //! The members of a room and a publisher outside it, in one thread. Knows no server: see wire.rs.
 //!
-//! `socketserver-members ADDRESS PROTOCOL PATH COUNT` opens COUNT connections, each at PATH, and says
-//! `open`. Then it takes a command on each line of its input: `publish COUNT FLIGHT` publishes
+//! `socketserver-members ADDRESS PROTOCOL PATH COUNT` opens COUNT connections, each at PATH, and
+//! says `open`. Then it takes a command on each line of its input: `publish COUNT FLIGHT` publishes
 //! COUNT messages, of which FLIGHT at most have not reached every member, and says `delivered`.
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};

@@ -33,7 +33,6 @@ enum Role {
     Publisher,
 }
 
-// The type of the error is that of the callback.
 #[allow(clippy::result_large_err, reason = "the signature is tungstenite's")]
 async fn serve(stream: TcpStream, room: Sender<Utf8Bytes>, flush: Flush) -> Result<(), Failed> {
     stream.set_nodelay(true)?;
