@@ -2,7 +2,8 @@
 //!
 //! A route of the web service upgrades a request to a WebSocket with
 //! [`WebSocket`](crate::services::web::WebSocket), and the connection has a [`WsHandler`] from then
-//! on. It acts through a [`WsContext`]. An outgoing connection becomes one with [`client`].
+//! on. It acts through a [`WsContext`]. An outgoing connection becomes one with
+//! [`client`](client()).
 //!
 //! ```
 //! use socketserver::services::web::{Web, WebSocket};
