@@ -85,6 +85,7 @@
 // without it.
 #![cfg_attr(
     not(all(
+        feature = "chat-web",
         feature = "deflate",
         feature = "files",
         feature = "http",

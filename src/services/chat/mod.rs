@@ -90,6 +90,9 @@ use crate::services::web::Web;
 /// text, and all its options are refused: see [`TelnetLines`]. Each member has a
 /// [rate of lines](Chat::line_rate), and the lines of a flood wait.
 ///
+/// With the feature `chat-web`, [`web`](Chat::web) lets browsers take part, with a name of the same
+/// kind, in up to eight of the rooms.
+///
 /// Members may listen for hours without sending anything. A chat server needs long values of
 /// [`Limits::idle`](crate::Limits::idle) and [`Limits::first_byte`](crate::Limits::first_byte), or
 /// `None`.

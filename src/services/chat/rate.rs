@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// A line of more bytes than this counts as several lines.
-const LINE_BYTES: usize = 512;
+pub(super) const LINE_BYTES: usize = 512;
 
 /// How often a member may send a line.
 #[derive(Clone, Copy, Debug)]

@@ -97,7 +97,7 @@ fn offset(event: &Value) -> u64 {
 }
 
 #[test]
-fn all_browsers_have_one_order_of_what_all_say_at_once_in_every_mode() {
+fn all_browsers_have_one_order_of_the_messages_in_every_mode() {
     const EACH: usize = 250;
     for mode in ["multiplex", "threads", "reactors"] {
         let arguments = ["--line-interval", "0", "--log", "off", "--mode", mode];

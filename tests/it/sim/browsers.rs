@@ -128,7 +128,7 @@ fn each_browser_gets_the_events_of_its_rooms_one_after_the_other() {
         let web = chat.web();
         let service = Detect::new(chat).when(http, web);
         let client = |random: &mut Random| Browser::new(random, Arc::clone(&events));
-        // Some hold hardly an event. A client that is not heard for so long is not pinged.
+        // Some hold hardly an event. A silent client ends by its idle time, before it is pinged.
         let high = 100 + 37 * seed as usize % 3000;
         let limits = Limits::default().output_low(high / 2).output_high(high);
         let simulation = Simulation::new(seed).limits(limits.idle(Some(Duration::from_secs(20))));

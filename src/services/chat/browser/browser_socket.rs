@@ -8,7 +8,7 @@ use crate::close::Close;
 use crate::handler::notification::Notification;
 use crate::protocol::ws::CloseCode;
 use crate::services::chat::directory::Directory;
-use crate::services::chat::rate::Rate;
+use crate::services::chat::rate::{LINE_BYTES, Rate};
 use crate::services::ws::{WsContext, WsHandler};
 
 pub(super) struct BrowserSocket {
@@ -45,18 +45,19 @@ impl WsHandler for BrowserSocket {
 
     fn on_text(&mut self, text: &str, ws: &mut WsContext<'_, '_>) -> Result<(), Close> {
         let Place::Inside(member) = &mut self.place else { return Ok(()) };
-        let mut said = 0;
-        match Request::parse(text) {
-            Ok(request) => {
-                if let Request::Say { text, .. } = &request {
-                    said = text.len();
-                }
-                member.obey(request, ws);
-            }
+        let request = Request::parse(text);
+        let len = match &request {
+            Ok(Request::Say { text, .. }) => text.len(),
+            // Each room costs as much as a message that joins it.
+            Ok(Request::Resume { rooms }) => rooms.len().saturating_mul(LINE_BYTES),
+            _ => 0,
+        };
+        match request {
+            Ok(request) => member.obey(request, ws),
             Err(why) => ws.send_text(&encode::notice(why.code(), why, None, None)),
         }
         member.read_on(ws);
-        self.pacer.count(said, ws.cx());
+        self.pacer.count(len, ws.cx());
         Ok(())
     }
 

@@ -43,6 +43,12 @@ fn the_messages_of_a_fast_browser_wait_and_none_is_lost() {
     assert_eq!(ann.heard(&mut scene).len(), 1);
     scene.network.advance(Duration::from_secs(2));
     assert_eq!(ann.heard(&mut scene), ["names lobby 2: guest-1 guest-2"]);
+    // Each room of a resumption counts.
+    scene.network.advance(Duration::from_secs(10));
+    ann.ask(&mut scene, r#"{"type":"resume","rooms":{"lobby":null,"tea":null,"sea":null}}"#);
+    assert_eq!(ann.ask(&mut scene, "{}"), [""; 0]);
+    scene.network.advance(Duration::from_secs(2));
+    assert_eq!(ann.heard(&mut scene).len(), 1);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Messages of browsers: malformed ones of every kind, and their limits.
 
+use socketserver::testkit::{Random, seeds};
+
 use super::scene::Scene;
 
 const JSON: &str = "notice bad-message send a JSON object whose members have the right types";
@@ -75,6 +77,40 @@ fn bad_messages_are_answered_with_a_notice_and_change_nothing() {
         assert!(ann.ask(&mut scene, &asked)[0].starts_with("notice bad-message a tag "));
     }
     assert_eq!(ann.ask(&mut scene, r#"{"type":"who","room":"lobby"}"#), ["names lobby 1: ann"]);
+}
+
+/// Bytes of valid messages, changed and cut at random: the connection stays, and the member can be
+/// heard afterwards.
+#[test]
+fn no_text_ends_the_connection_or_the_member() {
+    const MESSAGES: [&str; 5] = [
+        r#"{"type":"join","room":"tea","after":"00c0ffee00c0ffee-18"}"#,
+        r#"{"type":"say","room":"lobby","text":"h\u00e9llo \ud83d\ude00","tag":"t1"}"#,
+        r#"{"type":"resume","rooms":{"lobby":null,"tea":"00c0ffee00c0ffee-18"}}"#,
+        r#"{"type":"nick","nick":"zo\u00eb","x":[{"y":[1.5e300,true]}]}"#,
+        r#"{"type":"part","room":"tea"}"#,
+    ];
+    const BYTES: &[u8] = b"{}[]\":,\\u0n1-t \x7f";
+    seeds(0..100, |seed| {
+        let mut random = Random::new(seed);
+        let mut scene = Scene::new();
+        let mut ann = scene.browser();
+        for _ in 0..50 {
+            let mut text = MESSAGES[random.below(MESSAGES.len())].as_bytes().to_vec();
+            for _ in 0..random.below(4) {
+                let at = random.below(text.len());
+                text[at] = BYTES[random.below(BYTES.len())];
+            }
+            if random.one_in(8) {
+                text.truncate(random.below(text.len()));
+            }
+            ann.send(&mut scene, std::str::from_utf8(&text).unwrap());
+        }
+        ann.heard(&mut scene);
+        ann.send(&mut scene, r#"{"type":"join","room":"last"}"#);
+        let heard = ann.heard(&mut scene).join(" ");
+        assert!(heard.contains("names last 1: ") || heard.contains("rooms-full"), "{heard}");
+    });
 }
 
 #[test]

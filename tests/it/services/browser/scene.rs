@@ -145,6 +145,10 @@ impl Browser {
     }
 
     fn note(&mut self, message: &Value) {
+        if message["type"] == "parted" {
+            // The next time, the history begins anew.
+            self.ids.remove(message["room"].as_str().unwrap());
+        }
         let (Some(id), Some(room)) = (message["id"].as_str(), message["room"].as_str()) else {
             return;
         };
