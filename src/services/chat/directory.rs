@@ -182,6 +182,11 @@ impl Directory {
         self.tables().archive.set_bounds(messages, bytes);
     }
 
+    /// Makes room for texts of this length in each history.
+    pub(super) fn fit_histories(&self, text: usize) {
+        self.tables().archive.fit(text);
+    }
+
     /// Returns the number of this chat, and the room that new members should enter.
     pub(super) fn facts(&self) -> (u32, Name) {
         let tables = self.tables();

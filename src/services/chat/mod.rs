@@ -228,6 +228,7 @@ impl Chat {
     /// assert!(client.get("/chat/index.html").text().contains("<title>"));
     /// ```
     pub fn web(&self) -> Web {
+        self.directory.fit_histories(self.line_limit);
         browser::routes(self.directory.clone(), self.rate, self.line_limit, self.origins.clone())
     }
 

@@ -18,6 +18,8 @@ pub(in crate::services::chat) struct Archive {
     chat: u32,
     messages: usize,
     bytes: usize,
+    /// The room that the longest event takes.
+    event: usize,
     /// The number of rooms with a log.
     logs: usize,
     /// The rooms without browsers whose log is kept, each with the time at which the last one left.
@@ -31,6 +33,10 @@ const BYTES: usize = 256 * 1024;
 /// connected.
 const LOGS_MAX: usize = 256;
 const BRIEF: (usize, usize) = (50, 16 * 1024);
+/// The most bytes of a frame for each byte of its text: U+FFFD takes the place of one byte.
+const GROWTH: usize = 3;
+/// The bytes of a frame besides the text. Names have at most 128 bytes.
+const FRAME: usize = 1024;
 /// The most rooms without browsers whose log is kept.
 const UNREAD_MAX: usize = 64;
 
@@ -38,7 +44,14 @@ impl Archive {
     pub(in crate::services::chat) fn new() -> Archive {
         // The keys of a `RandomState` are from the system.
         let chat = RandomState::new().build_hasher().finish() as u32;
-        Archive { chat, messages: MESSAGES, bytes: BYTES, logs: 0, unread: VecDeque::new() }
+        Archive {
+            chat,
+            messages: MESSAGES,
+            bytes: BYTES,
+            event: 0,
+            logs: 0,
+            unread: VecDeque::new(),
+        }
     }
 
     /// Returns the number that no other chat has.
@@ -48,6 +61,11 @@ impl Archive {
 
     pub(in crate::services::chat) fn set_bounds(&mut self, messages: usize, bytes: usize) {
         (self.messages, self.bytes) = (messages.max(BRIEF.0), bytes.max(BRIEF.1));
+    }
+
+    /// Makes room for texts of this length in each history: an event that does not fit is lost.
+    pub(in crate::services::chat) fn fit(&mut self, text: usize) {
+        self.event = text.saturating_mul(GROWTH).saturating_add(FRAME);
     }
 
     /// Returns the history of a room for one more browser.
@@ -62,6 +80,7 @@ impl Archive {
             true => (self.messages, self.bytes),
             false => BRIEF,
         };
+        let bytes = bytes.max(self.event);
         room.log.open(self.chat, || History::new(messages, bytes))
     }
 

@@ -132,6 +132,7 @@ impl Write for Escaping<'_, '_> {
             let mut chars = from.chars();
             match chars.next() {
                 Some(c @ ('"' | '\\')) => write!(self.0, "\\{c}")?,
+                Some('\t') => self.0.write_str("\\t")?,
                 Some(c) => write!(self.0, "\\u{:04x}", u32::from(c))?,
                 None => {}
             }

@@ -124,6 +124,7 @@ impl BrowserMember {
         let watch = self.watch(&history, ws.cx());
         ws.send_text(&encode::entered(&room.name, asked));
         let position = after.unwrap_or_else(|| history.start());
+        self.seats.reserve_exact(1);
         self.seats.push(Seat { room, history, position, wants_names: true, _watch: watch });
     }
 

@@ -157,6 +157,23 @@ fn the_number_of_kept_histories_is_limited() {
 }
 
 #[test]
+fn the_longest_texts_fit_into_the_shortest_history() {
+    let chat = chat().line_limit(20_000).history(0, 0);
+    let mut scene = Scene::of(chat, Network::new(patient().pending_input(1 << 20)));
+    let nc = scene.nc();
+    let mut ann = scene.browser_called("ann");
+    ann.heard(&mut scene);
+    for text in ["\x01", "\"", "\\", "\t", "\u{e9}"] {
+        let text = format!("x{}", text.repeat(19_998 / text.len()));
+        ann.say(&mut scene, "lobby", &text);
+        scene.line(nc, &text);
+        let heard = ann.heard(&mut scene);
+        assert_eq!(heard.len(), 2, "{:?}", heard[0].get(..40));
+        assert!(heard.iter().all(|it| it.len() >= 19_998 && it.starts_with("lobby ")));
+    }
+}
+
+#[test]
 fn a_member_that_reads_slowly_is_marked_and_not_closed() {
     let mut scene = Scene::of(chat().history(200, 1 << 20), Network::new(patient()));
     let nc = scene.nc();
