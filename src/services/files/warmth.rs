@@ -21,11 +21,14 @@ pub(super) struct FilePart {
     pub(super) range: Range<u64>,
 }
 
-/// Remembers parts that were found, and when. Each has one place, where a newer one replaces it.
+/// A part that was found, and when.
+type Found = (FilePart, Duration);
+
+/// Remembers parts that were found. Each has one place, where a newer one replaces it.
 #[derive(Clone, Default)]
 pub(super) struct Warmth {
     // All loops share it. It is held for a look at one place, without a call of the system.
-    places: Arc<Mutex<Vec<Option<(FilePart, Duration)>>>>,
+    places: Arc<Mutex<Vec<Option<Found>>>>,
 }
 
 impl Warmth {
