@@ -30,6 +30,17 @@ pub(crate) enum Until {
     PeerEnds,
 }
 
+/// The output of a handler after a part of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Follow {
+    /// The handler goes on in [`on_drain`](Handler::on_drain).
+    #[default]
+    OnDrain,
+    /// The part is the end of an answer: the handler waits for no `on_drain`, and may be spared it.
+    #[cfg_attr(not(feature = "files"), allow(dead_code, reason = "used by files"))]
+    Nothing,
+}
+
 /// A recorded request of a handler. It is applied after the handler has returned, so a handler
 /// cannot be changed while it runs.
 pub(crate) enum Effect {
@@ -56,7 +67,7 @@ pub(crate) enum Effect {
     Finish,
     /// Sends a part of a file, after the output of the call so far.
     #[cfg(feature = "files")]
-    SendFile(Arc<File>, Range<u64>),
+    SendFile(Arc<File>, Range<u64>, Follow),
     Forward(Id, Box<[u8]>),
     Notify(Id, Message),
     Connect(Box<Dial>),

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use crate::close::Close;
 use crate::handler::Handler;
+#[cfg(feature = "files")]
+use crate::handler::effect::Follow;
 use crate::handler::effect::{Effect, Record, Stopping, Until};
 #[cfg(feature = "http")]
 use crate::handler::notifier::Notifier;
@@ -223,11 +225,11 @@ impl Context<'_> {
     }
 
     /// Sends a part of a file after the output of this call so far. The call must write nothing
-    /// after it: the handler goes on in [`on_drain`](Handler::on_drain).
+    /// after it.
     #[cfg(feature = "files")]
-    pub(crate) fn send_file(&mut self, file: Arc<File>, part: Range<u64>) {
+    pub(crate) fn send_file(&mut self, file: Arc<File>, part: Range<u64>, follow: Follow) {
         self.record.halted = true;
-        self.record.effects.push(Effect::SendFile(file, part));
+        self.record.effects.push(Effect::SendFile(file, part, follow));
     }
 
     /// Returns the unsent output of this connection in this turn, for code that builds an answer

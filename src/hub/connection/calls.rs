@@ -1,14 +1,16 @@
 //! Calls of the handler, and their effects. The second part of [`Exchange`].
 
 use super::cold::Cold;
+use super::duplex::Duplex;
 use super::exchange::Exchange;
 use super::flags::Flags;
+use super::state::State;
 use super::states::Output;
 #[cfg(feature = "files")]
 use super::write_queue::Origin;
 use crate::close::Close;
 use crate::exec::{Call, Departure, Job, Returned};
-use crate::handler::effect::Effect;
+use crate::handler::effect::{Effect, Follow};
 use crate::hub::shards;
 use crate::hub::transport::Transport;
 use crate::hub::turn::{Action, Config, Turn};
@@ -75,7 +77,7 @@ impl<T: Transport> Exchange<T> {
             self.io.end(&mut self.state, Close::Panicked);
         }
         if turn.record.out.len() >= turn.record.room {
-            self.state.set(Flags::ABOVE_HIGH);
+            hold(&mut self.io, &mut self.state, Follow::OnDrain);
         }
         if self.io.keeps_boundaries() {
             // One packet for each call: it is sent before the next call writes.
@@ -116,7 +118,7 @@ impl<T: Transport> Exchange<T> {
             // The handler may have stopped at the high watermark, though some output has been sent
             // meanwhile: it then waits for `on_drain`, and for the input that it left.
             if stopped_at_full {
-                self.state.set(Flags::ABOVE_HIGH);
+                hold(&mut self.io, &mut self.state, Follow::OnDrain);
             }
         } else if stopped_at_full {
             // The output has failed meanwhile: there is no drain to wait for.
@@ -151,7 +153,7 @@ impl<T: Transport> Exchange<T> {
                 Effect::Finish => self.state.finish_output(),
                 Effect::Resume => self.state.resume(),
                 #[cfg(feature = "files")]
-                Effect::SendFile(file, part) => {
+                Effect::SendFile(file, part, follow) => {
                     if self.state.accepts_output() {
                         turn.meter.progress.packed += (part.end - part.start) as usize;
                         self.io.queue(&record.out, Origin::Handler);
@@ -159,7 +161,7 @@ impl<T: Transport> Exchange<T> {
                     }
                     record.out.clear();
                     // The handler goes on in `on_drain`, and there learns of a failure.
-                    self.state.set(Flags::ABOVE_HIGH);
+                    hold(&mut self.io, &mut self.state, follow);
                 }
                 // Ignored after a close in the same call.
                 Effect::Upgrade(to) if !self.state.is_open() => panics::drop_quietly(to),
@@ -273,5 +275,17 @@ impl<T: Transport> Exchange<T> {
             }
         }
         true
+    }
+}
+
+/// Notes that the output of the handler is above the high watermark.
+// Not inlined: an ordinary answer does not pay for it.
+#[inline(never)]
+fn hold<T: Transport>(io: &mut Duplex<T>, state: &mut State, follow: Follow) {
+    // An earlier call may wait for `on_drain`.
+    let is_spared = follow == Follow::Nothing && !state.has(Flags::ABOVE_HIGH);
+    state.set(Flags::ABOVE_HIGH);
+    if let Some(cold) = io.cold_if_any() {
+        cold.follow = if is_spared { Follow::Nothing } else { Follow::OnDrain };
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::write_queue::WriteQueue;
 use crate::close::Close;
-use crate::handler::effect::Work;
+use crate::handler::effect::{Follow, Work};
 use crate::handler::notification::{Notification, Ticket};
 use crate::hub::time::sweep::Tick;
 use crate::id::Id;
@@ -16,6 +16,8 @@ pub(in crate::hub) struct Cold {
     /// Bytes that the handler has not used yet.
     pub(super) input: Vec<u8>,
     pub(super) output: WriteQueue,
+    /// The wait of the handler, while its output is above the high watermark.
+    pub(super) follow: Follow,
     /// Set if nothing is written in this turn: see [`gate`](Cold::gate).
     is_gated: bool,
     /// The reason for the end, once it has begun.

@@ -15,6 +15,7 @@ use std::io;
 use crate::close::{Close, Timeout};
 use crate::exec::{Call, Departure};
 use crate::handler::Handler;
+use crate::handler::effect::Follow;
 use crate::hub::transport::Transport;
 use crate::hub::turn::Turn;
 use crate::id::Id;
@@ -209,7 +210,16 @@ impl<T: Transport> Exchange<T> {
         self.io.flush(&mut self.state, turn);
         let is_low = self.io.own_output_len() <= turn.config.limits.output_low;
         // A handler with a worker is called when it returns.
-        if *budget == 0 || !is_low || !self.state.is_open() || !self.state.is_here() {
+        if !is_low || !self.state.is_open() || !self.state.is_here() {
+            return false;
+        }
+        let cold = self.io.cold_if_any();
+        let follow = cold.map(|cold| std::mem::take(&mut cold.follow)).unwrap_or_default();
+        if *budget == 0 {
+            // Without a call it need not come again in the next turn.
+            if follow == Follow::Nothing {
+                self.state.clear(Flags::ABOVE_HIGH);
+            }
             return false;
         }
         self.state.clear(Flags::ABOVE_HIGH);

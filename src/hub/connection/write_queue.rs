@@ -43,8 +43,7 @@ enum Bytes {
         slice: Arc<[u8]>,
         fresh: bool,
     },
-    /// Bytes of a file from this offset on, which take no memory here. They count as others do, so
-    /// that the handler writes no more before most of them are sent.
+    /// Bytes of a file from this offset on, which take no memory here: see [`FILE_COST`].
     #[cfg(feature = "files")]
     File(Arc<File>, u64),
 }
@@ -58,6 +57,14 @@ impl Piece {
             Bytes::File(..) => &[],
         };
         bytes.get(self.rest.clone()).unwrap_or_default()
+    }
+
+    /// Returns the part of the length of the queue that this piece is.
+    fn weight(&self) -> usize {
+        match self.file() {
+            Some(_) => self.rest.len().min(FILE_COST),
+            None => self.rest.len() + self.cost,
+        }
     }
 
     fn is_own(&self) -> bool {
@@ -85,11 +92,17 @@ impl Piece {
 /// bytes do not reflect; the kernel counts in the same way.
 pub(in crate::hub) const PACKET_COST: usize = 512;
 
+/// The most that a part of a file counts, of whatever length it is. It takes no memory, but the
+/// handler must write no more before most of it is sent: it counts as much as a piece of a file
+/// that a worker has read.
+const FILE_COST: usize = 64 * 1024;
+
 /// The most pieces that go into one vectored write.
 pub(in crate::hub) const GATHERED: usize = 16;
 
 impl WriteQueue {
-    /// Returns the length of the queue: bytes, and [`PACKET_COST`] for each packet.
+    /// Returns the length of the queue: bytes, [`PACKET_COST`] for each packet, and at most
+    /// [`FILE_COST`] for each part of a file.
     pub(in crate::hub) fn len(&self) -> usize {
         self.len
     }
@@ -156,10 +169,9 @@ impl WriteQueue {
     fn add(&mut self, bytes: Bytes, rest: Range<usize>, cost: usize) {
         if !rest.is_empty() {
             let piece = Piece { bytes, rest, cost };
-            let len = piece.rest.len() + cost;
-            self.len += len;
+            self.len += piece.weight();
             if piece.is_own() {
-                self.own_len += len;
+                self.own_len += piece.weight();
             }
             self.pieces.push_back(piece);
         }
@@ -173,9 +185,8 @@ impl WriteQueue {
     /// Returns true if the lengths match the pieces, for the check after every turn.
     #[cfg(debug_assertions)]
     pub(in crate::hub) fn counts_right(&self) -> bool {
-        let len = |pieces: &mut dyn Iterator<Item = &Piece>| -> usize {
-            pieces.map(|piece| piece.rest.len() + piece.cost).sum()
-        };
+        let len =
+            |pieces: &mut dyn Iterator<Item = &Piece>| -> usize { pieces.map(Piece::weight).sum() };
         self.len == len(&mut self.pieces.iter())
             && self.own_len == len(&mut self.pieces.iter().filter(|piece| piece.is_own()))
     }
@@ -214,27 +225,26 @@ impl WriteQueue {
 
     /// Removes the first `n` bytes, which have been sent.
     pub(in crate::hub) fn consume(&mut self, mut n: usize) {
-        debug_assert!(n <= self.len);
-        self.len -= n;
         while let Some(piece) = self.pieces.front_mut() {
-            let is_own = piece.is_own();
-            if n < piece.rest.len() {
-                piece.rest.start += n;
-                if is_own {
-                    self.own_len -= n;
-                }
-                if let (Bytes::Published { fresh, .. }, 1..) = (&mut piece.bytes, n) {
+            let sent = n.min(piece.rest.len());
+            n -= sent;
+            let before = piece.weight();
+            piece.rest.start += sent;
+            let is_left = !piece.rest.is_empty();
+            let gone = if is_left { before - piece.weight() } else { before };
+            self.len -= gone;
+            if piece.is_own() {
+                self.own_len -= gone;
+            }
+            if is_left {
+                if let (Bytes::Published { fresh, .. }, 1..) = (&mut piece.bytes, sent) {
                     *fresh = false;
                 }
                 return;
             }
-            n -= piece.rest.len();
-            self.len -= piece.cost;
-            if is_own {
-                self.own_len -= piece.rest.len() + piece.cost;
-            }
             self.pieces.pop_front();
         }
+        debug_assert!(n == 0);
         // Free the memory, too: a connection without output has none.
         *self = WriteQueue::default();
     }

@@ -204,7 +204,7 @@ impl Files {
     ) -> Result<Response, Refusal> {
         let Chosen { file, facts, content_type, .. } = chosen;
         if ask.method == AskMethod::Head || facts.size > SMALL {
-            let body = FileBody::new(file, self.reader.clone()).bytes(0..facts.size);
+            let body = FileBody::new(file, facts, self.reader.clone()).bytes(0..facts.size);
             return Ok(response.source(content_type, body));
         }
         let content = self.small(&file, facts, ask.now, place)?;
@@ -233,7 +233,8 @@ impl Files {
 
     fn single(&self, response: Response, chosen: Chosen, range: &Range<u64>) -> Response {
         let content_range = content_range(range, chosen.facts.size);
-        let body = FileBody::new(chosen.file, self.reader.clone()).bytes(range.clone());
+        let body =
+            FileBody::new(chosen.file, chosen.facts, self.reader.clone()).bytes(range.clone());
         let response = response.header(header::CONTENT_RANGE, content_range);
         response.source(chosen.content_type, body)
     }
@@ -242,7 +243,7 @@ impl Files {
     fn several(&self, response: Response, chosen: Chosen, ranges: &[Range<u64>]) -> Response {
         let Chosen { file, facts, content_type, .. } = chosen;
         let boundary = boundary();
-        let mut body = FileBody::new(file, self.reader.clone());
+        let mut body = FileBody::new(file, facts, self.reader.clone());
         for range in ranges {
             let mut head = format!("\r\n--{boundary}\r\nContent-Type: {content_type}\r\n");
             // A string accepts everything.

@@ -7,17 +7,19 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::facts::Facts;
 use super::reader::Reader;
 use super::root::{Place, Refusal};
+use super::warmth::FilePart;
 use crate::close::Close;
 use crate::services::web::source::{Extent, Source, Step};
 
 /// The bytes read at once: memory of a connection that is sent a file of any length.
 const PORTION: u64 = 64 * 1024;
 
-/// The bytes given to the system to send at once. They are the unsent output of the connection, and
-/// so less than `Limits::output_hard`.
-const REGION: u64 = 512 * 1024;
+/// The bytes given to the system to send at once: about 0.1 ms of the loop if the client takes them
+/// all. Others wait as long for a turn.
+const REGION: u64 = 1024 * 1024;
 
 /// The length up to which bytes are copied, to be sent with those around them.
 const COPIED: u64 = 16 * 1024;
@@ -25,6 +27,7 @@ const COPIED: u64 = 16 * 1024;
 /// Parts of a file, with text between them.
 pub(super) struct FileBody {
     file: Arc<File>,
+    facts: Facts,
     reader: Reader,
     /// None is empty.
     parts: VecDeque<BodyPart>,
@@ -38,8 +41,8 @@ enum BodyPart {
 
 impl FileBody {
     /// Creates an empty body.
-    pub(super) fn new(file: File, reader: Reader) -> FileBody {
-        FileBody { file: Arc::new(file), reader, parts: VecDeque::new(), left: 0 }
+    pub(super) fn new(file: File, facts: Facts, reader: Reader) -> FileBody {
+        FileBody { file: Arc::new(file), facts, reader, parts: VecDeque::new(), left: 0 }
     }
 
     /// Adds a range of the file.
@@ -77,7 +80,7 @@ impl Source for FileBody {
         Extent::Measured(self.left)
     }
 
-    fn next(&mut self, _: Duration) -> Step {
+    fn next(&mut self, now: Duration) -> Step {
         let range = match self.parts.front_mut() {
             None => return Step::End,
             Some(BodyPart::Text(text)) => {
@@ -90,7 +93,9 @@ impl Source for FileBody {
         };
         let start = range.start;
         let region = start..range.end.min(start + REGION);
-        if range.end - start > COPIED && self.reader.is_warm(&self.file, &region) {
+        let Facts { device, inode, .. } = self.facts;
+        let part = FilePart { device, inode, range: region.clone() };
+        if range.end - start > COPIED && self.reader.is_warm(&self.file, part, now) {
             self.advance(region.end - start);
             return Step::File(Arc::clone(&self.file), region);
         }

@@ -43,7 +43,7 @@
 //! # Memory and disks
 //!
 //! Files of up to 64 KiB are kept in a cache, which notices changes: each request opens the file
-//! and compares size, times and inode. Larger ones are sent in parts of 512 KiB, no faster than the
+//! and compares size, times and inode. Larger ones are sent in parts of 1 MiB, no faster than the
 //! client reads, by `sendfile` on Linux if the page cache of the system has the part. Otherwise a
 //! [worker](crate::Context::offload) reads 64 KiB, so that a slow disk delays no other connection.
 //! A file that becomes shorter while it is sent ends its connection by a reset.
@@ -61,6 +61,7 @@ mod reader;
 mod root;
 mod rules;
 mod types;
+mod warmth;
 
 use std::fmt;
 use std::io;

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 #[cfg(feature = "testkit")]
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::root::{Place, Refusal};
+use super::warmth::{FilePart, Warmth};
 
 /// A function that reads in place of the system, for tests of slow disks.
 #[cfg(feature = "testkit")]
@@ -16,6 +17,7 @@ pub(super) type ReadAt = Arc<dyn Fn(&File, &mut [u8], u64) -> io::Result<usize> 
 /// Reads files.
 #[derive(Clone, Default)]
 pub(super) struct Reader {
+    warmth: Warmth,
     /// Reads in place of the system. All reads are then those of a worker.
     #[cfg(feature = "testkit")]
     pub(super) double: Option<ReadAt>,
@@ -52,13 +54,21 @@ impl Reader {
         }
     }
 
-    /// Returns true if the page cache has the range, as far as a byte in every 128 KiB, the window
-    /// of the system's read-ahead, and the last one show. A page between them that was evicted
-    /// alone makes the loop wait for one read.
-    pub(super) fn is_warm(&self, file: &File, range: &Range<u64>) -> bool {
-        let last = range.end.saturating_sub(1);
-        let probes = (range.start..last).step_by(128 * 1024).chain([last]);
-        probes.into_iter().all(|offset| self.read(file, &mut [0], offset, Place::Loop) == Ok(1))
+    /// Returns true if the page cache has the part, or had it a moment before `now`, as far as a
+    /// byte in every 128 KiB, the window of the system's read-ahead, and the last one show. A page
+    /// between them that was evicted alone makes the loop wait for one read.
+    pub(super) fn is_warm(&self, file: &File, part: FilePart, now: Duration) -> bool {
+        if self.warmth.has(&part, now) {
+            return true;
+        }
+        let last = part.range.end.saturating_sub(1);
+        let probes = (part.range.start..last).step_by(128 * 1024).chain([last]);
+        let is_there = |at| self.read(file, &mut [0], at, Place::Loop) == Ok(1);
+        let is_warm = probes.into_iter().all(is_there);
+        if is_warm {
+            self.warmth.note(part, now);
+        }
+        is_warm
     }
 
     /// Fills `buffer`.

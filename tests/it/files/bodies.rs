@@ -54,6 +54,26 @@ fn files_of_all_lengths_arrive_whole() {
 }
 
 #[test]
+fn a_part_of_a_file_may_be_longer_than_the_output_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "big", noise(2_500_000));
+    for (low, high, hard) in [(0, 1, 1), (0, 60_000, 60_000), (500_000, 600_000, 600_000)] {
+        let limits = Limits::default().output_low(low).output_high(high).output_hard(hard);
+        for window in [usize::MAX, 100_000] {
+            let mut network = Network::new(limits.clone());
+            let mut web = Web::new().files("/f", Files::new(dir.path()).unwrap());
+            let client = connect(&mut network, &mut web);
+            network.window(client, window);
+            network.send(client, &REQUEST.repeat(3));
+            network.settle();
+            let answers = answers(&["GET"; 3], &receive_all(&mut network, client));
+            let is_whole = answers.iter().all(|answer| answer.body == noise(2_500_000));
+            assert!(answers.len() == 3 && is_whole, "{low} {high} {hard} {window}");
+        }
+    }
+}
+
+#[test]
 fn a_large_file_waits_for_its_reader() {
     let dir = tempfile::tempdir().unwrap();
     put(dir.path(), "big", noise(4_000_000));

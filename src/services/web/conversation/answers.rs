@@ -21,6 +21,8 @@ use super::super::{scope, site};
 use super::{ANSWER_TIMER, Conversation, PIECES_TIMER, TOO_LONG, go_on};
 use crate::close::Close;
 use crate::handler::context::Context;
+#[cfg(feature = "files")]
+use crate::handler::effect::Follow;
 use crate::handler::notification::Notification;
 use crate::panics;
 use crate::protocol::http::{Head, Verb};
@@ -212,8 +214,16 @@ impl<S> Conversation<S> {
                 #[cfg(feature = "files")]
                 Step::File(file, part) => {
                     stream.draft.sent += part.end - part.start;
-                    cx.send_file(file, part);
-                    return pause(stream, cx);
+                    return match stream.rest.source.extent() {
+                        Extent::Measured(0) => {
+                            cx.send_file(file, part, Follow::Nothing);
+                            self.end_stream(cx);
+                        }
+                        _ => {
+                            cx.send_file(file, part, Follow::OnDrain);
+                            pause(stream, cx);
+                        }
+                    };
                 }
                 Step::Read(work) => {
                     stream.next = Next::Worker;
@@ -222,10 +232,7 @@ impl<S> Conversation<S> {
                 }
                 Step::End => {
                     stream.append_end(cx.out());
-                    let keep = stream.rest.keep && !cx.is_stopping();
-                    self.report_stream(cx);
-                    self.doing = Doing::Nothing;
-                    return go_on(keep, cx);
+                    return self.end_stream(cx);
                 }
                 // Still `Streaming`: `on_close` reports it, and resets the connection if the client
                 // could take the body for complete.
@@ -234,6 +241,15 @@ impl<S> Conversation<S> {
         }
         pause(stream, cx);
         cx.set_timer(PIECES_TIMER, Duration::ZERO);
+    }
+
+    /// Ends an answer in pieces, whose body is complete.
+    fn end_stream(&mut self, cx: &mut Context<'_>) {
+        let Doing::Streaming(stream) = &self.doing else { return };
+        let keep = stream.rest.keep && !cx.is_stopping();
+        self.report_stream(cx);
+        self.doing = Doing::Nothing;
+        go_on(keep, cx);
     }
 
     /// Goes on with an answer in pieces: its source has one, or a worker has read one.
