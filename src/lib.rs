@@ -106,6 +106,7 @@ mod exec;
 #[cfg(doc)]
 pub mod guide;
 mod handler;
+mod history;
 mod hub;
 mod id;
 mod limits;
@@ -139,6 +140,7 @@ pub use handler::payload::Payload;
 pub use handler::stream::Stream;
 pub use handler::task::TaskContext;
 pub use handler::{Handler, IntoAdmission, Service};
+pub use history::{Gap, History, Later, Position, PositionError, Watch};
 pub use id::Id;
 pub use limits::{Limits, OptionError, SlowConsumer};
 pub use metrics::Metrics;

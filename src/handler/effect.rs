@@ -20,13 +20,22 @@ use crate::net::to_destination::sealed::Target;
 use crate::now::Now;
 use crate::topic::Topic;
 
+/// The end of a pause, besides `Effect::Resume`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    Resumed,
+    /// The end of the peer's input ends the connection.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "used by the web service"))]
+    PeerEnds,
+}
+
 /// A recorded request of a handler. It is applied after the handler has returned, so a handler
 /// cannot be changed while it runs.
 pub(crate) enum Effect {
     Close(Close),
     /// Ends the connection at once, by a reset.
     Reset(Close),
-    Pause,
+    Pause(Until),
     Resume,
     SetTimer {
         key: u64,

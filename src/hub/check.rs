@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use super::connection::Connection;
 use super::connection::flags::Flags;
 #[cfg(feature = "testkit")]
-use super::connection::state::Input;
-use super::connection::state::{Life, Output, Timers};
+use super::connection::states::Input;
+use super::connection::states::{Life, Output};
 use super::connections::Connections;
 use super::pubsub::{Memberships, Topics};
 use super::shards::Shards;
@@ -28,7 +28,7 @@ pub(super) fn invariants<T: Transport>(
     for (id, connection) in connections.table().iter() {
         let state = connection.state();
         queued += usize::from(state.has(Flags::QUEUED));
-        timed += usize::from(state.timers() == Timers::Armed);
+        timed += usize::from(state.has(Flags::TIMED));
         assert_eq!(
             connection.memberships(),
             topics.memberships(id),
@@ -182,7 +182,7 @@ fn check_output<T: Transport>(id: Id, connection: &Connection<T>, output_high: u
     assert!(
         !connection.keeps_boundaries()
             || !connection.has_unused()
-            || state.has(Flags::PAUSED)
+            || state.is_paused()
             || state.has(Flags::RETRY_INPUT)
             || state.has_failed(),
         "{id}: the next packet would be joined to the rest of one"

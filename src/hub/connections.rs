@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::connection::flags::Flags;
-use super::connection::state::{Life, Timers};
+use super::connection::states::Life;
 use super::connection::{Connection, READ_SIZE};
 use super::pubsub::log::Slice;
 use super::run_queue::RunQueue;
@@ -106,7 +106,7 @@ impl<T: Transport> Connections<T> {
     pub(super) fn reap(&mut self) {
         while let Some(id) = self.ended.pop() {
             let Some(connection) = self.table.remove(id) else { continue };
-            if connection.state().timers() == Timers::Armed {
+            if connection.state().has(Flags::TIMED) {
                 self.timers.cancel_all(id);
             }
             self.turn.record.locals.release(connection.local());
@@ -378,7 +378,7 @@ impl<T: Transport> Connections<T> {
 
     pub(super) fn set_timer(&mut self, id: Id, key: u64, at_ms: u64, period_ms: Option<u64>) {
         if let Some(connection) = self.table.get_mut(id) {
-            connection.state_mut().set_timers(Timers::Armed);
+            connection.state_mut().set(Flags::TIMED);
             self.timers.set(id, key, at_ms, period_ms);
         }
     }
@@ -386,14 +386,14 @@ impl<T: Transport> Connections<T> {
     pub(super) fn cancel_timer(&mut self, id: Id, key: u64) {
         let has_others = self.timers.cancel(id, key);
         if let Some(connection) = self.table.get_mut(id).filter(|_| !has_others) {
-            connection.state_mut().set_timers(Timers::Off);
+            connection.state_mut().clear(Flags::TIMED);
         }
     }
 
     pub(super) fn cancel_timers(&mut self, id: Id) {
         self.timers.cancel_all(id);
         if let Some(connection) = self.table.get_mut(id) {
-            connection.state_mut().set_timers(Timers::Off);
+            connection.state_mut().clear(Flags::TIMED);
         }
     }
 
@@ -414,7 +414,7 @@ impl<T: Transport> Connections<T> {
             let Due { id, key, is_last } = due;
             if let Some(connection) = self.table.get_mut(id) {
                 if is_last {
-                    connection.state_mut().set_timers(Timers::Off);
+                    connection.state_mut().clear(Flags::TIMED);
                 }
                 connection.cold_mut().push_rung(key);
                 self.queue(id);

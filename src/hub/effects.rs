@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::Hub;
-use super::connection::state::Life;
+use super::connection::states::Life;
 use super::pubsub::Memberships;
 use super::pubsub::log::Slice;
 use super::shards::{Posted, ShardMessage};
@@ -71,7 +71,7 @@ impl<T: Transport> Hub<T> {
             // Applied by the connection itself.
             Effect::Close(_)
             | Effect::Reset(_)
-            | Effect::Pause
+            | Effect::Pause(_)
             | Effect::Resume
             | Effect::Finish => {}
             #[cfg(feature = "files")]

@@ -110,13 +110,47 @@ impl WebClient {
 
     /// Returns the answer to a request, if it is complete.
     pub fn answer(&mut self, exchange: WebExchange) -> Option<WebAnswer> {
-        self.network.settle();
-        let WebClient { network, exchanges, .. } = self;
-        let exchange = exchanges.get_mut(exchange.0)?;
-        exchange.received.extend(network.received(exchange.client));
-        let is_closed = network.is_closed(exchange.client);
+        self.receive(exchange);
+        let exchange = self.exchanges.get(exchange.0)?;
+        let is_closed = self.network.is_closed(exchange.client);
         let parsed = WebAnswer::parse(&exchange.method, &exchange.received, is_closed);
         parsed.map(|(answer, _)| answer)
+    }
+
+    /// Returns the part of the body of an answer that has arrived, for an answer that is streamed.
+    ///
+    /// ```
+    /// use socketserver::services::web::{Method, Web};
+    /// use socketserver::testkit::WebClient;
+    /// use std::sync::mpsc;
+    ///
+    /// let (sender, writers) = mpsc::channel();
+    /// let web = Web::new().get("/", move |_, reply| {
+    ///     let (writer, answered) = reply.stream("text/plain");
+    ///     sender.send(writer)?;
+    ///     answered
+    /// });
+    /// let mut client = WebClient::new(web);
+    /// let exchange = client.request(Method::GET, "/").start();
+    /// writers.recv()?.write("hello")?;
+    /// assert_eq!(client.arrived(exchange), b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn arrived(&mut self, exchange: WebExchange) -> Vec<u8> {
+        self.receive(exchange);
+        let Some(exchange) = self.exchanges.get(exchange.0) else { return Vec::new() };
+        let Some((_, lines, rest)) = head(&exchange.received) else { return Vec::new() };
+        match Fields::new(&lines).find("transfer-encoding") {
+            Some(_) => chunks(rest).0,
+            None => rest.to_vec(),
+        }
+    }
+
+    fn receive(&mut self, exchange: WebExchange) {
+        self.network.settle();
+        if let Some(exchange) = self.exchanges.get_mut(exchange.0) {
+            exchange.received.extend(self.network.received(exchange.client));
+        }
     }
 
     /// Resets the connection of a request. [`PendingReply`](crate::services::web::PendingReply) has
@@ -249,17 +283,7 @@ impl WebAnswer {
         bytes: &'b [u8],
         is_closed: bool,
     ) -> Option<(WebAnswer, &'b [u8])> {
-        let mut bytes = bytes;
-        let (status, lines, rest) = loop {
-            let end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
-            let (head, rest) = (bytes.get(..end + 2)?, bytes.get(end + 4..)?);
-            let line_end = memchr::memmem::find(head, b"\r\n")?;
-            let status: u16 = str::from_utf8(head.get(9..12)?).ok()?.parse().ok()?;
-            if !(100..200).contains(&status) {
-                break (status, head.get(line_end + 2..)?.to_vec(), rest);
-            }
-            bytes = rest;
-        };
+        let (status, lines, rest) = head(bytes)?;
         let fields = Fields::new(&lines);
         let length = fields.clone().find("content-length");
         let (body, rest) = if *method == Method::HEAD || matches!(status, 204 | 304) {
@@ -269,7 +293,8 @@ impl WebAnswer {
             let (body, rest) = rest.split_at_checked(length)?;
             (body.to_vec(), rest)
         } else if fields.find("transfer-encoding").is_some() {
-            chunks(rest)?
+            let (body, rest) = chunks(rest);
+            (body, rest?)
         } else {
             (is_closed.then(|| rest.to_vec())?, &[][..])
         };
@@ -277,20 +302,39 @@ impl WebAnswer {
     }
 }
 
-/// Returns the body of these chunks, and the bytes after them. Returns `None` if they are
-/// incomplete.
-fn chunks(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let mut body = Vec::new();
+/// Returns the status and the lines of the first final head in `bytes`, and the bytes after it.
+fn head(mut bytes: &[u8]) -> Option<(u16, Vec<u8>, &[u8])> {
     loop {
-        let end = memchr::memmem::find(rest, b"\r\n")?;
-        let size = usize::from_str_radix(str::from_utf8(rest.get(..end)?).ok()?, 16).ok()?;
-        let (data, after) = rest.get(end + 2..)?.split_at_checked(size)?;
-        body.extend_from_slice(data);
-        rest = after.get(2..)?;
-        if size == 0 {
-            return Some((body, rest));
+        let end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
+        let (head, rest) = (bytes.get(..end + 2)?, bytes.get(end + 4..)?);
+        let line_end = memchr::memmem::find(head, b"\r\n")?;
+        let status: u16 = str::from_utf8(head.get(9..12)?).ok()?.parse().ok()?;
+        if !(100..200).contains(&status) {
+            return Some((status, head.get(line_end + 2..)?.to_vec(), rest));
         }
+        bytes = rest;
     }
+}
+
+/// Returns the body of these chunks, and the bytes after them, or `None` if they are incomplete.
+fn chunks(mut rest: &[u8]) -> (Vec<u8>, Option<&[u8]>) {
+    let mut body = Vec::new();
+    while let Some((data, after)) = chunk(rest) {
+        if data.is_empty() {
+            return (body, Some(after));
+        }
+        body.extend_from_slice(data);
+        rest = after;
+    }
+    (body, None)
+}
+
+/// Returns the data of a whole chunk, and the bytes after it.
+fn chunk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = memchr::memmem::find(bytes, b"\r\n")?;
+    let size = usize::from_str_radix(str::from_utf8(bytes.get(..end)?).ok()?, 16).ok()?;
+    let (data, after) = bytes.get(end + 2..)?.split_at_checked(size)?;
+    Some((data, after.get(2..)?))
 }
 
 impl fmt::Debug for WebAnswer {

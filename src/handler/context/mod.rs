@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::close::Close;
 use crate::handler::Handler;
-use crate::handler::effect::{Effect, Record, Stopping};
+use crate::handler::effect::{Effect, Record, Stopping, Until};
 #[cfg(feature = "http")]
 use crate::handler::notifier::Notifier;
 use crate::handler::output::Output;
@@ -397,7 +397,15 @@ impl Context<'_> {
     /// an example.
     pub fn pause(&mut self) {
         self.record.halted = true;
-        self.record.effects.push(Effect::Pause);
+        self.record.effects.push(Effect::Pause(Until::Resumed));
+    }
+
+    /// The same, and the end of the peer's input ends the connection meanwhile. For an answer
+    /// without an end of its own: else its client would be noticed to be gone at the next write.
+    #[cfg(feature = "http")]
+    pub(crate) fn pause_until_end(&mut self) {
+        self.record.halted = true;
+        self.record.effects.push(Effect::Pause(Until::PeerEnds));
     }
 
     /// Ends a [`pause`](Context::pause). Unused input is offered at once.

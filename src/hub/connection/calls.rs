@@ -3,7 +3,7 @@
 use super::cold::Cold;
 use super::exchange::Exchange;
 use super::flags::Flags;
-use super::state::Output;
+use super::states::Output;
 #[cfg(feature = "files")]
 use super::write_queue::Origin;
 use crate::close::Close;
@@ -147,13 +147,9 @@ impl<T: Transport> Exchange<T> {
             match effect {
                 Effect::Close(why) => self.io.end(&mut self.state, why),
                 Effect::Reset(why) => self.io.reset(&mut self.state, why),
-                Effect::Pause => self.state.set(Flags::PAUSED),
+                Effect::Pause(until) => self.state.pause(until),
                 Effect::Finish => self.state.finish_output(),
-                Effect::Resume => {
-                    if self.state.take(Flags::PAUSED) {
-                        self.state.set(Flags::RETRY_INPUT);
-                    }
-                }
+                Effect::Resume => self.state.resume(),
                 #[cfg(feature = "files")]
                 Effect::SendFile(file, part) => {
                     if self.state.accepts_output() {
@@ -222,15 +218,17 @@ impl<T: Transport> Exchange<T> {
             return;
         }
         // Only a handler that had to stop within a packet is offered the rest of it.
-        const STOPS: Flags = Flags::PAUSED.with(Flags::ABOVE_HIGH).with(Flags::RETRY_INPUT);
-        if left == 0 || self.io.keeps_boundaries() && !self.state.has_any(STOPS) {
+        const STOPS: Flags = Flags::ABOVE_HIGH.with(Flags::RETRY_INPUT);
+        let has_stopped = self.state.has_any(STOPS) || self.state.is_paused();
+        if left == 0 || self.io.keeps_boundaries() && !has_stopped {
             return self.io.forget_unused();
         }
         self.io.keep_unused(bytes, used, fresh);
         if self.state.has(Flags::ABOVE_HIGH) {
             self.state.set(Flags::RETRY_INPUT);
         } else if left > turn.config.limits.pending_input
-            && !self.state.has_any(Flags::PAUSED.with(Flags::RETRY_INPUT))
+            && !self.state.is_paused()
+            && !self.state.has(Flags::RETRY_INPUT)
         {
             self.reject(id, Close::InputLimit, turn);
         }

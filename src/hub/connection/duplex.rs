@@ -5,7 +5,8 @@ use std::io;
 
 use super::cold::Cold;
 use super::flags::Flags;
-use super::state::{Life, State};
+use super::state::State;
+use super::states::Life;
 use crate::close::Close;
 use crate::hub::transport::{Readiness, Transport};
 use crate::hub::turn::{Meter, Turn};

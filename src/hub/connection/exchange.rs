@@ -8,7 +8,8 @@ use super::callee::Callee;
 use super::cold::Cold;
 use super::duplex::{Duplex, READ_SIZE};
 use super::flags::Flags;
-use super::state::{Input, Life, Output, State, Stop};
+use super::state::State;
+use super::states::{Input, Life, Output, Stop};
 use std::io;
 
 use crate::close::{Close, Timeout};
@@ -223,6 +224,9 @@ impl<T: Transport> Exchange<T> {
         if self.state.has(Flags::ERROR_PENDING) && self.state.is_open() && self.state.is_here() {
             self.handle_error(input, turn);
         }
+        if self.state.ends_with_peer() && self.state.is_open() && self.state.is_here() {
+            self.io.end(&mut self.state, Close::Eof);
+        }
         if let Some(departure) = self.state.departure().filter(|_| self.state.is_open()) {
             if !self.state.is_here() {
                 turn.pending.note_left(id, departure);
@@ -365,7 +369,7 @@ impl<T: Transport> Exchange<T> {
                 // The peer is between messages. It has all answers but the last one.
                 Close::Stopping | Close::Crowded => self.state.has(Flags::LONG_ANSWER),
                 // A paused peer was not read, and may be in the middle of a message.
-                _ => self.state.has(Flags::PAUSED) || self.io.bytes().1 > SMALLEST_ROOM,
+                _ => self.state.is_paused() || self.io.bytes().1 > SMALLEST_ROOM,
             },
         }
     }

@@ -20,8 +20,9 @@ impl Flags {
     /// Unsent output of the handler was above the high watermark and has not fallen to the low
     /// watermark since: the connection is not read.
     pub(in crate::hub) const ABOVE_HIGH: Flags = Flags(1 << 4);
-    /// The handler paused: the connection is not read, and nothing is offered.
-    pub(in crate::hub) const PAUSED: Flags = Flags(1 << 5);
+    /// A timer of the handler is set. Those that have fired are in the cold part until the call of
+    /// `on_timer`.
+    pub(in crate::hub) const TIMED: Flags = Flags(1 << 5);
     /// It is not read until a receiver of its forwarded bytes, a topic to which it published, or
     /// another shard to which it sent messages has caught up.
     pub(in crate::hub) const THROTTLED: Flags = Flags(1 << 6);

@@ -9,6 +9,7 @@ mod exchange;
 pub(super) mod flags;
 mod output;
 pub(super) mod state;
+pub(super) mod states;
 mod write_queue;
 
 use std::sync::Arc;
@@ -19,7 +20,8 @@ pub(super) use self::duplex::READ_SIZE;
 
 use self::exchange::Exchange;
 use self::flags::Flags;
-use self::state::{Life, State};
+use self::state::State;
+use self::states::Life;
 use self::write_queue::Origin;
 use super::pubsub::Memberships;
 use super::pubsub::log::Slice;

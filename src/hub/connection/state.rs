@@ -28,8 +28,9 @@
 //! Stop       No          the server stops                        Asked
 //!            Asked       its grace is over                       Overdue
 //!            any         on_stop is called                       No
-//! Timers     Off         one is set                              Armed
-//!            Armed       the last one fires or is cancelled      Off
+//! Pause      any         the handler pauses                      Resumed
+//!            any         it pauses while others feed its output  PeerEnds
+//!            any         it resumes, or another is installed     No
 //! ```
 //!
 //! Laws:
@@ -46,80 +47,9 @@
 //! * A connection ends gracefully (`Closed`: FIN) or by a reset (`Cut`: RST).
 
 use super::flags::Flags;
+use super::states::{Callbacks, Input, Life, Output, Pause, Stop};
 use crate::exec::Departure;
-
-/// The life of a connection. It only moves down this list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(in crate::hub) enum Life {
-    Open,
-    /// The handler is done with the connection; queued output is still being sent.
-    Closing,
-    /// All output is sent and the write side is shut. Input is discarded until the peer closes,
-    /// too: closing a socket with unread input resets it and can destroy the last reply.
-    Lingering,
-    /// To be closed gracefully.
-    Closed,
-    /// To be closed by a reset: output or input was lost.
-    Cut,
-    /// The socket is dropped at the end of the turn.
-    Ended,
-}
-
-/// The receiving half.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(in crate::hub) enum Input {
-    Open,
-    /// The connection was ended while input was unused, or before all output was sent.
-    Unread,
-    /// The end of the peer's input was read.
-    Ended,
-}
-
-/// The sending half.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(in crate::hub) enum Output {
-    Open,
-    /// The handler has finished; the write side is shut once the queue is empty.
-    Finishing,
-    Shut,
-    /// A write failed. Nothing can be sent any more.
-    Failed,
-}
-
-/// The progress of the handler's callbacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Callbacks {
-    /// `on_open` is due.
-    New,
-    Opened,
-    /// `on_close` was called, though the handler may not be back from its worker.
-    Notified,
-    /// The connection was served elsewhere: it has no handler here.
-    Adopted,
-}
-
-/// The call of `on_stop`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(in crate::hub) enum Stop {
-    No,
-    /// Due after the incomplete message.
-    Asked,
-    /// Due at once.
-    Overdue,
-}
-
-/// The handler's timers. Those that have fired are in the cold part until the call of `on_timer`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(in crate::hub) enum Timers {
-    Off,
-    Armed,
-}
+use crate::handler::effect::Until;
 
 /// The whole state in eight bytes, so that one comparison shows an ordinary connection.
 #[derive(Clone, Copy)]
@@ -130,7 +60,7 @@ pub(in crate::hub) struct State {
     output: Output,
     callbacks: Callbacks,
     stop: Stop,
-    timers: Timers,
+    pause: Pause,
     flags: Flags,
 }
 
@@ -141,7 +71,7 @@ const ORDINARY: State = State {
     output: Output::Open,
     callbacks: Callbacks::Opened,
     stop: Stop::No,
-    timers: Timers::Off,
+    pause: Pause::No,
     flags: Flags::READABLE,
 };
 
@@ -179,7 +109,7 @@ impl State {
             self.output as u8,
             self.callbacks as u8,
             self.stop as u8,
-            self.timers as u8,
+            self.pause as u8,
             low,
             high,
         ])
@@ -382,8 +312,9 @@ impl State {
     /// Returns true if the handler is offered no input.
     #[inline(always)]
     pub(in crate::hub) fn is_halted(&self) -> bool {
-        const HALTS: Flags = Flags::PAUSED.with(Flags::THROTTLED).with(Flags::ON_WORKER);
-        self.has_any(HALTS) || self.input == Input::Ended
+        self.has_any(Flags::THROTTLED.with(Flags::ON_WORKER))
+            || self.is_paused()
+            || self.input == Input::Ended
     }
 
     /// Returns true if there may be work for `take_input`.
@@ -443,13 +374,39 @@ impl State {
         }
     }
 
+    /// Notes that the handler pauses. A later pause replaces the end of an earlier one.
+    pub(in crate::hub) fn pause(&mut self, until: Until) {
+        self.pause = match until {
+            Until::Resumed => Pause::Resumed,
+            Until::PeerEnds => Pause::PeerEnds,
+        };
+    }
+
+    /// Ends a pause. Input that waits is offered again.
+    pub(in crate::hub) fn resume(&mut self) {
+        if self.is_paused() {
+            self.pause = Pause::No;
+            self.set(Flags::RETRY_INPUT);
+        }
+    }
+
+    #[inline(always)]
+    pub(in crate::hub) fn is_paused(&self) -> bool {
+        self.pause != Pause::No
+    }
+
+    /// Returns true if the peer has ended its input and the handler pauses until then.
+    pub(in crate::hub) fn ends_with_peer(&self) -> bool {
+        self.pause == Pause::PeerEnds && self.has(Flags::READ_CLOSED)
+    }
+
     /// Notes a replacement of the handler. If the old handler was notified of the end of the input,
     /// the new one must be, too: another read returns the end again.
     pub(in crate::hub) fn upgrade(&mut self, is_stopping: bool) {
         self.callbacks = Callbacks::New;
-        self.clear(Flags::PAUSED);
+        self.pause = Pause::No;
+        self.clear(Flags::TIMED);
         self.set(Flags::RETRY_INPUT);
-        self.timers = Timers::Off;
         if self.input == Input::Ended {
             self.input = Input::Open;
             self.set(Flags::READABLE);
@@ -460,7 +417,7 @@ impl State {
     }
 }
 
-/// The stop of the server, and the handler's timers.
+/// The stop of the server.
 impl State {
     pub(in crate::hub) fn stop(&self) -> Stop {
         self.stop
@@ -479,13 +436,5 @@ impl State {
 
     pub(in crate::hub) fn note_stop(&mut self) {
         self.stop = Stop::No;
-    }
-
-    pub(in crate::hub) fn set_timers(&mut self, timers: Timers) {
-        self.timers = timers;
-    }
-
-    pub(in crate::hub) fn timers(&self) -> Timers {
-        self.timers
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::sweep::{TICK_MS, Tick};
 use crate::close::Timeout;
 use crate::hub::connection::flags::Flags;
-use crate::hub::connection::state::{Life, State, Stop};
+use crate::hub::connection::state::State;
+use crate::hub::connection::states::{Life, Stop};
 use crate::limits::Limits;
 use crate::now;
 
@@ -45,7 +46,7 @@ impl TimeoutKind {
     /// Returns the timeout for a situation.
     pub(in crate::hub) fn of(situation: &Situation<'_>) -> TimeoutKind {
         let state = situation.state;
-        let is_held = state.has_any(Flags::PAUSED.with(Flags::THROTTLED));
+        let is_held = state.is_paused() || state.has(Flags::THROTTLED);
         let is_here = state.is_here();
         let may_have_grace = !situation.has_received || situation.has_unused && !is_held && is_here;
         if state.life() >= Life::Lingering {

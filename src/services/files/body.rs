@@ -5,10 +5,12 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::reader::Reader;
 use super::root::{Place, Refusal};
-use crate::services::web::source::{Portion, Source};
+use crate::close::Close;
+use crate::services::web::source::{Extent, Source, Step};
 
 /// The bytes read at once: memory of a connection that is sent a file of any length.
 const PORTION: u64 = 64 * 1024;
@@ -57,68 +59,65 @@ impl FileBody {
         }
         self
     }
+
+    /// Removes bytes from the front of the first part.
+    fn advance(&mut self, len: u64) {
+        self.left -= len;
+        if let Some(BodyPart::Bytes(range)) = self.parts.front_mut() {
+            range.start += len;
+            if range.is_empty() {
+                self.parts.pop_front();
+            }
+        }
+    }
 }
 
 impl Source for FileBody {
-    fn left(&self) -> u64 {
-        self.left
+    fn extent(&self) -> Extent {
+        Extent::Measured(self.left)
     }
 
-    fn append(&mut self, out: &mut Vec<u8>) -> io::Result<Portion> {
+    fn next(&mut self, _: Duration) -> Step {
         let range = match self.parts.front_mut() {
-            None => return Ok(Portion::Appended(0)),
+            None => return Step::End,
             Some(BodyPart::Text(text)) => {
-                let len = text.len();
-                out.append(text);
+                let text = std::mem::take(text);
                 self.parts.pop_front();
-                self.left -= len as u64;
-                return Ok(Portion::Appended(len));
+                self.left -= text.len() as u64;
+                return Step::Piece(text);
             }
             Some(BodyPart::Bytes(range)) => range,
         };
         let start = range.start;
         let region = start..range.end.min(start + REGION);
         if range.end - start > COPIED && self.reader.is_warm(&self.file, &region) {
-            range.start = region.end;
-            if range.is_empty() {
-                self.parts.pop_front();
-            }
-            self.left -= region.end - region.start;
-            return Ok(Portion::File(Arc::clone(&self.file), region));
+            self.advance(region.end - start);
+            return Step::File(Arc::clone(&self.file), region);
         }
         let wanted = (range.end - start).min(PORTION) as usize;
-        let mark = out.len();
-        out.resize(mark + wanted, 0);
-        let read = match out.get_mut(mark..) {
-            Some(space) => self.reader.read(&self.file, space, start, Place::Loop),
-            None => Ok(0),
-        };
-        out.truncate(mark + *read.as_ref().unwrap_or(&0));
-        let (len, portion) = match read {
+        let mut piece = vec![0; wanted];
+        match self.reader.read(&self.file, &mut piece, start, Place::Loop) {
             // The file is shorter than it was: the length of the answer was sent already.
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(n) => (n, Portion::Appended(n)),
-            Err(Refusal::Failed(kind)) => return Err(kind.into()),
+            Ok(0) => Step::Broken(Close::Io(io::ErrorKind::UnexpectedEof)),
+            Ok(n) => {
+                piece.truncate(n);
+                self.advance(n as u64);
+                Step::Piece(piece)
+            }
+            Err(Refusal::Failed(kind)) => Step::Broken(Close::Io(kind)),
             Err(_) => {
                 let (file, reader) = (Arc::clone(&self.file), self.reader.clone());
-                let work = move || read_all(&file, &reader, start, wanted);
-                (wanted, Portion::Read(Box::new(work)))
+                self.advance(wanted as u64);
+                Step::Read(Box::new(move || read_all(&file, &reader, start, piece)))
             }
-        };
-        range.start += len as u64;
-        if range.is_empty() {
-            self.parts.pop_front();
         }
-        self.left -= len as u64;
-        Ok(portion)
     }
 }
 
-/// Reads `len` bytes, on a worker.
-fn read_all(file: &File, reader: &Reader, start: u64, len: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; len];
-    match reader.fill(file, &mut bytes, start, Place::Worker) {
-        Ok(()) => Ok(bytes),
+/// Reads a piece, on a worker.
+fn read_all(file: &File, reader: &Reader, start: u64, mut piece: Vec<u8>) -> io::Result<Vec<u8>> {
+    match reader.fill(file, &mut piece, start, Place::Worker) {
+        Ok(()) => Ok(piece),
         Err(Refusal::Failed(kind)) => Err(kind.into()),
         Err(_) => Err(io::ErrorKind::Other.into()),
     }

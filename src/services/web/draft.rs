@@ -8,8 +8,8 @@ use http::StatusCode;
 
 use super::failure::Failure;
 use super::pending::Kept;
-use super::response::{Body, BoxedPieces, Response};
-use super::source::Source;
+use super::response::{Body, Response};
+use super::source::{Extent, Source};
 #[cfg(feature = "ws")]
 use crate::handler::Handler;
 #[cfg(doc)]
@@ -65,18 +65,20 @@ pub(super) struct Upgrade {
 pub(super) type Work = Box<dyn FnOnce() -> Result<Response, Failure> + Send>;
 
 /// The rest of a body that is sent in pieces.
-pub(super) struct Pieces {
-    pub(super) supply: Supply,
+pub(super) struct Rest {
+    pub(super) source: Box<dyn Source>,
+    pub(super) framing: Framing,
     pub(super) keep: bool,
 }
 
-/// The origin of the pieces, and the mark of their end.
-pub(super) enum Supply {
-    Chunked(BoxedPieces),
-    /// The connection ends after the body.
-    Unmarked(BoxedPieces),
+/// The mark of the end of a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
     /// The length was sent before.
-    Measured(Box<dyn Source>),
+    Length,
+    Chunked,
+    /// The connection ends after the body.
+    Unmarked,
 }
 
 impl Draft {
@@ -190,13 +192,13 @@ impl Draft {
         answer
     }
 
-    /// Writes a whole answer in place of the draft, or its head if the body is produced in pieces.
-    /// Returns the pieces.
+    /// Writes a whole answer in place of the draft, or its head if the body is produced while it is
+    /// sent. Returns that body.
     pub(super) fn write_response(
         &mut self,
         out: &mut Vec<u8>,
         mut response: Response,
-    ) -> Option<Pieces> {
+    ) -> Option<Rest> {
         self.status = response.status;
         if response.closes {
             self.close();
@@ -208,40 +210,30 @@ impl Draft {
                 self.write(out, "", &bytes);
                 None
             }
-            Body::Pieces(source) => self.begin_pieces(out, source),
             Body::Source(source) => self.begin_source(out, source),
         }
     }
 
-    fn begin_source(&mut self, out: &mut Vec<u8>, source: Box<dyn Source>) -> Option<Pieces> {
-        let length = source.left();
-        if self.is_head || content_of(self.status) != Content::Any {
-            self.write_head_only(out, "", length);
-            return None;
-        }
-        self.head("", Length::Fixed(length)).append_lines(out, self.unix_seconds);
-        (length > 0).then(|| Pieces { supply: Supply::Measured(source), keep: self.keeps() })
-    }
-
-    fn begin_pieces(&mut self, out: &mut Vec<u8>, source: BoxedPieces) -> Option<Pieces> {
+    /// Writes the head of an answer whose body is produced while it is sent. Returns the body.
+    fn begin_source(&mut self, out: &mut Vec<u8>, source: Box<dyn Source>) -> Option<Rest> {
+        let extent = source.extent();
+        let (framing, length) = match (extent, self.version) {
+            (Extent::Measured(length), _) => (Framing::Length, Length::Fixed(length)),
+            (_, Version::Http11) => (Framing::Chunked, Length::Chunked),
+            _ => (Framing::Unmarked, Length::Untold),
+        };
         let content = content_of(self.status);
-        if content == Content::Empty {
-            self.write_head_only(out, "", 0);
-            return None;
-        }
-        let chunked = self.version == Version::Http11;
-        if !chunked {
+        let length = match content {
+            Content::Any => length,
+            Content::Empty => Length::Fixed(0),
+            Content::Without => Length::Untold,
+        };
+        if content == Content::Any && framing == Framing::Unmarked {
             self.close();
         }
-        let may_have_body = content == Content::Any;
-        let length = if chunked && may_have_body { Length::Chunked } else { Length::Untold };
         self.head("", length).append_lines(out, self.unix_seconds);
-        let is_sent = may_have_body && !self.is_head;
-        let supply = match chunked {
-            true => Supply::Chunked(source),
-            false => Supply::Unmarked(source),
-        };
-        is_sent.then(|| Pieces { supply, keep: self.keeps() })
+        let is_sent = content == Content::Any && !self.is_head && extent != Extent::Measured(0);
+        is_sent.then(|| Rest { source, framing, keep: self.keeps() })
     }
 
     /// Writes an answer after which the connection has another protocol, in place of the draft.

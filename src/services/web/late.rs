@@ -1,20 +1,12 @@
 //! An answer that is not sent at once: it is produced elsewhere, by a worker or by the owner of a
 //! kept reply, or delayed, or sent in pieces. Knows no connection.
 
-#[cfg(feature = "files")]
-use std::fs::File;
 use std::io;
-#[cfg(feature = "files")]
-use std::ops::Range;
-#[cfg(feature = "files")]
-use std::sync::Arc;
-use std::time::Duration;
 
-use super::draft::{Draft, Pieces, Supply, Work};
+use super::draft::{Draft, Framing, Rest, Work};
 use super::failure::Failure;
 use super::pending::Kept;
 use super::response::Response;
-use super::source::{Portion, ReadPortion};
 use super::upload::Upload;
 use crate::panics;
 use crate::protocol::http::{Answer, Head};
@@ -59,114 +51,46 @@ pub(super) struct Stream {
     /// The bytes of the head of the request; empty if nothing records it.
     pub(super) head: Vec<u8>,
     pub(super) draft: Draft,
-    pub(super) pieces: Pieces,
+    pub(super) rest: Rest,
     pub(super) next: Next,
 }
 
 /// The origin of the next piece of a stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    Supply,
+    Source,
     /// A worker reads it.
     Worker,
 }
 
 /// The most pieces taken in one turn: a source of tiny pieces must not hold the loop.
 pub(super) const PIECES_A_TURN: usize = 256;
-/// The time after which a source without a piece is asked again.
-pub(super) const PIECES_PAUSE: Duration = Duration::from_millis(10);
-
-/// The result of a request to a source of pieces.
-pub(super) enum Step {
-    Piece,
-    /// An empty piece: there is none yet.
-    NoneYet,
-    /// The piece is a part of a file.
-    #[cfg(feature = "files")]
-    File(Arc<File>, Range<u64>),
-    /// A worker has to read the piece.
-    Read(ReadPortion),
-    End,
-    /// The rest cannot be had: the client must not take the body for complete.
-    Broken(io::ErrorKind),
-}
 
 impl Stream {
-    pub(super) fn new(
-        head: &Head<'_>,
-        is_recorded: bool,
-        draft: Draft,
-        pieces: Pieces,
-    ) -> Box<Stream> {
+    pub(super) fn new(head: &Head<'_>, is_recorded: bool, draft: Draft, rest: Rest) -> Box<Stream> {
         let head = if is_recorded { head.as_bytes().to_vec() } else { Vec::new() };
-        Box::new(Stream { head, draft, pieces, next: Next::Supply })
+        Box::new(Stream { head, draft, rest, next: Next::Source })
     }
 
-    /// Appends the next piece of the body, or its end.
-    pub(super) fn append_next(&mut self, out: &mut Vec<u8>) -> Step {
-        let (piece, is_chunked) = match &mut self.pieces.supply {
-            Supply::Chunked(source) => (source.next(), true),
-            Supply::Unmarked(source) => (source.next(), false),
-            Supply::Measured(source) => {
-                let portion = match source.left() {
-                    0 => return Step::End,
-                    _ => source.append(out),
-                };
-                return self.note_portion(portion);
-            }
-        };
-        match piece {
-            Some(piece) if piece.is_empty() => return Step::NoneYet,
-            Some(piece) => {
-                self.draft.sent += piece.len() as u64;
-                match is_chunked {
-                    true => Answer::append_chunk(out, &piece),
-                    false => out.extend_from_slice(&piece),
-                }
-                return Step::Piece;
-            }
-            None if is_chunked => Answer::append_last_chunk(out),
-            None => {}
-        }
-        Step::End
-    }
-
-    fn note_portion(&mut self, portion: io::Result<Portion>) -> Step {
-        match portion {
-            Ok(Portion::Appended(n)) => {
-                self.draft.sent += n as u64;
-                Step::Piece
-            }
-            #[cfg(feature = "files")]
-            Ok(Portion::File(file, part)) => {
-                self.draft.sent += part.end - part.start;
-                Step::File(file, part)
-            }
-            Ok(Portion::Read(work)) => Step::Read(work),
-            Err(error) => Step::Broken(error.kind()),
+    /// Appends a piece of the body.
+    pub(super) fn append(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        self.draft.sent += piece.len() as u64;
+        match self.rest.framing {
+            Framing::Chunked => Answer::append_chunk(out, piece),
+            Framing::Length | Framing::Unmarked => out.extend_from_slice(piece),
         }
     }
 
-    /// Appends the piece that a worker has read.
-    ///
-    /// # Errors
-    ///
-    /// That of the read.
-    pub(super) fn append_read(
-        &mut self,
-        read: io::Result<Vec<u8>>,
-        out: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        self.next = Next::Supply;
-        let bytes = read?;
-        self.draft.sent += bytes.len() as u64;
-        out.extend_from_slice(&bytes);
-        Ok(())
+    /// Appends the end of the body.
+    pub(super) fn append_end(&self, out: &mut Vec<u8>) {
+        if self.rest.framing == Framing::Chunked {
+            Answer::append_last_chunk(out);
+        }
     }
 
     /// Returns true if the client can tell an incomplete body from a complete one only by a reset.
     pub(super) fn ends_with_connection(&self) -> bool {
-        !matches!(self.pieces.supply, Supply::Chunked(_))
+        self.rest.framing != Framing::Chunked
     }
 }
 

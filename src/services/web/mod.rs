@@ -95,7 +95,9 @@
 //! A route runs in the loop of the server, so it must not block. Blocking work runs
 //! on a worker, by [`Reply::offload`]; the response that it returns is the answer. A reply that
 //! waits for something else (another request, a message, a computation of a thread) is kept by
-//! [`Reply::keep`]. [`Reply::after`] answers after a time, [`Reply::pieces`] bit by bit.
+//! [`Reply::keep`]. [`Reply::after`] answers after a time, [`Reply::pieces`] bit by bit. The body
+//! of [`Reply::stream`] is written from anywhere, and [`Reply::events`] sends the messages of a
+//! history to browsers.
 //!
 //! # Guards
 //!
@@ -129,8 +131,10 @@
 mod conversation;
 mod cookie;
 mod draft;
+mod events;
 mod failure;
 mod forwarded;
+mod intake;
 #[cfg(feature = "json")]
 mod json;
 mod late;
@@ -150,6 +154,7 @@ mod scope;
 mod service;
 mod site;
 pub(super) mod source;
+mod stream;
 mod upload;
 #[cfg(feature = "ws")]
 mod websocket;
@@ -159,6 +164,7 @@ pub use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 pub use self::cookie::{Cookie, SameSite};
 pub use self::failure::Failure;
+pub use self::intake::{Flow, Intake, Resume};
 pub use self::param::Param;
 pub use self::pending::PendingReply;
 pub use self::record::RequestRecord;
@@ -166,5 +172,6 @@ pub use self::reply::{Answered, Reply, Sent};
 pub use self::request::Request;
 pub use self::response::Response;
 pub use self::service::Web;
+pub use self::stream::{BodyWriter, WriteError};
 #[cfg(feature = "ws")]
 pub use self::websocket::WebSocket;

@@ -7,8 +7,10 @@ use http::Method;
 
 use super::failure::Failure;
 use super::forwarded::Proxies;
+use super::intake::{Intake, Open, Resume};
 use super::pattern::{self, Names, Pattern};
 use super::record::OnAnswer;
+use super::request::Request;
 use super::router::{Entry, Route, Router};
 use super::scope::{Scope, Scopes};
 use super::site::Site;
@@ -32,6 +34,7 @@ struct Planned<S> {
     names: Names,
     scope: usize,
     run: Route<S>,
+    open: Option<Open<S>>,
 }
 
 struct BodyLimit {
@@ -69,6 +72,31 @@ impl<S> Plan<S> {
     }
 
     pub(super) fn add(&mut self, method: Option<Method>, path: &str, run: Route<S>) {
+        self.add_planned(method, path, run, None);
+    }
+
+    /// Adds a route whose body is consumed as it arrives. Without a body it makes a consumer, too.
+    pub(super) fn add_upload<F, I>(&mut self, method: Method, path: &str, open: F)
+    where
+        S: 'static,
+        F: Fn(&Request<'_, S>, Resume) -> Result<I, Failure> + Send + Sync + 'static,
+        I: Intake,
+    {
+        let open = Arc::new(open);
+        let empty = Arc::clone(&open);
+        let run: Route<S> =
+            Box::new(move |request, reply| empty(request, Resume::of_none())?.end(reply));
+        let open: Open<S> = Box::new(move |request, resume| Ok(Box::new(open(request, resume)?)));
+        self.add_planned(Some(method), path, run, Some(open));
+    }
+
+    fn add_planned(
+        &mut self,
+        method: Option<Method>,
+        path: &str,
+        run: Route<S>,
+        open: Option<Open<S>>,
+    ) {
         if matches!(method, Some(Method::TRACE | Method::CONNECT)) {
             let title = title(method.as_ref(), path);
             self.note(format!("the route {title} would never be called: the answer is always 501"));
@@ -76,7 +104,7 @@ impl<S> Plan<S> {
         match Pattern::parse(path) {
             Ok((pattern, names)) => {
                 let path = path.to_owned();
-                self.routes.push(Planned { method, path, pattern, names, scope: 0, run });
+                self.routes.push(Planned { method, path, pattern, names, scope: 0, run, open });
             }
             Err(rule) => self.note(format!("the route {} {rule}", title(method.as_ref(), path))),
         }
@@ -161,9 +189,9 @@ impl<S> Plan<S> {
             self.scope().not_found = Some(Box::new(move |_, _| Err(fail())));
         }
         for route in self.routes {
-            let Planned { method, pattern, names, scope, run, .. } = route;
+            let Planned { method, pattern, names, scope, run, open, .. } = route;
             let is_plain = self.scopes.is_plain(scope);
-            router.add(method, &pattern, Entry { run, names, scope, is_plain });
+            router.add(method, &pattern, Entry { run, open, names, scope, is_plain });
         }
         for limit in self.body_limits {
             router.methods_of(&limit.pattern).body_limit = Some(limit.bytes);

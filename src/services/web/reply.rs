@@ -3,16 +3,20 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
 #[cfg(feature = "ws")]
 use super::draft::Upgrade;
 use super::draft::{Draft, Later};
+use super::events::{self, Events};
 use super::failure::Failure;
 use super::pending::{Kept, PendingReply};
 use super::response::{Body, HTML, Response, TEXT, final_status, proper};
+use super::source::{Pieces, Source};
+use super::stream::{BodyWriter, Outlet};
 #[cfg(feature = "ws")]
 use crate::handler::Handler;
+use crate::history::{History, Position};
 
 /// The right to answer one request, once.
 ///
@@ -222,9 +226,7 @@ impl<'r> Reply<'r> {
         I: IntoIterator<Item = Vec<u8>>,
         I::IntoIter: Send + 'static,
     {
-        let body = Body::Pieces(Box::new(pieces.into_iter()));
-        let response = self.draft.collect(proper(content_type), body);
-        self.finish(response)
+        self.source(content_type, Pieces(pieces.into_iter()))
     }
 
     /// Answers with a whole response, whose status replaces that of the reply. The fields of the
@@ -311,6 +313,70 @@ impl<'r> Reply<'r> {
         let (pending, kept) = Kept::new();
         self.draft.extras().later = Some(Later::Kept(kept));
         (pending, Ok(Sent(())))
+    }
+
+    /// Answers with a body that is written later, piece by piece, from anywhere in the process: by
+    /// a thread, by the route of another request, or by another handler. [`BodyWriter`] has an
+    /// example; for a body that is made as fast as the client reads, see
+    /// [`pieces`](Reply::pieces).
+    ///
+    /// The route must return the second value, a [`Failure`] as for [`text`](Reply::text).
+    pub fn stream(self, content_type: &str) -> (BodyWriter, Answered) {
+        let (writer, outlet) = Outlet::new();
+        (writer, self.source(content_type, outlet))
+    }
+
+    /// Answers with server-sent events: the messages of a history after `position`, or new ones
+    /// only without a position. The answer ends when the client has gone, or the server stops.
+    ///
+    /// ```
+    /// use socketserver::services::web::{Answered, Reply, Request, Web};
+    /// use socketserver::History;
+    ///
+    /// fn events(request: &Request<History>, reply: Reply) -> Answered {
+    ///     reply.events(request.state(), request.last_event_id())
+    /// }
+    ///
+    /// fn publish(request: &Request<History>, reply: Reply) -> Answered {
+    ///     let position = request.state().append(request.body());
+    ///     reply.text(format!("{position}\n"))
+    /// }
+    ///
+    /// let web = Web::with_state(History::new(1_000, 1024 * 1024))
+    ///     .get("/events", events)
+    ///     .post("/events", publish);
+    /// ```
+    ///
+    /// Each message is an event of the type `message`, whose data is the text of the message and
+    /// whose id is its [`Position`]. A browser whose connection was cut asks again with the last
+    /// id in the field `Last-Event-ID`, and continues without a missing and without a repeated
+    /// message. Messages that the history does not have any more are announced: an event of the
+    /// type `gap` comes first, whose data is `trimmed N` if N messages were removed, or `epoch` if
+    /// the id is of another history, such as that of the server before a restart.
+    ///
+    /// A client that reads slowly holds only its position and its output, up to
+    /// [`Limits::output_high`](crate::Limits::output_high) and a piece of 16 KiB or one message.
+    /// Messages that are removed before they were sent are a gap, too. A client that takes no byte
+    /// for [`Limits::write_stall`](crate::Limits::write_stall) is disconnected.
+    ///
+    /// The answer has the fields `Cache-Control: no-store`, and `X-Accel-Buffering: no` so that
+    /// nginx does not collect it. After 15 seconds without a message it has a comment, which keeps
+    /// proxies from ending it. `retry` is one to two seconds, at random. Bytes that are not UTF-8
+    /// become U+FFFD.
+    ///
+    /// # Errors
+    ///
+    /// As for [`text`](Reply::text).
+    pub fn events(self, history: &History, position: Option<Position>) -> Answered {
+        let events = Events::new(history, position);
+        let reply = self.header(header::CACHE_CONTROL, "no-store");
+        reply.header("x-accel-buffering", "no").source(events::CONTENT_TYPE, events)
+    }
+
+    fn source(self, content_type: &str, source: impl Source + 'static) -> Answered {
+        let body = Body::Source(Box::new(source));
+        let response = self.draft.collect(proper(content_type), body);
+        self.finish(response)
     }
 
     /// Answers with status 101, and hands the connection to another handler. The fields of the

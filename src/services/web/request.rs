@@ -8,6 +8,7 @@ use http::Method;
 
 use super::memo::Memo;
 use super::param::{Origin, Param, find_cookie, find_in_form};
+use crate::history::Position;
 use crate::net::address::Address;
 use crate::net::local::Ends;
 use crate::net::peer::Peer;
@@ -153,6 +154,14 @@ impl<'a, S> Request<'a, S> {
     /// Returns the value of the first field with this name, ignoring case, if it is UTF-8.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.head.fields().find(name).and_then(|value| str::from_utf8(value).ok())
+    }
+
+    /// Returns the position in the field `Last-Event-ID`, with which a browser continues after a
+    /// cut of its events. A malformed one is [`Position::NOWHERE`], so that the client is told of a
+    /// gap. [`Reply::events`](super::Reply::events) has an example.
+    pub fn last_event_id(&self) -> Option<Position> {
+        let id = self.header("last-event-id")?;
+        Some(id.parse().unwrap_or(Position::NOWHERE))
     }
 
     /// Returns all fields in the order they were sent.

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use super::cookie::Cookie;
 use super::failure::Failure;
 use super::lines::Lines;
-use super::source::Source;
+use super::source::{Pieces, Source};
 
 /// A whole answer as a value: status, fields, content type and body. Offloaded work returns a
 /// response, kept replies are answered with one, guards refuse with one, and
@@ -63,14 +63,8 @@ pub struct Response {
 
 pub(super) enum Body {
     Bytes(Vec<u8>),
-    Pieces(BoxedPieces),
-    /// Of known length.
-    #[cfg_attr(not(feature = "files"), allow(dead_code, reason = "only files are sources"))]
     Source(Box<dyn Source>),
 }
-
-/// A body in pieces.
-pub(super) type BoxedPieces = Box<dyn Iterator<Item = Vec<u8>> + Send>;
 
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const HTML: &str = "text/html; charset=utf-8";
@@ -146,18 +140,15 @@ impl Response {
     /// });
     /// assert_eq!(WebClient::new(web).get("/").text(), "1\n2\n3\n");
     /// ```
-    pub fn pieces<I>(mut self, content_type: &str, pieces: I) -> Response
+    pub fn pieces<I>(self, content_type: &str, pieces: I) -> Response
     where
         I: IntoIterator<Item = Vec<u8>>,
         I::IntoIter: Send + 'static,
     {
-        self.content_type = proper(content_type).into();
-        self.body = Body::Pieces(Box::new(pieces.into_iter()));
-        self
+        self.source(content_type, Pieces(pieces.into_iter()))
     }
 
-    /// Sets a body of known length that is read while it is sent.
-    #[cfg(feature = "files")]
+    /// Sets a body that is produced while it is sent.
     pub(in crate::services) fn source(
         mut self,
         content_type: &str,
@@ -212,7 +203,7 @@ impl Response {
     pub fn body(&self) -> &[u8] {
         match &self.body {
             Body::Bytes(bytes) => bytes,
-            Body::Pieces(_) | Body::Source(_) => b"",
+            Body::Source(_) => b"",
         }
     }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::percent_decode;
 
+use super::intake::Open;
 use super::pattern::{Names, Pattern};
 use super::reply::{Answered, Reply};
 use super::request::Request;
@@ -36,6 +37,8 @@ pub(super) struct Methods<S> {
 /// A route and its router.
 pub(super) struct Entry<S> {
     pub(super) run: Route<S>,
+    /// Makes the consumer of a body, for a route that takes it as it arrives.
+    pub(super) open: Option<Open<S>>,
     pub(super) names: Names,
     /// The router of the route.
     pub(super) scope: usize,

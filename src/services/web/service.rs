@@ -7,6 +7,7 @@ use http::Method;
 
 use super::conversation::Conversation;
 use super::failure::Failure;
+use super::intake::{Intake, Resume};
 use super::plan::Plan;
 use super::record::RequestRecord;
 use super::reply::{Answered, Reply};
@@ -80,7 +81,8 @@ use crate::protocol::http::{Http, HttpLimits};
 /// The service does not parse `multipart/form-data`. Send a file as the whole body of a `PUT` or
 /// `POST`, from a page by `fetch(url, { method: "PUT", body: file })`, and further values in the
 /// query; or parse [`Request::body`] with a library for multipart bodies. A route is called when
-/// the body is complete, so [`Web::body_limit`] limits the memory for it.
+/// the body is complete, so [`Web::body_limit`] limits the memory for it. A route from
+/// [`Web::upload`] gets the body in pieces instead.
 pub struct Web<S = ()> {
     plan: Option<Plan<S>>,
     limits: HttpLimits,
@@ -199,6 +201,18 @@ impl<S: Send + Sync + 'static> Web<S> {
         F: Fn(&Request<'_, S>, Reply<'_>) -> Answered + Send + Sync + 'static,
     {
         self.planned(|plan| plan.add(None, path, Box::new(route)))
+    }
+
+    /// Adds a route whose body is consumed as it arrives, instead of kept whole. `open` is called
+    /// after the guards and before the first piece, and makes the consumer; if it fails, the body
+    /// is not read. [`body_limit`](Web::body_limit) bounds the body. [`Intake`] has an example.
+    #[must_use]
+    pub fn upload<F, I>(self, method: Method, path: &str, open: F) -> Web<S>
+    where
+        F: Fn(&Request<'_, S>, Resume) -> Result<I, Failure> + Send + Sync + 'static,
+        I: Intake,
+    {
+        self.planned(|plan| plan.add_upload(method, path, open))
     }
 
     /// Sets the route for paths without a route. Its default status is 404. The route of a

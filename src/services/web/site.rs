@@ -8,12 +8,15 @@ use http::{StatusCode, header};
 use super::draft::Draft;
 use super::failure::Failure;
 use super::forwarded::Proxies;
+use super::intake::{Consumer, Resume};
 use super::record::{OnAnswer, RequestRecord};
 use super::reply::{Answered, Reply};
 use super::request::Request;
 use super::response::Response;
-use super::router::{Methods, Router};
+use super::router::{Entry, Methods, Router};
 use super::scope::{self, Scopes};
+use super::source::Waker;
+use super::upload::Taker;
 use crate::handler::context::Context;
 use crate::net::local::Ends;
 use crate::net::peer::Peer;
@@ -35,13 +38,11 @@ pub(super) struct Site<S> {
 }
 
 /// The decision about an arriving body.
-pub(super) enum Intake {
-    /// A route needs the body, up to `limit` bytes.
-    Wanted { limit: u64 },
-    /// No route needs the body, which is dropped.
-    Unwanted { limit: u64 },
-    /// A guard has refused the request.
-    Refused(Response),
+pub(super) enum Decision {
+    /// The body is taken, up to `limit` bytes.
+    Taken { by: Taker, limit: u64 },
+    /// A guard has refused the request, or its route has failed.
+    Refused(Result<Response, Failure>),
 }
 
 impl<S> Site<S> {
@@ -107,21 +108,47 @@ impl<S> Site<S> {
         }
     }
 
-    /// Decides about the body of a request.
-    pub(super) fn intake(&self, head: &Head<'_>, ends: Ends<'_>) -> Intake {
+    /// Decides about the body of a request, whose connection `waker` wakes.
+    pub(super) fn decide(
+        &self,
+        head: &Head<'_>,
+        ends: Ends<'_>,
+        waker: impl FnOnce() -> Waker,
+    ) -> Decision {
         let client = self.proxies.client(head, ends.peer);
         let ends = with_client(ends, client.as_ref());
         let found = self.router.find(head.path_bytes());
         let routes = found.as_ref().map(|(methods, _)| *methods);
         let limit = routes.and_then(|methods| methods.body_limit).unwrap_or(self.body_limit);
         let mut request = Request::new(head, &[], ends, &*self.scopes.outermost().state);
-        match self.locate(&mut request) {
-            None => Intake::Unwanted { limit },
-            Some(at) => match self.scopes.admit(at, &mut request) {
-                Ok(()) => Intake::Wanted { limit },
-                Err(response) => Intake::Refused(response),
-            },
+        let Some(entry) = self.locate(&mut request) else {
+            return Decision::Taken { by: Taker::Nothing, limit };
+        };
+        if let Err(response) = self.scopes.admit(entry.scope, &mut request) {
+            return Decision::Refused(Ok(response));
         }
+        let Some(open) = &entry.open else {
+            return Decision::Taken { by: Taker::Route(Vec::new()), limit };
+        };
+        if head.content_length().is_some_and(|length| length > limit) {
+            // Refused because of its length, so it needs no consumer.
+            return Decision::Taken { by: Taker::Nothing, limit };
+        }
+        self.scopes.enter(entry.scope, &mut request);
+        let resume = Resume::new(waker());
+        match open(&request, resume.clone()) {
+            Ok(intake) => {
+                Decision::Taken { by: Taker::Consumer(Consumer { intake, resume }), limit }
+            }
+            Err(failure) => Decision::Refused(Err(failure)),
+        }
+    }
+
+    /// Returns true if the answer to this request must be a value, for the mappers.
+    pub(super) fn collects(&self, head: &Head<'_>) -> bool {
+        let found = self.router.find(head.path_bytes());
+        let entry = found.and_then(|(methods, _)| methods.find(head));
+        entry.is_some_and(|entry| self.scopes.has_mappers(entry.scope))
     }
 
     /// Passes on the record of an answered request of `client`.
@@ -142,13 +169,13 @@ impl<S> Site<S> {
         }
     }
 
-    /// Returns the router of the route of a request, and sets the request's parameters.
-    fn locate<'q>(&'q self, request: &mut Request<'q, S>) -> Option<usize> {
+    /// Returns the route of a request, and sets the request's parameters.
+    fn locate<'q>(&'q self, request: &mut Request<'q, S>) -> Option<&'q Entry<S>> {
         let head = request.head();
         let (methods, values) = self.router.find(head.path_bytes())?;
         let entry = methods.find(head)?;
         request.set_params(entry.names.iter().map(|name| &**name).zip(values).collect());
-        Some(entry.scope)
+        Some(entry)
     }
 
     /// Returns the final answer: converts a failure to an answer, and calls the mappers.
@@ -163,7 +190,7 @@ impl<S> Site<S> {
         let ends = with_client(ends, client.as_ref());
         let mut request = Request::new(head, &[], ends, &*self.scopes.outermost().state);
         let at = match self.locate(&mut request) {
-            Some(at) => at,
+            Some(entry) => entry.scope,
             None => self.scopes.at(head.path_bytes()),
         };
         if is_from_proxy {

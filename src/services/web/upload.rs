@@ -3,14 +3,37 @@
 
 use std::time::Duration;
 
+use super::failure::Failure;
+use super::intake::{Consumer, Flow};
+use crate::panics;
 use crate::protocol::http::{Head, HttpLimits};
+
+/// The recipient of a body.
+pub(super) enum Taker {
+    /// No route needs the body. It is read and dropped, so that the connection can continue.
+    Nothing,
+    /// A route gets the whole body. The bytes so far.
+    Route(Vec<u8>),
+    /// The body is consumed as it arrives.
+    Consumer(Consumer),
+}
+
+/// The result of taking a piece of a body.
+pub(super) enum Taken {
+    Whole,
+    /// The next piece must wait.
+    Pause,
+    /// The body has exceeded its limit.
+    TooLong,
+    Failed(Failure),
+    /// The message of a panic.
+    Panicked(String),
+}
 
 pub(super) struct Upload {
     /// The bytes of the head, which is parsed again when the body is complete.
     pub(super) head: Vec<u8>,
-    pub(super) body: Vec<u8>,
-    /// A route needs the body. If not, it is read and dropped, so that the connection can continue.
-    is_wanted: bool,
+    pub(super) taker: Taker,
     /// The maximum of bytes of the body.
     limit: u64,
     /// The number of bytes received.
@@ -31,30 +54,59 @@ const BODY_RESERVE_MAX: u64 = 64 * 1024;
 impl Upload {
     pub(super) fn new(
         head: &Head<'_>,
-        (is_wanted, limit): (bool, u64),
+        (mut taker, limit): (Taker, u64),
         now: Duration,
         limits: &HttpLimits,
     ) -> Upload {
-        let expected = head.content_length().unwrap_or(0).min(BODY_RESERVE_MAX) as usize;
-        let body = Vec::with_capacity(if is_wanted { expected } else { 0 });
+        if let Taker::Route(body) = &mut taker {
+            body.reserve_exact(head.content_length().unwrap_or(0).min(BODY_RESERVE_MAX) as usize);
+        }
         let due = limits.body_time.map(|time| now.saturating_add(time));
         let head = head.as_bytes().to_vec();
-        Upload { head, body, is_wanted, limit, received: 0, began: now, due }
+        Upload { head, taker, limit, received: 0, began: now, due }
     }
 
-    /// Adds a piece of the body, and the time that it earns. Returns false if the body has exceeded
-    /// its limit.
-    pub(super) fn take(&mut self, bytes: &[u8], now: Duration, limits: &HttpLimits) -> bool {
+    /// Adds a piece of the body, and the time that it earns.
+    pub(super) fn take(&mut self, bytes: &[u8], now: Duration, limits: &HttpLimits) -> Taken {
         self.received += bytes.len() as u64;
         if let (Some(due), Some(time)) = (&mut self.due, limits.body_time) {
             let latest = now.saturating_add(time.max(LEAD_MAX));
             *due = due.saturating_add(earned(bytes.len(), limits.body_rate)).min(latest);
         }
-        let fits = self.received <= self.limit;
-        if self.is_wanted && fits {
-            self.body.extend_from_slice(bytes);
+        if self.received > self.limit {
+            return Taken::TooLong;
         }
-        fits
+        match &mut self.taker {
+            Taker::Consumer(consumer) if !bytes.is_empty() => {
+                match panics::catch(|| consumer.intake.piece(bytes)) {
+                    Ok(Ok(Flow::Continue)) => Taken::Whole,
+                    Ok(Ok(Flow::Pause)) => Taken::Pause,
+                    Ok(Err(failure)) => Taken::Failed(failure),
+                    Err(said) => Taken::Panicked(said),
+                }
+            }
+            Taker::Route(body) => {
+                body.extend_from_slice(bytes);
+                Taken::Whole
+            }
+            _ => Taken::Whole,
+        }
+    }
+
+    /// Begins a pause of the consumer. Returns false if it was ended already.
+    pub(super) fn pause(&self) -> bool {
+        matches!(&self.taker, Taker::Consumer(consumer) if consumer.resume.pause())
+    }
+
+    /// Returns true if the client waits for the consumer.
+    pub(super) fn is_paused(&self) -> bool {
+        matches!(&self.taker, Taker::Consumer(consumer) if consumer.resume.is_paused())
+    }
+
+    /// Gives the client the time of a new body after a pause, for which it was not to blame.
+    pub(super) fn extend(&mut self, now: Duration, limits: &HttpLimits) {
+        let earliest = limits.body_time.map(|time| now.saturating_add(time));
+        self.due = self.due.max(earliest);
     }
 
     /// Returns the deadline of the body. Returns `None` without one.

@@ -79,7 +79,7 @@ impl Observed {
         account.called = false;
         for effect in cx.record().effects.iter_mut().skip(before) {
             match effect {
-                Effect::Pause => account.paused = true,
+                Effect::Pause(_) => account.paused = true,
                 Effect::Resume => account.paused = false,
                 Effect::Close(_) | Effect::Reset(_) => account.over = true,
                 Effect::SetTimer { key, at_ms, period_ms } => {

@@ -15,6 +15,7 @@ pub(crate) mod proxy;
 pub(crate) mod proxy_room;
 pub(crate) mod requests;
 pub(crate) mod session;
+pub(crate) mod sse;
 pub(crate) mod terminal;
 pub(crate) mod web;
 pub(crate) mod ws_echo;

@@ -8,8 +8,8 @@ use crate::support::real::{Example, example_path, run_example};
 
 const CLIENTS: [&str; 3] = ["chat_client", "session_client", "ping"];
 const PROGRAMS_TO_COPY: [&str; 5] = ["api", "beacon", "frames", "kv", "middleware"];
-const SERVERS: [&str; 6] =
-    ["reactor_web", "reactor_chat", "reactor_session", "tcp_proxy", "echo", "ws_echo"];
+const SERVERS: [&str; 7] =
+    ["reactor_web", "reactor_chat", "reactor_session", "tcp_proxy", "echo", "sse", "ws_echo"];
 
 #[test]
 fn an_option_error_names_the_option_and_its_valid_values() {

@@ -1,5 +1,6 @@
 //! Topics.
 
+pub(crate) mod history;
 pub(crate) mod passes;
 pub(crate) mod releases;
 pub(crate) mod subscriptions;

@@ -2,8 +2,10 @@
 
 pub(crate) mod dates;
 pub(crate) mod ends;
+pub(crate) mod events;
 pub(crate) mod guards;
 pub(crate) mod headers;
+pub(crate) mod intakes;
 #[cfg(feature = "json")]
 pub(crate) mod json;
 pub(crate) mod late;
@@ -20,4 +22,5 @@ pub(crate) mod reply;
 pub(crate) mod routes;
 pub(crate) mod start;
 pub(crate) mod state;
+pub(crate) mod streams;
 pub(crate) mod uploads;

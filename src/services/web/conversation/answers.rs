@@ -9,14 +9,14 @@ use http::StatusCode;
 
 #[cfg(feature = "ws")]
 use super::super::draft::Upgrade;
-use super::super::draft::{Draft, Later, Pieces};
+use super::super::draft::{Draft, Later, Rest};
 use super::super::failure::Failure;
 use super::super::late::{
-    Delayed, Doing, Late, Next, PIECES_A_TURN, PIECES_PAUSE, ReadPiece, Step, Stream, Worked,
-    work_off,
+    Delayed, Doing, Late, Next, PIECES_A_TURN, ReadPiece, Stream, Worked, work_off,
 };
 use super::super::pending;
 use super::super::response::{Response, TEXT};
+use super::super::source::{Extent, Step, Waker};
 use super::super::{scope, site};
 use super::{ANSWER_TIMER, Conversation, PIECES_TIMER, TOO_LONG, go_on};
 use crate::close::Close;
@@ -145,7 +145,7 @@ impl<S> Conversation<S> {
             scope::plain(&failure)
         });
         match draft.write_response(cx.out(), response) {
-            Some(pieces) => self.begin_stream(head, draft, pieces, cx),
+            Some(rest) => self.begin_stream(head, draft, rest, cx),
             None => self.report(Some(head), &draft, cx),
         }
         self.end_after_answer(Close::Panicked)
@@ -160,7 +160,7 @@ impl<S> Conversation<S> {
     ) {
         draft.renew(!cx.is_stopping(), cx.now().unix_seconds());
         match draft.write_response(cx.out(), response) {
-            Some(pieces) => self.begin_stream(head, draft, pieces, cx),
+            Some(rest) => self.begin_stream(head, draft, rest, cx),
             None => {
                 self.report(Some(head), &draft, cx);
                 go_on(draft.keeps(), cx);
@@ -172,11 +172,15 @@ impl<S> Conversation<S> {
         &mut self,
         head: &Head<'_>,
         draft: Draft,
-        pieces: Pieces,
+        mut rest: Rest,
         cx: &mut Context<'_>,
     ) {
+        rest.source.begin(Waker::new(cx.notifier(), cx.id()));
+        if cx.is_stopping() {
+            rest.source.stop();
+        }
         let is_recorded = self.site.on_answer.is_some();
-        self.doing = Doing::Streaming(Stream::new(head, is_recorded, draft, pieces));
+        self.doing = Doing::Streaming(Stream::new(head, is_recorded, draft, rest));
         self.stream(cx);
     }
 
@@ -190,57 +194,66 @@ impl<S> Conversation<S> {
             return cx.close(Close::Io(io::ErrorKind::BrokenPipe));
         }
         if stream.next == Next::Worker {
-            return cx.pause();
+            return pause(stream, cx);
         }
         for _ in 0..PIECES_A_TURN {
             if cx.is_done() {
-                return cx.pause();
+                return pause(stream, cx);
             }
-            match stream.append_next(cx.out()) {
-                Step::Piece => {}
-                Step::NoneYet => {
-                    cx.pause();
-                    return cx.set_timer(PIECES_TIMER, PIECES_PAUSE);
+            match stream.rest.source.next(cx.now().elapsed()) {
+                Step::Piece(piece) => stream.append(&piece, cx.out()),
+                Step::Wait(after) => {
+                    pause(stream, cx);
+                    if let Some(after) = after {
+                        cx.set_timer(PIECES_TIMER, after);
+                    }
+                    return;
                 }
                 #[cfg(feature = "files")]
                 Step::File(file, part) => {
+                    stream.draft.sent += part.end - part.start;
                     cx.send_file(file, part);
-                    return cx.pause();
+                    return pause(stream, cx);
                 }
                 Step::Read(work) => {
                     stream.next = Next::Worker;
                     cx.offload(move || ReadPiece(work()));
-                    return cx.pause();
-                }
-                Step::Broken(kind) => {
-                    self.report_stream(cx);
-                    self.doing = Doing::Nothing;
-                    return cx.reset(Close::Io(kind));
+                    return pause(stream, cx);
                 }
                 Step::End => {
-                    let keep = stream.pieces.keep && !cx.is_stopping();
+                    stream.append_end(cx.out());
+                    let keep = stream.rest.keep && !cx.is_stopping();
                     self.report_stream(cx);
                     self.doing = Doing::Nothing;
                     return go_on(keep, cx);
                 }
+                // Still `Streaming`: `on_close` reports it, and resets the connection if the client
+                // could take the body for complete.
+                Step::Broken(why) => return cx.close(why),
             }
         }
-        cx.pause();
+        pause(stream, cx);
         cx.set_timer(PIECES_TIMER, Duration::ZERO);
     }
 
-    /// Sends the piece that a worker has read, and goes on.
+    /// Goes on with an answer in pieces: its source has one, or a worker has read one.
     pub(super) fn take_piece(&mut self, notification: Notification, cx: &mut Context<'_>) {
         let Doing::Streaming(stream) = &mut self.doing else { return };
-        let Ok(ReadPiece(read)) = notification.downcast::<ReadPiece>() else { return };
-        match stream.append_read(read, cx.out()) {
-            Ok(()) => self.stream(cx),
-            Err(error) => {
-                self.report_stream(cx);
-                self.doing = Doing::Nothing;
-                cx.reset(Close::Io(error.kind()));
+        if let Ok(ReadPiece(read)) = notification.downcast::<ReadPiece>() {
+            stream.next = Next::Source;
+            match read {
+                Ok(piece) => stream.append(&piece, cx.out()),
+                Err(error) => return cx.close(Close::Io(error.kind())),
             }
         }
+        self.stream(cx);
+    }
+
+    /// Has the source of an answer end it, because the server is stopping.
+    pub(super) fn stop_stream(&mut self, cx: &mut Context<'_>) {
+        let Doing::Streaming(stream) = &mut self.doing else { return };
+        stream.rest.source.stop();
+        self.stream(cx);
     }
 
     /// Reports an answer in pieces, complete or not.
@@ -308,5 +321,13 @@ impl<S> Conversation<S> {
         let mut draft = Draft::refusal(status, is_head, cx.now().unix_seconds()).since(began);
         draft.write(cx.out(), TEXT, body.as_bytes());
         self.report(head, &draft, cx);
+    }
+}
+
+/// Pauses the input of a client until its answer goes on.
+fn pause(stream: &Stream, cx: &mut Context<'_>) {
+    match stream.rest.source.extent() {
+        Extent::Live => cx.pause_until_end(),
+        Extent::Measured(_) | Extent::Unmeasured => cx.pause(),
     }
 }

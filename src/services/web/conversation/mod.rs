@@ -9,11 +9,13 @@ use http::StatusCode;
 
 use super::draft::Draft;
 use super::failure::Failure;
+use super::intake::Consumer;
 use super::late::{Delayed, Doing, RefusedHead};
 use super::reply::{Answered, Reply};
 use super::request::Request;
-use super::site::{self, Intake, Site};
-use super::upload::Upload;
+use super::site::{self, Decision, Site};
+use super::source::{Awake, Waker};
+use super::upload::{Taken, Taker, Upload};
 use crate::close::{Close, Timeout};
 use crate::handler::context::Context;
 use crate::handler::framed::MessageHandler;
@@ -54,13 +56,13 @@ impl<S> Conversation<S> {
     /// Handles the head of a request with a body.
     #[inline(never)]
     fn expect_body(&mut self, head: &Head<'_>, cx: &mut Context<'_>) -> Result<(), Close> {
-        let intake = panics::catch(|| self.site.intake(head, cx.ends()));
-        let (is_wanted, limit) = match intake {
-            Ok(Intake::Wanted { limit }) => (true, limit),
-            Ok(Intake::Unwanted { limit }) => (false, limit),
-            Ok(Intake::Refused(response)) => {
+        let waker = || Waker::new(cx.notifier(), cx.id());
+        let decision = panics::catch(|| self.site.decide(head, cx.ends(), waker));
+        let (taker, limit) = match decision {
+            Ok(Decision::Taken { by, limit }) => (by, limit),
+            Ok(Decision::Refused(answer)) => {
                 let draft = self.draft(&head.closing(), cx).since(cx.now().nanos());
-                self.send(head, draft, Ok(response), cx)?;
+                self.send(head, draft, answer, cx)?;
                 return self.end_after_answer(Close::Done);
             }
             Err(said) => return self.send_panic(head, cx.now().nanos(), &said, cx),
@@ -69,14 +71,14 @@ impl<S> Conversation<S> {
             return self.refuse_body(Some(head), cx);
         }
         if head.expects_continue() {
-            if !is_wanted {
+            if matches!(taker, Taker::Nothing) {
                 // The client need not send the body: this is the answer.
                 self.answer(&head.closing(), &[], cx)?;
                 return self.end_after_answer(Close::Done);
             }
             cx.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        let upload = Upload::new(head, (is_wanted, limit), cx.now().elapsed(), &self.site.limits);
+        let upload = Upload::new(head, (taker, limit), cx.now().elapsed(), &self.site.limits);
         self.doing = Doing::Collecting(Box::new(upload));
         if !self.is_watched {
             self.watch_body(cx);
@@ -97,7 +99,7 @@ impl<S> Conversation<S> {
     /// Sets the timer for the arriving body, or refuses it if it is late.
     fn watch_body(&mut self, cx: &mut Context<'_>) {
         let Doing::Collecting(upload) = &self.doing else { return };
-        let Some(due) = upload.due() else { return };
+        let Some(due) = upload.due().filter(|_| !upload.is_paused()) else { return };
         match due.checked_sub(cx.now().elapsed()) {
             Some(left) if !left.is_zero() => {
                 self.is_watched = true;
@@ -112,26 +114,100 @@ impl<S> Conversation<S> {
         }
     }
 
+    // Not inlined, so that requests without a body do not pay for its registers.
+    #[inline(never)]
     fn on_body(&mut self, bytes: &[u8], is_last: bool, cx: &mut Context<'_>) -> Result<(), Close> {
         let Doing::Collecting(upload) = &mut self.doing else {
             return Ok(());
         };
-        if !upload.take(bytes, cx.now().elapsed(), &self.site.limits) {
-            return self.refuse_body(None, cx);
+        match upload.take(bytes, cx.now().elapsed(), &self.site.limits) {
+            Taken::Whole | Taken::Pause if is_last => self.end_body(cx),
+            Taken::Whole => Ok(()),
+            Taken::Pause => {
+                if upload.pause() {
+                    cx.pause();
+                }
+                Ok(())
+            }
+            Taken::TooLong => self.refuse_body(None, cx),
+            Taken::Failed(failure) => self.fail_body(Ok(failure), cx),
+            Taken::Panicked(said) => self.fail_body(Err(said), cx),
         }
-        if !is_last {
+    }
+
+    /// Answers a request whose body is complete.
+    fn end_body(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        let Doing::Collecting(upload) = std::mem::replace(&mut self.doing, Doing::Nothing) else {
             return Ok(());
+        };
+        let Upload { head, taker, began, .. } = *upload;
+        let site = Arc::clone(&self.site);
+        let head = Head::parse(&head, &site.limits)?;
+        let began = began.as_nanos() as u64;
+        let body = match taker {
+            Taker::Nothing => Vec::new(),
+            Taker::Route(body) => body,
+            Taker::Consumer(consumer) => return self.end_intake(&head, consumer, began, cx),
+        };
+        match site.is_observed {
+            true => self.answer_observed(&head, &body, began, cx),
+            false => self.answer(&head, &body, cx),
         }
-        if let Doing::Collecting(upload) = std::mem::replace(&mut self.doing, Doing::Nothing) {
-            let site = Arc::clone(&self.site);
-            let head = Head::parse(&upload.head, &site.limits)?;
-            let began = upload.began.as_nanos() as u64;
-            match site.is_observed {
-                true => self.answer_observed(&head, &upload.body, began, cx)?,
-                false => self.answer_unobserved(&head, &upload.body, cx)?,
+    }
+
+    /// Answers a request whose consumer has its whole body.
+    fn end_intake(
+        &mut self,
+        head: &Head<'_>,
+        consumer: Consumer,
+        began: u64,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        self.left = self.left.saturating_sub(1);
+        let mut draft = self.draft(head, cx).since(began);
+        let out = cx.out();
+        let mark = out.len();
+        let mut reply = Reply { out, draft: &mut draft };
+        if self.site.collects(head) {
+            reply = reply.collected();
+        }
+        let outcome = panics::catch(|| consumer.intake.end(reply));
+        self.conclude(head, draft, outcome, mark, cx)
+    }
+
+    /// Answers a request whose consumer has failed or panicked. The rest of the body is not read.
+    #[cold]
+    fn fail_body(
+        &mut self,
+        fault: Result<Failure, String>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        let Doing::Collecting(upload) = std::mem::replace(&mut self.doing, Doing::Nothing) else {
+            return Ok(());
+        };
+        let site = Arc::clone(&self.site);
+        let head = Head::parse(&upload.head, &site.limits)?;
+        let began = upload.began.as_nanos() as u64;
+        match fault {
+            Ok(failure) => {
+                let draft = self.draft(&head.closing(), cx).since(began);
+                self.send(&head, draft, Err(failure), cx)?;
+                self.end_after_answer(Close::Done)
+            }
+            Err(said) => self.send_panic(&head, began, &said, cx),
+        }
+    }
+
+    /// Continues with a body after a pause of its consumer.
+    fn resume_body(&mut self, cx: &mut Context<'_>) {
+        let Doing::Collecting(upload) = &mut self.doing else { return };
+        if !upload.is_paused() {
+            upload.extend(cx.now().elapsed(), &self.site.limits);
+            cx.resume();
+            if !self.is_watched {
+                self.watch_body(cx);
             }
         }
-        Ok(())
     }
 
     /// Creates the draft of an answer.
@@ -335,11 +411,14 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
     }
 
     fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
-        if matches!(self.doing, Doing::Streaming(_)) {
-            return self.take_piece(notification, cx);
-        }
-        if let Err(why) = self.take_answer(notification, cx) {
-            cx.close(why);
+        match self.doing {
+            Doing::Streaming(_) => self.take_piece(notification, cx),
+            Doing::Collecting(_) if notification.is::<Awake>() => self.resume_body(cx),
+            _ => {
+                if let Err(why) = self.take_answer(notification, cx) {
+                    cx.close(why);
+                }
+            }
         }
     }
 
@@ -360,8 +439,10 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
 
     fn on_stop(&mut self, cx: &mut Context<'_>) {
         // During a request, `is_stopping` closes the connection after its answer.
-        if matches!(self.doing, Doing::Nothing) {
-            cx.close(Close::Stopping);
+        match self.doing {
+            Doing::Nothing => cx.close(Close::Stopping),
+            Doing::Streaming(_) => self.stop_stream(cx),
+            _ => {}
         }
     }
 }
