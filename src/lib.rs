@@ -58,6 +58,8 @@
 //!
 //! # Features
 //!
+//! * `backplane`: the protocol of Redis in `protocol::resp`, and the core of topics over several
+//!   nodes, which no server uses so far.
 //! * `chat-names`: names of the chat in all scripts, by Unicode's rules; without it they are ASCII.
 //! * `deflate`: compression of WebSocket messages (permessage-deflate), with `ws`.
 //! * `files`: static files in the web service, in `services::files`.
@@ -84,6 +86,7 @@
 // without it.
 #![cfg_attr(
     not(all(
+        feature = "backplane",
         feature = "deflate",
         feature = "files",
         feature = "http",

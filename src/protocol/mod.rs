@@ -4,6 +4,8 @@
 #[cfg(feature = "http")]
 pub mod http;
 pub mod line;
+#[cfg(feature = "backplane")]
+pub mod resp;
 pub mod telnet;
 #[cfg(feature = "ws")]
 pub mod ws;

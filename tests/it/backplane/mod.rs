@@ -1,0 +1,3 @@
+//! Topics over several nodes: the protocol of the engine.
+
+pub(crate) mod resp;
