@@ -103,6 +103,8 @@
 compile_error!("socketserver runs on Unix only");
 
 mod accept;
+#[cfg(feature = "backplane")]
+mod backplane;
 mod clock;
 mod close;
 mod exec;

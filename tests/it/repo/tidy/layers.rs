@@ -32,6 +32,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("src/services/", &[WORDS, &["src/handler/", "src/protocol/"]]),
     ("src/handler/", &[WORDS]),
     ("src/accept/", &[WORDS]),
+    ("src/backplane/", &[WORDS, &["src/handler/framed.rs", "src/protocol/resp.rs"]]),
     ("src/exec/", &[WORDS, THREADS, &["src/clock.rs", "src/handler/"]]),
     ("src/hub/", &[WORDS, &["src/buffer.rs", "src/exec/", "src/handler/"]]),
     (
