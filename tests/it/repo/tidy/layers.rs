@@ -54,6 +54,8 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["src/reactor/"],
             // For the client of a web service.
             &["src/protocol/http/", "src/services/web/"],
+            // For the simulated broker and the nodes around it.
+            &["src/backplane/", "src/protocol/resp.rs"],
         ],
     ),
     ("src/metrics/", &[WORDS, &["src/clock.rs"]]),
