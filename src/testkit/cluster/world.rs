@@ -322,6 +322,16 @@ impl World {
         for wire in self.nodes.iter_mut().filter_map(|node| node.wire.as_mut()) {
             wire.hangs_until = 0;
         }
+        // At first the nodes still come back in any order.
+        for _ in 0..200 {
+            let node = self.random.below(self.nodes.len());
+            match self.random.below(9) {
+                0..3 => self.move_up(node),
+                3..6 => self.move_down(node),
+                6 | 7 => self.turn(node),
+                _ => self.pass(10),
+            }
+        }
         let mut quiet = 0;
         for _ in 0..2_000 {
             self.move_late();
