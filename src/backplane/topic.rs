@@ -401,3 +401,6 @@ fn is_at_or_after(at: Position, other: Position) -> bool {
 fn follows(last: Position, at: Position) -> bool {
     at.epoch() == last.epoch() && Some(at.offset()) == last.offset().checked_add(1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,7 +67,11 @@ impl Node {
     pub(super) fn turn(&mut self, broker: &mut Broker, now: Now) -> Option<Wire> {
         self.recorder.moment = (broker.log().len(), broker.faults());
         let mut given_up = None;
-        match self.exchange.wish(now, &mut self.recorder) {
+        let (due, unshared) = (self.exchange.due_ms(), self.recorder.unshared.len());
+        let wish = self.exchange.wish(now, &mut self.recorder);
+        let is_idle = wish == Wish::Nothing && self.recorder.unshared.len() == unshared;
+        assert!(is_idle || now.millis() >= due, "{wish:?} at {}, due at {due}", now.millis());
+        match wish {
             Wish::Connect => self.connect(broker),
             Wish::Cut(_) => given_up = self.cut(now),
             Wish::Probe(_) | Wish::Nothing => {}
