@@ -260,6 +260,12 @@ impl Position {
     /// A position in no history: a reader from it is told of a [`Gap`].
     pub const NOWHERE: Position = Position { epoch: 0, offset: 0 };
 
+    /// The place of a message in the log of an engine.
+    #[cfg(feature = "backplane")]
+    pub(crate) const fn new(epoch: u64, offset: u64) -> Position {
+        Position { epoch, offset }
+    }
+
     /// Returns the epoch, which is random and not 0.
     #[must_use]
     pub fn epoch(self) -> u64 {

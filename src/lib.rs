@@ -58,6 +58,8 @@
 //!
 //! # Features
 //!
+//! * `backplane`: the protocol of Redis in `protocol::resp`, and the core of topics over several
+//!   nodes, which no server uses so far.
 //! * `chat-names`: names of the chat in all scripts, by Unicode's rules; without it they are ASCII.
 //! * `chat-web`: the chat in a browser, with `json` and `ws`.
 //! * `deflate`: compression of WebSocket messages (permessage-deflate), with `ws`.
@@ -85,6 +87,7 @@
 // without it.
 #![cfg_attr(
     not(all(
+        feature = "backplane",
         feature = "chat-web",
         feature = "deflate",
         feature = "files",
@@ -102,6 +105,8 @@
 compile_error!("socketserver runs on Unix only");
 
 mod accept;
+#[cfg(feature = "backplane")]
+mod backplane;
 mod clock;
 mod close;
 mod exec;

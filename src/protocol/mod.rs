@@ -6,6 +6,8 @@ pub(crate) mod compressor;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod line;
+#[cfg(feature = "backplane")]
+pub mod resp;
 pub mod telnet;
 #[cfg(feature = "ws")]
 pub mod ws;

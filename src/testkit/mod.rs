@@ -73,12 +73,18 @@
 //! ```
 
 mod both_ways;
+#[cfg(feature = "backplane")]
+mod broker;
+#[cfg(feature = "backplane")]
+mod cluster;
 mod datagram;
 #[cfg(feature = "http")]
 pub mod http_cases;
 mod laws;
 mod network;
 mod random;
+#[cfg(all(test, feature = "backplane"))]
+mod redis_server;
 mod seeds;
 mod simulation;
 mod steps;
@@ -86,6 +92,10 @@ mod steps;
 mod web_client;
 mod wire;
 
+#[cfg(feature = "backplane")]
+pub use self::broker::{Broker, BrokerFault};
+#[cfg(feature = "backplane")]
+pub use self::cluster::{ClusterRun, cluster};
 pub use self::datagram::{Datagrams, datagram};
 pub use self::laws::{laws, laws_in_parts};
 pub use self::network::{Client, Network};

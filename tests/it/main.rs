@@ -6,6 +6,7 @@
     reason = "in a test a panic is how it fails"
 )]
 
+mod backplane;
 mod examples;
 mod files;
 mod http;

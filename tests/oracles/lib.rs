@@ -17,6 +17,7 @@ pub mod http_head;
 pub mod icmp;
 pub mod line;
 pub mod netstring;
+pub mod resp;
 pub mod session;
 pub mod web;
 pub mod ws;
@@ -38,6 +39,7 @@ pub const ORACLES: &[(&str, Oracle)] = &[
     ("icmp", icmp::check),
     ("line", line::check),
     ("netstring", netstring::check),
+    ("resp", resp::check),
     ("session", session::check),
     ("web", web::check),
     ("ws", ws::check),

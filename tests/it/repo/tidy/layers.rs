@@ -32,6 +32,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("src/services/", &[WORDS, &["src/handler/", "src/protocol/"]]),
     ("src/handler/", &[WORDS]),
     ("src/accept/", &[WORDS]),
+    ("src/backplane/", &[WORDS, &["src/handler/framed.rs", "src/protocol/resp.rs"]]),
     ("src/exec/", &[WORDS, THREADS, &["src/clock.rs", "src/handler/"]]),
     ("src/hub/", &[WORDS, &["src/buffer.rs", "src/exec/", "src/handler/"]]),
     (
@@ -53,6 +54,8 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["src/reactor/"],
             // For the client of a web service.
             &["src/protocol/http/", "src/services/web/"],
+            // For the simulated broker and the nodes around it.
+            &["src/backplane/", "src/protocol/resp.rs"],
         ],
     ),
     ("src/metrics/", &[WORDS, &["src/clock.rs"]]),

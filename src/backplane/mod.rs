@@ -1,0 +1,21 @@
+//! Topics over several nodes, which exchange messages through an engine. Knows no socket, no clock
+//! and no connection of a client.
+//!
+//! ```text
+//! publishers ──▶ Exchange ──Ask──▶ Engine ──bytes──▶ Redis
+//! members ◀───── (topics) ◀─News── (Redis) ◀─bytes──
+//! ```
+//!
+//! Each message is delivered when it comes back from the engine, in the order of its log, the
+//! node's own included. `docs/decisions/0055-backplane.md` has the reasons.
+// No server uses the exchange so far; the testkit does.
+#![allow(dead_code, reason = "the hub does not use it so far")]
+
+mod chains;
+pub(crate) mod engine;
+pub(crate) mod exchange;
+pub(crate) mod line;
+pub(crate) mod record;
+pub(crate) mod redis;
+pub(crate) mod topic;
+mod window;

@@ -1,0 +1,321 @@
+//! The replies and pushes of Redis. Knows no request but its kind.
+
+use std::collections::VecDeque;
+
+use crate::backplane::engine::{News, Rest};
+use crate::close::Close;
+use crate::handler::framed::Step;
+use crate::history::Position;
+use crate::protocol::resp::{Token, token};
+
+/// The most entries of one read.
+pub(super) const PAGE: usize = 100;
+/// The most tokens of a reply that have not arrived: a page has five for each entry.
+const REPLY_MAX: u64 = 8 * PAGE as u64;
+/// The most elements of a push; those of subscriptions have three.
+const PUSH_MAX: u32 = 16;
+
+/// A reply that is due, and its state.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    Hello(Hello),
+    PublishScript,
+    MarkScript,
+    Anything,
+    Birth,
+    Read(Read),
+    Call { first: u64, count: usize },
+}
+
+/// The part of the answer to HELLO that comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hello {
+    Name,
+    Role,
+}
+
+/// A read of entries: an array of pairs of an id and an array of a name and a value.
+#[derive(Debug)]
+pub(super) struct Read {
+    topic: Box<str>,
+    /// As many entries mean that there may be more.
+    limit: usize,
+    entries: usize,
+    next: Part,
+}
+
+/// The part of an entry that comes next.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Id,
+    Name(Position),
+    Value(Position),
+}
+
+/// Decodes the output of Redis.
+#[derive(Debug)]
+pub(super) struct Answers {
+    waiting: VecDeque<Waiting>,
+    /// The tokens of the current reply that have not arrived; 0 between replies.
+    left: u64,
+    /// The messages that the current call has settled.
+    settled: u64,
+    publish_script: Vec<u8>,
+    mark_script: Vec<u8>,
+    probes: Vec<u8>,
+}
+
+impl Waiting {
+    pub(super) fn hello() -> Waiting {
+        Waiting::Hello(Hello::Name)
+    }
+}
+
+impl Read {
+    pub(super) fn new(topic: &str, limit: usize) -> Read {
+        Read { topic: topic.into(), limit, entries: 0, next: Part::Id }
+    }
+
+    fn on_bytes(&mut self, bytes: &[u8], news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
+        self.next = match self.next {
+            Part::Id => Part::Name(position(bytes).ok_or_else(not_ours)?),
+            Part::Name(at) => Part::Value(at),
+            Part::Value(at) => {
+                self.entries += 1;
+                news(News::Past { topic: &self.topic, at, record: bytes });
+                Part::Id
+            }
+        };
+        Ok(())
+    }
+}
+
+impl Answers {
+    /// `probes` is the channel of the node.
+    pub(super) fn new(probes: Vec<u8>) -> Answers {
+        Answers {
+            waiting: VecDeque::new(),
+            left: 0,
+            settled: 0,
+            publish_script: Vec::new(),
+            mark_script: Vec::new(),
+            probes,
+        }
+    }
+
+    pub(super) fn expect(&mut self, waiting: Waiting) {
+        self.waiting.push_back(waiting);
+    }
+
+    /// Returns the name of the script; empty before the connection is ready.
+    pub(super) fn publish_script(&self) -> &[u8] {
+        &self.publish_script
+    }
+
+    pub(super) fn mark_script(&self) -> &[u8] {
+        &self.mark_script
+    }
+
+    pub(super) fn on_data(
+        &mut self,
+        input: &[u8],
+        news: &mut dyn FnMut(News<'_>),
+    ) -> Result<usize, Close> {
+        let mut used = 0;
+        loop {
+            let rest = input.get(used..).unwrap_or_default();
+            let step = match token(rest)? {
+                Step::Message(Token::Push(count), header) => {
+                    self.push(rest, count, header, news)?
+                }
+                Step::Message(token, length) => {
+                    self.on_token(token, news)?;
+                    Some(length)
+                }
+                Step::Skip(length) => Some(length),
+                Step::NeedMore => None,
+            };
+            match step {
+                Some(length) => used += length,
+                None => return Ok(used),
+            }
+        }
+    }
+
+    /// Handles the push at the front, and returns its length; `None` if it is incomplete.
+    fn push(
+        &self,
+        input: &[u8],
+        count: u32,
+        header: usize,
+        news: &mut dyn FnMut(News<'_>),
+    ) -> Result<Option<usize>, Close> {
+        if count > PUSH_MAX {
+            return Err(malformed("Redis: a push of too many elements"));
+        }
+        let (mut used, mut left, mut first) = (header, u64::from(count), [None; 3]);
+        for place in 0.. {
+            if left == 0 {
+                break;
+            }
+            let rest = input.get(used..).unwrap_or_default();
+            let Step::Message(token, length) = token(rest)? else { return Ok(None) };
+            left = elements_left(left, token)?;
+            used += length;
+            if let (Token::Bytes(bytes), Some(slot)) = (token, first.get_mut(place)) {
+                *slot = Some(bytes);
+            }
+        }
+        if let [Some(b"message"), Some(channel), Some(payload)] = first {
+            self.on_message(channel, payload, news)?;
+        }
+        Ok(Some(used))
+    }
+
+    fn on_message(
+        &self,
+        channel: &[u8],
+        payload: &[u8],
+        news: &mut dyn FnMut(News<'_>),
+    ) -> Result<(), Close> {
+        if channel == self.probes {
+            let number = str::from_utf8(payload).ok().and_then(|text| text.parse().ok());
+            news(News::Probed(number.ok_or_else(not_ours)?));
+            return Ok(());
+        }
+        let topic = channel.strip_prefix(b"bp:{").and_then(|rest| rest.strip_suffix(b"}"));
+        let topic = topic.and_then(|topic| str::from_utf8(topic).ok()).ok_or_else(not_ours)?;
+        let space = payload.iter().position(|byte| *byte == b' ').ok_or_else(not_ours)?;
+        let (id, record) = payload.split_at(space);
+        let at = position(id).ok_or_else(not_ours)?;
+        let before = at.offset() - 1;
+        let after = (before > 0).then(|| Position::new(at.epoch(), before));
+        news(News::Live { topic, at, after, record: record.get(1..).unwrap_or_default() });
+        Ok(())
+    }
+
+    fn on_token(&mut self, token: Token<'_>, news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
+        if self.left == 0 {
+            (self.left, self.settled) = (1, 0);
+        }
+        self.left = elements_left(self.left, token)?;
+        let Some(waiting) = self.waiting.front_mut() else {
+            return Err(match token {
+                Token::Error(text) => refused(text),
+                _ => malformed("Redis: a reply to no request"),
+            });
+        };
+        match (waiting, token) {
+            (Waiting::Read(read), Token::Error(text)) if text.starts_with(b"WRONGTYPE") => {
+                news(News::Unusable(&read.topic));
+            }
+            (_, Token::Error(text)) => return Err(refused(text)),
+            (Waiting::Hello(part), token) => hello(part, token)?,
+            (Waiting::PublishScript, Token::Bytes(sha)) => self.publish_script = sha.to_vec(),
+            (Waiting::MarkScript, Token::Bytes(sha)) => self.mark_script = sha.to_vec(),
+            (Waiting::Birth, Token::Bytes(birth)) => {
+                let birth = str::from_utf8(birth).ok();
+                let birth = birth.and_then(|birth| u64::from_str_radix(birth, 16).ok());
+                news(News::Ready { store: birth.ok_or_else(not_ours)? });
+            }
+            (Waiting::Birth, _) => return Err(not_ours()),
+            (Waiting::Read(read), Token::Bytes(bytes)) => read.on_bytes(bytes, news)?,
+            (Waiting::Call { first, count }, token) => {
+                let (first, count) = (*first, *count as u64);
+                self.on_call(first, count, token, news)?;
+            }
+            _ => {}
+        }
+        if self.left == 0 {
+            self.on_end(news);
+        }
+        Ok(())
+    }
+
+    /// The answer to a call: the indexes of the messages that were refused, how many messages are
+    /// settled, and a failure or nothing.
+    fn on_call(
+        &mut self,
+        first: u64,
+        count: u64,
+        token: Token<'_>,
+        news: &mut dyn FnMut(News<'_>),
+    ) -> Result<(), Close> {
+        match token {
+            Token::Array(_) | Token::Bytes(b"") => {}
+            Token::Integer(number) => {
+                let number = u64::try_from(number).ok().filter(|number| *number <= count);
+                let number = number.ok_or_else(not_ours)?;
+                match self.left {
+                    1 => self.settled = number,
+                    _ => news(News::Refused(first + number)),
+                }
+            }
+            Token::Bytes(why) => {
+                self.accept(first, news);
+                return Err(refused(why));
+            }
+            _ => return Err(not_ours()),
+        }
+        Ok(())
+    }
+
+    fn accept(&self, first: u64, news: &mut dyn FnMut(News<'_>)) {
+        if self.settled > 0 {
+            news(News::Accepted(first + self.settled - 1));
+        }
+    }
+
+    fn on_end(&mut self, news: &mut dyn FnMut(News<'_>)) {
+        match self.waiting.pop_front() {
+            Some(Waiting::Read(read)) => {
+                let rest = if read.entries >= read.limit { Rest::More } else { Rest::Nothing };
+                news(News::PastEnd { topic: &read.topic, rest });
+            }
+            Some(Waiting::Call { first, .. }) => self.accept(first, news),
+            _ => {}
+        }
+    }
+}
+
+/// Only a master keeps the messages that are written to it.
+fn hello(part: &mut Hello, token: Token<'_>) -> Result<(), Close> {
+    if *part == Hello::Role && token != Token::Bytes(b"master") {
+        return Err(Close::failed("Redis: the server is a replica: name the master"));
+    }
+    *part = if token == Token::Bytes(b"role") { Hello::Role } else { Hello::Name };
+    Ok(())
+}
+
+/// Returns the number of tokens that are left after this one.
+fn elements_left(left: u64, token: Token<'_>) -> Result<u64, Close> {
+    let more = match token {
+        Token::Array(count) | Token::Set(count) => u64::from(count),
+        Token::Map(count) => 2 * u64::from(count),
+        Token::Push(_) => return Err(malformed("Redis: a push within a reply")),
+        _ => 0,
+    };
+    match left - 1 + more {
+        left if left > REPLY_MAX => Err(malformed("Redis: a reply of too many elements")),
+        left => Ok(left),
+    }
+}
+
+/// Returns the position of an id, `EPOCH-OFFSET`: offsets of Redis begin at 0.
+fn position(id: &[u8]) -> Option<Position> {
+    let (epoch, offset) = str::from_utf8(id).ok()?.split_once('-')?;
+    let offset: u64 = offset.parse().ok()?;
+    Some(Position::new(epoch.parse().ok()?, offset.checked_add(1)?))
+}
+
+fn refused(text: &[u8]) -> Close {
+    Close::failed(format!("Redis: {}", text.escape_ascii()))
+}
+
+fn malformed(why: &'static str) -> Close {
+    Close::Malformed { code: 0, why }
+}
+
+fn not_ours() -> Close {
+    malformed("Redis: a key that begins with bp: was written by another program")
+}

@@ -1,0 +1,118 @@
+//! The two scripts that run in Redis 7.0 or later. Knows no connection.
+//!
+//! Numbers of Lua are doubles: each number here stays below 2^53. A script is written to the
+//! append-only file as one transaction.
+
+/// Publishes the messages of a turn.
+///
+/// ```text
+/// KEYS  1 the node · 2.. a topic for each message
+/// ARGV  1 generation · 2 first seq not accepted · 3 first seq of this call · 4 length of a log
+///       5 retention in ms · 6 probe, or empty · 7.. epoch and record of each message
+/// gives the indexes of the messages that were refused for good, the number of messages that are
+///       settled, and the reason why the next one failed, or nothing
+/// ```
+///
+/// A call of a connection that was given up is refused (FENCED). A message that the log has is not
+/// appended again; one that comes too early is refused (ORDER), so the log keeps the order of the
+/// node. After a rollback the stored `seq` is behind: then the lowest that was not accepted counts.
+///
+/// Each append comes before its `PUBLISH`, or subscribers get a message that the log refused. It is
+/// a `pcall`, and the progress is stored whatever failed: else a message that was appended before
+/// the failure would be appended again.
+///
+/// The newest id of a log is `E-n`, so `E-*` gives `E-(n+1)`: epoch and offset are the id. An epoch
+/// of the log that is greater than the known one is adopted. If there is no log, one with a greater
+/// epoch begins.
+pub(crate) const PUBLISH: &str = "\
+local node = redis.call('HMGET', KEYS[1], 'gen', 'seq')
+if node[1] and tonumber(node[1]) > tonumber(ARGV[1]) then
+  return redis.error_reply('FENCED by a later connection of this node')
+end
+local function append(key, epoch, record)
+  local id = redis.pcall('XADD', key, 'NOMKSTREAM', 'MAXLEN', '~', ARGV[4], epoch .. '-*', 'm', record)
+  if type(id) == 'table' and string.find(id.err, 'equal or smaller', 1, true) then
+    local info = redis.call('XINFO', 'STREAM', key)
+    for i = 1, #info, 2 do
+      if info[i] == 'last-generated-id' then epoch = string.match(info[i + 1], '^%d+') end
+    end
+    id = redis.pcall('XADD', key, 'MAXLEN', '~', ARGV[4], epoch .. '-*', 'm', record)
+  elseif not id then
+    local time = redis.call('TIME')
+    local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+    epoch = string.format('%.0f', math.max(now, tonumber(epoch) + 1))
+    id = redis.pcall('XADD', key, epoch .. '-*', 'm', record)
+  end
+  return id
+end
+local following = tonumber(ARGV[2])
+if node[2] then following = math.max(following, tonumber(node[2]) + 1) end
+local seq, settled, failed, refused = tonumber(ARGV[3]), 0, '', {}
+for i = 2, #KEYS do
+  if seq > following then
+    failed = 'ORDER'
+    break
+  end
+  if seq == following then
+    local record = ARGV[2 * i + 4]
+    local id = append(KEYS[i], ARGV[2 * i + 3], record)
+    if type(id) == 'string' then
+      if tonumber(string.match(id, '%d+$')) % 16 == 0 then
+        redis.call('PEXPIRE', KEYS[i], ARGV[5])
+      end
+      redis.call('PUBLISH', KEYS[i], id .. ' ' .. record)
+    elseif string.sub(id.err, 1, 9) == 'WRONGTYPE' then
+      refused[#refused + 1] = settled
+    else
+      failed = id.err
+      break
+    end
+    following = seq + 1
+  end
+  settled, seq = settled + 1, seq + 1
+end
+if settled > 0 or ARGV[6] ~= '' then
+  redis.call('HSET', KEYS[1], 'gen', ARGV[1], 'seq', string.format('%.0f', following - 1))
+end
+if ARGV[6] ~= '' then
+  redis.call('PEXPIRE', KEYS[1], ARGV[5])
+  redis.call('PUBLISH', KEYS[1], ARGV[6])
+end
+refused[#refused + 1] = settled
+refused[#refused + 1] = failed
+return refused
+";
+
+/// Appends a mark and returns the newest entry, as XREVRANGE does.
+///
+/// ```text
+/// KEYS  1 the node · 2 the topic
+/// ARGV  1 generation · 2 `always`, or `empty` if only an empty log gets the mark
+///       3 the epoch becomes greater than this · 4 length of a log · 5 retention in ms · 6 the mark
+/// ```
+pub(crate) const MARK: &str = "\
+local gen = redis.call('HGET', KEYS[1], 'gen')
+if gen and tonumber(gen) > tonumber(ARGV[1]) then
+  return redis.error_reply('FENCED by a later connection of this node')
+end
+if ARGV[2] == 'empty' then
+  local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
+  if #newest > 0 then return newest end
+end
+local time = redis.call('TIME')
+local epoch = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+epoch = math.max(epoch, tonumber(ARGV[3]) + 1)
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  local info = redis.call('XINFO', 'STREAM', KEYS[2])
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+      epoch = math.max(epoch, tonumber(string.match(info[i + 1], '^%d+')) + 1)
+    end
+  end
+end
+local id = redis.call(
+  'XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], string.format('%.0f', epoch) .. '-*', 'm', ARGV[6])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+redis.call('PUBLISH', KEYS[2], id .. ' ' .. ARGV[6])
+return redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
+";

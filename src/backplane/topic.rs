@@ -1,0 +1,406 @@
+//! One topic at one node: its last seen entry, and its next read. Knows no engine.
+
+use super::chains::{Chains, Link};
+use super::engine::Rest;
+use super::record::{Message, Record, Tag};
+use crate::history::Position;
+
+/// The members of the topics of a node.
+pub(crate) trait Members {
+    /// A message, in the order of the log.
+    fn deliver(&mut self, topic: &str, at: Position, message: &Message<'_>);
+    /// In order with the messages: some may be missing here.
+    fn mark(&mut self, topic: &str, why: Mark);
+    /// All messages after this position are for the members, which have just joined.
+    fn joined(&mut self, topic: &str, at: Position);
+    /// Messages arrive as they are published again.
+    fn recovered(&mut self, topic: &str, at: Position, recovery: Recovery);
+    /// The message of this publisher will not be sent, or it was sent and its fate is unknown.
+    fn unshared(&mut self, topic: &str, author: u64, bytes: &[u8]);
+    /// A message of this node for its own members alone.
+    fn deliver_here(&mut self, topic: &str, author: u64, bytes: &[u8]);
+}
+
+/// The reason of a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// Messages may be missing.
+    Missing,
+    /// The messages that follow are of this node only; those of others are missing.
+    Apart,
+}
+
+/// The messages that the members got after a break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recovery {
+    /// All messages.
+    All,
+    /// Those after a mark.
+    Marked,
+}
+
+/// A request to the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Watch the topic, then read its newest entry.
+    Open,
+    /// Watch the topic, then read from this position on.
+    Resume(Position),
+    Since(Position),
+    Mark,
+}
+
+/// What happens to a topic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event<'a> {
+    /// It is the topic's turn to ask.
+    Turn,
+    Live {
+        at: Position,
+        after: Option<Position>,
+        record: &'a [u8],
+    },
+    Past {
+        at: Position,
+        record: &'a [u8],
+    },
+    PastEnd(Rest),
+    Unusable,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// There is no connection.
+    Away,
+    /// There is one, and other topics ask first.
+    Queued,
+    /// The newest entry was asked for.
+    Opening,
+    Live,
+    /// The log was asked for, from the last seen entry on.
+    Behind(Next),
+    /// The log went back: a mark was asked for, so that all nodes learn of it. Some may find their
+    /// last entry still there.
+    Marking,
+    /// The key has another type.
+    Unusable,
+}
+
+/// The entry that must come next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// The anchor: the last seen one, with the same content.
+    Anchor,
+    /// The one after the last.
+    Following,
+    /// None: the anchor has other content, so the rest is of no use.
+    Useless,
+}
+
+/// An entry that a read must meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Missed {
+    at: Position,
+    tag: Tag,
+    since: Since,
+}
+
+/// When an entry was missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    /// During the current read, which may have come too early for it.
+    ThisRead,
+    Earlier,
+}
+
+/// One topic that has members, or had some a short time ago.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    state: State,
+    /// The last seen entry.
+    last: Option<(Position, Tag)>,
+    /// The greatest epoch seen.
+    epoch: u64,
+    /// The last entry that arrived during a read, and was not handed on: the log must have it.
+    missed: Option<Missed>,
+    /// `None` without a break.
+    recovery: Option<Recovery>,
+    chains: Chains,
+}
+
+impl Topic {
+    pub(crate) fn new() -> Topic {
+        Topic {
+            state: State::Away,
+            last: None,
+            epoch: 0,
+            missed: None,
+            recovery: None,
+            chains: Chains::default(),
+        }
+    }
+
+    /// Returns the position, if messages arrive as they are published.
+    pub(crate) fn in_step(&self) -> Option<Position> {
+        self.last.filter(|_| self.state == State::Live).map(|(at, _)| at)
+    }
+
+    /// Returns true if a message may be published: a node that finds the log rolled back must write
+    /// its mark first.
+    pub(crate) fn takes_messages(&self) -> bool {
+        matches!(self.state, State::Live | State::Unusable)
+    }
+
+    /// Returns true if the topic may be forgotten: nothing is due, and nothing is known that must
+    /// be compared with the log.
+    pub(crate) fn can_end(&self) -> bool {
+        match self.state {
+            State::Live | State::Unusable => true,
+            State::Away | State::Queued => self.last.is_none(),
+            State::Opening | State::Behind(_) | State::Marking => false,
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The members get messages of `node` from here on, without the engine; those up to `seq` were
+    /// given up, and must not arrive later. Returns true if this is new.
+    pub(crate) fn part(&mut self, node: u64, seq: u64) -> bool {
+        self.chains.raise(node, seq)
+    }
+
+    /// The connection to the engine has ended.
+    pub(crate) fn cut(&mut self) {
+        self.enter(State::Away);
+    }
+
+    /// It works again.
+    pub(crate) fn ready(&mut self) {
+        self.enter(State::Queued);
+    }
+
+    /// All transitions while there is a connection.
+    pub(crate) fn on(
+        &mut self,
+        event: Event<'_>,
+        name: &str,
+        members: &mut dyn Members,
+    ) -> Option<Request> {
+        match (self.state, event) {
+            (State::Queued, Event::Turn) => return Some(self.begin()),
+            (State::Opening | State::Marking, Event::Past { at, record }) => self.found(at, record),
+            (State::Opening | State::Marking, Event::PastEnd(_)) if self.last.is_none() => {
+                return Some(self.went_back());
+            }
+            (State::Opening | State::Marking, Event::PastEnd(_)) => {
+                if let (State::Opening, Some((at, _))) = (self.state, self.last) {
+                    members.joined(name, at);
+                }
+                return self.caught_up(Rest::Nothing, name, members);
+            }
+            (State::Behind(next), Event::Past { at, record }) => {
+                self.past(next, at, record, name, members);
+            }
+            (State::Behind(Next::Following), Event::PastEnd(rest)) => {
+                return self.caught_up(rest, name, members);
+            }
+            (State::Behind(next), Event::PastEnd(_)) => {
+                // An empty answer: the log ends before the anchor.
+                if next == Next::Anchor {
+                    self.mark(name, members);
+                }
+                return Some(self.went_back());
+            }
+            (State::Live, Event::Live { at, after, record }) => {
+                return self.live(at, after, record, name, members);
+            }
+            (
+                State::Opening | State::Behind(_) | State::Marking,
+                Event::Live { at, record, .. },
+            ) => {
+                self.miss(at, record);
+            }
+            (State::Opening | State::Behind(_) | State::Marking, Event::Unusable) => {
+                self.mark(name, members);
+                self.enter(State::Unusable);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        if let Some(missed) = &mut self.missed {
+            missed.since = Since::Earlier;
+        }
+    }
+
+    fn begin(&mut self) -> Request {
+        match self.last {
+            None => {
+                self.enter(State::Opening);
+                Request::Open
+            }
+            Some((at, _)) => {
+                self.recovery = Some(Recovery::All);
+                self.enter(State::Behind(Next::Anchor));
+                Request::Resume(at)
+            }
+        }
+    }
+
+    fn read_again(&mut self, at: Position) -> Request {
+        self.recovery.get_or_insert(Recovery::All);
+        self.enter(State::Behind(Next::Anchor));
+        Request::Since(at)
+    }
+
+    fn went_back(&mut self) -> Request {
+        self.enter(State::Marking);
+        Request::Mark
+    }
+
+    /// The newest entry: earlier ones are not owed.
+    fn found(&mut self, at: Position, record: &[u8]) {
+        let record = Record::decode(record);
+        if let Record::Message(message) = record {
+            self.chains.raise(message.node, message.seq);
+        }
+        self.saw(at, record.tag());
+    }
+
+    fn saw(&mut self, at: Position, tag: Tag) {
+        self.missed = self.missed.filter(|missed| missed.at != at || missed.tag != tag);
+        self.epoch = self.epoch.max(at.epoch());
+        self.last = Some((at, tag));
+    }
+
+    /// The end of a read that found the log as expected.
+    fn caught_up(&mut self, rest: Rest, name: &str, members: &mut dyn Members) -> Option<Request> {
+        let (at, _) = self.last?;
+        match self.missed {
+            _ if rest == Rest::More => return Some(self.read_again(at)),
+            // The read has passed it: it was trimmed.
+            Some(missed) if is_at_or_after(at, missed.at) => self.missed = None,
+            Some(Missed { since: Since::ThisRead, .. }) => return Some(self.read_again(at)),
+            // The log ends before an entry that it had.
+            Some(Missed { since: Since::Earlier, .. }) => {
+                self.missed = None;
+                self.mark(name, members);
+                return Some(self.went_back());
+            }
+            None => {}
+        }
+        self.enter(State::Live);
+        if let Some(recovery) = self.recovery.take() {
+            members.recovered(name, at, recovery);
+        }
+        None
+    }
+
+    fn past(
+        &mut self,
+        next: Next,
+        at: Position,
+        record: &[u8],
+        name: &str,
+        members: &mut dyn Members,
+    ) {
+        let Some((last, tag)) = self.last else { return };
+        match next {
+            Next::Useless => {}
+            _ if self
+                .missed
+                .is_some_and(|it| it.at == at && it.tag != Record::decode(record).tag()) =>
+            {
+                self.mark(name, members);
+                self.missed = None;
+                self.state = State::Behind(Next::Useless);
+            }
+            Next::Anchor if at == last => {
+                self.state = State::Behind(Next::Following);
+                // An id is given again after a rollback: only the content tells.
+                if Record::decode(record).tag() != tag {
+                    self.mark(name, members);
+                    self.state = State::Behind(Next::Useless);
+                }
+            }
+            Next::Anchor | Next::Following => {
+                self.state = State::Behind(Next::Following);
+                let follows = next == Next::Following && follows(last, at);
+                self.take(follows, at, record, name, members);
+            }
+        }
+    }
+
+    fn live(
+        &mut self,
+        at: Position,
+        after: Option<Position>,
+        record: &[u8],
+        name: &str,
+        members: &mut dyn Members,
+    ) -> Option<Request> {
+        let (last, tag) = self.last?;
+        if after == Some(last) {
+            self.take(true, at, record, name, members);
+            return None;
+        }
+        let is_old = at.epoch() == last.epoch() && at.offset() < last.offset();
+        let is_last = at == last && Record::decode(record).tag() == tag;
+        if is_old || is_last {
+            return None;
+        }
+        let request = self.read_again(last);
+        self.miss(at, record);
+        Some(request)
+    }
+
+    fn miss(&mut self, at: Position, record: &[u8]) {
+        let tag = Record::decode(record).tag();
+        self.missed = Some(Missed { at, tag, since: Since::ThisRead });
+    }
+
+    /// Hands on an entry, behind a mark if it does not follow the last one.
+    fn take(
+        &mut self,
+        follows: bool,
+        at: Position,
+        record: &[u8],
+        name: &str,
+        members: &mut dyn Members,
+    ) {
+        let record = Record::decode(record);
+        let link = match record {
+            Record::Message(message) => self.chains.add(&message),
+            Record::Mark { .. } | Record::Unknown(_) => Link::Broken,
+        };
+        if !follows || link == Link::Broken {
+            self.mark(name, members);
+        }
+        if let (Record::Message(message), Link::Next | Link::Broken) = (record, link) {
+            members.deliver(name, at, &message);
+        }
+        self.saw(at, record.tag());
+    }
+
+    fn mark(&mut self, name: &str, members: &mut dyn Members) {
+        self.recovery = Some(Recovery::Marked);
+        members.mark(name, Mark::Missing);
+    }
+}
+
+fn is_at_or_after(at: Position, other: Position) -> bool {
+    (at.epoch(), at.offset()) >= (other.epoch(), other.offset())
+}
+
+/// Returns true if nothing can be between the two. A change of the epoch is a break.
+fn follows(last: Position, at: Position) -> bool {
+    at.epoch() == last.epoch() && Some(at.offset()) == last.offset().checked_add(1)
+}
+
+#[cfg(test)]
+mod tests;

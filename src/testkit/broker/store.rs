@@ -1,0 +1,140 @@
+//! The data of the simulated broker. Knows no client and no command.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+pub(super) type Id = (u64, u64);
+pub(super) type Bytes = Vec<u8>;
+
+/// One entry of a stream.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) id: Id,
+    pub(super) record: Arc<[u8]>,
+}
+
+/// A stream of Redis: entries in nodes, because trimming with `~` removes whole nodes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stream {
+    entries: VecDeque<Entry>,
+    /// The number of entries in each node.
+    nodes: VecDeque<usize>,
+    /// The last id, which remains when the entry is trimmed.
+    pub(super) last: Id,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Stream(Stream),
+    Hash(BTreeMap<Bytes, Bytes>),
+    String(Bytes),
+}
+
+/// All keys.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Store {
+    pub(super) keys: BTreeMap<Bytes, Value>,
+}
+
+pub(super) const WRONG_TYPE: &str =
+    "WRONGTYPE Operation against a key holding the wrong kind of value";
+
+impl Stream {
+    /// Appends an entry with the next id of this epoch; `None` if a later epoch has begun.
+    pub(super) fn append(&mut self, epoch: u64, record: &[u8], node: usize) -> Option<Id> {
+        let id = match self.last {
+            (last, offset) if last == epoch && (epoch, offset) != (0, 0) => (epoch, offset + 1),
+            (last, _) if last > epoch => return None,
+            _ => (epoch, 0),
+        };
+        self.last = id;
+        self.entries.push_back(Entry { id, record: record.into() });
+        match self.nodes.back_mut() {
+            Some(count) if *count < node => *count += 1,
+            _ => self.nodes.push_back(1),
+        }
+        Some(id)
+    }
+
+    /// Removes the oldest nodes as long as this number of entries remains.
+    pub(super) fn trim_nodes(&mut self, keep: usize) {
+        while let Some(count) = self.nodes.front().copied()
+            && self.entries.len() - count >= keep
+        {
+            self.nodes.pop_front();
+            self.entries.drain(..count);
+        }
+    }
+
+    /// Removes the oldest entries until this number remains.
+    pub(super) fn trim(&mut self, keep: usize) -> usize {
+        let mut removed = 0;
+        while self.entries.len() > keep {
+            self.entries.pop_front();
+            removed += 1;
+            if let Some(count) = self.nodes.front_mut() {
+                *count -= 1;
+                if *count == 0 {
+                    self.nodes.pop_front();
+                }
+            }
+        }
+        removed
+    }
+
+    pub(super) fn newest(&self) -> Option<&Entry> {
+        self.entries.back()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn from(&self, id: Id) -> impl Iterator<Item = &Entry> {
+        let start = self.entries.partition_point(|entry| entry.id < id);
+        self.entries.range(start..)
+    }
+}
+
+impl Store {
+    pub(super) fn stream(&mut self, key: &[u8]) -> Result<Option<&mut Stream>, String> {
+        match self.keys.get_mut(key) {
+            None => Ok(None),
+            Some(Value::Stream(stream)) => Ok(Some(stream)),
+            Some(_) => Err(WRONG_TYPE.into()),
+        }
+    }
+
+    pub(super) fn stream_or_new(&mut self, key: &[u8]) -> Result<&mut Stream, String> {
+        let value = self.keys.entry(key.to_vec());
+        match value.or_insert_with(|| Value::Stream(Stream::default())) {
+            Value::Stream(stream) => Ok(stream),
+            _ => Err(WRONG_TYPE.into()),
+        }
+    }
+
+    /// Returns a field of a hash as a number.
+    pub(super) fn number(&self, key: &[u8], field: &[u8]) -> Result<Option<i64>, String> {
+        match self.keys.get(key) {
+            None => Ok(None),
+            Some(Value::Hash(hash)) => {
+                let text = hash.get(field).and_then(|value| str::from_utf8(value).ok());
+                Ok(text.and_then(|text| text.parse().ok()))
+            }
+            Some(_) => Err(WRONG_TYPE.into()),
+        }
+    }
+
+    /// Sets fields of a hash, and returns the number of those that are new.
+    pub(super) fn set(&mut self, key: &[u8], fields: &[&[u8]]) -> Result<usize, String> {
+        let hash = self.keys.entry(key.to_vec());
+        let Value::Hash(hash) = hash.or_insert_with(|| Value::Hash(BTreeMap::new())) else {
+            return Err(WRONG_TYPE.into());
+        };
+        let new = fields.chunks_exact(2).filter(|pair| {
+            let [field, value] = pair else { return false };
+            hash.insert(field.to_vec(), value.to_vec()).is_none()
+        });
+        Ok(new.count())
+    }
+}

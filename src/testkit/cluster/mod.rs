@@ -1,0 +1,118 @@
+//! Several nodes of a backplane and their broker, simulated from a seed. Knows no hub.
+
+mod node;
+mod oracle;
+mod recorder;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::collections::BTreeSet;
+
+use self::oracle::{Judge, Until};
+use self::recorder::{Number, Seen, Session};
+use self::world::{Faults, TOPICS, World};
+
+/// The counts of a run of [`cluster`], which has an example.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterRun {
+    /// Messages that the engine accepted.
+    pub accepted: u64,
+    /// Messages that members of a node got, for each node.
+    pub deliveries: u64,
+    /// Marks of messages that may be missing.
+    pub marks: u64,
+    /// Breaks after which everything was delivered.
+    pub recovered: u64,
+    /// Messages whose publisher was told that they may not arrive.
+    pub unshared: u64,
+    /// Faults of the network, the broker and the nodes.
+    pub faults: u64,
+}
+
+/// Runs three nodes and a [`Broker`](super::Broker) from a seed, with cut, stalled and late
+/// connections, killed nodes, and all faults of the broker. At the end all faults stop.
+///
+/// Half of the runs have only faults that lose nothing, or none.
+///
+/// # Panics
+///
+/// If a rule is broken:
+///
+/// * Members get the messages of each publisher and topic in order and once, and a message is
+///   missing only behind a mark.
+/// * A message that members get is in the log, once.
+/// * There is no mark in a run without a fault that loses messages.
+/// * In the end, all messages are accepted, and all topics in step.
+///
+/// ```
+/// use socketserver::testkit::cluster;
+///
+/// let run = cluster(7);
+/// assert!(run.deliveries > 0 && run.accepted > 0);
+/// assert_eq!(cluster(7), run);
+/// ```
+pub fn cluster(seed: u64) -> ClusterRun {
+    let mut world = World::new(seed);
+    for _ in 0..700 {
+        world.step();
+    }
+    assert!(world.calm(), "the nodes are not in step after the faults: {}", world.describe());
+    judge(&world);
+    world.say_last_words();
+    assert!(world.calm(), "the last messages do not arrive: {}", world.describe());
+    judge(&world)
+}
+
+/// Returns the sessions of a topic, and how long each lasts.
+fn sessions<'a>(world: &'a World, topic: &'a str) -> impl Iterator<Item = (&'a Session, Until)> {
+    let alive = world.nodes.iter().map(|node| (node, node.exchange.position(topic).is_some()));
+    alive.chain(world.dead.iter().map(|node| (node, false))).flat_map(move |(node, watches)| {
+        let sessions = node.recorder.sessions.get(topic).map_or(&[][..], Vec::as_slice);
+        let last = sessions.len();
+        let until =
+            move |index| if watches && index + 1 == last { Until::End } else { Until::Earlier };
+        sessions.iter().enumerate().map(move |(index, session)| (session, until(index)))
+    })
+}
+
+fn messages(session: &Session) -> impl Iterator<Item = Number> {
+    session.seen.iter().filter_map(|seen| match seen {
+        Seen::Message(number) => Some(*number),
+        Seen::Here(_) | Seen::Mark => None,
+    })
+}
+
+fn judge(world: &World) -> ClusterRun {
+    let nodes = || world.nodes.iter().chain(&world.dead);
+    let unshared: BTreeSet<(String, Number)> =
+        nodes().flat_map(|node| node.recorder.unshared.iter().cloned()).collect();
+    let (faults, told) = (world.fault_count, unshared.len() as u64);
+    let mut run = ClusterRun { faults, unshared: told, ..ClusterRun::default() };
+    for topic in TOPICS {
+        let accepted = world.truth.accepted(topic, &world.broker);
+        let is_trimmed = world.faults == Faults::All;
+        let lasting =
+            sessions(world, topic).filter(|(_, until)| !is_trimmed && *until == Until::End);
+        let witnessed = lasting.flat_map(|(session, _)| messages(session)).collect();
+        let judge = Judge {
+            topic,
+            truth: &world.truth,
+            accepted: &accepted,
+            broker: &world.broker,
+            unshared: &unshared,
+            witnessed: &witnessed,
+        };
+        run.accepted += accepted.len() as u64;
+        for (session, until) in sessions(world, topic) {
+            judge.judge(session, until);
+            let marks = session.seen.iter().filter(|seen| matches!(seen, Seen::Mark)).count();
+            run.marks += marks as u64;
+            run.deliveries += messages(session).count() as u64;
+            run.recovered += session.recovered;
+        }
+    }
+    assert!(run.marks == 0 || world.faults >= Faults::Losses, "a mark, and nothing was lost");
+    run
+}

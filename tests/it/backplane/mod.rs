@@ -1,0 +1,4 @@
+//! Topics over several nodes: the protocol of the engine, and nodes in a simulation.
+
+pub(crate) mod cluster;
+pub(crate) mod resp;
