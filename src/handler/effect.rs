@@ -138,6 +138,8 @@ pub(crate) struct Record {
     /// dropped.
     pub(crate) room: usize,
     pub(crate) effects: Vec<Effect>,
+    /// In a call for a timer: the peer is not read for now.
+    pub(crate) is_held: bool,
     /// The handler accepts no more input for now: it paused, closed or upgraded.
     pub(crate) halted: bool,
     /// Whole messages found by a protocol, until they are counted.

@@ -96,7 +96,7 @@ impl Turn {
         };
         let mut record = self.spare.pop().unwrap_or_else(fresh);
         (record.now, record.stopping) = (self.record.now, self.record.stopping);
-        record.room = self.record.room;
+        (record.room, record.is_held) = (self.record.room, self.record.is_held);
         record.locals.hold(Arc::clone(self.record.locals.current()));
         record
     }

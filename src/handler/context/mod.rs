@@ -134,6 +134,12 @@ impl<'a> Context<'a> {
         self.record.room == usize::MAX
     }
 
+    /// Returns true if the peer is not read for now, in a call for a timer: it cannot be heard.
+    #[cfg(feature = "ws")]
+    pub(crate) fn is_held(&self) -> bool {
+        self.record.is_held
+    }
+
     /// Returns a notifier that reaches this handler, by its [`id`](Context::id), from any thread.
     #[cfg(feature = "http")]
     pub(crate) fn notifier(&self) -> Notifier {

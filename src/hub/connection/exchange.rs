@@ -137,6 +137,7 @@ impl<T: Transport> Exchange<T> {
     fn ring(&mut self, id: Id, turn: &mut Turn) {
         while self.state.is_here() && self.state.is_open() {
             let Some(key) = self.io.cold_if_any().and_then(Cold::pop_rung) else { return };
+            turn.record.is_held = self.state.is_held();
             self.call(id, turn, Call::Timer(key));
         }
     }

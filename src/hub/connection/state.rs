@@ -317,6 +317,11 @@ impl State {
             || self.input == Input::Ended
     }
 
+    /// Returns true if the peer is not read for now: its handler pauses it, or output waits.
+    pub(in crate::hub) fn is_held(&self) -> bool {
+        self.has_any(Flags::THROTTLED.with(Flags::ABOVE_HIGH)) || self.is_paused()
+    }
+
     /// Returns true if there may be work for `take_input`.
     #[inline(always)]
     pub(in crate::hub) fn may_take_input(&self) -> bool {

@@ -30,7 +30,8 @@ pub struct WsLimits {
     pub controls: u32,
     /// How long a peer may be silent. After this time, or at most twice as long, it gets a ping;
     /// if it is silent for as long again, the connection ends. A frame counts when it is complete,
-    /// so this is also the time for one frame. It must be less than half of
+    /// so this is also the time for one frame. While its handler [pauses](crate::Context::pause) it
+    /// or output waits for it, it does not count as silent. The time must be less than half of
     /// [`Limits::idle`](crate::Limits::idle), which ends connections without a ping. `None`: no
     /// pings. Default 25 s: proxies end silent connections after 60 s (nginx `proxy_read_timeout`).
     pub ping: Option<Duration>,

@@ -160,8 +160,9 @@ impl<'a, S> Request<'a, S> {
     /// cut of its events. A malformed one is [`Position::NOWHERE`], so that the client is told of a
     /// gap. [`Reply::events`](super::Reply::events) has an example.
     pub fn last_event_id(&self) -> Option<Position> {
-        let id = self.header("last-event-id")?;
-        Some(id.parse().unwrap_or(Position::NOWHERE))
+        let id = self.head.fields().find("last-event-id")?;
+        let position = str::from_utf8(id).ok().and_then(|id| id.parse().ok());
+        Some(position.unwrap_or(Position::NOWHERE))
     }
 
     /// Returns all fields in the order they were sent.

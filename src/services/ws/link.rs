@@ -152,9 +152,19 @@ impl Link {
     }
 
     /// Pings a silent peer. Returns false if the peer has not answered the last ping.
+    ///
+    /// A peer that is not read cannot be heard. It is pinged, too, for the proxies in between, but
+    /// not behind output that waits: that shows the same, and more of it may exceed its limit. The
+    /// peer gets the whole time for its answer afterwards.
     pub(super) fn tick(&mut self, cx: &mut Context<'_>) -> bool {
         self.pulse = match self.pulse {
             Pulse::Heard => Pulse::Silent,
+            Pulse::Silent | Pulse::Pinged if cx.is_held() => {
+                if !cx.is_done() {
+                    self.send(&Frame::ping(b""), cx);
+                }
+                Pulse::Heard
+            }
             Pulse::Silent => {
                 self.send(&Frame::ping(b""), cx);
                 Pulse::Pinged

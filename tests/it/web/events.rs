@@ -19,10 +19,10 @@ fn site(history: &History) -> Web<History> {
 }
 
 /// A client in memory that has asked for the events after this id.
-fn listen(network: &mut Network, history: &History, id: &str) -> Client {
+fn listen(network: &mut Network, history: &History, id: impl AsRef<[u8]>) -> Client {
     let client = connect(network, &mut site(history));
-    let request = format!("GET /events HTTP/1.0\r\nHost: h\r\nLast-Event-ID: {id}\r\n\r\n");
-    network.send(client, request.as_bytes());
+    let head = b"GET /events HTTP/1.0\r\nHost: h\r\nLast-Event-ID: ";
+    network.send(client, &[head, id.as_ref(), b"\r\n\r\n"].concat());
     network.settle();
     client
 }
@@ -225,4 +225,13 @@ fn the_clients_that_have_gone_leave_no_watcher() {
     history.append("x");
     assert!(format!("{history:?}") != before && before.contains("watchers: 1"));
     assert!(format!("{history:?}").contains("watchers: 0"));
+}
+
+#[test]
+fn an_id_that_is_not_text_is_told_of_a_gap() {
+    let history = History::new(10, 1000);
+    history.append("one");
+    let mut network = Network::new(Limits::default());
+    let client = listen(&mut network, &history, b"\xff\xfe");
+    assert!(heard(&mut network, client).starts_with("event: gap\n"));
 }

@@ -6,6 +6,7 @@ mod deflated;
 mod frames;
 mod handshake;
 mod handshakes_of_clients;
+mod held;
 mod oracle;
 mod published;
 mod sessions;
