@@ -1,6 +1,7 @@
 //! The timers of handlers: any number per connection, exact to the millisecond.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 
 use crate::id::Id;
 use crate::now::next_due_ms;
@@ -16,8 +17,8 @@ pub(in crate::hub) struct TimerQueue {
 #[derive(Clone, Copy)]
 struct Timer {
     at_ms: u64,
-    /// The period of an interval.
-    period_ms: Option<u64>,
+    /// The period of an interval. Not zero, so that it takes no more room than a number.
+    period_ms: Option<NonZeroU64>,
 }
 
 /// A timer that is due.
@@ -30,7 +31,9 @@ pub(in crate::hub) struct Due {
 }
 
 impl TimerQueue {
+    /// Sets or replaces a timer. A period of zero is one of a millisecond.
     pub(in crate::hub) fn set(&mut self, id: Id, key: u64, at_ms: u64, period_ms: Option<u64>) {
+        let period_ms = period_ms.map(|ms| NonZeroU64::new(ms).unwrap_or(NonZeroU64::MIN));
         if let Some(old) = self.by_key.insert((id, key), Timer { at_ms, period_ms }) {
             self.by_time.remove(&(old.at_ms, id, key));
         }
@@ -69,6 +72,7 @@ impl TimerQueue {
             return None;
         }
         let period_ms = self.by_key.get(&(id, key)).and_then(|timer| timer.period_ms);
+        let period_ms = period_ms.map(NonZeroU64::get);
         self.cancel(id, key);
         if let Some(period_ms) = period_ms {
             self.set(id, key, next_due_ms(at_ms, period_ms, now_ms), Some(period_ms));
