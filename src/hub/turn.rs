@@ -132,8 +132,10 @@ impl Turn {
         std::mem::take(&mut self.pending.left)
     }
 
-    /// Ends the turn: publishes the counters, and frees memory used by a huge reply.
+    /// Ends the turn: publishes the counters, and frees the memory of a huge reply or of a turn in
+    /// which many connections acted at once.
     pub(super) fn finish(&mut self) {
+        self.pending.shrink();
         if self.record.out.capacity() > OUT_KEPT {
             self.record.out.shrink_to(self.config.limits.output_high);
         }
@@ -141,6 +143,10 @@ impl Turn {
         self.meter.counters.messages.add(std::mem::take(&mut self.record.messages));
     }
 }
+
+/// The actions whose memory is kept between turns, some 64 KiB: 15,000 timers that are due at once
+/// need a MiB.
+const ACTIONS_KEPT: usize = 1024;
 
 /// Actions on other connections, pending until the handler has returned.
 #[derive(Default)]
@@ -189,6 +195,14 @@ impl Pending {
 
     pub(super) fn pop(&mut self) -> Option<(Id, Action)> {
         self.actions.pop_front()
+    }
+
+    /// Frees the memory of many actions, once they are done.
+    #[inline]
+    fn shrink(&mut self) {
+        if self.actions.capacity() > ACTIONS_KEPT {
+            self.actions.shrink_to(ACTIONS_KEPT);
+        }
     }
 
     pub(super) fn gate(&mut self, id: Id) {
@@ -241,6 +255,19 @@ mod tests {
             turn.record.out = Vec::with_capacity(len);
             turn.finish();
             assert_eq!(turn.record.out.capacity() >= len, is_kept, "{len}");
+        }
+    }
+
+    #[test]
+    fn the_memory_of_many_actions_is_given_back_and_that_of_few_kept() {
+        let mut pending = Pending::default();
+        for (count, is_kept) in [(ACTIONS_KEPT, true), (4 * ACTIONS_KEPT, false)] {
+            pending.actions.reserve_exact(count);
+            (0..count).for_each(|_| pending.push(Id::new(0, 1), Action::LeaveTopics));
+            while pending.pop().is_some() {}
+            let before = pending.actions.capacity();
+            pending.shrink();
+            assert_eq!(pending.actions.capacity() == before, is_kept, "{count}");
         }
     }
 }
