@@ -63,7 +63,7 @@ fn the_opening_has_the_fields_a_retry_time_and_an_id() {
 fn each_line_of_a_message_is_a_line_of_data() {
     let history = History::new(100, 1000);
     let mut network = Network::new(Limits::default());
-    let client = listen(&mut network, &history, &history.end().to_string());
+    let client = listen(&mut network, &history, history.end().to_string());
     for (message, data) in [
         (&b""[..], "data: \n"),
         (b"a", "data: a\n"),
@@ -86,7 +86,7 @@ fn a_client_continues_after_its_last_event() {
     let positions: Vec<Position> = (0..5).map(|n| history.append(n.to_string())).collect();
     let mut network = Network::new(Limits::default());
     for (at, position) in positions.iter().enumerate() {
-        let client = listen(&mut network, &history, &position.to_string());
+        let client = listen(&mut network, &history, position.to_string());
         let later = positions.iter().enumerate().skip(at + 1);
         let expected: String = later.map(|(n, p)| format!("id: {p}\ndata: {n}\n\n")).collect();
         assert_eq!(heard(&mut network, client), expected);
@@ -101,7 +101,7 @@ fn missing_events_are_announced() {
     let last: Vec<Position> = (0..5).map(|n| history.append(n.to_string())).collect();
     let kept = format!("id: {}\ndata: 3\n\nid: {}\ndata: 4\n\n", last[3], last[4]);
     let id = history.start();
-    let client = listen(&mut network, &history, &early.to_string());
+    let client = listen(&mut network, &history, early.to_string());
     let expected = format!("event: gap\nid: {id}\ndata: trimmed 3\n\n{kept}");
     assert_eq!(heard(&mut network, client), expected);
     let other = History::new(1, 1).end().to_string();
@@ -116,7 +116,7 @@ fn missing_events_are_announced() {
 fn a_comment_follows_each_15_seconds_of_silence() {
     let history = History::new(10, 1000);
     let mut network = Network::new(Limits::default());
-    let client = listen(&mut network, &history, &history.end().to_string());
+    let client = listen(&mut network, &history, history.end().to_string());
     heard(&mut network, client);
     network.advance(Duration::from_millis(14_900));
     assert_eq!(heard(&mut network, client), "");
@@ -136,7 +136,7 @@ fn a_slow_client_costs_a_bounded_output_and_is_told_of_its_gap() {
     let history = History::new(100, 100_000);
     let limits = Limits::default().output_low(4_000).output_high(8_000);
     let mut network = Network::new(limits);
-    let client = listen(&mut network, &history, &history.end().to_string());
+    let client = listen(&mut network, &history, history.end().to_string());
     heard(&mut network, client);
     network.window(client, 0);
     for n in 0..1_000 {
@@ -186,7 +186,7 @@ fn a_stop_sends_the_last_events_and_ends_in_good_order() {
     ] {
         let history = History::new(1000, 100_000);
         let start = history.end();
-        let client = listen(&mut network, &history, &start.to_string());
+        let client = listen(&mut network, &history, start.to_string());
         heard(&mut network, client);
         for n in 0..500 {
             history.append(n.to_string());
