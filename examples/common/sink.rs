@@ -78,6 +78,9 @@ struct Queue {
     /// The number of records dropped since the last report.
     dropped: u64,
     writer: Writer,
+    /// The program waits for the end of writing. A notification is a system call, during which the
+    /// queue is locked.
+    is_awaited: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,7 +113,8 @@ impl Sink {
         render: Render,
         report: Report,
     ) -> Sink {
-        let queue = Queue { records: Vec::new(), dropped: 0, writer: Writer::Caller };
+        let queue =
+            Queue { records: Vec::new(), dropped: 0, writer: Writer::Caller, is_awaited: false };
         let (has_records, is_idle) = (Condvar::new(), Condvar::new());
         let (pen, queue) = (Pen { stream: Box::new(stream), render, report }, Mutex::new(queue));
         Sink { shared: Arc::new(Shared { pen, queue, has_records, is_idle }) }
@@ -136,7 +140,8 @@ impl Sink {
     /// Waits until the lines are written, for the end of the program. A stream that takes nothing
     /// delays it by one second.
     pub(crate) fn finish(&self) {
-        let queue = self.shared.queue();
+        let mut queue = self.shared.queue();
+        queue.is_awaited = true;
         let is_busy = |queue: &mut Queue| {
             let is_writing = matches!(queue.writer, Writer::BusyCaller | Writer::BusyThread);
             is_writing || !queue.records.is_empty()
@@ -172,7 +177,9 @@ impl Shared {
             queue.dropped += lost;
         }
         queue.writer = Writer::Caller;
-        self.is_idle.notify_all();
+        if queue.is_awaited {
+            self.is_idle.notify_all();
+        }
     }
 
     fn start(self: &Arc<Self>) -> io::Result<()> {
@@ -206,7 +213,7 @@ impl Shared {
         records.clear();
         let mut queue = self.queue();
         queue.writer = Writer::Thread;
-        if queue.records.is_empty() {
+        if queue.is_awaited && queue.records.is_empty() {
             self.is_idle.notify_all();
         }
         let is_idle = |queue: &mut Queue| queue.records.is_empty();
