@@ -50,7 +50,7 @@ pub(crate) enum Request {
     Mark,
 }
 
-/// What happens to a topic.
+/// An event of a topic.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event<'a> {
     /// It is the topic's turn to ask.

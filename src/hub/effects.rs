@@ -45,6 +45,7 @@ impl<T: Transport> Hub<T> {
                 Action::Return { notification, .. } => panics::drop_quietly(notification),
             }
         }
+        self.connections.turn_mut().pending.shrink();
     }
 
     /// Applies an effect that does not concern the connection's own bytes.

@@ -132,10 +132,8 @@ impl Turn {
         std::mem::take(&mut self.pending.left)
     }
 
-    /// Ends the turn: publishes the counters, and frees the memory of a huge reply or of a turn in
-    /// which many connections acted at once.
+    /// Ends the turn: publishes the counters, and frees memory used by a huge reply.
     pub(super) fn finish(&mut self) {
-        self.pending.shrink();
         if self.record.out.capacity() > OUT_KEPT {
             self.record.out.shrink_to(self.config.limits.output_high);
         }
@@ -198,8 +196,7 @@ impl Pending {
     }
 
     /// Frees the memory of many actions, once they are done.
-    #[inline]
-    fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         if self.actions.capacity() > ACTIONS_KEPT {
             self.actions.shrink_to(ACTIONS_KEPT);
         }
