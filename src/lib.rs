@@ -136,6 +136,10 @@ mod sync;
 pub mod testkit;
 mod topic;
 
+#[cfg(feature = "backplane")]
+pub use backplane::config::Backplane;
+#[cfg(feature = "backplane")]
+pub use backplane::feed::{Feed, Mark, Recovery, SharedMessage};
 pub use close::{Close, HandlerError, Timeout};
 pub use handler::blocking::{BlockingHandler, BlockingService, IntoBlockingAdmission};
 pub use handler::context::Context;

@@ -1,6 +1,7 @@
 //! The contract between the exchange and a connection to an engine. Knows no engine.
 
 use crate::close::Close;
+use crate::handler::presence::{Answer, Request};
 use crate::history::Position;
 
 /// One connection to an engine, without its socket. It is made for a connection, and dropped with
@@ -32,12 +33,14 @@ pub(crate) trait Engine {
 pub(crate) enum Ask<'a> {
     Watch(&'a str),
     Unwatch(&'a str),
-    /// Reads the newest entry. If there is none, `mark` is appended first, with an epoch greater
-    /// than `above`: so there always is an entry to compare a later log with.
+    /// Reads the newest entry, and up to `backlog` entries before it, in the order of the log. If
+    /// there is none, `mark` is appended first, with an epoch greater than `above`: so there always
+    /// is an entry to compare a later log with.
     Newest {
         topic: &'a str,
         above: u64,
         mark: &'a [u8],
+        backlog: u32,
     },
     /// Appends `mark` with an epoch greater than `above` and than all in the log, and reads it.
     Mark {
@@ -60,12 +63,14 @@ pub(crate) enum Ask<'a> {
         epoch: u64,
         record: &'a [u8],
     },
-    /// A write that returns through a subscription.
+    /// A write that returns through a subscription. It also renews the lease of the node's names.
     Probe(u64),
+    /// A request about names, with a number for its answer.
+    Presence(u64, &'a Request),
 }
 
 /// News of an engine.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum News<'a> {
     /// The connection works: the engine is not a replica, and refuses late bytes of the connections
     /// before. `store` changes when the whole store was emptied.
@@ -98,6 +103,8 @@ pub(crate) enum News<'a> {
     /// The topic cannot be used.
     Unusable(&'a str),
     Probed(u64),
+    /// The answer to the request of this number, also of one that asks nothing.
+    Presence(u64, Answer),
 }
 
 /// The part of the log that a read has left out.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::engine::{Ask, Engine, News};
+use super::feed::Mark;
 use super::line::{Line, Wish};
 use super::record::{MESSAGE_MAX, Record};
-use super::topic::{Event, Mark, Members, Request, Topic};
+use super::topic::{Event, Members, Request, Topic};
 use super::window::Window;
 use crate::history::Position;
 use crate::now::Now;
@@ -298,6 +299,8 @@ impl Exchange {
                 }
             }
             News::Probed(number) => self.line.probed(number, now.millis()),
+            // Of the presence, which asks for itself.
+            News::Presence(..) => {}
         }
     }
 
@@ -352,7 +355,7 @@ impl Exchange {
         match request {
             Request::Open => {
                 engine.ask(Ask::Watch(name), out);
-                engine.ask(Ask::Newest { topic: name, above, mark: &mark }, out);
+                engine.ask(Ask::Newest { topic: name, above, mark: &mark, backlog: 0 }, out);
             }
             Request::Resume(from) => {
                 engine.ask(Ask::Watch(name), out);

@@ -12,8 +12,10 @@
 #![allow(dead_code, reason = "the hub does not use it so far")]
 
 mod chains;
+pub(crate) mod config;
 pub(crate) mod engine;
 pub(crate) mod exchange;
+pub(crate) mod feed;
 pub(crate) mod line;
 pub(crate) mod record;
 pub(crate) mod redis;

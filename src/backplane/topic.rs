@@ -2,6 +2,7 @@
 
 use super::chains::{Chains, Link};
 use super::engine::Rest;
+use super::feed::{Mark, Recovery};
 use super::record::{Message, Record, Tag};
 use crate::history::Position;
 
@@ -11,6 +12,8 @@ pub(crate) trait Members {
     fn deliver(&mut self, topic: &str, at: Position, message: &Message<'_>);
     /// In order with the messages: some may be missing here.
     fn mark(&mut self, topic: &str, why: Mark);
+    /// A message from before the first member joined, in the order of the log.
+    fn earlier(&mut self, topic: &str, at: Position, message: &Message<'_>);
     /// All messages after this position are for the members, which have just joined.
     fn joined(&mut self, topic: &str, at: Position);
     /// Messages arrive as they are published again.
@@ -19,24 +22,6 @@ pub(crate) trait Members {
     fn unshared(&mut self, topic: &str, author: u64, bytes: &[u8]);
     /// A message of this node for its own members alone.
     fn deliver_here(&mut self, topic: &str, author: u64, bytes: &[u8]);
-}
-
-/// The reason of a mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mark {
-    /// Messages may be missing.
-    Missing,
-    /// The messages that follow are of this node only; those of others are missing.
-    Apart,
-}
-
-/// The messages that the members got after a break.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Recovery {
-    /// All messages.
-    All,
-    /// Those after a mark.
-    Marked,
 }
 
 /// A request to the engine.

@@ -13,6 +13,8 @@ use crate::handler::Handler;
 use crate::handler::notification::{Message, Ticket};
 use crate::handler::notifier::Notifier;
 use crate::handler::payload::Payload;
+#[cfg(feature = "backplane")]
+use crate::handler::presence::Request;
 use crate::id::Id;
 #[cfg(feature = "http")]
 use crate::metrics::stopwatch::Watch;
@@ -72,6 +74,9 @@ pub(crate) enum Effect {
     Notify(Id, Message),
     Connect(Box<Dial>),
     Offload(Ticket, Work),
+    /// Asks about names that all nodes share.
+    #[cfg(feature = "backplane")]
+    Presence(Ticket, Box<Request>),
 }
 
 /// The delivery of messages to a member of a topic.

@@ -11,6 +11,8 @@ pub(crate) mod notification;
 pub(crate) mod notifier;
 pub(crate) mod output;
 pub(crate) mod payload;
+#[cfg(feature = "backplane")]
+pub(crate) mod presence;
 pub(crate) mod stream;
 pub(crate) mod task;
 

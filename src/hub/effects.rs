@@ -69,6 +69,8 @@ impl<T: Transport> Hub<T> {
             Effect::Offload(ticket, work) => {
                 self.offloads.add(from, ticket, work, &mut self.connections);
             }
+            #[cfg(feature = "backplane")]
+            Effect::Presence(ticket, request) => self.ask_presence(from, ticket, *request),
             // Applied by the connection itself.
             Effect::Close(_)
             | Effect::Reset(_)

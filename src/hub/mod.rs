@@ -2,6 +2,8 @@
 //! receives its transports, events and time as arguments, so it runs the same on sockets and in
 //! tests. Must not know mio, nor read a clock.
 
+#[cfg(feature = "backplane")]
+mod backplane;
 mod budgets;
 #[cfg(debug_assertions)]
 mod check;

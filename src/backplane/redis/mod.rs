@@ -157,7 +157,7 @@ impl Engine for Redis {
         match ask {
             Ask::Watch(topic) => append_command(out, &[b"SUBSCRIBE", &topic_key(topic)]),
             Ask::Unwatch(topic) => append_command(out, &[b"UNSUBSCRIBE", &topic_key(topic)]),
-            Ask::Newest { topic, above, mark } => self.mark(topic, b"empty", above, mark, out),
+            Ask::Newest { topic, above, mark, .. } => self.mark(topic, b"empty", above, mark, out),
             Ask::Mark { topic, above, mark } => self.mark(topic, b"always", above, mark, out),
             Ask::Since { topic, from } => {
                 // Inclusive: the first entry must be the last seen one.
@@ -169,6 +169,7 @@ impl Engine for Redis {
             }
             Ask::Publish { .. } => {}
             Ask::Probe(number) => self.call(number.to_string().as_bytes(), out),
+            Ask::Presence(..) => {}
         }
     }
 

@@ -8,6 +8,8 @@ use crate::handler::Handler;
 use crate::handler::effect::{Delivery, Dial, Effect};
 use crate::handler::notification::Ticket;
 use crate::handler::payload::Payload;
+#[cfg(feature = "backplane")]
+use crate::handler::presence::Request;
 use crate::id::Id;
 use crate::net::to_destination::ToDestination;
 use crate::now;
@@ -158,6 +160,15 @@ impl Context<'_> {
     pub fn offload<R: Any + Send>(&mut self, work: impl FnOnce() -> R + Send + 'static) -> Ticket {
         let ticket = Ticket::next();
         self.record.effects.push(Effect::Offload(ticket, Box::new(move || Box::new(work()))));
+        ticket
+    }
+
+    /// Asks about names that all nodes share. The answer is a notification with a
+    /// [`presence::Answered`](crate::handler::presence::Answered).
+    #[cfg(feature = "backplane")]
+    pub(crate) fn ask_presence(&mut self, request: Request) -> Ticket {
+        let ticket = Ticket::next();
+        self.record.effects.push(Effect::Presence(ticket, Box::new(request)));
         ticket
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::backplane::feed::{Mark, Recovery};
 use crate::backplane::record::Message;
-use crate::backplane::topic::{Mark, Members, Recovery};
+use crate::backplane::topic::Members;
 use crate::history::Position;
 
 /// The number of a message: its node, and how many the node published to the topic before.
@@ -69,6 +70,8 @@ impl Members for Recorder {
     fn mark(&mut self, topic: &str, _: Mark) {
         self.see(topic, Seen::Mark);
     }
+
+    fn earlier(&mut self, _: &str, _: Position, _: &Message<'_>) {}
 
     fn joined(&mut self, topic: &str, from: Position) {
         let (log, faults) = self.moment;

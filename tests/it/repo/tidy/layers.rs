@@ -29,22 +29,29 @@ const THREADS: &[&str] = &["src/mailbox.rs", "src/sync.rs"];
 /// hub, handlers, protocols and services have no row with a clock, a thread or a poller.
 const LAYERS: &[(&str, &[&[&str]])] = &[
     ("src/protocol/", &[&["src/close.rs", "src/handler/framed.rs", "src/setters.rs"]]),
-    ("src/services/", &[WORDS, &["src/handler/", "src/protocol/"]]),
+    ("src/services/", &[WORDS, &["src/backplane/", "src/handler/", "src/protocol/"]]),
     ("src/handler/", &[WORDS]),
     ("src/accept/", &[WORDS]),
-    ("src/backplane/", &[WORDS, &["src/handler/framed.rs", "src/protocol/resp.rs"]]),
+    ("src/backplane/", &[WORDS, &["src/handler/", "src/protocol/resp.rs"]]),
     ("src/exec/", &[WORDS, THREADS, &["src/clock.rs", "src/handler/"]]),
-    ("src/hub/", &[WORDS, &["src/buffer.rs", "src/exec/", "src/handler/"]]),
+    ("src/hub/", &[WORDS, &["src/backplane/", "src/buffer.rs", "src/exec/", "src/handler/"]]),
     (
         "src/reactor/",
         &[
             WORDS,
             THREADS,
-            &["src/accept/", "src/clock.rs", "src/exec/", "src/handler/", "src/hub/"],
+            &["src/accept/", "src/backplane/", "src/clock.rs", "src/exec/", "src/handler/"],
+            &["src/hub/"],
         ],
     ),
     ("src/prefork/", &[&["src/clock.rs", "src/limits.rs", "src/now.rs", "src/reactor/"]]),
-    ("src/server/", &[WORDS, &["src/accept/", "src/handler/", "src/prefork/", "src/reactor/"]]),
+    (
+        "src/server/",
+        &[
+            WORDS,
+            &["src/accept/", "src/backplane/", "src/handler/", "src/prefork/", "src/reactor/"],
+        ],
+    ),
     (
         "src/testkit/",
         &[
