@@ -155,6 +155,8 @@ pub use history::{Gap, History, Later, Position, PositionError, Watch};
 pub use id::Id;
 pub use limits::{Limits, OptionError, SlowConsumer};
 pub use metrics::Metrics;
+#[cfg(feature = "backplane")]
+pub use metrics::backplane::BackplaneMetrics;
 pub use mode::Mode;
 pub use net::address::{Address, AddressError};
 pub use net::destination::Destination;
