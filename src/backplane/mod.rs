@@ -19,5 +19,7 @@ pub(crate) mod feed;
 pub(crate) mod line;
 pub(crate) mod record;
 pub(crate) mod redis;
+pub(crate) mod settings;
 pub(crate) mod topic;
+mod url;
 mod window;
