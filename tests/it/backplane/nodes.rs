@@ -209,11 +209,7 @@ fn publishers_are_held_while_too_much_waits_for_the_engine() {
 
 #[test]
 fn the_connection_to_the_engine_ends_after_those_of_the_clients() {
-    for network in [
-        Network::new(Limits::default()),
-        Network::with_reactors(Limits::default(), 2),
-        Network::with_workers(Limits::default()),
-    ] {
+    for network in [Network::new(Limits::default()), Network::with_workers(Limits::default())] {
         let mut nodes = nodes([network]);
         let client = nodes.network(0).connect(Member("room:1"));
         nodes.settle();
