@@ -6,9 +6,12 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::exchange::Policy;
 use super::feed::Feed;
+use super::keep::Keep;
 use super::redis::{Login, Redis, Settings};
 use crate::handler::presence::Roster;
+use crate::history::History;
 use crate::net::destination::Destination;
+use crate::topic::Topic;
 
 /// The engine between the nodes of a service, and the topics that they share.
 pub struct Backplane {
@@ -82,6 +85,8 @@ impl fmt::Display for EngineAddress {
 pub(crate) struct Share {
     pub(crate) prefix: Box<str>,
     pub(crate) feed: Box<dyn Feed>,
+    /// The topic that is watched even without members.
+    pub(crate) kept: Option<Topic>,
 }
 
 impl Backplane {
@@ -98,7 +103,30 @@ impl Backplane {
     /// Shares the topics whose names begin with `prefix`. Of several prefixes the first counts.
     #[must_use]
     pub fn share(mut self, prefix: &str, feed: impl Feed + 'static) -> Backplane {
-        self.shares.push(Share { prefix: prefix.into(), feed: Box::new(feed) });
+        self.shares.push(Share { prefix: prefix.into(), feed: Box::new(feed), kept: None });
+        self
+    }
+
+    /// Shares the topic of this name, and keeps its messages in `history`, with the positions of
+    /// the engine. So the history has the same messages at all nodes, and a reader may go on at
+    /// another node from its position: it gets all that it has missed, or is told of a
+    /// [`Gap`](crate::Gap). What the history held before is forgotten.
+    ///
+    /// The topic is watched although it may have no members. Publish to it, instead of appending to
+    /// the history.
+    ///
+    /// ```
+    /// use socketserver::{Backplane, History};
+    ///
+    /// fn share_news(backplane: Backplane, news: &History) -> Backplane {
+    ///     backplane.keep("news", news)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn keep(mut self, topic: &str, history: &History) -> Backplane {
+        let kept = Topic::new(topic);
+        let feed = Box::new(Keep::new(kept.clone(), history));
+        self.shares.push(Share { prefix: topic.into(), feed, kept: Some(kept) });
         self
     }
 }
