@@ -114,6 +114,15 @@ impl<T: Transport> Hub<T> {
         self.connections.table().len()
     }
 
+    /// Returns the number of connections that take none of the places of `Limits::connections`.
+    pub(crate) fn without_place(&self) -> usize {
+        #[cfg(feature = "backplane")]
+        if self.shared_topics.is_some() {
+            return self.links();
+        }
+        0
+    }
+
     /// Returns the number of bytes of output that a connection holds.
     #[cfg(feature = "testkit")]
     pub(crate) fn unsent(&self, id: Id) -> usize {
@@ -242,8 +251,15 @@ impl<T: Transport> Hub<T> {
         if is_due {
             return Some(0);
         }
-        let due = [self.connections.next_ms(), self.tasks.due_ms(), self.exchange_due_ms()];
-        due.into_iter().flatten().min()
+        let due_ms = match (self.connections.next_ms(), self.tasks.due_ms()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        #[cfg(feature = "backplane")]
+        if self.shared_topics.is_some() {
+            return due_ms.into_iter().chain(self.exchange_due_ms()).min();
+        }
+        due_ms
     }
 
     /// Returns true if there are tasks for workers, or connections whose peers have left.
@@ -289,11 +305,6 @@ impl<T: Transport> Hub<T> {
 /// Without a backplane.
 #[cfg(not(feature = "backplane"))]
 impl<T: Transport> Hub<T> {
-    #[allow(clippy::unused_self, reason = "the exchange has one")]
-    fn exchange_due_ms(&self) -> Option<u64> {
-        None
-    }
-
     #[allow(clippy::unused_self, reason = "the exchange has some")]
     #[cfg(debug_assertions)]
     fn throttled_for_exchange(&self) -> Vec<Id> {

@@ -216,6 +216,14 @@ impl<T: Transport> Hub<T> {
         }
     }
 
+    /// Returns the number of connections to the engine.
+    pub(super) fn links(&self) -> usize {
+        match self.shared_topics.as_ref().map(|shared| &shared.role) {
+            Some(Role::Home(home)) => usize::from(home.link().is_some()),
+            _ => 0,
+        }
+    }
+
     /// Returns true if this is the connection to the engine, which outlives those of clients.
     pub(super) fn is_link(&self, id: Id) -> bool {
         match self.shared_topics.as_ref().map(|shared| &shared.role) {
