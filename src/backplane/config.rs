@@ -3,13 +3,21 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::engine::Engine;
+#[cfg(feature = "nats")]
+use super::engine::{Ask, News};
 use super::exchange::{Bounds, Policy};
 use super::feed::Feed;
-use super::redis::Login;
+use super::keep::Keep;
+use super::redis::{Login, Redis, Settings};
+#[cfg(feature = "nats")]
+use crate::close::Close;
 use crate::handler::presence::Roster;
+use crate::history::History;
 use crate::metrics::backplane::BackplaneStatus;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
+use crate::topic::Topic;
 
 /// The engine between the nodes of a service, and the topics that they share.
 ///
@@ -57,22 +65,41 @@ pub(crate) enum EngineAddress {
     },
 }
 
-/// The proof that a client of NATS may connect. It is never shown.
+/// How a client of NATS proves who it is. Passwords and tokens are never shown.
 #[cfg(feature = "nats")]
 #[derive(Clone)]
 pub(crate) enum NatsLogin {
+    User { user: Box<str>, password: Box<str> },
     Token(Box<str>),
-    User(Login),
 }
 
 #[cfg(feature = "nats")]
 impl fmt::Debug for NatsLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            NatsLogin::User { user, .. } => {
+                f.debug_struct("User").field("user", user).finish_non_exhaustive()
+            }
             NatsLogin::Token(_) => f.write_str("Token"),
-            NatsLogin::User(login) => login.fmt(f),
         }
     }
+}
+
+/// Stands for the engine of NATS, which does not exist yet.
+#[cfg(feature = "nats")]
+struct NoEngine;
+
+#[cfg(feature = "nats")]
+impl Engine for NoEngine {
+    fn opening(&mut self, _: &mut Vec<u8>) {}
+
+    fn on_data(&mut self, _: &[u8], _: &mut dyn FnMut(News<'_>)) -> Result<usize, Close> {
+        Err(Close::failed("NATS is not supported yet"))
+    }
+
+    fn ask(&mut self, _: Ask<'_>, _: &mut Vec<u8>) {}
+
+    fn flush(&mut self, _: &mut Vec<u8>) {}
 }
 
 /// The size of the log of a topic.
@@ -95,6 +122,28 @@ impl EngineAddress {
             EngineAddress::Redis { to, .. } => to,
             #[cfg(feature = "nats")]
             EngineAddress::Nats { to, .. } => to,
+        }
+    }
+
+    /// Returns the state of a connection, the `generation`th of this node.
+    pub(crate) fn connection(
+        &self,
+        node: u64,
+        generation: u64,
+        log: LogBounds,
+    ) -> Box<dyn Engine + Send> {
+        match self {
+            EngineAddress::Redis { login, database, .. } => Box::new(Redis::new(Settings {
+                node,
+                generation,
+                birth: node,
+                login: login.clone(),
+                database: *database,
+                log_messages: log.messages,
+                retention_ms: log.retention_ms,
+            })),
+            #[cfg(feature = "nats")]
+            EngineAddress::Nats { .. } => Box::new(NoEngine),
         }
     }
 }
@@ -122,6 +171,8 @@ impl fmt::Display for EngineAddress {
 pub(crate) struct Share {
     pub(crate) prefix: Box<str>,
     pub(crate) feed: Box<dyn Feed>,
+    /// The topic that is watched even without members.
+    pub(crate) kept: Option<Topic>,
 }
 
 impl Backplane {
@@ -153,7 +204,30 @@ impl Backplane {
     /// ```
     #[must_use]
     pub fn share(mut self, prefix: &str, feed: impl Feed + 'static) -> Backplane {
-        self.shares.push(Share { prefix: prefix.into(), feed: Box::new(feed) });
+        self.shares.push(Share { prefix: prefix.into(), feed: Box::new(feed), kept: None });
+        self
+    }
+
+    /// Shares the topic of this name, and keeps its messages in `history`, with the positions of
+    /// the engine. So the history has the same messages at all nodes, and a reader may go on at
+    /// another node from its position: it gets all that it has missed, or is told of a
+    /// [`Gap`](crate::Gap). What the history held before is forgotten.
+    ///
+    /// The topic is watched although it may have no members. Publish to it, instead of appending to
+    /// the history.
+    ///
+    /// ```
+    /// use socketserver::{Backplane, History};
+    ///
+    /// fn share_news(backplane: Backplane, news: &History) -> Backplane {
+    ///     backplane.keep("news", news)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn keep(mut self, topic: &str, history: &History) -> Backplane {
+        let kept = Topic::new(topic);
+        let feed = Box::new(Keep::new(kept.clone(), history));
+        self.shares.push(Share { prefix: topic.into(), feed, kept: Some(kept) });
         self
     }
 }

@@ -47,6 +47,7 @@ pub(crate) enum Event<'a> {
     },
     Past {
         at: Position,
+        after: Option<Position>,
         record: &'a [u8],
     },
     PastEnd(Rest),
@@ -175,7 +176,9 @@ impl Topic {
     ) -> Option<Request> {
         match (self.state, event) {
             (State::Queued, Event::Turn) => return Some(self.begin()),
-            (State::Opening | State::Marking, Event::Past { at, record }) => self.found(at, record),
+            (State::Opening | State::Marking, Event::Past { at, record, .. }) => {
+                self.found(at, record);
+            }
             (State::Opening | State::Marking, Event::PastEnd(_)) if self.last.is_none() => {
                 return Some(self.went_back());
             }
@@ -185,8 +188,8 @@ impl Topic {
                 }
                 return self.caught_up(Rest::Nothing, name, members);
             }
-            (State::Behind(next), Event::Past { at, record }) => {
-                self.past(next, at, record, name, members);
+            (State::Behind(next), Event::Past { at, after, record }) => {
+                self.past(next, (at, after), record, name, members);
             }
             (State::Behind(Next::Following), Event::PastEnd(rest)) => {
                 return self.caught_up(rest, name, members);
@@ -289,7 +292,7 @@ impl Topic {
     fn past(
         &mut self,
         next: Next,
-        at: Position,
+        (at, after): (Position, Option<Position>),
         record: &[u8],
         name: &str,
         members: &mut dyn Members,
@@ -315,7 +318,7 @@ impl Topic {
             }
             Next::Anchor | Next::Following => {
                 self.state = State::Behind(Next::Following);
-                let follows = next == Next::Following && follows(last, at);
+                let follows = next == Next::Following && follows(last, after);
                 self.take(follows, at, record, name, members);
             }
         }
@@ -330,7 +333,7 @@ impl Topic {
         members: &mut dyn Members,
     ) -> Option<Request> {
         let (last, tag) = self.last?;
-        if after == Some(last) {
+        if follows(last, after) {
             self.take(true, at, record, name, members);
             return None;
         }
@@ -382,9 +385,10 @@ fn is_at_or_after(at: Position, other: Position) -> bool {
     (at.epoch(), at.offset()) >= (other.epoch(), other.offset())
 }
 
-/// Returns true if nothing can be between the two. A change of the epoch is a break.
-fn follows(last: Position, at: Position) -> bool {
-    at.epoch() == last.epoch() && Some(at.offset()) == last.offset().checked_add(1)
+/// Returns true if nothing can be between the last entry and one after this position. The first one
+/// of an epoch follows nothing.
+fn follows(last: Position, after: Option<Position>) -> bool {
+    after == Some(last)
 }
 
 #[cfg(test)]

@@ -119,7 +119,10 @@ fn nats(rest: &str) -> Result<EngineAddress, Problem> {
         None => None,
         Some("") => return Err(Problem::Login),
         Some(token) if !token.contains(':') => Some(NatsLogin::Token(decode(token)?)),
-        Some(login) => Some(NatsLogin::User(parse_login(login)?)),
+        Some(login) => {
+            let (user, password) = login.split_once(':').ok_or(Problem::Login)?;
+            Some(NatsLogin::User { user: decode(user)?, password: decode(password)? })
+        }
     };
     Ok(EngineAddress::Nats { to: host_and_port(host, NATS_PORT)?, login })
 }
@@ -332,8 +335,8 @@ mod tests {
         assert!(matches!(nats("nats://h"), Ok((to, None)) if to == "h:4222"));
         assert!(matches!(nats("nats://t%40k@[::1]:1/"), Ok((to, Some(NatsLogin::Token(token))))
             if to == "[::1]:1" && &*token == "t@k"));
-        assert!(matches!(nats("nats://me:pw@h"), Ok((_, Some(NatsLogin::User(login))))
-            if &*login.user == "me" && &*login.password == "pw"));
+        assert!(matches!(nats("nats://me:pw@h"), Ok((_, Some(NatsLogin::User { user, password })))
+            if &*user == "me" && &*password == "pw"));
         assert_eq!(nats("nats://@h").err(), Some(Problem::Login));
         assert_eq!(nats("nats://h/x").err(), Some(Problem::Host));
     }

@@ -14,6 +14,8 @@ impl Members for Seen {
         self.0.push(format!("{why:?}"));
     }
 
+    fn earlier(&mut self, _: &str, _: Position, _: &Message<'_>) {}
+
     fn joined(&mut self, _: &str, at: Position) {
         self.0.push(format!("joined at {}", at.offset()));
     }
@@ -67,7 +69,8 @@ impl Case {
     }
 
     fn past(&mut self, epoch: u64, offset: u64, seq: u64) -> Option<Request> {
-        self.on(Event::Past { at: Position::new(epoch, offset), record: &record(seq) })
+        let after = (offset > 1).then(|| Position::new(epoch, offset - 1));
+        self.on(Event::Past { at: Position::new(epoch, offset), after, record: &record(seq) })
     }
 
     fn live(&mut self, epoch: u64, offset: u64, seq: u64) -> Option<Request> {
