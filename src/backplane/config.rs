@@ -51,7 +51,7 @@ pub struct Backplane {
 }
 
 /// The kind of an engine, and its place.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum EngineAddress {
     Redis {
         to: Destination,
@@ -71,18 +71,6 @@ pub(crate) enum EngineAddress {
 pub(crate) enum NatsLogin {
     User { user: Box<str>, password: Box<str> },
     Token(Box<str>),
-}
-
-#[cfg(feature = "nats")]
-impl fmt::Debug for NatsLogin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NatsLogin::User { user, .. } => {
-                f.debug_struct("User").field("user", user).finish_non_exhaustive()
-            }
-            NatsLogin::Token(_) => f.write_str("Token"),
-        }
-    }
 }
 
 /// Stands for the engine of NATS, which does not exist yet.
@@ -145,6 +133,13 @@ impl EngineAddress {
             #[cfg(feature = "nats")]
             EngineAddress::Nats { .. } => Box::new(NoEngine),
         }
+    }
+}
+
+/// Without the login: what was mistyped as a user may be a password.
+impl fmt::Debug for EngineAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -54,7 +54,10 @@ impl Problem {
                  port a number from 1 to 65535; in a user and a password write %40 for @, %2F for /, \
                  %3A for :, %3F for ? and %23 for #"
             }
-            Problem::Path => "the path of a Unix socket is absolute: write unix:///run/redis.sock",
+            Problem::Path => {
+                "the path of a Unix socket is absolute: write unix:///run/redis.sock, and in it %40 \
+                 for @, %26 for & and %3D for ="
+            }
             Problem::Database => "the database is a number: redis://HOST/2, or unix:///PATH?db=2",
             Problem::Parameter => "the parameters are db, user and password, once each",
             Problem::NotUnicode => "the value is not Unicode",
@@ -101,6 +104,10 @@ fn unix(rest: &str) -> Result<EngineAddress, Problem> {
         None if authority.is_empty() => parameters.take_login()?,
         None => return Err(Problem::Path),
     };
+    // The rest of a mistyped URL: a path is shown, a password is not.
+    if path.contains(['@', '&', '=']) {
+        return Err(Problem::Path);
+    }
     let path = decode(path)?;
     let to = format!("unix:{path}").parse().map_err(|_| Problem::Path)?;
     parameters.finish(to, login)
@@ -319,6 +326,8 @@ mod tests {
             ("redis://:a@h?password=b", Problem::Parameter),
             ("unix://run/redis.sock", Problem::Path),
             ("unix://", Problem::Path),
+            ("unix:///:pw@/run/redis.sock", Problem::Path),
+            ("unix:///run/redis.sock&password=pw", Problem::Path),
         ] {
             assert_eq!(parse(url).err(), Some(problem), "{url}");
         }
