@@ -149,6 +149,7 @@ impl Exchange {
         if let Some(watched) = self.topics.get_mut(name)
             && watched.lingers_until.is_none()
         {
+            watched.topic.leave();
             watched.lingers_until = Some(until);
             self.lingering.insert((until, name.into()));
         }

@@ -103,7 +103,7 @@ enum Since {
 /// The members of a topic, which hear of nothing before they have joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Audience {
-    /// There was none so far: this node publishes only.
+    /// There is none: this node publishes only, or had members a short time ago.
     None,
     /// They wait for this number of earlier messages.
     Waits(u32),
@@ -158,6 +158,11 @@ impl Topic {
         matches!(self.state, State::Live | State::Unusable)
     }
 
+    /// The last member has left.
+    pub(crate) fn leave(&mut self) {
+        self.audience = Audience::None;
+    }
+
     /// Returns true if the topic may be forgotten: nothing is due, and nothing is known that must
     /// be compared with the log.
     pub(crate) fn can_end(&self) -> bool {
@@ -168,10 +173,9 @@ impl Topic {
         }
     }
 
-    /// The topic has a member, for whom this number of earlier messages is wanted. A topic that had
-    /// members before, and did not end, goes on.
+    /// The topic has its first member, for whom this number of earlier messages is wanted.
     pub(crate) fn join(&mut self, backlog: u32) -> Option<Request> {
-        if self.audience == Audience::Joined {
+        if self.audience != Audience::None {
             return None;
         }
         self.audience = Audience::Waits(backlog);
@@ -302,7 +306,7 @@ impl Topic {
         let Some((at, tag)) = newest.filter(|newest| is_after(*newest)) else {
             return Some(self.went_back());
         };
-        if let State::Opening(Some(backlog)) = self.state {
+        if let (State::Opening(Some(backlog)), Audience::Waits(_)) = (self.state, self.audience) {
             hand_on(&found, backlog, name, members);
             self.audience = Audience::Joined;
             members.joined(name, at);

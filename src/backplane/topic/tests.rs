@@ -54,7 +54,7 @@ impl Case {
         assert_eq!(case.past(7, 5, 5), None);
         assert_eq!(case.on(Event::PastEnd(Rest::Nothing)), None);
         assert_eq!(case.seen(), ["earlier 5 at 5", "joined at 5"]);
-        assert_eq!(case.topic.join(9), None, "it goes on");
+        assert_eq!(case.topic.join(9), None, "it has members");
         case
     }
 
@@ -123,6 +123,21 @@ fn the_first_member_of_a_topic_that_this_node_publishes_to_gets_the_messages_bef
     assert_eq!(case.seen(), ["earlier 7 at 7", "earlier 8 at 8", "joined at 8"]);
     assert_eq!((case.past(7, 8, 8), case.past(7, 9, 9), case.end()), (None, None, None));
     assert_eq!(case.seen(), ["9 at 9", "recovered All"]);
+}
+
+#[test]
+fn members_that_come_back_join_again_and_none_hear_of_the_time_between() {
+    let mut case = Case::in_step();
+    case.topic.leave();
+    assert_eq!((case.live(7, 6, 6), case.topic.joined()), (None, None));
+    assert_eq!(case.topic.join(1), Some(Request::Newest(1)));
+    case.topic.leave();
+    (5..=6).for_each(|seq| assert_eq!(case.past(7, seq, seq), None));
+    assert_eq!((case.end(), case.seen()), (None, Vec::new()), "they left during the read");
+    assert_eq!(case.topic.join(1), Some(Request::Newest(1)));
+    (5..=6).for_each(|seq| assert_eq!(case.past(7, seq, seq), None));
+    assert_eq!((case.end(), case.live(7, 7, 7)), (None, None));
+    assert_eq!(case.seen(), ["earlier 6 at 6", "joined at 6", "7 at 7"]);
 }
 
 #[test]
