@@ -151,9 +151,12 @@ impl Home {
 
     pub(super) fn set_watched(&mut self, topic: Topic, has_members: bool, now: Now) {
         match has_members {
+            // Members of another shard.
+            _ if has_members == self.members.names.contains(&topic) => {}
             true => {
-                self.exchange.watch(topic.as_str());
-                self.members.names.insert(topic);
+                let backlog = self.members.backlog(&topic);
+                self.members.names.insert(topic.clone());
+                self.exchange.watch(topic.as_str(), backlog);
             }
             false => {
                 self.exchange.unwatch(topic.as_str(), now);
@@ -261,6 +264,11 @@ impl LocalMembers {
     fn feed(&mut self, topic: &str) -> Option<&mut (dyn Feed + 'static)> {
         let share = self.feeds.iter_mut().find(|share| topic.starts_with(&*share.prefix));
         share.map(|share| &mut *share.feed)
+    }
+
+    /// Returns the number of earlier messages that the feed of a topic wants.
+    fn backlog(&mut self, topic: &Topic) -> u32 {
+        self.feed(topic.as_str()).map_or(0, |feed| feed.backlog(topic))
     }
 
     /// Has the feed of a topic with members make bytes, and publishes them.
