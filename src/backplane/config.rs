@@ -4,16 +4,39 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::engine::Engine;
-use super::exchange::Policy;
+#[cfg(feature = "nats")]
+use super::engine::{Ask, News};
+use super::exchange::{Bounds, Policy};
 use super::feed::Feed;
 use super::keep::Keep;
 use super::redis::{Login, Redis, Settings};
+#[cfg(feature = "nats")]
+use crate::close::Close;
 use crate::handler::presence::Roster;
 use crate::history::History;
+use crate::metrics::backplane::BackplaneStatus;
+use crate::net::address::Address;
 use crate::net::destination::Destination;
 use crate::topic::Topic;
 
 /// The engine between the nodes of a service, and the topics that they share.
+///
+/// The nodes are servers on several machines, or processes of one; each has its own connection to
+/// the engine: Redis 7.0 or later, Valkey, or NATS with JetStream. A message of a shared topic goes
+/// through the engine, and members of all nodes get it in one order. Where messages may be missing,
+/// members get a [`Mark`](crate::Mark).
+///
+/// ```
+/// use socketserver::{Backplane, Policy};
+/// use std::time::Duration;
+///
+/// let backplane = Backplane::at("redis://:secret@10.0.0.7:6379/2")?
+///     .node("east-1")
+///     .policy(Policy::Hold(Duration::from_secs(10)))
+///     .share("room/", "* some messages may be missing\n");
+/// assert_eq!(backplane.to_string(), "redis://10.0.0.7:6379/2"); // without the password
+/// # Ok::<(), socketserver::BackplaneError>(())
+/// ```
 pub struct Backplane {
     pub(crate) engine: EngineAddress,
     pub(crate) policy: Policy,
@@ -22,12 +45,61 @@ pub struct Backplane {
     /// The name of this node in logs.
     pub(crate) node: Option<Box<str>>,
     pub(crate) log: LogBounds,
+    pub(crate) bounds: Bounds,
+    /// The state of the connection, which the loop writes and other threads read.
+    pub(crate) status: Arc<BackplaneStatus>,
 }
 
 /// The kind of an engine, and its place.
 #[derive(Clone, Debug)]
 pub(crate) enum EngineAddress {
-    Redis { to: Destination, login: Option<Login>, database: u32 },
+    Redis {
+        to: Destination,
+        login: Option<Login>,
+        database: u32,
+    },
+    #[cfg(feature = "nats")]
+    Nats {
+        to: Destination,
+        login: Option<NatsLogin>,
+    },
+}
+
+/// How a client of NATS proves who it is. Passwords and tokens are never shown.
+#[cfg(feature = "nats")]
+#[derive(Clone)]
+pub(crate) enum NatsLogin {
+    User { user: Box<str>, password: Box<str> },
+    Token(Box<str>),
+}
+
+#[cfg(feature = "nats")]
+impl fmt::Debug for NatsLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NatsLogin::User { user, .. } => {
+                f.debug_struct("User").field("user", user).finish_non_exhaustive()
+            }
+            NatsLogin::Token(_) => f.write_str("Token"),
+        }
+    }
+}
+
+/// Stands for the engine of NATS, which does not exist yet.
+#[cfg(feature = "nats")]
+struct NoEngine;
+
+#[cfg(feature = "nats")]
+impl Engine for NoEngine {
+    fn opening(&mut self, _: &mut Vec<u8>) {}
+
+    fn on_data(&mut self, _: &[u8], _: &mut dyn FnMut(News<'_>)) -> Result<usize, Close> {
+        Err(Close::failed("NATS is not supported yet"))
+    }
+
+    fn ask(&mut self, _: Ask<'_>, _: &mut Vec<u8>) {}
+
+    fn flush(&mut self, _: &mut Vec<u8>) {}
 }
 
 /// The size of the log of a topic.
@@ -48,6 +120,8 @@ impl EngineAddress {
     pub(crate) fn destination(&self) -> &Destination {
         match self {
             EngineAddress::Redis { to, .. } => to,
+            #[cfg(feature = "nats")]
+            EngineAddress::Nats { to, .. } => to,
         }
     }
 
@@ -68,6 +142,8 @@ impl EngineAddress {
                 log_messages: log.messages,
                 retention_ms: log.retention_ms,
             })),
+            #[cfg(feature = "nats")]
+            EngineAddress::Nats { .. } => Box::new(NoEngine),
         }
     }
 }
@@ -75,8 +151,18 @@ impl EngineAddress {
 impl fmt::Display for EngineAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            EngineAddress::Redis {
+                to: Destination::Address(Address::Unix(path)),
+                database,
+                ..
+            } => {
+                write!(f, "unix://{}", path.display())?;
+                if *database > 0 { write!(f, "?db={database}") } else { Ok(()) }
+            }
             EngineAddress::Redis { to, database: 0, .. } => write!(f, "redis://{to}"),
             EngineAddress::Redis { to, database, .. } => write!(f, "redis://{to}/{database}"),
+            #[cfg(feature = "nats")]
+            EngineAddress::Nats { to, .. } => write!(f, "nats://{to}"),
         }
     }
 }
@@ -91,8 +177,16 @@ pub(crate) struct Share {
 
 impl Backplane {
     pub(crate) fn new(engine: EngineAddress) -> Backplane {
-        let (policy, log) = (Policy::Refuse, LogBounds::default());
-        Backplane { engine, policy, shares: Vec::new(), roster: None, node: None, log }
+        Backplane {
+            engine,
+            policy: Policy::Refuse,
+            shares: Vec::new(),
+            roster: None,
+            node: None,
+            log: LogBounds::default(),
+            bounds: Bounds::default(),
+            status: Arc::default(),
+        }
     }
 
     /// Returns the beginnings of the names of shared topics.
@@ -101,6 +195,13 @@ impl Backplane {
     }
 
     /// Shares the topics whose names begin with `prefix`. Of several prefixes the first counts.
+    ///
+    /// ```
+    /// use socketserver::Backplane;
+    ///
+    /// let backplane = Backplane::at("redis://localhost")?.share("room/", "* a gap\n");
+    /// # Ok::<(), socketserver::BackplaneError>(())
+    /// ```
     #[must_use]
     pub fn share(mut self, prefix: &str, feed: impl Feed + 'static) -> Backplane {
         self.shares.push(Share { prefix: prefix.into(), feed: Box::new(feed), kept: None });
