@@ -299,9 +299,25 @@ impl Server {
     /// when it runs, and again whenever the connection ends; that takes none of the places of
     /// [`Limits::connections`]. In `Mode::Processes` each worker process is a node.
     ///
-    /// A server with a backplane runs until it is stopped, also without listeners.
+    /// A server with a backplane runs until it is stopped, also without listeners. It should have
+    /// only one: a later one replaces it. `docs/many-machines.md` of this crate tells more.
+    ///
+    /// ```
+    /// use socketserver::{Backplane, Server};
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// # let marks = "* some messages may be missing\n";
+    /// // Without the variable SOCKETSERVER_BACKPLANE the server has no other nodes.
+    /// let server = match Backplane::from_env()? {
+    ///     Some(backplane) => server.backplane(backplane.share("room:", marks)),
+    ///     None => server,
+    /// };
+    /// # drop(server);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(feature = "backplane")]
     pub fn backplane(mut self, backplane: Backplane) -> Server {
+        self.handle.show_backplane(&backplane.status);
         self.backplane = Some(backplane);
         self
     }

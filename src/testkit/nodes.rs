@@ -76,9 +76,7 @@ impl Nodes {
         mut share: impl FnMut(Backplane) -> Backplane,
     ) -> Nodes {
         let nodes = networks.into_iter().map(|mut network| {
-            let to = Address::Unix("/broker".into()).into();
-            let engine = EngineAddress::Redis { to, login: None, database: 0 };
-            network.share_topics(share(Backplane::new(engine)));
+            network.share_topics(share(backplane()));
             Node { network, link: None, is_cut_off: false }
         });
         Nodes { broker: Broker::new(), nodes: nodes.collect() }
@@ -144,6 +142,12 @@ impl Nodes {
         }
         self.settle();
     }
+}
+
+/// Returns the settings for the broker, which has no address.
+fn backplane() -> Backplane {
+    let to = Address::Unix("/broker".into()).into();
+    Backplane::new(EngineAddress::Redis { to, login: None, database: 0 })
 }
 
 impl Node {

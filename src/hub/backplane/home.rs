@@ -2,10 +2,11 @@
 //! must not know connections or sockets.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::backplane::config::{Backplane, EngineAddress, LogBounds, Share};
 use crate::backplane::engine::{Engine, News};
-use crate::backplane::exchange::{Bounds, Exchange, Published};
+use crate::backplane::exchange::{Exchange, Published};
 use crate::backplane::feed::{Feed, Mark, Recovery, SharedMessage};
 use crate::backplane::line::Wish;
 use crate::backplane::record::Message;
@@ -15,6 +16,7 @@ use crate::handler::link::LinkEvent;
 use crate::handler::payload::Payload;
 use crate::history::{Position, random_epoch};
 use crate::id::Id;
+use crate::metrics::backplane::BackplaneStatus;
 use crate::net::destination::Destination;
 use crate::now::Now;
 use crate::topic::Topic;
@@ -52,6 +54,8 @@ enum LinkState {
 }
 
 pub(super) struct Home {
+    /// The name of the node in logs.
+    name: Box<str>,
     exchange: Exchange,
     engine: EngineAddress,
     log: LogBounds,
@@ -70,21 +74,29 @@ struct LocalMembers {
     /// The topics with members.
     names: HashSet<Topic>,
     acts: Vec<Act>,
+    status: Arc<BackplaneStatus>,
 }
 
 impl Home {
     pub(super) fn new(backplane: Backplane, now: Now) -> Home {
         let node = random_epoch();
-        let Backplane { engine, policy, shares, log, .. } = backplane;
+        let Backplane { engine, policy, shares, log, bounds, status, node: name, .. } = backplane;
+        let members =
+            LocalMembers { node, feeds: shares, names: HashSet::new(), acts: Vec::new(), status };
+        let name = match name {
+            Some(name) => format!("backplane: node {name}"),
+            None => format!("backplane: node {node:016x}"),
+        };
         Home {
-            exchange: Exchange::new(node, policy, Bounds::default(), now),
+            name: name.into(),
+            exchange: Exchange::new(node, policy, bounds, now),
             engine,
             log,
             link: LinkState::Down,
             attempt: 0,
             out: Vec::new(),
             changes: Vec::new(),
-            members: LocalMembers { node, feeds: shares, names: HashSet::new(), acts: Vec::new() },
+            members,
         }
     }
 
@@ -151,9 +163,12 @@ impl Home {
 
     pub(super) fn set_watched(&mut self, topic: Topic, has_members: bool, now: Now) {
         match has_members {
+            // Members of another shard.
+            _ if has_members == self.members.names.contains(&topic) => {}
             true => {
-                self.exchange.watch(topic.as_str());
-                self.members.names.insert(topic);
+                let backlog = self.members.backlog(&topic);
+                self.members.names.insert(topic.clone());
+                self.exchange.watch(topic.as_str(), backlog);
             }
             false => {
                 self.exchange.unwatch(topic.as_str(), now);
@@ -182,6 +197,8 @@ impl Home {
                 members.acts.push(Act::Write(*id, std::mem::take(out)));
             }
         }
+        let (age_ms, unaccepted) = (exchange.silence_ms(now), exchange.unaccepted());
+        members.status.update(age_ms, unaccepted, exchange.holds_publishers());
     }
 
     fn connect(&mut self) {
@@ -193,10 +210,17 @@ impl Home {
 
     /// Gives the connection up.
     fn cut(&mut self, why: Close, now: Now) {
-        log::warn!("backplane: {}: {why}", self.engine);
+        let text = why.to_string();
         if let Some(id) = self.link() {
             self.members.acts.push(Act::Cut(id, why));
         }
+        self.lose(&text, now);
+    }
+
+    /// Notes that the connection is gone.
+    fn lose(&mut self, why: &str, now: Now) {
+        log::warn!("{}: the engine {}: {why}", self.name, self.engine);
+        self.members.status.ended(why);
         self.link = LinkState::Down;
         self.exchange.cut(now);
     }
@@ -220,9 +244,7 @@ impl Home {
                 self.receive(&bytes, now);
             }
             (LinkEvent::Ended(why), LinkState::Up { .. } | LinkState::Rising) if is_current => {
-                log::warn!("backplane: {}: {why}", self.engine);
-                self.link = LinkState::Down;
-                self.exchange.cut(now);
+                self.lose(&why, now);
             }
             (LinkEvent::Data(_) | LinkEvent::Ended(_), _) => {}
         }
@@ -237,9 +259,15 @@ impl Home {
     }
 
     fn receive(&mut self, bytes: &[u8], now: Now) {
-        let Home { exchange, members, link, .. } = self;
+        let Home { exchange, members, link, name, engine: address, .. } = self;
         let LinkState::Up { engine, input, .. } = link else { return };
-        let mut news = |news: News<'_>| exchange.on_news(news, now, members);
+        let mut news = |news: News<'_>| {
+            if let News::Ready { .. } = news {
+                log::info!("{name}: connected to the engine {address}");
+                members.status.connected();
+            }
+            exchange.on_news(news, now, members);
+        };
         // Usually whole messages arrive.
         let end = match input.is_empty() {
             true => engine.on_data(bytes, &mut news).map(|used| {
@@ -261,6 +289,11 @@ impl LocalMembers {
     fn feed(&mut self, topic: &str) -> Option<&mut (dyn Feed + 'static)> {
         let share = self.feeds.iter_mut().find(|share| topic.starts_with(&*share.prefix));
         share.map(|share| &mut *share.feed)
+    }
+
+    /// Returns the number of earlier messages that the feed of a topic wants.
+    fn backlog(&mut self, topic: &Topic) -> u32 {
+        self.feed(topic.as_str()).map_or(0, |feed| feed.backlog(topic))
     }
 
     /// Has the feed of a topic with members make bytes, and publishes them.
@@ -286,12 +319,16 @@ impl LocalMembers {
 impl Members for LocalMembers {
     fn deliver(&mut self, topic: &str, at: Position, message: &Message<'_>) {
         let (author, position, bytes) = (self.author(message), Some(at), message.bytes);
+        if message.node != self.node {
+            self.status.count_delivery();
+        }
         self.publish(topic, author.unwrap_or(Id::NOBODY), |feed, topic| {
             feed.message(&SharedMessage { topic, position, bytes, author })
         });
     }
 
     fn mark(&mut self, topic: &str, why: Mark) {
+        self.status.count_mark();
         self.publish(topic, Id::NOBODY, |feed, topic| feed.mark(topic, why));
     }
 
