@@ -16,6 +16,7 @@ pub(crate) mod config;
 pub(crate) mod engine;
 pub(crate) mod exchange;
 pub(crate) mod feed;
+mod keep;
 pub(crate) mod line;
 pub(crate) mod record;
 pub(crate) mod redis;
