@@ -66,6 +66,7 @@
 //! * `files`: static files in the web service, in `services::files`.
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
 //! * `json`: JSON in requests and answers of the web service, by `serde`.
+//! * `nats`: URLs of NATS for a [`Backplane`], with `backplane`.
 //! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
 //! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
 //! * `ws` (default): WebSocket in `protocol::ws`, and its handlers in `services::ws`.
@@ -93,6 +94,7 @@
         feature = "files",
         feature = "http",
         feature = "json",
+        feature = "nats",
         feature = "processes",
         feature = "signals",
         feature = "testkit",
@@ -140,6 +142,8 @@ mod topic;
 pub use backplane::config::Backplane;
 #[cfg(feature = "backplane")]
 pub use backplane::feed::{Feed, Mark, Recovery, SharedMessage};
+#[cfg(feature = "backplane")]
+pub use backplane::settings::{BackplaneError, Policy};
 pub use close::{Close, HandlerError, Timeout};
 pub use handler::blocking::{BlockingHandler, BlockingService, IntoBlockingAdmission};
 pub use handler::context::Context;
@@ -155,6 +159,8 @@ pub use history::{Gap, History, Later, Position, PositionError, Watch};
 pub use id::Id;
 pub use limits::{Limits, OptionError, SlowConsumer};
 pub use metrics::Metrics;
+#[cfg(feature = "backplane")]
+pub use metrics::backplane::BackplaneMetrics;
 pub use mode::Mode;
 pub use net::address::{Address, AddressError};
 pub use net::destination::Destination;

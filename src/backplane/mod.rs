@@ -20,5 +20,7 @@ mod keep;
 pub(crate) mod line;
 pub(crate) mod record;
 pub(crate) mod redis;
+pub(crate) mod settings;
 pub(crate) mod topic;
+mod url;
 mod window;

@@ -15,7 +15,7 @@ pub use self::position::{Position, PositionError};
 
 #[cfg(feature = "backplane")]
 use self::mirror::Mirror;
-use self::position::random_epoch;
+pub(crate) use self::position::random_epoch;
 
 /// The last messages of a topic, for readers that may miss some for a while and then continue where
 /// they were. Clones share the history, and all methods may be called by any thread.

@@ -63,7 +63,7 @@ impl Position {
 }
 
 /// The keys of a `RandomState` are from the system.
-pub(super) fn random_epoch() -> u64 {
+pub(crate) fn random_epoch() -> u64 {
     RandomState::new().build_hasher().finish() | RANDOM
 }
 
