@@ -81,6 +81,7 @@ impl Home {
     pub(super) fn new(backplane: Backplane, now: Now) -> Home {
         let node = random_epoch();
         let Backplane { engine, policy, shares, log, bounds, status, node: name, .. } = backplane;
+        let kept = shares.iter().filter_map(|share| share.kept.clone()).collect();
         let members =
             LocalMembers { node, feeds: shares, names: HashSet::new(), acts: Vec::new(), status };
         let name = match name {
@@ -95,7 +96,7 @@ impl Home {
             link: LinkState::Down,
             attempt: 0,
             out: Vec::new(),
-            changes: Vec::new(),
+            changes: kept,
             members,
         }
     }
@@ -162,9 +163,10 @@ impl Home {
     }
 
     pub(super) fn set_watched(&mut self, topic: Topic, has_members: bool, now: Now) {
-        match has_members {
+        let is_kept = self.members.feeds.iter().any(|share| share.kept.as_ref() == Some(&topic));
+        match has_members || is_kept {
             // Members of another shard.
-            _ if has_members == self.members.names.contains(&topic) => {}
+            is_wanted if is_wanted == self.members.names.contains(&topic) => {}
             true => {
                 let backlog = self.members.backlog(&topic);
                 self.members.names.insert(topic.clone());
