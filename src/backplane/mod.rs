@@ -17,6 +17,8 @@ pub(crate) mod engine;
 pub(crate) mod exchange;
 pub(crate) mod feed;
 pub(crate) mod line;
+#[cfg(feature = "nats")]
+pub(crate) mod nats;
 pub(crate) mod record;
 pub(crate) mod redis;
 pub(crate) mod topic;
