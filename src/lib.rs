@@ -66,8 +66,8 @@
 //! * `files`: static files in the web service, in `services::files`.
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
 //! * `json`: JSON in requests and answers of the web service, by `serde`.
-//! * `nats`: the protocol of NATS in `protocol::nats`, and NATS with JetStream as the engine of
-//!   `backplane`.
+//! * `nats`: the protocol of NATS in `protocol::nats`, and NATS with JetStream as the engine of a
+//!   [`Backplane`], with `backplane`.
 //! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
 //! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
 //! * `ws` (default): WebSocket in `protocol::ws`, and its handlers in `services::ws`.
@@ -95,6 +95,7 @@
         feature = "files",
         feature = "http",
         feature = "json",
+        feature = "nats",
         feature = "processes",
         feature = "signals",
         feature = "testkit",
@@ -142,6 +143,8 @@ mod topic;
 pub use backplane::config::Backplane;
 #[cfg(feature = "backplane")]
 pub use backplane::feed::{Feed, Mark, Recovery, SharedMessage};
+#[cfg(feature = "backplane")]
+pub use backplane::settings::{BackplaneError, Policy};
 pub use close::{Close, HandlerError, Timeout};
 pub use handler::blocking::{BlockingHandler, BlockingService, IntoBlockingAdmission};
 pub use handler::context::Context;
@@ -157,6 +160,8 @@ pub use history::{Gap, History, Later, Position, PositionError, Watch};
 pub use id::Id;
 pub use limits::{Limits, OptionError, SlowConsumer};
 pub use metrics::Metrics;
+#[cfg(feature = "backplane")]
+pub use metrics::backplane::BackplaneMetrics;
 pub use mode::Mode;
 pub use net::address::{Address, AddressError};
 pub use net::destination::Destination;

@@ -1,14 +1,42 @@
 //! The settings of a backplane, as a program gives them. Knows no socket.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::exchange::Policy;
+use super::engine::Engine;
+#[cfg(feature = "nats")]
+use super::engine::{Ask, News};
+use super::exchange::{Bounds, Policy};
 use super::feed::Feed;
-use super::redis::Login;
+use super::keep::Keep;
+use super::redis::{Login, Redis, Settings};
+#[cfg(feature = "nats")]
+use crate::close::Close;
 use crate::handler::presence::Roster;
+use crate::history::History;
+use crate::metrics::backplane::BackplaneStatus;
+use crate::net::address::Address;
 use crate::net::destination::Destination;
+use crate::topic::Topic;
 
 /// The engine between the nodes of a service, and the topics that they share.
+///
+/// The nodes are servers on several machines, or processes of one; each has its own connection to
+/// the engine: Redis 7.0 or later, Valkey, or NATS with JetStream. A message of a shared topic goes
+/// through the engine, and members of all nodes get it in one order. Where messages may be missing,
+/// members get a [`Mark`](crate::Mark).
+///
+/// ```
+/// use socketserver::{Backplane, Policy};
+/// use std::time::Duration;
+///
+/// let backplane = Backplane::at("redis://:secret@10.0.0.7:6379/2")?
+///     .node("east-1")
+///     .policy(Policy::Hold(Duration::from_secs(10)))
+///     .share("room/", "* some messages may be missing\n");
+/// assert_eq!(backplane.to_string(), "redis://10.0.0.7:6379/2"); // without the password
+/// # Ok::<(), socketserver::BackplaneError>(())
+/// ```
 pub struct Backplane {
     pub(crate) engine: EngineAddress,
     pub(crate) policy: Policy,
@@ -16,27 +44,185 @@ pub struct Backplane {
     pub(crate) roster: Option<Box<dyn Roster>>,
     /// The name of this node in logs.
     pub(crate) node: Option<Box<str>>,
-    pub(crate) log_messages: u32,
-    pub(crate) retention_ms: u64,
+    pub(crate) log: LogBounds,
+    pub(crate) bounds: Bounds,
+    /// The state of the connection, which the loop writes and other threads read.
+    pub(crate) status: Arc<BackplaneStatus>,
 }
 
 /// The kind of an engine, and its place.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum EngineAddress {
-    Redis { to: Destination, login: Option<Login>, database: u32 },
+    Redis {
+        to: Destination,
+        login: Option<Login>,
+        database: u32,
+    },
+    #[cfg(feature = "nats")]
+    Nats {
+        to: Destination,
+        login: Option<NatsLogin>,
+    },
+}
+
+/// How a client of NATS proves who it is. Passwords and tokens are never shown.
+#[cfg(feature = "nats")]
+#[derive(Clone)]
+pub(crate) enum NatsLogin {
+    User { user: Box<str>, password: Box<str> },
+    Token(Box<str>),
+}
+
+/// Stands for the engine of NATS, which does not exist yet.
+#[cfg(feature = "nats")]
+struct NoEngine;
+
+#[cfg(feature = "nats")]
+impl Engine for NoEngine {
+    fn opening(&mut self, _: &mut Vec<u8>) {}
+
+    fn on_data(&mut self, _: &[u8], _: &mut dyn FnMut(News<'_>)) -> Result<usize, Close> {
+        Err(Close::failed("NATS is not supported yet"))
+    }
+
+    fn ask(&mut self, _: Ask<'_>, _: &mut Vec<u8>) {}
+
+    fn flush(&mut self, _: &mut Vec<u8>) {}
+}
+
+/// The size of the log of a topic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogBounds {
+    pub(crate) messages: u32,
+    /// The time after which a log without messages is removed, in milliseconds.
+    pub(crate) retention_ms: u64,
+}
+
+impl Default for LogBounds {
+    fn default() -> LogBounds {
+        LogBounds { messages: 1_000, retention_ms: 24 * 3_600 * 1_000 }
+    }
+}
+
+impl EngineAddress {
+    pub(crate) fn destination(&self) -> &Destination {
+        match self {
+            EngineAddress::Redis { to, .. } => to,
+            #[cfg(feature = "nats")]
+            EngineAddress::Nats { to, .. } => to,
+        }
+    }
+
+    /// Returns the state of a connection, the `generation`th of this node.
+    pub(crate) fn connection(
+        &self,
+        node: u64,
+        generation: u64,
+        log: LogBounds,
+    ) -> Box<dyn Engine + Send> {
+        match self {
+            EngineAddress::Redis { login, database, .. } => Box::new(Redis::new(Settings {
+                node,
+                generation,
+                birth: node,
+                login: login.clone(),
+                database: *database,
+                log_messages: log.messages,
+                retention_ms: log.retention_ms,
+            })),
+            #[cfg(feature = "nats")]
+            EngineAddress::Nats { .. } => Box::new(NoEngine),
+        }
+    }
+}
+
+/// Without the login: what was mistyped as a user may be a password.
+impl fmt::Debug for EngineAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for EngineAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EngineAddress::Redis {
+                to: Destination::Address(Address::Unix(path)),
+                database,
+                ..
+            } => {
+                write!(f, "unix://{}", path.display())?;
+                if *database > 0 { write!(f, "?db={database}") } else { Ok(()) }
+            }
+            EngineAddress::Redis { to, database: 0, .. } => write!(f, "redis://{to}"),
+            EngineAddress::Redis { to, database, .. } => write!(f, "redis://{to}/{database}"),
+            #[cfg(feature = "nats")]
+            EngineAddress::Nats { to, .. } => write!(f, "nats://{to}"),
+        }
+    }
 }
 
 /// The topics whose names begin with a prefix.
 pub(crate) struct Share {
     pub(crate) prefix: Box<str>,
     pub(crate) feed: Box<dyn Feed>,
+    /// The topic that is watched even without members.
+    pub(crate) kept: Option<Topic>,
 }
 
 impl Backplane {
+    pub(crate) fn new(engine: EngineAddress) -> Backplane {
+        Backplane {
+            engine,
+            policy: Policy::Refuse,
+            shares: Vec::new(),
+            roster: None,
+            node: None,
+            log: LogBounds::default(),
+            bounds: Bounds::default(),
+            status: Arc::default(),
+        }
+    }
+
+    /// Returns the beginnings of the names of shared topics.
+    pub(crate) fn prefixes(&self) -> Arc<[Box<str>]> {
+        self.shares.iter().map(|share| share.prefix.clone()).collect()
+    }
+
     /// Shares the topics whose names begin with `prefix`. Of several prefixes the first counts.
+    ///
+    /// ```
+    /// use socketserver::Backplane;
+    ///
+    /// let backplane = Backplane::at("redis://localhost")?.share("room/", "* a gap\n");
+    /// # Ok::<(), socketserver::BackplaneError>(())
+    /// ```
     #[must_use]
     pub fn share(mut self, prefix: &str, feed: impl Feed + 'static) -> Backplane {
-        self.shares.push(Share { prefix: prefix.into(), feed: Box::new(feed) });
+        self.shares.push(Share { prefix: prefix.into(), feed: Box::new(feed), kept: None });
+        self
+    }
+
+    /// Shares the topic of this name, and keeps its messages in `history`, with the positions of
+    /// the engine. So the history has the same messages at all nodes, and a reader may go on at
+    /// another node from its position: it gets all that it has missed, or is told of a
+    /// [`Gap`](crate::Gap). What the history held before is forgotten.
+    ///
+    /// The topic is watched although it may have no members. Publish to it, instead of appending to
+    /// the history.
+    ///
+    /// ```
+    /// use socketserver::{Backplane, History};
+    ///
+    /// fn share_news(backplane: Backplane, news: &History) -> Backplane {
+    ///     backplane.keep("news", news)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn keep(mut self, topic: &str, history: &History) -> Backplane {
+        let kept = Topic::new(topic);
+        let feed = Box::new(Keep::new(kept.clone(), history));
+        self.shares.push(Share { prefix: topic.into(), feed, kept: Some(kept) });
         self
     }
 }

@@ -120,12 +120,14 @@ impl Exchange {
         }
     }
 
-    /// The topic has its first member.
-    pub(crate) fn watch(&mut self, name: &str) {
+    /// The topic has its first member, and up to `backlog` messages before it are wanted.
+    pub(crate) fn watch(&mut self, name: &str, backlog: u32) {
         let watched = self.watched(name);
-        if let Some(until) = watched.lingers_until.take() {
+        let (lingered, request) = (watched.lingers_until.take(), watched.topic.join(backlog));
+        if let Some(until) = lingered {
             self.lingering.remove(&(until, name.into()));
         }
+        self.order(name, request);
     }
 
     /// Returns the topic, which is watched from now on.
@@ -147,6 +149,7 @@ impl Exchange {
         if let Some(watched) = self.topics.get_mut(name)
             && watched.lingers_until.is_none()
         {
+            watched.topic.leave();
             watched.lingers_until = Some(until);
             self.lingering.insert((until, name.into()));
         }
@@ -171,9 +174,9 @@ impl Exchange {
         self.lingering.insert((until, name.into()));
     }
 
-    /// Returns the position from which the topic is in step.
+    /// Returns the position up to which the members have everything, if the topic is in step.
     pub(crate) fn position(&self, name: &str) -> Option<Position> {
-        self.topics.get(name)?.topic.in_step()
+        self.topics.get(name)?.topic.joined()
     }
 
     pub(crate) fn publish(
@@ -346,16 +349,19 @@ impl Exchange {
     ) {
         let above = self.topics.get(name).map_or(0, |watched| watched.topic.epoch());
         let mut mark = Vec::new();
-        if matches!(request, Request::Open | Request::Mark) {
+        if matches!(request, Request::Open(_) | Request::Newest(_) | Request::Mark) {
             self.marks += 1;
             Record::Mark { node: self.node, number: self.marks }.append_to(&mut mark);
         }
         // First watch, then read: a message that is published between the two arrives twice, or it
         // would never arrive.
         match request {
-            Request::Open => {
+            Request::Open(backlog) => {
                 engine.ask(Ask::Watch(name), out);
-                engine.ask(Ask::Newest { topic: name, above, mark: &mark, backlog: 0 }, out);
+                engine.ask(Ask::Newest { topic: name, above, mark: &mark, backlog }, out);
+            }
+            Request::Newest(backlog) => {
+                engine.ask(Ask::Newest { topic: name, above, mark: &mark, backlog }, out);
             }
             Request::Resume(from) => {
                 engine.ask(Ask::Watch(name), out);
@@ -381,7 +387,12 @@ impl Exchange {
 
     fn on_topic(&mut self, name: &str, event: Event<'_>, members: &mut dyn Members) {
         let Some(watched) = self.topics.get_mut(name) else { return };
-        if let Some(request) = watched.topic.on(event, name, members) {
+        let request = watched.topic.on(event, name, members);
+        self.order(name, request);
+    }
+
+    fn order(&mut self, name: &str, request: Option<Request>) {
+        if let Some(request) = request {
             self.reads += 1;
             self.orders.push_back(Order::Ask(name.into(), request));
         }

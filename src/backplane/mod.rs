@@ -16,10 +16,13 @@ pub(crate) mod config;
 pub(crate) mod engine;
 pub(crate) mod exchange;
 pub(crate) mod feed;
+mod keep;
 pub(crate) mod line;
 #[cfg(feature = "nats")]
 pub(crate) mod nats;
 pub(crate) mod record;
 pub(crate) mod redis;
+pub(crate) mod settings;
 pub(crate) mod topic;
+mod url;
 mod window;

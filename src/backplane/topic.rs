@@ -27,8 +27,10 @@ pub(crate) trait Members {
 /// A request to the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Watch the topic, then read its newest entry.
-    Open,
+    /// Watch the topic, then read its newest entry, and this number of entries before it.
+    Open(u32),
+    /// The same for a topic that is watched.
+    Newest(u32),
     /// Watch the topic, then read from this position on.
     Resume(Position),
     Since(Position),
@@ -60,8 +62,8 @@ enum State {
     Away,
     /// There is one, and other topics ask first.
     Queued,
-    /// The newest entry was asked for.
-    Opening,
+    /// The newest entry was asked for, and this number before it for members; `None` without.
+    Opening(Option<u32>),
     Live,
     /// The log was asked for, from the last seen entry on.
     Behind(Next),
@@ -99,10 +101,23 @@ enum Since {
     Earlier,
 }
 
-/// One topic that has members, or had some a short time ago.
+/// The members of a topic, which hear of nothing before they have joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Audience {
+    /// There is none: this node publishes only, or had members a short time ago.
+    None,
+    /// They wait for this number of earlier messages.
+    Waits(u32),
+    Joined,
+}
+
+/// One topic that has members, or had some a short time ago, or to which this node publishes.
 #[derive(Debug)]
 pub(crate) struct Topic {
     state: State,
+    audience: Audience,
+    /// The entries of a read for members, until it ends: one that is cut begins anew.
+    found: Vec<(Position, Box<[u8]>)>,
     /// The last seen entry.
     last: Option<(Position, Tag)>,
     /// The greatest epoch seen.
@@ -118,6 +133,8 @@ impl Topic {
     pub(crate) fn new() -> Topic {
         Topic {
             state: State::Away,
+            audience: Audience::None,
+            found: Vec::new(),
             last: None,
             epoch: 0,
             missed: None,
@@ -131,10 +148,20 @@ impl Topic {
         self.last.filter(|_| self.state == State::Live).map(|(at, _)| at)
     }
 
+    /// Returns the position up to which the members have everything, if they are in step.
+    pub(crate) fn joined(&self) -> Option<Position> {
+        self.in_step().filter(|_| self.audience == Audience::Joined)
+    }
+
     /// Returns true if a message may be published: a node that finds the log rolled back must write
     /// its mark first.
     pub(crate) fn takes_messages(&self) -> bool {
         matches!(self.state, State::Live | State::Unusable)
+    }
+
+    /// The last member has left.
+    pub(crate) fn leave(&mut self) {
+        self.audience = Audience::None;
     }
 
     /// Returns true if the topic may be forgotten: nothing is due, and nothing is known that must
@@ -143,8 +170,18 @@ impl Topic {
         match self.state {
             State::Live | State::Unusable => true,
             State::Away | State::Queued => self.last.is_none(),
-            State::Opening | State::Behind(_) | State::Marking => false,
+            State::Opening(_) | State::Behind(_) | State::Marking => false,
         }
+    }
+
+    /// The topic has its first member, for whom this number of earlier messages is wanted.
+    pub(crate) fn join(&mut self, backlog: u32) -> Option<Request> {
+        if self.audience != Audience::None {
+            return None;
+        }
+        self.audience = Audience::Waits(backlog);
+        // Else the members join with the next read.
+        matches!(self.state, State::Live | State::Unusable).then(|| self.open_for(backlog))
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -176,17 +213,11 @@ impl Topic {
     ) -> Option<Request> {
         match (self.state, event) {
             (State::Queued, Event::Turn) => return Some(self.begin()),
-            (State::Opening | State::Marking, Event::Past { at, record, .. }) => {
-                self.found(at, record);
+            (State::Opening(_) | State::Marking, Event::Past { at, record, .. }) => {
+                self.found.push((at, record.into()));
             }
-            (State::Opening | State::Marking, Event::PastEnd(_)) if self.last.is_none() => {
-                return Some(self.went_back());
-            }
-            (State::Opening | State::Marking, Event::PastEnd(_)) => {
-                if let (State::Opening, Some((at, _))) = (self.state, self.last) {
-                    members.joined(name, at);
-                }
-                return self.caught_up(Rest::Nothing, name, members);
+            (State::Opening(_) | State::Marking, Event::PastEnd(_)) => {
+                return self.opened(name, members);
             }
             (State::Behind(next), Event::Past { at, after, record }) => {
                 self.past(next, (at, after), record, name, members);
@@ -205,12 +236,12 @@ impl Topic {
                 return self.live(at, after, record, name, members);
             }
             (
-                State::Opening | State::Behind(_) | State::Marking,
+                State::Opening(_) | State::Behind(_) | State::Marking,
                 Event::Live { at, record, .. },
             ) => {
                 self.miss(at, record);
             }
-            (State::Opening | State::Behind(_) | State::Marking, Event::Unusable) => {
+            (State::Opening(_) | State::Behind(_) | State::Marking, Event::Unusable) => {
                 self.mark(name, members);
                 self.enter(State::Unusable);
             }
@@ -221,6 +252,7 @@ impl Topic {
 
     fn enter(&mut self, state: State) {
         self.state = state;
+        self.found = Vec::new();
         if let Some(missed) = &mut self.missed {
             missed.since = Since::Earlier;
         }
@@ -229,8 +261,9 @@ impl Topic {
     fn begin(&mut self) -> Request {
         match self.last {
             None => {
-                self.enter(State::Opening);
-                Request::Open
+                let wanted = self.wanted();
+                self.enter(State::Opening(wanted));
+                Request::Open(wanted.unwrap_or(0))
             }
             Some((at, _)) => {
                 self.recovery = Some(Recovery::All);
@@ -251,13 +284,43 @@ impl Topic {
         Request::Mark
     }
 
-    /// The newest entry: earlier ones are not owed.
-    fn found(&mut self, at: Position, record: &[u8]) {
-        let record = Record::decode(record);
-        if let Record::Message(message) = record {
-            self.chains.raise(message.node, message.seq);
+    fn wanted(&self) -> Option<u32> {
+        match self.audience {
+            Audience::Waits(backlog) => Some(backlog),
+            Audience::None | Audience::Joined => None,
         }
-        self.saw(at, record.tag());
+    }
+
+    fn open_for(&mut self, backlog: u32) -> Request {
+        self.enter(State::Opening(Some(backlog)));
+        Request::Newest(backlog)
+    }
+
+    /// The end of a read of the newest entries: those before are not owed.
+    fn opened(&mut self, name: &str, members: &mut dyn Members) -> Option<Request> {
+        let found = std::mem::take(&mut self.found);
+        let newest = found.last().map(|(at, record)| (*at, Record::decode(record).tag()));
+        let is_after = |(at, tag)| {
+            self.last.is_none_or(|last| last == (at, tag) || !is_at_or_after(last.0, at))
+        };
+        // Nothing, or less than this node has seen.
+        let Some((at, tag)) = newest.filter(|newest| is_after(*newest)) else {
+            return Some(self.went_back());
+        };
+        if let (State::Opening(Some(backlog)), Audience::Waits(_)) = (self.state, self.audience) {
+            hand_on(&found, backlog, name, members);
+            self.audience = Audience::Joined;
+            members.joined(name, at);
+            // Messages before these were not read, so what follows them has no other beginning.
+            self.chains = Chains::default();
+        }
+        for (_, record) in &found {
+            if let Record::Message(message) = Record::decode(record) {
+                self.chains.raise(message.node, message.seq);
+            }
+        }
+        self.saw(at, tag);
+        self.caught_up(Rest::Nothing, name, members)
     }
 
     fn saw(&mut self, at: Position, tag: Tag) {
@@ -283,10 +346,10 @@ impl Topic {
             None => {}
         }
         self.enter(State::Live);
-        if let Some(recovery) = self.recovery.take() {
+        if let (Some(recovery), Audience::Joined) = (self.recovery.take(), self.audience) {
             members.recovered(name, at, recovery);
         }
-        None
+        self.wanted().map(|backlog| self.open_for(backlog))
     }
 
     fn past(
@@ -369,7 +432,9 @@ impl Topic {
         if !follows || link == Link::Broken {
             self.mark(name, members);
         }
-        if let (Record::Message(message), Link::Next | Link::Broken) = (record, link) {
+        if let (Record::Message(message), Link::Next | Link::Broken, Audience::Joined) =
+            (record, link, self.audience)
+        {
             members.deliver(name, at, &message);
         }
         self.saw(at, record.tag());
@@ -377,8 +442,24 @@ impl Topic {
 
     fn mark(&mut self, name: &str, members: &mut dyn Members) {
         self.recovery = Some(Recovery::Marked);
-        members.mark(name, Mark::Missing);
+        if self.audience == Audience::Joined {
+            members.mark(name, Mark::Missing);
+        }
     }
+}
+
+/// Hands on the last messages of a read, each once: a log that came back may have one twice.
+fn hand_on(found: &[(Position, Box<[u8]>)], backlog: u32, name: &str, members: &mut dyn Members) {
+    let (mut chains, mut messages) = (Chains::default(), Vec::new());
+    for (at, record) in found {
+        if let Record::Message(message) = Record::decode(record)
+            && chains.add(&message) != Link::Seen
+        {
+            messages.push((*at, message));
+        }
+    }
+    let skip = messages.len().saturating_sub(backlog as usize);
+    messages.iter().skip(skip).for_each(|(at, message)| members.earlier(name, *at, message));
 }
 
 fn is_at_or_after(at: Position, other: Position) -> bool {

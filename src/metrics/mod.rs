@@ -1,11 +1,15 @@
 //! The numbers of a server and their meaning. Counts nothing itself.
 
+#[cfg(feature = "backplane")]
+pub(crate) mod backplane;
 pub(crate) mod counters;
 mod prometheus;
 pub(crate) mod stopwatch;
 
 use std::time::Duration;
 
+#[cfg(feature = "backplane")]
+use self::backplane::BackplaneMetrics;
 use crate::close::{Close, Timeout};
 
 /// A snapshot of the activity of a server since it was bound, as returned by
@@ -100,6 +104,12 @@ pub struct Metrics {
     pub datagrams_out: u64,
     /// Datagrams that were too long or could not be sent.
     pub datagrams_lost: u64,
+    /// Why a load balancer should send no clients to the server now, in one line: it stops, or its
+    /// [`Backplane`](crate::Backplane) has no connection. `None` if it should.
+    pub unready: Option<String>,
+    /// The numbers of the backplane, if the server has one.
+    #[cfg(feature = "backplane")]
+    pub backplane: Option<BackplaneMetrics>,
 }
 
 /// The reasons of [`Close`], in the order of [`reason`].

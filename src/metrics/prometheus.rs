@@ -33,6 +33,13 @@ impl Metrics {
         self.connections(&mut page);
         self.traffic(&mut page);
         self.the_loop(&mut page);
+        page.gauge(
+            "ready",
+            "Whether a load balancer should send clients: 1 or 0.",
+            u8::from(self.unready.is_none()),
+        );
+        #[cfg(feature = "backplane")]
+        self.the_backplane(&mut page);
         page.0
     }
 
@@ -97,6 +104,43 @@ impl Metrics {
             "longest_lag_seconds",
             "The longest delay of the loop after the due time of an event, in seconds.",
             self.longest_lag.as_secs_f64(),
+        );
+    }
+}
+
+#[cfg(feature = "backplane")]
+impl Metrics {
+    fn the_backplane(&self, page: &mut Page) {
+        let Some(numbers) = &self.backplane else { return };
+        page.gauge(
+            "backplane_age_seconds",
+            "The time since a probe has returned from the engine, in seconds.",
+            numbers.age.as_secs_f64(),
+        );
+        page.gauge(
+            "backplane_unaccepted",
+            "Published messages that the engine has not accepted yet.",
+            numbers.unaccepted,
+        );
+        page.gauge(
+            "backplane_holds_publishers",
+            "Whether publishers wait for the engine: 1 or 0.",
+            u8::from(numbers.holds_publishers),
+        );
+        page.counter(
+            "backplane_marks_total",
+            "Marks where messages may be missing.",
+            numbers.marks,
+        );
+        page.counter(
+            "backplane_deliveries_total",
+            "Messages of other nodes that were delivered.",
+            numbers.deliveries,
+        );
+        page.counter(
+            "backplane_connections_total",
+            "Connections to the engine that became ready.",
+            numbers.connections,
         );
     }
 }

@@ -111,7 +111,7 @@ impl<S: System> Core<S> {
 
     /// Returns the number of places that they take, with those they have reserved.
     pub(super) fn load(&self) -> usize {
-        self.len() + self.reserved.len()
+        self.len() + self.reserved.len() - self.hub.without_place()
     }
 
     /// Returns the number of places that the connections of the other loops take.

@@ -1,6 +1,8 @@
 //! The handle of a running server, for other threads.
 
 use std::any::Any;
+#[cfg(feature = "backplane")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{error, fmt};
@@ -11,6 +13,8 @@ use crate::handler::payload::Payload;
 use crate::id::Id;
 use crate::mailbox::{Doorbell, Mailbox, Refused, Taken};
 use crate::metrics::Metrics;
+#[cfg(feature = "backplane")]
+use crate::metrics::backplane::BackplaneStatus;
 use crate::metrics::counters::{Counters, CountersReader};
 use crate::panics;
 use crate::topic::Topic;
@@ -47,6 +51,8 @@ struct Shared {
     bell: Doorbell,
     commands: Mailbox<Command>,
     readers: Readers,
+    #[cfg(feature = "backplane")]
+    backplane: OnceLock<Arc<BackplaneStatus>>,
 }
 
 /// The counters of each thread of a server. All its reactors share the list.
@@ -149,7 +155,15 @@ impl ServerHandle {
     fn make(bell: Doorbell, readers: Readers, is_restart: Arc<AtomicBool>) -> ServerHandle {
         let stop_request = AtomicU8::new(StopRequest::None as u8);
         let commands = Mailbox::bounded(&bell, QUEUE_MAX, weight);
-        let shared = Shared { stop_request, is_restart, bell, commands, readers };
+        let shared = Shared {
+            stop_request,
+            is_restart,
+            bell,
+            commands,
+            readers,
+            #[cfg(feature = "backplane")]
+            backplane: OnceLock::new(),
+        };
         ServerHandle { shared: Arc::new(shared) }
     }
 
@@ -207,7 +221,21 @@ impl ServerHandle {
         for reader in self.readers().iter() {
             reader.add_to(&mut sum);
         }
+        #[cfg(feature = "backplane")]
+        if let Some(status) = self.shared.backplane.get() {
+            sum.backplane = Some(status.read());
+            sum.unready = status.unready();
+        }
+        if self.is_stopping() {
+            sum.unready = Some("stopping".to_owned());
+        }
         sum
+    }
+
+    /// Adds the state of the backplane to the metrics. Of several the first stays.
+    #[cfg(feature = "backplane")]
+    pub(crate) fn show_backplane(&self, status: &Arc<BackplaneStatus>) {
+        self.shared.backplane.get_or_init(|| Arc::clone(status));
     }
 
     /// Sends `bytes` to a connection, after everything sent before, as

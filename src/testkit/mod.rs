@@ -84,6 +84,8 @@ mod laws;
 #[cfg(all(test, feature = "nats"))]
 mod nats_server;
 mod network;
+#[cfg(feature = "backplane")]
+mod nodes;
 mod random;
 #[cfg(all(test, feature = "backplane"))]
 mod redis_server;
@@ -101,6 +103,8 @@ pub use self::cluster::{ClusterRun, cluster};
 pub use self::datagram::{Datagrams, datagram};
 pub use self::laws::{laws, laws_in_parts};
 pub use self::network::{Client, Network};
+#[cfg(feature = "backplane")]
+pub use self::nodes::Nodes;
 pub use self::random::Random;
 pub use self::seeds::seeds;
 pub use self::simulation::{Action, End, Script, Simulation, Trace};

@@ -10,8 +10,10 @@ use crate::protocol::resp::{Token, token};
 
 /// The most entries of one read.
 pub(super) const PAGE: usize = 100;
-/// The most tokens of a reply that have not arrived: a page has five for each entry.
-const REPLY_MAX: u64 = 8 * PAGE as u64;
+/// The most entries before the newest one.
+pub(super) const BACKLOG_MAX: u32 = 1_000;
+/// The most tokens of a reply that have not arrived: a read has five for each entry.
+const REPLY_MAX: u64 = 8 * (1 + BACKLOG_MAX as u64);
 /// The most elements of a push; those of subscriptions have three.
 const PUSH_MAX: u32 = 16;
 

@@ -12,7 +12,7 @@ pub(crate) mod script;
 
 use std::fmt;
 
-use self::answers::{Answers, PAGE, Read, Waiting};
+use self::answers::{Answers, BACKLOG_MAX, PAGE, Read, Waiting};
 use self::batch::Batch;
 use super::engine::{Ask, Engine, News};
 use crate::close::Close;
@@ -20,6 +20,8 @@ use crate::protocol::resp::append_command;
 
 /// The most messages of one call of the script: Redis serves no other client meanwhile.
 const CALL_MESSAGES: usize = 64;
+/// The most bytes of the records of a backlog.
+const BACKLOG_BYTES: &[u8] = b"262144";
 
 /// The settings of a connection.
 #[derive(Clone, Debug)]
@@ -92,10 +94,20 @@ impl Redis {
         self.answers.expect(waiting);
     }
 
-    fn mark(&mut self, topic: &str, when: &[u8], above: u64, mark: &[u8], out: &mut Vec<u8>) {
+    /// Appends a call of the script that marks, and reads the newest entries.
+    fn mark(&mut self, ask: Ask<'_>, out: &mut Vec<u8>) {
+        let (topic, above, mark, when, backlog) = match ask {
+            Ask::Newest { topic, above, mark, backlog } => {
+                (topic, above, mark, &b"empty"[..], backlog)
+            }
+            Ask::Mark { topic, above, mark } => (topic, above, mark, &b"always"[..], 0),
+            _ => return,
+        };
         let Settings { generation, log_messages, retention_ms, .. } = self.settings;
-        let numbers = [generation, above, log_messages.into(), retention_ms].map(|n| n.to_string());
-        let [generation, above, log_messages, retention_ms] =
+        let entries = 1 + u64::from(backlog.min(BACKLOG_MAX));
+        let numbers = [generation, above, log_messages.into(), retention_ms, entries];
+        let numbers = numbers.map(|n| n.to_string());
+        let [generation, above, log_messages, retention_ms, entries] =
             numbers.each_ref().map(|n| n.as_bytes());
         let (sha, key) = (self.answers.mark_script(), topic_key(topic));
         let arguments: &[&[u8]] = &[
@@ -110,9 +122,11 @@ impl Redis {
             log_messages,
             retention_ms,
             mark,
+            entries,
+            BACKLOG_BYTES,
         ];
         append_command(out, arguments);
-        self.answers.expect(Waiting::Read(Read::new(topic, 1 + PAGE)));
+        self.answers.expect(Waiting::Read(Read::new(topic, usize::MAX)));
     }
 }
 
@@ -157,8 +171,7 @@ impl Engine for Redis {
         match ask {
             Ask::Watch(topic) => append_command(out, &[b"SUBSCRIBE", &topic_key(topic)]),
             Ask::Unwatch(topic) => append_command(out, &[b"UNSUBSCRIBE", &topic_key(topic)]),
-            Ask::Newest { topic, above, mark, .. } => self.mark(topic, b"empty", above, mark, out),
-            Ask::Mark { topic, above, mark } => self.mark(topic, b"always", above, mark, out),
+            Ask::Newest { .. } | Ask::Mark { .. } => self.mark(ask, out),
             Ask::Since { topic, from } => {
                 // Inclusive: the first entry must be the last seen one.
                 let id = format!("{}-{}", from.epoch(), from.offset().saturating_sub(1));

@@ -83,21 +83,44 @@ refused[#refused + 1] = failed
 return refused
 ";
 
-/// Appends a mark and returns the newest entry, as XREVRANGE does.
+/// Appends a mark and returns the newest entries, as XRANGE does.
 ///
 /// ```text
 /// KEYS  1 the node · 2 the topic
 /// ARGV  1 generation · 2 `always`, or `empty` if only an empty log gets the mark
 ///       3 the epoch becomes greater than this · 4 length of a log · 5 retention in ms · 6 the mark
+///       7 the most entries, at least 1 · 8 the most bytes of their records, if it is not 1 entry
 /// ```
+///
+/// Entries are read in portions: a log of long records is not read whole for its last ones.
 pub(crate) const MARK: &str = "\
 local gen = redis.call('HGET', KEYS[1], 'gen')
 if gen and tonumber(gen) > tonumber(ARGV[1]) then
   return redis.error_reply('FENCED by a later connection of this node')
 end
+local function newest()
+  local found, wanted, bytes, from = {}, tonumber(ARGV[7]), 0, '+'
+  while #found < wanted do
+    local count = math.min(wanted - #found, 16)
+    local portion = redis.call('XREVRANGE', KEYS[2], from, '-', 'COUNT', count)
+    for i = 1, #portion do
+      bytes = bytes + #portion[i][2][2]
+      if #found > 0 and bytes > tonumber(ARGV[8]) then
+        wanted = 0
+        break
+      end
+      found[#found + 1] = portion[i]
+    end
+    if #portion < count then break end
+    from = '(' .. portion[count][1]
+  end
+  local ordered = {}
+  for i = #found, 1, -1 do ordered[#ordered + 1] = found[i] end
+  return ordered
+end
 if ARGV[2] == 'empty' then
-  local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
-  if #newest > 0 then return newest end
+  local entries = newest()
+  if #entries > 0 then return entries end
 end
 local time = redis.call('TIME')
 local epoch = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -114,5 +137,5 @@ local id = redis.call(
   'XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], string.format('%.0f', epoch) .. '-*', 'm', ARGV[6])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
 redis.call('PUBLISH', KEYS[2], id .. ' ' .. ARGV[6])
-return redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
+return newest()
 ";

@@ -14,7 +14,9 @@ impl Members for Seen {
         self.0.push(format!("{why:?}"));
     }
 
-    fn earlier(&mut self, _: &str, _: Position, _: &Message<'_>) {}
+    fn earlier(&mut self, _: &str, at: Position, message: &Message<'_>) {
+        self.0.push(format!("earlier {} at {}", message.seq, at.offset()));
+    }
 
     fn joined(&mut self, _: &str, at: Position) {
         self.0.push(format!("joined at {}", at.offset()));
@@ -47,10 +49,12 @@ impl Case {
     fn in_step() -> Case {
         let mut case = Case { topic: Topic::new(), seen: Seen::default() };
         case.topic.ready();
-        assert_eq!(case.on(Event::Turn), Some(Request::Open));
+        assert_eq!(case.topic.join(2), None, "the members join with the first read");
+        assert_eq!(case.on(Event::Turn), Some(Request::Open(2)));
         assert_eq!(case.past(7, 5, 5), None);
         assert_eq!(case.on(Event::PastEnd(Rest::Nothing)), None);
-        assert_eq!(case.seen(), ["joined at 5"]);
+        assert_eq!(case.seen(), ["earlier 5 at 5", "joined at 5"]);
+        assert_eq!(case.topic.join(9), None, "it has members");
         case
     }
 
@@ -96,6 +100,58 @@ fn messages_that_follow_are_handed_on_and_old_ones_are_not() {
     assert_eq!(case.live(7, 7, 9), None);
     assert_eq!(case.seen(), ["6 at 6", "9 at 7"]);
     assert_eq!(case.topic.in_step(), Some(Position::new(7, 7)));
+}
+
+#[test]
+fn the_first_member_of_a_topic_that_this_node_publishes_to_gets_the_messages_before() {
+    let mut case = Case { topic: Topic::new(), seen: Seen::default() };
+    case.topic.ready();
+    assert_eq!(case.on(Event::Turn), Some(Request::Open(0)));
+    assert_eq!((case.past(7, 5, 5), case.end(), case.live(7, 6, 6)), (None, None, None));
+    assert!(case.seen().is_empty() && case.topic.in_step().is_some());
+    assert_eq!(case.topic.join(2), Some(Request::Newest(2)));
+    assert!(!case.topic.takes_messages());
+    // One arrives during the read, which is cut: the members have got nothing of it.
+    assert_eq!((case.past(7, 5, 5), case.live(7, 7, 7)), (None, None));
+    case.topic.cut();
+    case.topic.ready();
+    assert_eq!(case.on(Event::Turn), Some(Request::Resume(Position::new(7, 6))));
+    assert_eq!((case.past(7, 6, 6), case.past(7, 7, 7)), (None, None));
+    assert_eq!(case.end(), Some(Request::Newest(2)));
+    (6..=8).for_each(|seq| assert_eq!(case.past(7, seq, seq), None));
+    assert_eq!((case.live(7, 9, 9), case.seen()), (None, Vec::new()));
+    assert_eq!(case.end(), Some(Request::Since(Position::new(7, 8))));
+    assert_eq!(case.seen(), ["earlier 7 at 7", "earlier 8 at 8", "joined at 8"]);
+    assert_eq!((case.past(7, 8, 8), case.past(7, 9, 9), case.end()), (None, None, None));
+    assert_eq!(case.seen(), ["9 at 9", "recovered All"]);
+}
+
+#[test]
+fn members_that_come_back_join_again_and_none_hear_of_the_time_between() {
+    let mut case = Case::in_step();
+    case.topic.leave();
+    assert_eq!((case.live(7, 6, 6), case.topic.joined()), (None, None));
+    assert_eq!(case.topic.join(1), Some(Request::Newest(1)));
+    case.topic.leave();
+    (5..=6).for_each(|seq| assert_eq!(case.past(7, seq, seq), None));
+    assert_eq!((case.end(), case.seen()), (None, Vec::new()), "they left during the read");
+    assert_eq!(case.topic.join(1), Some(Request::Newest(1)));
+    (5..=6).for_each(|seq| assert_eq!(case.past(7, seq, seq), None));
+    assert_eq!((case.end(), case.live(7, 7, 7)), (None, None));
+    assert_eq!(case.seen(), ["earlier 6 at 6", "joined at 6", "7 at 7"]);
+}
+
+#[test]
+fn a_log_that_went_back_before_the_first_member_gets_a_mark_too() {
+    let mut case = Case { topic: Topic::new(), seen: Seen::default() };
+    case.topic.ready();
+    assert_eq!(case.on(Event::Turn), Some(Request::Open(0)));
+    assert_eq!((case.past(7, 5, 5), case.end()), (None, None));
+    assert_eq!(case.topic.join(2), Some(Request::Newest(2)));
+    assert_eq!((case.past(7, 4, 4), case.end()), (None, Some(Request::Mark)));
+    assert_eq!((case.past(9, 1, 50), case.end()), (None, Some(Request::Newest(2))));
+    assert_eq!((case.past(7, 4, 4), case.past(9, 1, 50), case.end()), (None, None, None));
+    assert_eq!(case.seen(), ["earlier 4 at 4", "earlier 50 at 1", "joined at 1"]);
 }
 
 #[test]

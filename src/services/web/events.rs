@@ -26,8 +26,9 @@ const RETRY_MS: u64 = 1_000;
 /// The events of one client.
 pub(super) struct Events {
     history: History,
-    /// The position of the last message that was sent.
-    position: Position,
+    /// The position of the last message that was sent; `None` while it is not known where the
+    /// history ends.
+    position: Option<Position>,
     phase: Phase,
     /// The connection has been woken, and has not read the history since.
     is_woken: Arc<AtomicBool>,
@@ -49,7 +50,7 @@ impl Events {
     pub(super) fn new(history: &History, position: Option<Position>) -> Events {
         Events {
             history: history.clone(),
-            position: position.unwrap_or_else(|| history.end()),
+            position: position.or_else(|| (!history.is_pending()).then(|| history.end())),
             phase: Phase::New,
             is_woken: Arc::default(),
             watch: None,
@@ -61,8 +62,12 @@ impl Events {
     fn unsent(&mut self) -> Vec<u8> {
         // Before the history is read, so that a later message wakes the connection again.
         self.is_woken.swap(false, Ordering::AcqRel);
-        let later = self.history.since(self.position, PIECE);
-        self.position = later.end();
+        if self.history.is_pending() {
+            return Vec::new();
+        }
+        let position = self.position.unwrap_or_else(|| self.history.end());
+        let later = self.history.since(position, PIECE);
+        self.position = Some(later.end());
         let mut text = String::new();
         append(&mut text, &later);
         text.into_bytes()
@@ -112,9 +117,10 @@ impl Source for Events {
 
 /// Returns the first block: it has no data, so it is not an event, but the client keeps its id. If
 /// the connection is cut before the first message, the client continues from there.
-fn opening(position: Position) -> String {
+fn opening(position: Option<Position>) -> String {
     let jitter = RandomState::new().build_hasher().finish() % RETRY_MS;
-    format!("retry: {}\nid: {position}\n\n", RETRY_MS + jitter)
+    let id = position.map_or(String::new(), |position| format!("id: {position}\n"));
+    format!("retry: {}\n{id}\n", RETRY_MS + jitter)
 }
 
 /// Appends the gap and the messages, each with its position as its id.
@@ -123,6 +129,9 @@ fn append(text: &mut String, later: &Later) {
     let _ = match later.gap {
         None => Ok(()),
         Some(Gap::Epoch) => write!(text, "event: gap\nid: {}\ndata: epoch\n\n", later.start),
+        Some(Gap::Unknown) => {
+            write!(text, "event: gap\nid: {}\ndata: unknown\n\n", later.start)
+        }
         Some(Gap::Trimmed(count)) => {
             write!(text, "event: gap\nid: {}\ndata: trimmed {count}\n\n", later.start)
         }

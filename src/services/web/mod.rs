@@ -136,6 +136,7 @@ mod draft;
 mod events;
 mod failure;
 mod forwarded;
+mod health;
 mod intake;
 #[cfg(feature = "json")]
 mod json;
@@ -166,6 +167,7 @@ pub use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 pub use self::cookie::{Cookie, SameSite};
 pub use self::failure::Failure;
+pub use self::health::health;
 pub use self::intake::{Flow, Intake, Resume};
 pub use self::param::Param;
 pub use self::pending::PendingReply;

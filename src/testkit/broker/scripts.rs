@@ -133,7 +133,9 @@ pub(super) fn mark_script(
     arguments: Keys<'_>,
     writes: Writes,
 ) -> Result<Vec<u8>, String> {
-    let ([node, key], [generation, when, above, log, _, mark]) = (keys, arguments) else {
+    let ([node, key], [generation, when, above, log, _, mark, most, most_bytes]) =
+        (keys, arguments)
+    else {
         return Err(ARGUMENTS.into());
     };
     let generation = number(generation)?;
@@ -151,7 +153,15 @@ pub(super) fn mark_script(
         server.appended(key, id, mark);
         publish_entry(server, key, id, mark);
     }
-    let newest = server.store.stream(key)?.and_then(|stream| stream.newest());
+    let (most, mut left) = (number(most)?.unsigned_abs() as usize, number(most_bytes)?);
+    let stream = server.store.stream(key)?;
+    let newest = stream.into_iter().flat_map(|stream| stream.backwards()).take(most);
+    let newest = newest.enumerate().take_while(|(index, entry)| {
+        left -= entry.record.len() as i64;
+        *index == 0 || left >= 0
+    });
+    let mut newest: Vec<&Entry> = newest.map(|(_, entry)| entry).collect();
+    newest.reverse();
     Ok(entries(newest.into_iter()))
 }
 

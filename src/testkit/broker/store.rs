@@ -82,8 +82,9 @@ impl Stream {
         removed
     }
 
-    pub(super) fn newest(&self) -> Option<&Entry> {
-        self.entries.back()
+    /// Returns the entries, the newest one first.
+    pub(super) fn backwards(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().rev()
     }
 
     pub(super) fn len(&self) -> usize {

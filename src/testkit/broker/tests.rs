@@ -173,7 +173,10 @@ fn mark(random: &mut Random) -> Vec<Vec<u8>> {
     let generation = text(1 + random.below(3) as u64);
     let (topic, above) = (topic(random), epoch(random));
     let node = b"bp:node:1".to_vec();
-    vec![text(2), node, topic, generation, when, above, text(20), text(1_000_000), b"mark".to_vec()]
+    // A record has up to three bytes.
+    let (most, bytes) = (text(1 + random.below(50) as u64), text(random.below(100) as u64));
+    let (log, retention, mark) = (text(20), text(1_000_000), b"mark".to_vec());
+    vec![text(2), node, topic, generation, when, above, log, retention, mark, most, bytes]
 }
 
 fn step(pair: &mut Pair, random: &mut Random) {

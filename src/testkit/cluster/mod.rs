@@ -1,5 +1,6 @@
 //! Several nodes of a backplane and their broker, simulated from a seed. Knows no hub.
 
+mod earlier;
 mod node;
 mod oracle;
 mod recorder;
@@ -43,6 +44,7 @@ pub struct ClusterRun {
 /// * Members get the messages of each publisher and topic in order and once, and a message is
 ///   missing only behind a mark.
 /// * A message that members get is in the log, once.
+/// * Before they join, they get the last earlier messages: a run of the log, in order and once.
 /// * There is no mark in a run without a fault that loses messages.
 /// * In the end, all messages are accepted, and all topics in step.
 ///
@@ -107,6 +109,7 @@ fn judge(world: &World) -> ClusterRun {
         run.accepted += accepted.len() as u64;
         for (session, until) in sessions(world, topic) {
             judge.judge(session, until);
+            earlier::judge(session, topic, world);
             let marks = session.seen.iter().filter(|seen| matches!(seen, Seen::Mark)).count();
             run.marks += marks as u64;
             run.deliveries += messages(session).count() as u64;

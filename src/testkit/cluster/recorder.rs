@@ -28,6 +28,9 @@ pub(super) struct Session {
     pub(super) log: usize,
     /// The number of faults of the broker at that time.
     pub(super) faults: u64,
+    /// The messages from before, and how many were wanted.
+    pub(super) earlier: Vec<(Position, Number)>,
+    pub(super) backlog: u32,
     pub(super) seen: Vec<Seen>,
     /// How often everything was delivered after a break.
     pub(super) recovered: u64,
@@ -36,6 +39,10 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     pub(super) sessions: BTreeMap<String, Vec<Session>>,
+    /// The earlier messages that each topic wants.
+    pub(super) backlogs: BTreeMap<String, u32>,
+    /// Those of the session that begins.
+    earlier: Vec<(Position, Number)>,
     /// The messages whose publisher was told that they may not arrive.
     pub(super) unshared: BTreeSet<(String, Number)>,
     /// The number of entries in the log of the broker, and of its faults.
@@ -71,11 +78,16 @@ impl Members for Recorder {
         self.see(topic, Seen::Mark);
     }
 
-    fn earlier(&mut self, _: &str, _: Position, _: &Message<'_>) {}
+    fn earlier(&mut self, _: &str, at: Position, message: &Message<'_>) {
+        self.earlier.push((at, number(message.bytes)));
+    }
 
     fn joined(&mut self, topic: &str, from: Position) {
         let (log, faults) = self.moment;
-        let session = Session { from, log, faults, seen: Vec::new(), recovered: 0 };
+        let earlier = std::mem::take(&mut self.earlier);
+        let backlog = self.backlogs.get(topic).copied().unwrap_or_default();
+        let (seen, recovered) = (Vec::new(), 0);
+        let session = Session { from, log, faults, earlier, backlog, seen, recovered };
         self.sessions.entry(topic.to_owned()).or_default().push(session);
     }
 

@@ -79,7 +79,7 @@ impl Node {
     fn new(id: u64, now: Now) -> Node {
         let bounds = Bounds { linger_ms: 1_000_000, window_messages: 500, ..Bounds::default() };
         let mut exchange = Exchange::new(id, Policy::Refuse, bounds, now);
-        TOPICS.iter().for_each(|topic| exchange.watch(topic));
+        TOPICS.iter().for_each(|topic| exchange.watch(topic, 5));
         let (recorder, published) = (Recorder::default(), BTreeMap::new());
         let (generation, link, is_apart) = (0, None, false);
         Node { id, generation, exchange, recorder, link, published, is_apart }

@@ -112,7 +112,7 @@ impl World {
         let mut node = Node::new(self.next_id, policy, bounds, log, self.now());
         for topic in TOPICS {
             if self.random.below(4) > 0 {
-                node.exchange.watch(topic);
+                node.watch(topic);
             }
         }
         self.nodes.push(node);
@@ -160,7 +160,7 @@ impl World {
         let (joins, now) = (self.random.below(3) > 0, self.now());
         let Some(node) = self.nodes.get_mut(node) else { return };
         match joins {
-            true => node.exchange.watch(topic),
+            true => node.watch(topic),
             false => node.exchange.unwatch(topic, now),
         }
     }

@@ -2,4 +2,5 @@
 
 pub(crate) mod cluster;
 pub(crate) mod nats;
+pub(crate) mod nodes;
 pub(crate) mod resp;

@@ -87,7 +87,7 @@ pub(super) fn mark(room: &Name, id: Position, gap: Gap) -> String {
         Gap::Trimmed(count) => {
             format!(r#"{{"type":"mark","room":{room},"id":"{id}","missed":{count}}}"#)
         }
-        Gap::Epoch => format!(r#"{{"type":"mark","room":{room},"id":"{id}"}}"#),
+        Gap::Epoch | Gap::Unknown => format!(r#"{{"type":"mark","room":{room},"id":"{id}"}}"#),
     }
 }
 

@@ -94,7 +94,7 @@ impl Log {
             *recorded = None;
             return self.is_on.store(false, Ordering::Release);
         }
-        let text = encode::event(room, history.end().following(), person, *chat, event, now);
+        let text = encode::event(room, history.next(), person, *chat, event, now);
         history.append(Vec::from(Frame::text(&text)));
     }
 

@@ -9,7 +9,7 @@ use super::tree::{Tree, planted};
 /// Small types that every layer may use.
 const WORDS: &[&str] = &[
     "src/close.rs",
-    "src/history.rs",
+    "src/history/",
     "src/id.rs",
     "src/limits.rs",
     "src/log_throttle.rs",
