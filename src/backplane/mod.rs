@@ -16,6 +16,8 @@ pub(crate) mod exchange;
 pub(crate) mod feed;
 mod keep;
 pub(crate) mod line;
+#[cfg(feature = "nats")]
+pub(crate) mod nats;
 pub(crate) mod record;
 pub(crate) mod redis;
 pub(crate) mod settings;
