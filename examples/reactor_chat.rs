@@ -101,19 +101,12 @@ fn run() -> Result<(), Exit> {
     let mut line_interval = LINE_INTERVAL;
     let mut silence = SILENCE;
     let mut origins = Vec::new();
-<<<<<<< HEAD
-    let mut health = None;
-    let options = Options::new("127.0.0.1:9999", limits).parse(HELP, |name, parser| {
-        match name.0.as_str() {
-            "auto-reply" => auto_reply = Some(value("auto-reply", "a text", parser, text)?),
-            "health" => health = Some(common::health::address(parser)?),
-=======
-    let (mut url, mut node) = (None, None);
+    let (mut url, mut node, mut health) = (None, None, None);
     let options = Options::new("127.0.0.1:9999", limits).parse(HELP, |name, parser| {
         match name.0.as_str() {
             "auto-reply" => auto_reply = Some(value("auto-reply", "a text", parser, text)?),
             "backplane" => url = Some(value("backplane", "a URL", parser, text)?),
->>>>>>> chat
+            "health" => health = Some(common::health::address(parser)?),
             "line-interval" => line_interval = millis("line-interval", parser)?,
             "node" => node = Some(value("node", "a name", parser, text)?),
             "origin" => origins.push(value("origin", "an origin", parser, text)?),
@@ -128,12 +121,9 @@ fn run() -> Result<(), Exit> {
     };
     options.limits.slow_consumer = slow_consumer;
     options.notice_vanished_peers();
-<<<<<<< HEAD
     let health = common::health::shared(health, &options);
-=======
     let backplane = || backplane(url.as_deref(), node.as_deref());
     let is_one_of_several = backplane().map_err(|error| usage(error.to_string()))?.is_some();
->>>>>>> chat
     match auto_reply {
         Some(text) => common::serve(options, |server, addresses| {
             let server = server.listen(addresses, AutoReply::new(&text))?;
