@@ -65,7 +65,7 @@ pub(crate) enum EngineAddress {
     },
 }
 
-/// How a client of NATS proves who it is. Passwords and tokens are never shown.
+/// The login of a client of NATS. Passwords and tokens are never shown.
 #[cfg(feature = "nats")]
 #[derive(Clone)]
 pub(crate) enum NatsLogin {
@@ -136,7 +136,7 @@ impl EngineAddress {
     }
 }
 
-/// Without the login: what was mistyped as a user may be a password.
+/// Without the login: a mistyped user may be a password.
 impl fmt::Debug for EngineAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
