@@ -150,11 +150,11 @@ def program(name):
     return os.path.join(target(), folder, name)
 
 
-def build(examples, crate):
+def build(examples, crate=None):
     """Builds examples, and the programs of the crate in a folder. Returns False if that fails."""
     examples = ["cargo", "build", "--release", *examples]
     programs = ["cargo", "build", "--release", "--locked", "--target-dir", target()]
-    for command, folder in ((examples, ROOT), (programs, crate)):
+    for command, folder in ((examples, ROOT), (programs, crate)) if crate else ((examples, ROOT),):
         note(" ".join(command))
         if subprocess.run(command, cwd=folder).returncode:
             return False

@@ -15,6 +15,7 @@ pub(crate) mod ping;
 pub(crate) mod proxy;
 pub(crate) mod proxy_room;
 pub(crate) mod requests;
+mod rooms;
 pub(crate) mod session;
 pub(crate) mod sse;
 pub(crate) mod terminal;

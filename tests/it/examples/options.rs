@@ -7,7 +7,7 @@ use crate::support::output::output_of;
 use crate::support::real::{Example, example_path, run_example};
 
 const CLIENTS: [&str; 4] = ["chat_client", "session_client", "ws_client", "ping"];
-const PROGRAMS_TO_COPY: [&str; 5] = ["api", "beacon", "frames", "kv", "middleware"];
+const PROGRAMS_TO_COPY: [&str; 6] = ["api", "beacon", "frames", "kv", "middleware", "rooms"];
 const SERVERS: [&str; 7] =
     ["reactor_web", "reactor_chat", "reactor_session", "tcp_proxy", "echo", "sse", "ws_echo"];
 

@@ -173,7 +173,7 @@ fn documents_stay_short() {
 
 #[test]
 fn programs_to_copy_stay_short() {
-    for name in ["api", "beacon", "frames", "kv", "middleware"] {
+    for name in ["api", "beacon", "frames", "kv", "middleware", "rooms"] {
         let program = read(&format!("examples/{name}.rs"));
         let len = program.lines().filter(|line| !line.trim().is_empty()).count();
         assert!(len < 125, "examples/{name}.rs: {len} lines that are not blank");

@@ -1,0 +1,142 @@
+"""One run: three nodes, an engine, a path between each node and the engine, and members that publish
+while a fault happens. Knows no oracle and no fault."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+
+import crowd
+import servers
+from servers import common
+
+HERE = servers.HERE
+NODES = 3
+MEMBERS = 50
+# At each node.
+PUBLISHERS = 6
+LINES_PER_SECOND = 200
+# After a fault, so that its consequences show before all is calm.
+AFTER_SECONDS = 2
+
+
+class Path:
+    """The program path.py as a process: see there."""
+
+    def __init__(self, port):
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(HERE, "path.py"), str(port)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
+
+    def do(self, word):
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        if self.process.stdout.readline() != "done\n":
+            raise RuntimeError(f"the path does not {word}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+class Node:
+    """A node as a process: `program` takes --bind and --backplane."""
+
+    def __init__(self, program, url, log):
+        command = [*program, "--bind", servers.LOCAL + ":0", "--backplane", url]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=log, text=True)
+        line = self.process.stdout.readline().strip()
+        if not line.startswith("listening on "):
+            raise RuntimeError(f"the node said '{line}': see {log.name}")
+        host, port = line.removeprefix("listening on ").rsplit(":", 1)
+        self.address = host, int(port)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+class World:
+    """Everything of a run. `engine` runs already."""
+
+    def __init__(self, stack, folder, engine, program, seed):
+        self.stack, self.engine, self.program = stack, engine, program
+        self.log = stack.enter_context(open(os.path.join(folder, "nodes"), "ab"))
+        self.paths = [stack.enter_context(Path(engine.port)) for _ in range(NODES)]
+        self.nodes = [self.new_node(number) for number in range(NODES)]
+        self.crowd = stack.enter_context(crowd.Crowd(
+            [node.address for node in self.nodes], MEMBERS, PUBLISHERS, LINES_PER_SECOND, seed))
+        # When the last fault was over.
+        self.back = None
+
+    def new_node(self, number):
+        url = self.engine.url_at(self.paths[number].port)
+        return self.stack.enter_context(Node(self.program, url, self.log))
+
+    def stop_node(self, number):
+        # First, so that the members do not count it as a fault of the node.
+        self.crowd.nodes[number] = None
+        self.nodes[number].process.kill()
+
+    def start_node(self, number):
+        self.nodes[number] = self.new_node(number)
+        self.crowd.nodes[number] = self.nodes[number].address
+
+    def is_back(self):
+        """Nothing hinders the nodes from here on."""
+        if not common.until(self.engine.answers):
+            raise RuntimeError("the engine does not answer after its fault")
+        self.back = time.monotonic()
+
+    def run(self, fault, seconds):
+        """Returns what went wrong besides the lines of members."""
+        if not common.until(lambda: all(self.serves(node) for node in self.nodes)):
+            return ["the nodes do not serve"]
+        self.crowd.warm_up()
+        self.crowd.is_publishing = True
+        end = time.monotonic() + seconds
+        time.sleep(seconds / 4)
+        fault.strike(self)
+        if self.back:
+            end = max(end, self.back + AFTER_SECONDS)
+        time.sleep(max(0, end - time.monotonic()))
+        self.crowd.calm_down()
+        wrong = [f"node {number} has ended" for number, node in enumerate(self.nodes)
+                 if node.process.poll() is not None]
+        if self.crowd.dropped:
+            wrong.append(f"{self.crowd.dropped} connections dropped")
+        return wrong
+
+    @staticmethod
+    def serves(node):
+        with contextlib.suppress(OSError), common.connect(node.address):
+            return True
+        return False
+
+    def resumed(self):
+        """The time from the end of the fault until each member has a later line of each publisher of
+        its room; None without a fault."""
+        sent_at = {publisher.name: publisher.sent_at for publisher in self.crowd.publishers}
+        longest = None
+        for member in self.crowd.members:
+            session = member.session
+            # The flooded room is silent by then.
+            if not (self.back and session.lasted and session.came_early
+                    and session.room != crowd.FLOODED):
+                continue
+            first = {}
+            for event, when in zip(session.events, session.times):
+                if event and event[0] not in first and 0 < event[1] <= len(sent_at[event[0]]) and \
+                        sent_at[event[0]][event[1] - 1] >= self.back:
+                    first[event[0]] = when - self.back
+            longest = max(longest or 0, *first.values(), 0)
+        return longest
