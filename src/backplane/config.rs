@@ -117,7 +117,7 @@ impl EngineAddress {
     }
 }
 
-/// Without the login: what was mistyped as a user may be a password.
+/// Without the login: a mistyped user may be a password.
 impl fmt::Debug for EngineAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
