@@ -3,7 +3,7 @@
 
 use super::config::EngineAddress;
 #[cfg(feature = "nats")]
-use super::config::NatsLogin;
+use super::nats::Login as NatsLogin;
 use super::redis::Login;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
