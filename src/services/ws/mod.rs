@@ -65,6 +65,8 @@
 
 mod client;
 mod context;
+#[cfg(feature = "backplane")]
+mod frames;
 mod handler;
 mod link;
 mod masks;
@@ -72,5 +74,7 @@ mod session;
 
 pub use self::client::client;
 pub use self::context::WsContext;
+#[cfg(feature = "backplane")]
+pub use self::frames::Frames;
 pub use self::handler::WsHandler;
 pub(crate) use self::session::Session;
