@@ -67,6 +67,7 @@ options
   --idle-timeout SECS     timeout of an inactive or new silent connection (default 0:
                           none)
   --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
+  --health ADDR           also serve /livez, /readyz and /metrics, at this address
   --log LEVEL             off, error, warn, info (default), debug, trace
   --version               print the version
   --help                  print this text
@@ -101,10 +102,12 @@ fn run() -> Result<(), Exit> {
     let mut silence = SILENCE;
     let mut origins = Vec::new();
     let (mut url, mut node) = (None, None);
+    let mut health = None;
     let options = Options::new("127.0.0.1:9999", limits).parse(HELP, |name, parser| {
         match name.0.as_str() {
             "auto-reply" => auto_reply = Some(value("auto-reply", "a text", parser, text)?),
             "backplane" => url = Some(value("backplane", "a URL", parser, text)?),
+            "health" => health = Some(common::health::address(parser)?),
             "line-interval" => line_interval = millis("line-interval", parser)?,
             "node" => node = Some(value("node", "a name", parser, text)?),
             "origin" => origins.push(value("origin", "an origin", parser, text)?),
@@ -121,9 +124,11 @@ fn run() -> Result<(), Exit> {
     options.notice_vanished_peers();
     let backplane = || backplane(url.as_deref(), node.as_deref());
     let is_one_of_several = backplane().map_err(|error| usage(error.to_string()))?.is_some();
+    let health = common::health::shared(health, &options);
     match auto_reply {
         Some(text) => common::serve(options, |server, addresses| {
-            server.listen(addresses, AutoReply::new(&text))
+            let server = server.listen(addresses, AutoReply::new(&text))?;
+            common::health::add_to(server, health.as_ref())
         }),
         None if matches!(options.mode, Some(Mode::Processes(1..))) && !is_one_of_several => {
             Err(usage(
@@ -137,11 +142,13 @@ fn run() -> Result<(), Exit> {
             if !origins.is_empty() {
                 chat = chat.origins(origins.clone());
             }
-            if silence.is_zero() {
-                return server.listen(addresses, chat);
-            }
-            let web = chat.web();
-            server.listen(addresses, Detect::new(chat).when(detect::http, web).silence(silence))
+            let server = if silence.is_zero() {
+                server.listen(addresses, chat)
+            } else {
+                let web = chat.web();
+                server.listen(addresses, Detect::new(chat).when(detect::http, web).silence(silence))
+            };
+            common::health::add_to(server?, health.as_ref())
         }),
     }
 }

@@ -13,7 +13,7 @@ use super::redis::{Login, Redis, Settings};
 #[cfg(feature = "nats")]
 use crate::close::Close;
 use crate::handler::presence::Roster;
-use crate::history::History;
+use crate::history::{History, random_epoch};
 use crate::metrics::backplane::BackplaneStatus;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
@@ -42,6 +42,8 @@ pub struct Backplane {
     pub(crate) policy: Policy,
     pub(crate) shares: Vec<Share>,
     pub(crate) roster: Option<Box<dyn Roster>>,
+    /// The number of this node, a random one of each process.
+    pub(crate) number: u64,
     /// The name of this node in logs.
     pub(crate) node: Option<Box<str>>,
     pub(crate) log: LogBounds,
@@ -177,6 +179,7 @@ impl Backplane {
             policy: Policy::Refuse,
             shares: Vec::new(),
             roster: None,
+            number: random_epoch(),
             node: None,
             log: LogBounds::default(),
             bounds: Bounds::default(),

@@ -145,7 +145,7 @@ impl Nodes {
 }
 
 /// Returns the settings for the broker, which has no address.
-fn backplane() -> Backplane {
+pub(super) fn backplane() -> Backplane {
     let to = Address::Unix("/broker".into()).into();
     Backplane::new(EngineAddress::Redis { to, login: None, database: 0 })
 }

@@ -14,7 +14,7 @@ use crate::backplane::topic::Members;
 use crate::close::Close;
 use crate::handler::link::LinkEvent;
 use crate::handler::payload::Payload;
-use crate::history::{Position, random_epoch};
+use crate::history::Position;
 use crate::id::Id;
 use crate::metrics::backplane::BackplaneStatus;
 use crate::net::destination::Destination;
@@ -79,8 +79,9 @@ struct LocalMembers {
 
 impl Home {
     pub(super) fn new(backplane: Backplane, now: Now) -> Home {
-        let node = random_epoch();
-        let Backplane { engine, policy, shares, log, bounds, status, node: name, .. } = backplane;
+        let Backplane {
+            engine, policy, shares, log, bounds, status, node: name, number: node, ..
+        } = backplane;
         let kept = shares.iter().filter_map(|share| share.kept.clone()).collect();
         let members =
             LocalMembers { node, feeds: shares, names: HashSet::new(), acts: Vec::new(), status };
@@ -118,6 +119,11 @@ impl Home {
             LinkState::Up { id, .. } => Some(*id),
             LinkState::Down | LinkState::Rising | LinkState::Ended => None,
         }
+    }
+
+    #[cfg(feature = "testkit")]
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.exchange
     }
 
     pub(super) fn holds_publishers(&self) -> bool {
