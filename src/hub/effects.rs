@@ -231,6 +231,8 @@ impl<T: Transport> Hub<T> {
                     let all = 0..message.len();
                     self.connections.receive(id, Slice::new(&message, all, &mut None));
                 }
+                #[cfg(feature = "backplane")]
+                Delivery::Nothing => {}
                 Delivery::Handler => {
                     self.connections.notify_published(id, topic, message.into());
                 }

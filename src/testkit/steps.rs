@@ -4,11 +4,15 @@
 use std::io;
 #[cfg(feature = "backplane")]
 use std::iter;
+#[cfg(feature = "backplane")]
+use std::time::Duration;
 
 use super::network::{Client, Network};
 use super::wire::lock;
 #[cfg(feature = "backplane")]
 use crate::backplane::config::Backplane;
+#[cfg(feature = "backplane")]
+use crate::backplane::exchange::Exchange;
 use crate::handler::Handler;
 use crate::handler::effect::{Dial, Effect};
 #[cfg(feature = "backplane")]
@@ -83,6 +87,12 @@ impl Network {
         for (hub, sharing) in self.hubs.iter_mut().zip(iter::once(home).chain(branches)) {
             hub.share_topics(sharing);
         }
+    }
+
+    /// Returns the exchange of its shared topics.
+    #[cfg(feature = "backplane")]
+    pub(super) fn exchange(&self) -> Option<&Exchange> {
+        self.hubs.first()?.exchange()
     }
 
     /// Fails the connection that was requested first. [`grant`](Network::grant) has an example.
@@ -175,6 +185,12 @@ impl Network {
             }
         }
         has_mail
+    }
+
+    /// Sets the time of the next turn.
+    #[cfg(feature = "backplane")]
+    pub(super) fn set_elapsed(&mut self, elapsed: Duration) {
+        self.elapsed = elapsed;
     }
 
     pub(super) fn now(&self) -> Now {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::server_facts::{Facts, Hello};
 use crate::backplane::engine::{News, Rest};
 use crate::close::Close;
 use crate::handler::framed::Step;
@@ -21,19 +22,13 @@ const PUSH_MAX: u32 = 16;
 #[derive(Debug)]
 pub(super) enum Waiting {
     Hello(Hello),
+    Facts(Box<Facts>),
     PublishScript,
     MarkScript,
     Anything,
     Birth,
     Read(Read),
     Call { first: u64, count: usize },
-}
-
-/// The part of the answer to HELLO that comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hello {
-    Name,
-    Role,
 }
 
 /// A read of entries: an array of pairs of an id and an array of a name and a value.
@@ -70,6 +65,10 @@ pub(super) struct Answers {
 impl Waiting {
     pub(super) fn hello() -> Waiting {
         Waiting::Hello(Hello::Name)
+    }
+
+    pub(super) fn facts() -> Waiting {
+        Waiting::Facts(Box::default())
     }
 }
 
@@ -210,8 +209,11 @@ impl Answers {
             (Waiting::Read(read), Token::Error(text)) if text.starts_with(b"WRONGTYPE") => {
                 news(News::Unusable(&read.topic));
             }
+            // Providers of Redis forbid the question.
+            (Waiting::Facts(_), Token::Error(_)) => {}
             (_, Token::Error(text)) => return Err(refused(text)),
-            (Waiting::Hello(part), token) => hello(part, token)?,
+            (Waiting::Hello(part), token) => part.take(token)?,
+            (Waiting::Facts(facts), token) => facts.take(token),
             (Waiting::PublishScript, Token::Bytes(sha)) => self.publish_script = sha.to_vec(),
             (Waiting::MarkScript, Token::Bytes(sha)) => self.mark_script = sha.to_vec(),
             (Waiting::Birth, Token::Bytes(birth)) => {
@@ -273,19 +275,11 @@ impl Answers {
                 let rest = if read.entries >= read.limit { Rest::More } else { Rest::Nothing };
                 news(News::PastEnd { topic: &read.topic, rest });
             }
+            Some(Waiting::Facts(facts)) => facts.warn(),
             Some(Waiting::Call { first, .. }) => self.accept(first, news),
             _ => {}
         }
     }
-}
-
-/// Only a master keeps the messages that are written to it.
-fn hello(part: &mut Hello, token: Token<'_>) -> Result<(), Close> {
-    if *part == Hello::Role && token != Token::Bytes(b"master") {
-        return Err(Close::failed("Redis: the server is a replica: name the master"));
-    }
-    *part = if token == Token::Bytes(b"role") { Hello::Role } else { Hello::Name };
-    Ok(())
 }
 
 /// Returns the number of tokens that are left after this one.

@@ -9,6 +9,7 @@
 mod answers;
 mod batch;
 pub(crate) mod script;
+mod server_facts;
 
 use std::fmt;
 
@@ -149,6 +150,7 @@ impl Engine for Redis {
             let database = self.settings.database.to_string();
             put(&[b"SELECT", database.as_bytes()], Waiting::Anything);
         }
+        put(server_facts::QUESTION, Waiting::facts());
         put(&[b"SCRIPT", b"LOAD", script::PUBLISH.as_bytes()], Waiting::PublishScript);
         put(&[b"SCRIPT", b"LOAD", script::MARK.as_bytes()], Waiting::MarkScript);
         // From here on, late bytes of the connections before are refused.
@@ -225,14 +227,15 @@ mod tests {
         (told, end)
     }
 
+    /// Those of a server that does not tell its settings.
     const OPENED: &[u8] =
-        b"%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$1\r\na\r\n$1\r\nb\r\n:0\r\n+OK\r\n$1\r\n9\r\n";
+        b"%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n-NOPERM no\r\n$1\r\na\r\n$1\r\nb\r\n:0\r\n+OK\r\n$1\r\n9\r\n";
 
     #[test]
     fn a_login_and_a_database_are_sent_and_the_password_is_not_shown() {
         assert!(
             opening(&mut redis(None, 0))
-                .starts_with("*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*3\r\n$6\r\nSCRIPT")
+                .starts_with("*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*6\r\n$6\r\nCONFIG\r\n$3\r\nGET")
         );
         let login = Login { user: "me".into(), password: "secret".into() };
         let mut redis = redis(Some(login), 2);
@@ -246,7 +249,8 @@ mod tests {
         for answer in [
             "-NOAUTH Authentication required.\r\n",
             "%1\r\n$4\r\nrole\r\n$7\r\nreplica\r\n",
-            "%0\r\n$1\r\na\r\n$1\r\nb\r\n-LOADING Redis is loading the dataset in memory\r\n",
+            "%1\r\n$7\r\nversion\r\n$6\r\n6.2.14\r\n",
+            "%0\r\n%0\r\n$1\r\na\r\n$1\r\nb\r\n-LOADING Redis is loading the dataset in memory\r\n",
         ] {
             let mut redis = redis(None, 0);
             opening(&mut redis);

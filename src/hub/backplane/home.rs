@@ -14,7 +14,7 @@ use crate::backplane::topic::Members;
 use crate::close::Close;
 use crate::handler::link::LinkEvent;
 use crate::handler::payload::Payload;
-use crate::history::{Position, random_epoch};
+use crate::history::Position;
 use crate::id::Id;
 use crate::metrics::backplane::BackplaneStatus;
 use crate::net::destination::Destination;
@@ -79,8 +79,11 @@ struct LocalMembers {
 
 impl Home {
     pub(super) fn new(backplane: Backplane, now: Now) -> Home {
-        let node = random_epoch();
-        let Backplane { engine, policy, shares, log, bounds, status, node: name, .. } = backplane;
+        let Backplane {
+            engine, policy, shares, log, bounds, status, node: name, number: node, ..
+        } = backplane;
+        // Watched in the first turn.
+        let changes = shares.iter().filter_map(|share| share.kept.clone()).collect();
         let members =
             LocalMembers { node, feeds: shares, names: HashSet::new(), acts: Vec::new(), status };
         let name = match name {
@@ -95,7 +98,7 @@ impl Home {
             link: LinkState::Down,
             attempt: 0,
             out: Vec::new(),
-            changes: Vec::new(),
+            changes,
             members,
         }
     }
@@ -117,6 +120,11 @@ impl Home {
             LinkState::Up { id, .. } => Some(*id),
             LinkState::Down | LinkState::Rising | LinkState::Ended => None,
         }
+    }
+
+    #[cfg(feature = "testkit")]
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.exchange
     }
 
     pub(super) fn holds_publishers(&self) -> bool {
@@ -161,10 +169,12 @@ impl Home {
         std::mem::take(&mut self.changes)
     }
 
+    /// Watches a topic with members, and no other one, except for those with a history.
     pub(super) fn set_watched(&mut self, topic: Topic, has_members: bool, now: Now) {
-        match has_members {
+        let is_wanted = has_members || self.members.keeps(&topic);
+        match is_wanted {
             // Members of another shard.
-            _ if has_members == self.members.names.contains(&topic) => {}
+            _ if is_wanted == self.members.names.contains(&topic) => {}
             true => {
                 let backlog = self.members.backlog(&topic);
                 self.members.names.insert(topic.clone());
@@ -289,6 +299,11 @@ impl LocalMembers {
     fn feed(&mut self, topic: &str) -> Option<&mut (dyn Feed + 'static)> {
         let share = self.feeds.iter_mut().find(|share| topic.starts_with(&*share.prefix));
         share.map(|share| &mut *share.feed)
+    }
+
+    /// Returns true if the topic has a history.
+    fn keeps(&self, topic: &Topic) -> bool {
+        self.feeds.iter().any(|share| share.kept.as_ref() == Some(topic))
     }
 
     /// Returns the number of earlier messages that the feed of a topic wants.

@@ -10,6 +10,8 @@ use super::Hub;
 use super::shards::ShardMessage;
 use super::transport::Transport;
 use crate::backplane::config::Backplane;
+#[cfg(feature = "testkit")]
+use crate::backplane::exchange::Exchange;
 use crate::handler::effect::{Dial, Purpose};
 use crate::handler::link::{Link, LinkEvent};
 use crate::handler::notification::{Notification, Ticket};
@@ -213,6 +215,15 @@ impl<T: Transport> Hub<T> {
         if let Some(home) = self.home() {
             home.on_link(id, attempt, event, now);
             self.carry_out();
+        }
+    }
+
+    /// Returns the exchange, if this shard has it.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn exchange(&self) -> Option<&Exchange> {
+        match &self.shared_topics.as_ref()?.role {
+            Role::Home(home) => Some(home.exchange()),
+            Role::Branch => None,
         }
     }
 

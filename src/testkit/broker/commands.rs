@@ -86,6 +86,7 @@ fn answer(server: &mut Server, client: usize, parts: &[&[u8]]) -> Result<Bytes, 
     let (name, rest) = parts.split_first().ok_or(SYNTAX)?;
     match (*name, rest) {
         (b"HELLO", _) => return Ok(hello(server)),
+        (b"CONFIG", [b"GET", names @ ..]) => return Ok(config(names)),
         (b"SUBSCRIBE", channels) => return Ok(subscribe(server, client, channels)),
         (b"UNSUBSCRIBE", channels) => return Ok(unsubscribe(server, client, channels)),
         (b"SCRIPT", [b"LOAD", text]) => {
@@ -180,6 +181,23 @@ fn hello(server: &Server) -> Bytes {
     }
     append_bytes(&mut reply, b"modules");
     append_header(&mut reply, b'*', 0);
+    reply
+}
+
+/// The settings that a node asks for, such that no message gets lost.
+fn config(names: &[&[u8]]) -> Bytes {
+    let known = [
+        ("appendonly", "yes"),
+        ("maxmemory-policy", "noeviction"),
+        ("maxmemory", "0"),
+        ("client-output-buffer-limit", "normal 0 0 0 pubsub 33554432 8388608 60"),
+    ];
+    let found = known.iter().filter(|(name, _)| names.contains(&name.as_bytes()));
+    let mut reply = Vec::new();
+    append_header(&mut reply, b'%', found.clone().count());
+    for text in found.flat_map(|(name, value)| [name, value]) {
+        append_bytes(&mut reply, text.as_bytes());
+    }
     reply
 }
 

@@ -1,6 +1,8 @@
-//! Several nodes of a backplane and their broker, simulated from a seed. Knows no hub.
+//! Several nodes of a backplane, each a hub, and their broker, simulated from a seed. Knows no
+//! service.
 
 mod earlier;
+mod feed;
 mod node;
 mod oracle;
 mod recorder;
@@ -10,6 +12,7 @@ mod world;
 
 use std::collections::BTreeSet;
 
+use self::node::Node;
 use self::oracle::{Judge, Until};
 use self::recorder::{Number, Seen, Session};
 use self::world::{Faults, TOPICS, World};
@@ -46,6 +49,7 @@ pub struct ClusterRun {
 /// * A message that members get is in the log, once.
 /// * Before they join, they get the last earlier messages: a run of the log, in order and once.
 /// * There is no mark in a run without a fault that loses messages.
+/// * All members of a node get the same, from the time at which they joined.
 /// * In the end, all messages are accepted, and all topics in step.
 ///
 /// ```
@@ -68,15 +72,17 @@ pub fn cluster(seed: u64) -> ClusterRun {
 }
 
 /// Returns the sessions of a topic, and how long each lasts.
-fn sessions<'a>(world: &'a World, topic: &'a str) -> impl Iterator<Item = (&'a Session, Until)> {
-    let alive = world.nodes.iter().map(|node| (node, node.exchange.position(topic).is_some()));
-    alive.chain(world.dead.iter().map(|node| (node, false))).flat_map(move |(node, watches)| {
-        let sessions = node.recorder.sessions.get(topic).map_or(&[][..], Vec::as_slice);
+fn sessions(world: &World, topic: &str) -> Vec<(Session, Until)> {
+    let alive = world.nodes.iter().map(|node| (node, node.is_in_step(topic)));
+    let all = alive.chain(world.dead.iter().map(|node| (node, false)));
+    let sessions = all.flat_map(|(node, is_in_step)| {
+        let sessions = node.recorder().sessions.get(topic).cloned().unwrap_or_default();
         let last = sessions.len();
         let until =
-            move |index| if watches && index + 1 == last { Until::End } else { Until::Earlier };
-        sessions.iter().enumerate().map(move |(index, session)| (session, until(index)))
-    })
+            move |index| if is_in_step && index + 1 == last { Until::End } else { Until::Earlier };
+        sessions.into_iter().enumerate().map(move |(index, session)| (session, until(index)))
+    });
+    sessions.collect()
 }
 
 fn messages(session: &Session) -> impl Iterator<Item = Number> {
@@ -89,14 +95,14 @@ fn messages(session: &Session) -> impl Iterator<Item = Number> {
 fn judge(world: &World) -> ClusterRun {
     let nodes = || world.nodes.iter().chain(&world.dead);
     let unshared: BTreeSet<(String, Number)> =
-        nodes().flat_map(|node| node.recorder.unshared.iter().cloned()).collect();
+        nodes().flat_map(|node| node.recorder().unshared.clone()).collect();
     let (faults, told) = (world.fault_count, unshared.len() as u64);
     let mut run = ClusterRun { faults, unshared: told, ..ClusterRun::default() };
     for topic in TOPICS {
         let accepted = world.truth.accepted(topic, &world.broker);
         let is_trimmed = world.faults == Faults::All;
-        let lasting =
-            sessions(world, topic).filter(|(_, until)| !is_trimmed && *until == Until::End);
+        let sessions = sessions(world, topic);
+        let lasting = sessions.iter().filter(|(_, until)| !is_trimmed && *until == Until::End);
         let witnessed = lasting.flat_map(|(session, _)| messages(session)).collect();
         let judge = Judge {
             topic,
@@ -107,8 +113,8 @@ fn judge(world: &World) -> ClusterRun {
             witnessed: &witnessed,
         };
         run.accepted += accepted.len() as u64;
-        for (session, until) in sessions(world, topic) {
-            judge.judge(session, until);
+        for (session, until) in &sessions {
+            judge.judge(session, *until);
             earlier::judge(session, topic, world);
             let marks = session.seen.iter().filter(|seen| matches!(seen, Seen::Mark)).count();
             run.marks += marks as u64;
@@ -116,6 +122,7 @@ fn judge(world: &World) -> ClusterRun {
             run.recovered += session.recovered;
         }
     }
+    world.nodes.iter().for_each(Node::check_members);
     assert!(run.marks == 0 || world.faults >= Faults::Losses, "a mark, and nothing was lost");
     run
 }
