@@ -294,7 +294,7 @@ impl Later {
 }
 
 /// Returns a random number except 0. The keys of a `RandomState` are from the system.
-fn random_epoch() -> u64 {
+pub(crate) fn random_epoch() -> u64 {
     RandomState::new().build_hasher().finish().max(1)
 }
 

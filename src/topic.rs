@@ -1,5 +1,6 @@
 //! The name of a set of connections to publish to. Knows nothing of its members.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,6 +30,13 @@ impl Topic {
     /// Its name.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A topic is found by its name.
+impl Borrow<str> for Topic {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -24,7 +24,8 @@ pub(crate) trait Engine {
     /// in their order.
     fn ask(&mut self, ask: Ask<'_>, out: &mut Vec<u8>);
 
-    /// Appends the requests that were kept: at the end of a turn.
+    /// Appends the requests that were kept, and those that the input has caused: at the end of each
+    /// turn with requests or input.
     fn flush(&mut self, out: &mut Vec<u8>);
 }
 
@@ -85,10 +86,12 @@ pub(crate) enum News<'a> {
         after: Option<Position>,
         record: &'a [u8],
     },
-    /// An entry of the oldest read that has not ended.
+    /// An entry of the oldest read that has not ended. `after` is the position of the entry before
+    /// it, which the engine need not know of the first entry of a read: topics compare that one.
     Past {
         topic: &'a str,
         at: Position,
+        after: Option<Position>,
         record: &'a [u8],
     },
     /// The end of that read.

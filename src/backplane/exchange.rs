@@ -283,8 +283,8 @@ impl Exchange {
             News::Live { topic, at, after, record } => {
                 self.on_topic(topic, Event::Live { at, after, record }, members);
             }
-            News::Past { topic, at, record } => {
-                self.on_topic(topic, Event::Past { at, record }, members);
+            News::Past { topic, at, after, record } => {
+                self.on_topic(topic, Event::Past { at, after, record }, members);
             }
             News::PastEnd { topic, rest } => {
                 self.reads = self.reads.saturating_sub(1);

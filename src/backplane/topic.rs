@@ -49,6 +49,7 @@ pub(crate) enum Event<'a> {
     },
     Past {
         at: Position,
+        after: Option<Position>,
         record: &'a [u8],
     },
     PastEnd(Rest),
@@ -212,14 +213,14 @@ impl Topic {
     ) -> Option<Request> {
         match (self.state, event) {
             (State::Queued, Event::Turn) => return Some(self.begin()),
-            (State::Opening(_) | State::Marking, Event::Past { at, record }) => {
+            (State::Opening(_) | State::Marking, Event::Past { at, record, .. }) => {
                 self.found.push((at, record.into()));
             }
             (State::Opening(_) | State::Marking, Event::PastEnd(_)) => {
                 return self.opened(name, members);
             }
-            (State::Behind(next), Event::Past { at, record }) => {
-                self.past(next, at, record, name, members);
+            (State::Behind(next), Event::Past { at, after, record }) => {
+                self.past(next, (at, after), record, name, members);
             }
             (State::Behind(Next::Following), Event::PastEnd(rest)) => {
                 return self.caught_up(rest, name, members);
@@ -354,7 +355,7 @@ impl Topic {
     fn past(
         &mut self,
         next: Next,
-        at: Position,
+        (at, after): (Position, Option<Position>),
         record: &[u8],
         name: &str,
         members: &mut dyn Members,
@@ -380,7 +381,7 @@ impl Topic {
             }
             Next::Anchor | Next::Following => {
                 self.state = State::Behind(Next::Following);
-                let follows = next == Next::Following && follows(last, at);
+                let follows = next == Next::Following && follows(last, after);
                 self.take(follows, at, record, name, members);
             }
         }
@@ -395,7 +396,7 @@ impl Topic {
         members: &mut dyn Members,
     ) -> Option<Request> {
         let (last, tag) = self.last?;
-        if after == Some(last) {
+        if follows(last, after) {
             self.take(true, at, record, name, members);
             return None;
         }
@@ -465,9 +466,10 @@ fn is_at_or_after(at: Position, other: Position) -> bool {
     (at.epoch(), at.offset()) >= (other.epoch(), other.offset())
 }
 
-/// Returns true if nothing can be between the two. A change of the epoch is a break.
-fn follows(last: Position, at: Position) -> bool {
-    at.epoch() == last.epoch() && Some(at.offset()) == last.offset().checked_add(1)
+/// Returns true if nothing can be between the last entry and one after this position. The first one
+/// of an epoch follows nothing.
+fn follows(last: Position, after: Option<Position>) -> bool {
+    after == Some(last)
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use crate::close::Close;
 use crate::handler::Handler;
+#[cfg(feature = "backplane")]
+use crate::handler::link::LinkEvent;
 use crate::handler::notification::{Message, Ticket};
 use crate::handler::notifier::Notifier;
 use crate::handler::payload::Payload;
@@ -74,6 +76,9 @@ pub(crate) enum Effect {
     Notify(Id, Message),
     Connect(Box<Dial>),
     Offload(Ticket, Work),
+    /// An event of the connection to the engine of a backplane, with its number.
+    #[cfg(feature = "backplane")]
+    Link(u64, LinkEvent),
     /// Asks about names that all nodes share.
     #[cfg(feature = "backplane")]
     Presence(Ticket, Box<Request>),
@@ -112,6 +117,17 @@ pub(crate) struct Dial {
     pub(crate) from: Id,
     pub(crate) to: Target,
     pub(crate) handler: Box<dyn Handler>,
+    pub(crate) purpose: Purpose,
+}
+
+/// The purpose of a requested connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It takes a place, as each connection does.
+    Service,
+    /// It is the connection to the engine of a backplane, for which there is always room.
+    #[cfg(feature = "backplane")]
+    Backplane,
 }
 
 /// The progress of the server to its end.

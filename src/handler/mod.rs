@@ -7,6 +7,8 @@ pub(crate) mod context;
 pub(crate) mod datagram;
 pub(crate) mod effect;
 pub(crate) mod framed;
+#[cfg(feature = "backplane")]
+pub(crate) mod link;
 pub(crate) mod notification;
 pub(crate) mod notifier;
 pub(crate) mod output;

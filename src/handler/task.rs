@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 
 use crate::handler::Handler;
-use crate::handler::effect::{Dial, Effect, Record};
+use crate::handler::effect::{Dial, Effect, Purpose, Record};
 use crate::handler::payload::Payload;
 use crate::id::Id;
 use crate::net::to_destination::ToDestination;
@@ -83,7 +83,12 @@ impl TaskContext<'_> {
 
     /// Connects to `to`: see [`Context::connect`](crate::Context::connect).
     pub fn connect(&mut self, to: impl ToDestination, handler: impl Handler + 'static) {
-        let dial = Dial { from: Id::NOBODY, to: to.target(), handler: handler.into_box() };
+        let dial = Dial {
+            from: Id::NOBODY,
+            to: to.target(),
+            handler: handler.into_box(),
+            purpose: Purpose::Service,
+        };
         self.record.effects.push(Effect::Connect(Box::new(dial)));
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn invariants<T: Transport>(
     connections: &Connections<T>,
     topics: &Topics,
     shards: &Shards,
+    exchange: Vec<Id>,
 ) {
     let turn = connections.turn();
     assert!(!connections.has_ended_ones(), "closed connections leave with the turn");
@@ -44,7 +45,7 @@ pub(super) fn invariants<T: Transport>(
         assert!(connections.covers(id, connection.deadline()), "{id}: its deadline is not covered");
     }
     topics.check();
-    check_throttles(connections, topics, shards);
+    check_throttles(connections, topics, shards, exchange);
     let table = connections.table();
     assert_eq!(
         queued,
@@ -85,12 +86,17 @@ pub(super) fn rest<T: Transport>(
 }
 
 /// Checks that each connection is released as often as it was throttled, and no other is released.
-fn check_throttles<T: Transport>(connections: &Connections<T>, topics: &Topics, shards: &Shards) {
+fn check_throttles<T: Transport>(
+    connections: &Connections<T>,
+    topics: &Topics,
+    shards: &Shards,
+    exchange: Vec<Id>,
+) {
     let table = connections.table();
     let cold = table.iter().filter_map(|(_, connection)| connection.cold());
     let waiting = cold.flat_map(|cold| cold.waiting_senders().iter().copied());
     let mut throttled: HashMap<Id, usize> = HashMap::new();
-    for id in topics.throttled().chain(shards.throttled()).chain(waiting) {
+    for id in topics.throttled().chain(shards.throttled()).chain(waiting).chain(exchange) {
         *throttled.entry(id).or_default() += 1;
     }
     for (id, connection) in table.iter().filter(|(_, c)| c.state().is_open()) {

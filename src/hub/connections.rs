@@ -121,6 +121,11 @@ impl<T: Transport> Connections<T> {
     pub(super) fn abandon(&mut self) {
         self.reap();
         self.ended = self.table.ids();
+        for id in &self.ended {
+            if let Some(connection) = self.table.get_mut(*id) {
+                connection.abandon();
+            }
+        }
         self.reap();
     }
 

@@ -70,6 +70,8 @@ impl<T: Transport> Hub<T> {
                 self.offloads.add(from, ticket, work, &mut self.connections);
             }
             #[cfg(feature = "backplane")]
+            Effect::Link(attempt, event) => self.on_link(from, attempt, event),
+            #[cfg(feature = "backplane")]
             Effect::Presence(ticket, request) => self.ask_presence(from, ticket, *request),
             // Applied by the connection itself.
             Effect::Close(_)
@@ -94,7 +96,8 @@ impl<T: Transport> Hub<T> {
     pub(crate) fn must_wait(&self, effect: &Effect) -> bool {
         match effect {
             Effect::Publish(topic, _) => {
-                self.topics.is_congested(topic) || self.shards.is_any_congested()
+                let is_held = self.is_held(topic);
+                is_held || self.topics.is_congested(topic) || self.shards.is_any_congested()
             }
             Effect::Send(to, _) | Effect::Notify(to, _) => {
                 let shard = self.shards.other_shard_of(*to);
@@ -107,7 +110,7 @@ impl<T: Transport> Hub<T> {
 
 /// Bytes and notifications for other connections.
 impl<T: Transport> Hub<T> {
-    fn send(&mut self, to: Id, bytes: &[u8]) {
+    pub(super) fn send(&mut self, to: Id, bytes: &[u8]) {
         if self.connections.has_room(to) {
             self.connections.deliver(to, bytes);
         }
@@ -257,6 +260,10 @@ impl<T: Transport> Hub<T> {
     /// here, and once to each other shard with members.
     fn publish(&mut self, author: Id, topic: &Topic, payload: Payload) {
         self.connections.turn().meter.counters.published.add(1);
+        #[cfg(feature = "backplane")]
+        if self.is_shared(topic) {
+            return self.publish_shared(author, topic, payload);
+        }
         let shards = self.shards.interested_in(topic);
         let payload = if shards.is_empty() { payload } else { payload.shared() };
         if self.publish_here(author, topic, &payload) {
@@ -285,14 +292,17 @@ impl<T: Transport> Hub<T> {
 
     /// Announces changes of local topics to the other shards.
     fn announce_changes(&mut self) {
-        self.shards.announce(self.topics.take_changes());
+        let changes = self.topics.take_changes();
+        #[cfg(feature = "backplane")]
+        changes.iter().for_each(|change| self.note_members(&change.topic));
+        self.shards.announce(changes);
     }
 }
 
 /// Other shards.
 impl<T: Transport> Hub<T> {
     /// Sends a message to another shard, and throttles its sender if the window is full.
-    fn post(&mut self, shard: usize, from: Id, message: ShardMessage) {
+    pub(super) fn post(&mut self, shard: usize, from: Id, message: ShardMessage) {
         match self.shards.post(shard, from, message) {
             Posted::Sent => {}
             Posted::Congested => {
@@ -339,6 +349,12 @@ impl<T: Transport> Hub<T> {
                     let released = self.shards.credit(shard, weight);
                     self.connections.turn_mut().pending.unthrottle(released);
                 }
+                #[cfg(feature = "backplane")]
+                ShardMessage::Export { author, topic, payload } => {
+                    self.publish_shared(author, &topic, payload);
+                }
+                #[cfg(feature = "backplane")]
+                ShardMessage::Hold(is_held) => self.note_hold(is_held),
                 // Handled on arrival.
                 ShardMessage::Interest { .. } => {}
             }
@@ -347,6 +363,8 @@ impl<T: Transport> Hub<T> {
 
     /// Handles the end of a shard: releases connections that wait for it, and drops messages to it.
     pub(crate) fn close_shard(&mut self, shard: usize) {
+        #[cfg(feature = "backplane")]
+        self.note_members_of_all();
         let (released, messages) = self.shards.close(shard);
         for id in released {
             self.unthrottle(id);

@@ -21,12 +21,16 @@ mod time;
 mod transport;
 mod turn;
 
+#[cfg(feature = "backplane")]
+pub(crate) use self::backplane::Sharing;
 pub(crate) use self::budgets::Budgets;
 pub(crate) use self::shards::ShardMessage;
 #[cfg(all(feature = "files", target_os = "linux"))]
 pub(crate) use self::transport::send_copy;
 pub(crate) use self::transport::{Readiness, Transport};
 
+#[cfg(feature = "backplane")]
+use self::backplane::SharedTopics;
 use self::connections::Connections;
 use self::crowd::Crowd;
 use self::offload::Offloads;
@@ -61,6 +65,9 @@ pub(crate) struct Hub<T> {
     dials: Vec<Dial>,
     tasks: Tasks,
     crowd: Crowd,
+    /// `None` without a backplane: then it costs a branch for each publish.
+    #[cfg(feature = "backplane")]
+    shared_topics: Option<Box<SharedTopics>>,
     is_expiry_postponed: bool,
 }
 
@@ -85,6 +92,8 @@ impl<T: Transport> Hub<T> {
             dials: Vec::new(),
             tasks: Tasks::default(),
             crowd: Crowd::new(),
+            #[cfg(feature = "backplane")]
+            shared_topics: None,
             is_expiry_postponed: false,
         }
     }
@@ -188,6 +197,10 @@ impl<T: Transport> Hub<T> {
 
     /// Receives messages of other shards, each with the index of its sender.
     pub(crate) fn receive(&mut self, messages: impl IntoIterator<Item = (usize, ShardMessage)>) {
+        #[cfg(feature = "backplane")]
+        if self.shared_topics.is_some() {
+            return self.receive_shared(messages);
+        }
         self.shards.receive(messages);
     }
 
@@ -229,10 +242,8 @@ impl<T: Transport> Hub<T> {
         if is_due {
             return Some(0);
         }
-        match (self.connections.next_ms(), self.tasks.due_ms()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let due = [self.connections.next_ms(), self.tasks.due_ms(), self.exchange_due_ms()];
+        due.into_iter().flatten().min()
     }
 
     /// Returns true if there are tasks for workers, or connections whose peers have left.
@@ -275,6 +286,26 @@ impl<T: Transport> Hub<T> {
     }
 }
 
+/// Without a backplane.
+#[cfg(not(feature = "backplane"))]
+impl<T: Transport> Hub<T> {
+    #[allow(clippy::unused_self, reason = "the exchange has one")]
+    fn exchange_due_ms(&self) -> Option<u64> {
+        None
+    }
+
+    #[allow(clippy::unused_self, reason = "the exchange has some")]
+    #[cfg(debug_assertions)]
+    fn throttled_for_exchange(&self) -> Vec<Id> {
+        Vec::new()
+    }
+
+    #[allow(clippy::unused_self, reason = "the exchange holds publishers")]
+    fn is_held(&self, _: &Topic) -> bool {
+        false
+    }
+}
+
 /// The turn.
 impl<T: Transport> Hub<T> {
     /// Gives each ready connection one pass.
@@ -289,6 +320,10 @@ impl<T: Transport> Hub<T> {
             self.connections.pass(*id);
             self.settle_pending();
         }
+        #[cfg(feature = "backplane")]
+        if self.shared_topics.is_some() {
+            self.tend_exchange();
+        }
         if self.topics.is_busy() {
             self.courier.run(&mut self.topics, &mut self.connections);
             self.settle_pending();
@@ -300,7 +335,10 @@ impl<T: Transport> Hub<T> {
         self.connections.reap();
         self.connections.turn_mut().finish();
         #[cfg(debug_assertions)]
-        check::invariants(&self.connections, &self.topics, &self.shards);
+        {
+            let shared = self.throttled_for_exchange();
+            check::invariants(&self.connections, &self.topics, &self.shards, shared);
+        }
     }
 
     /// Checks that no connection is forgotten: none has readable input or writable output,
@@ -352,6 +390,10 @@ impl<T: Transport> Hub<T> {
     }
 
     fn ask_to_stop(&mut self, id: Id) {
+        #[cfg(feature = "backplane")]
+        if self.is_link(id) {
+            return;
+        }
         if let Some(connection) = self.connections.get_mut(id) {
             connection.ask_to_stop();
             self.connections.queue(id);

@@ -34,6 +34,16 @@ pub(crate) enum ShardMessage {
     },
     /// Bytes forwarded by the connection were taken, or never will be.
     Unthrottle(Id),
+    /// A message for a topic that spans several nodes, to the shard with the exchange.
+    #[cfg(feature = "backplane")]
+    Export {
+        author: Id,
+        topic: Topic,
+        payload: Payload,
+    },
+    /// Publishers to such topics are held from now on, or not any more.
+    #[cfg(feature = "backplane")]
+    Hold(bool),
     /// The weight of handled messages.
     Credit(usize),
     /// The topic gained its first member on the sending shard, with this serial number, or lost its
@@ -54,6 +64,10 @@ impl ShardMessage {
                 bytes.len() + MESSAGE_COST
             }
             ShardMessage::Publish { payload, .. } => payload.as_bytes().len() + MESSAGE_COST,
+            #[cfg(feature = "backplane")]
+            ShardMessage::Export { payload, .. } => payload.as_bytes().len() + MESSAGE_COST,
+            #[cfg(feature = "backplane")]
+            ShardMessage::Hold(_) => 0,
             ShardMessage::Notify { .. } => MESSAGE_COST,
             ShardMessage::Unthrottle(_)
             | ShardMessage::Credit(_)
@@ -133,7 +147,7 @@ impl Shards {
         self.shard.other_shard_of(id)
     }
 
-    fn others(&self) -> impl Iterator<Item = usize> + use<> {
+    pub(super) fn others(&self) -> impl Iterator<Item = usize> + use<> {
         let own = self.shard.index();
         (0..self.channels.len()).filter(move |shard| *shard != own)
     }
@@ -175,6 +189,18 @@ impl Shards {
                 self.post(shard, Id::NOBODY, ShardMessage::Interest { topic, serial });
             }
         }
+    }
+
+    /// Returns true if a topic has members elsewhere.
+    #[cfg(feature = "backplane")]
+    pub(super) fn has_interest(&self, topic: &Topic) -> bool {
+        self.interest.contains_key(topic)
+    }
+
+    /// Returns true if all other shards have ended.
+    #[cfg(feature = "backplane")]
+    pub(super) fn have_ended(&self) -> bool {
+        self.others().all(|shard| self.channels.get(shard).is_none_or(|it| it.is_closed))
     }
 
     /// Returns true if the bytes in flight to a shard exceed the window.

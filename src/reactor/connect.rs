@@ -16,7 +16,7 @@ use super::resolve::Resolver;
 use super::source::Source;
 use super::system::System;
 use crate::accept::Reservations;
-use crate::handler::effect::Dial;
+use crate::handler::effect::{Dial, Purpose};
 use crate::id::Id;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
@@ -188,7 +188,12 @@ impl<S: System> Part<S> for Connector<S::Socket> {
             let host = core.reserved.take(dial.from);
             // Only an event ends a successful attempt, so all of these still count as attempts.
             let load = core.load() + self.attempts.len() + core.others_load();
-            match host.is_some() || load < core.limits.connections {
+            let has_room = match dial.purpose {
+                Purpose::Service => host.is_some() || load < core.limits.connections,
+                #[cfg(feature = "backplane")]
+                Purpose::Backplane => true,
+            };
+            match has_room {
                 true => self.dial(dial, host, &core.system, core.now),
                 false => self.refuse(dial),
             }

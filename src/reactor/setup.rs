@@ -38,6 +38,9 @@ pub(crate) struct Setup<'s, S: System> {
     pub(crate) tasks: Vec<(Duration, PeriodicTask)>,
     pub(crate) datagrams: DatagramEndpoints<S::DatagramSocket>,
     pub(crate) budgets: Budgets,
+    /// The topics that span several nodes.
+    #[cfg(feature = "backplane")]
+    pub(crate) sharing: Option<hub::Sharing>,
     /// Lets ordinary connections take the hub's ordinary path. It changes only the cost, which
     /// simulations verify by runs without it.
     pub(crate) takes_ordinary_path: bool,
@@ -111,6 +114,10 @@ impl<'s, S: System> Reactor<'s, S> {
             hub.note_departures();
         }
         hub.dials_mut().extend(dials);
+        #[cfg(feature = "backplane")]
+        if let Some(sharing) = setup.sharing {
+            hub.share_topics(sharing);
+        }
         for (period, task) in tasks {
             hub.every(now::millis(period), task);
         }

@@ -12,6 +12,8 @@ use super::setup::Setup;
 use super::socket::Socket;
 use super::system::System;
 use crate::exec::no_thread;
+#[cfg(feature = "backplane")]
+use crate::hub::Sharing;
 use crate::panics;
 
 /// Runs a server with `count` reactors. Returns when all have ended.
@@ -77,6 +79,8 @@ pub(crate) fn share<'s, S: System>(setup: &mut Setup<'s, S>, count: usize) -> Ve
         tasks: Vec::new(),
         datagrams: DatagramEndpoints::new(&setup.limits, Vec::new(), Vec::new()),
         budgets: setup.budgets,
+        #[cfg(feature = "backplane")]
+        sharing: setup.sharing.as_ref().map(Sharing::branch),
         takes_ordinary_path: setup.takes_ordinary_path,
     };
     let mut shares: Vec<Setup<'_, S>> = (1..count).map(bare).collect();

@@ -7,11 +7,13 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use self::endpoint::{Kind, Place, invalid};
+#[cfg(feature = "backplane")]
+use crate::backplane::config::Backplane;
 use crate::handler::blocking::BlockingService;
 use crate::handler::datagram::DatagramHandler;
-use crate::handler::effect::Dial;
 #[cfg(feature = "signals")]
 use crate::handler::effect::Stopping;
+use crate::handler::effect::{Dial, Purpose};
 use crate::handler::task::{PeriodicTask, TaskContext};
 use crate::handler::{Handler, Service};
 use crate::id::Id;
@@ -85,6 +87,8 @@ pub struct Server {
     dials: Vec<Dial>,
     /// Periodic tasks, each with its period.
     tasks: Vec<(Duration, PeriodicTask)>,
+    #[cfg(feature = "backplane")]
+    backplane: Option<Backplane>,
 }
 
 /// Creating a server.
@@ -111,6 +115,8 @@ impl Server {
             has_own_sockets: false,
             dials: Vec::new(),
             tasks: Vec::new(),
+            #[cfg(feature = "backplane")]
+            backplane: None,
         }
     }
 
@@ -253,7 +259,12 @@ impl Server {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn connect(mut self, to: impl ToDestination, handler: impl Handler + 'static) -> Server {
-        self.dials.push(Dial { from: Id::NOBODY, to: to.target(), handler: handler.into_box() });
+        self.dials.push(Dial {
+            from: Id::NOBODY,
+            to: to.target(),
+            handler: handler.into_box(),
+            purpose: Purpose::Service,
+        });
         self
     }
 
@@ -281,6 +292,17 @@ impl Server {
         task: impl FnMut(&mut TaskContext<'_>) + Send + 'static,
     ) -> Server {
         self.tasks.push((period, Box::new(task)));
+        self
+    }
+
+    /// Shares topics with other servers, the nodes, through an engine. The server connects to it
+    /// when it runs, and again whenever the connection ends; that takes none of the places of
+    /// [`Limits::connections`]. In `Mode::Processes` each worker process is a node.
+    ///
+    /// A server with a backplane runs until it is stopped, also without listeners.
+    #[cfg(feature = "backplane")]
+    pub fn backplane(mut self, backplane: Backplane) -> Server {
+        self.backplane = Some(backplane);
         self
     }
 

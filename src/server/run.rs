@@ -15,6 +15,8 @@ use crate::net::to_destination::sealed::Target;
 use crate::prefork::{self, Supervisor};
 #[cfg(feature = "processes")]
 use crate::reactor::Channel;
+#[cfg(feature = "backplane")]
+use crate::reactor::Sharing;
 use crate::reactor::{
     Budgets, DatagramEndpoints, QUEUE, Reactor, ServiceKind, Setup, descriptors, run_several,
 };
@@ -234,6 +236,8 @@ impl Server {
             tasks,
             datagrams,
             budgets: Budgets::default(),
+            #[cfg(feature = "backplane")]
+            sharing: self.backplane.map(Sharing::Home),
             takes_ordinary_path: true,
         };
         match mode {

@@ -82,6 +82,8 @@ mod datagram;
 pub mod http_cases;
 mod laws;
 mod network;
+#[cfg(feature = "backplane")]
+mod nodes;
 mod random;
 #[cfg(all(test, feature = "backplane"))]
 mod redis_server;
@@ -99,6 +101,8 @@ pub use self::cluster::{ClusterRun, cluster};
 pub use self::datagram::{Datagrams, datagram};
 pub use self::laws::{laws, laws_in_parts};
 pub use self::network::{Client, Network};
+#[cfg(feature = "backplane")]
+pub use self::nodes::Nodes;
 pub use self::random::Random;
 pub use self::seeds::seeds;
 pub use self::simulation::{Action, End, Script, Simulation, Trace};

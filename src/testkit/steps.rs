@@ -2,11 +2,17 @@
 //! turn, for callers that choose which steps run, and when.
 
 use std::io;
+#[cfg(feature = "backplane")]
+use std::iter;
 
 use super::network::{Client, Network};
 use super::wire::lock;
+#[cfg(feature = "backplane")]
+use crate::backplane::config::Backplane;
 use crate::handler::Handler;
 use crate::handler::effect::{Dial, Effect};
+#[cfg(feature = "backplane")]
+use crate::hub::Sharing;
 use crate::net::destination::Destination;
 use crate::net::peer::Peer;
 use crate::net::to_destination::sealed::Target;
@@ -67,6 +73,16 @@ impl Network {
     pub fn grant(&mut self) -> Client {
         let (reactor, handler) = self.dial();
         self.open(reactor, handler)
+    }
+
+    /// Shares topics with other nodes: the first reactor requests a connection to the engine.
+    #[cfg(feature = "backplane")]
+    pub(super) fn share_topics(&mut self, backplane: Backplane) {
+        let home = Sharing::Home(backplane);
+        let branches: Vec<Sharing> = self.hubs.iter().skip(1).map(|_| home.branch()).collect();
+        for (hub, sharing) in self.hubs.iter_mut().zip(iter::once(home).chain(branches)) {
+            hub.share_topics(sharing);
+        }
     }
 
     /// Fails the connection that was requested first. [`grant`](Network::grant) has an example.

@@ -84,7 +84,7 @@ impl Read {
             Part::Name(at) => Part::Value(at),
             Part::Value(at) => {
                 self.entries += 1;
-                news(News::Past { topic: &self.topic, at, record: bytes });
+                news(News::Past { topic: &self.topic, at, after: before(at), record: bytes });
                 Part::Id
             }
         };
@@ -190,9 +190,8 @@ impl Answers {
         let space = payload.iter().position(|byte| *byte == b' ').ok_or_else(not_ours)?;
         let (id, record) = payload.split_at(space);
         let at = position(id).ok_or_else(not_ours)?;
-        let before = at.offset() - 1;
-        let after = (before > 0).then(|| Position::new(at.epoch(), before));
-        news(News::Live { topic, at, after, record: record.get(1..).unwrap_or_default() });
+        let record = record.get(1..).unwrap_or_default();
+        news(News::Live { topic, at, after: before(at), record });
         Ok(())
     }
 
@@ -308,6 +307,12 @@ fn position(id: &[u8]) -> Option<Position> {
     let (epoch, offset) = str::from_utf8(id).ok()?.split_once('-')?;
     let offset: u64 = offset.parse().ok()?;
     Some(Position::new(epoch.parse().ok()?, offset.checked_add(1)?))
+}
+
+/// Returns the position before this one: the offsets of an epoch have no gap.
+fn before(at: Position) -> Option<Position> {
+    let offset = at.offset().checked_sub(1).filter(|offset| *offset > 0)?;
+    Some(Position::new(at.epoch(), offset))
 }
 
 fn refused(text: &[u8]) -> Close {

@@ -73,7 +73,8 @@ impl Case {
     }
 
     fn past(&mut self, epoch: u64, offset: u64, seq: u64) -> Option<Request> {
-        self.on(Event::Past { at: Position::new(epoch, offset), record: &record(seq) })
+        let after = (offset > 1).then(|| Position::new(epoch, offset - 1));
+        self.on(Event::Past { at: Position::new(epoch, offset), after, record: &record(seq) })
     }
 
     fn live(&mut self, epoch: u64, offset: u64, seq: u64) -> Option<Request> {

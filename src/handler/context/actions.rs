@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::Context;
 use crate::handler::Handler;
-use crate::handler::effect::{Delivery, Dial, Effect};
+use crate::handler::effect::{Delivery, Dial, Effect, Purpose};
+#[cfg(feature = "backplane")]
+use crate::handler::link::LinkEvent;
 use crate::handler::notification::Ticket;
 use crate::handler::payload::Payload;
 #[cfg(feature = "backplane")]
@@ -163,6 +165,12 @@ impl Context<'_> {
         ticket
     }
 
+    /// Passes on an event of the connection to the engine of a backplane.
+    #[cfg(feature = "backplane")]
+    pub(crate) fn note_link(&mut self, attempt: u64, event: LinkEvent) {
+        self.record.effects.push(Effect::Link(attempt, event));
+    }
+
     /// Asks about names that all nodes share. The answer is a notification with a
     /// [`presence::Answered`](crate::handler::presence::Answered).
     #[cfg(feature = "backplane")]
@@ -258,7 +266,12 @@ impl Context<'_> {
     ///
     /// [`ToDestination`] lists all types of `to`.
     pub fn connect(&mut self, to: impl ToDestination, handler: impl Handler + 'static) {
-        let dial = Dial { from: self.id, to: to.target(), handler: handler.into_box() };
+        let dial = Dial {
+            from: self.id,
+            to: to.target(),
+            handler: handler.into_box(),
+            purpose: Purpose::Service,
+        };
         self.record.effects.push(Effect::Connect(Box::new(dial)));
     }
 }

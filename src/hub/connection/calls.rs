@@ -266,6 +266,8 @@ impl<T: Transport> Exchange<T> {
                 | Effect::Forward(..)
                 | Effect::Notify(..)
                 | Effect::Connect(..) => turn.pending.push_effect(id, effect),
+                #[cfg(feature = "backplane")]
+                Effect::Link(..) | Effect::Presence(..) => turn.pending.push_effect(id, effect),
                 void => panics::drop_quietly(void),
             }
         }

@@ -267,7 +267,8 @@ impl<T: Transport> Duplex<T> {
         }
     }
 
-    /// Ends the connection at once: by a reset if output is lost.
+    /// Ends the connection at once: by a reset if output is lost. That of a call that is under way
+    /// will be.
     pub(super) fn cut(&mut self, state: &mut State, why: Close) {
         if state.life() >= Life::Lingering {
             return state.close();
@@ -275,7 +276,7 @@ impl<T: Transport> Duplex<T> {
         if !state.has_failed() {
             self.cold_mut().note_cut(why);
         }
-        match self.output_len() > 0 || state.has_failed() {
+        match self.output_len() > 0 || state.has_failed() || !state.is_here() {
             true => self.cut_off(state),
             false => state.close(),
         }

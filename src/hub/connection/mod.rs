@@ -197,6 +197,12 @@ impl<T: Transport> Connection<T> {
         self.exchange.io.cut(&mut self.exchange.state, why);
     }
 
+    /// Ends it without its handler, which has not returned from its worker: by a reset, because the
+    /// handler could have asked for one.
+    pub(super) fn abandon(&mut self) {
+        self.exchange.io.cut_off(&mut self.exchange.state);
+    }
+
     /// Closes the socket if it has ended and its handler is here. Returns true if it leaves the
     /// table.
     pub(super) fn leave(&mut self, id: Id, turn: &mut Turn) -> bool {

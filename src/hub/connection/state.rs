@@ -18,9 +18,10 @@
 //!            Closing     all is sent, the peer may still send    Lingering
 //!            Closing     all is sent, no input is expected       Closed
 //!            Lingering   the peer closes, or its time is over    Closed
-//!            < Closed    cut, nothing was queued                 Closed
-//!            < Closed    cut with output queued, or a reset      Cut
+//!            < Closed    cut, nothing is queued, no call is made Closed
+//!            < Closed    cut otherwise, or a reset               Cut
 //!            <= Closed   on_close asks for a reset               Cut
+//!            <= Closed   the server ends before on_close returns Cut
 //!            >= Closed   the handler is dropped                  Ended
 //! Callbacks  New         on_open is called                       Opened
 //!            Opened      another handler is installed            New

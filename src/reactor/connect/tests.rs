@@ -11,7 +11,7 @@ use super::{Connector, Outcome};
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::context::Context;
-use crate::handler::effect::Dial;
+use crate::handler::effect::{Dial, Purpose};
 use crate::id::Id;
 use crate::mailbox::Doorbell;
 use crate::net::address::Address;
@@ -119,7 +119,7 @@ fn dial(to: &str) -> Dial {
         Some(_) => Address::Unix(to.into()).into(),
         None => to.parse().unwrap(),
     };
-    Dial { from: Id::NOBODY, to: to.target(), handler: Box::new(Silent) }
+    Dial { from: Id::NOBODY, to: to.target(), handler: Box::new(Silent), purpose: Purpose::Service }
 }
 
 /// Runs turns whenever one is due, until an attempt has an outcome, at most until `end_ms`. Returns

@@ -76,6 +76,8 @@ impl<'a> Server<'a> {
             tasks: Vec::new(),
             datagrams: datagram_endpoints,
             budgets,
+            #[cfg(feature = "backplane")]
+            sharing: None,
             takes_ordinary_path: plan.takes_ordinary_path,
         };
         let first = MemorySystem::new(&kernel, 0, None);

@@ -4,10 +4,11 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Handler, Id, Limits, Mode, Server, Timeout};
+use socketserver::{Close, Context, Handler, Id, Limits, Mode, Server, ServerHandle, Timeout};
 
 use crate::hub::network::take_all;
 use crate::support::handlers::{Log, Probe, patient, tight};
@@ -187,6 +188,70 @@ fn an_overdue_stop_cuts_connections_with_pending_output() {
         assert_eq!(soon(&writing.ends), Close::Stopping, "{mode:?}");
         writing.server.join();
         assert_eq!(end_of(client), End::Cut, "{mode:?}");
+    }
+}
+
+/// Blocks in the call that the first byte of its input names: `d` for `on_data`, `c` for
+/// `on_close`.
+struct Blocks {
+    call: u8,
+    entered: Sender<()>,
+    release: Arc<Mutex<Receiver<()>>>,
+}
+
+impl Blocks {
+    fn block(&self) {
+        self.entered.send(()).unwrap();
+        // Until the test ends.
+        let _ = self.release.lock().unwrap().recv();
+    }
+}
+
+impl Handler for Blocks {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        self.call = input[0];
+        match self.call {
+            b'd' => self.block(),
+            b'c' => cx.close(Close::Done),
+            _ => cx.write(input),
+        }
+        Ok(input.len())
+    }
+
+    fn on_close(&mut self, _: &Close, _: &mut Context<'_>) {
+        if self.call == b'c' {
+            self.block();
+        }
+    }
+}
+
+/// Output of the call is lost, or it could have asked for a reset.
+#[test]
+fn the_end_of_a_server_cuts_connections_whose_calls_have_not_returned() {
+    let ends: [fn(&ServerHandle); 2] = [ServerHandle::abort, ServerHandle::stop];
+    for end in ends {
+        for word in [b"d", b"c"] {
+            let ((entered, entries), (released, release)) = (channel(), channel());
+            let release = Arc::new(Mutex::new(release));
+            let limits = Limits::default().drain(Duration::from_millis(100));
+            let server = Server::new().mode(Mode::Threads(1)).limits(limits);
+            let server = server.listen("127.0.0.1:0", move |_| {
+                let (entered, release) = (entered.clone(), Arc::clone(&release));
+                Blocks { call: 0, entered, release }
+            });
+            let server = Running::start(server.unwrap());
+            let mut waits = server.client();
+            waits.write_all(b"w").unwrap();
+            waits.read_exact(&mut [0]).unwrap();
+            let mut client = server.client();
+            client.write_all(word).unwrap();
+            soon(&entries);
+            end(&server.handle);
+            assert_eq!(end_of(client), End::Cut, "{}", word.escape_ascii());
+            assert_eq!(end_of(waits), End::Good(0), "{}", word.escape_ascii());
+            drop(released);
+            server.join();
+        }
     }
 }
 

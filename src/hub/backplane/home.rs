@@ -1,0 +1,340 @@
+//! The exchange of a node, with its feeds and its connection to the engine. Knows ids and bytes;
+//! must not know connections or sockets.
+
+use std::collections::HashSet;
+
+use crate::backplane::config::{Backplane, EngineAddress, LogBounds, Share};
+use crate::backplane::engine::{Engine, News};
+use crate::backplane::exchange::{Bounds, Exchange, Published};
+use crate::backplane::feed::{Feed, Mark, Recovery, SharedMessage};
+use crate::backplane::line::Wish;
+use crate::backplane::record::Message;
+use crate::backplane::topic::Members;
+use crate::close::Close;
+use crate::handler::link::LinkEvent;
+use crate::handler::payload::Payload;
+use crate::history::{Position, random_epoch};
+use crate::id::Id;
+use crate::net::destination::Destination;
+use crate::now::Now;
+use crate::topic::Topic;
+
+/// A request to the hub.
+pub(super) enum Act {
+    /// Deliver to the members of this server, except the author.
+    Publish {
+        author: Id,
+        topic: Topic,
+        payload: Payload,
+    },
+    /// Send to a connection of this server.
+    Tell(Id, Payload),
+    Connect {
+        to: Destination,
+        attempt: u64,
+    },
+    Write(Id, Vec<u8>),
+    Cut(Id, Close),
+}
+
+/// The connection to the engine.
+enum LinkState {
+    Down,
+    Rising,
+    /// `input` is the beginning of a message.
+    Up {
+        id: Id,
+        engine: Box<dyn Engine + Send>,
+        input: Vec<u8>,
+    },
+    /// The server stops.
+    Ended,
+}
+
+pub(super) struct Home {
+    exchange: Exchange,
+    engine: EngineAddress,
+    log: LogBounds,
+    link: LinkState,
+    /// The number of the last connection.
+    attempt: u64,
+    out: Vec<u8>,
+    changes: Vec<Topic>,
+    members: LocalMembers,
+}
+
+/// The members of this server, as the exchange knows them.
+struct LocalMembers {
+    node: u64,
+    feeds: Vec<Share>,
+    /// The topics with members.
+    names: HashSet<Topic>,
+    acts: Vec<Act>,
+}
+
+impl Home {
+    pub(super) fn new(backplane: Backplane, now: Now) -> Home {
+        let node = random_epoch();
+        let Backplane { engine, policy, shares, log, .. } = backplane;
+        Home {
+            exchange: Exchange::new(node, policy, Bounds::default(), now),
+            engine,
+            log,
+            link: LinkState::Down,
+            attempt: 0,
+            out: Vec::new(),
+            changes: Vec::new(),
+            members: LocalMembers { node, feeds: shares, names: HashSet::new(), acts: Vec::new() },
+        }
+    }
+
+    pub(super) fn take_acts(&mut self) -> Vec<Act> {
+        std::mem::take(&mut self.members.acts)
+    }
+
+    /// Takes back the memory of acts that were carried out.
+    pub(super) fn put_back(&mut self, mut acts: Vec<Act>) {
+        std::mem::swap(&mut self.members.acts, &mut acts);
+        // Acts that were caused meanwhile.
+        self.members.acts.append(&mut acts);
+    }
+
+    /// Returns the connection to the engine.
+    pub(super) fn link(&self) -> Option<Id> {
+        match &self.link {
+            LinkState::Up { id, .. } => Some(*id),
+            LinkState::Down | LinkState::Rising | LinkState::Ended => None,
+        }
+    }
+
+    pub(super) fn holds_publishers(&self) -> bool {
+        self.exchange.holds_publishers()
+    }
+
+    /// Returns the time of the next [turn](Home::turn), in milliseconds; `None` after the end.
+    pub(super) fn due_ms(&self) -> Option<u64> {
+        match self.link {
+            LinkState::Ended => None,
+            _ if self.changes.is_empty() => Some(self.exchange.due_ms()),
+            _ => Some(0),
+        }
+    }
+
+    /// Returns true if messages wait for an engine that is there.
+    pub(super) fn is_sending(&self) -> bool {
+        self.link().is_some() && self.exchange.unaccepted() > 0
+    }
+
+    pub(super) fn publish(&mut self, topic: &Topic, author: Id, bytes: &[u8], now: Now) {
+        let Home { exchange, members, .. } = self;
+        let (name, number) = (topic.as_str(), author.to_token() as u64);
+        if exchange.publish(name, number, bytes, now, members) == Published::Refused {
+            members.unshared(name, number, bytes);
+        }
+    }
+}
+
+/// The topics with members.
+impl Home {
+    /// Notes that a topic may have gained its first member, or lost its last one.
+    pub(super) fn note_change(&mut self, topic: Topic) {
+        self.changes.push(topic);
+    }
+
+    pub(super) fn note_all_changed(&mut self) {
+        self.changes.extend(self.members.names.iter().cloned());
+    }
+
+    pub(super) fn take_changes(&mut self) -> Vec<Topic> {
+        std::mem::take(&mut self.changes)
+    }
+
+    pub(super) fn set_watched(&mut self, topic: Topic, has_members: bool, now: Now) {
+        match has_members {
+            true => {
+                let feed = self.members.feed(topic.as_str());
+                let backlog = feed.map_or(0, |feed| feed.backlog(&topic));
+                self.exchange.watch(topic.as_str(), backlog);
+                self.members.names.insert(topic);
+            }
+            false => {
+                self.exchange.unwatch(topic.as_str(), now);
+                self.members.names.remove(&topic);
+            }
+        }
+    }
+}
+
+/// The connection to the engine.
+impl Home {
+    /// Does the work that is due, and asks the engine for everything that the turn has brought.
+    pub(super) fn turn(&mut self, now: Now) {
+        if matches!(self.link, LinkState::Ended) {
+            return;
+        }
+        match self.exchange.wish(now, &mut self.members) {
+            Wish::Connect => self.connect(),
+            Wish::Cut(why) => self.cut(Close::failed(why), now),
+            Wish::Probe(_) | Wish::Nothing => {}
+        }
+        let Home { exchange, members, link, out, .. } = self;
+        if let LinkState::Up { id, engine, .. } = link {
+            exchange.ask(&mut **engine, out, members);
+            if !out.is_empty() {
+                members.acts.push(Act::Write(*id, std::mem::take(out)));
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        self.attempt += 1;
+        self.link = LinkState::Rising;
+        let (to, attempt) = (self.engine.destination().clone(), self.attempt);
+        self.members.acts.push(Act::Connect { to, attempt });
+    }
+
+    /// Gives the connection up.
+    fn cut(&mut self, why: Close, now: Now) {
+        log::warn!("backplane: {}: {why}", self.engine);
+        if let Some(id) = self.link() {
+            self.members.acts.push(Act::Cut(id, why));
+        }
+        self.link = LinkState::Down;
+        self.exchange.cut(now);
+    }
+
+    /// Ends the connection after the last client: the server stops.
+    pub(super) fn end(&mut self) {
+        if let Some(id) = self.link() {
+            self.members.acts.push(Act::Cut(id, Close::Stopping));
+        }
+        self.link = LinkState::Ended;
+    }
+
+    /// Takes an event of the connection `id`. Those of a connection that was given up count no
+    /// more.
+    pub(super) fn on_link(&mut self, id: Id, attempt: u64, event: LinkEvent, now: Now) {
+        let is_current = attempt == self.attempt;
+        match (event, &self.link) {
+            (LinkEvent::Opened, LinkState::Rising) if is_current => self.open(id),
+            (LinkEvent::Opened, _) => self.members.acts.push(Act::Cut(id, Close::Done)),
+            (LinkEvent::Data(bytes), LinkState::Up { .. }) if is_current => {
+                self.receive(&bytes, now);
+            }
+            (LinkEvent::Ended(why), LinkState::Up { .. } | LinkState::Rising) if is_current => {
+                log::warn!("backplane: {}: {why}", self.engine);
+                self.link = LinkState::Down;
+                self.exchange.cut(now);
+            }
+            (LinkEvent::Data(_) | LinkEvent::Ended(_), _) => {}
+        }
+    }
+
+    fn open(&mut self, id: Id) {
+        let mut engine = self.engine.connection(self.members.node, self.attempt, self.log);
+        let mut out = Vec::new();
+        engine.opening(&mut out);
+        self.members.acts.push(Act::Write(id, out));
+        self.link = LinkState::Up { id, engine, input: Vec::new() };
+    }
+
+    fn receive(&mut self, bytes: &[u8], now: Now) {
+        let Home { exchange, members, link, .. } = self;
+        let LinkState::Up { engine, input, .. } = link else { return };
+        let mut news = |news: News<'_>| exchange.on_news(news, now, members);
+        // Usually whole messages arrive.
+        let end = match input.is_empty() {
+            true => engine.on_data(bytes, &mut news).map(|used| {
+                input.extend_from_slice(bytes.get(used..).unwrap_or_default());
+            }),
+            false => {
+                input.extend_from_slice(bytes);
+                engine.on_data(input, &mut news).map(|used| drop(input.drain(..used)))
+            }
+        };
+        if let Err(why) = end {
+            self.cut(why, now);
+        }
+    }
+}
+
+impl LocalMembers {
+    /// Returns the feed of a topic.
+    fn feed(&mut self, topic: &str) -> Option<&mut (dyn Feed + 'static)> {
+        let share = self.feeds.iter_mut().find(|share| topic.starts_with(&*share.prefix));
+        share.map(|share| &mut *share.feed)
+    }
+
+    /// Has the feed of a topic with members make bytes, and publishes them.
+    fn publish(
+        &mut self,
+        name: &str,
+        author: Id,
+        make: impl FnOnce(&mut dyn Feed, &Topic) -> Option<Payload>,
+    ) {
+        let Some(topic) = self.names.get(name).cloned() else { return };
+        let Some(feed) = self.feed(name) else { return };
+        if let Some(payload) = make(feed, &topic) {
+            self.acts.push(Act::Publish { author, topic, payload });
+        }
+    }
+
+    /// Returns the author of a message, if it is a connection of this server.
+    fn author(&self, message: &Message<'_>) -> Option<Id> {
+        (message.node == self.node).then(|| id_of(message.author)).flatten()
+    }
+}
+
+impl Members for LocalMembers {
+    fn deliver(&mut self, topic: &str, at: Position, message: &Message<'_>) {
+        let (author, position, bytes) = (self.author(message), Some(at), message.bytes);
+        self.publish(topic, author.unwrap_or(Id::NOBODY), |feed, topic| {
+            feed.message(&SharedMessage { topic, position, bytes, author })
+        });
+    }
+
+    fn mark(&mut self, topic: &str, why: Mark) {
+        self.publish(topic, Id::NOBODY, |feed, topic| feed.mark(topic, why));
+    }
+
+    fn earlier(&mut self, topic: &str, at: Position, message: &Message<'_>) {
+        let (author, position, bytes) = (self.author(message), Some(at), message.bytes);
+        self.publish(topic, Id::NOBODY, |feed, topic| {
+            feed.earlier(&SharedMessage { topic, position, bytes, author });
+            None
+        });
+    }
+
+    fn joined(&mut self, topic: &str, at: Position) {
+        self.publish(topic, Id::NOBODY, |feed, topic| feed.joined(topic, at));
+    }
+
+    fn recovered(&mut self, topic: &str, at: Position, recovery: Recovery) {
+        self.publish(topic, Id::NOBODY, |feed, topic| feed.recovered(topic, at, recovery));
+    }
+
+    fn unshared(&mut self, topic: &str, author: u64, bytes: &[u8]) {
+        let Some(author) = id_of(author) else { return };
+        // Its publisher may not be a member.
+        let topic = self.names.get(topic).cloned().unwrap_or_else(|| Topic::new(topic));
+        let Some(feed) = self.feed(topic.as_str()) else { return };
+        let (position, author_too) = (None, Some(author));
+        let message = SharedMessage { topic: &topic, position, bytes, author: author_too };
+        if let Some(payload) = feed.unshared(&message) {
+            self.acts.push(Act::Tell(author, payload));
+        }
+    }
+
+    fn deliver_here(&mut self, topic: &str, author: u64, bytes: &[u8]) {
+        let (author, position) = (id_of(author), None);
+        self.publish(topic, author.unwrap_or(Id::NOBODY), |feed, topic| {
+            feed.message(&SharedMessage { topic, position, bytes, author })
+        });
+    }
+}
+
+/// Returns the connection with this number; `None` for that of no connection.
+fn id_of(number: u64) -> Option<Id> {
+    let id = Id::from_token(usize::try_from(number).ok()?);
+    (id != Id::NOBODY).then_some(id)
+}

@@ -1,0 +1,223 @@
+//! Servers that share topics through a broker, in memory: members on all nodes get the messages of
+//! each topic in one order, once, and a gap only behind a mark.
+
+use std::time::Duration;
+
+use socketserver::testkit::{BrokerFault, Client, Network, Nodes};
+use socketserver::{Close, Context, Handler, Limits, Payload, SharedMessage, Topic};
+
+const MARK: &str = "* some messages may be missing\n";
+
+/// Joins a topic, and forwards its input to all other members.
+struct Member(&'static str);
+
+impl Handler for Member {
+    fn on_open(&mut self, cx: &mut Context<'_>) {
+        cx.join(&Topic::new(self.0));
+    }
+
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        cx.publish(&Topic::new(self.0), &*input);
+        Ok(input.len())
+    }
+}
+
+/// A feed that tells the publisher of a message that was not shared.
+struct Telling;
+
+impl socketserver::Feed for Telling {
+    fn unshared(&mut self, message: &SharedMessage<'_>) -> Option<Payload> {
+        Some(Payload::from([b"not sent: ", message.bytes].concat()))
+    }
+}
+
+fn nodes(networks: impl IntoIterator<Item = Network>) -> Nodes {
+    Nodes::new(networks, |it| it.share("room:", MARK))
+}
+
+fn plain(count: usize) -> Vec<Network> {
+    (0..count).map(|_| Network::new(Limits::default())).collect()
+}
+
+/// Connects a member of `room:1` to each node.
+fn members(nodes: &mut Nodes, count: usize) -> Vec<Client> {
+    let members = (0..count).map(|node| nodes.network(node).connect(Member("room:1"))).collect();
+    nodes.settle();
+    members
+}
+
+fn received(nodes: &mut Nodes, node: usize, client: Client) -> String {
+    String::from_utf8(nodes.network(node).received(client)).unwrap()
+}
+
+#[test]
+fn a_message_reaches_the_members_of_all_nodes_and_not_its_author() {
+    let mut nodes = nodes(plain(3));
+    let members = members(&mut nodes, 3);
+    let near = nodes.network(0).connect(Member("room:1"));
+    nodes.settle();
+    nodes.network(0).send(members[0], b"hello\n");
+    nodes.settle();
+    assert_eq!(received(&mut nodes, 0, members[0]), "");
+    assert_eq!(received(&mut nodes, 0, near), "hello\n");
+    for node in 1..3 {
+        assert_eq!(received(&mut nodes, node, members[node]), "hello\n");
+    }
+}
+
+#[test]
+fn other_topics_stay_in_their_server() {
+    let mut nodes = nodes(plain(2));
+    let [one, near] = [0, 0].map(|node| nodes.network(node).connect(Member("local")));
+    let far = nodes.network(1).connect(Member("local"));
+    nodes.settle();
+    nodes.network(0).send(one, b"hello\n");
+    nodes.settle();
+    assert_eq!(received(&mut nodes, 0, near), "hello\n");
+    assert_eq!(received(&mut nodes, 1, far), "");
+}
+
+#[test]
+fn reactors_and_workers_share_topics_as_one_loop_does() {
+    let networks = [
+        Network::with_reactors(Limits::default(), 3),
+        Network::with_workers(Limits::default()),
+        Network::new(Limits::default()),
+    ];
+    let mut nodes = nodes(networks);
+    let members: Vec<Vec<Client>> = (0..3)
+        .map(|node| (0..4).map(|_| nodes.network(node).connect(Member("room:1"))).collect())
+        .collect();
+    nodes.settle();
+    let mut expected = String::new();
+    for (round, node) in (0..12).zip([0, 1, 2].into_iter().cycle()) {
+        let line = format!("line {round}\n");
+        let author = members[node][round % 3];
+        nodes.network(node).send(author, line.as_bytes());
+        nodes.settle();
+        expected.push_str(&line);
+    }
+    // The last one of each node says nothing.
+    for node in 0..3 {
+        assert_eq!(received(&mut nodes, node, members[node][3]), expected, "{node}");
+    }
+}
+
+#[test]
+fn messages_of_all_nodes_have_one_order() {
+    let mut nodes = nodes(plain(3));
+    let members = members(&mut nodes, 3);
+    let near: Vec<Client> = (0..3).map(|n| nodes.network(n).connect(Member("room:1"))).collect();
+    nodes.settle();
+    for round in 0..20 {
+        for (node, member) in members.iter().enumerate() {
+            nodes.network(node).send(*member, format!("{node}-{round}\n").as_bytes());
+        }
+        nodes.settle();
+    }
+    let orders: Vec<String> = (0..3).map(|n| received(&mut nodes, n, near[n])).collect();
+    assert_eq!(orders[0].lines().count(), 60);
+    assert!(orders.iter().all(|order| *order == orders[0]));
+}
+
+#[test]
+fn a_break_of_the_connection_loses_nothing_and_makes_no_mark() {
+    let mut nodes = nodes(plain(2));
+    let members = members(&mut nodes, 2);
+    let mut expected = String::new();
+    for round in 0..20 {
+        nodes.cut(round % 2);
+        let line = format!("line {round}\n");
+        nodes.network(0).send(members[0], line.as_bytes());
+        expected.push_str(&line);
+        nodes.advance(Duration::from_millis(300));
+    }
+    nodes.advance(Duration::from_secs(3));
+    assert_eq!(received(&mut nodes, 1, members[1]), expected);
+}
+
+#[test]
+fn a_loss_of_the_store_is_behind_a_mark() {
+    let mut nodes = nodes(plain(2));
+    let members = members(&mut nodes, 2);
+    nodes.network(0).send(members[0], b"one\n");
+    nodes.settle();
+    nodes.cut_off(1);
+    nodes.network(0).send(members[0], b"two\n");
+    nodes.advance(Duration::from_secs(1));
+    nodes.broker().fault(BrokerFault::Wipe);
+    nodes.rejoin(1);
+    nodes.advance(Duration::from_secs(3));
+    nodes.network(0).send(members[0], b"three\n");
+    nodes.advance(Duration::from_secs(1));
+    let feed = received(&mut nodes, 1, members[1]);
+    // Also the other node has found the loss, and has written a mark for all.
+    let marks = feed.strip_prefix("one\n").and_then(|rest| rest.strip_suffix("three\n"));
+    assert!(matches!(marks, Some(marks) if [1, 2].map(|n| MARK.repeat(n)).contains(&marks.into())));
+}
+
+#[test]
+fn a_publisher_is_told_that_the_engine_is_away() {
+    let mut nodes = Nodes::new(plain(2), |it| it.share("room:", Telling));
+    let members = members(&mut nodes, 2);
+    nodes.cut_off(0);
+    nodes.advance(Duration::from_secs(1));
+    nodes.network(0).send(members[0], b"early\n");
+    nodes.settle();
+    assert_eq!(received(&mut nodes, 0, members[0]), "");
+    nodes.advance(Duration::from_secs(3));
+    assert_eq!(received(&mut nodes, 0, members[0]), "not sent: early\n");
+    nodes.network(0).send(members[0], b"late\n");
+    nodes.settle();
+    assert_eq!(received(&mut nodes, 0, members[0]), "not sent: late\n");
+    nodes.rejoin(0);
+    nodes.advance(Duration::from_secs(3));
+    nodes.network(0).send(members[0], b"again\n");
+    nodes.settle();
+    assert_eq!(received(&mut nodes, 1, members[1]), "again\n");
+}
+
+/// The messages wait in the connections, not in the memory of the server.
+#[test]
+fn publishers_are_held_while_too_much_waits_for_the_engine() {
+    for networks in [plain(1), vec![Network::with_reactors(Limits::default(), 2)]] {
+        let mut nodes = nodes(networks);
+        let listener = nodes.network(0).connect(Member("room:1"));
+        let authors: Vec<Client> =
+            (0..2).map(|_| nodes.network(0).connect(Member("room:1"))).collect();
+        nodes.settle();
+        nodes.cut_off(0);
+        // A message has at most 48 KiB.
+        authors.iter().for_each(|author| nodes.network(0).grain(*author, 20 * 1024));
+        let piece = vec![b'x'; 40 * 1024];
+        for _ in 0..100 {
+            authors.iter().for_each(|author| nodes.network(0).send(*author, &piece));
+            nodes.network(0).settle();
+        }
+        let unread: usize = authors.iter().map(|it| nodes.network(0).unread(*it)).sum();
+        assert!(unread > 3 * 1024 * 1024, "{unread} of {}", 200 * piece.len());
+        nodes.rejoin(0);
+        let mut count = 0;
+        for _ in 0..100 {
+            nodes.advance(Duration::from_millis(50));
+            count += nodes.network(0).received(listener).len();
+        }
+        assert_eq!(count, 200 * piece.len());
+        assert!(authors.iter().all(|author| nodes.network(0).unread(*author) == 0));
+    }
+}
+
+#[test]
+fn the_connection_to_the_engine_ends_after_those_of_the_clients() {
+    for network in [Network::new(Limits::default()), Network::with_workers(Limits::default())] {
+        let mut nodes = nodes([network]);
+        let client = nodes.network(0).connect(Member("room:1"));
+        nodes.settle();
+        assert_eq!(nodes.network(0).connections(), 2);
+        nodes.network(0).stop();
+        // A client that has sent nothing is asked after a second.
+        nodes.advance(Duration::from_secs(2));
+        assert!(nodes.network(0).is_closed(client));
+        assert_eq!(nodes.network(0).connections(), 0);
+    }
+}
