@@ -1,0 +1,1 @@
+//! One node, request by request.
