@@ -302,6 +302,11 @@ impl<T> Presence<T> {
         }
     }
 
+    /// Returns the number of the lease that the names of this node belong to.
+    pub(crate) fn lease(&self) -> u64 {
+        self.lease
+    }
+
     /// Returns true if the engine has answered everything.
     pub(crate) fn is_settled(&self) -> bool {
         let is_in = matches!(self.state, State::In | State::Unsupported);

@@ -239,8 +239,8 @@ mod tests {
         (told, end)
     }
 
-    const OPENED: &[u8] =
-        b"%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$1\r\na\r\n$1\r\nb\r\n:0\r\n+OK\r\n$1\r\n9\r\n";
+    const OPENED: &[u8] = b"%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$1\r\na\r\n$1\r\nb\r\n\
+          $1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n$1\r\ng\r\n:0\r\n+OK\r\n$1\r\n9\r\n";
 
     #[test]
     fn a_login_and_a_database_are_sent_and_the_password_is_not_shown() {
