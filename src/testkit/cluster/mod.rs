@@ -64,7 +64,7 @@ pub struct ClusterRun {
 /// ```
 pub fn cluster(seed: u64) -> ClusterRun {
     let mut world = World::new(seed);
-    for _ in 0..700 {
+    for _ in 0..900 {
         world.step();
     }
     assert!(world.calm(), "the nodes are not in step after the faults: {}", world.describe());

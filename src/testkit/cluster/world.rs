@@ -129,7 +129,7 @@ impl World {
     /// One event.
     pub(super) fn step(&mut self) {
         let node = self.random.below(self.nodes.len());
-        match self.random.below(44) {
+        match self.random.below(46) {
             40.. => self.use_names(node),
             0..10 => self.move_up(node),
             10..20 => self.move_down(node),
@@ -221,7 +221,9 @@ impl World {
 
     /// Bytes of a node arrive at the broker.
     fn move_up(&mut self, node: usize) {
-        let count = 1 + self.random.below(600);
+        // The scripts of the opening are some thousand bytes.
+        let most = if self.random.one_in(2) { 600 } else { 6_000 };
+        let count = 1 + self.random.below(most);
         self.move_up_by(node, count);
     }
 
