@@ -17,6 +17,7 @@ pub(crate) mod engine;
 pub(crate) mod exchange;
 pub(crate) mod feed;
 pub(crate) mod line;
+pub(crate) mod presence;
 pub(crate) mod record;
 pub(crate) mod redis;
 pub(crate) mod topic;

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::names::Names;
 use super::recorder::{Recorder, content};
-use crate::backplane::engine::Engine;
+use crate::backplane::engine::{Engine, News};
 use crate::backplane::exchange::{Bounds, Exchange, Policy, Published};
 use crate::backplane::line::Wish;
+use crate::backplane::presence::Presence;
 use crate::backplane::redis::{Redis, Settings};
 use crate::now::Now;
 use crate::testkit::broker::Broker;
@@ -28,6 +30,8 @@ pub(super) struct Node {
     pub(super) exchange: Exchange,
     pub(super) wire: Option<Wire>,
     pub(super) recorder: Recorder,
+    pub(super) presence: Presence<u32>,
+    pub(super) names: Names,
     pub(super) published: BTreeMap<String, u64>,
     generation: u64,
     log_messages: u32,
@@ -46,6 +50,8 @@ impl Node {
             exchange: Exchange::new(id, policy, bounds, now),
             wire: None,
             recorder: Recorder::default(),
+            presence: Presence::new(),
+            names: Names::new(id),
             published: BTreeMap::new(),
             generation: 0,
             log_messages,
@@ -87,8 +93,12 @@ impl Node {
         if let Some(wire) = &mut self.wire {
             let mut out = Vec::new();
             self.exchange.ask(&mut wire.redis, &mut out, &mut self.recorder);
+            let (presence, names) = (&mut self.presence, &mut self.names);
+            presence.flush(now.millis(), &mut wire.redis, &mut out, names);
+            assert!(!presence.is_due(), "something is left");
             wire.up.extend(out);
         }
+        self.names.take(self.presence.take_answers());
         given_up
     }
 
@@ -118,6 +128,8 @@ impl Node {
 
     pub(super) fn cut(&mut self, now: Now) -> Option<Wire> {
         self.exchange.cut(now);
+        self.presence.cut();
+        self.names.take(self.presence.take_answers());
         self.wire.take()
     }
 
@@ -133,7 +145,14 @@ impl Node {
         let count = count.min(wire.down.len());
         wire.input.extend(wire.down.drain(..count));
         let (exchange, recorder) = (&mut self.exchange, &mut self.recorder);
-        match wire.redis.on_data(&wire.input, &mut |news| exchange.on_news(news, now, recorder)) {
+        let (presence, names) = (&mut self.presence, &mut self.names);
+        let mut on_news = |news: News<'_>| {
+            presence.on_news(&news, names);
+            exchange.on_news(news, now, recorder);
+        };
+        let end = wire.redis.on_data(&wire.input, &mut on_news);
+        self.names.take(self.presence.take_answers());
+        match end {
             Ok(used) => {
                 wire.input.drain(..used);
                 None

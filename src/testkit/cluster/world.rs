@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::names::judge_claims;
 use super::node::{Node, Wire};
 use super::oracle::Truth;
 use crate::backplane::exchange::{Bounds, Policy};
@@ -26,6 +27,13 @@ pub(super) enum Faults {
     /// Also rollbacks, but nothing is trimmed. A topic is watched for longer than they go back.
     Rollbacks,
     All,
+}
+
+impl Faults {
+    /// Returns true if the broker loses no name.
+    pub(super) fn keep_names(self) -> bool {
+        self <= Faults::Lossless
+    }
 }
 
 #[derive(Debug)]
@@ -121,7 +129,8 @@ impl World {
     /// One event.
     pub(super) fn step(&mut self) {
         let node = self.random.below(self.nodes.len());
-        match self.random.below(40) {
+        match self.random.below(46) {
+            40.. => self.use_names(node),
             0..10 => self.move_up(node),
             10..20 => self.move_down(node),
             20..28 => self.turn(node),
@@ -155,6 +164,11 @@ impl World {
         }
     }
 
+    fn use_names(&mut self, node: usize) {
+        let Some(node) = self.nodes.get_mut(node) else { return };
+        node.names.act(&mut node.presence, &mut self.random);
+    }
+
     fn join_or_leave(&mut self, node: usize) {
         let topic = TOPICS[self.random.below(TOPICS.len())];
         let (joins, now) = (self.random.below(3) > 0, self.now());
@@ -172,9 +186,44 @@ impl World {
         self.late.extend(given_up);
     }
 
+    /// A node hears nothing of the broker for longer than a lease, and the others go on.
+    fn outlast(&mut self, node: usize) {
+        let id = self.nodes.get(node).map(|node| node.id);
+        for _ in 0..18 {
+            self.pass(1_000);
+            for other in 0..self.nodes.len() {
+                if self.nodes.get(other).map(|node| node.id) != id {
+                    self.turn(other);
+                    self.move_up_by(other, usize::MAX);
+                    self.move_down_by(other, usize::MAX);
+                }
+            }
+        }
+    }
+
+    /// Lets the leases of dead nodes end.
+    pub(super) fn outlive_leases(&mut self) {
+        for _ in 0..80 {
+            self.pass(200);
+            for node in 0..self.nodes.len() {
+                self.turn(node);
+                self.move_up_by(node, usize::MAX);
+                self.move_down_by(node, usize::MAX);
+            }
+        }
+    }
+
+    pub(super) fn ask_members(&mut self, room: &str) {
+        for node in &mut self.nodes {
+            node.names.ask_members(&mut node.presence, room);
+        }
+    }
+
     /// Bytes of a node arrive at the broker.
     fn move_up(&mut self, node: usize) {
-        let count = 1 + self.random.below(600);
+        // The scripts of the opening are some thousand bytes.
+        let most = if self.random.one_in(2) { 600 } else { 6_000 };
+        let count = 1 + self.random.below(most);
         self.move_up_by(node, count);
     }
 
@@ -209,6 +258,7 @@ impl World {
         if let Some(wire) = node.receive(count, &self.broker, now) {
             self.late.push(wire);
         }
+        judge_claims(self, index);
     }
 
     /// Bytes of a connection that was given up arrive at the broker.
@@ -246,6 +296,7 @@ impl World {
                 let kept = self.random.below(500);
                 return self.kill_client(node, kept);
             }
+            6 if self.random.one_in(3) => return self.outlast(node),
             6 => return self.hang(node),
             7 => {
                 self.stalls_until = self.ms + self.random_ms(4_000);
@@ -362,7 +413,8 @@ impl World {
                 let is_idle = node.wire.as_ref().is_some_and(|wire| {
                     self.broker.is_open(wire.client) && wire.up.is_empty() && wire.down.is_empty()
                 });
-                is_idle && node.exchange.is_settled() && !node.exchange.holds_publishers()
+                let is_settled = node.exchange.is_settled() && node.presence.is_settled();
+                is_idle && is_settled && !node.exchange.holds_publishers()
             })
     }
 
