@@ -15,7 +15,7 @@ use std::time::Duration;
 use lexopt::Parser;
 use socketserver::services::chat::{AutoReply, Chat};
 use socketserver::services::detect::{self, Detect};
-use socketserver::{Limits, Mode, SlowConsumer};
+use socketserver::{Backplane, BackplaneError, Limits, Mode, Server, SlowConsumer};
 
 use common::exit::usage;
 use common::seconds::value;
@@ -52,8 +52,12 @@ options
                           a mark
   --line-interval MS      time of each line of a member beyond a burst of ten
                           (default 100, 0: no limit)
+  --backplane URL         share rooms and names with other nodes through an engine:
+                          redis://HOST:PORT[/DB], nats://HOST:PORT (default: the variable
+                          SOCKETSERVER_BACKPLANE; without it there are no other nodes)
+  --node NAME             name of this node in the log (default: a random one)
   --mode MODE             multiplex (default), threads, reactors; processes with
-                          --auto-reply only
+                          --auto-reply or --backplane: each process is a node
   --workers N             number of threads, processes or reactors (default: the
                           number of cores)
   --max-connections N     connections open at once, in each worker process (default 65536)
@@ -63,6 +67,7 @@ options
   --idle-timeout SECS     timeout of an inactive or new silent connection (default 0:
                           none)
   --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
+  --health ADDR           also serve /livez, /readyz and /metrics, at this address
   --log LEVEL             off, error, warn, info (default), debug, trace
   --version               print the version
   --help                  print this text
@@ -96,10 +101,14 @@ fn run() -> Result<(), Exit> {
     let mut line_interval = LINE_INTERVAL;
     let mut silence = SILENCE;
     let mut origins = Vec::new();
+    let (mut url, mut node, mut health) = (None, None, None);
     let options = Options::new("127.0.0.1:9999", limits).parse(HELP, |name, parser| {
         match name.0.as_str() {
             "auto-reply" => auto_reply = Some(value("auto-reply", "a text", parser, text)?),
+            "backplane" => url = Some(value("backplane", "a URL", parser, text)?),
+            "health" => health = Some(common::health::address(parser)?),
             "line-interval" => line_interval = millis("line-interval", parser)?,
+            "node" => node = Some(value("node", "a name", parser, text)?),
             "origin" => origins.push(value("origin", "an origin", parser, text)?),
             "silence" => silence = millis("silence", parser)?,
             "slow-consumer" => slow_consumer = policy(parser)?,
@@ -112,25 +121,53 @@ fn run() -> Result<(), Exit> {
     };
     options.limits.slow_consumer = slow_consumer;
     options.notice_vanished_peers();
+    let health = common::health::shared(health, &options);
+    let backplane = || backplane(url.as_deref(), node.as_deref());
+    let is_one_of_several = backplane().map_err(|error| usage(error.to_string()))?.is_some();
     match auto_reply {
         Some(text) => common::serve(options, |server, addresses| {
-            server.listen(addresses, AutoReply::new(&text))
+            let server = server.listen(addresses, AutoReply::new(&text))?;
+            common::health::add_to(server, health.as_ref())
         }),
-        None if matches!(options.mode, Some(Mode::Processes(1..))) => Err(usage(
-            "--mode processes: members in different processes would not hear each other; use \
-             multiplex, threads or reactors",
-        )),
+        None if matches!(options.mode, Some(Mode::Processes(1..))) && !is_one_of_several => {
+            Err(usage(
+                "--mode processes: members in different processes would not hear each other; use \
+                 multiplex, threads or reactors, or --backplane",
+            ))
+        }
         None => common::serve(options, |server, addresses| {
             let mut chat = Chat::new().line_rate(BURST, line_interval);
+            let server = share(server, &chat, backplane()?);
             if !origins.is_empty() {
                 chat = chat.origins(origins.clone());
             }
-            if silence.is_zero() {
-                return server.listen(addresses, chat);
-            }
-            let web = chat.web();
-            server.listen(addresses, Detect::new(chat).when(detect::http, web).silence(silence))
+            let server = if silence.is_zero() {
+                server.listen(addresses, chat)
+            } else {
+                let web = chat.web();
+                server.listen(addresses, Detect::new(chat).when(detect::http, web).silence(silence))
+            };
+            common::health::add_to(server?, health.as_ref())
         }),
+    }
+}
+
+/// Returns the engine between this node and the others, if there is one.
+fn backplane(url: Option<&str>, node: Option<&str>) -> Result<Option<Backplane>, BackplaneError> {
+    let backplane = match url {
+        Some(url) => Some(Backplane::at(url)?),
+        None => Backplane::from_env()?,
+    };
+    Ok(match (backplane, node) {
+        (Some(backplane), Some(node)) => Some(backplane.node(node)),
+        (backplane, _) => backplane,
+    })
+}
+
+fn share(server: Server, chat: &Chat, backplane: Option<Backplane>) -> Server {
+    match backplane {
+        Some(backplane) => server.backplane(chat.share(backplane)),
+        None => server,
     }
 }
 

@@ -57,6 +57,7 @@ options
   --idle-timeout SECS     timeout of an inactive connection, and of a new silent one
                           (default: 75 and 60, 0: none)
   --drain-timeout SECS    time that open connections get when stopping (default 30, 0: none)
+  --health ADDR           also serve /livez, /readyz and /metrics, at this address
   --drain-delay SECS      time to serve on after the signal (default 0)
   --trust-proxy NET       a proxy whose Forwarded and X-Forwarded-For name the client,
                           repeatable: 10.0.0.0/8, ::1, unix (default: none)
@@ -87,6 +88,7 @@ fn run() -> Result<(), Exit> {
     let mut head_timeout = limits.message;
     let (mut drain_delay, mut form, mut proxies) = (None, None, Vec::new());
     let (mut root, mut directories) = (None, Directories::Refused);
+    let mut health = None;
     let options = Options::new("127.0.0.1:8080", limits).parse(HELP, |name, parser| {
         match name.0.as_str() {
             "faults" => faults = true,
@@ -98,6 +100,7 @@ fn run() -> Result<(), Exit> {
                 proxies.push(net.map_err(|error| usage(format!("--trust-proxy {error}")))?);
             }
             "root" => root = Some(PathBuf::from(parser.value()?)),
+            "health" => health = Some(common::health::address(parser)?),
             "listing" => directories = Directories::Listed,
             "request-log" => form = value(&name.0, FORMS, parser, form_of)?,
             _ => return Ok(false),
@@ -109,6 +112,7 @@ fn run() -> Result<(), Exit> {
     };
     options.limits.message = head_timeout;
     options.limits.drain_delay = drain_delay.unwrap_or_default();
+    let health = common::health::shared(health, &options);
     let requests = form.map(request_log::start);
     let served = common::serve(options, |server, addresses| {
         let mut site = site(faults, server.handle()).trust_proxies(proxies.clone());
@@ -118,7 +122,7 @@ fn run() -> Result<(), Exit> {
         if let Some(requests) = requests.clone() {
             site = site.on_answer(move |record| request_log::push(&requests, record));
         }
-        server.listen(addresses, site)
+        common::health::add_to(server.listen(addresses, site)?, health.as_ref())
     });
     if let Some(requests) = requests {
         requests.finish();

@@ -4,6 +4,8 @@
 //! unless requested, a signal handler. Copy it into your own server and adapt it.
 
 pub(crate) mod exit;
+#[allow(dead_code, reason = "some examples have no such option")]
+pub(crate) mod health;
 mod log;
 mod options;
 pub(crate) mod seconds;

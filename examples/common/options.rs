@@ -184,7 +184,7 @@ impl Options {
 }
 
 /// Returns true for IP addresses and names of hosts.
-fn has_port(listen: &Listen) -> bool {
+pub(crate) fn has_port(listen: &Listen) -> bool {
     let text = listen.to_string();
     !["unix:", "unixgram:", "seqpacket:"].iter().any(|form| text.starts_with(form))
 }

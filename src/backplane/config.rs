@@ -11,7 +11,7 @@ use super::keep::Keep;
 use super::nats::{self, JetStream};
 use super::redis::{Login, Redis, Settings};
 use crate::handler::presence::Roster;
-use crate::history::History;
+use crate::history::{History, random_epoch};
 use crate::metrics::backplane::BackplaneStatus;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
@@ -40,6 +40,8 @@ pub struct Backplane {
     pub(crate) policy: Policy,
     pub(crate) shares: Vec<Share>,
     pub(crate) roster: Option<Box<dyn Roster>>,
+    /// The number of this node, a random one of each process.
+    pub(crate) number: u64,
     /// The name of this node in logs.
     pub(crate) node: Option<Box<str>>,
     pub(crate) log: LogBounds,
@@ -115,7 +117,7 @@ impl EngineAddress {
     }
 }
 
-/// Without the login: what was mistyped as a user may be a password.
+/// Without the login: a mistyped user may be a password.
 impl fmt::Debug for EngineAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -156,6 +158,7 @@ impl Backplane {
             policy: Policy::Refuse,
             shares: Vec::new(),
             roster: None,
+            number: random_epoch(),
             node: None,
             log: LogBounds::default(),
             bounds: Bounds::default(),

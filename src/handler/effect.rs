@@ -94,6 +94,9 @@ pub(crate) enum Delivery {
     Packed,
     /// As notifications of the handler.
     Handler,
+    /// None: the topic is kept, and the member gets its messages in another way.
+    #[cfg(feature = "backplane")]
+    Nothing,
 }
 
 #[cfg(feature = "deflate")]

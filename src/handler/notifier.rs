@@ -22,7 +22,10 @@ impl Notifier {
     }
 
     /// Notifies the handler of a connection, unless it has ended.
-    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "used by the web service"))]
+    #[cfg_attr(
+        not(any(feature = "backplane", feature = "http")),
+        allow(dead_code, reason = "used by the web service and the chat")
+    )]
     pub(crate) fn notify(&self, to: Id, message: Message) {
         if let Some(deliver) = &self.deliver {
             deliver(to, message);

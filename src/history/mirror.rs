@@ -248,8 +248,9 @@ impl Mirror {
     /// Returns the gap between a reader and the item that it gets first.
     fn gap(&self, from: Place, first: usize) -> Option<Gap> {
         let Some(next) = self.items.get(first) else {
+            let is_at_last = self.items.back().is_some_and(|item| item.place == from);
             let is_known = from >= self.floor && from.epoch == self.end.epoch;
-            return (!is_known).then_some(Gap::Unknown);
+            return (!is_known && !is_at_last).then_some(Gap::Unknown);
         };
         let is_at_last = first.checked_sub(1).and_then(|at| self.items.get(at));
         let is_at_last = is_at_last.is_some_and(|item| item.place == from);

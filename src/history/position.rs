@@ -56,6 +56,7 @@ impl Position {
     }
 
     /// Returns true if the position is of a history with a random epoch.
+    #[cfg(feature = "backplane")]
     pub(super) fn is_random(self) -> bool {
         self.epoch & RANDOM != 0
     }

@@ -231,6 +231,8 @@ impl<T: Transport> Hub<T> {
                     let all = 0..message.len();
                     self.connections.receive(id, Slice::new(&message, all, &mut None));
                 }
+                #[cfg(feature = "backplane")]
+                Delivery::Nothing => {}
                 Delivery::Handler => {
                     self.connections.notify_published(id, topic, message.into());
                 }
@@ -352,6 +354,10 @@ impl<T: Transport> Hub<T> {
                 #[cfg(feature = "backplane")]
                 ShardMessage::Export { author, topic, payload } => {
                     self.publish_shared(author, &topic, payload);
+                }
+                #[cfg(feature = "backplane")]
+                ShardMessage::Presence { from, ticket, request } => {
+                    self.ask_presence(from, ticket, request);
                 }
                 #[cfg(feature = "backplane")]
                 ShardMessage::Hold(is_held) => self.note_hold(is_held),

@@ -34,9 +34,9 @@ impl Metrics {
         self.traffic(&mut page);
         self.the_loop(&mut page);
         page.gauge(
-            "ready",
-            "Whether a load balancer should send clients: 1 or 0.",
-            u8::from(self.unready.is_none()),
+            "unready",
+            "Whether a load balancer should send no clients: 1 or 0.",
+            u8::from(self.unready.is_some()),
         );
         #[cfg(feature = "backplane")]
         self.the_backplane(&mut page);

@@ -232,10 +232,10 @@ impl ServerHandle {
         sum
     }
 
-    /// Adds the state of the backplane to the metrics. Of several the first stays.
+    /// Returns the state of the backplane that the metrics show: this one, or an earlier one.
     #[cfg(feature = "backplane")]
-    pub(crate) fn show_backplane(&self, status: &Arc<BackplaneStatus>) {
-        self.shared.backplane.get_or_init(|| Arc::clone(status));
+    pub(crate) fn show_backplane(&self, status: &Arc<BackplaneStatus>) -> Arc<BackplaneStatus> {
+        Arc::clone(self.shared.backplane.get_or_init(|| Arc::clone(status)))
     }
 
     /// Sends `bytes` to a connection, after everything sent before, as

@@ -316,8 +316,8 @@ impl Server {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[cfg(feature = "backplane")]
-    pub fn backplane(mut self, backplane: Backplane) -> Server {
-        self.handle.show_backplane(&backplane.status);
+    pub fn backplane(mut self, mut backplane: Backplane) -> Server {
+        backplane.status = self.handle.show_backplane(&backplane.status);
         self.backplane = Some(backplane);
         self
     }

@@ -4,15 +4,25 @@
 use std::io;
 #[cfg(feature = "backplane")]
 use std::iter;
+#[cfg(feature = "backplane")]
+use std::time::Duration;
 
 use super::network::{Client, Network};
 use super::wire::lock;
 #[cfg(feature = "backplane")]
 use crate::backplane::config::Backplane;
+#[cfg(feature = "backplane")]
+use crate::backplane::exchange::Exchange;
+#[cfg(feature = "backplane")]
+use crate::backplane::presence::Presence;
 use crate::handler::Handler;
 use crate::handler::effect::{Dial, Effect};
 #[cfg(feature = "backplane")]
+use crate::handler::notification::Ticket;
+#[cfg(feature = "backplane")]
 use crate::hub::Sharing;
+#[cfg(feature = "backplane")]
+use crate::id::Id;
 use crate::net::destination::Destination;
 use crate::net::peer::Peer;
 use crate::net::to_destination::sealed::Target;
@@ -83,6 +93,18 @@ impl Network {
         for (hub, sharing) in self.hubs.iter_mut().zip(iter::once(home).chain(branches)) {
             hub.share_topics(sharing);
         }
+    }
+
+    /// Returns its requests about names.
+    #[cfg(feature = "backplane")]
+    pub(super) fn presence(&self) -> Option<&Presence<(Id, Ticket)>> {
+        self.hubs.first()?.presence()
+    }
+
+    /// Returns the exchange of its shared topics.
+    #[cfg(feature = "backplane")]
+    pub(super) fn exchange(&self) -> Option<&Exchange> {
+        self.hubs.first()?.exchange()
     }
 
     /// Fails the connection that was requested first. [`grant`](Network::grant) has an example.
@@ -175,6 +197,12 @@ impl Network {
             }
         }
         has_mail
+    }
+
+    /// Sets the time of the next turn.
+    #[cfg(feature = "backplane")]
+    pub(super) fn set_elapsed(&mut self, elapsed: Duration) {
+        self.elapsed = elapsed;
     }
 
     pub(super) fn now(&self) -> Now {

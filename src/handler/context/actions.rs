@@ -362,6 +362,13 @@ impl Context<'_> {
         self.record.effects.push(Effect::Join(topic.clone(), Delivery::Handler));
     }
 
+    /// Makes this connection a member of `topic` that gets no messages: the topic is watched for its
+    /// sake.
+    #[cfg(all(feature = "backplane", feature = "chat-web"))]
+    pub(crate) fn attend(&mut self, topic: &Topic) {
+        self.record.effects.push(Effect::Join(topic.clone(), Delivery::Nothing));
+    }
+
     /// Ends a membership, whether it began by [`join`](Context::join) or by
     /// [`subscribe`](Context::subscribe). Messages that were published before still arrive.
     pub fn leave(&mut self, topic: &Topic) {

@@ -16,7 +16,7 @@ use crate::handler::Handler;
 #[cfg(feature = "files")]
 use crate::handler::effect::Follow;
 use crate::handler::effect::{Effect, Record, Stopping, Until};
-#[cfg(feature = "http")]
+#[cfg(any(feature = "backplane", feature = "http"))]
 use crate::handler::notifier::Notifier;
 use crate::handler::output::Output;
 use crate::id::Id;
@@ -141,7 +141,7 @@ impl<'a> Context<'a> {
     }
 
     /// Returns a notifier that reaches this handler, by its [`id`](Context::id), from any thread.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "backplane", feature = "http"))]
     pub(crate) fn notifier(&self) -> Notifier {
         self.record.notifier.clone()
     }

@@ -78,6 +78,19 @@ fn a_mark_is_told_to_readers_before_it_and_to_no_others() {
 }
 
 #[test]
+fn a_mark_is_told_once_when_the_log_begins_anew() {
+    let mut mirror = joined(5);
+    append(&mut mirror, [6]);
+    mirror.mark(BOUNDS);
+    let (_, told) = read(&mirror, at(7, 6));
+    mirror.recovered(at(8, 1), BOUNDS);
+    assert_eq!(read(&mirror, told).0, "");
+    mirror.append(at(8, 2), text(82), BOUNDS);
+    assert_eq!(read(&mirror, told).0, "82");
+    assert_eq!(read(&mirror, at(7, 6)).0, "Unknown 82");
+}
+
+#[test]
 fn a_mark_is_told_once_over_nodes() {
     let (mut one, mut other) = (joined(5), joined(5));
     append(&mut one, [6]);

@@ -64,6 +64,10 @@ impl Courier {
             if offsets.is_empty() {
                 continue;
             }
+            #[cfg(feature = "backplane")]
+            if delivery == Delivery::Nothing {
+                continue;
+            }
             if delivery == Delivery::Handler {
                 self.serve_handler(id, offsets, topic, connections);
                 continue;

@@ -1,20 +1,22 @@
 //! A member on a connection of lines, as with `nc` or `telnet`.
 
 use super::directory::Directory;
-use super::event::notice;
-use super::member::{Answer, Delivery, Member};
-use super::rate::{Pace, Rate};
+use super::event::{Form, notice};
+use super::hold::Hold;
+use super::member::{Answer, Member};
+#[cfg(feature = "backplane")]
+use super::nodes::questions::Heard;
+use super::rate::Rate;
 use crate::close::Close;
 use crate::handler::context::Context;
 use crate::handler::framed::MessageHandler;
+#[cfg(feature = "backplane")]
+use crate::handler::notification::Notification;
 use crate::protocol::telnet::{TelnetLine, TelnetLines};
-
-/// The timer that ends the pause of a member whose lines come too fast.
-const NEXT_LINE: u64 = 0;
 
 pub(super) struct LineMember {
     place: Place,
-    pace: Pace,
+    hold: Hold,
 }
 
 enum Place {
@@ -25,28 +27,14 @@ enum Place {
 
 impl LineMember {
     pub(super) fn new(directory: Directory, rate: Rate) -> LineMember {
-        LineMember { place: Place::Outside(directory), pace: Pace::new(rate) }
-    }
-
-    /// Counts a line, and reads no further one before its time. The peer is held up by its own
-    /// socket, so that no line is lost, and no other member is closed for the flood.
-    fn keep_pace(&mut self, len: usize, cx: &mut Context<'_>) {
-        let wait = self.pace.count(len, cx.now().elapsed());
-        if wait.is_zero() {
-            return;
-        }
-        if cx.is_stopping() {
-            return self.on_stop(cx);
-        }
-        cx.pause();
-        cx.set_timer(NEXT_LINE, wait);
+        LineMember { place: Place::Outside(directory), hold: Hold::new(rate) }
     }
 }
 
 impl MessageHandler<TelnetLines> for LineMember {
     fn on_open(&mut self, cx: &mut Context<'_>) {
         if let Place::Outside(directory) = &self.place {
-            let (member, greeting) = Member::enter(directory.clone(), Delivery::Output, cx);
+            let (member, greeting) = Member::enter(directory.clone(), Form::Lines, cx);
             cx.write(greeting.as_bytes());
             self.place = Place::Inside(member);
         }
@@ -71,15 +59,32 @@ impl MessageHandler<TelnetLines> for LineMember {
                 cx.close(Close::Done);
                 cx.write(text.as_bytes());
             }
+            #[cfg(feature = "backplane")]
+            Answer::Later => self.hold.wait(cx),
         }
-        self.keep_pace(len, cx);
+        if self.hold.count(len, cx) && cx.is_stopping() {
+            self.on_stop(cx);
+        }
         Ok(())
     }
 
     fn on_timer(&mut self, _: u64, cx: &mut Context<'_>) {
         match cx.is_stopping() {
             true => self.on_stop(cx),
-            false => cx.resume(),
+            false => self.hold.on_timer(cx),
+        }
+    }
+
+    #[cfg(feature = "backplane")]
+    fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
+        let Place::Inside(member) = &mut self.place else { return };
+        match member.hear(notification, cx) {
+            Heard::Nothing => {}
+            Heard::Notice(text) => cx.write(text.as_bytes()),
+            Heard::Answer(text) => {
+                cx.write(text.as_bytes());
+                self.hold.on_answer(cx);
+            }
         }
     }
 

@@ -1,33 +1,28 @@
 //! One member of the chat with lines: handles a line, tells the room, and answers the member. Must
 //! not know how lines are received and sent.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use super::clean::is_blank;
 use super::command::{Command, HELP};
 use super::directory::{Directory, Farewell};
-use super::event::{Event, Person, notice};
+use super::event::{Event, Form, Person, Reach, notice};
 use super::name::Name;
 use super::name_rules::NameError;
-use super::room::{Form, Room};
+#[cfg(feature = "backplane")]
+use super::nodes::questions::Question;
+use super::room::Room;
 use crate::handler::context::Context;
 
 /// A person in a room.
 pub(super) struct Member {
-    directory: Directory,
-    person: Person,
-    room: Arc<Room>,
-    delivery: Delivery,
-}
-
-/// The way in which the lines of the room reach a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
-    /// As output of its connection.
-    Output,
-    /// As notifications of its handler.
-    #[cfg(feature = "chat-web")]
-    Handler,
+    pub(super) directory: Directory,
+    pub(super) person: Person,
+    pub(super) room: Arc<Room>,
+    /// The question to the other nodes that is not answered.
+    #[cfg(feature = "backplane")]
+    pub(super) asked: Option<Question>,
 }
 
 /// The answer to a line, for its member alone.
@@ -36,20 +31,29 @@ pub(super) enum Answer {
     Text(String),
     /// The last one: the member leaves.
     Bye(String),
+    /// The other nodes are asked. The next line is read after their answer.
+    #[cfg(feature = "backplane")]
+    Later,
 }
 
 /// The most names that `/who` lists; the rest are only counted.
-const WHO_MAX: usize = 50;
+pub(super) const WHO_MAX: usize = 50;
 
 impl Member {
     /// Adds a member to the lobby. Returns the welcome as well.
     pub(super) fn enter(
         directory: Directory,
-        delivery: Delivery,
+        form: Form,
         cx: &mut Context<'_>,
     ) -> (Member, String) {
-        let (person, room) = directory.enter(cx.now());
-        let member = Member { directory, person, room, delivery };
+        let (person, room) = directory.enter(form, cx.now());
+        let member = Member {
+            directory,
+            person,
+            room,
+            #[cfg(feature = "backplane")]
+            asked: None,
+        };
         member.arrive(cx);
         let greeting = notice(format_args!(
             "welcome: you are {} in {}; /help lists the commands",
@@ -71,41 +75,51 @@ impl Member {
 
     /// Removes the member.
     pub(super) fn leave(&self, cx: &mut Context<'_>) {
-        let farewell = Farewell::of(cx);
+        #[cfg(feature = "backplane")]
+        self.give_up_names(cx);
+        let farewell = Farewell::of(&self.person, cx);
         let rooms = [&*self.room].into_iter();
-        self.directory.leave(&self.person, Form::Lines, rooms, farewell, cx.now());
+        self.directory.leave(&self.person, rooms, farewell, cx.now());
         if farewell == Farewell::Told {
-            self.room.announce(&self.person, &Event::Left, cx);
+            self.room.announce(&self.person, Event::Left, cx);
         }
     }
 
     fn obey(&mut self, command: Command<'_>, cx: &mut Context<'_>) -> Answer {
         Answer::Text(match command {
             Command::Nick(name) => match Name::new(name) {
-                Ok(name) => self.rename(name, cx),
+                Ok(name) => return self.rename(name, cx),
                 Err(why) => refusal(why),
             },
             Command::Join(room) => match Name::new(room) {
                 Ok(room) => self.go(&room, cx),
                 Err(why) => refusal(why),
             },
-            Command::Who => self.who(),
+            Command::Who => return self.who(cx),
             Command::Help => HELP.iter().map(notice).collect(),
             Command::Quit => return Answer::Bye(notice("bye")),
             Command::Unknown => notice("there is no such command: /help lists the commands"),
         })
     }
 
-    fn rename(&mut self, name: Name, cx: &mut Context<'_>) -> String {
+    fn rename(&mut self, name: Name, cx: &mut Context<'_>) -> Answer {
+        if name.is_spelled_like(&self.person.nick) {
+            return Answer::Text(notice(format_args!("you are {name} already")));
+        }
+        match self.person.reach {
+            Reach::Here => Answer::Text(self.rename_here(&name, cx)),
+            #[cfg(feature = "backplane")]
+            Reach::Nodes => self.ask_name(name, cx),
+        }
+    }
+
+    fn rename_here(&mut self, name: &Name, cx: &mut Context<'_>) -> String {
         let was = self.person.nick.clone();
-        if name.is_spelled_like(&was) {
-            return notice(format_args!("you are {name} already"));
-        }
         let rooms = [&*self.room].into_iter();
-        if let Err(other) = self.directory.rename(&mut self.person, &name, rooms, cx.now()) {
-            return notice(name_taken(&name, &other));
+        if let Err(other) = self.directory.rename(&mut self.person, name, rooms, cx.now()) {
+            return notice(name_taken(name, &other));
         }
-        self.room.announce(&self.person, &Event::Renamed { was: &was }, cx);
+        self.room.announce(&self.person, Event::Renamed { was: was.as_str() }, cx);
         notice(format_args!("you are now {name}"))
     }
 
@@ -114,7 +128,7 @@ impl Member {
             return notice(format_args!("you are in {} already", self.room.name));
         }
         let from = Some(&*self.room);
-        let next = match self.directory.join(&self.person, Form::Lines, from, room, cx.now()) {
+        let next = match self.directory.join(&self.person, from, room, cx.now()) {
             Ok(next) => next,
             Err(other) => {
                 return notice(format_args!(
@@ -122,31 +136,45 @@ impl Member {
                 ));
             }
         };
-        self.room.announce(&self.person, &Event::Left, cx);
+        self.room.announce(&self.person, Event::Left, cx);
         cx.leave(&self.room.topic);
         self.room = next;
         self.arrive(cx);
         notice(format_args!("you are now in {}", self.room.name))
     }
 
-    fn who(&self) -> String {
-        let (count, names) = self.directory.who(&self.room, WHO_MAX);
-        let told: Vec<&str> = names.iter().map(Name::as_str).collect();
-        let mut text = format!("{count} in {}: {}", self.room.name, told.join(", "));
-        if count > names.len() {
-            text += &format!(" and {} more", count - names.len());
+    #[cfg_attr(not(feature = "backplane"), allow(unused_variables, reason = "asks other nodes"))]
+    fn who(&mut self, cx: &mut Context<'_>) -> Answer {
+        match self.person.reach {
+            Reach::Here => Answer::Text(self.who_here()),
+            #[cfg(feature = "backplane")]
+            Reach::Nodes => self.ask_members(cx),
         }
-        notice(text)
+    }
+
+    fn who_here(&self) -> String {
+        let (count, names) = self.directory.who(&self.room, WHO_MAX);
+        notice(who(count, &self.room.name, &names, ""))
     }
 
     fn arrive(&self, cx: &mut Context<'_>) {
-        match self.delivery {
-            Delivery::Output => cx.join(&self.room.topic),
+        match self.person.form {
+            Form::Lines => cx.join(&self.room.topic),
             #[cfg(feature = "chat-web")]
-            Delivery::Handler => cx.subscribe(&self.room.topic),
+            Form::Messages | Form::Events => cx.subscribe(&self.room.topic),
         }
-        self.room.announce(&self.person, &Event::Joined, cx);
+        self.room.announce(&self.person, Event::Joined, cx);
     }
+}
+
+/// Returns the text of `/who`. After the number comes a `remark`.
+pub(super) fn who(count: usize, room: &Name, names: &[impl Display], remark: &str) -> String {
+    let told: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let mut text = format!("{count} in {room}{remark}: {}", told.join(", "));
+    if count > names.len() {
+        text += &format!(" and {} more", count - names.len());
+    }
+    text
 }
 
 /// Returns the reason for which a member may not have this name.

@@ -17,12 +17,15 @@ mod clean;
 mod command;
 mod directory;
 mod event;
+mod hold;
 mod line_member;
 mod member;
 mod name;
 mod name_rules;
 #[cfg(feature = "chat-names")]
 mod nickname;
+#[cfg(feature = "backplane")]
+mod nodes;
 mod rate;
 mod room;
 

@@ -1,6 +1,8 @@
 //! Names of members and rooms: how they are shown, and when two are the same or look alike. Must
 //! not know which are in use, and no character beyond ASCII.
 
+#[cfg(feature = "backplane")]
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::{cmp, fmt, hash};
 
@@ -111,6 +113,14 @@ impl Eq for Name {}
 impl hash::Hash for Name {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
         self.key().hash(state);
+    }
+}
+
+/// Tables find a name by its key.
+#[cfg(feature = "backplane")]
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        self.key()
     }
 }
 

@@ -1,44 +1,48 @@
 //! A room: the topic of its lines, and the log of its events. Must not know its members.
 
 use std::str;
+#[cfg(feature = "backplane")]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(feature = "chat-web")]
 use super::browser::log::Log;
 use super::clean::append_clean;
-use super::event::{Event, Person};
+use super::event::{Event, Person, Reach};
 use super::name::Name;
+#[cfg(feature = "backplane")]
+use super::nodes;
 use crate::handler::context::Context;
 use crate::now::Now;
 use crate::topic::Topic;
 
+/// The beginning of the names of topics.
+pub(super) const TOPICS: &str = "chat:";
+
 /// A room, as its members see it.
 pub(super) struct Room {
     pub(super) name: Name,
-    /// The topic of the members that get lines.
+    /// The topic of the members that get lines. With a backplane it has all members, of all nodes.
     pub(super) topic: Topic,
-    /// The number of these members.
+    /// The number of members that get lines.
     listeners: AtomicUsize,
+    /// The members get lines of this node only.
+    #[cfg(feature = "backplane")]
+    is_apart: AtomicBool,
     /// The events, for the members that get events.
     #[cfg(feature = "chat-web")]
     pub(super) log: Log,
 }
 
-/// The form in which a member gets the events of a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    Lines,
-    #[cfg(feature = "chat-web")]
-    Events,
-}
-
 impl Room {
     pub(super) fn new(name: Name) -> Room {
-        let topic = Topic::new(&format!("chat:{}", name.key()));
+        let topic = Topic::new(&format!("{TOPICS}{}", name.key()));
         Room {
             name,
             topic,
             listeners: AtomicUsize::new(0),
+            #[cfg(feature = "backplane")]
+            is_apart: AtomicBool::new(false),
             #[cfg(feature = "chat-web")]
             log: Log::default(),
         }
@@ -53,6 +57,10 @@ impl Room {
         self.listeners.fetch_sub(1, Ordering::Relaxed);
     }
 
+    pub(super) fn has_listeners(&self) -> bool {
+        self.listeners.load(Ordering::Relaxed) > 0
+    }
+
     /// Tells all other members a text, which is not blank, of a person.
     pub(super) fn say(
         &self,
@@ -61,6 +69,14 @@ impl Room {
         tag: Option<&str>,
         cx: &mut Context<'_>,
     ) {
+        match person.reach {
+            Reach::Here => self.say_here(person, text, tag, cx),
+            #[cfg(feature = "backplane")]
+            Reach::Nodes => nodes::say(self, person, text, tag, cx),
+        }
+    }
+
+    fn say_here(&self, person: &Person, text: &[u8], tag: Option<&str>, cx: &mut Context<'_>) {
         // The only allocation for a line, unless many characters have to be replaced.
         let nick = person.nick.as_str().as_bytes();
         let mut line = Vec::with_capacity(nick.len() + text.len() + 3);
@@ -72,22 +88,35 @@ impl Room {
         if self.is_recorded()
             && let Ok(text) = str::from_utf8(&line[start..])
         {
-            self.record(person, &Event::Said { text, tag }, cx.now());
+            self.record(person, Event::Said { text, tag }, cx.now());
         }
         line.push(b'\n');
         self.publish(line, cx);
     }
 
-    /// Tells an event, which is recorded already, to the other members that get lines.
-    pub(super) fn announce(&self, person: &Person, event: &Event<'_>, cx: &mut Context<'_>) {
-        self.publish(event.line(person).into_bytes(), cx);
+    /// Tells an event, which is recorded already, to the other members that get lines. With a
+    /// backplane it is recorded when it returns, and told then.
+    pub(super) fn announce(&self, person: &Person, event: Event<'_>, cx: &mut Context<'_>) {
+        match person.reach {
+            Reach::Here => self.publish(person.tells(event, cx.now()).line().into_bytes(), cx),
+            #[cfg(feature = "backplane")]
+            Reach::Nodes => nodes::announce(self, person, event, cx),
+        }
     }
 
     /// Without members that get lines, nothing is sent to the loops.
     fn publish(&self, line: Vec<u8>, cx: &mut Context<'_>) {
-        if self.listeners.load(Ordering::Relaxed) > 0 {
+        if self.has_listeners() {
             cx.publish(&self.topic, line);
         }
+    }
+}
+
+#[cfg(feature = "backplane")]
+impl Room {
+    /// Notes whether the members get lines of this node only. Returns what it was.
+    pub(super) fn set_apart(&self, is_apart: bool) -> bool {
+        self.is_apart.swap(is_apart, Ordering::Relaxed)
     }
 }
 
@@ -99,8 +128,10 @@ impl Room {
 
     /// Records an event for the members that get events, if there are any. The events have the
     /// order of these calls.
-    pub(super) fn record(&self, person: &Person, event: &Event<'_>, now: Now) {
-        self.log.append(&self.name, person, event, now);
+    pub(super) fn record(&self, person: &Person, event: Event<'_>, now: Now) {
+        if person.reach == Reach::Here {
+            self.log.append(&self.name, &person.tells(event, now), now);
+        }
     }
 }
 
@@ -113,5 +144,5 @@ impl Room {
     }
 
     #[allow(clippy::unused_self, reason = "the room records, with a log")]
-    pub(super) fn record(&self, _: &Person, _: &Event<'_>, _: Now) {}
+    pub(super) fn record(&self, _: &Person, _: Event<'_>, _: Now) {}
 }

@@ -1,6 +1,9 @@
-//! Several nodes of a backplane and their broker, simulated from a seed. Knows no hub.
+//! Several nodes of a backplane, each a hub, and their broker, simulated from a seed. Knows no
+//! service.
 
 mod earlier;
+mod feed;
+mod names;
 mod node;
 mod oracle;
 mod recorder;
@@ -10,6 +13,7 @@ mod world;
 
 use std::collections::BTreeSet;
 
+use self::node::Node;
 use self::oracle::{Judge, Until};
 use self::recorder::{Number, Seen, Session};
 use self::world::{Faults, TOPICS, World};
@@ -28,6 +32,10 @@ pub struct ClusterRun {
     pub recovered: u64,
     /// Messages whose publisher was told that they may not arrive.
     pub unshared: u64,
+    /// Claims of names that were granted.
+    pub claims: u64,
+    /// Names that another node took while their node was away, or after a loss of the engine.
+    pub lost_names: u64,
     /// Faults of the network, the broker and the nodes.
     pub faults: u64,
 }
@@ -46,6 +54,9 @@ pub struct ClusterRun {
 /// * A message that members get is in the log, once.
 /// * Before they join, they get the last earlier messages: a run of the log, in order and once.
 /// * There is no mark in a run without a fault that loses messages.
+/// * All members of a node get the same, from the time at which they joined.
+/// * A name belongs to one node, unless the broker lost it; then the node that loses it is told. In
+///   the end, the broker and the nodes agree about all names and members.
 /// * In the end, all messages are accepted, and all topics in step.
 ///
 /// ```
@@ -57,26 +68,35 @@ pub struct ClusterRun {
 /// ```
 pub fn cluster(seed: u64) -> ClusterRun {
     let mut world = World::new(seed);
-    for _ in 0..700 {
+    for _ in 0..900 {
         world.step();
     }
     assert!(world.calm(), "the nodes are not in step after the faults: {}", world.describe());
     judge(&world);
+    world.outlive_leases();
+    names::judge(&world);
+    for room in names::ROOMS {
+        world.ask_members(room);
+        assert!(world.calm(), "the members are not told: {}", world.describe());
+        names::judge_members(&world, room);
+    }
     world.say_last_words();
     assert!(world.calm(), "the last messages do not arrive: {}", world.describe());
     judge(&world)
 }
 
 /// Returns the sessions of a topic, and how long each lasts.
-fn sessions<'a>(world: &'a World, topic: &'a str) -> impl Iterator<Item = (&'a Session, Until)> {
-    let alive = world.nodes.iter().map(|node| (node, node.exchange.position(topic).is_some()));
-    alive.chain(world.dead.iter().map(|node| (node, false))).flat_map(move |(node, watches)| {
-        let sessions = node.recorder.sessions.get(topic).map_or(&[][..], Vec::as_slice);
+fn sessions(world: &World, topic: &str) -> Vec<(Session, Until)> {
+    let alive = world.nodes.iter().map(|node| (node, node.is_in_step(topic)));
+    let all = alive.chain(world.dead.iter().map(|node| (node, false)));
+    let sessions = all.flat_map(|(node, is_in_step)| {
+        let sessions = node.recorder().sessions.get(topic).cloned().unwrap_or_default();
         let last = sessions.len();
         let until =
-            move |index| if watches && index + 1 == last { Until::End } else { Until::Earlier };
-        sessions.iter().enumerate().map(move |(index, session)| (session, until(index)))
-    })
+            move |index| if is_in_step && index + 1 == last { Until::End } else { Until::Earlier };
+        sessions.into_iter().enumerate().map(move |(index, session)| (session, until(index)))
+    });
+    sessions.collect()
 }
 
 fn messages(session: &Session) -> impl Iterator<Item = Number> {
@@ -89,14 +109,17 @@ fn messages(session: &Session) -> impl Iterator<Item = Number> {
 fn judge(world: &World) -> ClusterRun {
     let nodes = || world.nodes.iter().chain(&world.dead);
     let unshared: BTreeSet<(String, Number)> =
-        nodes().flat_map(|node| node.recorder.unshared.iter().cloned()).collect();
+        nodes().flat_map(|node| node.recorder().unshared.clone()).collect();
     let (faults, told) = (world.fault_count, unshared.len() as u64);
-    let mut run = ClusterRun { faults, unshared: told, ..ClusterRun::default() };
+    let claims = nodes().map(|node| node.names().claims).sum();
+    let lost_names = nodes().map(|node| node.names().lost).sum();
+    let mut run =
+        ClusterRun { faults, unshared: told, claims, lost_names, ..ClusterRun::default() };
     for topic in TOPICS {
         let accepted = world.truth.accepted(topic, &world.broker);
         let is_trimmed = world.faults == Faults::All;
-        let lasting =
-            sessions(world, topic).filter(|(_, until)| !is_trimmed && *until == Until::End);
+        let sessions = sessions(world, topic);
+        let lasting = sessions.iter().filter(|(_, until)| !is_trimmed && *until == Until::End);
         let witnessed = lasting.flat_map(|(session, _)| messages(session)).collect();
         let judge = Judge {
             topic,
@@ -107,8 +130,8 @@ fn judge(world: &World) -> ClusterRun {
             witnessed: &witnessed,
         };
         run.accepted += accepted.len() as u64;
-        for (session, until) in sessions(world, topic) {
-            judge.judge(session, until);
+        for (session, until) in &sessions {
+            judge.judge(session, *until);
             earlier::judge(session, topic, world);
             let marks = session.seen.iter().filter(|seen| matches!(seen, Seen::Mark)).count();
             run.marks += marks as u64;
@@ -116,6 +139,7 @@ fn judge(world: &World) -> ClusterRun {
             run.recovered += session.recovered;
         }
     }
+    world.nodes.iter().for_each(Node::check_members);
     assert!(run.marks == 0 || world.faults >= Faults::Losses, "a mark, and nothing was lost");
     run
 }

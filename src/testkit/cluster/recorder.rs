@@ -20,7 +20,7 @@ pub(super) enum Seen {
 }
 
 /// The time during which a topic was watched without a break.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Session {
     /// Everything after this entry is owed.
     pub(super) from: Position,
@@ -43,6 +43,8 @@ pub(super) struct Recorder {
     pub(super) backlogs: BTreeMap<String, u32>,
     /// Those of the session that begins.
     earlier: Vec<(Position, Number)>,
+    /// The bytes that the feed of each topic made.
+    made: BTreeMap<String, Vec<Vec<u8>>>,
     /// The messages whose publisher was told that they may not arrive.
     pub(super) unshared: BTreeSet<(String, Number)>,
     /// The number of entries in the log of the broker, and of its faults.
@@ -62,6 +64,20 @@ pub(super) fn content((node, count): Number) -> [u8; 16] {
 }
 
 impl Recorder {
+    /// Notes bytes that the feed of a topic made for its members.
+    pub(super) fn make(&mut self, topic: &str, bytes: &[u8]) {
+        self.made.entry(topic.to_owned()).or_default().push(bytes.to_vec());
+    }
+
+    pub(super) fn made(&self, topic: &str) -> Vec<Vec<u8>> {
+        self.made.get(topic).cloned().unwrap_or_default()
+    }
+
+    /// Returns the number of messages and marks that the feed of a topic made.
+    pub(super) fn count(&self, topic: &str) -> usize {
+        self.made.get(topic).map_or(0, Vec::len)
+    }
+
     fn see(&mut self, topic: &str, seen: Seen) {
         if let Some(session) = self.sessions.get_mut(topic).and_then(|all| all.last_mut()) {
             session.seen.push(seen);

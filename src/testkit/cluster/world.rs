@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::node::{Node, Wire};
+use super::names::judge_claims;
+use super::node::{Node, Settings, Wire};
 use super::oracle::Truth;
-use crate::backplane::exchange::{Bounds, Policy};
+use crate::backplane::exchange::{Bounds, Exchange, Policy};
+use crate::backplane::presence::Presence;
 use crate::backplane::redis::topic_key;
 use crate::now::Now;
 use crate::testkit::broker::{Broker, BrokerFault};
@@ -28,6 +30,13 @@ pub(super) enum Faults {
     All,
 }
 
+impl Faults {
+    /// Returns true if the broker loses no name.
+    pub(super) fn keep_names(self) -> bool {
+        self <= Faults::Lossless
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) random: Random,
@@ -43,9 +52,7 @@ pub(super) struct World {
     /// The broker runs nothing until this time.
     stalls_until: u64,
     ms: u64,
-    policy: Policy,
-    bounds: Bounds,
-    log_messages: u32,
+    settings: Settings,
     next_id: u64,
 }
 
@@ -93,9 +100,7 @@ impl World {
             late: Vec::new(),
             stalls_until: 0,
             ms: 1,
-            policy,
-            bounds,
-            log_messages,
+            settings: Settings { policy, bounds, log_messages },
             next_id: 0,
         };
         (0..NODES).for_each(|_| world.add_node());
@@ -108,11 +113,11 @@ impl World {
 
     fn add_node(&mut self) {
         self.next_id += 1;
-        let (policy, bounds, log) = (self.policy, self.bounds, self.log_messages);
-        let mut node = Node::new(self.next_id, policy, bounds, log, self.now());
+        let settings = self.settings;
+        let mut node = Node::new(self.next_id, settings);
         for topic in TOPICS {
             if self.random.below(4) > 0 {
-                node.watch(topic);
+                node.join(topic);
             }
         }
         self.nodes.push(node);
@@ -121,7 +126,8 @@ impl World {
     /// One event.
     pub(super) fn step(&mut self) {
         let node = self.random.below(self.nodes.len());
-        match self.random.below(40) {
+        match self.random.below(46) {
+            40.. => self.use_names(node),
             0..10 => self.move_up(node),
             10..20 => self.move_down(node),
             20..28 => self.turn(node),
@@ -132,7 +138,7 @@ impl World {
                 self.pass(ms);
             }
             37 => self.move_late(),
-            38 if self.random.one_in(30) => self.pass(self.bounds.grace_ms),
+            38 if self.random.one_in(30) => self.pass(self.settings.bounds.grace_ms),
             39 if self.faults != Faults::None && self.random.one_in(3) => self.have_fault(node),
             _ => {}
         }
@@ -148,20 +154,24 @@ impl World {
     }
 
     fn publish(&mut self, node: usize) {
-        let (topic, now) = (TOPICS[self.random.below(TOPICS.len())], self.now());
-        let Some(node) = self.nodes.get_mut(node) else { return };
-        if !node.exchange.holds_publishers() {
-            node.publish(topic, now);
+        let topic = TOPICS[self.random.below(TOPICS.len())];
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.publish(topic);
         }
+    }
+
+    fn use_names(&mut self, node: usize) {
+        let Some(node) = self.nodes.get_mut(node) else { return };
+        node.use_names(&mut self.random);
     }
 
     fn join_or_leave(&mut self, node: usize) {
         let topic = TOPICS[self.random.below(TOPICS.len())];
-        let (joins, now) = (self.random.below(3) > 0, self.now());
+        let joins = self.random.below(3) > 0;
         let Some(node) = self.nodes.get_mut(node) else { return };
         match joins {
-            true => node.watch(topic),
-            false => node.exchange.unwatch(topic, now),
+            true => node.join(topic),
+            false => node.leave(topic),
         }
     }
 
@@ -172,9 +182,52 @@ impl World {
         self.late.extend(given_up);
     }
 
+    /// A loop sleeps until it has work: it must know when that is.
+    fn turn_if_due(&mut self, node: usize) {
+        let now = self.now();
+        if self.nodes.get_mut(node).is_some_and(|node| !node.is_quiet(now)) {
+            self.turn(node);
+        }
+    }
+
+    /// A node hears nothing of the broker for longer than a lease, and the others go on.
+    fn outlast(&mut self, node: usize) {
+        let id = self.nodes.get(node).map(|node| node.id);
+        for _ in 0..18 {
+            self.pass(1_000);
+            for other in 0..self.nodes.len() {
+                if self.nodes.get(other).map(|node| node.id) != id {
+                    self.turn(other);
+                    self.move_up_by(other, usize::MAX);
+                    self.move_down_by(other, usize::MAX);
+                }
+            }
+        }
+    }
+
+    /// Lets the leases of dead nodes end.
+    pub(super) fn outlive_leases(&mut self) {
+        for _ in 0..80 {
+            self.pass(200);
+            for node in 0..self.nodes.len() {
+                self.turn(node);
+                self.move_up_by(node, usize::MAX);
+                self.move_down_by(node, usize::MAX);
+            }
+        }
+    }
+
+    pub(super) fn ask_members(&mut self, room: &str) {
+        for node in &mut self.nodes {
+            node.ask_members(room);
+        }
+    }
+
     /// Bytes of a node arrive at the broker.
     fn move_up(&mut self, node: usize) {
-        let count = 1 + self.random.below(600);
+        // The scripts of the opening are some thousand bytes.
+        let most = if self.random.one_in(2) { 600 } else { 6_000 };
+        let count = 1 + self.random.below(most);
         self.move_up_by(node, count);
     }
 
@@ -203,12 +256,13 @@ impl World {
         };
         wire.down.extend(self.broker.received(wire.client));
         if wire.down.is_empty() && !self.broker.is_open(wire.client) {
-            node.cut(now);
+            node.cut(&mut self.broker, now);
             return;
         }
-        if let Some(wire) = node.receive(count, &self.broker, now) {
+        if let Some(wire) = node.receive(count, &mut self.broker, now) {
             self.late.push(wire);
         }
+        judge_claims(self, index);
     }
 
     /// Bytes of a connection that was given up arrive at the broker.
@@ -246,6 +300,7 @@ impl World {
                 let kept = self.random.below(500);
                 return self.kill_client(node, kept);
             }
+            6 if self.random.one_in(3) => return self.outlast(node),
             6 => return self.hang(node),
             7 => {
                 self.stalls_until = self.ms + self.random_ms(4_000);
@@ -275,10 +330,8 @@ impl World {
 
     fn cut(&mut self, node: usize, bytes: Bytes) {
         let now = self.now();
-        let Some(wire) = self.nodes.get_mut(node).and_then(|node| node.cut_if_connected(now))
-        else {
-            return;
-        };
+        let Some(node) = self.nodes.get_mut(node) else { return };
+        let Some(wire) = node.cut(&mut self.broker, now) else { return };
         match bytes {
             Bytes::Lost => self.broker.close(wire.client),
             Bytes::Late => self.late.push(wire),
@@ -306,7 +359,7 @@ impl World {
     fn kill_node(&mut self, node: usize) {
         let now = self.now();
         let mut dead = self.nodes.swap_remove(node);
-        if let Some(wire) = dead.cut_if_connected(now) {
+        if let Some(wire) = dead.cut(&mut self.broker, now) {
             self.late.push(wire);
         }
         self.dead.push(dead);
@@ -336,7 +389,7 @@ impl World {
         for _ in 0..2_000 {
             self.move_late();
             for node in 0..self.nodes.len() {
-                self.turn(node);
+                self.turn_if_due(node);
                 self.move_up_by(node, usize::MAX);
                 self.move_down_by(node, usize::MAX);
             }
@@ -352,25 +405,30 @@ impl World {
 
     /// For the message of a panic.
     pub(super) fn describe(&self) -> String {
-        let nodes: Vec<_> = self.nodes.iter().map(|node| &node.exchange).collect();
+        let nodes: Vec<_> = self.nodes.iter().map(Node::exchange).collect();
         format!("{nodes:?}")
     }
 
-    fn is_quiet(&self) -> bool {
+    fn is_quiet(&mut self) -> bool {
+        let now = self.now();
         self.late.is_empty()
-            && self.nodes.iter().all(|node| {
+            && self.nodes.iter_mut().all(|node| {
                 let is_idle = node.wire.as_ref().is_some_and(|wire| {
                     self.broker.is_open(wire.client) && wire.up.is_empty() && wire.down.is_empty()
                 });
-                is_idle && node.exchange.is_settled() && !node.exchange.holds_publishers()
+                let is_settled = |it: &Exchange| it.is_settled() && !it.holds_publishers();
+                let are_names_settled = node.presence().is_some_and(Presence::is_settled);
+                is_idle
+                    && node.is_quiet(now)
+                    && node.exchange().is_some_and(is_settled)
+                    && are_names_settled
             })
     }
 
     /// Each node publishes a message to each topic: a loss before it must show.
     pub(super) fn say_last_words(&mut self) {
-        let now = self.now();
         for node in &mut self.nodes {
-            TOPICS.iter().for_each(|topic| node.publish(topic, now));
+            TOPICS.iter().for_each(|topic| node.publish(topic));
         }
     }
 }

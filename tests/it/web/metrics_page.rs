@@ -64,7 +64,7 @@ fn every_number_has_its_line_even_if_nothing_has_happened() {
     let samples = parse(&Metrics::default().prometheus());
     assert!(samples.values().all(|value| *value == 0.0));
     let reasons = Metrics::default().closes().count();
-    assert_eq!(samples.len(), 25 + reasons);
+    assert_eq!(samples.len(), 26 + reasons);
 }
 
 #[test]

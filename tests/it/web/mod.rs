@@ -6,6 +6,7 @@ pub(crate) mod ends;
 pub(crate) mod events;
 pub(crate) mod guards;
 pub(crate) mod headers;
+pub(crate) mod health;
 pub(crate) mod intakes;
 #[cfg(feature = "json")]
 pub(crate) mod json;

@@ -2,23 +2,20 @@
 //! members.
 
 use std::collections::VecDeque;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::log::KEPT;
 use crate::history::History;
 use crate::now::Now;
+use crate::services::chat::event::{Form, Person, Reach};
 use crate::services::chat::room::Room;
 
 /// Opens and forgets the logs of rooms.
 pub(in crate::services::chat) struct Archive {
-    /// A random number, which no other chat has.
-    chat: u32,
     messages: usize,
     bytes: usize,
-    /// The room that the longest event takes.
+    /// The room that the longest event takes; 0 if there are no browsers.
     event: usize,
     /// The number of rooms with a log.
     logs: usize,
@@ -42,21 +39,7 @@ const UNREAD_MAX: usize = 64;
 
 impl Archive {
     pub(in crate::services::chat) fn new() -> Archive {
-        // The keys of a `RandomState` are from the system.
-        let chat = RandomState::new().build_hasher().finish() as u32;
-        Archive {
-            chat,
-            messages: MESSAGES,
-            bytes: BYTES,
-            event: 0,
-            logs: 0,
-            unread: VecDeque::new(),
-        }
-    }
-
-    /// Returns the number that no other chat has.
-    pub(in crate::services::chat) fn chat(&self) -> u32 {
-        self.chat
+        Archive { messages: MESSAGES, bytes: BYTES, event: 0, logs: 0, unread: VecDeque::new() }
     }
 
     pub(in crate::services::chat) fn set_bounds(&mut self, messages: usize, bytes: usize) {
@@ -68,8 +51,18 @@ impl Archive {
         self.event = text.saturating_mul(GROWTH).saturating_add(FRAME);
     }
 
-    /// Returns the history of a room for one more browser.
-    pub(in crate::services::chat) fn open(&mut self, room: &Arc<Room>) -> History {
+    /// Returns true if a room with this member has a log. With a backplane, all rooms have one:
+    /// a browser that comes from another node has read the events before it.
+    pub(in crate::services::chat) fn is_for(&self, person: &Person) -> bool {
+        match person.reach {
+            Reach::Here => person.form == Form::Events,
+            #[cfg(feature = "backplane")]
+            Reach::Nodes => self.event > 0,
+        }
+    }
+
+    /// Opens the log of a room for one more member.
+    pub(in crate::services::chat) fn open(&mut self, room: &Arc<Room>, reach: Reach) {
         let kept = self.unread.iter().position(|(_, other)| Arc::ptr_eq(other, room));
         match kept {
             Some(at) => drop(self.unread.remove(at)),
@@ -81,14 +74,28 @@ impl Archive {
             false => BRIEF,
         };
         let bytes = bytes.max(self.event);
-        room.log.open(self.chat, || History::new(messages, bytes))
+        room.log.open(|| {
+            let history = History::new(messages, bytes);
+            match reach {
+                Reach::Here => {}
+                #[cfg(feature = "backplane")]
+                Reach::Nodes => history.follow_engine(),
+            }
+            history
+        });
     }
 
-    /// Notes that a browser has left a room.
+    /// Notes that a member has left a room.
     pub(in crate::services::chat) fn close(&mut self, room: &Arc<Room>, now: Now) {
         if room.log.close(now) {
             self.unread.push_back((now.elapsed(), Arc::clone(room)));
         }
+    }
+
+    /// Returns the events that a room should have of the time before its first member.
+    #[cfg(feature = "backplane")]
+    pub(in crate::services::chat) fn backlog(&self) -> usize {
+        if self.event > 0 { self.messages } else { 0 }
     }
 
     /// Forgets the log of one room whose time is over, or that is one too many. Returns the room.

@@ -3,17 +3,18 @@
 use super::encode;
 use super::member::{BrowserMember, News};
 use super::request::Request;
-use super::socket::{self, Pacer};
+use super::socket;
 use crate::close::Close;
 use crate::handler::notification::Notification;
 use crate::protocol::ws::CloseCode;
 use crate::services::chat::directory::Directory;
+use crate::services::chat::hold::Hold;
 use crate::services::chat::rate::{LINE_BYTES, Rate};
 use crate::services::ws::{WsContext, WsHandler};
 
 pub(super) struct BrowserSocket {
     place: Place,
-    pacer: Pacer,
+    hold: Hold,
     text_max: usize,
 }
 
@@ -25,7 +26,7 @@ enum Place {
 
 impl BrowserSocket {
     pub(super) fn new(directory: Directory, rate: Rate, text_max: usize) -> BrowserSocket {
-        BrowserSocket { place: Place::Outside(directory), pacer: Pacer::new(rate), text_max }
+        BrowserSocket { place: Place::Outside(directory), hold: Hold::new(rate), text_max }
     }
 
     fn read_on(&mut self, ws: &mut WsContext<'_, '_>) {
@@ -57,13 +58,27 @@ impl WsHandler for BrowserSocket {
             Err(why) => ws.send_text(&encode::notice(why.code(), why, None, None)),
         }
         member.read_on(ws);
-        self.pacer.count(len, ws.cx());
+        #[cfg(feature = "backplane")]
+        if member.awaits_name() {
+            self.hold.wait(ws.cx());
+        }
+        self.hold.count(len, ws.cx());
         Ok(())
     }
 
     fn on_notify(&mut self, notification: Notification, ws: &mut WsContext<'_, '_>) {
         if notification.is::<News>() {
             self.read_on(ws);
+            return;
+        }
+        #[cfg(feature = "backplane")]
+        if let Place::Inside(member) = &mut self.place {
+            let was_waiting = member.awaits_name();
+            member.hear(notification, ws);
+            if was_waiting && !member.awaits_name() {
+                self.hold.on_answer(ws.cx());
+            }
+            member.read_on(ws);
         }
     }
 
@@ -72,7 +87,7 @@ impl WsHandler for BrowserSocket {
     }
 
     fn on_timer(&mut self, _: u64, ws: &mut WsContext<'_, '_>) {
-        ws.cx().resume();
+        self.hold.on_timer(ws.cx());
     }
 
     fn on_stop(&mut self, ws: &mut WsContext<'_, '_>) {

@@ -4,54 +4,39 @@
 use std::fmt::{self, Display, Write};
 
 use crate::history::{Gap, Position};
-use crate::now::Now;
-use crate::services::chat::event::{Event, Person};
+use crate::services::chat::event::{By, Event, Told};
 use crate::services::chat::name::Name;
-
-/// Identifies a person: the number of the chat keeps apart those of before and after a restart.
-pub(super) struct By {
-    pub(super) chat: u32,
-    pub(super) number: u64,
-}
 
 /// A text in quotation marks. Those of this protocol have no controls but tab, which are replaced
 /// before.
 pub(super) struct Quoted<T>(pub(super) T);
 
 /// Returns the message of an event.
-pub(super) fn event(
-    room: &Name,
-    id: impl Display,
-    person: &Person,
-    chat: u32,
-    event: &Event<'_>,
-    now: Now,
-) -> String {
-    let (kind, key) = match event {
+pub(super) fn event(room: &Name, id: impl Display, told: &Told<'_>) -> String {
+    let (kind, key) = match told.event {
         Event::Said { .. } => ("msg", "from"),
         Event::Joined => ("joined", "nick"),
         Event::Left => ("left", "nick"),
         Event::Renamed { .. } => ("renamed", "nick"),
     };
-    let (room, nick) = (Quoted(room), Quoted(&person.nick));
-    let by = By { chat, number: person.number };
+    let (room, nick, by) = (Quoted(room), Quoted(told.nick), told.by);
     let mut text =
         format!(r#"{{"type":"{kind}","room":{room},"id":"{id}","{key}":{nick},"by":"{by}""#);
     // Writing to a string cannot fail.
-    let _ = match event {
+    let _ = match told.event {
         Event::Said { text: said, .. } => write!(text, r#","text":{}"#, Quoted(said)),
         Event::Renamed { was } => write!(text, r#","was":{}"#, Quoted(was)),
         Event::Joined | Event::Left => Ok(()),
     };
-    let _ = write!(text, r#","time":{}"#, now.unix_seconds().saturating_mul(1000));
-    if let Event::Said { tag: Some(tag), .. } = event {
+    let _ = write!(text, r#","time":{}"#, told.unix_seconds.saturating_mul(1000));
+    if let Event::Said { tag: Some(tag), .. } = told.event {
         let _ = write!(text, r#","tag":{}"#, Quoted(tag));
     }
     text.push('}');
     text
 }
 
-pub(super) fn hello(nick: &Name, by: &By, lobby: &Name, rooms: usize, text: usize) -> String {
+pub(super) fn hello(nick: &Name, by: By, lobby: &Name, rooms: usize, text: usize) -> String {
     let mut hello = format!(r#"{{"type":"hello","nick":{},"you":"{by}""#, Quoted(nick));
     let _ = write!(hello, r#","lobby":{},"rooms_max":{rooms},"text_max":{text}}}"#, Quoted(lobby));
     hello
@@ -70,7 +55,12 @@ pub(super) fn parted(room: &Name) -> String {
     format!(r#"{{"type":"parted","room":{}}}"#, Quoted(room))
 }
 
-pub(super) fn names(room: &Name, id: Position, count: usize, names: &[Name]) -> String {
+pub(super) fn names(
+    room: &Name,
+    id: Position,
+    count: impl Display,
+    names: &[impl Display],
+) -> String {
     let room = Quoted(room);
     let mut text =
         format!(r#"{{"type":"names","room":{room},"id":"{id}","count":{count},"names":["#);
@@ -91,7 +81,7 @@ pub(super) fn mark(room: &Name, id: Position, gap: Gap) -> String {
     }
 }
 
-pub(super) fn notice(
+pub(in crate::services::chat) fn notice(
     code: &str,
     text: impl Display,
     room: Option<&str>,
@@ -104,12 +94,6 @@ pub(super) fn notice(
         }
     }
     message + "}"
-}
-
-impl Display for By {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}-{}", self.chat, self.number)
-    }
 }
 
 impl<T: Display> Display for Quoted<T> {

@@ -1,18 +1,21 @@
 //! A member with lines over a WebSocket, one line a text message.
 
-use super::socket::Pacer;
+use super::socket;
 use crate::close::Close;
 use crate::handler::notification::Notification;
 use crate::protocol::ws::CloseCode;
 use crate::services::chat::directory::Directory;
-use crate::services::chat::event::notice;
-use crate::services::chat::member::{Answer, Delivery, Member};
+use crate::services::chat::event::{Form, notice};
+use crate::services::chat::hold::Hold;
+use crate::services::chat::member::{Answer, Member};
+#[cfg(feature = "backplane")]
+use crate::services::chat::nodes::questions::Heard;
 use crate::services::chat::rate::Rate;
 use crate::services::ws::{WsContext, WsHandler};
 
 pub(super) struct LineSocket {
     place: Place,
-    pacer: Pacer,
+    hold: Hold,
     line_limit: usize,
 }
 
@@ -24,7 +27,7 @@ enum Place {
 
 impl LineSocket {
     pub(super) fn new(directory: Directory, rate: Rate, line_limit: usize) -> LineSocket {
-        LineSocket { place: Place::Outside(directory), pacer: Pacer::new(rate), line_limit }
+        LineSocket { place: Place::Outside(directory), hold: Hold::new(rate), line_limit }
     }
 }
 
@@ -38,7 +41,7 @@ fn send(lines: &str, ws: &mut WsContext<'_, '_>) {
 impl WsHandler for LineSocket {
     fn on_open(&mut self, ws: &mut WsContext<'_, '_>) {
         if let Place::Outside(directory) = &self.place {
-            let (member, greeting) = Member::enter(directory.clone(), Delivery::Handler, ws.cx());
+            let (member, greeting) = Member::enter(directory.clone(), Form::Messages, ws.cx());
             send(&greeting, ws);
             self.place = Place::Inside(member);
         }
@@ -60,24 +63,40 @@ impl WsHandler for LineSocket {
                 send(&text, ws);
                 ws.close(CloseCode::NORMAL, "");
             }
+            #[cfg(feature = "backplane")]
+            Answer::Later => self.hold.wait(ws.cx()),
         }
-        self.pacer.count(line.len(), ws.cx());
+        self.hold.count(line.len(), ws.cx());
         Ok(())
     }
 
     fn on_notify(&mut self, notification: Notification, ws: &mut WsContext<'_, '_>) {
-        if let Notification::Published(_, line) = notification {
-            send(&String::from_utf8_lossy(&line), ws);
+        match notification {
+            Notification::Published(_, line) => send(&String::from_utf8_lossy(&line), ws),
+            #[cfg(feature = "backplane")]
+            other => {
+                let Place::Inside(member) = &mut self.place else { return };
+                match member.hear(other, ws.cx()) {
+                    Heard::Nothing => {}
+                    Heard::Notice(text) => send(&text, ws),
+                    Heard::Answer(text) => {
+                        send(&text, ws);
+                        self.hold.on_answer(ws.cx());
+                    }
+                }
+            }
+            #[cfg(not(feature = "backplane"))]
+            _ => {}
         }
     }
 
     fn on_timer(&mut self, _: u64, ws: &mut WsContext<'_, '_>) {
-        ws.cx().resume();
+        self.hold.on_timer(ws.cx());
     }
 
     fn on_stop(&mut self, ws: &mut WsContext<'_, '_>) {
         send(&notice("the server is stopping"), ws);
-        super::socket::close_for_stop(ws);
+        socket::close_for_stop(ws);
     }
 
     fn on_close(&mut self, _: CloseCode, _: &str, ws: &mut WsContext<'_, '_>) {

@@ -5,35 +5,44 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::encode::{self, By};
+use super::encode;
+#[cfg(feature = "backplane")]
+use super::nodes::Names;
 use super::request::Request;
 use crate::handler::context::Context;
 use crate::history::{History, Position, Watch};
 use crate::services::chat::clean::is_blank;
 use crate::services::chat::directory::{Directory, Farewell};
-use crate::services::chat::event::{Event, Person};
+use crate::services::chat::event::{Event, Person, Reach};
 use crate::services::chat::member::name_taken;
 use crate::services::chat::name::Name;
-use crate::services::chat::room::{Form, Room};
+#[cfg(feature = "backplane")]
+use crate::services::chat::nodes::naming::Naming;
+use crate::services::chat::room::Room;
 use crate::services::ws::WsContext;
 
 pub(super) struct BrowserMember {
-    directory: Directory,
-    person: Person,
-    seats: Vec<Seat>,
+    pub(super) directory: Directory,
+    pub(super) person: Person,
+    pub(super) seats: Vec<Seat>,
     text_max: usize,
     /// The connection has been woken for news, and has not read the histories since.
     is_woken: Arc<AtomicBool>,
+    #[cfg(feature = "backplane")]
+    pub(super) naming: Option<Naming>,
 }
 
 /// A place in a room.
-struct Seat {
-    room: Arc<Room>,
-    history: History,
-    /// The position of the last event that was sent.
-    position: Position,
+pub(super) struct Seat {
+    pub(super) room: Arc<Room>,
+    pub(super) history: History,
+    /// The position of the last event that was sent; `None` while the start of the history is not
+    /// known.
+    position: Option<Position>,
     /// The member is sent the names once it has all events.
-    wants_names: bool,
+    pub(super) wants_names: bool,
+    #[cfg(feature = "backplane")]
+    pub(super) names: Names,
     _watch: Watch,
 }
 
@@ -43,7 +52,7 @@ pub(super) struct News;
 /// The most rooms of a member.
 const ROOMS_MAX: usize = 8;
 /// The most names that `names` lists; the rest are only counted.
-const NAMES_MAX: usize = 100;
+pub(super) const NAMES_MAX: usize = 100;
 /// The bytes of events that are written at once.
 const PIECE: usize = 16 * 1024;
 /// The longest name of a room that a notice repeats, in bytes.
@@ -56,21 +65,29 @@ impl BrowserMember {
         text_max: usize,
         ws: &mut WsContext<'_, '_>,
     ) -> BrowserMember {
-        let (chat, lobby) = directory.facts();
-        let person = directory.enter_outside();
-        let by = By { chat, number: person.number };
-        ws.send_text(&encode::hello(&person.nick, &by, &lobby, ROOMS_MAX, text_max));
-        BrowserMember { directory, person, seats: Vec::new(), text_max, is_woken: Arc::default() }
+        let (person, lobby) = directory.enter_outside();
+        ws.send_text(&encode::hello(&person.nick, person.by, &lobby, ROOMS_MAX, text_max));
+        BrowserMember {
+            directory,
+            person,
+            seats: Vec::new(),
+            text_max,
+            is_woken: Arc::default(),
+            #[cfg(feature = "backplane")]
+            naming: None,
+        }
     }
 
     /// Removes the member.
     pub(super) fn leave(&self, cx: &mut Context<'_>) {
-        let farewell = Farewell::of(cx);
+        #[cfg(feature = "backplane")]
+        self.give_up_names(cx);
+        let farewell = Farewell::of(&self.person, cx);
         let rooms = self.seats.iter().map(|seat| &*seat.room);
-        self.directory.leave(&self.person, Form::Events, rooms, farewell, cx.now());
+        self.directory.leave(&self.person, rooms, farewell, cx.now());
         if farewell == Farewell::Told {
             for seat in &self.seats {
-                seat.room.announce(&self.person, &Event::Left, cx);
+                seat.room.announce(&self.person, Event::Left, cx);
             }
         }
     }
@@ -119,13 +136,26 @@ impl BrowserMember {
                 return refuse("room-taken", why, asked, None, ws);
             }
         };
-        room.announce(&self.person, &Event::Joined, ws.cx());
+        match self.person.reach {
+            Reach::Here => {}
+            // The events come by the history.
+            #[cfg(feature = "backplane")]
+            Reach::Nodes => ws.cx().attend(&room.topic),
+        }
+        room.announce(&self.person, Event::Joined, ws.cx());
         // Before the events are read, so that each later one wakes the connection.
         let watch = self.watch(&history, ws.cx());
         ws.send_text(&encode::entered(&room.name, asked));
-        let position = after.unwrap_or_else(|| history.start());
         self.seats.reserve_exact(1);
-        self.seats.push(Seat { room, history, position, wants_names: true, _watch: watch });
+        self.seats.push(Seat {
+            room,
+            history,
+            position: after,
+            wants_names: true,
+            #[cfg(feature = "backplane")]
+            names: Names::default(),
+            _watch: watch,
+        });
     }
 
     fn watch(&self, history: &History, cx: &mut Context<'_>) -> Watch {
@@ -144,7 +174,9 @@ impl BrowserMember {
         let Some(at) = at else { return outside(room, None, ws) };
         let seat = self.seats.remove(at);
         self.directory.part(&self.person, &seat.room, ws.cx().now());
-        seat.room.announce(&self.person, &Event::Left, ws.cx());
+        seat.room.announce(&self.person, Event::Left, ws.cx());
+        // Of one process it is no member.
+        ws.cx().leave(&seat.room.topic);
         ws.send_text(&encode::parted(&seat.room.name));
     }
 
@@ -166,17 +198,26 @@ impl BrowserMember {
             Ok(name) => name,
             Err(why) => return ws.send_text(&encode::notice("bad-name", why, None, None)),
         };
+        match self.person.reach {
+            _ if name.is_spelled_like(&self.person.nick) => {
+                ws.send_text(&encode::nick(&self.person.nick));
+            }
+            Reach::Here => self.rename_here(&name, ws),
+            #[cfg(feature = "backplane")]
+            Reach::Nodes => self.ask_name(name, ws),
+        }
+    }
+
+    fn rename_here(&mut self, name: &Name, ws: &mut WsContext<'_, '_>) {
         let was = self.person.nick.clone();
-        if !name.is_spelled_like(&was) {
-            let rooms = self.seats.iter().map(|seat| &*seat.room);
-            let renamed = self.directory.rename(&mut self.person, &name, rooms, ws.cx().now());
-            if let Err(other) = renamed {
-                let why = name_taken(&name, &other);
-                return ws.send_text(&encode::notice("nick-taken", why, None, None));
-            }
-            for seat in &self.seats {
-                seat.room.announce(&self.person, &Event::Renamed { was: &was }, ws.cx());
-            }
+        let rooms = self.seats.iter().map(|seat| &*seat.room);
+        let renamed = self.directory.rename(&mut self.person, name, rooms, ws.cx().now());
+        if let Err(other) = renamed {
+            let why = name_taken(name, &other);
+            return ws.send_text(&encode::notice("nick-taken", why, None, None));
+        }
+        for seat in &self.seats {
+            seat.room.announce(&self.person, Event::Renamed { was: was.as_str() }, ws.cx());
         }
         ws.send_text(&encode::nick(&self.person.nick));
     }
@@ -190,34 +231,59 @@ impl BrowserMember {
         // Before the histories are read, so that a later event wakes the connection again.
         self.is_woken.store(false, Ordering::Release);
         for seat in &mut self.seats {
-            while !ws.cx().is_done() && seat.send_some(&self.directory, ws) {}
+            while !ws.cx().is_done() && seat.send_some(&self.directory, self.person.reach, ws) {}
         }
     }
 }
 
 impl Seat {
     /// Sends some events. Returns false if there are none.
-    fn send_some(&mut self, directory: &Directory, ws: &mut WsContext<'_, '_>) -> bool {
-        let later = self.history.since(self.position, PIECE);
+    fn send_some(
+        &mut self,
+        directory: &Directory,
+        reach: Reach,
+        ws: &mut WsContext<'_, '_>,
+    ) -> bool {
+        if !self.history.is_pending() && self.send_events(ws) {
+            return true;
+        }
+        match reach {
+            Reach::Here => self.wants_names && !self.send_names(directory, ws),
+            #[cfg(feature = "backplane")]
+            Reach::Nodes => {
+                self.send_names_of_nodes(ws);
+                false
+            }
+        }
+    }
+
+    fn send_events(&mut self, ws: &mut WsContext<'_, '_>) -> bool {
+        let position = self.position.unwrap_or_else(|| self.history.start());
+        let later = self.history.since(position, PIECE);
         if let Some(gap) = later.gap {
             ws.send_text(&encode::mark(&self.room.name, later.start, gap));
             self.wants_names = true;
         }
-        self.position = later.end();
+        self.position = Some(later.end());
         for (_, frame) in &later.messages {
             ws.cx().write(frame);
         }
-        if !later.messages.is_empty() {
-            return true;
-        }
-        if self.wants_names {
-            let at = self.position;
-            let found = directory.who_at(&self.room, &self.history, at, NAMES_MAX);
-            let Some((count, names)) = found else { return true };
-            self.wants_names = false;
-            ws.send_text(&encode::names(&self.room.name, at, count, &names));
-        }
-        false
+        !later.messages.is_empty()
+    }
+
+    /// Sends the names at the last position. Returns false if there are later events meanwhile.
+    fn send_names(&mut self, directory: &Directory, ws: &mut WsContext<'_, '_>) -> bool {
+        let at = self.position();
+        let found = directory.who_at(&self.room, &self.history, at, NAMES_MAX);
+        let Some((count, names)) = found else { return false };
+        self.wants_names = false;
+        ws.send_text(&encode::names(&self.room.name, at, count, &names));
+        true
+    }
+
+    /// Returns the position of the last event that was sent.
+    pub(super) fn position(&self) -> Position {
+        self.position.unwrap_or(Position::NOWHERE)
     }
 }
 

@@ -2,10 +2,12 @@
 
 pub(super) mod archive;
 mod browser_socket;
-mod encode;
+pub(super) mod encode;
 mod line_socket;
 pub(super) mod log;
 mod member;
+#[cfg(feature = "backplane")]
+mod nodes;
 mod page;
 mod request;
 mod socket;

@@ -1,0 +1,212 @@
+//! The names and rooms of this process as parts of those of all nodes. Must not know how other
+//! nodes are asked.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::Directory;
+use super::tables::Tables;
+use crate::handler::notifier::Notifier;
+use crate::handler::presence::Request;
+use crate::id::Id;
+use crate::services::chat::event::{Person, Reach};
+use crate::services::chat::name::Name;
+use crate::services::chat::room::Room;
+
+/// The members of this process with names that it has claimed.
+#[derive(Default)]
+pub(super) struct Claims(HashMap<Name, Contact>);
+
+/// Reaches a member from any thread.
+pub(in crate::services::chat) struct Contact {
+    pub(in crate::services::chat) notifier: Notifier,
+    pub(in crate::services::chat) id: Id,
+}
+
+/// The notification of a member that has lost this name.
+pub(in crate::services::chat) struct Lost(pub(in crate::services::chat) Name);
+
+/// A name whose claim has ended for this node.
+pub(in crate::services::chat) struct Was {
+    pub(in crate::services::chat) name: Name,
+    /// The engine must be told so.
+    pub(in crate::services::chat) is_claimed: bool,
+}
+
+/// The characters of the mark of a node in the names of its guests, none of which looks like
+/// another one.
+const MARK: &[u8] = b"23456789abcdefghjkmnpqrstuvwxyz";
+
+impl Directory {
+    /// Makes this process one of several nodes, before there are members.
+    pub(in crate::services::chat) fn share(&self) {
+        let mut tables = self.tables();
+        tables.reach = Reach::Nodes;
+        tables.guest = guest(tables.chat);
+    }
+
+    /// Returns the room of this name, if it has members here or a log.
+    pub(in crate::services::chat) fn room(&self, key: &str) -> Option<Arc<Room>> {
+        self.tables().rooms.get(key).map(|occupied| Arc::clone(&occupied.room))
+    }
+
+    /// Returns the events that a room here should have.
+    #[cfg(feature = "chat-web")]
+    pub(in crate::services::chat) fn backlog(&self) -> usize {
+        self.tables().archive.backlog()
+    }
+
+    /// Keeps a name from other members of this process until it is [taken](Directory::take) or
+    /// [given up](Directory::give_up).
+    ///
+    /// # Errors
+    ///
+    /// Returns the name of another member, if it is the same or looks alike.
+    pub(in crate::services::chat) fn reserve(
+        &self,
+        person: &Person,
+        name: &Name,
+    ) -> Result<(), Name> {
+        let mut tables = self.tables();
+        match tables.nick_like(name, person) {
+            Some(other) => Err(other),
+            None => {
+                tables.nicks.add(name);
+                Ok(())
+            }
+        }
+    }
+
+    pub(in crate::services::chat) fn give_up(&self, person: &Person, name: &Name) {
+        let mut tables = self.tables();
+        tables.nicks.remove(name);
+        // It may look like the other one.
+        tables.nicks.add(&person.nick);
+    }
+
+    /// Renames a member of these rooms to a reserved name that was claimed.
+    pub(in crate::services::chat) fn take(
+        &self,
+        person: &mut Person,
+        name: &Name,
+        rooms: &[&Room],
+        contact: Contact,
+    ) -> Was {
+        let mut tables = self.tables();
+        let was = tables.change_nick(person, name, rooms);
+        let is_claimed = tables.claims.0.remove(&was).is_some();
+        tables.claims.0.insert(name.clone(), contact);
+        Was { name: was, is_claimed }
+    }
+
+    /// Renames a member that has lost its name.
+    pub(in crate::services::chat) fn make_guest(
+        &self,
+        person: &mut Person,
+        rooms: &[&Room],
+    ) -> Name {
+        let mut tables = self.tables();
+        let guest = tables.guest_name();
+        let was = tables.change_nick(person, &guest, rooms);
+        tables.claims.0.remove(&was);
+        was
+    }
+
+    /// Returns true if the name was claimed, and forgets it.
+    pub(in crate::services::chat) fn forget_claim(&self, name: &Name) -> bool {
+        self.tables().claims.0.remove(name).is_some()
+    }
+
+    /// Another node has a name of this one.
+    pub(in crate::services::chat) fn lose(&self, name: &str) {
+        let mut tables = self.tables();
+        let Ok(name) = Name::new(name) else { return };
+        if name.as_str() == tables.guest_mark() {
+            // Guests of the two nodes keep the names that they have.
+            tables.guest = guest(tables.chat.rotate_left(11).wrapping_add(tables.guests as u32));
+            return;
+        }
+        if let Some(Contact { notifier, id }) = tables.claims.0.get(&name) {
+            notifier.notify(*id, Box::new(Lost(name)));
+        }
+    }
+
+    /// Returns all names of this node, for an engine that has none of them.
+    pub(in crate::services::chat) fn roster(&self) -> VecDeque<Request> {
+        let tables = self.tables();
+        let mark = Name::of_fit(tables.guest_mark());
+        let claims = [&mark].into_iter().chain(tables.claims.0.keys());
+        let claims = claims.map(claim);
+        let members = tables.rooms.values().flat_map(|it| it.members.iter().map(|m| (&it.room, m)));
+        let members = members.map(|(room, name)| Request::Enter {
+            room: room.name.key().into(),
+            name: name.as_str().into(),
+        });
+        claims.chain(members).collect()
+    }
+
+    /// Returns true if a request of the [roster](Directory::roster) is still right.
+    pub(in crate::services::chat) fn is_current(&self, request: &Request) -> bool {
+        let tables = self.tables();
+        let known = |name: &str| Name::new(name).ok();
+        match request {
+            Request::Claim { name, .. } if **name == *tables.guest_mark() => true,
+            Request::Claim { name, .. } => {
+                known(name).is_some_and(|name| tables.claims.0.contains_key(&name))
+            }
+            Request::Enter { room, name } => tables.rooms.get(&**room).is_some_and(|occupied| {
+                known(name).is_some_and(|name| occupied.members.contains(&name))
+            }),
+            _ => false,
+        }
+    }
+}
+
+impl Tables {
+    /// Returns the beginning of the names of this node's guests, without its hyphen: no other node
+    /// may have it.
+    fn guest_mark(&self) -> &str {
+        self.guest.trim_end_matches('-')
+    }
+}
+
+/// Returns the beginning of the names of guests, with a mark of this random number.
+fn guest(random: u32) -> String {
+    let base = MARK.len() as u32;
+    let digit = |number: u32| char::from(MARK[(number % base) as usize]);
+    format!("guest-{}{}-", digit(random), digit(random / base))
+}
+
+/// Returns true if only a guest may have this name, or one that looks like it.
+pub(in crate::services::chat) fn is_for_guests(name: &Name) -> bool {
+    let guest = Name::of_fit("guest-");
+    let [guest, _] = guest.looks();
+    name.looks().iter().any(|look| look.starts_with(&**guest))
+}
+
+/// Returns the claim of a name.
+pub(in crate::services::chat) fn claim(name: &Name) -> Request {
+    Request::Claim { keys: keys(name), name: name.as_str().into() }
+}
+
+/// Returns the release of a name.
+pub(in crate::services::chat) fn release(name: &Name) -> Request {
+    Request::Release { keys: keys(name) }
+}
+
+/// Returns the release of a name whose owner has another one, which may look like it.
+pub(in crate::services::chat) fn release_but(name: &Name, other: &Name) -> Request {
+    let kept = keys(other);
+    let keys = keys(name).into_iter().filter(|key| !kept.contains(key)).collect();
+    Request::Release { keys }
+}
+
+fn keys(name: &Name) -> Vec<Box<str>> {
+    let [key, shown] = name.looks();
+    let mut keys = vec![Box::from(&**key)];
+    if key != shown {
+        keys.push(Box::from(&**shown));
+    }
+    keys
+}

@@ -1,0 +1,119 @@
+//! The events of all nodes, for the members of this one. Must not know engines or connections.
+
+use std::sync::Arc;
+
+use super::record;
+use crate::backplane::feed::{Feed, Mark, Recovery, SharedMessage};
+use crate::handler::payload::Payload;
+use crate::history::Position;
+#[cfg(feature = "chat-web")]
+use crate::protocol::ws::Frame;
+#[cfg(feature = "chat-web")]
+use crate::services::chat::browser::encode;
+use crate::services::chat::directory::Directory;
+use crate::services::chat::event::{Event, Form, notice};
+use crate::services::chat::room::{Room, TOPICS};
+use crate::topic::Topic;
+
+/// Members with lines get the line of an event; the log of the room gets the event.
+pub(super) struct Events(pub(super) Directory);
+
+const MISSING: &str = "some messages may be missing";
+const APART: &str = "the other nodes cannot be reached: the lines of their members will be missing";
+const AGAIN: &str = "the other nodes are reached again";
+
+impl Events {
+    /// Returns the room of a topic, unless it is not known here.
+    fn room(&self, topic: &Topic) -> Option<Arc<Room>> {
+        self.0.room(topic.as_str().strip_prefix(TOPICS)?)
+    }
+}
+
+impl Feed for Events {
+    fn message(&mut self, message: &SharedMessage<'_>) -> Option<Payload> {
+        let room = self.room(message.topic)?;
+        let Some((told, _)) = record::decode(message.bytes) else {
+            // Of a later version of this program.
+            return self.mark(message.topic, Mark::Missing);
+        };
+        #[cfg(feature = "chat-web")]
+        room.log.append_at(&room.name, message.position, &told);
+        room.has_listeners().then(|| told.line().into())
+    }
+
+    fn mark(&mut self, topic: &Topic, why: Mark) -> Option<Payload> {
+        let room = self.room(topic)?;
+        #[cfg(feature = "chat-web")]
+        if let Some(history) = room.log.history() {
+            history.mark();
+        }
+        let text = match why {
+            Mark::Missing => MISSING,
+            Mark::Apart => {
+                room.set_apart(true);
+                APART
+            }
+        };
+        room.has_listeners().then(|| notice(text).into())
+    }
+
+    #[cfg(feature = "chat-web")]
+    fn backlog(&self, _: &Topic) -> u32 {
+        u32::try_from(self.0.backlog()).unwrap_or(u32::MAX)
+    }
+
+    #[cfg(feature = "chat-web")]
+    fn earlier(&mut self, message: &SharedMessage<'_>) {
+        if let Some(room) = self.room(message.topic)
+            && let Some(at) = message.position
+            && let Some((told, _)) = record::decode(message.bytes)
+        {
+            room.log.earlier(&room.name, at, &told);
+        }
+    }
+
+    #[cfg_attr(not(feature = "chat-web"), allow(unused_variables, reason = "logs have positions"))]
+    fn joined(&mut self, topic: &Topic, at: Position) -> Option<Payload> {
+        let room = self.room(topic)?;
+        #[cfg(feature = "chat-web")]
+        room.log.history()?.joined(at);
+        None
+    }
+
+    #[cfg_attr(not(feature = "chat-web"), allow(unused_variables, reason = "logs have positions"))]
+    fn recovered(&mut self, topic: &Topic, at: Position, _: Recovery) -> Option<Payload> {
+        let room = self.room(topic)?;
+        #[cfg(feature = "chat-web")]
+        if let Some(history) = room.log.history() {
+            history.recovered(at);
+        }
+        let was_apart = room.set_apart(false);
+        (was_apart && room.has_listeners()).then(|| notice(AGAIN).into())
+    }
+
+    fn unshared(&mut self, message: &SharedMessage<'_>) -> Option<Payload> {
+        let (told, form) = record::decode(message.bytes)?;
+        let text = match told.event {
+            Event::Said { .. } => {
+                "the other nodes cannot be reached: that line may not have been sent"
+            }
+            Event::Joined => "the other nodes cannot be reached now: lines will not be sent",
+            Event::Left | Event::Renamed { .. } => return None,
+        };
+        Some(match form {
+            Form::Lines => notice(text).into(),
+            #[cfg(feature = "chat-web")]
+            Form::Messages => Payload::from(Frame::text(notice(text).trim_end())),
+            #[cfg(feature = "chat-web")]
+            Form::Events => {
+                let tag = match told.event {
+                    Event::Said { tag, .. } => tag,
+                    _ => None,
+                };
+                let room = self.room(message.topic);
+                let room = room.as_ref().map(|room| room.name.as_str());
+                Payload::from(Frame::text(&encode::notice("unshared", text, room, tag)))
+            }
+        })
+    }
+}
