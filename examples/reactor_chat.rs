@@ -101,8 +101,7 @@ fn run() -> Result<(), Exit> {
     let mut line_interval = LINE_INTERVAL;
     let mut silence = SILENCE;
     let mut origins = Vec::new();
-    let (mut url, mut node) = (None, None);
-    let mut health = None;
+    let (mut url, mut node, mut health) = (None, None, None);
     let options = Options::new("127.0.0.1:9999", limits).parse(HELP, |name, parser| {
         match name.0.as_str() {
             "auto-reply" => auto_reply = Some(value("auto-reply", "a text", parser, text)?),
@@ -122,9 +121,9 @@ fn run() -> Result<(), Exit> {
     };
     options.limits.slow_consumer = slow_consumer;
     options.notice_vanished_peers();
+    let health = common::health::shared(health, &options);
     let backplane = || backplane(url.as_deref(), node.as_deref());
     let is_one_of_several = backplane().map_err(|error| usage(error.to_string()))?.is_some();
-    let health = common::health::shared(health, &options);
     match auto_reply {
         Some(text) => common::serve(options, |server, addresses| {
             let server = server.listen(addresses, AutoReply::new(&text))?;

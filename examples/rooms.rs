@@ -1,12 +1,14 @@
-//! Lines to a room: `cargo run --example rooms`, then `nc 127.0.0.1 7014` in several terminals.
-//! `room NAME` enters another room than the lobby.
+//! Lines to a room, on one node or on several. `cargo run --example rooms`, then in terminals
+//! `nc 127.0.0.1 7014`. `room NAME` enters another room than the lobby.
 
 use std::io::{self, Write};
 use std::{process, str};
 
 use lexopt::{Arg, ValueExt};
 use socketserver::protocol::line::{Line, Lines};
-use socketserver::{Close, Context, Framed, Limits, MessageHandler, Server, Topic};
+use socketserver::services::web;
+use socketserver::{Backplane, Close, Context, Feed, Framed, Limits, Mark, MessageHandler};
+use socketserver::{Payload, Server, SharedMessage, Topic};
 
 const HELP: &str = "\
 rooms: publishes each line of a member to the others in its room
@@ -15,11 +17,26 @@ rooms: publishes each line of a member to the others in its room
 
 options
   --bind ADDR             listen address (default 127.0.0.1:7014; port 0 chooses a free port)
+  --backplane URL         the engine that nodes share: redis://HOST:PORT, nats://HOST:PORT
+  --health ADDR           serves /livez, /readyz and /metrics there
   --version               print the version
   --help                  print this text
 ";
 
 pub(crate) const NAME_MAX: usize = 32;
+
+/// The lines of shared rooms, and the news of lines that are missing.
+struct Rooms;
+
+impl Feed for Rooms {
+    fn mark(&mut self, _: &Topic, _: Mark) -> Option<Payload> {
+        Some("* some messages may be missing\n".into())
+    }
+
+    fn unshared(&mut self, message: &SharedMessage<'_>) -> Option<Payload> {
+        Some([b"* not sent: ", message.bytes].concat().into())
+    }
+}
 
 /// A connection, and its room.
 pub(crate) struct Member(Topic);
@@ -67,23 +84,33 @@ impl MessageHandler<Lines> for Member {
 }
 
 fn serve() -> Result<(), Box<dyn std::error::Error>> {
-    let mut bind = "127.0.0.1:7014".to_owned();
+    env_logger::init(); // RUST_LOG=info shows the log of the library.
+    let (mut bind, mut server) = ("127.0.0.1:7014".to_owned(), Server::new());
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("bind") => bind = arguments.value()?.string()?,
-            Arg::Long("version") => {
-                return Ok(writeln!(io::stdout(), "rooms {}", env!("CARGO_PKG_VERSION"))?);
+            Arg::Long("backplane") => {
+                let backplane = Backplane::at(&arguments.value()?.string()?)?;
+                server = server.backplane(backplane.share("room:", Rooms));
             }
-            Arg::Long("help") => return Ok(write!(io::stdout(), "{HELP}")?),
+            Arg::Long("health") => {
+                let handle = server.handle();
+                let web = web::health(move || handle.metrics());
+                server = server.listen(arguments.value()?.string()?, web)?;
+            }
+            Arg::Long("version") => return Ok(println!("rooms {}", env!("CARGO_PKG_VERSION"))),
+            Arg::Long("help") => return Ok(print!("{HELP}")),
             other => return Err(other.unexpected().into()),
         }
     }
-    let server = Server::new()
+    let server = server
         .listen(bind.as_str(), |_| Framed::new(Lines::new(), Member::default()))?
         .limits(Limits::default().idle(None)) // Members may be silent.
         .stop_on_signals()?;
-    writeln!(io::stdout(), "listening on {}", server.addresses()[0])?;
+    for address in server.addresses() {
+        writeln!(io::stdout(), "listening on {address}")?;
+    }
     Ok(server.run()?)
 }
 

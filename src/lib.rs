@@ -66,7 +66,8 @@
 //! * `files`: static files in the web service, in `services::files`.
 //! * `http` (default): HTTP/1.1 in `protocol::http` and the web service in `services::web`.
 //! * `json`: JSON in requests and answers of the web service, by `serde`.
-//! * `nats`: URLs of NATS for a [`Backplane`], with `backplane`.
+//! * `nats`: the protocol of NATS in `protocol::nats`, and NATS with JetStream as the engine of a
+//!   [`Backplane`], with `backplane`.
 //! * `processes` (default): `Mode::Processes`, a supervisor and worker processes.
 //! * `signals` (default): `Server::stop_on_signals`, for servers that stop on SIGTERM and SIGINT.
 //! * `ws` (default): WebSocket in `protocol::ws`, and its handlers in `services::ws`.

@@ -4,14 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::engine::Engine;
-#[cfg(feature = "nats")]
-use super::engine::{Ask, News};
 use super::exchange::{Bounds, Policy};
 use super::feed::Feed;
 use super::keep::Keep;
-use super::redis::{Login, Redis, Settings};
 #[cfg(feature = "nats")]
-use crate::close::Close;
+use super::nats::{self, JetStream};
+use super::redis::{Login, Redis, Settings};
 use crate::handler::presence::Roster;
 use crate::history::{History, random_epoch};
 use crate::metrics::backplane::BackplaneStatus;
@@ -63,33 +61,8 @@ pub(crate) enum EngineAddress {
     #[cfg(feature = "nats")]
     Nats {
         to: Destination,
-        login: Option<NatsLogin>,
+        login: Option<nats::Login>,
     },
-}
-
-/// How a client of NATS proves who it is. Passwords and tokens are never shown.
-#[cfg(feature = "nats")]
-#[derive(Clone)]
-pub(crate) enum NatsLogin {
-    User { user: Box<str>, password: Box<str> },
-    Token(Box<str>),
-}
-
-/// Stands for the engine of NATS, which does not exist yet.
-#[cfg(feature = "nats")]
-struct NoEngine;
-
-#[cfg(feature = "nats")]
-impl Engine for NoEngine {
-    fn opening(&mut self, _: &mut Vec<u8>) {}
-
-    fn on_data(&mut self, _: &[u8], _: &mut dyn FnMut(News<'_>)) -> Result<usize, Close> {
-        Err(Close::failed("NATS is not supported yet"))
-    }
-
-    fn ask(&mut self, _: Ask<'_>, _: &mut Vec<u8>) {}
-
-    fn flush(&mut self, _: &mut Vec<u8>) {}
 }
 
 /// The size of the log of a topic.
@@ -133,12 +106,18 @@ impl EngineAddress {
                 retention_ms: log.retention_ms,
             })),
             #[cfg(feature = "nats")]
-            EngineAddress::Nats { .. } => Box::new(NoEngine),
+            EngineAddress::Nats { login, .. } => Box::new(JetStream::new(nats::Settings {
+                node,
+                generation,
+                login: login.clone(),
+                log_messages: log.messages,
+                retention_ms: log.retention_ms,
+            })),
         }
     }
 }
 
-/// Without the login: what was mistyped as a user may be a password.
+/// Without the login: a mistyped user may be a password.
 impl fmt::Debug for EngineAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

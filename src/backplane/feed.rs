@@ -5,7 +5,7 @@ use crate::history::Position;
 use crate::id::Id;
 use crate::topic::Topic;
 
-/// The reason of a mark.
+/// The reason of a mark. [`Feed`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mark {
@@ -15,7 +15,7 @@ pub enum Mark {
     Apart,
 }
 
-/// The messages that the members got after a break.
+/// The messages that the members got after a break. [`Feed`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recovery {
@@ -25,7 +25,7 @@ pub enum Recovery {
     Marked,
 }
 
-/// A message of a shared topic.
+/// A message of a shared topic. [`Feed`] has an example.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SharedMessage<'a> {
@@ -43,7 +43,59 @@ pub struct SharedMessage<'a> {
 /// Makes the bytes that members get of the messages of shared topics. It runs in the first loop of
 /// the server, in the order of the log, and must return soon.
 ///
-/// The default passes messages on as they are, and makes no marks.
+/// The default passes messages on as they are, and makes no marks. A `&'static str` is a feed with
+/// this text as its marks.
+///
+/// ```
+/// use socketserver::{Backplane, Feed, Mark, Payload, Position, Recovery, SharedMessage, Topic};
+///
+/// /// Lines with their positions, from which a client can go on at another node.
+/// struct Lines {
+///     last: Option<Vec<u8>>,
+/// }
+///
+/// impl Feed for Lines {
+///     fn message(&mut self, message: &SharedMessage) -> Option<Payload> {
+///         let text = String::from_utf8_lossy(message.bytes);
+///         match message.position {
+///             Some(at) => Some(format!("{at} {text}\n").into()),
+///             None => Some(format!("- {text}\n").into()),
+///         }
+///     }
+///
+///     fn mark(&mut self, topic: &Topic, why: Mark) -> Option<Payload> {
+///         Some(match why {
+///             Mark::Apart => "* the other nodes are away\n".into(),
+///             _ => format!("* messages of {} may be missing\n", topic.as_str()).into(),
+///         })
+///     }
+///
+///     // A new member gets the last line that was written before.
+///     fn backlog(&self, _: &Topic) -> u32 {
+///         1
+///     }
+///
+///     fn earlier(&mut self, message: &SharedMessage) {
+///         self.last = Some(message.bytes.to_vec());
+///     }
+///
+///     fn joined(&mut self, _: &Topic, at: Position) -> Option<Payload> {
+///         let last = self.last.take()?;
+///         Some(format!("{at} {}\n", String::from_utf8_lossy(&last)).into())
+///     }
+///
+///     fn recovered(&mut self, _: &Topic, _: Position, recovery: Recovery) -> Option<Payload> {
+///         (recovery == Recovery::All).then(|| "* nothing is missing\n".into())
+///     }
+///
+///     fn unshared(&mut self, message: &SharedMessage) -> Option<Payload> {
+///         Some(format!("* not sent: {}\n", String::from_utf8_lossy(message.bytes)).into())
+///     }
+/// }
+///
+/// let backplane = Backplane::at("redis://localhost")?.share("room:", Lines { last: None });
+/// # Ok::<(), socketserver::BackplaneError>(())
+/// ```
 pub trait Feed: Send {
     /// Returns the bytes that the members of the topic get, except the author.
     fn message(&mut self, message: &SharedMessage<'_>) -> Option<Payload> {

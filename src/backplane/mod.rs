@@ -8,8 +8,6 @@
 //!
 //! Each message is delivered when it comes back from the engine, in the order of its log, the
 //! node's own included. `docs/decisions/0055-backplane.md` has the reasons.
-// No server uses the exchange so far; the testkit does.
-#![allow(dead_code, reason = "the hub does not use it so far")]
 
 mod chains;
 pub(crate) mod config;
@@ -18,6 +16,8 @@ pub(crate) mod exchange;
 pub(crate) mod feed;
 mod keep;
 pub(crate) mod line;
+#[cfg(feature = "nats")]
+pub(crate) mod nats;
 pub(crate) mod record;
 pub(crate) mod redis;
 pub(crate) mod settings;

@@ -273,7 +273,7 @@ mod tests {
                             Ok(it) => format!("{it} {it:?} {:?}", it.engine),
                             Err(it) => format!("{it} {it:?} {}", io::Error::from(it.clone())),
                         };
-                        // What was mistyped into the host is no password any more.
+                        // A password in the place of a host is a host.
                         let is_shown = texts.contains("sPass");
                         let host = texts.split("sPass").next().unwrap_or_default();
                         assert!(

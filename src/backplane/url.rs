@@ -3,7 +3,7 @@
 
 use super::config::EngineAddress;
 #[cfg(feature = "nats")]
-use super::config::NatsLogin;
+use super::nats::Login as NatsLogin;
 use super::redis::Login;
 use crate::net::address::Address;
 use crate::net::destination::Destination;
@@ -335,7 +335,7 @@ mod tests {
 
     #[cfg(feature = "nats")]
     #[test]
-    fn those_of_nats_too() {
+    fn urls_of_nats_are_understood() {
         let nats = |url: &str| match parse(url) {
             Ok(EngineAddress::Nats { to, login }) => Ok((to.to_string(), login)),
             Ok(_) => Err(Problem::Scheme),
@@ -352,7 +352,7 @@ mod tests {
 
     #[cfg(not(feature = "nats"))]
     #[test]
-    fn those_of_nats_need_its_feature() {
+    fn urls_of_nats_need_its_feature() {
         assert_eq!(parse("nats://h").err(), Some(Problem::NatsIsOff));
     }
 }

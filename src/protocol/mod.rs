@@ -6,6 +6,8 @@ pub(crate) mod compressor;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod line;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "backplane")]
 pub mod resp;
 pub mod telnet;

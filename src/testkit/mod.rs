@@ -81,6 +81,8 @@ mod datagram;
 #[cfg(feature = "http")]
 pub mod http_cases;
 mod laws;
+#[cfg(all(test, feature = "nats"))]
+mod nats_server;
 mod network;
 #[cfg(feature = "backplane")]
 mod nodes;

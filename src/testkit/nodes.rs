@@ -75,11 +75,15 @@ impl Nodes {
         networks: impl IntoIterator<Item = Network>,
         mut share: impl FnMut(Backplane) -> Backplane,
     ) -> Nodes {
-        let nodes = networks.into_iter().map(|mut network| {
-            network.share_topics(share(backplane()));
-            Node { network, link: None, is_cut_off: false }
-        });
-        Nodes { broker: Broker::new(), nodes: nodes.collect() }
+        let mut nodes = Nodes { broker: Broker::new(), nodes: Vec::new() };
+        networks.into_iter().for_each(|network| nodes.add(network, &mut share));
+        nodes
+    }
+
+    /// Adds a node.
+    pub fn add(&mut self, mut network: Network, share: impl FnOnce(Backplane) -> Backplane) {
+        network.share_topics(share(backplane()));
+        self.nodes.push(Node { network, link: None, is_cut_off: false });
     }
 
     /// Returns a node.

@@ -78,7 +78,9 @@ def late(world):
 def kill(world):
     """The engine is killed, and starts again after 5 s."""
     world.engine.kill()
-    time.sleep(5)
+    time.sleep(4)
+    world.expect_away()
+    time.sleep(1)
     world.engine.start()
     world.is_back()
 
@@ -94,6 +96,8 @@ def stop_2(world, seconds=2):
     """The engine does nothing for 2 s."""
     world.engine.pause()
     time.sleep(seconds)
+    if seconds > 8:
+        world.expect_away()
     world.engine.resume()
     world.is_back()
 

@@ -44,18 +44,40 @@ class Path:
         self.process.wait()
 
 
+HEALTH = ["--health", servers.LOCAL + ":0"]
+
+
 class Node:
-    """A node as a process: `program` takes --bind and --backplane."""
+    """A node as a process: `program` takes --bind and --backplane, and may have --health."""
 
     def __init__(self, program, url, log):
         command = [*program, "--bind", servers.LOCAL + ":0", "--backplane", url]
+        environment = {**os.environ, "RUST_LOG": "info"}
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=log, text=True)
+                                        stderr=log, text=True, env=environment)
+        self.log = log
+        self.health = self.listens() if "--health" in program else None
+        self.address = self.listens()
+
+    def listens(self):
+        """The next address that it listens on."""
         line = self.process.stdout.readline().strip()
         if not line.startswith("listening on "):
-            raise RuntimeError(f"the node said '{line}': see {log.name}")
+            raise RuntimeError(f"the node said '{line}': see {self.log.name}")
         host, port = line.removeprefix("listening on ").rsplit(":", 1)
-        self.address = host, int(port)
+        return host, int(port)
+
+    def ask(self, path):
+        """The status and the body at this path of its health."""
+        with common.connect(self.health) as client:
+            status, _, body = common.exchange(client, path)
+        return status, bytes(body).decode()
+
+    def number(self, name):
+        """The value of one of its metrics."""
+        _, page = self.ask("/metrics")
+        lines = (line.split() for line in page.splitlines() if not line.startswith("#"))
+        return next(float(value) for key, value in lines if key.split("{")[0].endswith(name))
 
     def __enter__(self):
         return self
@@ -77,6 +99,8 @@ class World:
             [node.address for node in self.nodes], MEMBERS, PUBLISHERS, LINES_PER_SECOND, seed))
         # When the last fault was over.
         self.back = None
+        # What went wrong besides the lines of members.
+        self.wrong = []
 
     def new_node(self, number):
         url = self.engine.url_at(self.paths[number].port)
@@ -97,10 +121,15 @@ class World:
             raise RuntimeError("the engine does not answer after its fault")
         self.back = time.monotonic()
 
+    def expect_away(self):
+        """The engine must be away for all nodes, and they must say so."""
+        for number, node in enumerate(self.nodes):
+            if node.health and not common.until(lambda: node.ask("/readyz")[0] == 503, 1):
+                self.wrong.append(f"node {number} says that it is ready")
+
     def run(self, fault, seconds):
-        """Returns what went wrong besides the lines of members."""
         if not common.until(lambda: all(self.serves(node) for node in self.nodes)):
-            return ["the nodes do not serve"]
+            return self.wrong.append("the nodes do not serve")
         self.crowd.warm_up()
         self.crowd.is_publishing = True
         end = time.monotonic() + seconds
@@ -110,11 +139,19 @@ class World:
             end = max(end, self.back + AFTER_SECONDS)
         time.sleep(max(0, end - time.monotonic()))
         self.crowd.calm_down()
-        wrong = [f"node {number} has ended" for number, node in enumerate(self.nodes)
-                 if node.process.poll() is not None]
         if self.crowd.dropped:
-            wrong.append(f"{self.crowd.dropped} connections dropped")
-        return wrong
+            self.wrong.append(f"{self.crowd.dropped} connections dropped")
+        for number, node in enumerate(self.nodes):
+            if node.process.poll() is not None:
+                self.wrong.append(f"node {number} has ended")
+            elif node.health:
+                self.check_health(number, node)
+
+    def check_health(self, number, node):
+        if unaccepted := node.number("backplane_unaccepted"):
+            self.wrong.append(f"node {number} has {unaccepted:.0f} unaccepted lines")
+        if (answer := node.ask("/readyz"))[0] != 200:
+            self.wrong.append(f"node {number} is not ready: {answer}")
 
     @staticmethod
     def serves(node):

@@ -16,6 +16,7 @@ pub mod http_body;
 pub mod http_head;
 pub mod icmp;
 pub mod line;
+pub mod nats;
 pub mod netstring;
 pub mod resp;
 pub mod session;
@@ -38,6 +39,7 @@ pub const ORACLES: &[(&str, Oracle)] = &[
     ("http_head", http_head::check),
     ("icmp", icmp::check),
     ("line", line::check),
+    ("nats", nats::check),
     ("netstring", netstring::check),
     ("resp", resp::check),
     ("session", session::check),

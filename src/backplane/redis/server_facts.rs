@@ -1,5 +1,4 @@
-//! What Redis tells of itself when a connection begins: its version, and settings with which
-//! messages get lost. Knows no connection.
+//! The version of Redis, and its settings with which messages get lost. Knows no connection.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -103,7 +102,7 @@ impl Facts {
         }
     }
 
-    /// Logs what loses messages: once for each process, not for each connection.
+    /// Logs the settings that lose messages: once for each process, not for each connection.
     pub(super) fn warn(&self) {
         static WARNED: AtomicU8 = AtomicU8::new(0);
         for (number, warning) in self.warnings().into_iter().enumerate() {

@@ -82,7 +82,8 @@ impl Home {
         let Backplane {
             engine, policy, shares, log, bounds, status, node: name, number: node, ..
         } = backplane;
-        let kept = shares.iter().filter_map(|share| share.kept.clone()).collect();
+        // Watched in the first turn.
+        let changes = shares.iter().filter_map(|share| share.kept.clone()).collect();
         let members =
             LocalMembers { node, feeds: shares, names: HashSet::new(), acts: Vec::new(), status };
         let name = match name {
@@ -97,7 +98,7 @@ impl Home {
             link: LinkState::Down,
             attempt: 0,
             out: Vec::new(),
-            changes: kept,
+            changes,
             members,
         }
     }
@@ -168,11 +169,12 @@ impl Home {
         std::mem::take(&mut self.changes)
     }
 
+    /// Watches a topic with members, and no other one, except for those with a history.
     pub(super) fn set_watched(&mut self, topic: Topic, has_members: bool, now: Now) {
-        let is_kept = self.members.feeds.iter().any(|share| share.kept.as_ref() == Some(&topic));
-        match has_members || is_kept {
+        let is_wanted = has_members || self.members.keeps(&topic);
+        match is_wanted {
             // Members of another shard.
-            is_wanted if is_wanted == self.members.names.contains(&topic) => {}
+            _ if is_wanted == self.members.names.contains(&topic) => {}
             true => {
                 let backlog = self.members.backlog(&topic);
                 self.members.names.insert(topic.clone());
@@ -297,6 +299,11 @@ impl LocalMembers {
     fn feed(&mut self, topic: &str) -> Option<&mut (dyn Feed + 'static)> {
         let share = self.feeds.iter_mut().find(|share| topic.starts_with(&*share.prefix));
         share.map(|share| &mut *share.feed)
+    }
+
+    /// Returns true if the topic has a history.
+    fn keeps(&self, topic: &Topic) -> bool {
+        self.feeds.iter().any(|share| share.kept.as_ref() == Some(topic))
     }
 
     /// Returns the number of earlier messages that the feed of a topic wants.

@@ -1,5 +1,6 @@
-//! Topics over several nodes: the protocol of the engine, and nodes in a simulation.
+//! Topics over several nodes: the protocols of the engines, and nodes in a simulation.
 
 pub(crate) mod cluster;
+pub(crate) mod nats;
 pub(crate) mod nodes;
 pub(crate) mod resp;

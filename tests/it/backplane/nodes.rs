@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use socketserver::testkit::{BrokerFault, Client, Network, Nodes};
-use socketserver::{Close, Context, Handler, Limits, Payload, SharedMessage, Topic};
+use socketserver::{
+    Close, Context, Handler, History, Later, Limits, Payload, SharedMessage, Topic,
+};
 
 const MARK: &str = "* some messages may be missing\n";
 
@@ -205,6 +207,30 @@ fn publishers_are_held_while_too_much_waits_for_the_engine() {
         assert_eq!(count, 200 * piece.len());
         assert!(authors.iter().all(|author| nodes.network(0).unread(*author) == 0));
     }
+}
+
+/// A reader goes on at another node, which had no member of the topic so far.
+#[test]
+fn a_reader_goes_on_at_another_node_from_its_position() {
+    let histories = [0, 1].map(|_| History::new(100, 10_000));
+    let mut kept = histories.iter();
+    let mut nodes = Nodes::new(plain(2), |it| it.keep("news", kept.next().unwrap()));
+    nodes.settle();
+    for number in 0..5 {
+        nodes.network(0).publish(&Topic::new("news"), number.to_string());
+        nodes.settle();
+    }
+    let texts = |later: Later| -> Vec<String> {
+        assert_eq!(later.gap, None);
+        later.messages.iter().map(|(_, it)| String::from_utf8_lossy(it).into_owned()).collect()
+    };
+    let position = histories[0].since(histories[0].start(), 1).end();
+    assert_eq!(texts(histories[1].since(position, usize::MAX)), ["1", "2", "3", "4"]);
+    // A node that starts later has what the log has.
+    let late = History::new(100, 10_000);
+    nodes.add(Network::new(Limits::default()), |it| it.keep("news", &late));
+    nodes.settle();
+    assert_eq!(texts(late.since(position, usize::MAX)), ["1", "2", "3", "4"]);
 }
 
 #[test]

@@ -71,7 +71,8 @@ fn the_program_serves_members_and_stops_on_a_signal() {
 
 #[test]
 fn wrong_arguments_are_reported_in_one_line() {
-    for arguments in [&["--bind", "nowhere"][..], &["--bind"], &["--colour"], &["attic"]] {
+    let url = ["--backplane", "http://localhost"];
+    for arguments in [&["--bind", "nowhere"][..], &["--bind"], &url, &["--colour"], &["attic"]] {
         let output = run_example("rooms", arguments);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");

@@ -32,7 +32,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("src/services/", &[WORDS, &["src/backplane/", "src/handler/", "src/protocol/"]]),
     ("src/handler/", &[WORDS]),
     ("src/accept/", &[WORDS]),
-    ("src/backplane/", &[WORDS, &["src/handler/", "src/protocol/resp.rs"]]),
+    ("src/backplane/", &[WORDS, &["src/handler/", "src/protocol/nats.rs", "src/protocol/resp.rs"]]),
     ("src/exec/", &[WORDS, THREADS, &["src/clock.rs", "src/handler/"]]),
     ("src/hub/", &[WORDS, &["src/backplane/", "src/buffer.rs", "src/exec/", "src/handler/"]]),
     (

@@ -1,0 +1,371 @@
+//! NATS with JetStream as an engine: one stream for all topics, whose messages are copied to
+//! subscribers. Knows no socket and no exchange.
+//!
+//! | subject | contents |
+//! |---|---|
+//! | `bp.t.TOPIC` | the log of a topic, in the stream `bp` |
+//! | `bp_live.t.TOPIC` | the copies of its messages: the stream republishes them |
+//! | `bp.n.NODE`, `bp_live.n.NODE` | the probes of a node |
+//! | `_INBOX.bp.NODE.GENERATION.>` | the answers to this connection |
+//!
+//! `docs/decisions/0057-nats.md` has the reasons.
+
+mod json;
+mod login;
+mod read;
+mod requests;
+mod stream;
+
+pub(crate) use self::login::Login;
+
+use std::collections::{HashMap, VecDeque};
+
+use self::json::{field, number};
+use self::read::{Answer, Entry, Found, Purpose, Read};
+use self::requests::{INBOX, PROBES, Requests};
+use self::stream::Stored;
+use super::engine::{Ask, Engine, News};
+use super::record::MESSAGE_MAX;
+use crate::close::Close;
+use crate::handler::framed::Step;
+use crate::handler::presence;
+use crate::history::Position;
+use crate::protocol::nats::{Message, Token, token};
+
+/// The settings of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The node, a random number of each process.
+    pub(crate) node: u64,
+    /// Another one for each connection of the node.
+    pub(crate) generation: u64,
+    pub(crate) login: Option<Login>,
+    /// The length of a log, in messages.
+    pub(crate) log_messages: u32,
+    /// The time after which a message is removed, in milliseconds.
+    pub(crate) retention_ms: u64,
+}
+
+/// A connection to NATS, without its socket.
+#[derive(Debug)]
+pub(crate) struct JetStream {
+    settings: Settings,
+    stage: Stage,
+    requests: Requests,
+    /// The numbers of the subscriptions of topics, and the topics of the numbers.
+    subscriptions: HashMap<Box<str>, u64>,
+    topics: HashMap<u64, Box<str>>,
+    last_subscription: u64,
+    /// The messages that were sent and not accepted, in order.
+    sent: VecDeque<u64>,
+    reads: HashMap<u64, (Box<str>, Read)>,
+    last_read: u64,
+    /// The requests about names that the next answers to PING stand for.
+    pings: VecDeque<u64>,
+    /// The greatest sequence number of a copy.
+    newest: u64,
+    /// The requests that the input has caused.
+    kept: Vec<u8>,
+}
+
+/// The progress of the opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Nothing,
+    /// Its limits are as needed.
+    Greeted,
+    /// The stream is there, and was created at that time.
+    Ready {
+        epoch: u64,
+    },
+}
+
+impl JetStream {
+    pub(crate) fn new(settings: Settings) -> JetStream {
+        JetStream {
+            requests: Requests::new(settings.node, settings.generation),
+            settings,
+            stage: Stage::Nothing,
+            subscriptions: HashMap::new(),
+            topics: HashMap::new(),
+            last_subscription: PROBES,
+            sent: VecDeque::new(),
+            reads: HashMap::new(),
+            last_read: 0,
+            pings: VecDeque::new(),
+            newest: 0,
+            kept: Vec::new(),
+        }
+    }
+
+    fn epoch(&self) -> u64 {
+        match self.stage {
+            Stage::Ready { epoch } => epoch,
+            Stage::Nothing | Stage::Greeted => 0,
+        }
+    }
+
+    fn watch(&mut self, topic: &str, out: &mut Vec<u8>) {
+        self.last_subscription += 1;
+        let number = self.last_subscription;
+        self.requests.subscribe(topic, number, out);
+        self.topics.insert(number, topic.into());
+        if let Some(before) = self.subscriptions.insert(topic.into(), number) {
+            self.topics.remove(&before);
+            self.requests.unsubscribe(before, out);
+        }
+    }
+
+    fn unwatch(&mut self, topic: &str, out: &mut Vec<u8>) {
+        if let Some(number) = self.subscriptions.remove(topic) {
+            self.topics.remove(&number);
+            self.requests.unsubscribe(number, out);
+        }
+    }
+
+    fn read(&mut self, topic: &str, purpose: Purpose, out: &mut Vec<u8>) {
+        self.last_read += 1;
+        let id = self.last_read;
+        let mut read = Read::new(purpose);
+        let requests = &mut self.requests;
+        read.begin(&mut |number, question| requests.ask((id, number), topic, question, out));
+        self.reads.insert(id, (topic.into(), read));
+    }
+
+    fn on_token(&mut self, token: Token<'_>, news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
+        match token {
+            Token::Info(info) if self.stage == Stage::Nothing => {
+                greeted(info)?;
+                self.stage = Stage::Greeted;
+            }
+            // Other servers of a cluster, or that this one is going to stop.
+            Token::Info(_) | Token::Taken => {}
+            _ if self.stage == Stage::Nothing => {
+                return Err(malformed("NATS: a server that does not begin with INFO"));
+            }
+            Token::Ping => self.kept.extend_from_slice(b"PONG\r\n"),
+            Token::Pong => {
+                let number = self.pings.pop_front();
+                let number = number.ok_or_else(|| malformed("NATS: a PONG to no PING"))?;
+                news(News::Presence(number, presence::Answer::Unsupported));
+            }
+            Token::Error(why) => {
+                return Err(stream::refused(&String::from_utf8_lossy(why)));
+            }
+            Token::Message(message) => self.on_message(&message, news)?,
+        }
+        Ok(())
+    }
+
+    fn on_message(
+        &mut self,
+        message: &Message<'_>,
+        news: &mut dyn FnMut(News<'_>),
+    ) -> Result<(), Close> {
+        match message.subscription {
+            INBOX => return self.on_answer(message, news),
+            PROBES => {
+                self.copied(message)?;
+                let number = number(message.payload).ok_or_else(not_ours)?;
+                news(News::Probed(number));
+            }
+            number => {
+                let (seq, before) = self.copied(message)?;
+                let at = |seq| Position::new(self.epoch(), seq);
+                // Else it is no longer watched.
+                if let Some(topic) = self.topics.get(&number) {
+                    let after = Some(before).filter(|before| *before > 0).map(at);
+                    news(News::Live { topic, at: at(seq), after, record: message.payload });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the sequence number of a copy, and that of the message of its subject before.
+    fn copied(&mut self, message: &Message<'_>) -> Result<(u64, u64), Close> {
+        let seq = sequence(message)?;
+        let before = message.header("Nats-Last-Sequence").and_then(number).ok_or_else(not_ours)?;
+        // Copies come in the order of the stream.
+        if seq <= self.newest {
+            return Err(Close::failed("NATS: the stream bp was replaced by another one"));
+        }
+        self.newest = seq;
+        Ok((seq, before))
+    }
+
+    fn on_answer(
+        &mut self,
+        message: &Message<'_>,
+        news: &mut dyn FnMut(News<'_>),
+    ) -> Result<(), Close> {
+        if message.status() == Some(503) {
+            return Err(Close::failed(match self.stage {
+                Stage::Ready { .. } => "NATS: the stream bp is gone",
+                _ => "NATS: no answer of JetStream: start the server with it (-js)",
+            }));
+        }
+        let subject = str::from_utf8(message.subject).ok();
+        let kind = subject.and_then(|subject| self.requests.answered(subject));
+        match kind.ok_or_else(not_ours)? {
+            ("create", _) => stream::created(message.payload),
+            ("info", _) => self.on_info(message.payload, news),
+            ("probe", _) => stream::stored(message.payload).map(drop),
+            ("publish", seq) => {
+                stream::stored(message.payload)?;
+                // The stream takes the messages of a connection in order.
+                let expected = self.sent.pop_front().map(|seq| seq.to_string());
+                if expected.as_deref() != Some(seq) {
+                    return Err(malformed("NATS: an answer to another message"));
+                }
+                news(News::Accepted(seq.parse().map_err(|_| not_ours())?));
+                Ok(())
+            }
+            ("read", place) => {
+                let place = place.split_once('.');
+                let place = place.and_then(|(id, n)| Some((id.parse().ok()?, n.parse().ok()?)));
+                self.on_read(place.ok_or_else(not_ours)?, message, news)
+            }
+            _ => Err(not_ours()),
+        }
+    }
+
+    fn on_info(&mut self, answer: &[u8], news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
+        let Settings { log_messages, retention_ms, .. } = self.settings;
+        let found = stream::found(answer, &stream::config(log_messages, retention_ms))?;
+        for difference in found.differences {
+            log::warn!("NATS: of the stream bp, {difference}");
+        }
+        self.stage = Stage::Ready { epoch: found.epoch };
+        news(News::Ready { store: found.epoch });
+        Ok(())
+    }
+
+    fn on_read(
+        &mut self,
+        (id, number): (u64, usize),
+        message: &Message<'_>,
+        news: &mut dyn FnMut(News<'_>),
+    ) -> Result<(), Close> {
+        let epoch = self.epoch();
+        let (topic, read) = self.reads.get_mut(&id).ok_or_else(not_ours)?;
+        let (requests, kept) = (&mut self.requests, &mut self.kept);
+        let answer = answer(message, requests.log_of(topic))?;
+        let found = read.on(number, answer, &mut |number, question| {
+            requests.ask((id, number), topic, question, kept);
+        });
+        let Some(Found { entries, rest }) = found else { return Ok(()) };
+        let mut after = None;
+        for Entry { seq, record } in &entries {
+            let at = Position::new(epoch, *seq);
+            news(News::Past { topic, at, after, record });
+            after = Some(at);
+        }
+        news(News::PastEnd { topic, rest });
+        self.reads.remove(&id);
+        Ok(())
+    }
+}
+
+impl Engine for JetStream {
+    fn opening(&mut self, out: &mut Vec<u8>) {
+        let Settings { log_messages, retention_ms, .. } = self.settings;
+        let config = stream::config(log_messages, retention_ms);
+        self.requests.open(self.settings.login.as_ref(), &config, out);
+    }
+
+    fn on_data(&mut self, input: &[u8], news: &mut dyn FnMut(News<'_>)) -> Result<usize, Close> {
+        let mut used = 0;
+        loop {
+            match token(input.get(used..).unwrap_or_default())? {
+                Step::Message(token, length) => {
+                    self.on_token(token, news)?;
+                    used += length;
+                }
+                Step::Skip(length) => used += length,
+                Step::NeedMore => return Ok(used),
+            }
+        }
+    }
+
+    fn ask(&mut self, ask: Ask<'_>, out: &mut Vec<u8>) {
+        match ask {
+            Ask::Watch(topic) => self.watch(topic, out),
+            Ask::Unwatch(topic) => self.unwatch(topic, out),
+            Ask::Newest { topic, mark, backlog, .. } => {
+                let purpose = Purpose::Newest { backlog: backlog as usize, mark: mark.into() };
+                self.read(topic, purpose, out);
+            }
+            // It needs no epoch of its own: a mark is one wherever it stands.
+            Ask::Mark { topic, mark, .. } => self.read(topic, Purpose::Mark(mark.into()), out),
+            Ask::Since { topic, from } => {
+                let is_same = from.epoch() == self.epoch();
+                let from = is_same.then_some(from.offset());
+                self.read(topic, Purpose::Since(from), out);
+            }
+            Ask::Publish { topic, seq, record, .. } => {
+                self.requests.publish(topic, seq, record, out);
+                self.sent.push_back(seq);
+            }
+            Ask::Probe(number) => self.requests.probe(number, out),
+            // Not known here; the answer to PING is the next input.
+            Ask::Presence(number, _) => {
+                self.pings.push_back(number);
+                out.extend_from_slice(b"PING\r\n");
+            }
+        }
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.kept);
+    }
+}
+
+/// Judges the first words of the server.
+fn greeted(info: &[u8]) -> Result<(), Close> {
+    let is = |name| field(info, name) == Some(b"true");
+    if is("tls_required") {
+        return Err(Close::failed("NATS: the server demands TLS, which is not supported"));
+    }
+    if !is("headers") {
+        return Err(Close::failed("NATS: the server has no headers: it must be 2.9 or later"));
+    }
+    // The record around a message, and the headers of an answer.
+    let needed = MESSAGE_MAX as u64 + 2048;
+    match field(info, "max_payload").and_then(number) {
+        Some(most) if most >= needed => Ok(()),
+        _ => Err(Close::failed("NATS: max_payload of the server must be 64 KiB or more")),
+    }
+}
+
+/// Reads the answer to a question of a read: a message of the stream, or the number of a mark.
+fn answer(message: &Message<'_>, subject: &[u8]) -> Result<Answer, Close> {
+    if message.headers.is_empty() {
+        return Ok(match stream::stored(message.payload)? {
+            Stored::At(seq) => Answer::Appended(seq),
+            Stored::NotFirst => Answer::NotFirst,
+        });
+    }
+    match message.status() {
+        Some(404) => return Ok(Answer::Nothing),
+        Some(status) => return Err(Close::failed(format!("NATS: status {status} of a read"))),
+        None => {}
+    }
+    if message.header("Nats-Subject") != Some(subject) {
+        return Ok(Answer::Nothing);
+    }
+    Ok(Answer::Entry(Entry { seq: sequence(message)?, record: message.payload.into() }))
+}
+
+fn sequence(message: &Message<'_>) -> Result<u64, Close> {
+    let seq = message.header("Nats-Sequence").and_then(number);
+    seq.filter(|seq| (1..u64::MAX >> 1).contains(seq)).ok_or_else(not_ours)
+}
+
+fn malformed(why: &'static str) -> Close {
+    Close::Malformed { code: 0, why }
+}
+
+fn not_ours() -> Close {
+    malformed("NATS: a message that is not of the stream bp, sent to a subject that begins with bp")
+}
