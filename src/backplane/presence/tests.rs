@@ -164,8 +164,20 @@ fn requests_are_bounded_and_none_is_lost() {
     assert!(case.presence.waiting.len() <= WAITING_MAX);
     assert!(case.presence.take_answers().iter().all(|(_, answer)| *answer == Answer::Away));
     case.news(News::SignedIn(Lease::New));
+    // Two questions found a place between the others.
+    let asked = case.asked();
+    assert_eq!((asked.len(), &*asked[0]), (3, "2 claim [\"x\"]"));
+}
+
+#[test]
+fn at_most_500_requests_are_on_their_way() {
+    let mut case = Case::signed_in();
+    (0..600).for_each(|asker| case.presence.ask(asker, claim("a")));
     assert_eq!(case.asked().len(), SENT_MAX);
     assert!(case.asked().is_empty() && !case.presence.is_due());
+    case.news(News::Presence(2, Answer::Claimed));
+    assert!(case.presence.is_due());
+    assert_eq!(case.asked().len(), 1);
 }
 
 #[test]

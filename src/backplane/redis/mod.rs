@@ -163,7 +163,8 @@ impl Engine for Redis {
             put(&[b"SCRIPT", b"LOAD", text.as_bytes()], Waiting::NameScript(script));
         }
         // From here on, late bytes of the connections before are refused.
-        put(&[b"HSET", &self.node, b"gen", generation.as_bytes()], Waiting::Anything);
+        let (text, generation) = (script::GENERATION.as_bytes(), generation.as_bytes());
+        put(&[b"EVAL", text, b"1", &self.node, generation], Waiting::Anything);
         put(&[b"SET", b"bp:birth", birth.as_bytes(), b"NX"], Waiting::Anything);
         put(&[b"GET", b"bp:birth"], Waiting::Birth);
         // Answered by pushes.
