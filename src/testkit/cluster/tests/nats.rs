@@ -93,7 +93,7 @@ fn a_real_jetstream_without_losses_makes_no_mark() {
     run(Faults::Lossless, start(1_000_000));
 }
 
-/// Names that are several parts of a subject, watch others, or are no subject at all.
+/// Names that would be several parts of a subject, watch others, or be refused.
 const ODD: [&str; 7] = ["a.b", "a b", "*", ">", "", "\u{e4}\r\n", "a%2Eb"];
 
 #[test]
