@@ -66,8 +66,24 @@ pub(crate) enum Ask<'a> {
     },
     /// A write that returns through a subscription. It also renews the lease of the node's names.
     Probe(u64),
-    /// A request about names, with a number for its answer.
+    /// Takes a lease for the names of this node, which each probe renews: `before`, if it holds and
+    /// the engine has the writes of this node up to the number `known`, else `lease`. It comes
+    /// before all other requests about names.
+    SignIn {
+        before: u64,
+        lease: u64,
+        known: u64,
+    },
+    /// Gives up the lease, and with it all names.
+    SignOut,
+    /// A request about names, with a number for its answer, greater than those before.
     Presence(u64, &'a Request),
+    /// Gives back the keys that the claim of this number has taken, whose answer never arrived.
+    Undo {
+        number: u64,
+        claim: u64,
+        keys: &'a [Box<str>],
+    },
 }
 
 /// News of an engine.
@@ -106,8 +122,21 @@ pub(crate) enum News<'a> {
     /// The topic cannot be used.
     Unusable(&'a str),
     Probed(u64),
-    /// The answer to the request of this number, also of one that asks nothing.
+    /// The answer to [`Ask::SignIn`].
+    SignedIn(Lease),
+    /// The answer to the request of this number. One that asks nothing is answered `Claimed`.
     Presence(u64, Answer),
+}
+
+/// The lease of a node that has signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lease {
+    /// That of before, with all its names.
+    Kept,
+    /// A new one, without names.
+    New,
+    /// The engine has no such service.
+    Unsupported,
 }
 
 /// The part of the log that a read has left out.

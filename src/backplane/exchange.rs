@@ -303,7 +303,7 @@ impl Exchange {
             }
             News::Probed(number) => self.line.probed(number, now.millis()),
             // Of the presence, which asks for itself.
-            News::Presence(..) => {}
+            News::SignedIn(_) | News::Presence(..) => {}
         }
     }
 

@@ -18,6 +18,7 @@ mod keep;
 pub(crate) mod line;
 #[cfg(feature = "nats")]
 pub(crate) mod nats;
+pub(crate) mod presence;
 pub(crate) mod record;
 pub(crate) mod redis;
 pub(crate) mod settings;

@@ -356,6 +356,10 @@ impl<T: Transport> Hub<T> {
                     self.publish_shared(author, &topic, payload);
                 }
                 #[cfg(feature = "backplane")]
+                ShardMessage::Presence { from, ticket, request } => {
+                    self.ask_presence(from, ticket, request);
+                }
+                #[cfg(feature = "backplane")]
                 ShardMessage::Hold(is_held) => self.note_hold(is_held),
                 // Handled on arrival.
                 ShardMessage::Interest { .. } => {}

@@ -312,7 +312,7 @@ impl<T: Transport> Hub<T> {
     }
 
     #[allow(clippy::unused_self, reason = "the exchange holds publishers")]
-    fn is_held(&self, _: &Topic) -> bool {
+    fn is_held(&self, _: &crate::topic::Topic) -> bool {
         false
     }
 }

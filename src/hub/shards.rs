@@ -7,7 +7,11 @@ use std::collections::{HashMap, VecDeque};
 use super::pubsub::Change;
 use crate::handler::effect::Effect;
 use crate::handler::notification::Notification;
+#[cfg(feature = "backplane")]
+use crate::handler::notification::Ticket;
 use crate::handler::payload::Payload;
+#[cfg(feature = "backplane")]
+use crate::handler::presence::Request;
 use crate::id::{Id, Shard};
 use crate::topic::Topic;
 
@@ -41,6 +45,13 @@ pub(crate) enum ShardMessage {
         topic: Topic,
         payload: Payload,
     },
+    /// A request about names, to the same shard.
+    #[cfg(feature = "backplane")]
+    Presence {
+        from: Id,
+        ticket: Ticket,
+        request: Request,
+    },
     /// Publishers to such topics are held from now on, or not any more.
     #[cfg(feature = "backplane")]
     Hold(bool),
@@ -66,6 +77,8 @@ impl ShardMessage {
             ShardMessage::Publish { payload, .. } => payload.as_bytes().len() + MESSAGE_COST,
             #[cfg(feature = "backplane")]
             ShardMessage::Export { payload, .. } => payload.as_bytes().len() + MESSAGE_COST,
+            #[cfg(feature = "backplane")]
+            ShardMessage::Presence { .. } => MESSAGE_COST,
             #[cfg(feature = "backplane")]
             ShardMessage::Hold(_) => 0,
             ShardMessage::Notify { .. } => MESSAGE_COST,

@@ -13,10 +13,16 @@ use super::wire::lock;
 use crate::backplane::config::Backplane;
 #[cfg(feature = "backplane")]
 use crate::backplane::exchange::Exchange;
+#[cfg(feature = "backplane")]
+use crate::backplane::presence::Presence;
 use crate::handler::Handler;
 use crate::handler::effect::{Dial, Effect};
 #[cfg(feature = "backplane")]
+use crate::handler::notification::Ticket;
+#[cfg(feature = "backplane")]
 use crate::hub::Sharing;
+#[cfg(feature = "backplane")]
+use crate::id::Id;
 use crate::net::destination::Destination;
 use crate::net::peer::Peer;
 use crate::net::to_destination::sealed::Target;
@@ -87,6 +93,12 @@ impl Network {
         for (hub, sharing) in self.hubs.iter_mut().zip(iter::once(home).chain(branches)) {
             hub.share_topics(sharing);
         }
+    }
+
+    /// Returns its requests about names.
+    #[cfg(feature = "backplane")]
+    pub(super) fn presence(&self) -> Option<&Presence<(Id, Ticket)>> {
+        self.hubs.first()?.presence()
     }
 
     /// Returns the exchange of its shared topics.

@@ -24,11 +24,10 @@ use self::json::{field, number};
 use self::read::{Answer, Entry, Found, Purpose, Read};
 use self::requests::{INBOX, PROBES, Requests};
 use self::stream::Stored;
-use super::engine::{Ask, Engine, News};
+use super::engine::{Ask, Engine, Lease, News};
 use super::record::MESSAGE_MAX;
 use crate::close::Close;
 use crate::handler::framed::Step;
-use crate::handler::presence;
 use crate::history::Position;
 use crate::protocol::nats::{Message, Token, token};
 
@@ -61,7 +60,7 @@ pub(crate) struct JetStream {
     reads: HashMap<u64, (Box<str>, Read)>,
     last_read: u64,
     /// The requests about names that the next answers to PING stand for.
-    pings: VecDeque<u64>,
+    pings: u32,
     /// The greatest sequence number of a copy.
     newest: u64,
     /// The requests that the input has caused.
@@ -92,7 +91,7 @@ impl JetStream {
             sent: VecDeque::new(),
             reads: HashMap::new(),
             last_read: 0,
-            pings: VecDeque::new(),
+            pings: 0,
             newest: 0,
             kept: Vec::new(),
         }
@@ -145,12 +144,15 @@ impl JetStream {
             }
             Token::Ping => self.kept.extend_from_slice(b"PONG\r\n"),
             Token::Pong => {
-                let number = self.pings.pop_front();
-                let number = number.ok_or_else(|| malformed("NATS: a PONG to no PING"))?;
-                news(News::Presence(number, presence::Answer::Unsupported));
+                self.pings = self
+                    .pings
+                    .checked_sub(1)
+                    .ok_or_else(|| malformed("NATS: a PONG to no PING"))?;
+                news(News::SignedIn(Lease::Unsupported));
             }
             Token::Error(why) => {
-                return Err(stream::refused(&String::from_utf8_lossy(why)));
+                let why = String::from_utf8_lossy(why);
+                return Err(stream::refused(why.trim_matches('\'')));
             }
             Token::Message(message) => self.on_message(&message, news)?,
         }
@@ -308,11 +310,13 @@ impl Engine for JetStream {
                 self.sent.push_back(seq);
             }
             Ask::Probe(number) => self.requests.probe(number, out),
-            // Not known here; the answer to PING is the next input.
-            Ask::Presence(number, _) => {
-                self.pings.push_back(number);
+            // Names are not known here; the answer to PING is the next input.
+            Ask::SignIn { .. } => {
+                self.pings += 1;
                 out.extend_from_slice(b"PING\r\n");
             }
+            // Not asked by a node that has no lease.
+            Ask::Presence(..) | Ask::Undo { .. } | Ask::SignOut => {}
         }
     }
 
@@ -369,3 +373,6 @@ fn malformed(why: &'static str) -> Close {
 fn not_ours() -> Close {
     malformed("NATS: a message that is not of the stream bp, sent to a subject that begins with bp")
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::names::{Partial, Script};
 use super::server_facts::{Facts, Hello};
-use crate::backplane::engine::{News, Rest};
+use crate::backplane::engine::{Lease, News, Rest};
 use crate::close::Close;
 use crate::handler::framed::Step;
 use crate::history::Position;
@@ -28,7 +29,21 @@ pub(super) enum Waiting {
     Anything,
     Birth,
     Read(Read),
-    Call { first: u64, count: usize },
+    Call {
+        first: u64,
+        count: usize,
+    },
+    NameScript(Script),
+    Renewal,
+    SignIn {
+        before: u64,
+        lease: u64,
+    },
+    /// The answer to a request of this number.
+    Names {
+        number: u64,
+        answer: Partial,
+    },
 }
 
 /// A read of entries: an array of pairs of an id and an array of a name and a value.
@@ -59,6 +74,9 @@ pub(super) struct Answers {
     settled: u64,
     publish_script: Vec<u8>,
     mark_script: Vec<u8>,
+    name_scripts: [Vec<u8>; Script::ALL.len()],
+    /// The lease of the names of this node.
+    lease: Option<u64>,
     probes: Vec<u8>,
 }
 
@@ -100,6 +118,8 @@ impl Answers {
             settled: 0,
             publish_script: Vec::new(),
             mark_script: Vec::new(),
+            name_scripts: Default::default(),
+            lease: None,
             probes,
         }
     }
@@ -115,6 +135,19 @@ impl Answers {
 
     pub(super) fn mark_script(&self) -> &[u8] {
         &self.mark_script
+    }
+
+    pub(super) fn name_script(&self, script: Script) -> &[u8] {
+        &self.name_scripts[script as usize]
+    }
+
+    /// Returns the lease of the names of this node.
+    pub(super) fn lease(&self) -> Option<u64> {
+        self.lease
+    }
+
+    pub(super) fn forget_lease(&mut self) {
+        self.lease = None;
     }
 
     pub(super) fn on_data(
@@ -227,10 +260,23 @@ impl Answers {
                 let (first, count) = (*first, *count as u64);
                 self.on_call(first, count, token, news)?;
             }
+            (Waiting::NameScript(script), Token::Bytes(sha)) => {
+                self.name_scripts[*script as usize] = sha.to_vec();
+            }
+            (Waiting::Renewal, Token::Integer(0)) => {
+                return Err(refused(b"the names of this node were given up: it takes a new lease"));
+            }
+            (Waiting::SignIn { before, lease }, Token::Integer(kept)) => {
+                let (held, told) =
+                    if kept == 1 { (*before, Lease::Kept) } else { (*lease, Lease::New) };
+                self.lease = Some(held);
+                news(News::SignedIn(told));
+            }
+            (Waiting::Names { answer, .. }, token) => answer.add(token)?,
             _ => {}
         }
         if self.left == 0 {
-            self.on_end(news);
+            return self.on_end(news);
         }
         Ok(())
     }
@@ -269,7 +315,7 @@ impl Answers {
         }
     }
 
-    fn on_end(&mut self, news: &mut dyn FnMut(News<'_>)) {
+    fn on_end(&mut self, news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
         match self.waiting.pop_front() {
             Some(Waiting::Read(read)) => {
                 let rest = if read.entries >= read.limit { Rest::More } else { Rest::Nothing };
@@ -277,8 +323,12 @@ impl Answers {
             }
             Some(Waiting::Facts(facts)) => facts.warn(),
             Some(Waiting::Call { first, .. }) => self.accept(first, news),
+            Some(Waiting::Names { number, answer }) => {
+                news(News::Presence(number, answer.end().ok_or_else(not_ours)?));
+            }
             _ => {}
         }
+        Ok(())
     }
 }
 
@@ -317,6 +367,6 @@ fn malformed(why: &'static str) -> Close {
     Close::Malformed { code: 0, why }
 }
 
-fn not_ours() -> Close {
+pub(super) fn not_ours() -> Close {
     malformed("Redis: a key that begins with bp: was written by another program")
 }

@@ -5,9 +5,14 @@
 //! | `bp:{TOPIC}` | the log, and the name of the channel: the braces keep both in one slot |
 //! | `bp:node:N` | generation and last `seq` of a node, and the name of the channel of its probes |
 //! | `bp:birth` | a random number of the store |
+//! | `bp:alive:N.L` | exists as long as the lease `L` of node `N` holds |
+//! | `bp:name:KEY` | lease, number and name of the claim of a key |
+//! | `bp:who:ROOM` | a hash of the names in a room, with the leases that they belong to |
 
 mod answers;
 mod batch;
+pub(crate) mod name_script;
+mod names;
 pub(crate) mod script;
 mod server_facts;
 
@@ -153,8 +158,13 @@ impl Engine for Redis {
         put(server_facts::QUESTION, Waiting::facts());
         put(&[b"SCRIPT", b"LOAD", script::PUBLISH.as_bytes()], Waiting::PublishScript);
         put(&[b"SCRIPT", b"LOAD", script::MARK.as_bytes()], Waiting::MarkScript);
+        for script in names::Script::ALL {
+            let text = script.text();
+            put(&[b"SCRIPT", b"LOAD", text.as_bytes()], Waiting::NameScript(script));
+        }
         // From here on, late bytes of the connections before are refused.
-        put(&[b"HSET", &self.node, b"gen", generation.as_bytes()], Waiting::Anything);
+        let (text, generation) = (script::GENERATION.as_bytes(), generation.as_bytes());
+        put(&[b"EVAL", text, b"1", &self.node, generation], Waiting::Anything);
         put(&[b"SET", b"bp:birth", birth.as_bytes(), b"NX"], Waiting::Anything);
         put(&[b"GET", b"bp:birth"], Waiting::Birth);
         // Answered by pushes.
@@ -183,8 +193,13 @@ impl Engine for Redis {
                 self.answers.expect(Waiting::Read(Read::new(topic, PAGE)));
             }
             Ask::Publish { .. } => {}
-            Ask::Probe(number) => self.call(number.to_string().as_bytes(), out),
-            Ask::Presence(..) => {}
+            Ask::Probe(number) => {
+                self.call(number.to_string().as_bytes(), out);
+                self.renew_lease(out);
+            }
+            Ask::SignIn { .. } | Ask::SignOut | Ask::Presence(..) | Ask::Undo { .. } => {
+                self.ask_names(ask, out);
+            }
         }
     }
 
@@ -229,7 +244,8 @@ mod tests {
 
     /// Those of a server that does not tell its settings.
     const OPENED: &[u8] =
-        b"%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n-NOPERM no\r\n$1\r\na\r\n$1\r\nb\r\n:0\r\n+OK\r\n$1\r\n9\r\n";
+        b"%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n-NOPERM no\r\n$1\r\na\r\n$1\r\nb\r\n\
+          $1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n$1\r\ng\r\n:0\r\n+OK\r\n$1\r\n9\r\n";
 
     #[test]
     fn a_login_and_a_database_are_sent_and_the_password_is_not_shown() {

@@ -9,11 +9,14 @@ use crate::backplane::engine::{Engine, News};
 use crate::backplane::exchange::{Exchange, Published};
 use crate::backplane::feed::{Feed, Mark, Recovery, SharedMessage};
 use crate::backplane::line::Wish;
+use crate::backplane::presence::Presence;
 use crate::backplane::record::Message;
 use crate::backplane::topic::Members;
 use crate::close::Close;
 use crate::handler::link::LinkEvent;
+use crate::handler::notification::Ticket;
 use crate::handler::payload::Payload;
+use crate::handler::presence::{Answer, Request, Roster};
 use crate::history::Position;
 use crate::id::Id;
 use crate::metrics::backplane::BackplaneStatus;
@@ -31,6 +34,8 @@ pub(super) enum Act {
     },
     /// Send to a connection of this server.
     Tell(Id, Payload),
+    /// Answer a handler of this server.
+    Answer(Id, Ticket, Answer),
     Connect {
         to: Destination,
         attempt: u64,
@@ -65,6 +70,19 @@ pub(super) struct Home {
     out: Vec<u8>,
     changes: Vec<Topic>,
     members: LocalMembers,
+    presence: Presence<(Id, Ticket)>,
+    roster: Box<dyn Roster>,
+}
+
+/// The roster of a server whose services share no names.
+struct NoNames;
+
+impl Roster for NoNames {
+    fn names(&mut self, _: usize) -> Vec<Request> {
+        Vec::new()
+    }
+
+    fn lost(&mut self, _: &Request) {}
 }
 
 /// The members of this server, as the exchange knows them.
@@ -80,7 +98,15 @@ struct LocalMembers {
 impl Home {
     pub(super) fn new(backplane: Backplane, now: Now) -> Home {
         let Backplane {
-            engine, policy, shares, log, bounds, status, node: name, number: node, ..
+            engine,
+            policy,
+            shares,
+            log,
+            bounds,
+            status,
+            node: name,
+            number: node,
+            roster,
         } = backplane;
         // Watched in the first turn.
         let changes = shares.iter().filter_map(|share| share.kept.clone()).collect();
@@ -100,6 +126,8 @@ impl Home {
             out: Vec::new(),
             changes,
             members,
+            presence: Presence::new(),
+            roster: roster.unwrap_or_else(|| Box::new(NoNames)),
         }
     }
 
@@ -127,6 +155,11 @@ impl Home {
         &self.exchange
     }
 
+    #[cfg(feature = "testkit")]
+    pub(super) fn presence(&self) -> &Presence<(Id, Ticket)> {
+        &self.presence
+    }
+
     pub(super) fn holds_publishers(&self) -> bool {
         self.exchange.holds_publishers()
     }
@@ -135,6 +168,7 @@ impl Home {
     pub(super) fn due_ms(&self) -> Option<u64> {
         match self.link {
             LinkState::Ended => None,
+            LinkState::Up { .. } if self.presence.is_due() => Some(0),
             _ if self.changes.is_empty() => Some(self.exchange.due_ms()),
             _ => Some(0),
         }
@@ -142,7 +176,8 @@ impl Home {
 
     /// Returns true if messages wait for an engine that is there.
     pub(super) fn is_sending(&self) -> bool {
-        self.link().is_some() && self.exchange.unaccepted() > 0
+        let is_due = self.exchange.unaccepted() > 0 || self.presence.is_due();
+        self.link().is_some() && is_due
     }
 
     pub(super) fn publish(&mut self, topic: &Topic, author: Id, bytes: &[u8], now: Now) {
@@ -200,13 +235,16 @@ impl Home {
             Wish::Cut(why) => self.cut(Close::failed(why), now),
             Wish::Probe(_) | Wish::Nothing => {}
         }
-        let Home { exchange, members, link, out, .. } = self;
+        let Home { exchange, members, link, out, presence, roster, .. } = self;
         if let LinkState::Up { id, engine, .. } = link {
             exchange.ask(&mut **engine, out, members);
+            presence.flush(now.millis(), &mut **engine, out, &mut **roster);
             if !out.is_empty() {
                 members.acts.push(Act::Write(*id, std::mem::take(out)));
             }
         }
+        self.answer();
+        let Home { exchange, members, .. } = self;
         let (age_ms, unaccepted) = (exchange.silence_ms(now), exchange.unaccepted());
         members.status.update(age_ms, unaccepted, exchange.holds_publishers());
     }
@@ -233,12 +271,28 @@ impl Home {
         self.members.status.ended(why);
         self.link = LinkState::Down;
         self.exchange.cut(now);
+        self.presence.cut();
+        self.answer();
+    }
+
+    /// Asks the engine about names.
+    pub(super) fn ask(&mut self, from: Id, ticket: Ticket, request: Request) {
+        self.presence.ask((from, ticket), request);
+        self.answer();
+    }
+
+    fn answer(&mut self) {
+        let answers = self.presence.take_answers().into_iter();
+        let acts = answers.map(|((to, ticket), answer)| Act::Answer(to, ticket, answer));
+        self.members.acts.extend(acts);
     }
 
     /// Ends the connection after the last client: the server stops.
     pub(super) fn end(&mut self) {
-        if let Some(id) = self.link() {
-            self.members.acts.push(Act::Cut(id, Close::Stopping));
+        if let LinkState::Up { id, engine, .. } = &mut self.link {
+            self.presence.sign_out(&mut **engine, &mut self.out);
+            self.members.acts.push(Act::Write(*id, std::mem::take(&mut self.out)));
+            self.members.acts.push(Act::Cut(*id, Close::Stopping));
         }
         self.link = LinkState::Ended;
     }
@@ -269,13 +323,14 @@ impl Home {
     }
 
     fn receive(&mut self, bytes: &[u8], now: Now) {
-        let Home { exchange, members, link, name, engine: address, .. } = self;
+        let Home { exchange, members, link, name, engine: address, presence, roster, .. } = self;
         let LinkState::Up { engine, input, .. } = link else { return };
         let mut news = |news: News<'_>| {
             if let News::Ready { .. } = news {
                 log::info!("{name}: connected to the engine {address}");
                 members.status.connected();
             }
+            presence.on_news(&news, &mut **roster);
             exchange.on_news(news, now, members);
         };
         // Usually whole messages arrive.
@@ -288,8 +343,9 @@ impl Home {
                 engine.on_data(input, &mut news).map(|used| drop(input.drain(..used)))
             }
         };
-        if let Err(why) = end {
-            self.cut(why, now);
+        match end {
+            Ok(()) => self.answer(),
+            Err(why) => self.cut(why, now),
         }
     }
 }

@@ -12,6 +12,8 @@ use super::transport::Transport;
 use crate::backplane::config::Backplane;
 #[cfg(feature = "testkit")]
 use crate::backplane::exchange::Exchange;
+#[cfg(feature = "testkit")]
+use crate::backplane::presence::Presence;
 use crate::handler::effect::{Dial, Purpose};
 use crate::handler::link::{Link, LinkEvent};
 use crate::handler::notification::{Notification, Ticket};
@@ -153,9 +155,22 @@ impl<T: Transport> Hub<T> {
     }
 
     /// Asks the engine about names, and notifies the handler of the answer.
-    pub(super) fn ask_presence(&mut self, from: Id, ticket: Ticket, _: Request) {
-        let answered = Answered { ticket, answer: Answer::Away };
-        self.notify(Id::NOBODY, from, Notification::Message(Box::new(answered)));
+    pub(super) fn ask_presence(&mut self, from: Id, ticket: Ticket, request: Request) {
+        match self.shared_topics.as_mut().map(|shared| &mut shared.role) {
+            Some(Role::Home(home)) => {
+                home.ask(from, ticket, request);
+                self.carry_out();
+            }
+            Some(Role::Branch) => {
+                self.post(HOME, from, ShardMessage::Presence { from, ticket, request });
+            }
+            None => self.answer(from, ticket, Answer::Unsupported),
+        }
+    }
+
+    fn answer(&mut self, to: Id, ticket: Ticket, answer: Answer) {
+        let answered = Answered { ticket, answer };
+        self.notify(Id::NOBODY, to, Notification::Message(Box::new(answered)));
     }
 }
 
@@ -215,6 +230,15 @@ impl<T: Transport> Hub<T> {
         if let Some(home) = self.home() {
             home.on_link(id, attempt, event, now);
             self.carry_out();
+        }
+    }
+
+    /// Returns the requests about names, if this shard has the exchange.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn presence(&self) -> Option<&Presence<(Id, Ticket)>> {
+        match &self.shared_topics.as_ref()?.role {
+            Role::Home(home) => Some(home.presence()),
+            Role::Branch => None,
         }
     }
 
@@ -296,6 +320,7 @@ impl<T: Transport> Hub<T> {
                     }
                     None => self.send(to, bytes.as_bytes()),
                 },
+                Act::Answer(to, ticket, answer) => self.answer(to, ticket, answer),
                 Act::Connect { to, attempt } => {
                     let (to, handler) = (Target::Destination(to), Box::new(Link::new(attempt)));
                     let purpose = Purpose::Backplane;

@@ -1,7 +1,8 @@
 //! The commands of the simulated broker. Knows no fault but those that it is told.
 
+use super::names::{self, expire};
 use super::scripts::{mark_script, publish_script, range};
-use super::state::{Role, Server};
+use super::state::{Role, Server, Writes};
 use super::store::{Bytes, Id, Value, WRONG_TYPE};
 use crate::backplane::redis::script;
 use crate::handler::framed::Step;
@@ -74,6 +75,7 @@ pub(super) fn run(server: &mut Server, client: usize, input: &[u8]) -> usize {
     let mut used = 0;
     while let Some((parts, length)) = command(input.get(used..).unwrap_or_default()) {
         used += length;
+        server.store.expire(server.now_ms);
         let reply = answer(server, client, &parts).unwrap_or_else(|why| text_reply(b'-', &why));
         if let Some(client) = server.clients.get_mut(client) {
             client.output.extend_from_slice(&reply);
@@ -105,6 +107,10 @@ fn answer(server: &mut Server, client: usize, parts: &[&[u8]]) -> Result<Bytes, 
             server.scripts.clear();
             Ok(text_reply(b'+', "OK"))
         }
+        (b"EVAL", [text, b"1", node, generation]) if *text == script::GENERATION.as_bytes() => {
+            let writes = server.judge_writes();
+            names::set_generation(server, node, generation, writes)
+        }
         (b"EVALSHA", [name, count, rest @ ..]) => call(server, name, parse(count)?, rest),
         (b"XRANGE", [key, from, b"+", b"COUNT", count]) => {
             range(server, key, parse_id(from)?, parse(count)?)
@@ -117,6 +123,7 @@ fn answer(server: &mut Server, client: usize, parts: &[&[u8]]) -> Result<Bytes, 
             Some(_) => Err(WRONG_TYPE.into()),
             None => Ok(b"_\r\n".to_vec()),
         },
+        (b"DEL" | b"PEXPIRE", _) => free(server, name, rest),
         (name, rest) => {
             server.judge_writes().check()?;
             write(server, name, rest)
@@ -124,21 +131,36 @@ fn answer(server: &mut Server, client: usize, parts: &[&[u8]]) -> Result<Bytes, 
     }
 }
 
+/// The writes that take no memory.
+fn free(server: &mut Server, name: &[u8], parts: &[&[u8]]) -> Result<Bytes, String> {
+    if server.role == Role::Replica {
+        Writes::Replica.check()?;
+    }
+    let changed = match (name, parts) {
+        (b"DEL", [key]) => server.store.remove(key).is_some(),
+        (b"PEXPIRE", [key, time]) => expire(server, key, time)?,
+        _ => return Err(SYNTAX.into()),
+    };
+    server.wrote();
+    Ok(number_reply(changed.into()))
+}
+
 fn write(server: &mut Server, name: &[u8], parts: &[&[u8]]) -> Result<Bytes, String> {
     let reply = match (name, parts) {
         (b"HSET", [key, fields @ ..]) => number_reply(server.store.set(key, fields)?),
         (b"SET", [key, _, b"NX"]) if server.store.keys.contains_key(*key) => b"_\r\n".to_vec(),
         (b"SET", [key, value, ..]) => {
+            server.store.remove(key);
             server.store.keys.insert(key.to_vec(), Value::String(value.to_vec()));
             text_reply(b'+', "OK")
         }
-        (b"DEL", [key]) => number_reply(server.store.keys.remove(*key).is_some().into()),
         (b"XTRIM", [key, b"MAXLEN", keep]) => {
             let keep = parse(keep)?;
             number_reply(server.store.stream(key)?.map_or(0, |stream| stream.trim(keep)))
         }
         (b"FLUSHALL", []) => {
             server.store.keys.clear();
+            server.store.expires.clear();
             text_reply(b'+', "OK")
         }
         _ => return Err(SYNTAX.into()),
@@ -155,8 +177,13 @@ fn call(server: &mut Server, name: &[u8], keys: usize, rest: &[&[u8]]) -> Result
     let writes = server.judge_writes();
     if name == script_name(script::PUBLISH.as_bytes()) {
         publish_script(server, keys, arguments, writes)
-    } else {
+    } else if name == script_name(script::MARK.as_bytes()) {
         mark_script(server, keys, arguments, writes)
+    } else {
+        let known = |(text, _): &&(&str, _)| name == script_name(text.as_bytes());
+        let found = names::SCRIPTS.iter().find(known);
+        let (_, run) = found.ok_or(NO_SCRIPT)?;
+        run(server, keys, arguments, writes)
     }
 }
 

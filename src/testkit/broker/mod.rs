@@ -1,6 +1,7 @@
 //! A broker in memory that speaks as Redis does, byte by byte. Knows no socket and no clock.
 
 mod commands;
+mod names;
 mod scripts;
 mod state;
 mod store;
@@ -139,7 +140,7 @@ impl Broker {
         self.faults += 1;
         match fault {
             BrokerFault::Wipe => self.server.store = Store::default(),
-            BrokerFault::Delete(key) => drop(self.server.store.keys.remove(&key)),
+            BrokerFault::Delete(key) => drop(self.server.store.remove(&key)),
             BrokerFault::Trim(key, keep) => {
                 if let Ok(Some(stream)) = self.server.store.stream(&key) {
                     stream.trim(keep);
@@ -176,6 +177,24 @@ impl Broker {
     /// Returns the number of faults so far.
     pub(crate) fn faults(&self) -> u64 {
         self.faults
+    }
+
+    /// Returns the value of a string.
+    pub(crate) fn value(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let until = self.server.store.expires.get(key);
+        match self.server.store.keys.get(key)? {
+            Value::String(value) if until.is_none_or(|until| self.server.now_ms < *until) => {
+                Some(value.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the fields of a hash, as text.
+    pub(crate) fn fields(&self, key: &[u8]) -> Vec<(String, String)> {
+        let Some(Value::Hash(hash)) = self.server.store.keys.get(key) else { return Vec::new() };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        hash.iter().map(|(field, value)| (text(field), text(value))).collect()
     }
 
     /// Returns true if the stream holds this entry.

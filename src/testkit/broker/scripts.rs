@@ -5,12 +5,12 @@ use super::state::{Server, Writes, format_id};
 use super::store::{Entry, Id, Stream};
 use crate::protocol::resp::{append_bytes, append_decimal, append_header};
 
-const FENCED: &str = "FENCED by a later connection of this node";
-const ARGUMENTS: &str = "ERR wrong number of arguments";
+pub(super) const FENCED: &str = "FENCED by a later connection of this node";
+pub(super) const ARGUMENTS: &str = "ERR wrong number of arguments";
 const SMALLER: &str =
     "ERR The ID specified in XADD is equal or smaller than the target stream top item";
 
-type Keys<'a> = &'a [&'a [u8]];
+pub(super) type Keys<'a> = &'a [&'a [u8]];
 
 /// The first arguments of the script that publishes.
 struct Call<'a> {
@@ -22,7 +22,7 @@ struct Call<'a> {
     node: &'a [u8],
 }
 
-fn number(text: &[u8]) -> Result<i64, String> {
+pub(super) fn number(text: &[u8]) -> Result<i64, String> {
     let text = str::from_utf8(text).ok();
     text.and_then(|text| text.parse().ok()).ok_or_else(|| ARGUMENTS.to_owned())
 }

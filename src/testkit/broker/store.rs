@@ -34,6 +34,8 @@ pub(super) enum Value {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
     pub(super) keys: BTreeMap<Bytes, Value>,
+    /// When keys are removed, in milliseconds.
+    pub(super) expires: BTreeMap<Bytes, u64>,
 }
 
 pub(super) const WRONG_TYPE: &str =
@@ -98,6 +100,33 @@ impl Stream {
 }
 
 impl Store {
+    pub(super) fn remove(&mut self, key: &[u8]) -> Option<Value> {
+        self.expires.remove(key);
+        self.keys.remove(key)
+    }
+
+    /// Removes the keys whose time has come.
+    pub(super) fn expire(&mut self, now_ms: u64) {
+        let keys = &mut self.keys;
+        self.expires.retain(|key, until| {
+            let stays = now_ms < *until;
+            if !stays {
+                keys.remove(key);
+            }
+            stays
+        });
+    }
+
+    /// Removes a field of a hash, and the hash with the last one.
+    pub(super) fn unset(&mut self, key: &[u8], field: &[u8]) {
+        if let Some(Value::Hash(hash)) = self.keys.get_mut(key) {
+            hash.remove(field);
+            if hash.is_empty() {
+                self.remove(key);
+            }
+        }
+    }
+
     pub(super) fn stream(&mut self, key: &[u8]) -> Result<Option<&mut Stream>, String> {
         match self.keys.get_mut(key) {
             None => Ok(None),

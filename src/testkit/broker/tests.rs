@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use super::{Broker, BrokerFault};
+use crate::backplane::redis::name_script::{CLAIM, MEMBERS, RELEASE, ROOM, SIGN_IN};
 use crate::backplane::redis::{script, topic_key};
 use crate::handler::framed::Step;
 use crate::protocol::resp::{Token, append_command, token};
@@ -13,6 +14,8 @@ use crate::testkit::redis_server::RedisServer;
 
 /// Later than any clock: so the scripts of both give the same epochs.
 const EPOCH: u64 = 4_000_000_000_000;
+
+const SCRIPTS: [&str; 7] = [script::PUBLISH, script::MARK, SIGN_IN, CLAIM, RELEASE, ROOM, MEMBERS];
 
 /// A connection to a real server.
 struct Real {
@@ -83,7 +86,7 @@ struct Pair {
     real: Real,
     broker: Broker,
     client: usize,
-    names: [[Vec<u8>; 2]; 2],
+    names: [[Vec<u8>; SCRIPTS.len()]; 2],
 }
 
 impl Pair {
@@ -113,7 +116,7 @@ impl Pair {
     }
 
     fn load_scripts(&mut self) {
-        for (index, text) in [script::PUBLISH, script::MARK].into_iter().enumerate() {
+        for (index, text) in SCRIPTS.into_iter().enumerate() {
             let parts: &[&[u8]] = &[b"SCRIPT", b"LOAD", text.as_bytes()];
             let name = |answer: Answer| {
                 let name = answer.1[0].strip_prefix("Bytes(").and_then(|it| it.strip_suffix(")"));
@@ -179,9 +182,71 @@ fn mark(random: &mut Random) -> Vec<Vec<u8>> {
     vec![text(2), node, topic, generation, when, above, log, retention, mark, most, bytes]
 }
 
+fn one_of(random: &mut Random, texts: &[&str]) -> Vec<u8> {
+    texts[random.below(texts.len())].as_bytes().to_vec()
+}
+
+/// A call of a script about names, of two nodes with two leases each.
+fn names_call(pair: &mut Pair, random: &mut Random) {
+    let time = text(1_000_000);
+    let node = random.below(2) + 1;
+    let lease = |number| format!("{node:016x}.{number}").into_bytes();
+    let alive = |number| [&b"bp:alive:"[..], &lease(number)].concat();
+    let number = 1 + random.below(2);
+    let (key, mut arguments) = (format!("bp:node:{node}").into_bytes(), Vec::new());
+    let (mut keys, generation) = (vec![key], text(1 + random.below(2) as u64));
+    let counter = text(random.below(40) as u64);
+    let room = one_of(random, &["bp:who:r", "bp:who:s", "bp:who:w"]);
+    let script = 2 + random.below(5);
+    arguments.extend([generation, counter]);
+    match script {
+        2 => {
+            keys.extend([alive(number), alive(3 - number)]);
+            arguments.push(time);
+        }
+        3 | 4 => {
+            keys.push(alive(number));
+            for _ in 0..random.below(4) {
+                keys.push(one_of(random, &["bp:name:a", "bp:name:b", "bp:name:c", "bp:{w}"]));
+            }
+            arguments.push(lease(number));
+            match script {
+                3 => arguments.extend([one_of(random, &["ann", "b o b", ""]), time]),
+                _ => arguments.push(text(random.below(40).saturating_sub(20) as u64)),
+            }
+        }
+        5 => {
+            keys.extend([alive(number), room]);
+            let names = ["ann", "bob", "cid", "d e", "Ann"];
+            let (name, action) = (one_of(random, &names), one_of(random, &["enter", "leave"]));
+            arguments.extend([lease(number), name, action, time]);
+        }
+        _ => {
+            keys = vec![room];
+            arguments = vec![text(random.below(5) as u64)];
+        }
+    }
+    let parts = [vec![text(keys.len() as u64)], keys, arguments].concat();
+    pair.call(script, &parts);
+}
+
+fn names_step(pair: &mut Pair, random: &mut Random) {
+    let lease = format!("bp:alive:{:016x}.{}", 1 + random.below(2), 1 + random.below(2));
+    match random.below(30) {
+        0 => pair.both(&[b"DEL", lease.as_bytes()]),
+        1 => pair.both(&[b"PEXPIRE", lease.as_bytes(), b"1000000"]),
+        2 => pair.both(&[b"GET", b"bp:name:a"]),
+        3 => pair.both(&[b"SET", b"bp:who:w", b"x", b"NX"]),
+        4 => pair.both(&[b"HSET", b"bp:name:c", b"x", b"y"]),
+        5 => pair.both(&[b"HSET", b"bp:node:1", b"gen", &text(1 + random.below(3) as u64)]),
+        _ => names_call(pair, random),
+    }
+}
+
 fn step(pair: &mut Pair, random: &mut Random) {
     let key = topic(random);
-    match random.below(24) {
+    match random.below(44) {
+        24.. => names_step(pair, random),
         0..12 => pair.call(0, &publish(random)),
         12..15 => pair.call(1, &mark(random)),
         15 => {
@@ -190,7 +255,11 @@ fn step(pair: &mut Pair, random: &mut Random) {
         }
         16 => pair.both(&[b"XRANGE", &key, b"-", b"+", b"COUNT", b"1000"]),
         17 => pair.both(&[b"XLEN", &key]),
-        18 => pair.both(&[b"HSET", b"bp:node:1", b"gen", &text(1 + random.below(3) as u64)]),
+        18 => {
+            let (text, generation) =
+                (script::GENERATION.as_bytes(), text(1 + random.below(3) as u64));
+            pair.both(&[b"EVAL", text, b"1", b"bp:node:1", &generation]);
+        }
         19 if random.one_in(3) => pair.both(&[b"DEL", &key]),
         19 => pair.both(&[b"XTRIM", &key, b"MAXLEN", &text(random.below(5) as u64)]),
         20 if random.one_in(4) => pair.both(&[b"FLUSHALL"]),
@@ -204,9 +273,10 @@ fn step(pair: &mut Pair, random: &mut Random) {
         22 => {
             pair.real.ask(&[b"CONFIG", b"SET", b"maxmemory", b"1"]);
             pair.broker.fault(BrokerFault::Full(1));
-            match random.below(2) {
+            match random.below(4) {
                 0 => pair.call(0, &publish(random)),
-                _ => pair.call(1, &mark(random)),
+                1 => pair.call(1, &mark(random)),
+                _ => names_call(pair, random),
             }
             pair.real.ask(&[b"CONFIG", b"SET", b"maxmemory", b"0"]);
             pair.broker.fault(BrokerFault::Full(0));
@@ -216,6 +286,7 @@ fn step(pair: &mut Pair, random: &mut Random) {
             pair.broker.fault(BrokerFault::Demote);
             pair.call(0, &publish(random));
             pair.call(1, &mark(random));
+            names_call(pair, random);
             pair.real.ask(&[b"REPLICAOF", b"NO", b"ONE"]);
             pair.broker.fault(BrokerFault::Promote);
         }

@@ -1,7 +1,9 @@
 //! The handlers of a simulated node, and the feed that records its messages. Knows no fault.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::names::{self, SharedNames};
 use super::recorder::{Recorder, content};
 use crate::backplane::feed::{Feed, Mark, Recovery, SharedMessage};
 use crate::backplane::record::Message;
@@ -9,7 +11,9 @@ use crate::backplane::topic::Members;
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::context::Context;
+use crate::handler::notification::{Notification, Ticket};
 use crate::handler::payload::Payload;
+use crate::handler::presence::Answered;
 use crate::history::Position;
 use crate::topic::Topic;
 
@@ -35,6 +39,36 @@ impl Handler for Publisher {
         let rest = messages.remainder().len();
         messages.for_each(|message| cx.publish(&self.0, message));
         Ok(input.len() - rest)
+    }
+}
+
+/// Asks about names for a node.
+pub(super) struct Asker {
+    names: SharedNames,
+    asked: BTreeMap<Ticket, u32>,
+}
+
+impl Asker {
+    pub(super) fn new(names: SharedNames) -> Asker {
+        Asker { names, asked: BTreeMap::new() }
+    }
+}
+
+impl Handler for Asker {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        let requests = std::mem::take(&mut names::lock(&self.names).requests);
+        for (number, request) in requests {
+            self.asked.insert(cx.ask_presence(request), number);
+        }
+        Ok(input.len())
+    }
+
+    fn on_notify(&mut self, notification: Notification, _: &mut Context<'_>) {
+        if let Ok(Answered { ticket, answer }) = notification.downcast()
+            && let Some(number) = self.asked.remove(&ticket)
+        {
+            names::lock(&self.names).take(vec![(number, answer)]);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod earlier;
 mod feed;
+mod names;
 mod node;
 mod oracle;
 mod recorder;
@@ -31,6 +32,10 @@ pub struct ClusterRun {
     pub recovered: u64,
     /// Messages whose publisher was told that they may not arrive.
     pub unshared: u64,
+    /// Claims of names that were granted.
+    pub claims: u64,
+    /// Names that another node took while their node was away, or after a loss of the engine.
+    pub lost_names: u64,
     /// Faults of the network, the broker and the nodes.
     pub faults: u64,
 }
@@ -50,6 +55,8 @@ pub struct ClusterRun {
 /// * Before they join, they get the last earlier messages: a run of the log, in order and once.
 /// * There is no mark in a run without a fault that loses messages.
 /// * All members of a node get the same, from the time at which they joined.
+/// * A name belongs to one node, unless the broker lost it; then the node that loses it is told. In
+///   the end, the broker and the nodes agree about all names and members.
 /// * In the end, all messages are accepted, and all topics in step.
 ///
 /// ```
@@ -61,11 +68,18 @@ pub struct ClusterRun {
 /// ```
 pub fn cluster(seed: u64) -> ClusterRun {
     let mut world = World::new(seed);
-    for _ in 0..700 {
+    for _ in 0..900 {
         world.step();
     }
     assert!(world.calm(), "the nodes are not in step after the faults: {}", world.describe());
     judge(&world);
+    world.outlive_leases();
+    names::judge(&world);
+    for room in names::ROOMS {
+        world.ask_members(room);
+        assert!(world.calm(), "the members are not told: {}", world.describe());
+        names::judge_members(&world, room);
+    }
     world.say_last_words();
     assert!(world.calm(), "the last messages do not arrive: {}", world.describe());
     judge(&world)
@@ -97,7 +111,10 @@ fn judge(world: &World) -> ClusterRun {
     let unshared: BTreeSet<(String, Number)> =
         nodes().flat_map(|node| node.recorder().unshared.clone()).collect();
     let (faults, told) = (world.fault_count, unshared.len() as u64);
-    let mut run = ClusterRun { faults, unshared: told, ..ClusterRun::default() };
+    let claims = nodes().map(|node| node.names().claims).sum();
+    let lost_names = nodes().map(|node| node.names().lost).sum();
+    let mut run =
+        ClusterRun { faults, unshared: told, claims, lost_names, ..ClusterRun::default() };
     for topic in TOPICS {
         let accepted = world.truth.accepted(topic, &world.broker);
         let is_trimmed = world.faults == Faults::All;

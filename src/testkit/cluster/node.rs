@@ -4,15 +4,20 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::feed::{Member, Publisher, Recording};
+use super::feed::{Asker, Member, Publisher, Recording};
+use super::names::{self, Names, NodeRoster, SharedNames};
 use super::recorder::{Recorder, content};
 use crate::backplane::config::LogBounds;
 use crate::backplane::exchange::{Bounds, Exchange, Policy};
+use crate::backplane::presence::Presence;
+use crate::handler::notification::Ticket;
+use crate::id::Id;
 use crate::limits::Limits;
 use crate::now::Now;
 use crate::testkit::broker::Broker;
 use crate::testkit::network::{Client, Network};
 use crate::testkit::nodes;
+use crate::testkit::random::Random;
 use crate::topic::Topic;
 
 /// A connection to the broker, with the bytes on their way.
@@ -45,6 +50,9 @@ pub(super) struct Node {
     members: BTreeMap<String, Vec<Resident>>,
     publishers: BTreeMap<String, Client>,
     published: BTreeMap<String, u64>,
+    names: SharedNames,
+    /// Asks about names.
+    asker: Client,
 }
 
 /// A member of a topic.
@@ -68,10 +76,13 @@ impl Node {
         };
         let recorder = Arc::default();
         let mut backplane = nodes::backplane().share("", Recording(Arc::clone(&recorder)));
+        let names: SharedNames = Arc::new(Mutex::new(Names::new(id)));
+        backplane.roster = Some(Box::new(NodeRoster(Arc::clone(&names))));
         backplane.number = id;
         (backplane.policy, backplane.bounds) = (settings.policy, settings.bounds);
         backplane.log = LogBounds { messages: settings.log_messages, retention_ms: 1_000_000 };
         network.share_topics(backplane);
+        let asker = network.connect(Asker::new(Arc::clone(&names)));
         Node {
             id,
             network,
@@ -80,7 +91,24 @@ impl Node {
             members: BTreeMap::new(),
             publishers: BTreeMap::new(),
             published: BTreeMap::new(),
+            names,
+            asker,
         }
+    }
+
+    pub(super) fn names(&self) -> MutexGuard<'_, Names> {
+        names::lock(&self.names)
+    }
+
+    /// Asks for something about names.
+    pub(super) fn use_names(&mut self, random: &mut Random) {
+        self.names().act(random);
+        self.network.send(self.asker, b".");
+    }
+
+    pub(super) fn ask_members(&mut self, room: &str) {
+        self.names().ask_members(room);
+        self.network.send(self.asker, b".");
     }
 
     pub(super) fn recorder(&self) -> MutexGuard<'_, Recorder> {
@@ -89,6 +117,10 @@ impl Node {
 
     pub(super) fn exchange(&self) -> Option<&Exchange> {
         self.network.exchange()
+    }
+
+    pub(super) fn presence(&self) -> Option<&Presence<(Id, Ticket)>> {
+        self.network.presence()
     }
 
     /// Adds a member. Each node and topic has its own wish for earlier messages, among them none.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::names::judge_claims;
 use super::node::{Node, Settings, Wire};
 use super::oracle::Truth;
 use crate::backplane::exchange::{Bounds, Exchange, Policy};
+use crate::backplane::presence::Presence;
 use crate::backplane::redis::topic_key;
 use crate::now::Now;
 use crate::testkit::broker::{Broker, BrokerFault};
@@ -26,6 +28,13 @@ pub(super) enum Faults {
     /// Also rollbacks, but nothing is trimmed. A topic is watched for longer than they go back.
     Rollbacks,
     All,
+}
+
+impl Faults {
+    /// Returns true if the broker loses no name.
+    pub(super) fn keep_names(self) -> bool {
+        self <= Faults::Lossless
+    }
 }
 
 #[derive(Debug)]
@@ -117,7 +126,8 @@ impl World {
     /// One event.
     pub(super) fn step(&mut self) {
         let node = self.random.below(self.nodes.len());
-        match self.random.below(40) {
+        match self.random.below(46) {
+            40.. => self.use_names(node),
             0..10 => self.move_up(node),
             10..20 => self.move_down(node),
             20..28 => self.turn(node),
@@ -150,6 +160,11 @@ impl World {
         }
     }
 
+    fn use_names(&mut self, node: usize) {
+        let Some(node) = self.nodes.get_mut(node) else { return };
+        node.use_names(&mut self.random);
+    }
+
     fn join_or_leave(&mut self, node: usize) {
         let topic = TOPICS[self.random.below(TOPICS.len())];
         let joins = self.random.below(3) > 0;
@@ -175,9 +190,44 @@ impl World {
         }
     }
 
+    /// A node hears nothing of the broker for longer than a lease, and the others go on.
+    fn outlast(&mut self, node: usize) {
+        let id = self.nodes.get(node).map(|node| node.id);
+        for _ in 0..18 {
+            self.pass(1_000);
+            for other in 0..self.nodes.len() {
+                if self.nodes.get(other).map(|node| node.id) != id {
+                    self.turn(other);
+                    self.move_up_by(other, usize::MAX);
+                    self.move_down_by(other, usize::MAX);
+                }
+            }
+        }
+    }
+
+    /// Lets the leases of dead nodes end.
+    pub(super) fn outlive_leases(&mut self) {
+        for _ in 0..80 {
+            self.pass(200);
+            for node in 0..self.nodes.len() {
+                self.turn(node);
+                self.move_up_by(node, usize::MAX);
+                self.move_down_by(node, usize::MAX);
+            }
+        }
+    }
+
+    pub(super) fn ask_members(&mut self, room: &str) {
+        for node in &mut self.nodes {
+            node.ask_members(room);
+        }
+    }
+
     /// Bytes of a node arrive at the broker.
     fn move_up(&mut self, node: usize) {
-        let count = 1 + self.random.below(600);
+        // The scripts of the opening are some thousand bytes.
+        let most = if self.random.one_in(2) { 600 } else { 6_000 };
+        let count = 1 + self.random.below(most);
         self.move_up_by(node, count);
     }
 
@@ -212,6 +262,7 @@ impl World {
         if let Some(wire) = node.receive(count, &mut self.broker, now) {
             self.late.push(wire);
         }
+        judge_claims(self, index);
     }
 
     /// Bytes of a connection that was given up arrive at the broker.
@@ -249,6 +300,7 @@ impl World {
                 let kept = self.random.below(500);
                 return self.kill_client(node, kept);
             }
+            6 if self.random.one_in(3) => return self.outlast(node),
             6 => return self.hang(node),
             7 => {
                 self.stalls_until = self.ms + self.random_ms(4_000);
@@ -357,14 +409,19 @@ impl World {
         format!("{nodes:?}")
     }
 
-    fn is_quiet(&self) -> bool {
+    fn is_quiet(&mut self) -> bool {
+        let now = self.now();
         self.late.is_empty()
-            && self.nodes.iter().all(|node| {
+            && self.nodes.iter_mut().all(|node| {
                 let is_idle = node.wire.as_ref().is_some_and(|wire| {
                     self.broker.is_open(wire.client) && wire.up.is_empty() && wire.down.is_empty()
                 });
                 let is_settled = |it: &Exchange| it.is_settled() && !it.holds_publishers();
-                is_idle && node.exchange().is_some_and(is_settled)
+                let are_names_settled = node.presence().is_some_and(Presence::is_settled);
+                is_idle
+                    && node.is_quiet(now)
+                    && node.exchange().is_some_and(is_settled)
+                    && are_names_settled
             })
     }
 

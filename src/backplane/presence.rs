@@ -1,0 +1,318 @@
+//! The requests of a node about names, and their answers. Knows no engine, no socket and no clock.
+//!
+//! A node has a lease, which each probe renews, and its names belong to the lease. When a
+//! connection works, the node signs in: the engine tells whether the lease still holds and whether
+//! it has all that this node wrote. Else the engine was emptied, lost its latest writes, or did not
+//! hear of this node for 15 s: then the node gets a new lease, and takes and enters its names
+//! again, from its [`Roster`]. Another node may have taken one meanwhile; the roster is told.
+//!
+//! A question that a cut leaves open is answered [`Answer::Away`]. A claim among them may have been
+//! carried out, so it is undone over the next connection. Requests that ask nothing are repeated:
+//! they may be carried out twice.
+//!
+//! The owner calls, in each turn: [`on_news`](Presence::on_news) and [`cut`](Presence::cut) as
+//! things happen, then [`flush`](Presence::flush) and
+//! [`take_answers`](Presence::take_answers).
+
+use std::collections::VecDeque;
+
+use super::engine::{Ask, Engine, Lease, News};
+use crate::handler::presence::{Answer, Request, Roster};
+
+/// The most requests of handlers that wait.
+const WAITING_MAX: usize = 8_192;
+/// The most requests without an answer, and the most of one turn.
+const SENT_MAX: usize = 500;
+/// Names are entered again after this time: the engine forgets those of dead nodes after
+/// [`NAMES_MS`].
+const RENEW_MS: u64 = NAMES_MS / 3;
+/// The time for which an engine keeps a name that is not entered again, in milliseconds.
+pub(crate) const NAMES_MS: u64 = 24 * 3_600 * 1_000;
+/// The time for which the names of a node are kept that the engine does not hear of.
+pub(crate) const LEASE_MS: u64 = 15_000;
+
+/// The requests of one node. `T` identifies a question to its owner.
+#[derive(Debug)]
+pub(crate) struct Presence<T> {
+    state: State,
+    keep: Keep,
+    /// The number of the lease; 0 before the first one.
+    lease: u64,
+    /// The last number of a request.
+    number: u64,
+    /// The last number of a write that was answered.
+    known: u64,
+    /// Those of `waiting` that come from handlers.
+    handlers: usize,
+    waiting: VecDeque<Item<T>>,
+    /// Those without an answer, in order.
+    sent: VecDeque<(u64, Item<T>)>,
+    answers: Vec<(T, Answer)>,
+    /// When all names are entered again, in milliseconds.
+    renew: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// There is no connection. The lease may still hold.
+    Away,
+    /// There is one, and the node must sign in.
+    Ready,
+    SigningIn,
+    In,
+    /// The engine has no such service.
+    Unsupported,
+}
+
+/// Whether the engine has, or will have, what this node knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    Lease,
+    /// Requests were dropped: only the roster tells which names this node has.
+    Nothing,
+}
+
+#[derive(Debug)]
+enum Item<T> {
+    Question(T, Request),
+    /// One that asks nothing.
+    Silent(Request),
+    /// A name of the roster.
+    Name(Request),
+    /// Gives back what the claim of this number has taken.
+    Undo(u64, Vec<Box<str>>),
+}
+
+impl<T> Presence<T> {
+    pub(crate) fn new() -> Presence<T> {
+        Presence {
+            state: State::Away,
+            keep: Keep::Lease,
+            lease: 0,
+            number: 0,
+            known: 0,
+            handlers: 0,
+            waiting: VecDeque::new(),
+            sent: VecDeque::new(),
+            answers: Vec::new(),
+            renew: u64::MAX,
+        }
+    }
+
+    /// Takes a request of a handler. A question is answered once; `asker` is of no use for another
+    /// request.
+    pub(crate) fn ask(&mut self, asker: T, request: Request) {
+        let is_question = matches!(request, Request::Claim { .. } | Request::Members { .. });
+        match (self.state, is_question) {
+            (State::Unsupported, true) => self.answers.push((asker, Answer::Unsupported)),
+            (State::Away, true) => self.answers.push((asker, Answer::Away)),
+            (_, true) if self.handlers >= WAITING_MAX => self.answers.push((asker, Answer::Away)),
+            (_, true) => self.wait(Item::Question(asker, request)),
+            (State::Unsupported, false) => {}
+            (_, false) if self.handlers >= WAITING_MAX => self.give_up(),
+            (_, false) => self.wait(Item::Silent(request)),
+        }
+    }
+
+    fn wait(&mut self, item: Item<T>) {
+        self.handlers += 1;
+        self.waiting.push_back(item);
+    }
+
+    /// Drops all that waits, except questions: the next lease begins with the names of the roster.
+    fn give_up(&mut self) {
+        self.retain_questions();
+        self.keep = Keep::Nothing;
+        if self.state == State::In {
+            self.state = State::Ready;
+        }
+    }
+
+    fn retain_questions(&mut self) {
+        self.waiting.retain(|item| matches!(item, Item::Question(..)));
+        self.handlers = self.waiting.len();
+    }
+
+    /// Takes the news that concern names, and ignores others.
+    pub(crate) fn on_news(&mut self, news: &News<'_>, roster: &mut dyn Roster) {
+        match news {
+            News::Ready { .. } => self.state = State::Ready,
+            News::SignedIn(lease) => self.signed_in(*lease, roster),
+            News::Presence(number, answer) => self.on_answer(*number, answer, roster),
+            _ => {}
+        }
+    }
+
+    fn signed_in(&mut self, lease: Lease, roster: &mut dyn Roster) {
+        if self.state != State::SigningIn {
+            return;
+        }
+        // Requests may have been dropped meanwhile: then it signs in once more.
+        self.state = if self.keep == Keep::Lease { State::In } else { State::Ready };
+        match lease {
+            Lease::Kept => {}
+            Lease::New => {
+                self.lease = self.number;
+                // The roster has what these would bring about.
+                self.retain_questions();
+                let questions = std::mem::take(&mut self.waiting);
+                self.enter_names(roster);
+                self.waiting.extend(questions);
+            }
+            Lease::Unsupported => {
+                self.state = State::Unsupported;
+                self.answer_waiting(&Answer::Unsupported);
+            }
+        }
+    }
+
+    /// All names of the roster go to the engine after the requests that wait.
+    fn enter_names(&mut self, roster: &mut dyn Roster) {
+        let mut count = 0;
+        loop {
+            let names = roster.names(count);
+            if names.is_empty() {
+                break;
+            }
+            count += names.len();
+            self.waiting.extend(names.into_iter().map(Item::Name));
+        }
+    }
+
+    fn on_answer(&mut self, number: u64, answer: &Answer, roster: &mut dyn Roster) {
+        if self.sent.front().is_none_or(|(first, _)| *first != number) {
+            return;
+        }
+        let Some((_, item)) = self.sent.pop_front() else { return };
+        if !matches!(item, Item::Question(_, Request::Members { .. })) {
+            self.known = number;
+        }
+        match (item, answer) {
+            (Item::Question(asker, _), answer) => self.answers.push((asker, answer.clone())),
+            (Item::Name(claim), Answer::Taken(_)) => roster.lost(&claim),
+            (Item::Name(_) | Item::Silent(_) | Item::Undo(..), _) => {}
+        }
+    }
+
+    /// The connection to the engine has ended.
+    pub(crate) fn cut(&mut self) {
+        let mut again = VecDeque::new();
+        for (number, item) in std::mem::take(&mut self.sent) {
+            match item {
+                Item::Question(asker, request) => {
+                    self.answers.push((asker, Answer::Away));
+                    if let Request::Claim { keys, .. } = request {
+                        again.push_back(Item::Undo(number, keys));
+                    }
+                }
+                item => again.push_back(item),
+            }
+        }
+        self.answer_waiting(&Answer::Away);
+        again.append(&mut self.waiting);
+        self.waiting = again;
+        self.handlers = self.waiting.iter().filter(|item| matches!(item, Item::Silent(_))).count();
+        self.state = State::Away;
+    }
+
+    /// Answers the questions that wait.
+    fn answer_waiting(&mut self, answer: &Answer) {
+        for item in std::mem::take(&mut self.waiting) {
+            match item {
+                Item::Question(asker, _) => self.answers.push((asker, answer.clone())),
+                item => self.waiting.push_back(item),
+            }
+        }
+    }
+
+    /// Asks for all that is due, at the end of a turn. `now` is in milliseconds.
+    pub(crate) fn flush(
+        &mut self,
+        now: u64,
+        engine: &mut dyn Engine,
+        out: &mut Vec<u8>,
+        roster: &mut dyn Roster,
+    ) {
+        match self.state {
+            State::Ready => self.sign_in(now, engine, out),
+            State::In if now >= self.renew => {
+                self.renew = now + RENEW_MS;
+                self.enter_names(roster);
+                self.send(engine, out);
+            }
+            State::In => self.send(engine, out),
+            State::Away | State::SigningIn | State::Unsupported => {}
+        }
+    }
+
+    fn sign_in(&mut self, now: u64, engine: &mut dyn Engine, out: &mut Vec<u8>) {
+        self.number += 1;
+        let (before, lease) = (self.lease, self.number);
+        let known = match std::mem::replace(&mut self.keep, Keep::Lease) {
+            Keep::Lease => self.known,
+            // More than the engine has: the lease of before does not hold.
+            Keep::Nothing => self.number,
+        };
+        engine.ask(Ask::SignIn { before, lease, known }, out);
+        engine.flush(out);
+        self.state = State::SigningIn;
+        self.renew = now + RENEW_MS;
+    }
+
+    fn send(&mut self, engine: &mut dyn Engine, out: &mut Vec<u8>) {
+        while self.sent.len() < SENT_MAX
+            && let Some(item) = self.waiting.pop_front()
+        {
+            self.number += 1;
+            let number = self.number;
+            match &item {
+                Item::Question(_, request) | Item::Silent(request) => {
+                    self.handlers = self.handlers.saturating_sub(1);
+                    engine.ask(Ask::Presence(number, request), out);
+                }
+                Item::Name(request) => engine.ask(Ask::Presence(number, request), out),
+                Item::Undo(claim, keys) => {
+                    engine.ask(Ask::Undo { number, claim: *claim, keys }, out);
+                }
+            }
+            self.sent.push_back((number, item));
+        }
+        engine.flush(out);
+    }
+
+    /// Gives up the lease: all names of this node are free at once. The server stops.
+    pub(crate) fn sign_out(&mut self, engine: &mut dyn Engine, out: &mut Vec<u8>) {
+        if matches!(self.state, State::In | State::SigningIn) {
+            engine.ask(Ask::SignOut, out);
+            engine.flush(out);
+        }
+    }
+
+    /// Returns the answers since the last call.
+    pub(crate) fn take_answers(&mut self) -> Vec<(T, Answer)> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// Returns true if [`flush`](Presence::flush) has something to ask.
+    pub(crate) fn is_due(&self) -> bool {
+        match self.state {
+            State::Ready => true,
+            State::In => !self.waiting.is_empty() && self.sent.len() < SENT_MAX,
+            State::Away | State::SigningIn | State::Unsupported => false,
+        }
+    }
+
+    /// Returns the number of the lease that the names of this node belong to.
+    pub(crate) fn lease(&self) -> u64 {
+        self.lease
+    }
+
+    /// Returns true if the engine has answered everything.
+    pub(crate) fn is_settled(&self) -> bool {
+        let is_in = matches!(self.state, State::In | State::Unsupported);
+        is_in && self.waiting.is_empty() && self.sent.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;
