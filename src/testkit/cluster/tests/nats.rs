@@ -146,7 +146,7 @@ fn a_backlog_has_the_last_messages_in_order() {
         input.extend_from_slice(&buffer[..count]);
         let mut is_ready = false;
         let used = engine.on_data(&input, &mut |news| match news {
-            News::Ready { .. } => is_ready = true,
+            News::Ready => is_ready = true,
             News::Past { at, after, record, .. } => {
                 found.push((after, at, Record::decode(record).tag()));
             }
