@@ -99,7 +99,6 @@ impl EngineAddress {
             EngineAddress::Redis { login, database, .. } => Box::new(Redis::new(Settings {
                 node,
                 generation,
-                birth: node,
                 login: login.clone(),
                 database: *database,
                 log_messages: log.messages,

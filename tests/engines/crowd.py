@@ -108,9 +108,10 @@ class Crowd(threading.Thread):
 
     def warm_up(self):
         """Publishes until each member hears all others of its room. Those that come from then on
-        are late."""
-        self.everyone_hears(self.publish_all)
+        are late. Returns False if that takes too long."""
+        hears = self.everyone_hears(self.publish_all)
         self.is_early = False
+        return hears
 
     def calm_down(self):
         """Publishes no more but a last line of each, again if that was refused. Returns False if one

@@ -64,6 +64,8 @@ class Verdict:
     # Marks at nodes that have lost nothing.
     needless: int = 0
     marks: int = 0
+    # Lines that are missing behind a mark: the number of places.
+    marked: int = 0
     told: int = 0
     examples: list = dataclasses.field(default_factory=list)
 
@@ -134,8 +136,12 @@ class Judge:
         if before is not None and number <= before:
             kind = "duplicates" if (name, number) in self.session.events[:index] else "inversions"
             return self.verdict.found(kind, f"{name} {number} after {before}")
-        if before is not None and marks == self.marks and publisher.owes(before + 1, number - 1):
-            self.verdict.found("gaps", f"{name} from {before} to {number} at {self.session.node}")
+        if before is not None and publisher.owes(before + 1, number - 1):
+            if marks < self.marks:
+                self.verdict.marked += 1
+            else:
+                where = f"{name} from {before} to {number} at {self.session.node}"
+                self.verdict.found("gaps", where)
         self.last[name] = number, self.marks
 
     def end(self, publisher, last):

@@ -39,6 +39,11 @@ class Planted(unittest.TestCase):
         self.assertEqual(judge([session(1, MARK, 2, 4, 5)], marks=True), {"gaps": 1})
         self.assertEqual(judge([session(1, 2, 4, MARK, 5)], marks=True), {"gaps": 1})
 
+    def test_gaps_behind_marks_are_counted(self):
+        sessions = [session(1, 2, MARK, 4, 5), session(1, MARK, 2, 3, 4, 5)]
+        verdict = oracle.judge(sessions, [publisher()], lambda _: True)
+        self.assertEqual((verdict.marks, verdict.marked), (2, 1))
+
     def test_a_mark_is_for_all_publishers(self):
         two = [publisher(b"a", 3), publisher(b"b", 3)]
         got = [(b"a", 1), (b"b", 1), MARK, (b"a", 3), (b"b", 3)]

@@ -81,6 +81,10 @@ class Engine:
                 yield file
 
     @property
+    def address(self):
+        return f"{LOCAL}:{self.port}"
+
+    @property
     def url(self):
         return self.url_at(self.port)
 
@@ -202,7 +206,9 @@ class Nats(Engine):
 
     def trim(self, keep):
         for stream in self.streams():
-            self.api(f"STREAM.PURGE.{stream}", keep=keep)
+            state = self.api(f"STREAM.INFO.{stream}", subjects_filter=">")["state"]
+            for subject in state.get("subjects", ()):
+                self.api(f"STREAM.PURGE.{stream}", filter=subject, keep=keep)
 
     def limit_output(self):
         """It is limited always."""

@@ -130,7 +130,8 @@ class World:
     def run(self, fault, seconds):
         if not common.until(lambda: all(self.serves(node) for node in self.nodes)):
             return self.wrong.append("the nodes do not serve")
-        self.crowd.warm_up()
+        if not self.crowd.warm_up():
+            return self.wrong.append("the members do not hear each other")
         self.crowd.is_publishing = True
         end = time.monotonic() + seconds
         time.sleep(seconds / 4)
@@ -138,7 +139,8 @@ class World:
         if self.back:
             end = max(end, self.back + AFTER_SECONDS)
         time.sleep(max(0, end - time.monotonic()))
-        self.crowd.calm_down()
+        if not self.crowd.calm_down():
+            self.wrong.append("in the end the members do not hear each other")
         if self.crowd.dropped:
             self.wrong.append(f"{self.crowd.dropped} connections dropped")
         for number, node in enumerate(self.nodes):

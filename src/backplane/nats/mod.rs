@@ -239,7 +239,7 @@ impl JetStream {
             log::warn!("NATS: of the stream bp, {difference}");
         }
         self.stage = Stage::Ready { epoch: found.epoch };
-        news(News::Ready { store: found.epoch });
+        news(News::Ready);
         Ok(())
     }
 

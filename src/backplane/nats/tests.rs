@@ -1,7 +1,6 @@
 //! A connection to NATS, answer by answer.
 
 use super::*;
-use crate::handler::presence::Request;
 
 const INFO: &str = "INFO {\"headers\":true,\"max_payload\":1048576} \r\n";
 
@@ -47,7 +46,7 @@ fn ready() -> JetStream {
     nats.opening(&mut Vec::new());
     let created = answer("create.", "{\"did_create\":true}");
     let (news, end) = told(&mut nats, &[INFO, &created, &description()].concat());
-    assert!(end.is_ok() && news == ["Ready { store: 9 }"], "{end:?} {news:?}");
+    assert!(end.is_ok() && news == ["Ready"], "{end:?} {news:?}");
     nats
 }
 
@@ -160,9 +159,9 @@ fn pings_and_requests_about_names_are_answered() {
     let mut nats = ready();
     let (news, end) = told(&mut nats, "PING\r\nINFO {\"ldm\":true}\r\n+OK\r\nPI");
     assert!(news.is_empty() && end == Ok(6 + 19 + 5), "{end:?}");
-    let request = Request::Release { keys: Vec::new() };
-    assert_eq!(asked(&mut nats, Ask::Presence(8, &request)), "PING\r\nPONG\r\n");
-    assert_eq!(told(&mut nats, "PONG\r\n").0, ["Presence(8, Unsupported)"]);
+    let sign_in = Ask::SignIn { before: 0, lease: 1, known: 0 };
+    assert_eq!(asked(&mut nats, sign_in), "PING\r\nPONG\r\n");
+    assert_eq!(told(&mut nats, "PONG\r\n").0, ["SignedIn(Unsupported)"]);
     let probe = asked(&mut nats, Ask::Probe(4));
     assert!(probe.starts_with("PUB bp.n.0000000000000007 _INBOX.bp."), "{probe}");
     let headers = "\r\nNats-Sequence: 5\r\nNats-Last-Sequence: 0";

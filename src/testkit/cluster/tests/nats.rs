@@ -93,7 +93,7 @@ fn a_real_jetstream_without_losses_makes_no_mark() {
     run(Faults::Lossless, start(1_000_000));
 }
 
-/// Names that are several parts of a subject, watch others, or are no subject at all.
+/// Names that would be several parts of a subject, watch others, or be refused.
 const ODD: [&str; 7] = ["a.b", "a b", "*", ">", "", "\u{e4}\r\n", "a%2Eb"];
 
 #[test]
@@ -146,7 +146,7 @@ fn a_backlog_has_the_last_messages_in_order() {
         input.extend_from_slice(&buffer[..count]);
         let mut is_ready = false;
         let used = engine.on_data(&input, &mut |news| match news {
-            News::Ready { .. } => is_ready = true,
+            News::Ready => is_ready = true,
             News::Past { at, after, record, .. } => {
                 found.push((after, at, Record::decode(record).tag()));
             }
