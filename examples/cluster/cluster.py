@@ -7,7 +7,7 @@ import time
 import programs
 from balancer import Balancer
 from engine import Engine
-from node import Node
+from node import STARTING, Node
 from programs import Failure, is_free, lasting_port
 
 NAMES = "abcdefghi"
@@ -85,7 +85,7 @@ class Cluster:
         """Tells when a node that runs becomes ready, or is not ready any more."""
         if not node.is_running():
             self.told.pop(node.name, None)
-        elif self.told.get(node.name) != health.state:
+        elif health.state not in (STARTING, self.told.get(node.name)):
             self.told[node.name] = health.state
             self.tell(node, f"{health.state}: {health.why}" if health.why else health.state)
 

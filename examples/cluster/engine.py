@@ -8,8 +8,8 @@ import time
 
 from programs import LOCAL, Failure, Program, find
 
-# Where all the nodes of a room are: see src/backplane/redis/.
-WHO = "bp:who:"
+# The keys of rooms and of the leases of nodes: see src/backplane/redis/mod.rs.
+WHO, ALIVE = "bp:who:", b"bp:alive:"
 # The most rooms and names that are shown, and fetched.
 ROOMS_MAX = 8
 NAMES_MAX = 40
@@ -70,7 +70,7 @@ class Engine(Program):
             return f"stopped, goes on in {max(0, self.goes_on_at - time.monotonic()):.0f} s", None
         try:
             began = time.monotonic()
-            ping, (_, keys) = self.ask(["PING"], ["SCAN", "0", "MATCH", f"{WHO}*", "COUNT", "1000"])
+            _, (_, keys) = self.ask(["PING"], ["SCAN", "0", "MATCH", f"{WHO}*", "COUNT", "1000"])
             took = (time.monotonic() - began) * 1000
             rooms = [self.room(key) for key in sorted(keys)[:ROOMS_MAX]]
             more = max(0, len(keys) - ROOMS_MAX)
@@ -79,9 +79,15 @@ class Engine(Program):
         return f"answers in {took:.1f} ms", ([room for room in rooms if room[1]], more)
 
     def room(self, key):
+        """Returns a room without the members of dead nodes: a name belongs to the lease of a node."""
         count, (_, found) = self.ask(["HLEN", key], ["HSCAN", key, "0", "COUNT", NAMES_MAX])
-        names = sorted(name.decode(errors="replace") for name in found[::2])
-        return key.decode(errors="replace").removeprefix(WHO), int(count), names[:NAMES_MAX]
+        names, leases = found[::2], found[1::2]
+        known = sorted(set(leases))
+        alive = dict(zip(known, self.ask(*[["EXISTS", ALIVE + lease] for lease in known])))
+        names = [name.decode(errors="replace") for name, lease in zip(names, leases)
+                 if alive[lease] == b"1"]
+        dead = len(leases) - len(names)
+        return key.decode(errors="replace").removeprefix(WHO), int(count) - dead, sorted(names)
 
 
 def _encoded(words):

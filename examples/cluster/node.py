@@ -11,6 +11,7 @@ ANSWER_SECONDS = 0.3
 # A connection for this page, and one to the engine.
 OWN_CONNECTIONS = 2
 PREFIX = "socketserver_"
+STARTING = "starting"
 
 
 @dataclasses.dataclass
@@ -61,7 +62,8 @@ class Node(Program):
             status, why = self.get("/readyz")
             numbers = read_numbers(self.get("/metrics")[1])
         except (OSError, http.client.HTTPException) as error:
-            return Health("no answer", str(error))
+            return Health("no answer", str(error)) if self.has_answered else Health(STARTING)
+        self.has_answered = True
         clients = numbers.get("connections")
         return Health(
             state="ready" if status == 200 else "not ready",

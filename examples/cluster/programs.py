@@ -1,4 +1,4 @@
-"""Processes that end with this one, and start again on the same port. Knows no cluster."""
+"""Processes that end with this one, and start again on the same port. Must not know a cluster."""
 
 import contextlib
 import ctypes
@@ -63,7 +63,7 @@ LIBC = ctypes.CDLL(None)
 
 
 class Program:
-    """A process and its log. `state` is one of `new`, `running`, `stopped`, `ended`."""
+    """A process and its log, perhaps one that is dead and starts again later."""
 
     def __init__(self, name, folder, port):
         self.name, self.folder, self.port = name, folder, port
@@ -71,6 +71,8 @@ class Program:
         self.process = None
         # When it starts again, or when it goes on, by the monotonic clock.
         self.starts_at, self.goes_on_at = None, None
+        # It has answered since it was started.
+        self.has_answered = False
 
     def command(self):
         raise NotImplementedError
@@ -89,7 +91,7 @@ class Program:
         return self.is_running() and self.goes_on_at is not None
 
     def start(self):
-        self.starts_at, self.goes_on_at = None, None
+        self.starts_at, self.goes_on_at, self.has_answered = None, None, False
         with open(self.log, "ab") as log:
             # A session of its own: Ctrl-C in the terminal is for this process.
             self.process = subprocess.Popen(

@@ -67,6 +67,7 @@ class Member:
                 self.socket.sendall(line.encode() + b"\n")
 
     def has(self, text, since=0):
+        """Returns True if it has seen this text, in a line after the first `since`."""
         return any(text in line for line in self.lines[since:])
 
 
@@ -146,21 +147,20 @@ class Smoke:
     def names(self):
         ann, bob = self.members
         ann.send("/nick ann")
-        self.wait("ann has her name", lambda: bob.has("ann"))
-        since = len(bob.lines)
+        self.wait("ann has her name", lambda: bob.has("is now ann"))
         bob.send("/nick ann")
-        self.wait("the other node refuses the same name", lambda: bob.has("taken", since))
+        self.wait("the other node refuses the same name", lambda: bob.has("ann is taken"))
         bob.send("/nick bob")
-        self.wait("bob has another one", lambda: ann.has("bob"))
+        self.wait("bob has another one", lambda: ann.has("is now bob"))
         since = len(ann.lines)
         ann.send("/who")
-        self.wait("/who lists members of both nodes", lambda: ann.has("bob", since))
-        self.wait("the engine lists both",
-                  lambda: self.room("lobby") and {"ann", "bob"} <= set(self.room("lobby")[1]))
+        self.wait("/who lists members of both nodes", lambda: ann.has("ann, bob", since))
+        self.wait("so does the engine", lambda: {"ann", "bob"} <= set(self.room("lobby")))
 
     def room(self, wanted):
+        """Returns the names in a room, as the engine knows them."""
         rooms, _ = self.cluster.look().rooms or ([], 0)
-        return next((it[1:] for it in rooms if it[0] == wanted), None)
+        return next((names for name, _, names in rooms if name == wanted), [])
 
     def node_dies(self):
         _, bob = self.members

@@ -99,7 +99,6 @@ impl EngineAddress {
             EngineAddress::Redis { login, database, .. } => Box::new(Redis::new(Settings {
                 node,
                 generation,
-                birth: node,
                 login: login.clone(),
                 database: *database,
                 log_messages: log.messages,
@@ -188,7 +187,7 @@ impl Backplane {
     /// Shares the topic of this name, and keeps its messages in `history`, with the positions of
     /// the engine. So the history has the same messages at all nodes, and a reader may go on at
     /// another node from its position: it gets all that it has missed, or is told of a
-    /// [`Gap`](crate::Gap). What the history held before is forgotten.
+    /// [`Gap`](crate::Gap). The messages that the history held before are forgotten.
     ///
     /// The topic is watched although it may have no members. Publish to it, instead of appending to
     /// the history.

@@ -90,10 +90,8 @@ pub(crate) enum Ask<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum News<'a> {
     /// The connection works: the engine is not a replica, and refuses late bytes of the connections
-    /// before. `store` changes when the whole store was emptied.
-    Ready {
-        store: u64,
-    },
+    /// before.
+    Ready,
     /// A message of a subscription. `after` is the position of the entry before it; `None` if it
     /// is the first of its epoch.
     Live {

@@ -279,7 +279,7 @@ impl Exchange {
     /// The engine has told something.
     pub(crate) fn on_news(&mut self, news: News<'_>, now: Now, members: &mut dyn Members) {
         match news {
-            News::Ready { .. } => self.ready(now),
+            News::Ready => self.ready(now),
             News::Live { topic, at, after, record } => {
                 self.on_topic(topic, Event::Live { at, after, record }, members);
             }

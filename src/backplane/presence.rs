@@ -136,7 +136,7 @@ impl<T> Presence<T> {
     /// Takes the news that concern names, and ignores others.
     pub(crate) fn on_news(&mut self, news: &News<'_>, roster: &mut dyn Roster) {
         match news {
-            News::Ready { .. } => self.state = State::Ready,
+            News::Ready => self.state = State::Ready,
             News::SignedIn(lease) => self.signed_in(*lease, roster),
             News::Presence(number, answer) => self.on_answer(*number, answer, roster),
             _ => {}

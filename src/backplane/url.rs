@@ -256,8 +256,10 @@ fn hex(digit: u8) -> Result<u8, Problem> {
 mod tests {
     use super::*;
 
+    type User = Option<(String, String)>;
+
     /// Returns the address as text, the user and password, and the database.
-    fn redis(url: &str) -> Option<(String, Option<(String, String)>, u32)> {
+    fn redis(url: &str) -> Option<(String, User, u32)> {
         match parse(url) {
             Ok(EngineAddress::Redis { to, login, database }) => {
                 let login = login.map(|it| (it.user.to_string(), it.password.to_string()));

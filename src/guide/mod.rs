@@ -9,6 +9,7 @@
 //! | decode a protocol | [writing a protocol](writing_a_protocol) |
 //! | write a client | [clients] |
 //! | use more cores, or block | [modes] |
+//! | use several machines | [many machines](many_machines) |
 //! | test without a network | [testing] |
 //! | run a server in production | [operation], [limits], [metrics] |
 //! | come from Python | [from Python](from_python) |
@@ -45,6 +46,10 @@ pub mod clients {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("../../docs/modes.md")]
 pub mod modes {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("../../docs/many-machines.md")]
+pub mod many_machines {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("../../docs/testing.md")]

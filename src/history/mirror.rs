@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::later::{Bounds, Gap, Later, MESSAGE};
 use super::position::Position;
-use super::{Bounds, Gap, Later, MESSAGE};
 
 /// A part of the log of an engine, as this node has read it: messages, and marks where some may be
 /// missing.

@@ -1,6 +1,7 @@
 //! A bounded history of messages with positions, from which readers pull. Must not know its
 //! readers, and sends nothing.
 
+mod later;
 #[cfg(feature = "backplane")]
 mod mirror;
 mod position;
@@ -11,8 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use slab::Slab;
 
+pub use self::later::{Gap, Later};
 pub use self::position::{Position, PositionError};
 
+use self::later::{Bounds, MESSAGE};
 #[cfg(feature = "backplane")]
 use self::mirror::Mirror;
 pub(crate) use self::position::random_epoch;
@@ -66,12 +69,6 @@ struct Shared {
 
 type Watcher = Box<dyn Fn() + Send + Sync>;
 
-#[derive(Clone, Copy)]
-struct Bounds {
-    messages: usize,
-    bytes: usize,
-}
-
 enum Log {
     Own(Own),
     #[cfg(feature = "backplane")]
@@ -87,40 +84,12 @@ struct Own {
     end: u64,
 }
 
-/// The messages after a position, from [`History::since`]. [`History`] has an example.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Later {
-    /// `None` if no message is missing between the position and the first of
-    /// [`messages`](Later::messages).
-    pub gap: Option<Gap>,
-    /// The position before the first of [`messages`](Later::messages).
-    pub start: Position,
-    /// The messages with their positions, in order and without a gap.
-    pub messages: Vec<(Position, Arc<[u8]>)>,
-}
-
-/// The reason why messages are missing. [`History`] has an example.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Gap {
-    /// This number of messages was removed, because the history is bounded.
-    Trimmed(u64),
-    /// The position is of another history, for example of the one before a restart.
-    Epoch,
-    /// Messages may be missing. This is told of [shared](crate::Backplane::keep) histories.
-    Unknown,
-}
-
 /// The registration of a watcher, which ends when this is dropped: see [`History::watch`].
 #[must_use = "the watcher is removed when this is dropped"]
 pub struct Watch {
     shared: Arc<Shared>,
     key: usize,
 }
-
-/// The size of a message in [`History::since`] besides its bytes: an empty message counts, too.
-const MESSAGE: usize = 64;
 
 impl History {
     /// Creates an empty history, which keeps at most `messages` messages and `bytes` bytes of them.
@@ -359,14 +328,6 @@ impl Drop for Watch {
         // Dropped after the lock is released: a destructor may do anything.
         let watcher = self.shared.watchers().try_remove(self.key);
         drop(watcher);
-    }
-}
-
-impl Later {
-    /// Returns the position of the last of these messages, or [`start`](Later::start) without any.
-    #[must_use]
-    pub fn end(&self) -> Position {
-        self.messages.last().map_or(self.start, |(position, _)| *position)
     }
 }
 

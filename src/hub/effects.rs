@@ -5,9 +5,10 @@ use std::io;
 
 use super::Hub;
 use super::connection::states::Life;
+use super::connections::Connections;
 use super::pubsub::Memberships;
 use super::pubsub::log::Slice;
-use super::shards::{Posted, ShardMessage};
+use super::shards::{Posted, ShardMessage, Shards};
 use super::transport::Transport;
 use super::turn::Action;
 use crate::exec::Call;
@@ -70,9 +71,17 @@ impl<T: Transport> Hub<T> {
                 self.offloads.add(from, ticket, work, &mut self.connections);
             }
             #[cfg(feature = "backplane")]
-            Effect::Link(attempt, event) => self.on_link(from, attempt, event),
+            Effect::Link(attempt, event) => {
+                if let Some(mut desk) = self.desk() {
+                    desk.on_link(from, attempt, event);
+                }
+            }
             #[cfg(feature = "backplane")]
-            Effect::Presence(ticket, request) => self.ask_presence(from, ticket, *request),
+            Effect::Presence(ticket, request) => {
+                if let Some(mut desk) = self.desk() {
+                    desk.ask(from, ticket, *request);
+                }
+            }
             // Applied by the connection itself.
             Effect::Close(_)
             | Effect::Reset(_)
@@ -96,8 +105,11 @@ impl<T: Transport> Hub<T> {
     pub(crate) fn must_wait(&self, effect: &Effect) -> bool {
         match effect {
             Effect::Publish(topic, _) => {
-                let is_held = self.is_held(topic);
-                is_held || self.topics.is_congested(topic) || self.shards.is_any_congested()
+                #[cfg(feature = "backplane")]
+                if self.shared_topics.as_ref().is_some_and(|it| it.shares(topic) && it.holds()) {
+                    return true;
+                }
+                self.topics.is_congested(topic) || self.shards.is_any_congested()
             }
             Effect::Send(to, _) | Effect::Notify(to, _) => {
                 let shard = self.shards.other_shard_of(*to);
@@ -110,7 +122,7 @@ impl<T: Transport> Hub<T> {
 
 /// Bytes and notifications for other connections.
 impl<T: Transport> Hub<T> {
-    pub(super) fn send(&mut self, to: Id, bytes: &[u8]) {
+    fn send(&mut self, to: Id, bytes: &[u8]) {
         if self.connections.has_room(to) {
             self.connections.deliver(to, bytes);
         }
@@ -263,8 +275,10 @@ impl<T: Transport> Hub<T> {
     fn publish(&mut self, author: Id, topic: &Topic, payload: Payload) {
         self.connections.turn().meter.counters.published.add(1);
         #[cfg(feature = "backplane")]
-        if self.is_shared(topic) {
-            return self.publish_shared(author, topic, payload);
+        if self.shared_topics.as_ref().is_some_and(|shared| shared.shares(topic))
+            && let Some(mut desk) = self.desk()
+        {
+            return desk.publish(author, topic, payload);
         }
         let shards = self.shards.interested_in(topic);
         let payload = if shards.is_empty() { payload } else { payload.shared() };
@@ -296,22 +310,17 @@ impl<T: Transport> Hub<T> {
     fn announce_changes(&mut self) {
         let changes = self.topics.take_changes();
         #[cfg(feature = "backplane")]
-        changes.iter().for_each(|change| self.note_members(&change.topic));
+        if let Some(shared) = &mut self.shared_topics {
+            changes.iter().for_each(|change| shared.note_change(&change.topic));
+        }
         self.shards.announce(changes);
     }
 }
 
 /// Other shards.
 impl<T: Transport> Hub<T> {
-    /// Sends a message to another shard, and throttles its sender if the window is full.
-    pub(super) fn post(&mut self, shard: usize, from: Id, message: ShardMessage) {
-        match self.shards.post(shard, from, message) {
-            Posted::Sent => {}
-            Posted::Congested => {
-                self.connections.throttle(from);
-            }
-            Posted::Closed(message) => self.drop_undeliverable(message),
-        }
+    fn post(&mut self, shard: usize, from: Id, message: ShardMessage) {
+        post(&mut self.shards, &mut self.connections, shard, from, message);
     }
 
     /// Handles messages of other shards within the budget. A message to a congested topic waits,
@@ -353,14 +362,22 @@ impl<T: Transport> Hub<T> {
                 }
                 #[cfg(feature = "backplane")]
                 ShardMessage::Export { author, topic, payload } => {
-                    self.publish_shared(author, &topic, payload);
+                    if let Some(mut desk) = self.desk() {
+                        desk.publish(author, &topic, payload);
+                    }
                 }
                 #[cfg(feature = "backplane")]
                 ShardMessage::Presence { from, ticket, request } => {
-                    self.ask_presence(from, ticket, request);
+                    if let Some(mut desk) = self.desk() {
+                        desk.ask(from, ticket, request);
+                    }
                 }
                 #[cfg(feature = "backplane")]
-                ShardMessage::Hold(is_held) => self.note_hold(is_held),
+                ShardMessage::Hold(is_held) => {
+                    if let Some(mut desk) = self.desk() {
+                        desk.note_hold(is_held);
+                    }
+                }
                 // Handled on arrival.
                 ShardMessage::Interest { .. } => {}
             }
@@ -370,24 +387,43 @@ impl<T: Transport> Hub<T> {
     /// Handles the end of a shard: releases connections that wait for it, and drops messages to it.
     pub(crate) fn close_shard(&mut self, shard: usize) {
         #[cfg(feature = "backplane")]
-        self.note_members_of_all();
+        if let Some(shared) = &mut self.shared_topics {
+            shared.note_end();
+        }
         let (released, messages) = self.shards.close(shard);
         for id in released {
             self.unthrottle(id);
         }
         for message in messages {
-            self.drop_undeliverable(message);
+            drop_undeliverable(&mut self.connections, message);
         }
     }
+}
 
-    /// Handles an undeliverable message to another shard.
-    fn drop_undeliverable(&mut self, message: ShardMessage) {
-        match message {
-            ShardMessage::Notify { from, to, notification } => {
-                let pending = &mut self.connections.turn_mut().pending;
-                pending.push(from, Action::Return { to, notification });
-            }
-            message => panics::drop_quietly(message),
+/// Sends a message to another shard, and throttles its sender if the window is full.
+pub(super) fn post<T: Transport>(
+    shards: &mut Shards,
+    connections: &mut Connections<T>,
+    shard: usize,
+    from: Id,
+    message: ShardMessage,
+) {
+    match shards.post(shard, from, message) {
+        Posted::Sent => {}
+        Posted::Congested => {
+            connections.throttle(from);
         }
+        Posted::Closed(message) => drop_undeliverable(connections, message),
+    }
+}
+
+/// Handles an undeliverable message to another shard.
+fn drop_undeliverable<T: Transport>(connections: &mut Connections<T>, message: ShardMessage) {
+    match message {
+        ShardMessage::Notify { from, to, notification } => {
+            let pending = &mut connections.turn_mut().pending;
+            pending.push(from, Action::Return { to, notification });
+        }
+        message => panics::drop_quietly(message),
     }
 }

@@ -30,7 +30,7 @@ pub(crate) use self::transport::send_copy;
 pub(crate) use self::transport::{Readiness, Transport};
 
 #[cfg(feature = "backplane")]
-use self::backplane::SharedTopics;
+use self::backplane::{Desk, SharedTopics};
 use self::connections::Connections;
 use self::crowd::Crowd;
 use self::offload::Offloads;
@@ -117,8 +117,8 @@ impl<T: Transport> Hub<T> {
     /// Returns the number of connections that take none of the places of `Limits::connections`.
     pub(crate) fn without_place(&self) -> usize {
         #[cfg(feature = "backplane")]
-        if self.shared_topics.is_some() {
-            return self.links();
+        if let Some(shared) = &self.shared_topics {
+            return usize::from(shared.link().is_some());
         }
         0
     }
@@ -207,9 +207,11 @@ impl<T: Transport> Hub<T> {
     /// Receives messages of other shards, each with the index of its sender.
     pub(crate) fn receive(&mut self, messages: impl IntoIterator<Item = (usize, ShardMessage)>) {
         #[cfg(feature = "backplane")]
-        if self.shared_topics.is_some() {
-            return self.receive_shared(messages);
-        }
+        let messages = messages.into_iter().inspect(|(_, message)| {
+            if let Some(shared) = &mut self.shared_topics {
+                shared.note_message(message);
+            }
+        });
         self.shards.receive(messages);
     }
 
@@ -256,8 +258,8 @@ impl<T: Transport> Hub<T> {
             (a, b) => a.or(b),
         };
         #[cfg(feature = "backplane")]
-        if self.shared_topics.is_some() {
-            return due_ms.into_iter().chain(self.exchange_due_ms()).min();
+        if let Some(shared) = &self.shared_topics {
+            return due_ms.into_iter().chain(shared.due_ms()).min();
         }
         due_ms
     }
@@ -302,18 +304,25 @@ impl<T: Transport> Hub<T> {
     }
 }
 
-/// Without a backplane.
-#[cfg(not(feature = "backplane"))]
+/// The topics that span several nodes.
+#[cfg(feature = "backplane")]
 impl<T: Transport> Hub<T> {
-    #[allow(clippy::unused_self, reason = "the exchange has some")]
-    #[cfg(debug_assertions)]
-    fn throttled_for_exchange(&self) -> Vec<Id> {
-        Vec::new()
+    /// Shares topics with other nodes.
+    pub(crate) fn share_topics(&mut self, sharing: Sharing) {
+        let now = self.connections.turn().record.now;
+        self.shared_topics = Some(Box::new(SharedTopics::new(sharing, now)));
     }
 
-    #[allow(clippy::unused_self, reason = "the exchange holds publishers")]
-    fn is_held(&self, _: &Topic) -> bool {
-        false
+    fn desk(&mut self) -> Option<Desk<'_, T>> {
+        let Hub { shared_topics, topics, shards, connections, .. } = self;
+        let shared = shared_topics.as_deref_mut()?;
+        Some(Desk { shared, topics, shards, connections })
+    }
+
+    /// Returns the state of the shared topics, for simulations.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn shared_topics(&self) -> Option<&SharedTopics> {
+        self.shared_topics.as_deref()
     }
 }
 
@@ -332,8 +341,9 @@ impl<T: Transport> Hub<T> {
             self.settle_pending();
         }
         #[cfg(feature = "backplane")]
-        if self.shared_topics.is_some() {
-            self.tend_exchange();
+        if let Some(mut desk) = self.desk() {
+            desk.tend();
+            self.settle_pending();
         }
         if self.topics.is_busy() {
             self.courier.run(&mut self.topics, &mut self.connections);
@@ -347,7 +357,10 @@ impl<T: Transport> Hub<T> {
         self.connections.turn_mut().finish();
         #[cfg(debug_assertions)]
         {
-            let shared = self.throttled_for_exchange();
+            #[cfg(feature = "backplane")]
+            let shared = self.shared_topics.as_ref().map(|it| it.throttled()).unwrap_or_default();
+            #[cfg(not(feature = "backplane"))]
+            let shared = Vec::new();
             check::invariants(&self.connections, &self.topics, &self.shards, shared);
         }
     }
@@ -402,7 +415,8 @@ impl<T: Transport> Hub<T> {
 
     fn ask_to_stop(&mut self, id: Id) {
         #[cfg(feature = "backplane")]
-        if self.is_link(id) {
+        if self.shared_topics.as_ref().is_some_and(|it| it.link() == Some(id)) {
+            // It ends after the last client.
             return;
         }
         if let Some(connection) = self.connections.get_mut(id) {

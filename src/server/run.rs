@@ -237,7 +237,7 @@ impl Server {
             datagrams,
             budgets: Budgets::default(),
             #[cfg(feature = "backplane")]
-            sharing: self.backplane.map(Sharing::Home),
+            sharing: self.backplane.map(|it| Sharing::Home(Box::new(it))),
             takes_ordinary_path: true,
         };
         match mode {

@@ -88,7 +88,7 @@ impl Network {
     /// Shares topics with other nodes: the first reactor requests a connection to the engine.
     #[cfg(feature = "backplane")]
     pub(super) fn share_topics(&mut self, backplane: Backplane) {
-        let home = Sharing::Home(backplane);
+        let home = Sharing::Home(Box::new(backplane));
         let branches: Vec<Sharing> = self.hubs.iter().skip(1).map(|_| home.branch()).collect();
         for (hub, sharing) in self.hubs.iter_mut().zip(iter::once(home).chain(branches)) {
             hub.share_topics(sharing);
@@ -98,13 +98,13 @@ impl Network {
     /// Returns its requests about names.
     #[cfg(feature = "backplane")]
     pub(super) fn presence(&self) -> Option<&Presence<(Id, Ticket)>> {
-        self.hubs.first()?.presence()
+        self.hubs.first()?.shared_topics()?.presence()
     }
 
     /// Returns the exchange of its shared topics.
     #[cfg(feature = "backplane")]
     pub(super) fn exchange(&self) -> Option<&Exchange> {
-        self.hubs.first()?.exchange()
+        self.hubs.first()?.shared_topics()?.exchange()
     }
 
     /// Fails the connection that was requested first. [`grant`](Network::grant) has an example.

@@ -151,7 +151,8 @@ impl JetStream {
                 news(News::SignedIn(Lease::Unsupported));
             }
             Token::Error(why) => {
-                return Err(stream::refused(&String::from_utf8_lossy(why)));
+                let why = String::from_utf8_lossy(why);
+                return Err(stream::refused(why.trim_matches('\'')));
             }
             Token::Message(message) => self.on_message(&message, news)?,
         }
@@ -238,7 +239,7 @@ impl JetStream {
             log::warn!("NATS: of the stream bp, {difference}");
         }
         self.stage = Stage::Ready { epoch: found.epoch };
-        news(News::Ready { store: found.epoch });
+        news(News::Ready);
         Ok(())
     }
 
@@ -372,3 +373,6 @@ fn malformed(why: &'static str) -> Close {
 fn not_ours() -> Close {
     malformed("NATS: a message that is not of the stream bp, sent to a subject that begins with bp")
 }
+
+#[cfg(test)]
+mod tests;

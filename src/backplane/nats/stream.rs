@@ -119,7 +119,8 @@ fn failure(answer: &[u8]) -> Option<(u64, String)> {
 }
 
 pub(super) fn refused(why: &str) -> Close {
-    Close::failed(format!("NATS: {}", why.escape_debug()))
+    // A `Close` escapes the text where it is shown.
+    Close::failed(format!("NATS: {why}"))
 }
 
 /// Returns the nanoseconds since 1970 of a time of RFC 3339 in UTC, such as

@@ -75,7 +75,7 @@ impl Case {
     /// A node that has signed in, and has a lease.
     fn signed_in() -> Case {
         let mut case = Case::default();
-        case.news(News::Ready { store: 1 });
+        case.news(News::Ready);
         assert_eq!(case.asked(), ["sign in 0 1 0"]);
         case.news(News::SignedIn(Lease::New));
         case
@@ -94,7 +94,7 @@ impl Case {
 
     fn again(&mut self, lease: Lease) -> Vec<String> {
         self.presence.cut();
-        self.news(News::Ready { store: 1 });
+        self.news(News::Ready);
         assert_eq!(self.asked().len(), 1);
         self.news(News::SignedIn(lease));
         self.asked()
@@ -127,7 +127,7 @@ fn a_cut_undoes_claims_and_repeats_what_asks_nothing() {
     // All was answered, so the next lease of before must have all of it.
     (5..=7).for_each(|number| case.news(News::Presence(number, Answer::Claimed)));
     case.presence.cut();
-    case.news(News::Ready { store: 1 });
+    case.news(News::Ready);
     assert_eq!(case.asked(), ["sign in 1 8 7"]);
 }
 
@@ -157,21 +157,33 @@ fn requests_are_bounded_and_none_is_lost() {
         case.presence.ask(0, release("a"));
         assert!(case.presence.waiting.len() <= WAITING_MAX);
     }
-    case.news(News::Ready { store: 1 });
+    case.news(News::Ready);
     // The roster has what was dropped: no lease of before may be kept.
     assert_eq!(case.asked(), ["sign in 0 1 1"]);
     (0..2 * WAITING_MAX as u32).for_each(|asker| case.presence.ask(asker, claim("a")));
     assert!(case.presence.waiting.len() <= WAITING_MAX);
     assert!(case.presence.take_answers().iter().all(|(_, answer)| *answer == Answer::Away));
     case.news(News::SignedIn(Lease::New));
+    // Two questions found a place between the others.
+    let asked = case.asked();
+    assert_eq!((asked.len(), &*asked[0]), (3, "2 claim [\"x\"]"));
+}
+
+#[test]
+fn at_most_500_requests_are_on_their_way() {
+    let mut case = Case::signed_in();
+    (0..600).for_each(|asker| case.presence.ask(asker, claim("a")));
     assert_eq!(case.asked().len(), SENT_MAX);
     assert!(case.asked().is_empty() && !case.presence.is_due());
+    case.news(News::Presence(2, Answer::Claimed));
+    assert!(case.presence.is_due());
+    assert_eq!(case.asked().len(), 1);
 }
 
 #[test]
 fn an_engine_without_names_says_so() {
     let mut case = Case::default();
-    case.news(News::Ready { store: 1 });
+    case.news(News::Ready);
     assert_eq!(case.asked().len(), 1);
     case.presence.ask(1, claim("a"));
     case.news(News::SignedIn(Lease::Unsupported));

@@ -27,7 +27,8 @@ pub(super) enum Waiting {
     PublishScript,
     MarkScript,
     Anything,
-    Birth,
+    /// The last answer of the opening.
+    Ready,
     Read(Read),
     Call {
         first: u64,
@@ -249,12 +250,6 @@ impl Answers {
             (Waiting::Facts(facts), token) => facts.take(token),
             (Waiting::PublishScript, Token::Bytes(sha)) => self.publish_script = sha.to_vec(),
             (Waiting::MarkScript, Token::Bytes(sha)) => self.mark_script = sha.to_vec(),
-            (Waiting::Birth, Token::Bytes(birth)) => {
-                let birth = str::from_utf8(birth).ok();
-                let birth = birth.and_then(|birth| u64::from_str_radix(birth, 16).ok());
-                news(News::Ready { store: birth.ok_or_else(not_ours)? });
-            }
-            (Waiting::Birth, _) => return Err(not_ours()),
             (Waiting::Read(read), Token::Bytes(bytes)) => read.on_bytes(bytes, news)?,
             (Waiting::Call { first, count }, token) => {
                 let (first, count) = (*first, *count as u64);
@@ -322,6 +317,7 @@ impl Answers {
                 news(News::PastEnd { topic: &read.topic, rest });
             }
             Some(Waiting::Facts(facts)) => facts.warn(),
+            Some(Waiting::Ready) => news(News::Ready),
             Some(Waiting::Call { first, .. }) => self.accept(first, news),
             Some(Waiting::Names { number, answer }) => {
                 news(News::Presence(number, answer.end().ok_or_else(not_ours)?));

@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `bp:{TOPIC}` | the log, and the name of the channel: the braces keep both in one slot |
 //! | `bp:node:N` | generation and last `seq` of a node, and the name of the channel of its probes |
-//! | `bp:birth` | a random number of the store |
 //! | `bp:alive:N.L` | exists as long as the lease `L` of node `N` holds |
 //! | `bp:name:KEY` | lease, number and name of the claim of a key |
 //! | `bp:who:ROOM` | a hash of the names in a room, with the leases that they belong to |
@@ -36,8 +35,6 @@ pub(crate) struct Settings {
     pub(crate) node: u64,
     /// Greater for each connection of the node than for the one before.
     pub(crate) generation: u64,
-    /// A random number, for a store that has none.
-    pub(crate) birth: u64,
     pub(crate) login: Option<Login>,
     pub(crate) database: u32,
     /// The length of a log, in messages: Redis keeps up to 100 more.
@@ -138,8 +135,7 @@ impl Redis {
 
 impl Engine for Redis {
     fn opening(&mut self, out: &mut Vec<u8>) {
-        let (generation, birth) =
-            (self.settings.generation.to_string(), format!("{:016x}", self.settings.birth));
+        let generation = self.settings.generation.to_string();
         let mut put = |parts: &[&[u8]], waiting| {
             append_command(out, parts);
             self.answers.expect(waiting);
@@ -163,9 +159,8 @@ impl Engine for Redis {
             put(&[b"SCRIPT", b"LOAD", text.as_bytes()], Waiting::NameScript(script));
         }
         // From here on, late bytes of the connections before are refused.
-        put(&[b"HSET", &self.node, b"gen", generation.as_bytes()], Waiting::Anything);
-        put(&[b"SET", b"bp:birth", birth.as_bytes(), b"NX"], Waiting::Anything);
-        put(&[b"GET", b"bp:birth"], Waiting::Birth);
+        let (text, generation) = (script::GENERATION.as_bytes(), generation.as_bytes());
+        put(&[b"EVAL", text, b"1", &self.node, generation], Waiting::Ready);
         // Answered by pushes.
         append_command(out, &[b"SUBSCRIBE", &self.node]);
     }
@@ -215,17 +210,9 @@ mod tests {
     use crate::history::Position;
 
     fn redis(login: Option<Login>, database: u32) -> Redis {
-        let (node, generation, birth) = (7, 3, 9);
+        let (node, generation) = (7, 3);
         let (log_messages, retention_ms) = (100, 1000);
-        Redis::new(Settings {
-            node,
-            generation,
-            birth,
-            login,
-            database,
-            log_messages,
-            retention_ms,
-        })
+        Redis::new(Settings { node, generation, login, database, log_messages, retention_ms })
     }
 
     fn opening(redis: &mut Redis) -> String {
@@ -244,7 +231,7 @@ mod tests {
     /// Those of a server that does not tell its settings.
     const OPENED: &[u8] =
         b"%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n-NOPERM no\r\n$1\r\na\r\n$1\r\nb\r\n\
-          $1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n$1\r\ng\r\n:0\r\n+OK\r\n$1\r\n9\r\n";
+          $1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n$1\r\ng\r\n:0\r\n";
 
     #[test]
     fn a_login_and_a_database_are_sent_and_the_password_is_not_shown() {
@@ -278,7 +265,7 @@ mod tests {
     fn the_messages_of_a_turn_are_one_call() {
         let mut redis = redis(None, 0);
         opening(&mut redis);
-        let ready = ["Ready { store: 9 }".to_owned()];
+        let ready = ["Ready".to_owned()];
         assert_eq!(told(&mut redis, OPENED), (ready.to_vec(), Ok(OPENED.len())));
         let mut out = Vec::new();
         for seq in 4..=6 {

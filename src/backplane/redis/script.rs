@@ -1,7 +1,24 @@
-//! The two scripts that run in Redis 7.0 or later. Knows no connection.
+//! The scripts about logs that run in Redis 7.0 or later. Knows no connection.
 //!
 //! Numbers of Lua are doubles: each number here stays below 2^53. A script is written to the
 //! append-only file as one transaction.
+
+/// Stores the generation of a connection, unless a later one was stored: the opening of a connection
+/// that was given up may arrive late, too.
+///
+/// ```text
+/// KEYS  1 the node
+/// ARGV  1 generation
+/// gives 1
+/// ```
+pub(crate) const GENERATION: &str = "\
+local gen = redis.call('HGET', KEYS[1], 'gen')
+if gen and tonumber(gen) > tonumber(ARGV[1]) then
+  return redis.error_reply('FENCED by a later connection of this node')
+end
+redis.call('HSET', KEYS[1], 'gen', ARGV[1])
+return 1
+";
 
 /// Publishes the messages of a turn.
 ///

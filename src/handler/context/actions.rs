@@ -362,8 +362,8 @@ impl Context<'_> {
         self.record.effects.push(Effect::Join(topic.clone(), Delivery::Handler));
     }
 
-    /// Makes this connection a member of `topic` that gets no messages: the topic is watched for its
-    /// sake.
+    /// Makes this connection a member of `topic` that gets no messages: the topic is watched for
+    /// its sake.
     #[cfg(all(feature = "backplane", feature = "chat-web"))]
     pub(crate) fn attend(&mut self, topic: &Topic) {
         self.record.effects.push(Effect::Join(topic.clone(), Delivery::Nothing));

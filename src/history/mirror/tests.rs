@@ -53,7 +53,7 @@ fn positions_increase_and_need_not_be_contiguous() {
     append(&mut mirror, [9, 12, 13]);
     assert_eq!(read(&mirror, at(7, 5)).0, "9 12 13");
     assert_eq!(read(&mirror, at(7, 9)), ("12 13".to_owned(), at(7, 13)));
-    // The place of an entry that is no message, as another node may have told it.
+    // The place of an entry of another kind, as another node may have told it.
     assert_eq!(read(&mirror, at(7, 10)).0, "12 13");
     assert_eq!(read(&mirror, at(7, 13)).0, "");
     append(&mut mirror, [12, 13]);

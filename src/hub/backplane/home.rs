@@ -13,14 +13,15 @@ use crate::backplane::presence::Presence;
 use crate::backplane::record::Message;
 use crate::backplane::topic::Members;
 use crate::close::Close;
-use crate::handler::link::LinkEvent;
+use crate::handler::effect::{Dial, Effect, Purpose};
+use crate::handler::link::{Link, LinkEvent};
 use crate::handler::notification::Ticket;
 use crate::handler::payload::Payload;
-use crate::handler::presence::{Answer, Request, Roster};
+use crate::handler::presence::{Answered, Request, Roster};
 use crate::history::Position;
 use crate::id::Id;
 use crate::metrics::backplane::BackplaneStatus;
-use crate::net::destination::Destination;
+use crate::net::to_destination::sealed::Target;
 use crate::now::Now;
 use crate::topic::Topic;
 
@@ -32,14 +33,8 @@ pub(super) enum Act {
         topic: Topic,
         payload: Payload,
     },
-    /// Send to a connection of this server.
-    Tell(Id, Payload),
-    /// Answer a handler of this server.
-    Answer(Id, Ticket, Answer),
-    Connect {
-        to: Destination,
-        attempt: u64,
-    },
+    /// Send to a connection of this server, answer a handler, or connect to the engine.
+    Effect(Effect),
     Write(Id, Vec<u8>),
     Cut(Id, Close),
 }
@@ -252,8 +247,10 @@ impl Home {
     fn connect(&mut self) {
         self.attempt += 1;
         self.link = LinkState::Rising;
-        let (to, attempt) = (self.engine.destination().clone(), self.attempt);
-        self.members.acts.push(Act::Connect { to, attempt });
+        let to = Target::Destination(self.engine.destination().clone());
+        let (handler, purpose) = (Box::new(Link::new(self.attempt)), Purpose::Backplane);
+        let dial = Dial { from: Id::NOBODY, to, handler, purpose };
+        self.members.acts.push(Act::Effect(Effect::Connect(Box::new(dial))));
     }
 
     /// Gives the connection up.
@@ -282,9 +279,10 @@ impl Home {
     }
 
     fn answer(&mut self) {
-        let answers = self.presence.take_answers().into_iter();
-        let acts = answers.map(|((to, ticket), answer)| Act::Answer(to, ticket, answer));
-        self.members.acts.extend(acts);
+        for ((to, ticket), answer) in self.presence.take_answers() {
+            let answered = Box::new(Answered { ticket, answer });
+            self.members.acts.push(Act::Effect(Effect::Notify(to, answered)));
+        }
     }
 
     /// Ends the connection after the last client: the server stops.
@@ -326,7 +324,7 @@ impl Home {
         let Home { exchange, members, link, name, engine: address, presence, roster, .. } = self;
         let LinkState::Up { engine, input, .. } = link else { return };
         let mut news = |news: News<'_>| {
-            if let News::Ready { .. } = news {
+            if let News::Ready = news {
                 log::info!("{name}: connected to the engine {address}");
                 members.status.connected();
             }
@@ -427,7 +425,7 @@ impl Members for LocalMembers {
         let (position, author_too) = (None, Some(author));
         let message = SharedMessage { topic: &topic, position, bytes, author: author_too };
         if let Some(payload) = feed.unshared(&message) {
-            self.acts.push(Act::Tell(author, payload));
+            self.acts.push(Act::Effect(Effect::Send(author, payload.into_bytes())));
         }
     }
 

@@ -5,7 +5,7 @@ use super::event::{Form, notice};
 use super::hold::Hold;
 use super::member::{Answer, Member};
 #[cfg(feature = "backplane")]
-use super::nodes::questions::Heard;
+use super::nodes::question::Heard;
 use super::rate::Rate;
 use crate::close::Close;
 use crate::handler::context::Context;

@@ -11,7 +11,7 @@ use super::event::{Event, Form, Person, Reach, notice};
 use super::name::Name;
 use super::name_rules::NameError;
 #[cfg(feature = "backplane")]
-use super::nodes::questions::Question;
+use super::nodes::question::Question;
 use super::room::Room;
 use crate::handler::context::Context;
 

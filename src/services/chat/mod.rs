@@ -38,7 +38,13 @@ pub use self::name_rules::NameError;
 use self::directory::Directory;
 use self::line_member::LineMember;
 use self::name::Name;
+#[cfg(feature = "backplane")]
+use self::nodes::{feed::Events, roster::Roster};
 use self::rate::Rate;
+#[cfg(feature = "backplane")]
+use self::room::TOPICS;
+#[cfg(feature = "backplane")]
+use crate::backplane::config::Backplane;
 use crate::handler::framed::Framed;
 use crate::handler::{Handler, Service};
 use crate::net::incoming::Incoming;
@@ -189,6 +195,37 @@ impl Chat {
     #[must_use]
     pub fn line_rate(self, burst: u32, interval: Duration) -> Chat {
         Chat { rate: Rate::new(burst, interval), ..self }
+    }
+}
+
+/// Rooms that span several nodes.
+#[cfg(feature = "backplane")]
+impl Chat {
+    /// Makes this chat one of several nodes, whose members share rooms and names through the engine
+    /// of `backplane`. Returns the backplane with the topics of the chat, for the server. One
+    /// backplane serves one chat.
+    ///
+    /// Lines and notices have one order at all nodes. A member is told if some may be missing
+    /// (`* some messages may be missing`), and if the engine is away: then nothing is sent, and
+    /// names cannot be changed. Guests are called `guest-XX-N`, where `XX` are two characters of
+    /// the node. `docs/chat.md` of this crate has the details.
+    ///
+    /// ```
+    /// use socketserver::Backplane;
+    /// use socketserver::services::chat::Chat;
+    ///
+    /// fn share(backplane: Backplane) -> (Chat, Backplane) {
+    ///     let chat = Chat::new();
+    ///     let backplane = chat.share(backplane);
+    ///     (chat, backplane)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn share(&self, backplane: Backplane) -> Backplane {
+        self.directory.share();
+        let roster = Box::new(Roster::new(self.directory.clone()));
+        Backplane { roster: Some(roster), ..backplane }
+            .share(TOPICS, Events(self.directory.clone()))
     }
 }
 

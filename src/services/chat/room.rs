@@ -11,7 +11,7 @@ use super::clean::append_clean;
 use super::event::{Event, Person, Reach};
 use super::name::Name;
 #[cfg(feature = "backplane")]
-use super::nodes;
+use super::nodes::publish;
 use crate::handler::context::Context;
 use crate::now::Now;
 use crate::topic::Topic;
@@ -72,7 +72,7 @@ impl Room {
         match person.reach {
             Reach::Here => self.say_here(person, text, tag, cx),
             #[cfg(feature = "backplane")]
-            Reach::Nodes => nodes::say(self, person, text, tag, cx),
+            Reach::Nodes => publish::say(&self.topic, person, text, tag, cx),
         }
     }
 
@@ -100,7 +100,7 @@ impl Room {
         match person.reach {
             Reach::Here => self.publish(person.tells(event, cx.now()).line().into_bytes(), cx),
             #[cfg(feature = "backplane")]
-            Reach::Nodes => nodes::announce(self, person, event, cx),
+            Reach::Nodes => publish::announce(&self.topic, &self.name, person, event, cx),
         }
     }
 
@@ -114,7 +114,7 @@ impl Room {
 
 #[cfg(feature = "backplane")]
 impl Room {
-    /// Notes whether the members get lines of this node only. Returns what it was.
+    /// Notes whether the members get lines of this node only. Returns the earlier state.
     pub(super) fn set_apart(&self, is_apart: bool) -> bool {
         self.is_apart.swap(is_apart, Ordering::Relaxed)
     }

@@ -107,6 +107,10 @@ fn answer(server: &mut Server, client: usize, parts: &[&[u8]]) -> Result<Bytes, 
             server.scripts.clear();
             Ok(text_reply(b'+', "OK"))
         }
+        (b"EVAL", [text, b"1", node, generation]) if *text == script::GENERATION.as_bytes() => {
+            let writes = server.judge_writes();
+            names::set_generation(server, node, generation, writes)
+        }
         (b"EVALSHA", [name, count, rest @ ..]) => call(server, name, parse(count)?, rest),
         (b"XRANGE", [key, from, b"+", b"COUNT", count]) => {
             range(server, key, parse_id(from)?, parse(count)?)

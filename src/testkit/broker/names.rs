@@ -35,6 +35,20 @@ fn check_fence(server: &Server, node: &[u8], generation: &[u8]) -> Result<(), St
     if stored.is_some_and(|stored| stored > generation) { Err(FENCED.into()) } else { Ok(()) }
 }
 
+/// [`script::GENERATION`](crate::backplane::redis::script::GENERATION)
+pub(super) fn set_generation(
+    server: &mut Server,
+    node: &[u8],
+    generation: &[u8],
+    writes: Writes,
+) -> Result<Vec<u8>, String> {
+    check_fence(server, node, generation)?;
+    writes.check()?;
+    server.store.set(node, &[b"gen", generation])?;
+    server.wrote();
+    Ok(number_reply(1))
+}
+
 fn set_number(
     server: &mut Server,
     node: &[u8],

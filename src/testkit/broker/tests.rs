@@ -238,6 +238,7 @@ fn names_step(pair: &mut Pair, random: &mut Random) {
         2 => pair.both(&[b"GET", b"bp:name:a"]),
         3 => pair.both(&[b"SET", b"bp:who:w", b"x", b"NX"]),
         4 => pair.both(&[b"HSET", b"bp:name:c", b"x", b"y"]),
+        5 => pair.both(&[b"HSET", b"bp:node:1", b"gen", &text(1 + random.below(3) as u64)]),
         _ => names_call(pair, random),
     }
 }
@@ -254,7 +255,11 @@ fn step(pair: &mut Pair, random: &mut Random) {
         }
         16 => pair.both(&[b"XRANGE", &key, b"-", b"+", b"COUNT", b"1000"]),
         17 => pair.both(&[b"XLEN", &key]),
-        18 => pair.both(&[b"HSET", b"bp:node:1", b"gen", &text(1 + random.below(3) as u64)]),
+        18 => {
+            let (text, generation) =
+                (script::GENERATION.as_bytes(), text(1 + random.below(3) as u64));
+            pair.both(&[b"EVAL", text, b"1", b"bp:node:1", &generation]);
+        }
         19 if random.one_in(3) => pair.both(&[b"DEL", &key]),
         19 => pair.both(&[b"XTRIM", &key, b"MAXLEN", &text(random.below(5) as u64)]),
         20 if random.one_in(4) => pair.both(&[b"FLUSHALL"]),

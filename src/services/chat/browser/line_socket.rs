@@ -9,7 +9,7 @@ use crate::services::chat::event::{Form, notice};
 use crate::services::chat::hold::Hold;
 use crate::services::chat::member::{Answer, Member};
 #[cfg(feature = "backplane")]
-use crate::services::chat::nodes::questions::Heard;
+use crate::services::chat::nodes::question::Heard;
 use crate::services::chat::rate::Rate;
 use crate::services::ws::{WsContext, WsHandler};
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::encode;
 #[cfg(feature = "backplane")]
-use super::nodes::Names;
+use super::names::Names;
 use super::request::Request;
 use crate::handler::context::Context;
 use crate::history::{History, Position, Watch};
@@ -175,7 +175,7 @@ impl BrowserMember {
         let seat = self.seats.remove(at);
         self.directory.part(&self.person, &seat.room, ws.cx().now());
         seat.room.announce(&self.person, Event::Left, ws.cx());
-        // Of one process it is no member.
+        // In a chat of one process it never joined.
         ws.cx().leave(&seat.room.topic);
         ws.send_text(&encode::parted(&seat.room.name));
     }

@@ -7,6 +7,8 @@ mod line_socket;
 pub(super) mod log;
 mod member;
 #[cfg(feature = "backplane")]
+mod names;
+#[cfg(feature = "backplane")]
 mod nodes;
 mod page;
 mod request;

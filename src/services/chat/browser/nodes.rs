@@ -3,28 +3,16 @@
 
 use super::encode;
 use super::member::{BrowserMember, NAMES_MAX, Seat};
+use super::names::Names;
 use crate::handler::context::Context;
 use crate::handler::notification::{Notification, Ticket};
 use crate::handler::presence::{Answer, Answered};
-use crate::services::chat::directory::{self, Lost};
+use crate::services::chat::directory::claims::{self, Lost};
 use crate::services::chat::name::Name;
-use crate::services::chat::nodes;
 use crate::services::chat::nodes::naming::{self, Naming, Refusal};
+use crate::services::chat::nodes::publish;
 use crate::services::chat::room::Room;
 use crate::services::ws::WsContext;
-
-/// The names in a room, of all nodes.
-#[derive(Debug, Default)]
-pub(super) enum Names {
-    #[default]
-    Unasked,
-    Asked(Ticket),
-    /// They are sent once the member has all events.
-    Known {
-        count: u64,
-        names: Vec<Box<str>>,
-    },
-}
 
 impl BrowserMember {
     /// Returns true while the member waits for a name, and its requests for the answer.
@@ -90,7 +78,7 @@ impl BrowserMember {
             naming.abandon(&self.directory, &self.person, cx);
         }
         if self.directory.forget_claim(&self.person.nick) {
-            cx.ask_presence(directory::release(&self.person.nick));
+            cx.ask_presence(claims::release(&self.person.nick));
         }
     }
 }
@@ -100,7 +88,7 @@ impl Seat {
     pub(super) fn send_names_of_nodes(&mut self, ws: &mut WsContext<'_, '_>) {
         if self.wants_names && matches!(self.names, Names::Unasked) {
             self.wants_names = false;
-            self.names = Names::Asked(nodes::ask_members(&self.room, NAMES_MAX, ws.cx()));
+            self.names = Names::Asked(publish::ask_members(&self.room.name, NAMES_MAX, ws.cx()));
         }
         if self.history.is_pending() {
             return;

@@ -1,4 +1,4 @@
-//! The skeletons of names in use. Must not know of what they are names.
+//! The skeletons of names in use. Must not know members or rooms.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! The directory: the names in use and the members of each room, shared by all members. They use it
 //! to enter, to leave and to look names up, and never to send a line.
 
-#[cfg(feature = "chat-web")]
-mod events;
+#[cfg(feature = "backplane")]
+pub(super) mod claims;
 mod looks;
 #[cfg(feature = "backplane")]
 mod nodes;
@@ -10,14 +10,13 @@ mod tables;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-#[cfg(feature = "backplane")]
-pub(super) use self::nodes::{Contact, Lost, claim, is_for_guests, release, release_but};
-
 use self::tables::Tables;
 use super::event::{Event, Form, Person, Reach};
 use super::name::Name;
 use super::room::Room;
 use crate::handler::context::Context;
+#[cfg(feature = "chat-web")]
+use crate::history::{History, Position};
 use crate::now::Now;
 
 /// A handle to the shared state of a chat; clones share it. The lock is held to look up or change a
@@ -147,5 +146,68 @@ impl Directory {
     /// is poisoned.
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For members that get events.
+#[cfg(feature = "chat-web")]
+impl Directory {
+    /// Sets the bounds of the history of each room.
+    pub(super) fn bound_histories(&self, messages: usize, bytes: usize) {
+        self.tables().archive.set_bounds(messages, bytes);
+    }
+
+    /// Makes room for texts of this length in each history.
+    pub(super) fn fit_histories(&self, text: usize) {
+        self.tables().archive.fit(text);
+    }
+
+    /// Gives a new member an unused name, and no room. Returns the room that it should enter.
+    pub(super) fn enter_outside(&self) -> (Person, Name) {
+        let mut tables = self.tables();
+        (tables.newcomer(Form::Events), tables.lobby.clone())
+    }
+
+    /// Adds a member to a room, one of several. Returns the history of the room as well.
+    ///
+    /// # Errors
+    ///
+    /// Returns the name of another room that looks alike.
+    pub(super) fn join_too(
+        &self,
+        person: &Person,
+        to: &Name,
+        now: Now,
+    ) -> Result<(Arc<Room>, History), Name> {
+        let mut tables = self.tables();
+        tables.forget_rooms(now);
+        if let Some(other) = tables.room_like(to) {
+            return Err(other);
+        }
+        let room = tables.admit(to, person);
+        let history = room.log.history().unwrap_or_else(|| History::new(0, 0));
+        room.record(person, Event::Joined, now);
+        Ok((room, history))
+    }
+
+    /// Removes a member from one of its rooms.
+    pub(super) fn part(&self, person: &Person, room: &Room, now: Now) {
+        let mut tables = self.tables();
+        tables.dismiss(room, person, now);
+        room.record(person, Event::Left, now);
+        tables.forget_rooms(now);
+    }
+
+    /// Returns the members of a room as [`who`](Directory::who) does, if `position` is the last one
+    /// of its history.
+    pub(super) fn who_at(
+        &self,
+        room: &Room,
+        history: &History,
+        position: Position,
+        max: usize,
+    ) -> Option<(usize, Vec<Name>)> {
+        let tables = self.tables();
+        (history.end() == position).then(|| tables.who(room, max))
     }
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
-use super::looks::Looks;
 #[cfg(feature = "backplane")]
-use super::nodes::Claims;
+use super::claims::Claims;
+use super::looks::Looks;
 use crate::now::Now;
 #[cfg(feature = "chat-web")]
 use crate::services::chat::browser::archive::Archive;

@@ -16,7 +16,7 @@ use crate::services::chat::room::{Room, TOPICS};
 use crate::topic::Topic;
 
 /// Members with lines get the line of an event; the log of the room gets the event.
-pub(super) struct Events(pub(super) Directory);
+pub(in crate::services::chat) struct Events(pub(in crate::services::chat) Directory);
 
 const MISSING: &str = "some messages may be missing";
 const APART: &str = "the other nodes cannot be reached: the lines of their members will be missing";

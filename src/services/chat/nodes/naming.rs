@@ -6,7 +6,8 @@ use std::fmt::{self, Display};
 use crate::handler::context::Context;
 use crate::handler::notification::Ticket;
 use crate::handler::presence::Answer;
-use crate::services::chat::directory::{self, Contact, Directory};
+use crate::services::chat::directory::Directory;
+use crate::services::chat::directory::claims::{self, Contact};
 use crate::services::chat::event::{Event, Person};
 use crate::services::chat::name::Name;
 use crate::services::chat::room::Room;
@@ -37,13 +38,13 @@ impl Naming {
         name: Name,
         cx: &mut Context<'_>,
     ) -> Result<Naming, Refusal> {
-        if directory::is_for_guests(&name) {
+        if claims::is_for_guests(&name) {
             return Err(Refusal::Guest);
         }
         if let Err(other) = directory.reserve(person, &name) {
             return Err(Refusal::Taken { name: name.to_string(), other: other.to_string() });
         }
-        let ticket = cx.ask_presence(directory::claim(&name));
+        let ticket = cx.ask_presence(claims::claim(&name));
         Ok(Naming { ticket, name })
     }
 
@@ -66,7 +67,7 @@ impl Naming {
                 let contact = Contact { notifier: cx.notifier(), id: cx.id() };
                 let was = directory.take(person, &name, rooms, contact);
                 if was.is_claimed {
-                    cx.ask_presence(directory::release_but(&was.name, &name));
+                    cx.ask_presence(claims::release_but(&was.name, &name));
                 }
                 announce(person, &was.name, rooms, cx);
                 return Ok(());
@@ -88,7 +89,7 @@ impl Naming {
         cx: &mut Context<'_>,
     ) {
         directory.give_up(person, &self.name);
-        cx.ask_presence(directory::release(&self.name));
+        cx.ask_presence(claims::release(&self.name));
     }
 }
 

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_no_event() {
+    fn other_bytes_are_refused() {
         let record = encode(&person(), Event::Joined, Now::default());
         for end in 0..record.len() {
             assert_eq!(decode(&record[..end]), None);

@@ -7,7 +7,7 @@ use crate::services::chat::directory::Directory;
 
 /// Tells the names in pieces. They are collected at once, because those that go in between would
 /// shift the others.
-pub(super) struct Roster {
+pub(in crate::services::chat) struct Roster {
     directory: Directory,
     left: VecDeque<Request>,
 }
@@ -16,7 +16,7 @@ pub(super) struct Roster {
 const PIECE: usize = 500;
 
 impl Roster {
-    pub(super) fn new(directory: Directory) -> Roster {
+    pub(in crate::services::chat) fn new(directory: Directory) -> Roster {
         Roster { directory, left: VecDeque::new() }
     }
 }

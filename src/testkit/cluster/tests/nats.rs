@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::backplane::engine::{Ask, News};
 use crate::backplane::nats::{JetStream, Settings};
+use crate::backplane::record::Record;
 use crate::testkit::nats_server::NatsServer;
 
 struct Nats {
@@ -89,4 +91,76 @@ fn a_real_jetstream_loses_nothing_behind_our_back() {
 #[test]
 fn a_real_jetstream_without_losses_makes_no_mark() {
     run(Faults::Lossless, start(1_000_000));
+}
+
+/// Names that would be several parts of a subject, watch others, or be refused.
+const ODD: [&str; 7] = ["a.b", "a b", "*", ">", "", "\u{e4}\r\n", "a%2Eb"];
+
+#[test]
+fn a_topic_of_any_name_is_a_topic_of_its_own() {
+    let Some(store) = start(100) else { return };
+    let mut clock = Clock::start();
+    let mut node = Node::new(1, clock.read());
+    ODD.iter().for_each(|topic| node.exchange.watch(topic, 0));
+    let end = clock.read().elapsed() + Duration::from_secs(10);
+    for round in 0..2 {
+        while !node.exchange.is_settled() {
+            assert!(clock.read().elapsed() < end, "{round}: {:?}", node.exchange);
+            node.turn(&store, clock.read());
+        }
+        if round == 0 {
+            ODD.into_iter().for_each(|topic| node.publish(topic, clock.read()));
+        }
+    }
+    while !ODD.iter().all(|topic| node.recorder.sessions[*topic][0].seen.len() == 1) {
+        assert!(clock.read().elapsed() < end, "{:?}", node.recorder);
+        node.turn(&store, clock.read());
+    }
+}
+
+/// Reads the newest entries of a topic: those of its first members.
+#[test]
+fn a_backlog_has_the_last_messages_in_order() {
+    let Some(store) = start(1_000) else { return };
+    let mut clock = Clock::start();
+    let mut node = Node::new(1, clock.read());
+    let end = clock.read().elapsed() + Duration::from_secs(20);
+    for round in 0..400 {
+        node.publish(if round % 7 == 0 { "a" } else { "b" }, clock.read());
+        while round % 50 == 49 && !node.exchange.is_settled() {
+            assert!(clock.read().elapsed() < end, "{:?}", node.exchange);
+            node.turn(&store, clock.read());
+        }
+    }
+    let mut link = store.connect().unwrap();
+    let mut engine = store.engine(2, 1);
+    let (mut out, mut input, mut found) = (Vec::new(), Vec::new(), Vec::new());
+    engine.opening(&mut out);
+    let mut has_ended = false;
+    while !has_ended {
+        engine.flush(&mut out);
+        link.write_all(&out).unwrap();
+        out.clear();
+        let mut buffer = [0; 16384];
+        let count = link.read(&mut buffer).unwrap();
+        input.extend_from_slice(&buffer[..count]);
+        let mut is_ready = false;
+        let used = engine.on_data(&input, &mut |news| match news {
+            News::Ready => is_ready = true,
+            News::Past { at, after, record, .. } => {
+                found.push((after, at, Record::decode(record).tag()));
+            }
+            News::PastEnd { .. } => has_ended = true,
+            _ => {}
+        });
+        input.drain(..used.unwrap());
+        if is_ready {
+            let ask = Ask::Newest { topic: "a", above: 0, mark: b"mark", backlog: 20 };
+            engine.ask(ask, &mut out);
+        }
+    }
+    assert_eq!(found.len(), 21);
+    for pair in found.windows(2) {
+        assert_eq!(pair[1].0, Some(pair[0].1), "each follows the one before");
+    }
 }

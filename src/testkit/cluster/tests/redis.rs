@@ -16,7 +16,6 @@ impl Store for RedisServer {
         Box::new(Redis::new(Settings {
             node,
             generation,
-            birth: node,
             login: None,
             database: 0,
             log_messages: 100_000,

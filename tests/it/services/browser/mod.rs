@@ -1,5 +1,6 @@
 //! The chat in a browser: members over WebSocket, their histories, and the page.
 
+mod nodes;
 mod pace;
 mod page;
 mod requests;

@@ -123,8 +123,9 @@ const ON_SERVER = {
     const room = tabs.get(name) ?? tabs.shown;
     if (tag && tabs.get(name)) return room.failPending(text, tag);
     if (join.sent !== null && ["bad-name", "room-taken", "rooms-full"].includes(code)) return join.refuse(text);
-    if (rename.sent !== null && ["bad-name", "nick-taken"].includes(code)) return rename.refuse(text);
-    if (code === "nick-taken" && wanted !== null && !retryName()) return;
+    const isRefused = ["nick-taken", "nick-later"].includes(code);
+    if (rename.sent !== null && (isRefused || code === "bad-name")) return rename.refuse(text);
+    if (isRefused && wanted !== null && !retryName()) return;
     if (room) room.addNote(`* ${text}`, "trouble");
     else $("notice").textContent = text;
     // No room of the address could be entered.
@@ -142,11 +143,14 @@ const ON_EVENT = {
   },
   joined(room, message) {
     room.addNote(`${message.nick} joined`, "note", message.time);
-    changeMembers(room, () => room.members.add(message.nick), 1);
+    // Over nodes, the list may have a member before its event.
+    const isNew = !room.members.has(message.nick);
+    changeMembers(room, () => room.members.add(message.nick), isNew ? 1 : 0);
   },
   left(room, message) {
     room.addNote(`${message.nick} left`, "note", message.time);
-    changeMembers(room, () => room.members.delete(message.nick), -1);
+    const isCounted = room.members.has(message.nick) || room.count > room.members.size;
+    changeMembers(room, () => room.members.delete(message.nick), isCounted ? -1 : 0);
   },
   renamed(room, message) {
     room.addNote(`${message.was} is now ${message.nick}`, "note", message.time);

@@ -1,30 +1,16 @@
-//! The questions of a member with lines to the other nodes, and their answers. Must not know how
-//! lines are received and sent.
+//! A member with lines among those of other nodes: its questions, and their answers. Must not know
+//! how lines are received and sent.
 
 use super::naming::{self, Naming};
+use super::publish;
+use super::question::{Heard, Question};
 use crate::handler::context::Context;
-use crate::handler::notification::{Notification, Ticket};
+use crate::handler::notification::Notification;
 use crate::handler::presence::{self, Answered};
-use crate::services::chat::directory::{self, Lost};
+use crate::services::chat::directory::claims::{self, Lost};
 use crate::services::chat::event::notice;
 use crate::services::chat::member::{Answer, Member, WHO_MAX, who};
 use crate::services::chat::name::Name;
-
-/// A question that is not answered.
-pub(in crate::services::chat) enum Question {
-    Name(Naming),
-    Members(Ticket),
-}
-
-/// A notification of a member with lines.
-pub(in crate::services::chat) enum Heard {
-    /// Not for the member.
-    Nothing,
-    /// These lines are for the member.
-    Notice(String),
-    /// So are these, and they answer its last line.
-    Answer(String),
-}
 
 impl Member {
     pub(in crate::services::chat) fn hear(
@@ -60,7 +46,7 @@ impl Member {
     }
 
     pub(in crate::services::chat) fn ask_members(&mut self, cx: &mut Context<'_>) -> Answer {
-        self.asked = Some(Question::Members(super::ask_members(&self.room, WHO_MAX, cx)));
+        self.asked = Some(Question::Members(publish::ask_members(&self.room.name, WHO_MAX, cx)));
         Answer::Later
     }
 
@@ -99,7 +85,7 @@ impl Member {
             naming.abandon(&self.directory, &self.person, cx);
         }
         if self.directory.forget_claim(&self.person.nick) {
-            cx.ask_presence(directory::release(&self.person.nick));
+            cx.ask_presence(claims::release(&self.person.nick));
         }
     }
 }

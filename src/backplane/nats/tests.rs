@@ -1,0 +1,170 @@
+//! A connection to NATS, answer by answer.
+
+use super::*;
+
+const INFO: &str = "INFO {\"headers\":true,\"max_payload\":1048576} \r\n";
+
+fn settings(login: Option<Login>) -> Settings {
+    Settings { node: 7, generation: 3, login, log_messages: 100, retention_ms: 1_000_000 }
+}
+
+/// Returns the news of an input, and the end.
+fn told(nats: &mut JetStream, input: &str) -> (Vec<String>, Result<usize, Close>) {
+    let mut told = Vec::new();
+    let end = nats.on_data(input.as_bytes(), &mut |news| told.push(format!("{news:?}")));
+    (told, end)
+}
+
+/// An answer to the connection.
+fn answer(request: &str, payload: &str) -> String {
+    let length = payload.len();
+    format!("MSG _INBOX.bp.0000000000000007.3.{request} 1 {length}\r\n{payload}\r\n")
+}
+
+fn description() -> String {
+    let config = stream::config(100, 1_000_000);
+    answer(
+        "info.0",
+        &format!("{{\"config\":{config},\"created\":\"1970-01-01T00:00:00.000000009Z\"}}"),
+    )
+}
+
+fn with_headers(line: &str, headers: &str, payload: &str) -> String {
+    let headers = format!("NATS/1.0{headers}\r\n\r\n");
+    let (length, whole) = (headers.len(), headers.len() + payload.len());
+    format!("HMSG {line} {length} {whole}\r\n{headers}{payload}\r\n")
+}
+
+/// The copy of a message of a topic.
+fn copy(seq: u64, before: u64) -> String {
+    let headers = format!("\r\nNats-Sequence: {seq}\r\nNats-Last-Sequence: {before}");
+    with_headers("bp_live.t.t 3", &headers, "x")
+}
+
+fn ready() -> JetStream {
+    let mut nats = JetStream::new(settings(None));
+    nats.opening(&mut Vec::new());
+    let created = answer("create.", "{\"did_create\":true}");
+    let (news, end) = told(&mut nats, &[INFO, &created, &description()].concat());
+    assert!(end.is_ok() && news == ["Ready"], "{end:?} {news:?}");
+    nats
+}
+
+fn asked(nats: &mut JetStream, ask: Ask<'_>) -> String {
+    let mut out = Vec::new();
+    nats.ask(ask, &mut out);
+    nats.flush(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_login_is_sent_and_not_shown() {
+    let user = Login::User { user: "me".into(), password: "sec\"ret".into() };
+    for (login, sent) in [
+        (user, ",\"user\":\"me\",\"pass\":\"sec\\\"ret\"}\r\nSUB "),
+        (Login::Token("secret".into()), ",\"auth_token\":\"secret\"}\r\nSUB "),
+    ] {
+        let mut nats = JetStream::new(settings(Some(login)));
+        let mut out = Vec::new();
+        nats.opening(&mut out);
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.starts_with("CONNECT {") && out.contains(sent), "{out}");
+        assert!(!format!("{nats:?}").contains("sec"));
+    }
+}
+
+#[test]
+fn a_server_that_cannot_serve_ends_the_connection_with_the_reason() {
+    let small = "INFO {\"headers\":true,\"max_payload\":40000}\r\n".to_owned();
+    let tls =
+        "INFO {\"headers\":true,\"tls_required\":true,\"max_payload\":1048576}\r\n".to_owned();
+    let no_jetstream = with_headers("_INBOX.bp.0000000000000007.3.create. 1", " 503", "");
+    let full = "{\"error\":{\"err_code\":10047,\"description\":\"insufficient storage\"}}";
+    for (input, why) in [
+        (small, "max_payload"),
+        (tls, "TLS"),
+        (INFO.to_owned() + "-ERR 'Authorization Violation'\r\n", ": Authorization Violation"),
+        (INFO.to_owned() + &no_jetstream, "-js"),
+        (INFO.to_owned() + &answer("create.", full), "insufficient storage"),
+        (INFO.to_owned() + &answer("info.0", full), "insufficient storage"),
+        (description(), "does not begin with INFO"),
+        (INFO.to_owned() + "MSG other 1 0\r\n\r\n", "not of the stream"),
+        (INFO.to_owned() + "PONG\r\n", "a PONG to no PING"),
+    ] {
+        let mut nats = JetStream::new(settings(None));
+        nats.opening(&mut Vec::new());
+        let (news, end) = told(&mut nats, &input);
+        let end = end.unwrap_err().to_string();
+        assert!(news.is_empty() && end.contains(why) && !end.contains('\n'), "{end}");
+    }
+}
+
+#[test]
+fn messages_are_accepted_in_order_and_a_refusal_ends_the_connection() {
+    let mut nats = ready();
+    for seq in 4..=6 {
+        let (topic, record) = ("a b", &b"hello"[..]);
+        let sent = asked(&mut nats, Ask::Publish { topic, seq, lowest: 4, epoch: 9, record });
+        let line = format!(
+            "HPUB bp.t.a%20b _INBOX.bp.0000000000000007.3.publish.{seq} 45 50\r\n\
+             NATS/1.0\r\nNats-Msg-Id: 0000000000000007-{seq}\r\n\r\nhello\r\n"
+        );
+        assert_eq!(sent, line);
+    }
+    let (news, _) = told(&mut nats, &answer("publish.4", "{\"stream\":\"bp\", \"seq\":3}"));
+    assert_eq!(news, ["Accepted(4)"]);
+    let again = "{\"stream\":\"bp\", \"seq\":3,\"duplicate\": true}";
+    assert_eq!(told(&mut nats, &answer("publish.5", again)).0, ["Accepted(5)"]);
+    let refused = answer("publish.6", "{\"error\":{\"description\":\"no\"},\"seq\":0}");
+    assert_eq!(told(&mut nats, &refused).1, Err(Close::failed("NATS: no")));
+    let mut nats = ready();
+    assert!(told(&mut nats, &answer("publish.4", again)).1.is_err(), "it was not sent");
+}
+
+#[test]
+fn copies_tell_what_was_before_and_a_lower_number_another_stream() {
+    let mut nats = ready();
+    assert_eq!(asked(&mut nats, Ask::Watch("t")), "SUB bp_live.t.t 3\r\n");
+    let (news, _) = told(&mut nats, &[copy(5, 0), copy(9, 5)].concat());
+    assert!(news[0].contains("after: None"), "{news:?}");
+    assert!(news[1].contains("after: Some(Position(0000000000000009-5"), "{news:?}");
+    assert!(told(&mut nats, &copy(9, 5)).1.is_err());
+    let mut nats = ready();
+    asked(&mut nats, Ask::Watch("t"));
+    assert_eq!(asked(&mut nats, Ask::Unwatch("t")), "UNSUB 3\r\n");
+    let late = told(&mut nats, &copy(5, 0));
+    assert!(late.0.is_empty() && late.1.is_ok());
+}
+
+#[test]
+fn a_read_asks_and_ends() {
+    let mut nats = ready();
+    let sent = asked(&mut nats, Ask::Since { topic: "t", from: Position::new(9, 4) });
+    let get = "PUB $JS.API.DIRECT.GET.bp _INBOX.bp.0000000000000007.3.read.1.";
+    let newest = format!("{get}0 25\r\n{{\"last_by_subj\":\"bp.t.t\"}}\r\n");
+    assert_eq!(sent, format!("{newest}{get}1 9\r\n{{\"seq\":4}}\r\n"));
+    let entry = |number, subject, seq| {
+        let line = format!("_INBOX.bp.0000000000000007.3.read.1.{number} 1");
+        with_headers(&line, &format!("\r\nNats-Subject: {subject}\r\nNats-Sequence: {seq}"), "x")
+    };
+    let gone = with_headers("_INBOX.bp.0000000000000007.3.read.1.1 1", " 404 Not Found", "");
+    let (news, _) = told(&mut nats, &[entry(0, "bp.t.t", 4), gone].concat());
+    assert!(news[0].starts_with("Past ") && news[0].contains("9-4"), "{news:?}");
+    assert_eq!(news[1], "PastEnd { topic: \"t\", rest: Nothing }");
+    assert!(told(&mut nats, &entry(1, "bp.t.t", 4)).1.is_err(), "the read has ended");
+}
+
+#[test]
+fn pings_and_requests_about_names_are_answered() {
+    let mut nats = ready();
+    let (news, end) = told(&mut nats, "PING\r\nINFO {\"ldm\":true}\r\n+OK\r\nPI");
+    assert!(news.is_empty() && end == Ok(6 + 19 + 5), "{end:?}");
+    let sign_in = Ask::SignIn { before: 0, lease: 1, known: 0 };
+    assert_eq!(asked(&mut nats, sign_in), "PING\r\nPONG\r\n");
+    assert_eq!(told(&mut nats, "PONG\r\n").0, ["SignedIn(Unsupported)"]);
+    let probe = asked(&mut nats, Ask::Probe(4));
+    assert!(probe.starts_with("PUB bp.n.0000000000000007 _INBOX.bp."), "{probe}");
+    let headers = "\r\nNats-Sequence: 5\r\nNats-Last-Sequence: 0";
+    let back = with_headers("bp_live.n.0000000000000007 2", headers, "4");
+    assert_eq!(told(&mut nats, &back).0, ["Probed(4)"]);
+}
