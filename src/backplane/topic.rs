@@ -174,7 +174,7 @@ impl Topic {
         }
     }
 
-    /// The topic has its first member, for whom this number of earlier messages is wanted.
+    /// The topic has its first member, and this number of earlier messages is wanted for it.
     pub(crate) fn join(&mut self, backlog: u32) -> Option<Request> {
         if self.audience != Audience::None {
             return None;
@@ -311,7 +311,7 @@ impl Topic {
             hand_on(&found, backlog, name, members);
             self.audience = Audience::Joined;
             members.joined(name, at);
-            // Messages before these were not read, so what follows them has no other beginning.
+            // Messages before these were not read, so the chains begin with these.
             self.chains = Chains::default();
         }
         for (_, record) in &found {
