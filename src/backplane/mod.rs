@@ -22,6 +22,7 @@ pub(crate) mod presence;
 pub(crate) mod record;
 pub(crate) mod redis;
 pub(crate) mod settings;
+pub(crate) mod sharing;
 pub(crate) mod topic;
 mod url;
 mod window;

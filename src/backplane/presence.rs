@@ -64,7 +64,7 @@ enum State {
     Unsupported,
 }
 
-/// Whether the engine has, or will have, what this node knows.
+/// The state of the engine, compared with that of this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Keep {
     Lease,
@@ -79,7 +79,7 @@ enum Item<T> {
     Silent(Request),
     /// A name of the roster.
     Name(Request),
-    /// Gives back what the claim of this number has taken.
+    /// Gives back the keys that the claim of this number has taken.
     Undo(u64, Vec<Box<str>>),
 }
 
@@ -153,7 +153,7 @@ impl<T> Presence<T> {
             Lease::Kept => {}
             Lease::New => {
                 self.lease = self.number;
-                // The roster has what these would bring about.
+                // The names of the roster have the effects of these.
                 self.retain_questions();
                 let questions = std::mem::take(&mut self.waiting);
                 self.enter_names(roster);

@@ -174,7 +174,7 @@ impl Topic {
         }
     }
 
-    /// The topic has its first member, for whom this number of earlier messages is wanted.
+    /// The topic has its first member, and this number of earlier messages is wanted for it.
     pub(crate) fn join(&mut self, backlog: u32) -> Option<Request> {
         if self.audience != Audience::None {
             return None;
@@ -300,8 +300,11 @@ impl Topic {
     fn opened(&mut self, name: &str, members: &mut dyn Members) -> Option<Request> {
         let found = std::mem::take(&mut self.found);
         let newest = found.last().map(|(at, record)| (*at, Record::decode(record).tag()));
+        // A mark that this node has appended may have a lower number, if the log went back and its
+        // numbers go on from there.
         let is_after = |(at, tag)| {
-            self.last.is_none_or(|last| last == (at, tag) || !is_at_or_after(last.0, at))
+            let is_later = |last: (Position, Tag)| last == (at, tag) || !is_at_or_after(last.0, at);
+            self.state == State::Marking || self.last.is_none_or(is_later)
         };
         // Nothing, or less than this node has seen.
         let Some((at, tag)) = newest.filter(|newest| is_after(*newest)) else {
@@ -311,7 +314,7 @@ impl Topic {
             hand_on(&found, backlog, name, members);
             self.audience = Audience::Joined;
             members.joined(name, at);
-            // Messages before these were not read, so what follows them has no other beginning.
+            // Messages before these were not read, so the chains begin with these.
             self.chains = Chains::default();
         }
         for (_, record) in &found {

@@ -10,8 +10,6 @@ use std::sync::Arc;
 
 use crate::close::Close;
 use crate::handler::Handler;
-#[cfg(feature = "backplane")]
-use crate::handler::link::LinkEvent;
 use crate::handler::notification::{Message, Ticket};
 use crate::handler::notifier::Notifier;
 use crate::handler::payload::Payload;
@@ -82,6 +80,15 @@ pub(crate) enum Effect {
     /// Asks about names that all nodes share.
     #[cfg(feature = "backplane")]
     Presence(Ticket, Box<Request>),
+}
+
+#[cfg(feature = "backplane")]
+/// An event of the connection to an engine.
+pub(crate) enum LinkEvent {
+    Opened,
+    Data(Box<[u8]>),
+    /// It has ended, or could not be made, for this reason.
+    Ended(Box<str>),
 }
 
 /// The delivery of messages to a member of a topic.

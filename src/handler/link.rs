@@ -6,14 +6,7 @@ use std::io;
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::context::Context;
-
-/// An event of the connection to an engine.
-pub(crate) enum LinkEvent {
-    Opened,
-    Data(Box<[u8]>),
-    /// It has ended, or could not be made, for this reason.
-    Ended(Box<str>),
-}
+use crate::handler::effect::LinkEvent;
 
 /// The handler of one connection to the engine.
 pub(crate) struct Link {

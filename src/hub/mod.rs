@@ -12,6 +12,7 @@ mod connections;
 mod crowd;
 mod effects;
 mod offload;
+mod post;
 mod pubsub;
 mod run_queue;
 mod shards;
@@ -21,8 +22,6 @@ mod time;
 mod transport;
 mod turn;
 
-#[cfg(feature = "backplane")]
-pub(crate) use self::backplane::Sharing;
 pub(crate) use self::budgets::Budgets;
 pub(crate) use self::shards::ShardMessage;
 #[cfg(all(feature = "files", target_os = "linux"))]
@@ -30,7 +29,9 @@ pub(crate) use self::transport::send_copy;
 pub(crate) use self::transport::{Readiness, Transport};
 
 #[cfg(feature = "backplane")]
-use self::backplane::{Desk, SharedTopics};
+use self::backplane::Desk;
+#[cfg(feature = "backplane")]
+pub(crate) use self::backplane::SharedTopics;
 use self::connections::Connections;
 use self::crowd::Crowd;
 use self::offload::Offloads;
@@ -39,6 +40,8 @@ use self::pubsub::delivery::Courier;
 use self::shards::Shards;
 use self::tasks::Tasks;
 use self::turn::Turn;
+#[cfg(feature = "backplane")]
+use crate::backplane::sharing::Sharing;
 use crate::close::Close;
 use crate::exec::{Departure, Executor, Job, Task};
 use crate::handler::Handler;
@@ -115,11 +118,14 @@ impl<T: Transport> Hub<T> {
     }
 
     /// Returns the number of connections that take none of the places of `Limits::connections`.
+    #[cfg(feature = "backplane")]
     pub(crate) fn without_place(&self) -> usize {
-        #[cfg(feature = "backplane")]
-        if let Some(shared) = &self.shared_topics {
-            return usize::from(shared.link().is_some());
-        }
+        self.shared_topics.as_ref().map_or(0, |shared| usize::from(shared.link().is_some()))
+    }
+
+    #[cfg(not(feature = "backplane"))]
+    #[allow(clippy::unused_self, reason = "one with shared topics has such a connection")]
+    pub(crate) fn without_place(&self) -> usize {
         0
     }
 
@@ -309,14 +315,17 @@ impl<T: Transport> Hub<T> {
 impl<T: Transport> Hub<T> {
     /// Shares topics with other nodes.
     pub(crate) fn share_topics(&mut self, sharing: Sharing) {
-        let now = self.connections.turn().record.now;
-        self.shared_topics = Some(Box::new(SharedTopics::new(sharing, now)));
+        self.shared_topics =
+            Some(Box::new(SharedTopics::new(sharing, self.connections.turn().record.now)));
     }
 
     fn desk(&mut self) -> Option<Desk<'_, T>> {
-        let Hub { shared_topics, topics, shards, connections, .. } = self;
-        let shared = shared_topics.as_deref_mut()?;
-        Some(Desk { shared, topics, shards, connections })
+        self.shared_topics.as_deref_mut().map(|shared| Desk {
+            shared,
+            topics: &mut self.topics,
+            shards: &mut self.shards,
+            connections: &mut self.connections,
+        })
     }
 
     /// Returns the state of the shared topics, for simulations.

@@ -71,8 +71,6 @@ pub(crate) use self::service::ServiceKind;
 pub(crate) use self::setup::{Budgets, Setup};
 pub(crate) use self::several::run as run_several;
 pub(crate) use self::system::DatagramTransport;
-#[cfg(feature = "backplane")]
-pub(crate) use crate::hub::Sharing;
 
 // Used by the simulation, which is another system.
 #[cfg(feature = "testkit")]

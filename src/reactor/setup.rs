@@ -14,6 +14,8 @@ use super::service::ServiceKind;
 use super::shard::ShardMail;
 use super::system::System;
 use super::workers::Workers;
+#[cfg(feature = "backplane")]
+use crate::backplane::sharing::Sharing;
 use crate::exec::{BlockingPool, Executor};
 use crate::handler::effect::Dial;
 use crate::handler::task::PeriodicTask;
@@ -40,7 +42,7 @@ pub(crate) struct Setup<'s, S: System> {
     pub(crate) budgets: Budgets,
     /// The topics that span several nodes.
     #[cfg(feature = "backplane")]
-    pub(crate) sharing: Option<hub::Sharing>,
+    pub(crate) sharing: Option<Sharing>,
     /// Lets ordinary connections take the hub's ordinary path. It changes only the cost, which
     /// simulations verify by runs without it.
     pub(crate) takes_ordinary_path: bool,

@@ -11,9 +11,9 @@ use super::poller::Poller;
 use super::setup::Setup;
 use super::socket::Socket;
 use super::system::System;
-use crate::exec::no_thread;
 #[cfg(feature = "backplane")]
-use crate::hub::Sharing;
+use crate::backplane::sharing::Sharing;
+use crate::exec::no_thread;
 use crate::panics;
 
 /// Runs a server with `count` reactors. Returns when all have ended.

@@ -5,6 +5,8 @@ use std::io;
 use super::Server;
 use super::endpoint::{Kind, Place, invalid};
 use crate::accept::Descriptors;
+#[cfg(feature = "backplane")]
+use crate::backplane::sharing::Sharing;
 use crate::handler::Service;
 use crate::handler::blocking::BlockingService;
 use crate::handler::datagram::DatagramHandler;
@@ -15,8 +17,6 @@ use crate::net::to_destination::sealed::Target;
 use crate::prefork::{self, Supervisor};
 #[cfg(feature = "processes")]
 use crate::reactor::Channel;
-#[cfg(feature = "backplane")]
-use crate::reactor::Sharing;
 use crate::reactor::{
     Budgets, DatagramEndpoints, QUEUE, Reactor, ServiceKind, Setup, descriptors, run_several,
 };

@@ -29,8 +29,9 @@ use crate::net::address::Address;
 ///     }
 /// }
 ///
+/// const MARK: &str = "* some messages may be missing\n";
 /// let networks = (0..2).map(|_| Network::new(Limits::default()));
-/// let mut nodes = Nodes::new(networks, |it| it.share("room:", "* some messages may be missing\n"));
+/// let mut nodes = Nodes::new(networks, |it| it.share("room:", MARK));
 /// let ann = nodes.network(0).connect(Member);
 /// let bob = nodes.network(1).connect(Member);
 /// nodes.settle();
@@ -80,7 +81,7 @@ impl Nodes {
         nodes
     }
 
-    /// Adds a node.
+    /// Adds a node. [`Nodes`] has an example of nodes.
     pub fn add(&mut self, mut network: Network, share: impl FnOnce(Backplane) -> Backplane) {
         network.share_topics(share(backplane()));
         self.nodes.push(Node { network, link: None, is_cut_off: false });
@@ -106,13 +107,13 @@ impl Nodes {
     }
 
     /// Ends the connection of a node to the broker, and refuses others until
-    /// [`rejoin`](Nodes::rejoin).
+    /// [`rejoin`](Nodes::rejoin). [`cut`](Nodes::cut) ends one; [`Nodes`] has an example.
     pub fn cut_off(&mut self, node: usize) {
         self.cut(node);
         self.nodes[node].is_cut_off = true;
     }
 
-    /// Ends the effect of [`cut_off`](Nodes::cut_off).
+    /// Ends the effect of [`cut_off`](Nodes::cut_off). [`Nodes`] has an example of a shorter break.
     pub fn rejoin(&mut self, node: usize) {
         self.nodes[node].is_cut_off = false;
     }

@@ -15,12 +15,12 @@ use crate::backplane::config::Backplane;
 use crate::backplane::exchange::Exchange;
 #[cfg(feature = "backplane")]
 use crate::backplane::presence::Presence;
+#[cfg(feature = "backplane")]
+use crate::backplane::sharing::Sharing;
 use crate::handler::Handler;
 use crate::handler::effect::{Dial, Effect};
 #[cfg(feature = "backplane")]
 use crate::handler::notification::Ticket;
-#[cfg(feature = "backplane")]
-use crate::hub::Sharing;
 #[cfg(feature = "backplane")]
 use crate::id::Id;
 use crate::net::destination::Destination;

@@ -149,12 +149,14 @@ def nginx(root, cache=""):
 
 
 class Members:
-    """The program `socketserver-members`: connections to a room, and a publisher outside it."""
+    """The program `socketserver-members`: connections to a room, and a publisher outside it, at
+    another server if it has an address of its own."""
 
-    def __init__(self, address, protocol, path, count):
+    def __init__(self, address, protocol, path, count, publisher=None):
         limit = (count + 100, count + 100)
+        command = [common.program("socketserver-members"), address, protocol, path, str(count)]
         self.process = subprocess.Popen(
-            [common.program("socketserver-members"), address, protocol, path, str(count)],
+            command + ([publisher] if publisher else []),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             preexec_fn=lambda: raise_limit(limit))
         self.expect("open")
@@ -173,9 +175,13 @@ class Members:
 
     def publish(self, count, flight):
         """Publishes messages, and returns when every member has them."""
-        self.process.stdin.write(f"publish {count} {flight}\n")
-        self.process.stdin.flush()
+        self.tell(f"publish {count} {flight}")
         self.expect("delivered")
+
+    def tell(self, command):
+        """`await COUNT` lets it wait for messages of others."""
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
 
 
 def raise_limit(limit):

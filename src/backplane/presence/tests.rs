@@ -3,7 +3,7 @@
 use super::*;
 use crate::close::Close;
 
-/// Notes what it is asked for.
+/// Notes the requests.
 #[derive(Default)]
 struct Noted(Vec<String>);
 
@@ -116,7 +116,7 @@ fn a_question_is_answered_once_and_away_without_a_connection() {
 }
 
 #[test]
-fn a_cut_undoes_claims_and_repeats_what_asks_nothing() {
+fn a_cut_undoes_claims_and_repeats_silent_requests() {
     let mut case = Case::signed_in();
     case.presence.ask(7, release("a"));
     case.presence.ask(8, claim("b"));
@@ -158,7 +158,7 @@ fn requests_are_bounded_and_none_is_lost() {
         assert!(case.presence.waiting.len() <= WAITING_MAX);
     }
     case.news(News::Ready);
-    // The roster has what was dropped: no lease of before may be kept.
+    // The roster has the names of dropped requests: no lease of before may be kept.
     assert_eq!(case.asked(), ["sign in 0 1 1"]);
     (0..2 * WAITING_MAX as u32).for_each(|asker| case.presence.ask(asker, claim("a")));
     assert!(case.presence.waiting.len() <= WAITING_MAX);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::names::{Partial, Script};
+use super::name_answers::{Partial, Script};
 use super::server_facts::{Facts, Hello};
 use crate::backplane::engine::{Lease, News, Rest};
 use crate::close::Close;
@@ -266,7 +266,7 @@ impl Answers {
                 self.lease = Some(held);
                 news(News::SignedIn(told));
             }
-            (Waiting::Names { answer, .. }, token) => answer.add(token)?,
+            (Waiting::Names { answer, .. }, token) => answer.add(token).ok_or_else(not_ours)?,
             _ => {}
         }
         if self.left == 0 {

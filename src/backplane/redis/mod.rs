@@ -11,6 +11,7 @@
 
 mod answers;
 mod batch;
+mod name_answers;
 pub(crate) mod name_script;
 mod names;
 pub(crate) mod script;
@@ -162,7 +163,7 @@ impl Engine for Redis {
         put(server_facts::QUESTION, Waiting::facts());
         put(&[b"SCRIPT", b"LOAD", script::PUBLISH.as_bytes()], Waiting::PublishScript);
         put(&[b"SCRIPT", b"LOAD", script::MARK.as_bytes()], Waiting::MarkScript);
-        for script in names::Script::ALL {
+        for script in name_answers::Script::ALL {
             let text = script.text();
             put(&[b"SCRIPT", b"LOAD", text.as_bytes()], Waiting::NameScript(script));
         }

@@ -1,6 +1,6 @@
 //! The scripts about names that run in Redis 7.0 or later. Knows no connection.
 //!
-//! A lease is `N.L`: the node in hexadecimal digits, and a number of this node. What belongs to a
+//! A lease is `N.L`: the node in hexadecimal digits, and a number of this node. An entry of a
 //! lease that has ended counts as nothing, and is overwritten or removed when it is met. A key of
 //! another type, which another program made, is overwritten or left alone, and never ends the
 //! script: it would end the connection each time.

@@ -1,75 +1,15 @@
 //! Requests about names as commands of Redis. Knows no connection.
 
-use super::answers::{Waiting, not_ours};
-use super::{Redis, name_script};
+use super::Redis;
+use super::answers::Waiting;
+use super::name_answers::{Partial, Script};
 use crate::backplane::engine::Ask;
 use crate::backplane::presence::{LEASE_MS, NAMES_MS};
-use crate::close::Close;
-use crate::handler::presence::{Answer, Request};
-use crate::protocol::resp::{Token, append_bytes, append_command, append_header};
+use crate::handler::presence::Request;
+use crate::protocol::resp::{append_bytes, append_command, append_header};
 
 /// The most names of one answer.
 const MEMBERS_MAX: usize = 100;
-
-/// A script about names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Script {
-    SignIn,
-    Claim,
-    Release,
-    Room,
-    Members,
-}
-
-/// An answer that arrives in parts.
-#[derive(Debug)]
-pub(super) enum Partial {
-    Claim(Option<Answer>),
-    Members(Option<u64>, Vec<Box<str>>),
-}
-
-impl Script {
-    pub(super) const ALL: [Script; 5] =
-        [Script::SignIn, Script::Claim, Script::Release, Script::Room, Script::Members];
-
-    pub(super) fn text(self) -> &'static str {
-        match self {
-            Script::SignIn => name_script::SIGN_IN,
-            Script::Claim => name_script::CLAIM,
-            Script::Release => name_script::RELEASE,
-            Script::Room => name_script::ROOM,
-            Script::Members => name_script::MEMBERS,
-        }
-    }
-}
-
-impl Partial {
-    pub(super) fn add(&mut self, token: Token<'_>) -> Result<(), Close> {
-        match (self, token) {
-            (Partial::Claim(answer), Token::Integer(_)) => *answer = Some(Answer::Claimed),
-            (Partial::Claim(answer), Token::Bytes(name)) => {
-                *answer = Some(Answer::Taken(String::from_utf8_lossy(name).into()));
-            }
-            (Partial::Members(count @ None, _), Token::Integer(number)) => {
-                *count = Some(u64::try_from(number).map_err(|_| not_ours())?);
-            }
-            (Partial::Members(_, names), Token::Bytes(name)) => {
-                names.push(String::from_utf8_lossy(name).into());
-            }
-            (Partial::Members(..), Token::Array(_)) => {}
-            _ => return Err(not_ours()),
-        }
-        Ok(())
-    }
-
-    /// Returns the answer; `None` if a part is missing.
-    pub(super) fn end(self) -> Option<Answer> {
-        match self {
-            Partial::Claim(answer) => answer,
-            Partial::Members(count, names) => Some(Answer::Members { count: count?, names }),
-        }
-    }
-}
 
 /// Returns the key that exists as long as a lease holds.
 fn lease_key(lease: &[u8]) -> Vec<u8> {
@@ -142,7 +82,7 @@ impl Redis {
         self.write(Script::Release, number, &name_keys(keys), &[claim], out);
     }
 
-    /// Appends a call of a script that writes what belongs to the lease.
+    /// Appends a call of a script that writes names of the lease.
     fn write(
         &mut self,
         script: Script,

@@ -3,8 +3,8 @@
 //! Numbers of Lua are doubles: each number here stays below 2^53. A script is written to the
 //! append-only file as one transaction.
 
-/// Stores the generation of a connection, unless a later one was stored: the opening of a connection
-/// that was given up may arrive late, too.
+/// Stores the generation of a connection, unless a later one was stored: the opening of a
+/// connection that was given up may arrive late, too.
 ///
 /// ```text
 /// KEYS  1 the node

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::Context;
 use crate::handler::Handler;
-use crate::handler::effect::{Delivery, Dial, Effect, Purpose};
 #[cfg(feature = "backplane")]
-use crate::handler::link::LinkEvent;
+use crate::handler::effect::LinkEvent;
+use crate::handler::effect::{Delivery, Dial, Effect, Purpose};
 use crate::handler::notification::Ticket;
 use crate::handler::payload::Payload;
 #[cfg(feature = "backplane")]

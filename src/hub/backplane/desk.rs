@@ -3,12 +3,12 @@
 
 use super::home::Act;
 use super::{HOME, Role, SharedTopics};
-use crate::handler::link::LinkEvent;
+use crate::handler::effect::LinkEvent;
 use crate::handler::notification::Ticket;
 use crate::handler::payload::Payload;
 use crate::handler::presence::Request;
 use crate::hub::connections::Connections;
-use crate::hub::effects;
+use crate::hub::post::post;
 use crate::hub::pubsub::Topics;
 use crate::hub::shards::{ShardMessage, Shards};
 use crate::hub::transport::Transport;
@@ -164,6 +164,6 @@ impl<T: Transport> Desk<'_, T> {
     }
 
     fn post(&mut self, shard: usize, from: Id, message: ShardMessage) {
-        effects::post(self.shards, self.connections, shard, from, message);
+        post(self.shards, self.connections, shard, from, message);
     }
 }

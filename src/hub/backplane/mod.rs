@@ -10,11 +10,11 @@ pub(super) use self::desk::Desk;
 
 use self::home::Home;
 use super::shards::ShardMessage;
-use crate::backplane::config::Backplane;
 #[cfg(feature = "testkit")]
 use crate::backplane::exchange::Exchange;
 #[cfg(feature = "testkit")]
 use crate::backplane::presence::Presence;
+use crate::backplane::sharing::Sharing;
 #[cfg(feature = "testkit")]
 use crate::handler::notification::Ticket;
 use crate::id::Id;
@@ -24,24 +24,6 @@ use crate::topic::Topic;
 /// The shard with the exchange.
 const HOME: usize = 0;
 
-/// The topics that span several nodes, for one shard.
-pub(crate) enum Sharing {
-    /// It has the exchange.
-    Home(Box<Backplane>),
-    /// Another shard has it.
-    Branch(Arc<[Box<str>]>),
-}
-
-impl Sharing {
-    /// Returns the same topics for another shard.
-    pub(crate) fn branch(&self) -> Sharing {
-        Sharing::Branch(match self {
-            Sharing::Home(backplane) => backplane.prefixes(),
-            Sharing::Branch(prefixes) => Arc::clone(prefixes),
-        })
-    }
-}
-
 /// The part of a shard in the topics that span several nodes.
 pub(crate) struct SharedTopics {
     /// The beginnings of their names.
@@ -49,7 +31,7 @@ pub(crate) struct SharedTopics {
     role: Role,
     /// The publishers that are throttled until the engine has accepted more.
     throttled: Vec<Id>,
-    /// Whether publishers were held at the end of the last turn.
+    /// True if publishers were held at the end of the last turn.
     is_held: bool,
 }
 

@@ -10,7 +10,7 @@ use crate::history::Position;
 
 /// # Panics
 ///
-/// If the earlier messages are no run of the log that ends where the members joined.
+/// If the earlier messages are not one part of the log that ends where the members joined.
 pub(super) fn judge(session: &Session, topic: &str, world: &World) {
     let key = topic_key(topic);
     let log = world.broker.log().iter().filter(|entry| *entry.key == *key);

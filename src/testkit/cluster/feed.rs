@@ -72,7 +72,7 @@ impl Handler for Asker {
     }
 }
 
-/// Records what the members of a node get.
+/// Records the messages of the members of a node.
 pub(super) struct Recording(pub(super) Arc<Mutex<Recorder>>);
 
 impl Recording {

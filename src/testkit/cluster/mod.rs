@@ -3,6 +3,7 @@
 
 mod earlier;
 mod feed;
+mod name_rules;
 mod names;
 mod node;
 mod oracle;
@@ -74,11 +75,11 @@ pub fn cluster(seed: u64) -> ClusterRun {
     assert!(world.calm(), "the nodes are not in step after the faults: {}", world.describe());
     judge(&world);
     world.outlive_leases();
-    names::judge(&world);
+    name_rules::judge(&world.nodes, &world.broker);
     for room in names::ROOMS {
         world.ask_members(room);
         assert!(world.calm(), "the members are not told: {}", world.describe());
-        names::judge_members(&world, room);
+        name_rules::judge_members(&world.nodes, room);
     }
     world.say_last_words();
     assert!(world.calm(), "the last messages do not arrive: {}", world.describe());

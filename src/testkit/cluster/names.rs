@@ -1,15 +1,12 @@
-//! The names of the members of one node, and the rules for them. Knows no event.
+//! The names of the members of one node. Knows no rule.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::node::Node;
-use super::world::World;
-use crate::backplane::presence::Presence;
 use crate::handler::presence::{Answer, Request, Roster};
 use crate::testkit::random::Random;
 
-const KEYS: [&str; 4] = ["k", "l", "m", "n"];
+pub(super) const KEYS: [&str; 4] = ["k", "l", "m", "n"];
 pub(super) const ROOMS: [&str; 2] = ["r", "s"];
 
 #[derive(Debug, Default)]
@@ -145,83 +142,5 @@ impl Names {
                 Answer::Taken(_) | Answer::Away | Answer::Unsupported => {}
             }
         }
-    }
-}
-
-impl Node {
-    /// Returns the lease that the names of this node belong to, as the broker writes it.
-    fn lease(&self) -> String {
-        format!("{:016x}.{}", self.id, self.presence().map_or(0, Presence::lease))
-    }
-}
-
-fn holds(world: &World, lease: &str) -> bool {
-    world.broker.value(format!("bp:alive:{lease}").as_bytes()).is_some()
-}
-
-/// # Panics
-///
-/// If a key was given to a node while another one has it, and has not lost its lease.
-pub(super) fn judge_claims(world: &mut World, node: usize) {
-    let Some(fresh) = world.nodes.get_mut(node).map(|node| std::mem::take(&mut node.names().fresh))
-    else {
-        return;
-    };
-    let Some(winner) = world.nodes.get(node) else { return };
-    if !world.faults.keep_names() || !holds(world, &winner.lease()) {
-        return;
-    }
-    for other in world.nodes.iter().filter(|other| other.id != winner.id) {
-        let is_sure =
-            other.presence().is_some_and(Presence::is_settled) && holds(world, &other.lease());
-        let both = fresh.iter().find(|key| is_sure && other.names().held.contains(*key));
-        assert!(both.is_none(), "{both:?} belongs to {} and {}", other.id, winner.id);
-    }
-}
-
-/// # Panics
-///
-/// If the broker and the nodes do not agree about the names, when nothing is on its way and the
-/// leases of dead nodes have ended.
-pub(super) fn judge(world: &World) {
-    for key in KEYS {
-        let holders: Vec<&Node> =
-            world.nodes.iter().filter(|node| node.names().held.contains(key)).collect();
-        assert!(holders.len() < 2, "{key} belongs to {} nodes", holders.len());
-        let entry = world.broker.value(format!("bp:name:{key}").as_bytes()).unwrap_or_default();
-        let entry = String::from_utf8_lossy(&entry);
-        let lease = entry.split(' ').next().filter(|lease| holds(world, lease));
-        let expected = holders.first().map(|node| node.lease());
-        assert_eq!(lease, expected.as_deref(), "the lease of {key}");
-    }
-    for room in ROOMS {
-        let found: BTreeSet<(String, String)> = world
-            .broker
-            .fields(format!("bp:who:{room}").as_bytes())
-            .into_iter()
-            .filter(|(_, lease)| holds(world, lease))
-            .collect();
-        let expected = world.nodes.iter().flat_map(|node| {
-            let entered = node.names().entered.clone().into_iter().filter(|(at, _)| **at == *room);
-            entered.map(|(_, name)| (name.to_string(), node.lease()))
-        });
-        assert_eq!(found, expected.collect(), "the members of {room}");
-    }
-}
-
-/// # Panics
-///
-/// If the last answer about a room is not what the nodes know.
-pub(super) fn judge_members(world: &World, room: &str) {
-    let all: BTreeSet<Box<str>> = world
-        .nodes
-        .iter()
-        .flat_map(|node| node.names().entered.clone().into_iter())
-        .filter(|(at, _)| **at == *room)
-        .map(|(_, name)| name)
-        .collect();
-    for node in &world.nodes {
-        let expected = all.iter().take(5).cloned().collect();
-        assert_eq!(node.names().members, Some((all.len() as u64, expected)), "{room}");
     }
 }

@@ -226,7 +226,7 @@ fn a_reader_goes_on_at_another_node_from_its_position() {
     };
     let position = histories[0].since(histories[0].start(), 1).end();
     assert_eq!(texts(histories[1].since(position, usize::MAX)), ["1", "2", "3", "4"]);
-    // A node that starts later has what the log has.
+    // A node that starts later has the messages of the log.
     let late = History::new(100, 10_000);
     nodes.add(Network::new(Limits::default()), |it| it.keep("news", &late));
     nodes.settle();

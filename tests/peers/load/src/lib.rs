@@ -18,6 +18,8 @@ pub struct Options {
     pub workers: usize,
     /// The directory of files.
     pub root: String,
+    /// The URL of an engine that nodes share.
+    pub backplane: Option<String>,
 }
 
 impl Options {
@@ -32,6 +34,7 @@ impl Options {
             mode: "multiplex".into(),
             workers: 2,
             root: ".".into(),
+            backplane: None,
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
@@ -41,6 +44,7 @@ impl Options {
                 "--mode" => options.mode = value,
                 "--workers" => options.workers = value.parse()?,
                 "--root" => options.root = value,
+                "--backplane" => options.backplane = Some(value),
                 _ => return Err(format!("no option {name}").into()),
             }
         }

@@ -1,8 +1,10 @@
 //! The members of a room and a publisher outside it, in one thread. Knows no server: see wire.rs.
 //!
-//! `socketserver-members ADDRESS PROTOCOL PATH COUNT` opens COUNT connections, each at PATH, and
-//! says `open`. Then it takes a command on each line of its input: `publish COUNT FLIGHT` publishes
-//! COUNT messages, of which FLIGHT at most have not reached every member, and says `delivered`.
+//! `socketserver-members ADDRESS PROTOCOL PATH COUNT [PUBLISHER]` opens COUNT connections, each at
+//! PATH, and says `open`. Then it takes a command on each line of its input: `publish COUNT FLIGHT`
+//! publishes COUNT messages, at the address PUBLISHER if there is one, of which FLIGHT at most have
+//! not reached every member, and says `delivered`; `await COUNT` does the same with messages of
+//! others.
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream as Blocking};
@@ -30,7 +32,9 @@ struct Room {
     wire: Wire,
     poll: Poll,
     members: Vec<Member>,
-    address: SocketAddr,
+    /// The number of messages that each member has at the end of the last command.
+    expected: u64,
+    publishes_at: SocketAddr,
     /// Opened by the first command.
     publisher: Option<TcpStream>,
     buffer: Vec<u8>,
@@ -40,19 +44,21 @@ struct Room {
 fn open(address: SocketAddr, wire: Wire, path: &str) -> Result<TcpStream, Failed> {
     let mut stream = Blocking::connect(address)?;
     stream.set_nodelay(true)?;
-    let (said, end) = wire.opening(path);
-    stream.write_all(&said)?;
-    let mut answer = Vec::new();
-    let mut part = [0; 1024];
-    while !answer.ends_with(end) {
-        let len = stream.read(&mut part)?;
-        if len == 0 {
-            return Err("the server closed a connection".into());
+    for (said, end) in wire.opening(path) {
+        stream.write_all(&said)?;
+        let mut answer = Vec::new();
+        let mut part = [0; 1024];
+        while !answer.ends_with(end) {
+            let len = stream.read(&mut part)?;
+            if len == 0 {
+                let answer = String::from_utf8_lossy(&answer);
+                return Err(format!("the server closed a connection: {answer}").into());
+            }
+            answer.extend_from_slice(&part[..len]);
         }
-        answer.extend_from_slice(&part[..len]);
-    }
-    if wire == Wire::WebSocket && !answer.starts_with(b"HTTP/1.1 101") {
-        return Err(format!("refused: {}", String::from_utf8_lossy(&answer)).into());
+        if answer.starts_with(b"HTTP/1.1") && !answer.starts_with(b"HTTP/1.1 101") {
+            return Err(format!("refused: {}", String::from_utf8_lossy(&answer)).into());
+        }
     }
     stream.set_nonblocking(true)?;
     Ok(TcpStream::from_std(stream))
@@ -67,12 +73,14 @@ impl Room {
             poll.registry().register(&mut stream, Token(number), Interest::READABLE)?;
             members.push(Member { stream, rest: Vec::new(), received: 0 });
         }
-        Ok(Room { wire, poll, members, address, publisher: None, buffer: vec![0; BUFFER] })
+        let (expected, publishes_at, publisher) = (0, address, None);
+        let buffer = vec![0; BUFFER];
+        Ok(Room { wire, poll, members, expected, publishes_at, publisher, buffer })
     }
 
     fn publisher(&mut self) -> Result<&mut TcpStream, Failed> {
         if self.publisher.is_none() {
-            let mut stream = open(self.address, self.wire, "/publisher")?;
+            let mut stream = open(self.publishes_at, self.wire, "/publisher")?;
             self.poll.registry().register(&mut stream, PUBLISHER, Interest::READABLE)?;
             self.publisher = Some(stream);
         }
@@ -135,18 +143,20 @@ impl Room {
         Ok(())
     }
 
-    fn publish(&mut self, count: u64, flight: u64, events: &mut Events) -> Result<(), Failed> {
-        let before = self.members.first().map_or(0, |member| member.received);
+    /// Waits for `count` messages at each member. Publishes them, unless `flight` is 0.
+    fn run(&mut self, count: u64, flight: u64, events: &mut Events) -> Result<(), Failed> {
+        let before = self.expected;
+        self.expected += count;
         let message = self.wire.message();
         let mut sent = 0;
         loop {
             let least = self.members.iter().map(|member| member.received).min().unwrap_or(0);
-            let done = least - before;
-            if done == count {
+            let done = least.saturating_sub(before);
+            if done >= count {
                 return Ok(());
             }
-            let now = count.min(done + flight) - sent;
-            if now > 0 {
+            let now = count.min(done + flight).saturating_sub(sent);
+            if flight > 0 && now > 0 {
                 // Short: there is room for it.
                 self.publisher()?.write_all(&message.repeat(usize::try_from(now)?))?;
                 sent += now;
@@ -174,15 +184,19 @@ fn commands(poll: &Poll) -> io::Result<Receiver<String>> {
 
 fn main() -> Result<(), Failed> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, protocol, path, count] = &arguments[..] else {
-        return Err("the arguments are ADDRESS, ws or redis, PATH and COUNT".into());
+    let [address, protocol, path, count, publisher @ ..] = &arguments[..] else {
+        return Err("the arguments are ADDRESS, ws, redis or socketio, PATH and COUNT".into());
     };
     let wire = match protocol.as_str() {
         "ws" => Wire::WebSocket,
         "redis" => Wire::Redis,
-        other => return Err(format!("no protocol {other}: ws or redis").into()),
+        "socketio" => Wire::SocketIo,
+        other => return Err(format!("no protocol {other}: ws, redis or socketio").into()),
     };
     let mut room = Room::open(address.parse()?, wire, path, count.parse()?)?;
+    if let Some(publisher) = publisher.first() {
+        room.publishes_at = publisher.parse()?;
+    }
     let commands = commands(&room.poll)?;
     writeln!(io::stdout(), "open")?;
     let mut events = Events::with_capacity(1024);
@@ -191,11 +205,13 @@ fn main() -> Result<(), Failed> {
             Err(TryRecvError::Empty) => room.turn(&mut events)?,
             Err(TryRecvError::Disconnected) => return Ok(()),
             Ok(line) => {
-                let words: Vec<&str> = line.split(' ').collect();
-                let ["publish", count, flight] = &words[..] else {
-                    return Err(format!("no command {line}: publish COUNT FLIGHT").into());
-                };
-                room.publish(count.parse()?, flight.parse()?, &mut events)?;
+                match line.split(' ').collect::<Vec<_>>()[..] {
+                    ["publish", count, flight] => {
+                        room.run(count.parse()?, flight.parse()?, &mut events)?;
+                    }
+                    ["await", count] => room.run(count.parse()?, 0, &mut events)?,
+                    _ => return Err(format!("no command {line}").into()),
+                }
                 writeln!(io::stdout(), "delivered")?;
             }
         }

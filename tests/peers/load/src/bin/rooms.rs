@@ -1,5 +1,6 @@
-//! A room of WebSockets on the reactor: each message to /publisher is published to all sockets of
-//! /member. `GET /stretch` tells how long the loop has computed at a stretch. Knows no client.
+//! A room of WebSockets on the reactor, over several nodes with `--backplane URL`: each message to
+//! /publisher is published to all sockets of /member. A socket of /rooms/COUNT is in COUNT rooms.
+//! `GET /stretch` tells how long the loop has computed at a stretch. Knows no client.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use socketserver::protocol::ws::Frame;
 use socketserver::services::web::{Web, WebSocket};
 use socketserver::services::ws::{WsContext, WsHandler};
-use socketserver::{Close, Limits, Server, Topic};
+use socketserver::{Backplane, Close, Limits, Server, Topic};
 use socketserver_peers::{Failed, Options};
 
 /// Due in each turn that is longer, so that two calls are at most such a turn and this time apart.
@@ -21,6 +22,17 @@ struct Member(Topic);
 impl WsHandler for Member {
     fn on_open(&mut self, ws: &mut WsContext<'_, '_>) {
         ws.cx().join(&self.0);
+    }
+}
+
+/// A socket in rooms of its own.
+struct InMany(usize);
+
+impl WsHandler for InMany {
+    fn on_open(&mut self, ws: &mut WsContext<'_, '_>) {
+        for number in 0..self.0 {
+            ws.cx().join(&Topic::new(&format!("room-{number}")));
+        }
     }
 }
 
@@ -61,6 +73,7 @@ fn main() -> Result<(), Failed> {
     let stretch = Arc::new(Stretch::default());
     let asked = Arc::clone(&stretch);
     let (members, member_room) = (socket.clone(), room.clone());
+    let many = socket.clone();
     let web = Web::new()
         .get("/plaintext", |_, reply| reply.text("Hello, World!"))
         .get("/stretch", move |_, reply| {
@@ -69,11 +82,19 @@ fn main() -> Result<(), Failed> {
         .get("/member", move |request, reply| {
             members.accept(request, reply, |_| Member(member_room.clone()))
         })
+        .get("/rooms/{count}", move |request, reply| {
+            let count = request.param("count").parse().unwrap_or(1);
+            many.accept(request, reply, |_| InMany(count))
+        })
         .get("/publisher", move |request, reply| {
             socket.accept(request, reply, |_| Publisher(room.clone()))
         });
     let server = Server::new().listen(options.bind.as_str(), web)?;
     let server = server.limits(Limits::default()).stop_on_signals()?;
+    let server = match options.backplane {
+        Some(url) => server.backplane(Backplane::at(&url)?.share("room", "")),
+        None => server,
+    };
     let server = match options.mode.as_str() {
         "multiplex" => server,
         // A loop that is asked for its stretches turns a thousand times a second.
