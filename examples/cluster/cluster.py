@@ -59,8 +59,7 @@ class Cluster:
         programs.close_all(reversed(self.programs))
 
     def tell(self, who, what):
-        name = f"node {who.name}" if who in self.nodes else who.name
-        self.events.append((time.strftime("%H:%M:%S"), f"{name}: {what}"))
+        self.events.append((time.strftime("%H:%M:%S"), f"{who.label}: {what}"))
         self.count += 1
 
     def events_since(self, count):

@@ -34,6 +34,10 @@ class Node(Program):
         super().__init__(name, folder, port)
         self.health_port, self.path, self.url = health_port, path, url
 
+    @property
+    def label(self):
+        return f"node {self.name}"
+
     def command(self):
         return [self.path, "--bind", f"{LOCAL}:{self.port}", "--backplane", self.url,
                 "--node", self.name, "--health", f"{LOCAL}:{self.health_port}"]

@@ -81,6 +81,10 @@ class Program:
         raise NotImplementedError
 
     @property
+    def label(self):
+        return self.name
+
+    @property
     def pid(self):
         return self.process.pid if self.is_running() else None
 
@@ -104,7 +108,7 @@ class Program:
         end = time.monotonic() + PATIENCE_SECONDS
         while not self.answers():
             if not self.is_running() or time.monotonic() > end:
-                raise Failure(f"{self.name} does not start: {self.last_words()}")
+                raise Failure(f"{self.label} does not start: {self.last_words()}")
             time.sleep(0.02)
 
     def kill(self, pause):

@@ -119,7 +119,8 @@ class Smoke:
         self.wait(f"two members talk: {when}", both_hear, seconds)
 
     def clients(self):
-        return {node.name: node.look().clients for node in self.cluster.nodes}
+        """Returns the number of clients of each node; None for one that is too busy to answer."""
+        return {node: node.look().clients for node in self.cluster.nodes}
 
     # The parts, in order.
 
@@ -127,7 +128,9 @@ class Smoke:
         nodes = self.cluster.nodes
         self.wait("all nodes are ready", lambda: all(node.look().is_ready for node in nodes))
         for name in ("ann", "bob"):
-            before = self.clients()
+            before = {}
+            self.wait("the nodes tell their clients",
+                      lambda: before.update(self.clients()) or None not in before.values())
             member = Member(name, self.cluster.port)
             self.members.append(member)
             self.wait(f"{member.name} is in through the balancer", lambda: member.has("welcome"))
@@ -139,8 +142,7 @@ class Smoke:
 
     def grown(self, member, before):
         """Finds the node that has a client more."""
-        more = [node for node in self.cluster.nodes
-                if (node.look().clients or 0) > (before[node.name] or 0)]
+        more = [node for node, count in self.clients().items() if (count or 0) > before[node]]
         member.node = more[0] if len(more) == 1 else None
         return member.node
 
