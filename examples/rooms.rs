@@ -99,8 +99,10 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
                 let web = web::health(move || handle.metrics());
                 server = server.listen(arguments.value()?.string()?, web)?;
             }
-            Arg::Long("version") => return Ok(println!("rooms {}", env!("CARGO_PKG_VERSION"))),
-            Arg::Long("help") => return Ok(print!("{HELP}")),
+            Arg::Long("version") => {
+                return Ok(writeln!(io::stdout(), "rooms {}", env!("CARGO_PKG_VERSION"))?);
+            }
+            Arg::Long("help") => return Ok(write!(io::stdout(), "{HELP}")?),
             other => return Err(other.unexpected().into()),
         }
     }
