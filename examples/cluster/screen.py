@@ -2,6 +2,7 @@
 Knows no process."""
 
 import contextlib
+import os
 import select
 import shutil
 import sys
@@ -196,7 +197,8 @@ class Screen:
 
 
 def draw(color, text):
-    return f"{COLORS[color]}{text}{PLAIN}" if color else text
+    is_plain = not color or os.environ.get("NO_COLOR")
+    return text if is_plain else f"{COLORS[color]}{text}{PLAIN}"
 
 
 def listed(names, count, width):
