@@ -84,8 +84,9 @@ class Engine(Program):
         names, leases = found[::2], found[1::2]
         known = sorted(set(leases))
         alive = dict(zip(known, self.ask(*[["EXISTS", ALIVE + lease] for lease in known])))
-        names = [name.decode(errors="replace") for name, lease in zip(names, leases)
-                 if alive[lease] == b"1"]
+        # The chat adds the node to a name, behind a tab: see src/services/chat/nodes/.
+        names = [name.partition(b"\t")[0].decode(errors="replace")
+                 for name, lease in zip(names, leases) if alive[lease] == b"1"]
         dead = len(leases) - len(names)
         return key.decode(errors="replace").removeprefix(WHO), int(count) - dead, sorted(names)
 
