@@ -193,11 +193,19 @@ impl Backplane {
     /// the history.
     ///
     /// ```
-    /// use socketserver::{Backplane, History};
+    /// use socketserver::services::web::Web;
+    /// use socketserver::{Backplane, History, Server, Topic};
     ///
-    /// fn share_news(backplane: Backplane, news: &History) -> Backplane {
-    ///     backplane.keep("news", news)
-    /// }
+    /// let news = History::new(1_000, 1024 * 1024);
+    /// let backplane = Backplane::at("redis://localhost")?.keep("news", &news);
+    /// let web = Web::new().get("/news", move |request, reply| {
+    ///     reply.events(&news, request.last_event_id())
+    /// });
+    /// let server = Server::bind("127.0.0.1:0")?.backplane(backplane);
+    /// server.handle().publish(&Topic::new("news"), "the first edition")?;
+    /// # server.handle().stop();
+    /// server.serve(web)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn keep(mut self, topic: &str, history: &History) -> Backplane {

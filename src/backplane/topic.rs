@@ -300,8 +300,11 @@ impl Topic {
     fn opened(&mut self, name: &str, members: &mut dyn Members) -> Option<Request> {
         let found = std::mem::take(&mut self.found);
         let newest = found.last().map(|(at, record)| (*at, Record::decode(record).tag()));
+        // A mark that this node has appended may have a lower number, if the log went back and its
+        // numbers go on from there.
         let is_after = |(at, tag)| {
-            self.last.is_none_or(|last| last == (at, tag) || !is_at_or_after(last.0, at))
+            let is_later = |last: (Position, Tag)| last == (at, tag) || !is_at_or_after(last.0, at);
+            self.state == State::Marking || self.last.is_none_or(is_later)
         };
         // Nothing, or less than this node has seen.
         let Some((at, tag)) = newest.filter(|newest| is_after(*newest)) else {

@@ -218,8 +218,7 @@ impl Answers {
             news(News::Probed(number.ok_or_else(not_ours)?));
             return Ok(());
         }
-        let topic = channel.strip_prefix(b"bp:{").and_then(|rest| rest.strip_suffix(b"}"));
-        let topic = topic.and_then(|topic| str::from_utf8(topic).ok()).ok_or_else(not_ours)?;
+        let topic = topic_of(channel).ok_or_else(not_ours)?;
         let space = payload.iter().position(|byte| *byte == b' ').ok_or_else(not_ours)?;
         let (id, record) = payload.split_at(space);
         let at = position(id).ok_or_else(not_ours)?;
@@ -365,4 +364,10 @@ fn malformed(why: &'static str) -> Close {
 
 pub(super) fn not_ours() -> Close {
     malformed("Redis: a key that begins with bp: was written by another program")
+}
+
+/// Returns the topic of a channel of topics.
+fn topic_of(channel: &[u8]) -> Option<&str> {
+    let (_, topic) = str::from_utf8(channel).ok()?.split_once('{')?;
+    topic.strip_suffix('}')
 }

@@ -3,6 +3,7 @@
 //! | key | contents |
 //! |---|---|
 //! | `bp:{TOPIC}` | the log, and the name of the channel: the braces keep both in one slot |
+//! | `bp:2:{TOPIC}` | the same in database 2: all databases of a server share their channels |
 //! | `bp:node:N` | generation and last `seq` of a node, and the name of the channel of its probes |
 //! | `bp:alive:N.L` | exists as long as the lease `L` of node `N` holds |
 //! | `bp:name:KEY` | lease, number and name of the claim of a key |
@@ -68,7 +69,7 @@ pub(crate) struct Redis {
     batch: Batch,
 }
 
-/// Returns the key of the log of a topic, which is its channel, too.
+/// Returns the key of the log of a topic in database 0, which is its channel, too.
 pub(crate) fn topic_key(topic: &str) -> Vec<u8> {
     [b"bp:{", topic.as_bytes(), b"}"].concat()
 }
@@ -79,12 +80,19 @@ impl Redis {
         Redis { answers: Answers::new(node.clone()), node, settings, batch: Batch::default() }
     }
 
+    fn key(&self, topic: &str) -> Vec<u8> {
+        match self.settings.database {
+            0 => topic_key(topic),
+            database => format!("bp:{database}:{{{topic}}}").into_bytes(),
+        }
+    }
+
     fn publish(&mut self, ask: Ask<'_>, out: &mut Vec<u8>) {
         let Ask::Publish { topic, seq, lowest, epoch, record } = ask else { return };
         if !self.batch.takes(seq) || self.batch.len() >= CALL_MESSAGES {
             self.flush(out);
         }
-        self.batch.push(seq, lowest, &topic_key(topic), epoch, record);
+        self.batch.push(seq, lowest, &self.key(topic), epoch, record);
     }
 
     /// Appends a call of the script with the messages of the batch.
@@ -113,7 +121,7 @@ impl Redis {
         let numbers = numbers.map(|n| n.to_string());
         let [generation, above, log_messages, retention_ms, entries] =
             numbers.each_ref().map(|n| n.as_bytes());
-        let (sha, key) = (self.answers.mark_script(), topic_key(topic));
+        let (sha, key) = (self.answers.mark_script(), self.key(topic));
         let arguments: &[&[u8]] = &[
             b"EVALSHA",
             sha,
@@ -176,14 +184,14 @@ impl Engine for Redis {
         }
         self.flush(out);
         match ask {
-            Ask::Watch(topic) => append_command(out, &[b"SUBSCRIBE", &topic_key(topic)]),
-            Ask::Unwatch(topic) => append_command(out, &[b"UNSUBSCRIBE", &topic_key(topic)]),
+            Ask::Watch(topic) => append_command(out, &[b"SUBSCRIBE", &self.key(topic)]),
+            Ask::Unwatch(topic) => append_command(out, &[b"UNSUBSCRIBE", &self.key(topic)]),
             Ask::Newest { .. } | Ask::Mark { .. } => self.mark(ask, out),
             Ask::Since { topic, from } => {
                 // Inclusive: the first entry must be the last seen one.
                 let id = format!("{}-{}", from.epoch(), from.offset().saturating_sub(1));
                 let count = PAGE.to_string();
-                let (key, id, count) = (topic_key(topic), id.as_bytes(), count.as_bytes());
+                let (key, id, count) = (self.key(topic), id.as_bytes(), count.as_bytes());
                 append_command(out, &[b"XRANGE", &key, id, b"+", b"COUNT", count]);
                 self.answers.expect(Waiting::Read(Read::new(topic, PAGE)));
             }
@@ -245,6 +253,26 @@ mod tests {
         let sent = opening(&mut redis);
         assert!(sent.starts_with("*5\r\n$5\r\nHELLO\r\n$1\r\n3\r\n$4\r\nAUTH\r\n$2\r\nme\r\n$6\r\nsecret\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n"));
         assert!(!format!("{redis:?}").contains("secret"));
+    }
+
+    /// Redis sends a message to the subscribers of all databases.
+    #[test]
+    fn a_topic_has_another_channel_in_each_database() {
+        for (database, channel) in [(0, "bp:{a{b}"), (1, "bp:1:{a{b}"), (12, "bp:12:{a{b}")] {
+            let (mut redis, mut out) = (redis(None, database), Vec::new());
+            redis.ask(Ask::Watch("a{b"), &mut out);
+            let sent = String::from_utf8(out).unwrap();
+            assert_eq!(
+                sent,
+                format!("*2\r\n$9\r\nSUBSCRIBE\r\n${}\r\n{channel}\r\n", channel.len())
+            );
+            let push = format!(
+                ">3\r\n$7\r\nmessage\r\n${}\r\n{channel}\r\n$5\r\n8-3 x\r\n",
+                channel.len()
+            );
+            let (news, _) = told(&mut redis, push.as_bytes());
+            assert!(news[0].starts_with("Live { topic: \"a{b\""), "{news:?}");
+        }
     }
 
     #[test]

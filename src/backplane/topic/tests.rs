@@ -200,6 +200,17 @@ fn a_log_that_went_back_gets_a_mark() {
 }
 
 #[test]
+fn the_mark_of_a_log_that_went_back_may_have_a_lower_number() {
+    let mut case = Case::behind();
+    assert_eq!(case.end(), Some(Request::Mark));
+    assert_eq!((case.past(7, 2, 50), case.end()), (None, None));
+    assert_eq!(case.seen(), ["Missing", "recovered Marked"]);
+    assert_eq!(case.topic.in_step(), Some(Position::new(7, 2)));
+    assert_eq!(case.live(7, 3, 51), None);
+    assert_eq!(case.seen(), ["51 at 3"]);
+}
+
+#[test]
 fn an_entry_that_was_seen_early_must_be_in_the_log() {
     let mut case = Case::in_step();
     let since = Some(Request::Since(Position::new(7, 5)));

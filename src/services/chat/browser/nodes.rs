@@ -60,8 +60,8 @@ impl BrowserMember {
     fn take_names(&mut self, ticket: Ticket, answer: Answer, ws: &mut WsContext<'_, '_>) {
         let is_asked = |seat: &&mut Seat| matches!(seat.names, Names::Asked(it) if it == ticket);
         let Some(seat) = self.seats.iter_mut().find(is_asked) else { return };
-        if let Answer::Members { count, mut names } = answer {
-            names.sort();
+        if let Answer::Members { count, names } = answer {
+            let names = claims::names_of(&names);
             seat.names = Names::Known { count: count.max(names.len() as u64), names };
             return;
         }

@@ -27,6 +27,24 @@ pub(in crate::services::chat) struct Was {
     pub(in crate::services::chat) is_claimed: bool,
 }
 
+/// Returns the entry of a member in the engine's list of a room. It has the chat as well: while two
+/// nodes have the same name, until one of them has heard so, each has its own entry.
+pub(in crate::services::chat) fn entry(name: &str, chat: u32) -> Box<str> {
+    format!("{name}\t{chat:08x}").into()
+}
+
+/// Returns the name of an entry.
+pub(in crate::services::chat) fn name_of(entry: &str) -> &str {
+    entry.split_once('\t').map_or(entry, |(name, _)| name)
+}
+
+/// Returns the names of entries, in order.
+pub(in crate::services::chat) fn names_of(entries: &[Box<str>]) -> Vec<Box<str>> {
+    let mut names: Vec<Box<str>> = entries.iter().map(|entry| name_of(entry).into()).collect();
+    names.sort();
+    names
+}
+
 /// Returns true if only a guest may have this name, or one that looks like it.
 pub(in crate::services::chat) fn is_for_guests(name: &Name) -> bool {
     let guest = Name::of_fit("guest-");

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Directory;
-use super::claims::{Contact, Lost, Was, claim};
+use super::claims::{Contact, Lost, Was, claim, entry, name_of};
 use super::tables::Tables;
 use crate::handler::presence::Request;
 use crate::services::chat::event::{Person, Reach};
@@ -119,7 +119,7 @@ impl Directory {
         let members = tables.rooms.values().flat_map(|it| it.members.iter().map(|m| (&it.room, m)));
         let members = members.map(|(room, name)| Request::Enter {
             room: room.name.key().into(),
-            name: name.as_str().into(),
+            name: entry(name.as_str(), tables.chat),
         });
         claims.chain(members).collect()
     }
@@ -133,9 +133,11 @@ impl Directory {
             Request::Claim { name, .. } => {
                 known(name).is_some_and(|name| tables.claims.0.contains_key(&name))
             }
-            Request::Enter { room, name } => tables.rooms.get(&**room).is_some_and(|occupied| {
-                known(name).is_some_and(|name| occupied.members.contains(&name))
-            }),
+            Request::Enter { room, name: entry } => {
+                tables.rooms.get(&**room).is_some_and(|occupied| {
+                    known(name_of(entry)).is_some_and(|name| occupied.members.contains(&name))
+                })
+            }
             _ => false,
         }
     }

@@ -65,8 +65,8 @@ impl Member {
                 }
             }
             Question::Members(_) => notice(match answer {
-                presence::Answer::Members { count, mut names } => {
-                    names.sort();
+                presence::Answer::Members { count, names } => {
+                    let names = claims::names_of(&names);
                     let count = usize::try_from(count).unwrap_or(usize::MAX);
                     who(count.max(names.len()), &self.room.name, &names, "")
                 }

@@ -5,6 +5,7 @@ use crate::handler::context::Context;
 use crate::handler::notification::Ticket;
 use crate::handler::presence::Request;
 use crate::services::chat::clean::append_clean;
+use crate::services::chat::directory::claims;
 use crate::services::chat::event::{Event, Person};
 use crate::services::chat::name::Name;
 use crate::topic::Topic;
@@ -33,8 +34,9 @@ pub(in crate::services::chat) fn announce(
 ) {
     cx.publish(topic, record::encode(person, event, cx.now()));
     let key = || Box::from(room.key());
-    let enter = Request::Enter { room: key(), name: person.nick.as_str().into() };
-    let leave = |name: &str| Request::Leave { room: key(), name: name.into() };
+    let entry = |name: &str| claims::entry(name, person.by.chat);
+    let enter = Request::Enter { room: key(), name: entry(person.nick.as_str()) };
+    let leave = |name: &str| Request::Leave { room: key(), name: entry(name) };
     match event {
         Event::Said { .. } => {}
         Event::Joined => drop(cx.ask_presence(enter)),

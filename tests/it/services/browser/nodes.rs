@@ -162,6 +162,91 @@ fn guests_have_a_mark_of_their_node() {
 }
 
 #[test]
+fn a_name_has_one_owner_at_all_nodes() {
+    let mut cluster = Cluster::of(2);
+    let (one, two) = (cluster.nc(0), cluster.nc(1));
+    one.hear(&mut cluster);
+    // The line after the command waits for the answer.
+    assert_eq!(one.say(&mut cluster, "/nick bob\nhello"), "* you are now bob\n");
+    let heard = format!("* {} is now bob\nbob: hello\n", one.nick);
+    assert_eq!(two.hear(&mut cluster), heard);
+    let taken = "* BOB is taken: choose another name\n";
+    assert_eq!(two.say(&mut cluster, "/nick BOB"), taken);
+    let alike = "* bоb looks like bob: choose another name\n";
+    assert_eq!(two.say(&mut cluster, "/nick bоb"), alike);
+    assert_eq!(one.say(&mut cluster, "/nick Bob"), "* you are now Bob\n");
+    assert_eq!(two.say(&mut cluster, "/nick BOB"), format!("* bob is now Bob\n{taken}"));
+    assert_eq!(one.say(&mut cluster, "/nick rob"), "* you are now rob\n");
+    assert_eq!(two.say(&mut cluster, "/nick BOB"), "* Bob is now rob\n* you are now BOB\n");
+    cluster.nodes.network(0).reset(one.client);
+    cluster.nodes.settle();
+    assert_eq!(two.say(&mut cluster, "/nick rob"), "* rob left\n* you are now rob\n");
+}
+
+#[test]
+fn a_browser_has_its_name_and_the_names_of_all_nodes() {
+    let mut cluster = Cluster::of(2);
+    let one = cluster.nc(0);
+    one.say(&mut cluster, "/nick bob");
+    let mut browser = cluster.browser(1);
+    browser.join(&mut cluster);
+    let nick = r#"{"type":"nick","nick":"Bob"}"#;
+    let refusal = "notice nick-taken Bob is taken: choose another name";
+    assert_eq!(browser.ask(&mut cluster, nick), [refusal]);
+    let nick = r#"{"type":"nick","nick":"ann"}"#;
+    let renamed = format!("lobby {} is now ann", browser.nick);
+    let heard = browser.ask(&mut cluster, nick);
+    assert_eq!(heard, ["nick ann".to_owned(), renamed]);
+    browser.peer.send(cluster.nodes.network(1), Frame::text(r#"{"type":"who","room":"lobby"}"#));
+    let heard: Vec<String> = browser.messages(&mut cluster).iter().map(short).collect();
+    assert_eq!(heard, ["names lobby 2: ann bob"]);
+    one.hear(&mut cluster);
+    assert_eq!(one.say(&mut cluster, "/who"), "* 2 in lobby: ann, bob\n");
+}
+
+#[test]
+fn a_member_that_ends_before_the_answer_leaves_its_name_to_others() {
+    let mut cluster = Cluster::of(2);
+    let (one, two) = (cluster.nc(0), cluster.nc(1));
+    let near = cluster.nc(0);
+    let network = cluster.nodes.network(0);
+    network.send(one.client, b"/nick bob\n");
+    network.settle();
+    network.reset(one.client);
+    assert_eq!(near.say(&mut cluster, "/nick bob").lines().last(), Some("* you are now bob"));
+    near.say(&mut cluster, "/nick rob");
+    let network = cluster.nodes.network(0);
+    network.send(near.client, b"/nick bob\n");
+    network.settle();
+    network.reset(near.client);
+    cluster.nodes.settle();
+    two.hear(&mut cluster);
+    assert_eq!(two.say(&mut cluster, "/nick bob"), "* you are now bob\n");
+    assert_eq!(two.say(&mut cluster, "/nick rob"), "* you are now rob\n");
+}
+
+#[test]
+fn a_member_whose_name_another_node_has_taken_becomes_a_guest() {
+    let mut cluster = Cluster::of(2);
+    let (one, two) = (cluster.nc(0), cluster.nc(1));
+    one.say(&mut cluster, "/nick bob");
+    cluster.nodes.cut_off(0);
+    // The lease of the node ends.
+    cluster.nodes.advance(Duration::from_secs(20));
+    two.hear(&mut cluster);
+    assert_eq!(two.say(&mut cluster, "/nick bob"), "* you are now bob\n");
+    cluster.nodes.rejoin(0);
+    cluster.nodes.advance(Duration::from_secs(10));
+    let heard = one.hear(&mut cluster);
+    let told = "* bob is a member of another node meanwhile: you are guest-";
+    assert!(heard.contains(told), "{heard}");
+    let heard = two.hear(&mut cluster);
+    assert!(heard.starts_with("* bob is now guest-"), "{heard}");
+    let who = two.say(&mut cluster, "/who");
+    assert!(who.starts_with("* 2 in lobby: bob, guest-"), "{who}");
+}
+
+#[test]
 fn the_members_of_several_reactors_are_those_of_one_node() {
     let mut cluster = Cluster::new([Network::with_reactors(patient(), 2), Network::new(patient())]);
     let near = [cluster.nc(0), cluster.nc(0), cluster.nc(0)];
