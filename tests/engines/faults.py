@@ -160,6 +160,11 @@ def node(world):
     world.is_back()
 
 
+# The same with the chat, whose members have positions.
+CHAT = "chat-node"
+fault(CHAT)(node)
+
+
 @fault("demotion", engines=REDIS)
 def demotion(world):
     """The engine becomes a replica for 3 s, of a server that is not there."""
