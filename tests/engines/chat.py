@@ -34,7 +34,9 @@ class ChatMember(crowd.Member):
         return UPGRADE + frame({**join, "after": self.position} if self.position else join)
 
     def encoded(self, line):
-        return frame({"type": "say", "room": self.session.room, "text": line.decode()})
+        text = line.decode()
+        say = {"type": "say", "room": self.session.room, "text": text}
+        return frame({**say, "tag": text.replace(" ", "-")})
 
     @staticmethod
     def heard(line):
@@ -69,6 +71,8 @@ class ChatMember(crowd.Member):
         self.rest = data[at:]
 
     def message(self, when, message):
+        if message.get("code") == "unshared":
+            self.publisher.told.add(int(message["tag"].split("-")[1]))
         if message["type"] not in EVENTS:
             return
         self.position = message["id"]
@@ -85,5 +89,5 @@ class ChatMember(crowd.Member):
 def frame(message):
     """A text frame of a client. Its key is 0, as good as any other for a server."""
     data = json.dumps(message).encode()
-    assert len(data) < 126
-    return bytes([0x81, 0x80 | len(data), 0, 0, 0, 0]) + data
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack(">H", len(data))
+    return b"\x81" + size + bytes(4) + data

@@ -192,6 +192,8 @@ class Crowd(threading.Thread):
 
     def move(self, member, node):
         """Its lines have another name from here on: those that were lost are not owed."""
+        # What its last connection told it is about the old name.
+        member.parse()
         member.session.node = node
         member.unsent.clear()
         if member.publisher:

@@ -56,8 +56,8 @@ class Node:
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=log, text=True, env=environment)
         self.log = log
-        self.health = self.listens() if "--health" in program else None
         self.address = self.listens()
+        self.health = self.listens() if "--health" in program else None
 
     def listens(self):
         """The next address that it listens on."""
