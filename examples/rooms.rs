@@ -95,8 +95,10 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
                 server = server.backplane(backplane.share("room:", Rooms));
             }
             Arg::Long("health") => health = Some(arguments.value()?.string()?),
-            Arg::Long("version") => return Ok(println!("rooms {}", env!("CARGO_PKG_VERSION"))),
-            Arg::Long("help") => return Ok(print!("{HELP}")),
+            Arg::Long("version") => {
+                return Ok(writeln!(io::stdout(), "rooms {}", env!("CARGO_PKG_VERSION"))?);
+            }
+            Arg::Long("help") => return Ok(write!(io::stdout(), "{HELP}")?),
             other => return Err(other.unexpected().into()),
         }
     }

@@ -134,6 +134,7 @@ pub(crate) enum Lease {
     /// A new one, without names.
     New,
     /// The engine has no such service.
+    #[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "Redis has it"))]
     Unsupported,
 }
 

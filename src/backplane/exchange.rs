@@ -8,6 +8,7 @@ use super::line::{Line, Wish};
 use super::record::{MESSAGE_MAX, Record};
 use super::topic::{Event, Members, Request, Topic};
 use super::window::Window;
+#[cfg(any(test, feature = "testkit"))]
 use crate::history::Position;
 use crate::now::Now;
 
@@ -175,6 +176,7 @@ impl Exchange {
     }
 
     /// Returns the position up to which the members have everything, if the topic is in step.
+    #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn position(&self, name: &str) -> Option<Position> {
         self.topics.get(name)?.topic.joined()
     }
@@ -231,6 +233,7 @@ impl Exchange {
     }
 
     /// Returns true if nothing is on its way.
+    #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn is_settled(&self) -> bool {
         let mut topics = self.topics.values();
         self.line.is_up()

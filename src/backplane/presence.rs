@@ -303,11 +303,13 @@ impl<T> Presence<T> {
     }
 
     /// Returns the number of the lease that the names of this node belong to.
+    #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn lease(&self) -> u64 {
         self.lease
     }
 
     /// Returns true if the engine has answered everything.
+    #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn is_settled(&self) -> bool {
         let is_in = matches!(self.state, State::In | State::Unsupported);
         is_in && self.waiting.is_empty() && self.sent.is_empty()

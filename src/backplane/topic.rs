@@ -144,11 +144,13 @@ impl Topic {
     }
 
     /// Returns the position, if messages arrive as they are published.
+    #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn in_step(&self) -> Option<Position> {
         self.last.filter(|_| self.state == State::Live).map(|(at, _)| at)
     }
 
     /// Returns the position up to which the members have everything, if they are in step.
+    #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn joined(&self) -> Option<Position> {
         self.in_step().filter(|_| self.audience == Audience::Joined)
     }

@@ -62,8 +62,8 @@ fn a_message_reaches_the_members_of_all_nodes_and_not_its_author() {
     nodes.settle();
     assert_eq!(received(&mut nodes, 0, members[0]), "");
     assert_eq!(received(&mut nodes, 0, near), "hello\n");
-    for node in 1..3 {
-        assert_eq!(received(&mut nodes, node, members[node]), "hello\n");
+    for (node, member) in members.iter().enumerate().skip(1) {
+        assert_eq!(received(&mut nodes, node, *member), "hello\n");
     }
 }
 
@@ -100,8 +100,8 @@ fn reactors_and_workers_share_topics_as_one_loop_does() {
         expected.push_str(&line);
     }
     // The last one of each node says nothing.
-    for node in 0..3 {
-        assert_eq!(received(&mut nodes, node, members[node][3]), expected, "{node}");
+    for (node, members) in members.iter().enumerate() {
+        assert_eq!(received(&mut nodes, node, members[3]), expected, "{node}");
     }
 }
 
