@@ -85,7 +85,7 @@ impl MessageHandler<Lines> for Member {
 
 fn serve() -> Result<(), Box<dyn std::error::Error>> {
     env_logger::init(); // RUST_LOG=info shows the log of the library.
-    let (mut bind, mut server) = ("127.0.0.1:7014".to_owned(), Server::new());
+    let (mut bind, mut health, mut server) = ("127.0.0.1:7014".to_owned(), None, Server::new());
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -94,11 +94,7 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
                 let backplane = Backplane::at(&arguments.value()?.string()?)?;
                 server = server.backplane(backplane.share("room:", Rooms));
             }
-            Arg::Long("health") => {
-                let handle = server.handle();
-                let web = web::health(move || handle.metrics());
-                server = server.listen(arguments.value()?.string()?, web)?;
-            }
+            Arg::Long("health") => health = Some(arguments.value()?.string()?),
             Arg::Long("version") => {
                 return Ok(writeln!(io::stdout(), "rooms {}", env!("CARGO_PKG_VERSION"))?);
             }
@@ -106,10 +102,14 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let server = server
+    let mut server = server
         .listen(bind.as_str(), |_| Framed::new(Lines::new(), Member::default()))?
         .limits(Limits::default().idle(None)) // Members may be silent.
         .stop_on_signals()?;
+    if let Some(address) = health {
+        let handle = server.handle();
+        server = server.listen(address, web::health(move || handle.metrics()))?;
+    }
     for address in server.addresses() {
         writeln!(io::stdout(), "listening on {address}")?;
     }

@@ -19,12 +19,16 @@ FLOODED = "flood"
 FLOOD_BYTES = 3_500
 TICK_SECONDS = 0.005
 # A connection that was cut connects to another node after this time.
-RETRY_SECONDS = 0.1
+RETRY_SECONDS = 0.5
 BUFFER = 256 * 1024
 
 
 class Member:
     """A connection to a node."""
+
+    # If its node ends, it goes on at another one, instead of a new member.
+    moves = False
+    hears_itself = False
 
     def __init__(self, node, room, publisher, came_early):
         self.session = oracle.Session(node, room, publisher.name if publisher else b"", came_early)
@@ -34,6 +38,16 @@ class Member:
         # What has come, and when.
         self.chunks = []
         self.socket = None
+
+    def greeting(self):
+        return b"room %b\n" % self.session.room.encode()
+
+    @staticmethod
+    def encoded(line):
+        return line + b"\n"
+
+    # What members get of a line.
+    heard = encoded
 
     def parse(self):
         """Fills the session with what has come since the node has let it into its room."""
@@ -62,9 +76,9 @@ class Member:
 class Crowd(threading.Thread):
     """All members, in one thread. `nodes` are the addresses of the nodes, or None for a dead one."""
 
-    def __init__(self, nodes, members, publishers, rate, seed):
+    def __init__(self, nodes, kind, members, publishers, rate, seed):
         super().__init__(daemon=True)
-        self.nodes, self.rate = nodes, rate
+        self.nodes, self.kind, self.rate = nodes, kind, rate
         self.random = random.Random(seed)
         self.selector = selectors.DefaultSelector()
         self.names = (b"p%d" % number for number in itertools.count())
@@ -133,13 +147,15 @@ class Crowd(threading.Thread):
     # In its own thread.
 
     def open(self, node, room, publishes):
-        publisher = None
-        if publishes:
-            publisher = oracle.Publisher(next(self.names), room, came_late=not self.is_early)
-            self.publishers.append(publisher)
-        member = Member(node, room, publisher, self.is_early)
+        publisher = self.new_publisher(room) if publishes else None
+        member = self.kind(node, room, publisher, self.is_early)
         self.members.append(member)
         self.connect(member)
+
+    def new_publisher(self, room):
+        publisher = oracle.Publisher(next(self.names), room, came_late=not self.is_early)
+        self.publishers.append(publisher)
+        return publisher
 
     def connect(self, member):
         address = self.nodes[member.session.node]
@@ -148,26 +164,41 @@ class Crowd(threading.Thread):
         except (OSError, TypeError):
             return self.close(member)
         member.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        member.socket.sendall(b"room %b\n" % member.session.room.encode())
+        member.socket.sendall(member.greeting())
         member.socket.setblocking(False)
         self.by_socket[member.socket] = member
         self.selector.register(member.socket, selectors.EVENT_READ)
 
     def close(self, member):
-        """Goes elsewhere, as a new member."""
+        """Goes elsewhere."""
         session = member.session
         if member.socket:
             self.selector.unregister(member.socket)
             del self.by_socket[member.socket]
             member.socket.close()
+            member.socket = None
         if self.nodes[session.node]:
             self.dropped += 1
-        session.lasted = False
         if member.publisher:
             member.publisher.lasted = False
         others = [node for node in range(len(self.nodes)) if node != session.node]
-        again = time.monotonic() + RETRY_SECONDS, self.random.choice(others), session.room
-        self.waiting.append((*again, member.publisher is not None))
+        node = self.random.choice(others)
+        if member.moves:
+            again = lambda: self.move(member, node)
+        else:
+            session.lasted = False
+            again = lambda: self.open(node, session.room, member.publisher is not None)
+        self.waiting.append((time.monotonic() + RETRY_SECONDS, again))
+
+    def move(self, member, node):
+        """Its lines have another name from here on: those that were lost are not owed."""
+        # What its last connection told it is about the old name.
+        member.parse()
+        member.session.node = node
+        member.unsent.clear()
+        if member.publisher:
+            member.publisher = self.new_publisher(member.session.room)
+        self.connect(member)
 
     def read(self, member):
         try:
@@ -184,7 +215,7 @@ class Crowd(threading.Thread):
         publisher = member.publisher
         publisher.sent_at.append(time.monotonic())
         more = b" " + more if more else b""
-        member.unsent += b"%b %d%b\n" % (publisher.name, publisher.sent, more)
+        member.unsent += member.encoded(b"%b %d%b" % (publisher.name, publisher.sent, more))
         self.send(member)
 
     def send(self, member):
@@ -204,12 +235,13 @@ class Crowd(threading.Thread):
         last = {room: [] for room in [*ROOMS, FLOODED]}
         for member in self.by_socket.values():
             if publisher := member.publisher:
-                line = b"%b %d\n" % (publisher.name, publisher.sent)
+                line = member.heard(b"%b %d" % (publisher.name, publisher.sent))
                 last[publisher.room].append((publisher, line))
         for member in self.by_socket.values():
             heard = b"".join(data for _, data in member.chunks[starts.get(id(member), 0):])
             for publisher, line in last[member.session.room]:
-                if publisher is not member.publisher and line not in heard:
+                is_owed = publisher is not member.publisher or member.hears_itself
+                if is_owed and line not in heard:
                     return False
         return True
 
@@ -228,7 +260,7 @@ class Crowd(threading.Thread):
                 task, answer = self.tasks.pop(0)
                 answer.set_result(task())
             while self.waiting and self.waiting[0][0] <= now:
-                self.open(*self.waiting.pop(0)[1:])
+                self.waiting.pop(0)[1]()
             for member in self.by_socket.values():
                 if member.unsent:
                     self.send(member)

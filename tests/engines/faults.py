@@ -160,6 +160,22 @@ def node(world):
     world.is_back()
 
 
+# The same with the chat, whose members have positions.
+CHAT = "chat-node"
+fault(CHAT)(node)
+
+
+@fault("disaster", loses=ALL)
+def disaster(world):
+    """A node is killed, and the engine loses what it took last: both start again."""
+    world.engine.remember()
+    time.sleep(0.3)
+    world.stop_node(2)
+    world.engine.lose_power(0)
+    world.start_node(2)
+    world.is_back()
+
+
 @fault("demotion", engines=REDIS)
 def demotion(world):
     """The engine becomes a replica for 3 s, of a server that is not there."""

@@ -56,8 +56,8 @@ class Node:
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=log, text=True, env=environment)
         self.log = log
-        self.health = self.listens() if "--health" in program else None
         self.address = self.listens()
+        self.health = self.listens() if "--health" in program else None
 
     def listens(self):
         """The next address that it listens on."""
@@ -90,13 +90,14 @@ class Node:
 class World:
     """Everything of a run. `engine` runs already."""
 
-    def __init__(self, stack, folder, engine, program, seed):
+    def __init__(self, stack, folder, engine, program, member, seed):
         self.stack, self.engine, self.program = stack, engine, program
         self.log = stack.enter_context(open(os.path.join(folder, "nodes"), "ab"))
         self.paths = [stack.enter_context(Path(engine.port)) for _ in range(NODES)]
         self.nodes = [self.new_node(number) for number in range(NODES)]
         self.crowd = stack.enter_context(crowd.Crowd(
-            [node.address for node in self.nodes], MEMBERS, PUBLISHERS, LINES_PER_SECOND, seed))
+            [node.address for node in self.nodes], member, MEMBERS, PUBLISHERS, LINES_PER_SECOND,
+            seed))
         # When the last fault was over.
         self.back = None
         # What went wrong besides the lines of members.

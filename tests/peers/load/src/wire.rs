@@ -1,4 +1,4 @@
-//! The bytes of the protocols that members of a room speak: WebSocket, that of Redis, and Socket.IO.
+//! The bytes of the protocols that members of a room speak: WebSocket, that of Redis, Socket.IO.
 //! Knows no socket.
 
 /// The text of each message: the length of a line in a chat.
