@@ -119,8 +119,10 @@ impl Line {
     /// The connection has ended, or could not be made. The pause doubles, and is a random part of
     /// that: nodes that lost the engine together come back one by one.
     pub(super) fn cut(&mut self, now: u64, random: u64) {
-        if self.is_up() {
-            self.worked = now;
+        if let State::Up { returned, .. } = self.state {
+            // A silent connection has not worked since its last probe.
+            let is_silent = now >= returned + SILENCE_MS;
+            self.worked = if is_silent { returned } else { now };
         }
         let most = PAUSE_MAX_MS[usize::from(self.away(now) >= MINUTE_MS)];
         let pause = PAUSE_MS.saturating_mul(1 << self.failures.min(16)).min(most);
@@ -186,5 +188,7 @@ mod tests {
         assert_eq!(line.wish(5_010), Wish::Probe(3));
         assert_eq!(line.wish(6_010), Wish::Probe(4));
         assert!(matches!(line.wish(7_012), Wish::Cut(_)));
+        line.cut(7_012, 0);
+        assert_eq!((line.away(7_012), line.silence(7_012)), (3_000, 3_000));
     }
 }

@@ -57,6 +57,8 @@ pub(super) struct Home {
     /// The name of the node in logs.
     name: Box<str>,
     exchange: Exchange,
+    /// The reason of the last failure, since a connection was ready.
+    why: Box<str>,
     engine: EngineAddress,
     log: LogBounds,
     link: LinkState,
@@ -113,6 +115,7 @@ impl Home {
         };
         Home {
             name: name.into(),
+            why: Box::default(),
             exchange: Exchange::new(node, policy, bounds, now),
             engine,
             log,
@@ -255,16 +258,23 @@ impl Home {
 
     /// Gives the connection up.
     fn cut(&mut self, why: Close, now: Now) {
-        let text = why.to_string();
         if let Some(id) = self.link() {
-            self.members.acts.push(Act::Cut(id, why));
+            // The reason is logged here.
+            self.members.acts.push(Act::Cut(id, Close::Done));
         }
-        self.lose(&text, now);
+        match why {
+            Close::Failed(why) => self.lose(&why.to_string(), now),
+            why => self.lose(&why.to_string(), now),
+        }
     }
 
     /// Notes that the connection is gone.
     fn lose(&mut self, why: &str, now: Now) {
-        log::warn!("{}: the engine {}: {why}", self.name, self.engine);
+        // Attempts that fail for the same reason are one event.
+        let is_known = *self.why == *why;
+        let level = if is_known { log::Level::Debug } else { log::Level::Warn };
+        log::log!(level, "{}: the engine {}: {why}", self.name, self.engine);
+        self.why = why.into();
         self.members.status.ended(why);
         self.link = LinkState::Down;
         self.exchange.cut(now);
@@ -321,10 +331,12 @@ impl Home {
     }
 
     fn receive(&mut self, bytes: &[u8], now: Now) {
-        let Home { exchange, members, link, name, engine: address, presence, roster, .. } = self;
+        let Home { exchange, members, link, name, engine: address, presence, roster, why, .. } =
+            self;
         let LinkState::Up { engine, input, .. } = link else { return };
         let mut news = |news: News<'_>| {
             if let News::Ready = news {
+                *why = "".into();
                 log::info!("{name}: connected to the engine {address}");
                 members.status.connected();
             }

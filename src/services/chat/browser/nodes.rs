@@ -105,6 +105,7 @@ fn refuse(refusal: &Refusal, ws: &mut WsContext<'_, '_>) {
         Refusal::Taken { .. } => "nick-taken",
         Refusal::Guest => "bad-name",
         Refusal::Away => "nick-later",
+        Refusal::Never => "nick-never",
     };
     ws.send_text(&encode::notice(code, refusal, None, None));
 }

@@ -27,7 +27,10 @@ pub(in crate::services::chat) enum Refusal {
         other: String,
     },
     Guest,
+    /// The engine cannot be reached.
     Away,
+    /// The engine keeps no names.
+    Never,
 }
 
 impl Naming {
@@ -75,7 +78,8 @@ impl Naming {
             Answer::Taken(other) => {
                 Refusal::Taken { name: name.to_string(), other: other.into_string() }
             }
-            Answer::Members { .. } | Answer::Away | Answer::Unsupported => Refusal::Away,
+            Answer::Members { .. } | Answer::Away => Refusal::Away,
+            Answer::Unsupported => Refusal::Never,
         };
         directory.give_up(person, &name);
         Err(refusal)
@@ -122,6 +126,9 @@ impl Display for Refusal {
             }
             Refusal::Guest => {
                 f.write_str("names that begin with guest- are for guests: choose another name")
+            }
+            Refusal::Never => {
+                f.write_str("names cannot be changed here: the engine of the nodes keeps no names")
             }
             Refusal::Away => {
                 f.write_str("names cannot be changed now: the other nodes cannot be reached")

@@ -123,7 +123,7 @@ const ON_SERVER = {
     const room = tabs.get(name) ?? tabs.shown;
     if (tag && tabs.get(name)) return room.failPending(text, tag);
     if (join.sent !== null && ["bad-name", "room-taken", "rooms-full"].includes(code)) return join.refuse(text);
-    const isRefused = ["nick-taken", "nick-later"].includes(code);
+    const isRefused = ["nick-taken", "nick-later", "nick-never"].includes(code);
     if (rename.sent !== null && (isRefused || code === "bad-name")) return rename.refuse(text);
     if (isRefused && wanted !== null && !retryName()) return;
     if (room) room.addNote(`* ${text}`, "trouble");
