@@ -38,6 +38,9 @@ return 1
 /// a `pcall`, and the progress is stored whatever failed: else a message that was appended before
 /// the failure would be appended again.
 ///
+/// Every tenth message renews the retention. Its id ends with the byte of `0`: to find the offset
+/// by a pattern took a quarter of the time of a message.
+///
 /// The newest id of a log is `E-n`, so `E-*` gives `E-(n+1)`: epoch and offset are the id. An epoch
 /// of the log that is greater than the known one is adopted. If there is no log, one with a greater
 /// epoch begins.
@@ -74,7 +77,7 @@ for i = 2, #KEYS do
     local record = ARGV[2 * i + 4]
     local id = append(KEYS[i], ARGV[2 * i + 3], record)
     if type(id) == 'string' then
-      if tonumber(string.match(id, '%d+$')) % 16 == 0 then
+      if string.byte(id, -1) == 48 then
         redis.call('PEXPIRE', KEYS[i], ARGV[5])
       end
       redis.call('PUBLISH', KEYS[i], id .. ' ' .. record)
