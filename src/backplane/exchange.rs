@@ -384,7 +384,9 @@ impl Exchange {
         let first = first.into_iter().filter(|name| self.topics.contains_key(*name));
         let first: Vec<Box<str>> = first.map(Box::from).collect();
         self.queue.extend(first);
-        let rest: Vec<Box<str>> = self.topics.keys().cloned().collect();
+        let mut rest: Vec<Box<str>> = self.topics.keys().cloned().collect();
+        // The order of a map is random: a simulation could not be repeated.
+        rest.sort_unstable();
         self.queue.extend(rest);
     }
 
