@@ -14,7 +14,7 @@
 pub(crate) const GENERATION: &str = "\
 local gen = redis.call('HGET', KEYS[1], 'gen')
 if gen and tonumber(gen) > tonumber(ARGV[1]) then
-  return redis.error_reply('FENCED by a later connection of this node')
+  return redis.error_reply('FENCED: not the last connection of this node')
 end
 redis.call('HSET', KEYS[1], 'gen', ARGV[1])
 return 1
@@ -30,7 +30,8 @@ return 1
 ///       settled, and the reason why the next one failed, or nothing
 /// ```
 ///
-/// A call of a connection that was given up is refused (FENCED). A message that the log has is not
+/// A call of a connection that was given up is refused (FENCED), also when the store was emptied
+/// and no longer knows the node: then the node connects again. A message that the log has is not
 /// appended again; one that comes too early is refused (ORDER), so the log keeps the order of the
 /// node. After a rollback the stored `seq` is behind: then the lowest that was not accepted counts.
 ///
@@ -46,8 +47,8 @@ return 1
 /// epoch begins.
 pub(crate) const PUBLISH: &str = "\
 local node = redis.call('HMGET', KEYS[1], 'gen', 'seq')
-if node[1] and tonumber(node[1]) > tonumber(ARGV[1]) then
-  return redis.error_reply('FENCED by a later connection of this node')
+if node[1] ~= ARGV[1] then
+  return redis.error_reply('FENCED: not the last connection of this node')
 end
 local function append(key, epoch, record)
   local id = redis.pcall('XADD', key, 'NOMKSTREAM', 'MAXLEN', '~', ARGV[4], epoch .. '-*', 'm', record)
@@ -115,8 +116,8 @@ return refused
 /// Entries are read in portions: a log of long records is not read whole for its last ones.
 pub(crate) const MARK: &str = "\
 local gen = redis.call('HGET', KEYS[1], 'gen')
-if gen and tonumber(gen) > tonumber(ARGV[1]) then
-  return redis.error_reply('FENCED by a later connection of this node')
+if gen ~= ARGV[1] then
+  return redis.error_reply('FENCED: not the last connection of this node')
 end
 local function newest()
   local found, wanted, bytes, from = {}, tonumber(ARGV[7]), 0, '+'
