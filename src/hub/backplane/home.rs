@@ -172,10 +172,15 @@ impl Home {
         }
     }
 
-    /// Returns true if messages wait for an engine that is there.
+    /// Returns true if messages wait for the engine, which may come back before they are given up.
+    /// Names end without it.
     pub(super) fn is_sending(&self) -> bool {
-        let is_due = self.exchange.unaccepted() > 0 || self.presence.is_due();
-        self.link().is_some() && is_due
+        let has_messages = self.exchange.unaccepted() > 0;
+        match self.link {
+            LinkState::Up { .. } => has_messages || self.presence.is_due(),
+            LinkState::Down | LinkState::Rising => has_messages,
+            LinkState::Ended => false,
+        }
     }
 
     pub(super) fn publish(&mut self, topic: &Topic, author: Id, bytes: &[u8], now: Now) {
