@@ -65,6 +65,8 @@ pub(super) struct Home {
     /// The number of the last connection.
     attempt: u64,
     out: Vec<u8>,
+    /// The time of the last turn.
+    updated_ms: u64,
     changes: Vec<Topic>,
     members: LocalMembers,
     presence: Presence<(Id, Ticket)>,
@@ -81,6 +83,9 @@ impl Roster for NoNames {
 
     fn lost(&mut self, _: &Request) {}
 }
+
+/// The longest time between two updates of the status, in milliseconds.
+const STATUS_MS: u64 = 1_000;
 
 /// The members of this server, as the exchange knows them.
 struct LocalMembers {
@@ -122,6 +127,7 @@ impl Home {
             link: LinkState::Down,
             attempt: 0,
             out: Vec::new(),
+            updated_ms: now.millis(),
             changes,
             members,
             presence: Presence::new(),
@@ -167,8 +173,12 @@ impl Home {
         match self.link {
             LinkState::Ended => None,
             LinkState::Up { .. } if self.presence.is_due() => Some(0),
-            _ if self.changes.is_empty() => Some(self.exchange.due_ms()),
-            _ => Some(0),
+            _ if !self.changes.is_empty() => Some(0),
+            LinkState::Up { .. } => Some(self.exchange.due_ms()),
+            // The status tells for how long the engine has been away.
+            LinkState::Down | LinkState::Rising => {
+                Some(self.exchange.due_ms().min(self.updated_ms + STATUS_MS))
+            }
         }
     }
 
@@ -247,6 +257,7 @@ impl Home {
             }
         }
         self.answer();
+        self.updated_ms = now.millis();
         let Home { exchange, members, .. } = self;
         let (age_ms, unaccepted) = (exchange.silence_ms(now), exchange.unaccepted());
         members.status.update(age_ms, unaccepted, exchange.holds_publishers());
@@ -435,7 +446,11 @@ impl Members for LocalMembers {
     }
 
     fn unshared(&mut self, topic: &str, author: u64, bytes: &[u8]) {
-        let Some(author) = id_of(author) else { return };
+        self.status.count_refused();
+        // The server itself cannot be told otherwise.
+        let Some(author) = id_of(author) else {
+            return log::debug!("a message of the server to {topic:?} was not shared");
+        };
         // Its publisher may not be a member.
         let topic = self.names.get(topic).cloned().unwrap_or_else(|| Topic::new(topic));
         let Some(feed) = self.feed(topic.as_str()) else { return };

@@ -214,6 +214,22 @@ fn publishers_are_held_while_too_much_waits_for_the_engine() {
     }
 }
 
+/// The server itself cannot be held: its messages are bounded all the same.
+#[test]
+fn messages_far_above_the_window_are_refused() {
+    let share = |it: Backplane| it.share("room:", MARK).window(10, 10_000);
+    let mut nodes = Nodes::new(plain(1), share);
+    let listener = nodes.network(0).connect(Member("room:1"));
+    nodes.settle();
+    nodes.cut_off(0);
+    for _ in 0..100 {
+        nodes.network(0).publish(&Topic::new("room:1"), "x");
+    }
+    nodes.rejoin(0);
+    nodes.advance(Duration::from_secs(2));
+    assert_eq!(received(&mut nodes, 0, listener), "x".repeat(40));
+}
+
 /// A reader goes on at another node, which had no member of the topic so far.
 #[test]
 fn a_reader_goes_on_at_another_node_from_its_position() {
