@@ -15,6 +15,7 @@ pub(super) struct Line {
     state: State,
     /// The last time at which it was known to work, or its first attempt.
     worked: u64,
+    /// The connections that ended, since a probe has returned.
     failures: u32,
     probe: u64,
 }
@@ -119,7 +120,10 @@ impl Line {
     /// The connection has ended, or could not be made. The pause doubles, and is a random part of
     /// that: nodes that lost the engine together come back one by one.
     pub(super) fn cut(&mut self, now: u64, random: u64) {
-        if let State::Up { returned, .. } = self.state {
+        // One that ends before its first probe has returned has not worked.
+        if let State::Up { returned, .. } = self.state
+            && self.failures == 0
+        {
             // A silent connection has not worked since its last probe.
             let is_silent = now >= returned + SILENCE_MS;
             self.worked = if is_silent { returned } else { now };
@@ -190,5 +194,11 @@ mod tests {
         assert!(matches!(line.wish(7_012), Wish::Cut(_)));
         line.cut(7_012, 0);
         assert_eq!((line.away(7_012), line.silence(7_012)), (3_000, 3_000));
+        // An engine that takes connections and ends them.
+        for now in [7_100, 7_300, 7_900] {
+            line.ready(now);
+            line.cut(now + 10, 0);
+        }
+        assert_eq!(line.away(8_000), 3_988);
     }
 }
