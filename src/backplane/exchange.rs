@@ -242,6 +242,11 @@ impl Exchange {
             && topics.all(|watched| watched.topic.in_step().is_some())
     }
 
+    /// Returns true while there is a connection that has not ended at once.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.line.is_steady()
+    }
+
     /// Returns the milliseconds since the engine is known to work.
     pub(crate) fn silence_ms(&self, now: Now) -> u64 {
         self.line.silence(now.millis())

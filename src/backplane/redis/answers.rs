@@ -96,7 +96,7 @@ impl Read {
 
     fn on_bytes(&mut self, bytes: &[u8], news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
         self.next = match self.next {
-            Part::Id => Part::Name(position(bytes).ok_or_else(not_ours)?),
+            Part::Id => Part::Name(position(bytes).ok_or_else(|| foreign(&self.topic))?),
             Part::Name(at) => Part::Value(at),
             Part::Value(at) => {
                 self.entries += 1;
@@ -363,6 +363,12 @@ fn refused(text: &[u8]) -> Close {
 
 fn malformed(why: &'static str) -> Close {
     Close::Malformed { code: 0, why }
+}
+
+fn foreign(topic: &str) -> Close {
+    Close::failed(format!(
+        "Redis: the log of the topic {topic} was written by another program: remove the key bp:{{{topic}}}"
+    ))
 }
 
 pub(super) fn not_ours() -> Close {
