@@ -297,11 +297,13 @@ impl Exchange {
             News::PastEnd { topic, rest } => {
                 self.reads = self.reads.saturating_sub(1);
                 self.on_topic(topic, Event::PastEnd(rest), members);
+                self.note_rest();
             }
             News::Unusable(topic) => self.on_topic(topic, Event::Unusable, members),
             News::Accepted(seq) => {
                 self.window.accept(seq);
                 self.hold();
+                self.note_rest();
             }
             News::Refused(seq) => {
                 let refused = self.window.get(seq);
@@ -309,7 +311,10 @@ impl Exchange {
                     members.unshared(&refused.topic, message.author, message.bytes);
                 }
             }
-            News::Probed(number) => self.line.probed(number, now.millis()),
+            News::Probed(number) => {
+                self.line.probed(number, now.millis());
+                self.note_rest();
+            }
             // Of the presence, which asks for itself.
             News::SignedIn(_) | News::Presence(..) => {}
         }
@@ -346,6 +351,14 @@ impl Exchange {
             engine.ask(Ask::Publish { topic, seq, lowest, epoch, record }, out);
         }
         engine.flush(out);
+    }
+
+    /// A connection that has read all topics and settled all messages works. Until then the content
+    /// of one topic may end it, again and again.
+    fn note_rest(&mut self) {
+        if self.queue.is_empty() && self.reads == 0 && self.window.len() == 0 {
+            self.line.note_steady();
+        }
     }
 
     fn request(

@@ -15,8 +15,8 @@ pub(super) struct Line {
     state: State,
     /// The last time at which it was known to work, or its first attempt.
     worked: u64,
-    /// The connections that ended, since one has worked for a second: an engine may answer the
-    /// first probe, and fail with the first topic.
+    /// The connections that ended, since one was steady: an engine may answer the first probe, and
+    /// fail with the first topic.
     failures: u32,
     probe: u64,
 }
@@ -58,7 +58,14 @@ impl Line {
         matches!(self.state, State::Up { .. })
     }
 
-    /// Returns true if it works, and did so for a second after the last failure.
+    /// The connection has done all its work, or has worked for a second.
+    pub(super) fn note_steady(&mut self) {
+        if self.is_up() {
+            self.failures = 0;
+        }
+    }
+
+    /// Returns true if it works, and has been steady since the last failure.
     pub(super) fn is_steady(&self) -> bool {
         self.is_up() && self.failures == 0
     }
