@@ -170,8 +170,8 @@ impl Engine for Redis {
         // From here on, late bytes of the connections before are refused.
         let (text, generation) = (script::GENERATION.as_bytes(), generation.as_bytes());
         put(&[b"EVAL", text, b"1", &self.node, generation], Waiting::Anything);
-        // Answered by a push: then the connection is ready. A user may have the rights to write, and
-        // none to subscribe.
+        // Answered by a push: then the connection is ready. A user may have the rights to
+        // write, and none to subscribe.
         append_command(out, &[b"SUBSCRIBE", &self.node]);
     }
 
