@@ -346,6 +346,10 @@ impl Home {
                 }
                 members.status.connected();
             }
+            if let News::Unusable(topic) = news {
+                let topic = topic.escape_debug();
+                log::warn!("{name}: the key of the topic {topic} has another type: remove it");
+            }
             presence.on_news(&news, &mut **roster);
             exchange.on_news(news, now, members);
         };
