@@ -30,9 +30,12 @@ pub(crate) enum Published {
     Queued,
     /// The members of this node got it.
     Here,
-    /// The engine is away, or the message is longer than 48 KiB.
+    /// The engine is away, the message is longer than 48 KiB, or far too many wait.
     Refused,
 }
+
+/// With this multiple of the window, messages are refused.
+const HARD_FACTOR: usize = 4;
 
 /// The sizes of an exchange. Times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -197,6 +200,13 @@ impl Exchange {
                 Policy::Local => self.publish_here(name, author, bytes, members),
                 Policy::Refuse | Policy::Hold(_) => Published::Refused,
             };
+        }
+        // Callbacks of held publishers, and the server itself, may still publish.
+        let Bounds { window_messages, window_bytes, .. } = self.bounds;
+        let is_full = self.window.len() >= window_messages.saturating_mul(HARD_FACTOR)
+            || self.window.bytes() >= window_bytes.saturating_mul(HARD_FACTOR);
+        if is_full {
+            return Published::Refused;
         }
         self.watch_published(name, now.millis());
         self.window.push(name, author, bytes);
@@ -402,7 +412,9 @@ impl Exchange {
         let first = first.into_iter().filter(|name| self.topics.contains_key(*name));
         let first: Vec<Box<str>> = first.map(Box::from).collect();
         self.queue.extend(first);
-        let rest: Vec<Box<str>> = self.topics.keys().cloned().collect();
+        let mut rest: Vec<Box<str>> = self.topics.keys().cloned().collect();
+        // The order of a map is random: a simulation could not be repeated.
+        rest.sort_unstable();
         self.queue.extend(rest);
     }
 
@@ -420,16 +432,17 @@ impl Exchange {
     }
 
     fn stop_lingering(&mut self, now: u64) {
-        while let Some((until, name)) = self.lingering.first().cloned()
-            && until <= now
+        // Messages that wait are sent to topics that are watched.
+        let waits = self.window.len() > 0 && !self.line.is_up();
+        while self.lingering.first().is_some_and(|(until, _)| *until <= now)
+            && let Some((_, name)) = self.lingering.pop_first()
         {
-            self.lingering.pop_first();
             let later = self.linger(now).max(now + 1);
             let linger = self.bounds.linger_ms;
             let Some(watched) = self.topics.get_mut(&name) else { continue };
             let is_fresh = watched.published.is_some_and(|at| now < at + linger);
             // A topic that is behind may find that messages are lost. The others must hear of it.
-            if is_fresh || !watched.topic.can_end() {
+            if waits || is_fresh || !watched.topic.can_end() {
                 watched.lingers_until = Some(later);
                 self.lingering.insert((later, name));
                 continue;

@@ -129,6 +129,19 @@ impl<T: Transport> Hub<T> {
         0
     }
 
+    /// Returns true if messages for other nodes wait for the engine of a backplane, without which
+    /// there may be no connection.
+    #[cfg(feature = "backplane")]
+    pub(crate) fn is_sending(&self) -> bool {
+        self.shared_topics.as_ref().is_some_and(|shared| shared.is_sending())
+    }
+
+    #[cfg(not(feature = "backplane"))]
+    #[allow(clippy::unused_self, reason = "one with shared topics may have such messages")]
+    pub(crate) fn is_sending(&self) -> bool {
+        false
+    }
+
     /// Returns the number of bytes of output that a connection holds.
     #[cfg(feature = "testkit")]
     pub(crate) fn unsent(&self, id: Id) -> usize {

@@ -26,6 +26,9 @@ pub struct BackplaneMetrics {
     pub holds_publishers: bool,
     /// Marks that members were given: places where messages may be missing.
     pub marks: u64,
+    /// Published messages that were not shared, or may not have been: the engine was away, they were
+    /// too long, or too many waited. A connection that published one is told.
+    pub refused: u64,
     /// Messages of other nodes that were delivered to a topic with members here.
     pub deliveries: u64,
     /// Connections to the engine that became ready.
@@ -40,6 +43,7 @@ pub(crate) struct BackplaneStatus {
     unaccepted: AtomicU64,
     holds_publishers: AtomicBool,
     marks: AtomicU64,
+    refused: AtomicU64,
     deliveries: AtomicU64,
     connections: AtomicU64,
     /// Why the last connection has ended. Written then, and not in each turn.
@@ -78,6 +82,11 @@ impl BackplaneStatus {
         self.marks.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a message that was not shared.
+    pub(crate) fn count_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts a message of another node.
     pub(crate) fn count_delivery(&self) {
         self.deliveries.fetch_add(1, Ordering::Relaxed);
@@ -90,6 +99,7 @@ impl BackplaneStatus {
             unaccepted: self.unaccepted.load(Ordering::Relaxed),
             holds_publishers: self.holds_publishers.load(Ordering::Relaxed),
             marks: self.marks.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
             deliveries: self.deliveries.load(Ordering::Relaxed),
             connections: self.connections.load(Ordering::Relaxed),
         }

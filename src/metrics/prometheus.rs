@@ -133,6 +133,11 @@ impl Metrics {
             numbers.marks,
         );
         page.counter(
+            "backplane_refused_total",
+            "Published messages that were not shared.",
+            numbers.refused,
+        );
+        page.counter(
             "backplane_deliveries_total",
             "Messages of other nodes that were delivered.",
             numbers.deliveries,

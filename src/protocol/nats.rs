@@ -29,7 +29,7 @@ use crate::handler::framed::{Protocol, Step};
 ///         other => break other.map(drop),
 ///     }
 /// };
-/// assert_eq!(seen, [6, 24]);
+/// assert_eq!(seen, [6, 21]);
 /// assert_eq!(end, Err(Close::Malformed { code: 0, why: "NATS: a number above its limit" }));
 /// ```
 #[derive(Clone, Copy, Debug, Default)]

@@ -115,8 +115,8 @@ impl<S: System> Reactor<'_, S> {
             (a, b) => a.or(b),
         };
         match self.core.phase.until_ms() {
-            // Without connections the drain deadline is moot.
-            Some(until_ms) if self.core.len() > 0 => {
+            // Without connections and messages the drain deadline is moot.
+            Some(until_ms) if self.core.len() > 0 || self.core.hub.is_sending() => {
                 Some(parts_and_hub.map_or(until_ms, |due_ms| due_ms.min(until_ms)))
             }
             _ => parts_and_hub,
@@ -298,9 +298,9 @@ impl<S: System> Reactor<'_, S> {
             return true;
         }
         // A message to a closed connection may be pending: its sender must be notified.
-        let has_mail = self.core.hub.has_mail();
+        let has_work = self.core.hub.has_mail() || !is_late && self.core.hub.is_sending();
         let Reactor { core, parts, .. } = self;
-        core.len() == 0 && !has_mail && parts.all().iter().all(|part| part.is_over(core))
+        core.len() == 0 && !has_work && parts.all().iter().all(|part| part.is_over(core))
     }
 }
 

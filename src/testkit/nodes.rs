@@ -193,3 +193,6 @@ impl Node {
         has_moved || !sent.is_empty() || !received.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

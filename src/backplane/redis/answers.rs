@@ -245,6 +245,11 @@ impl Answers {
             (Waiting::Read(read), Token::Error(text)) if text.starts_with(b"WRONGTYPE") => {
                 news(News::Unusable(&read.topic));
             }
+            (Waiting::Hello(_), Token::Error(text)) if Hello::is_unknown(text) => {
+                return Err(Close::failed(
+                    "Redis: the server does not know HELLO: version 7.0 or later is needed",
+                ));
+            }
             // Providers of Redis forbid the question.
             (Waiting::Facts(_), Token::Error(_)) => {}
             (_, Token::Error(text)) => return Err(refused(text)),

@@ -294,6 +294,19 @@ mod tests {
         }
     }
 
+    /// Redis before 6.0, and proxies, repeat the arguments of an unknown command.
+    #[test]
+    fn a_server_without_hello_does_not_bring_the_password_into_the_log() {
+        let login = Login { user: "me".into(), password: "secret".into() };
+        let mut redis = redis(Some(login), 0);
+        opening(&mut redis);
+        let answer = b"-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, \
+                       `me`, `secret`, \r\n";
+        let (_, end) = told(&mut redis, answer);
+        let why = end.unwrap_err().to_string();
+        assert!(!why.contains("secret") && why.contains("7.0"), "{why}");
+    }
+
     #[test]
     fn the_messages_of_a_turn_are_one_call() {
         let mut redis = redis(None, 0);

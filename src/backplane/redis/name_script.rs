@@ -14,8 +14,8 @@ macro_rules! fenced {
         concat!(
             "\
 local gen = redis.call('HGET', KEYS[1], 'gen')
-if gen and tonumber(gen) > tonumber(ARGV[1]) then
-  return redis.error_reply('FENCED by a later connection of this node')
+if gen ~= ARGV[1] then
+  return redis.error_reply('FENCED: not the last connection of this node')
 end
 ",
             $text

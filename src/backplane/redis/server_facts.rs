@@ -30,6 +30,13 @@ pub(super) enum Hello {
 }
 
 impl Hello {
+    /// Returns true if the server does not know the command. Its error repeats the arguments, and
+    /// one of them is the password.
+    pub(super) fn is_unknown(error: &[u8]) -> bool {
+        const UNKNOWN: &[u8] = b"unknown command";
+        error.windows(UNKNOWN.len()).any(|part| part.eq_ignore_ascii_case(UNKNOWN))
+    }
+
     /// Takes the next part of the answer. Only a master keeps the messages that are written to it.
     pub(super) fn take(&mut self, token: Token<'_>) -> Result<(), Close> {
         match (*self, token) {

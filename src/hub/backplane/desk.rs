@@ -54,9 +54,13 @@ impl<T: Transport> Desk<'_, T> {
     pub(in crate::hub) fn note_hold(&mut self, is_held: bool) {
         self.shared.is_held = is_held;
         if !is_held {
-            let released = std::mem::take(&mut self.shared.throttled);
-            self.connections.turn_mut().pending.unthrottle(released);
+            self.release();
         }
+    }
+
+    fn release(&mut self) {
+        let released = std::mem::take(&mut self.shared.throttled);
+        self.connections.turn_mut().pending.unthrottle(released);
     }
 
     /// Asks the engine about names; the answer is a notification.
@@ -107,6 +111,10 @@ impl<T: Transport> Desk<'_, T> {
     fn announce_hold(&mut self) {
         let is_held = self.shared.holds();
         if is_held == self.shared.is_held {
+            // The window may have been full within this turn.
+            if !is_held {
+                self.release();
+            }
             return;
         }
         self.note_hold(is_held);

@@ -65,6 +65,8 @@ pub(super) struct Home {
     /// The number of the last connection.
     attempt: u64,
     out: Vec<u8>,
+    /// The time of the last turn.
+    updated_ms: u64,
     changes: Vec<Topic>,
     members: LocalMembers,
     presence: Presence<(Id, Ticket)>,
@@ -81,6 +83,9 @@ impl Roster for NoNames {
 
     fn lost(&mut self, _: &Request) {}
 }
+
+/// The longest time between two updates of the status, in milliseconds.
+const STATUS_MS: u64 = 1_000;
 
 /// The members of this server, as the exchange knows them.
 struct LocalMembers {
@@ -122,6 +127,7 @@ impl Home {
             link: LinkState::Down,
             attempt: 0,
             out: Vec::new(),
+            updated_ms: now.millis(),
             changes,
             members,
             presence: Presence::new(),
@@ -167,15 +173,24 @@ impl Home {
         match self.link {
             LinkState::Ended => None,
             LinkState::Up { .. } if self.presence.is_due() => Some(0),
-            _ if self.changes.is_empty() => Some(self.exchange.due_ms()),
-            _ => Some(0),
+            _ if !self.changes.is_empty() => Some(0),
+            LinkState::Up { .. } => Some(self.exchange.due_ms()),
+            // The status tells for how long the engine has been away.
+            LinkState::Down | LinkState::Rising => {
+                Some(self.exchange.due_ms().min(self.updated_ms + STATUS_MS))
+            }
         }
     }
 
-    /// Returns true if messages wait for an engine that is there.
+    /// Returns true if messages wait for the engine, which may come back before they are given up.
+    /// Names end without it.
     pub(super) fn is_sending(&self) -> bool {
-        let is_due = self.exchange.unaccepted() > 0 || self.presence.is_due();
-        self.link().is_some() && is_due
+        let has_messages = self.exchange.unaccepted() > 0;
+        match self.link {
+            LinkState::Up { .. } => has_messages || self.presence.is_due(),
+            LinkState::Down | LinkState::Rising => has_messages,
+            LinkState::Ended => false,
+        }
     }
 
     pub(super) fn publish(&mut self, topic: &Topic, author: Id, bytes: &[u8], now: Now) {
@@ -242,6 +257,7 @@ impl Home {
             }
         }
         self.answer();
+        self.updated_ms = now.millis();
         let Home { exchange, members, why, name, engine, .. } = self;
         // One that ends at once, again and again, is one event.
         if exchange.is_steady() && !why.is_empty() {
@@ -440,7 +456,11 @@ impl Members for LocalMembers {
     }
 
     fn unshared(&mut self, topic: &str, author: u64, bytes: &[u8]) {
-        let Some(author) = id_of(author) else { return };
+        self.status.count_refused();
+        // The server itself cannot be told otherwise.
+        let Some(author) = id_of(author) else {
+            return log::debug!("a message of the server to {topic:?} was not shared");
+        };
         // Its publisher may not be a member.
         let topic = self.names.get(topic).cloned().unwrap_or_else(|| Topic::new(topic));
         let Some(feed) = self.feed(topic.as_str()) else { return };

@@ -90,6 +90,11 @@ impl SharedTopics {
         self.home().and_then(Home::due_ms)
     }
 
+    /// Returns true if messages for other nodes wait for the engine.
+    pub(super) fn is_sending(&self) -> bool {
+        self.home().is_some_and(Home::is_sending)
+    }
+
     /// Returns the connection to the engine, which outlives those of clients.
     pub(super) fn link(&self) -> Option<Id> {
         self.home().and_then(Home::link)

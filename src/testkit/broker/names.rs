@@ -1,7 +1,7 @@
 //! The scripts about names, native. A test sends the same commands to a real server with the
 //! scripts themselves. Knows no client.
 
-use super::scripts::{ARGUMENTS, FENCED, Keys, number};
+use super::scripts::{ARGUMENTS, FENCED, Keys, check_fence, number};
 use super::state::{Server, Writes};
 use super::store::Value;
 use crate::backplane::redis::name_script;
@@ -29,10 +29,8 @@ fn number_reply(number: i64) -> Vec<u8> {
     format!(":{number}\r\n").into_bytes()
 }
 
-fn check_fence(server: &Server, node: &[u8], generation: &[u8]) -> Result<(), String> {
-    let stored = server.store.number(node, b"gen")?;
-    let generation = number(generation)?;
-    if stored.is_some_and(|stored| stored > generation) { Err(FENCED.into()) } else { Ok(()) }
+fn fence(server: &Server, node: &[u8], generation: &[u8]) -> Result<(), String> {
+    check_fence(server, node, number(generation)?)
 }
 
 /// [`script::GENERATION`](crate::backplane::redis::script::GENERATION)
@@ -42,7 +40,10 @@ pub(super) fn set_generation(
     generation: &[u8],
     writes: Writes,
 ) -> Result<Vec<u8>, String> {
-    check_fence(server, node, generation)?;
+    let (stored, new) = (server.store.number(node, b"gen")?, number(generation)?);
+    if stored.is_some_and(|stored| stored > new) {
+        return Err(FENCED.into());
+    }
     writes.check()?;
     server.store.set(node, &[b"gen", generation])?;
     server.wrote();
@@ -86,7 +87,7 @@ fn sign_in(
     let ([node, before, lease], [generation, known, time]) = (keys, arguments) else {
         return Err(ARGUMENTS.into());
     };
-    check_fence(server, node, generation)?;
+    fence(server, node, generation)?;
     let until = server.now_ms + number(time)?.unsigned_abs();
     let known_number = number(known)?;
     let has_all = server.store.number(node, b"names")?.is_some_and(|names| names >= known_number);
@@ -112,7 +113,7 @@ fn claim(
     let ([node, alive, keys @ ..], [generation, number, lease, name, _]) = (keys, arguments) else {
         return Err(ARGUMENTS.into());
     };
-    check_fence(server, node, generation)?;
+    fence(server, node, generation)?;
     if !server.store.keys.contains_key(*alive) {
         return Err(ENDED.into());
     }
@@ -146,7 +147,7 @@ fn release(
     let ([node, _, keys @ ..], [generation, number, lease, claim]) = (keys, arguments) else {
         return Err(ARGUMENTS.into());
     };
-    check_fence(server, node, generation)?;
+    fence(server, node, generation)?;
     for key in keys {
         let Some((owner, of, _)) = entry(server, key) else { continue };
         if owner == *lease && (*claim == b"0" || *claim == of) {
@@ -169,7 +170,7 @@ fn room(
     else {
         return Err(ARGUMENTS.into());
     };
-    check_fence(server, node, generation)?;
+    fence(server, node, generation)?;
     if !server.store.keys.contains_key(*alive) {
         return Err(ENDED.into());
     }

@@ -5,7 +5,7 @@ use super::state::{Server, Writes, format_id};
 use super::store::{Entry, Id, Stream};
 use crate::protocol::resp::{append_bytes, append_decimal, append_header};
 
-pub(super) const FENCED: &str = "FENCED by a later connection of this node";
+pub(super) const FENCED: &str = "FENCED: not the last connection of this node";
 pub(super) const ARGUMENTS: &str = "ERR wrong number of arguments";
 const SMALLER: &str =
     "ERR The ID specified in XADD is equal or smaller than the target stream top item";
@@ -42,9 +42,7 @@ pub(super) fn publish_script(
     let (generation, lowest, first) = (number(generation)?, number(lowest)?, number(first)?);
     let log = number(log)?.unsigned_abs() as usize;
     let call = Call { generation, lowest, first, log, probe, node };
-    if server.store.number(node, b"gen")?.is_some_and(|stored| stored > generation) {
-        return Err(FENCED.into());
-    }
+    check_fence(server, node, generation)?;
     let (settled, failed, refused) = publish_all(server, &call, topics, messages, writes)?;
     let mut reply = Vec::new();
     append_header(&mut reply, b'*', refused.len() + 2);
@@ -138,10 +136,7 @@ pub(super) fn mark_script(
     else {
         return Err(ARGUMENTS.into());
     };
-    let generation = number(generation)?;
-    if server.store.number(node, b"gen")?.is_some_and(|stored| stored > generation) {
-        return Err(FENCED.into());
-    }
+    check_fence(server, node, number(generation)?)?;
     let is_empty = server.store.stream(key)?.is_none_or(|stream| stream.len() == 0);
     if *when != b"empty" || is_empty {
         writes.check()?;
@@ -200,4 +195,12 @@ fn entries<'a>(found: impl Iterator<Item = &'a Entry>) -> Vec<u8> {
     append_header(&mut reply, b'*', count);
     reply.append(&mut list);
     reply
+}
+
+/// Refuses a call of a connection that is not the last one of its node.
+pub(super) fn check_fence(server: &Server, node: &[u8], generation: i64) -> Result<(), String> {
+    match server.store.number(node, b"gen")? {
+        Some(stored) if stored == generation => Ok(()),
+        _ => Err(FENCED.into()),
+    }
 }

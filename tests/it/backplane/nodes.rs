@@ -1,11 +1,16 @@
 //! Servers that share topics through a broker, in memory: members on all nodes get the messages of
 //! each topic in one order, once, and a gap only behind a mark.
 
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use socketserver::testkit::{BrokerFault, Client, Network, Nodes};
 use socketserver::{
-    Close, Context, Handler, History, Later, Limits, Payload, SharedMessage, Topic,
+    Backplane, Close, Context, Handler, History, Later, Limits, Payload, Server, SharedMessage,
+    Topic,
 };
 
 const MARK: &str = "* some messages may be missing\n";
@@ -223,6 +228,22 @@ fn publishers_are_held_while_too_much_waits_for_the_engine() {
     }
 }
 
+/// The server itself cannot be held: its messages are bounded all the same.
+#[test]
+fn messages_far_above_the_window_are_refused() {
+    let share = |it: Backplane| it.share("room:", MARK).window(10, 10_000);
+    let mut nodes = Nodes::new(plain(1), share);
+    let listener = nodes.network(0).connect(Member("room:1"));
+    nodes.settle();
+    nodes.cut_off(0);
+    for _ in 0..100 {
+        nodes.network(0).publish(&Topic::new("room:1"), "x");
+    }
+    nodes.rejoin(0);
+    nodes.advance(Duration::from_secs(2));
+    assert_eq!(received(&mut nodes, 0, listener), "x".repeat(40));
+}
+
 /// A reader goes on at another node, which had no member of the topic so far.
 #[test]
 fn a_reader_goes_on_at_another_node_from_its_position() {
@@ -260,4 +281,48 @@ fn the_connection_to_the_engine_ends_after_those_of_the_clients() {
         assert!(nodes.network(0).is_closed(client));
         assert_eq!(nodes.network(0).connections(), 0);
     }
+}
+
+#[test]
+fn the_last_messages_of_a_node_that_stops_wait_for_the_engine() {
+    let mut nodes = nodes(plain(2));
+    let members = members(&mut nodes, 2);
+    nodes.cut_off(0);
+    nodes.network(0).send(members[0], b"the last one\n");
+    nodes.settle();
+    nodes.network(0).stop();
+    nodes.advance(Duration::from_millis(500));
+    assert!(nodes.network(0).is_closed(members[0]));
+    nodes.rejoin(0);
+    nodes.advance(Duration::from_secs(2));
+    assert_eq!(received(&mut nodes, 1, members[1]), "the last one\n");
+    assert_eq!(nodes.network(0).connections(), 0);
+}
+
+/// Publishes its input, and tells so.
+struct Teller(mpsc::Sender<()>);
+
+impl Handler for Teller {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        cx.publish(&Topic::new("room:1"), &*input);
+        let _ = self.0.send(());
+        Ok(input.len())
+    }
+}
+
+#[test]
+fn a_server_ends_after_the_messages_that_the_engine_did_not_accept_are_given_up() {
+    let nothing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let backplane = Backplane::at(&format!("redis://{nothing}")).unwrap();
+    let backplane = backplane.share("room:", MARK).grace(Duration::from_millis(500));
+    let server = Server::bind("127.0.0.1:0").unwrap().backplane(backplane);
+    let (handle, address) = (server.handle(), server.addresses()[0].to_string());
+    let (told, published) = mpsc::channel();
+    let running = thread::spawn(move || server.serve(move |_| Teller(told.clone())));
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(b"the last one").unwrap();
+    published.recv().unwrap();
+    handle.stop();
+    running.join().unwrap().unwrap();
+    assert_eq!(handle.metrics().backplane.unwrap().unaccepted, 0);
 }
