@@ -252,6 +252,11 @@ impl Exchange {
             && topics.all(|watched| watched.topic.in_step().is_some())
     }
 
+    /// Returns true while there is a connection that has not ended at once.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.line.is_steady()
+    }
+
     /// Returns the milliseconds since the engine is known to work.
     pub(crate) fn silence_ms(&self, now: Now) -> u64 {
         self.line.silence(now.millis())
@@ -302,11 +307,13 @@ impl Exchange {
             News::PastEnd { topic, rest } => {
                 self.reads = self.reads.saturating_sub(1);
                 self.on_topic(topic, Event::PastEnd(rest), members);
+                self.note_rest();
             }
             News::Unusable(topic) => self.on_topic(topic, Event::Unusable, members),
             News::Accepted(seq) => {
                 self.window.accept(seq);
                 self.hold();
+                self.note_rest();
             }
             News::Refused(seq) => {
                 let refused = self.window.get(seq);
@@ -314,7 +321,10 @@ impl Exchange {
                     members.unshared(&refused.topic, message.author, message.bytes);
                 }
             }
-            News::Probed(number) => self.line.probed(number, now.millis()),
+            News::Probed(number) => {
+                self.line.probed(number, now.millis());
+                self.note_rest();
+            }
             // Of the presence, which asks for itself.
             News::SignedIn(_) | News::Presence(..) => {}
         }
@@ -351,6 +361,14 @@ impl Exchange {
             engine.ask(Ask::Publish { topic, seq, lowest, epoch, record }, out);
         }
         engine.flush(out);
+    }
+
+    /// A connection that has read all topics and settled all messages works. Until then the content
+    /// of one topic may end it, again and again.
+    fn note_rest(&mut self) {
+        if self.queue.is_empty() && self.reads == 0 && self.window.len() == 0 {
+            self.line.note_steady();
+        }
     }
 
     fn request(

@@ -141,9 +141,14 @@ pub trait Feed: Send {
     }
 }
 
-/// A feed that passes messages on as they are, with this mark.
+/// A feed that passes messages on as they are, with this mark. The publisher of a message that is
+/// not sent gets it, too.
 impl Feed for &'static str {
     fn mark(&mut self, _: &Topic, _: Mark) -> Option<Payload> {
+        Some((*self).into())
+    }
+
+    fn unshared(&mut self, _: &SharedMessage<'_>) -> Option<Payload> {
         Some((*self).into())
     }
 }

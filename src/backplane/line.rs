@@ -15,6 +15,8 @@ pub(super) struct Line {
     state: State,
     /// The last time at which it was known to work, or its first attempt.
     worked: u64,
+    /// The connections that ended, since one was steady: an engine may answer the first probe, and
+    /// fail with the first topic.
     failures: u32,
     probe: u64,
 }
@@ -30,6 +32,7 @@ enum State {
     },
     /// `returned` is the time of the last probe that came back, or of its begin.
     Up {
+        since: u64,
         probed: u64,
         returned: u64,
     },
@@ -55,6 +58,18 @@ impl Line {
         matches!(self.state, State::Up { .. })
     }
 
+    /// The connection has done all its work, or has worked for a second.
+    pub(super) fn note_steady(&mut self) {
+        if self.is_up() {
+            self.failures = 0;
+        }
+    }
+
+    /// Returns true if it works, and has been steady since the last failure.
+    pub(super) fn is_steady(&self) -> bool {
+        self.is_up() && self.failures == 0
+    }
+
     /// Returns when it was last known to work.
     pub(super) fn worked(&self) -> u64 {
         self.worked
@@ -77,7 +92,7 @@ impl Line {
         match self.state {
             State::Down { until } => until,
             State::Rising { since } => since + SILENCE_MS,
-            State::Up { probed, returned } => (probed + PROBE_MS).min(returned + SILENCE_MS),
+            State::Up { probed, returned, .. } => (probed + PROBE_MS).min(returned + SILENCE_MS),
         }
     }
 
@@ -104,22 +119,28 @@ impl Line {
 
     pub(super) fn ready(&mut self, now: u64) {
         // The first probe is due at once.
-        self.state = State::Up { probed: now.saturating_sub(PROBE_MS), returned: now };
+        let probed = now.saturating_sub(PROBE_MS);
+        self.state = State::Up { since: now, probed, returned: now };
     }
 
     pub(super) fn probed(&mut self, number: u64, now: u64) {
-        if let State::Up { returned, .. } = &mut self.state
+        if let State::Up { since, returned, .. } = &mut self.state
             && number <= self.probe
         {
             *returned = now;
-            self.failures = 0;
+            if now >= *since + PROBE_MS {
+                self.failures = 0;
+            }
         }
     }
 
     /// The connection has ended, or could not be made. The pause doubles, and is a random part of
     /// that: nodes that lost the engine together come back one by one.
     pub(super) fn cut(&mut self, now: u64, random: u64) {
-        if let State::Up { returned, .. } = self.state {
+        // One that ends before has not worked.
+        if let State::Up { returned, .. } = self.state
+            && self.failures == 0
+        {
             // A silent connection has not worked since its last probe.
             let is_silent = now >= returned + SILENCE_MS;
             self.worked = if is_silent { returned } else { now };
@@ -190,5 +211,18 @@ mod tests {
         assert!(matches!(line.wish(7_012), Wish::Cut(_)));
         line.cut(7_012, 0);
         assert_eq!((line.away(7_012), line.silence(7_012)), (3_000, 3_000));
+        // An engine that takes connections and ends them.
+        for now in [7_100, 7_300, 7_900] {
+            line.ready(now);
+            assert!(matches!(line.wish(now), Wish::Probe(_)));
+            line.probed(line.probe, now + 5);
+            line.cut(now + 10, 0);
+        }
+        assert_eq!((line.away(8_000), line.failures), (3_988, 4));
+        line.ready(8_000);
+        line.probed(line.probe, 8_999);
+        assert!(!line.is_steady());
+        line.probed(line.probe, 9_000);
+        assert!(line.is_steady());
     }
 }

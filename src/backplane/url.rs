@@ -80,6 +80,10 @@ pub(super) fn parse(url: &str) -> Result<EngineAddress, Problem> {
 fn redis(rest: &str) -> Result<EngineAddress, Problem> {
     let (place, query) = split(rest, '?');
     let (authority, database) = split(place, '/');
+    // A password with a slash.
+    if database.is_some_and(|database| database.contains('@')) {
+        return Err(Problem::Host);
+    }
     let (login, host) = authority.rsplit_once('@').map_or((None, authority), some_first);
     let mut parameters = Parameters::parse(query)?;
     if let Some(database) = database.filter(|database| !database.is_empty()) {
@@ -320,6 +324,7 @@ mod tests {
             ("redis://:%0d%0a@h", Problem::Encoding),
             ("redis://h/x", Problem::Database),
             ("redis://h/+1", Problem::Database),
+            ("redis://:pass/word@h", Problem::Host),
             ("redis://h/1/2", Problem::Database),
             ("redis://h/4294967296", Problem::Database),
             ("redis://h/1?db=1", Problem::Parameter),

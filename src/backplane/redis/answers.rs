@@ -27,8 +27,6 @@ pub(super) enum Waiting {
     PublishScript,
     MarkScript,
     Anything,
-    /// The last answer of the opening.
-    Ready,
     Read(Read),
     Call {
         first: u64,
@@ -98,7 +96,7 @@ impl Read {
 
     fn on_bytes(&mut self, bytes: &[u8], news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
         self.next = match self.next {
-            Part::Id => Part::Name(position(bytes).ok_or_else(not_ours)?),
+            Part::Id => Part::Name(position(bytes).ok_or_else(|| foreign(&self.topic))?),
             Part::Name(at) => Part::Value(at),
             Part::Value(at) => {
                 self.entries += 1;
@@ -201,8 +199,13 @@ impl Answers {
                 *slot = Some(bytes);
             }
         }
-        if let [Some(b"message"), Some(channel), Some(payload)] = first {
-            self.on_message(channel, payload, news)?;
+        match first {
+            [Some(b"message"), Some(channel), Some(payload)] => {
+                self.on_message(channel, payload, news)?;
+            }
+            // The last command of the opening.
+            [Some(b"subscribe"), Some(channel), _] if *channel == *self.probes => news(News::Ready),
+            _ => {}
         }
         Ok(Some(used))
     }
@@ -321,7 +324,6 @@ impl Answers {
                 news(News::PastEnd { topic: &read.topic, rest });
             }
             Some(Waiting::Facts(facts)) => facts.warn(),
-            Some(Waiting::Ready) => news(News::Ready),
             Some(Waiting::Call { first, .. }) => self.accept(first, news),
             Some(Waiting::Names { number, answer }) => {
                 news(News::Presence(number, answer.end().ok_or_else(not_ours)?));
@@ -360,11 +362,18 @@ fn before(at: Position) -> Option<Position> {
 }
 
 fn refused(text: &[u8]) -> Close {
-    Close::failed(format!("Redis: {}", text.escape_ascii()))
+    // A `Close` escapes the text where it is shown.
+    Close::failed(format!("Redis: {}", String::from_utf8_lossy(text)))
 }
 
 fn malformed(why: &'static str) -> Close {
     Close::Malformed { code: 0, why }
+}
+
+fn foreign(topic: &str) -> Close {
+    Close::failed(format!(
+        "Redis: the log of the topic {topic} was written by another program: remove the key bp:{{{topic}}}"
+    ))
 }
 
 pub(super) fn not_ours() -> Close {

@@ -169,8 +169,9 @@ impl Engine for Redis {
         }
         // From here on, late bytes of the connections before are refused.
         let (text, generation) = (script::GENERATION.as_bytes(), generation.as_bytes());
-        put(&[b"EVAL", text, b"1", &self.node, generation], Waiting::Ready);
-        // Answered by pushes.
+        put(&[b"EVAL", text, b"1", &self.node, generation], Waiting::Anything);
+        // Answered by a push: then the connection is ready. A user may have the rights to
+        // write, and none to subscribe.
         append_command(out, &[b"SUBSCRIBE", &self.node]);
     }
 
@@ -240,7 +241,8 @@ mod tests {
     /// Those of a server that does not tell its settings.
     const OPENED: &[u8] =
         b"%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n-NOPERM no\r\n$1\r\na\r\n$1\r\nb\r\n\
-          $1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n$1\r\ng\r\n:0\r\n";
+          $1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n$1\r\ng\r\n:0\r\n\
+          >3\r\n$9\r\nsubscribe\r\n$24\r\nbp:node:0000000000000007\r\n:1\r\n";
 
     #[test]
     fn a_login_and_a_database_are_sent_and_the_password_is_not_shown() {
@@ -282,6 +284,8 @@ mod tests {
             "%1\r\n$4\r\nrole\r\n$7\r\nreplica\r\n",
             "%1\r\n$7\r\nversion\r\n$6\r\n6.2.14\r\n",
             "%0\r\n%0\r\n$1\r\na\r\n$1\r\nb\r\n-LOADING Redis is loading the dataset in memory\r\n",
+            "%0\r\n%0\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n$1\r\ng\r\n:1\r\n\
+             -NOPERM this user has no permissions to access one of the channels\r\n",
         ] {
             let mut redis = redis(None, 0);
             opening(&mut redis);

@@ -57,7 +57,7 @@ pub(super) struct Home {
     /// The name of the node in logs.
     name: Box<str>,
     exchange: Exchange,
-    /// The reason of the last failure, since a connection was ready.
+    /// The reason of the last failure, since a connection was steady.
     why: Box<str>,
     engine: EngineAddress,
     log: LogBounds,
@@ -258,7 +258,12 @@ impl Home {
         }
         self.answer();
         self.updated_ms = now.millis();
-        let Home { exchange, members, .. } = self;
+        let Home { exchange, members, why, name, engine, .. } = self;
+        // One that ends at once, again and again, is one event.
+        if exchange.is_steady() && !why.is_empty() {
+            *why = "".into();
+            log::info!("{name}: connected to the engine {engine} again");
+        }
         let (age_ms, unaccepted) = (exchange.silence_ms(now), exchange.unaccepted());
         members.status.update(age_ms, unaccepted, exchange.holds_publishers());
     }
@@ -352,9 +357,14 @@ impl Home {
         let LinkState::Up { engine, input, .. } = link else { return };
         let mut news = |news: News<'_>| {
             if let News::Ready = news {
-                *why = "".into();
-                log::info!("{name}: connected to the engine {address}");
+                if why.is_empty() {
+                    log::info!("{name}: connected to the engine {address}");
+                }
                 members.status.connected();
+            }
+            if let News::Unusable(topic) = news {
+                let topic = topic.escape_debug();
+                log::warn!("{name}: the key of the topic {topic} has another type: remove it");
             }
             presence.on_news(&news, &mut **roster);
             exchange.on_news(news, now, members);

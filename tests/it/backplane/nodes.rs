@@ -185,6 +185,20 @@ fn a_publisher_is_told_that_the_engine_is_away() {
 }
 
 /// The messages wait in the connections, not in the memory of the server.
+/// A feed that is a text says it in this case, too.
+#[test]
+fn a_publisher_is_told_that_a_message_is_too_long() {
+    let mut nodes = nodes(plain(2));
+    let members = members(&mut nodes, 2);
+    for (length, told) in [(48 * 1024, ""), (48 * 1024 + 1, MARK)] {
+        nodes.network(0).send(members[0], &vec![b'x'; length]);
+        nodes.settle();
+        assert_eq!(received(&mut nodes, 0, members[0]), told);
+        let arrived = if told.is_empty() { length } else { 0 };
+        assert_eq!(received(&mut nodes, 1, members[1]).len(), arrived);
+    }
+}
+
 #[test]
 fn publishers_are_held_while_too_much_waits_for_the_engine() {
     for networks in [plain(1), vec![Network::with_reactors(Limits::default(), 2)]] {
