@@ -26,8 +26,8 @@ pub struct BackplaneMetrics {
     pub holds_publishers: bool,
     /// Marks that members were given: places where messages may be missing.
     pub marks: u64,
-    /// Published messages that were not shared, or may not have been: the engine was away, they were
-    /// too long, or too many waited. A connection that published one is told.
+    /// Published messages that were not shared, or may not have been: the engine was away, they
+    /// were too long, or too many waited. A connection that published one is told.
     pub refused: u64,
     /// Messages of other nodes that were delivered to a topic with members here.
     pub deliveries: u64,
