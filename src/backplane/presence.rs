@@ -9,7 +9,7 @@
 //!
 //! A release of another reactor may arrive after another member of this node has taken the name,
 //! or asked for it. So only the names that no member has at the time of the request are given
-//! back; who asks for a name and does not get it gives it back as well.
+//! back. A member that asks for a name and does not get it gives it back as well.
 //!
 //! A question that a cut leaves open is answered [`Answer::Away`]. A claim among them may have been
 //! carried out, so it is undone over the next connection. Requests that ask nothing are repeated:
