@@ -4,7 +4,12 @@
 //! connection works, the node signs in: the engine tells whether the lease still holds and whether
 //! it has all that this node wrote. Else the engine was emptied, lost its latest writes, or did not
 //! hear of this node for 15 s: then the node gets a new lease, and takes and enters its names
-//! again, from its [`Roster`]. Another node may have taken one meanwhile; the roster is told.
+//! again, from its [`Roster`], a piece a turn. Another node may have taken one meanwhile; the
+//! roster is told.
+//!
+//! A release of another reactor may arrive after another member of this node has taken the name,
+//! or asked for it. So only the names that no member has at the time of the request are given
+//! back. A member that asks for a name and does not get it gives it back as well.
 //!
 //! A question that a cut leaves open is answered [`Answer::Away`]. A claim among them may have been
 //! carried out, so it is undone over the next connection. Requests that ask nothing are repeated:
@@ -19,7 +24,7 @@ use std::collections::VecDeque;
 use super::engine::{Ask, Engine, Lease, News};
 use crate::handler::presence::{Answer, Request, Roster};
 
-/// The most requests of handlers that wait.
+/// The most requests that wait and ask nothing, and the most questions that wait.
 const WAITING_MAX: usize = 8_192;
 /// The most requests without an answer, and the most of one turn.
 const SENT_MAX: usize = 500;
@@ -42,8 +47,14 @@ pub(crate) struct Presence<T> {
     number: u64,
     /// The last number of a write that was answered.
     known: u64,
-    /// Those of `waiting` that come from handlers.
-    handlers: usize,
+    /// The questions of `waiting`.
+    questions: usize,
+    /// The requests of handlers in `waiting` that ask nothing.
+    silent: usize,
+    /// The names of the roster in `waiting`.
+    names: usize,
+    /// The roster has noted names that were not asked for.
+    has_names: bool,
     waiting: VecDeque<Item<T>>,
     /// Those without an answer, in order.
     sent: VecDeque<(u64, Item<T>)>,
@@ -91,7 +102,10 @@ impl<T> Presence<T> {
             lease: 0,
             number: 0,
             known: 0,
-            handlers: 0,
+            questions: 0,
+            silent: 0,
+            names: 0,
+            has_names: false,
             waiting: VecDeque::new(),
             sent: VecDeque::new(),
             answers: Vec::new(),
@@ -101,22 +115,42 @@ impl<T> Presence<T> {
 
     /// Takes a request of a handler. A question is answered once; `asker` is of no use for another
     /// request.
-    pub(crate) fn ask(&mut self, asker: T, request: Request) {
-        let is_question = matches!(request, Request::Claim { .. } | Request::Members { .. });
-        match (self.state, is_question) {
-            (State::Unsupported, true) => self.answers.push((asker, Answer::Unsupported)),
-            (State::Away, true) => self.answers.push((asker, Answer::Away)),
-            (_, true) if self.handlers >= WAITING_MAX => self.answers.push((asker, Answer::Away)),
-            (_, true) => self.wait(Item::Question(asker, request)),
-            (State::Unsupported, false) => {}
-            (_, false) if self.handlers >= WAITING_MAX => self.give_up(),
-            (_, false) => self.wait(Item::Silent(request)),
+    pub(crate) fn ask(&mut self, asker: T, request: Request, roster: &dyn Roster) {
+        match request {
+            Request::Claim { .. } | Request::Members { .. } => self.ask_question(asker, request),
+            Request::Release { mut keys } => {
+                keys.retain(|key| !roster.has_key(key));
+                if !keys.is_empty() {
+                    self.tell(Request::Release { keys });
+                }
+            }
+            Request::Leave { room, name } if roster.has_member(&room, &name) => {}
+            Request::Leave { .. } | Request::Enter { .. } => self.tell(request),
         }
     }
 
-    fn wait(&mut self, item: Item<T>) {
-        self.handlers += 1;
-        self.waiting.push_back(item);
+    fn ask_question(&mut self, asker: T, request: Request) {
+        match self.state {
+            State::Unsupported => self.answers.push((asker, Answer::Unsupported)),
+            State::Away => self.answers.push((asker, Answer::Away)),
+            _ if self.questions >= WAITING_MAX => self.answers.push((asker, Answer::Away)),
+            State::Ready | State::SigningIn | State::In => {
+                self.questions += 1;
+                self.waiting.push_back(Item::Question(asker, request));
+            }
+        }
+    }
+
+    /// Takes a request that asks nothing.
+    fn tell(&mut self, request: Request) {
+        match self.state {
+            State::Unsupported => {}
+            _ if self.silent >= WAITING_MAX => self.give_up(),
+            _ => {
+                self.silent += 1;
+                self.waiting.push_back(Item::Silent(request));
+            }
+        }
     }
 
     /// Drops all that waits, except questions: the next lease begins with the names of the roster.
@@ -130,7 +164,7 @@ impl<T> Presence<T> {
 
     fn retain_questions(&mut self) {
         self.waiting.retain(|item| matches!(item, Item::Question(..)));
-        self.handlers = self.waiting.len();
+        (self.silent, self.names) = (0, 0);
     }
 
     /// Takes the news that concern names, and ignores others.
@@ -155,9 +189,7 @@ impl<T> Presence<T> {
                 self.lease = self.number;
                 // The names of the roster have the effects of these.
                 self.retain_questions();
-                let questions = std::mem::take(&mut self.waiting);
-                self.enter_names(roster);
-                self.waiting.extend(questions);
+                self.note_names(roster);
             }
             Lease::Unsupported => {
                 self.state = State::Unsupported;
@@ -166,16 +198,23 @@ impl<T> Presence<T> {
         }
     }
 
-    /// All names of the roster go to the engine after the requests that wait.
+    fn note_names(&mut self, roster: &mut dyn Roster) {
+        roster.note_names();
+        self.has_names = true;
+    }
+
+    /// The next names of the roster go to the engine, before the requests that wait: until then
+    /// another node may take them. A name that was given back meanwhile is not among them, and the
+    /// request of a later change is taken later.
     fn enter_names(&mut self, roster: &mut dyn Roster) {
-        let mut count = 0;
-        loop {
-            let names = roster.names(count);
-            if names.is_empty() {
-                break;
-            }
-            count += names.len();
-            self.waiting.extend(names.into_iter().map(Item::Name));
+        if !self.has_names || self.names > 0 {
+            return;
+        }
+        let names = roster.next_names();
+        self.names = names.len();
+        self.has_names = !names.is_empty();
+        for request in names.into_iter().rev() {
+            self.waiting.push_front(Item::Name(request));
         }
     }
 
@@ -211,12 +250,16 @@ impl<T> Presence<T> {
         self.answer_waiting(&Answer::Away);
         again.append(&mut self.waiting);
         self.waiting = again;
-        self.handlers = self.waiting.iter().filter(|item| matches!(item, Item::Silent(_))).count();
+        let count = |of: fn(&Item<T>) -> bool| self.waiting.iter().filter(|item| of(item)).count();
+        let silent = count(|item| matches!(item, Item::Silent(_)));
+        let names = count(|item| matches!(item, Item::Name(_)));
+        (self.silent, self.names) = (silent, names);
         self.state = State::Away;
     }
 
     /// Answers the questions that wait.
     fn answer_waiting(&mut self, answer: &Answer) {
+        self.questions = 0;
         for item in std::mem::take(&mut self.waiting) {
             match item {
                 Item::Question(asker, _) => self.answers.push((asker, answer.clone())),
@@ -235,12 +278,16 @@ impl<T> Presence<T> {
     ) {
         match self.state {
             State::Ready => self.sign_in(now, engine, out),
-            State::In if now >= self.renew => {
-                self.renew = now + RENEW_MS;
-                self.enter_names(roster);
+            State::In => {
+                if now >= self.renew {
+                    self.renew = now + RENEW_MS;
+                    self.note_names(roster);
+                }
+                if self.sent.len() < SENT_MAX {
+                    self.enter_names(roster);
+                }
                 self.send(engine, out);
             }
-            State::In => self.send(engine, out),
             State::Away | State::SigningIn | State::Unsupported => {}
         }
     }
@@ -266,11 +313,18 @@ impl<T> Presence<T> {
             self.number += 1;
             let number = self.number;
             match &item {
-                Item::Question(_, request) | Item::Silent(request) => {
-                    self.handlers = self.handlers.saturating_sub(1);
+                Item::Question(_, request) => {
+                    self.questions = self.questions.saturating_sub(1);
                     engine.ask(Ask::Presence(number, request), out);
                 }
-                Item::Name(request) => engine.ask(Ask::Presence(number, request), out),
+                Item::Silent(request) => {
+                    self.silent = self.silent.saturating_sub(1);
+                    engine.ask(Ask::Presence(number, request), out);
+                }
+                Item::Name(request) => {
+                    self.names = self.names.saturating_sub(1);
+                    engine.ask(Ask::Presence(number, request), out);
+                }
                 Item::Undo(claim, keys) => {
                     engine.ask(Ask::Undo { number, claim: *claim, keys }, out);
                 }
@@ -297,7 +351,10 @@ impl<T> Presence<T> {
     pub(crate) fn is_due(&self) -> bool {
         match self.state {
             State::Ready => true,
-            State::In => !self.waiting.is_empty() && self.sent.len() < SENT_MAX,
+            State::In => {
+                let has_more = self.has_names || !self.waiting.is_empty();
+                has_more && self.sent.len() < SENT_MAX
+            }
             State::Away | State::SigningIn | State::Unsupported => false,
         }
     }
@@ -312,7 +369,7 @@ impl<T> Presence<T> {
     #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn is_settled(&self) -> bool {
         let is_in = matches!(self.state, State::In | State::Unsupported);
-        is_in && self.waiting.is_empty() && self.sent.is_empty()
+        is_in && !self.has_names && self.waiting.is_empty() && self.sent.is_empty()
     }
 }
 

@@ -58,9 +58,18 @@ pub(crate) struct Answered {
 
 /// The names of this node, for an engine that has lost them.
 pub(crate) trait Roster: Send {
-    /// Returns some of the names that this node has, as requests to take and enter them: those
-    /// after the first `skip`. None are left if it returns nothing.
-    fn names(&mut self, skip: usize) -> Vec<Request>;
+    /// Notes all names that this node has, for [`next_names`](Roster::next_names).
+    fn note_names(&mut self);
+
+    /// Returns the next of the noted names that this node still has, as requests to take and enter
+    /// them. None are left if it returns nothing.
+    fn next_names(&mut self) -> Vec<Request>;
+
+    /// Returns true if a member of this node has a name with this key, or waits for one.
+    fn has_key(&self, key: &str) -> bool;
+
+    /// Returns true if a member of this node has this name in this room.
+    fn has_member(&self, room: &str, name: &str) -> bool;
 
     /// Another node has taken the name of a claim meanwhile.
     fn lost(&mut self, claim: &Request);

@@ -37,12 +37,28 @@ impl Engine for Noted {
 #[derive(Default)]
 struct Held {
     names: Vec<Request>,
+    /// Those that were noted.
+    left: Vec<Request>,
     lost: Vec<Request>,
+    /// The keys and names that a member has.
+    has: Vec<&'static str>,
 }
 
 impl Roster for Held {
-    fn names(&mut self, skip: usize) -> Vec<Request> {
-        self.names.iter().skip(skip).take(2).cloned().collect()
+    fn note_names(&mut self) {
+        self.left = self.names.clone();
+    }
+
+    fn next_names(&mut self) -> Vec<Request> {
+        self.left.drain(..self.left.len().min(2)).collect()
+    }
+
+    fn has_key(&self, key: &str) -> bool {
+        self.has.contains(&key)
+    }
+
+    fn has_member(&self, _: &str, name: &str) -> bool {
+        self.has.contains(&name)
     }
 
     fn lost(&mut self, claim: &Request) {
@@ -81,6 +97,10 @@ impl Case {
         case
     }
 
+    fn ask(&mut self, asker: u32, request: Request) {
+        self.presence.ask(asker, request, &self.held);
+    }
+
     fn news(&mut self, news: News<'_>) {
         self.presence.on_news(&news, &mut self.held);
     }
@@ -104,24 +124,24 @@ impl Case {
 #[test]
 fn a_question_is_answered_once_and_away_without_a_connection() {
     let mut case = Case::signed_in();
-    case.presence.ask(7, claim("a"));
-    case.presence.ask(8, claim("b"));
+    case.ask(7, claim("a"));
+    case.ask(8, claim("b"));
     assert_eq!(case.asked(), ["2 claim [\"a\"]", "3 claim [\"b\"]"]);
     case.news(News::Presence(2, Answer::Claimed));
     case.news(News::Presence(2, Answer::Claimed));
     assert_eq!(case.presence.take_answers(), [(7, Answer::Claimed)]);
     case.presence.cut();
-    case.presence.ask(9, claim("c"));
+    case.ask(9, claim("c"));
     assert_eq!(case.presence.take_answers(), [(8, Answer::Away), (9, Answer::Away)]);
 }
 
 #[test]
 fn a_cut_undoes_claims_and_repeats_silent_requests() {
     let mut case = Case::signed_in();
-    case.presence.ask(7, release("a"));
-    case.presence.ask(8, claim("b"));
+    case.ask(7, release("a"));
+    case.ask(8, claim("b"));
     assert_eq!(case.asked().len(), 2);
-    case.presence.ask(9, release("c"));
+    case.ask(9, release("c"));
     let again = case.again(Lease::Kept);
     assert_eq!(again, ["5 release [\"a\"]", "6 undo 3 [\"b\"]", "7 release [\"c\"]"]);
     // All was answered, so the next lease of before must have all of it.
@@ -134,19 +154,20 @@ fn a_cut_undoes_claims_and_repeats_silent_requests() {
 #[test]
 fn a_new_lease_begins_with_the_names_of_the_roster() {
     let mut case = Case::signed_in();
-    case.presence.ask(7, release("a"));
+    case.ask(7, release("a"));
     assert_eq!(case.asked().len(), 1);
     case.held.names = ["x", "y", "z"].map(claim).to_vec();
-    let names = case.again(Lease::New);
-    assert_eq!(names, ["4 claim [\"x\"]", "5 claim [\"y\"]", "6 claim [\"z\"]"]);
+    assert_eq!(case.again(Lease::New), ["4 claim [\"x\"]", "5 claim [\"y\"]"]);
+    assert!(case.presence.is_due());
+    assert_eq!(case.asked(), ["6 claim [\"z\"]"]);
     case.news(News::Presence(4, Answer::Claimed));
     case.news(News::Presence(5, Answer::Taken("other".into())));
     assert_eq!(case.held.lost, [claim("y")]);
     case.news(News::Presence(6, Answer::Claimed));
-    assert!(case.presence.is_settled());
+    assert!(case.asked().is_empty() && case.presence.is_settled());
     // From time to time, or the engine forgets them.
     case.now = RENEW_MS;
-    assert_eq!(case.asked().len(), 3);
+    assert_eq!([case.asked().len(), case.asked().len()], [2, 1]);
 }
 
 #[test]
@@ -154,25 +175,71 @@ fn requests_are_bounded_and_none_is_lost() {
     let mut case = Case::default();
     case.held.names = vec![claim("x")];
     for _ in 0..3 * WAITING_MAX {
-        case.presence.ask(0, release("a"));
+        case.ask(0, release("a"));
         assert!(case.presence.waiting.len() <= WAITING_MAX);
     }
     case.news(News::Ready);
     // The roster has the names of dropped requests: no lease of before may be kept.
     assert_eq!(case.asked(), ["sign in 0 1 1"]);
-    (0..2 * WAITING_MAX as u32).for_each(|asker| case.presence.ask(asker, claim("a")));
-    assert!(case.presence.waiting.len() <= WAITING_MAX);
+    (0..2 * WAITING_MAX as u32).for_each(|asker| case.ask(asker, claim("a")));
+    assert!(case.presence.waiting.len() <= 2 * WAITING_MAX);
     assert!(case.presence.take_answers().iter().all(|(_, answer)| *answer == Answer::Away));
     case.news(News::SignedIn(Lease::New));
-    // Two questions found a place between the others.
+    // The names of the roster go first.
     let asked = case.asked();
-    assert_eq!((asked.len(), &*asked[0]), (3, "2 claim [\"x\"]"));
+    assert_eq!((asked.len(), &*asked[0]), (SENT_MAX, "2 claim [\"x\"]"));
+}
+
+#[test]
+fn questions_that_wait_cost_no_lease() {
+    let mut case = Case::signed_in();
+    (0..2 * WAITING_MAX as u32).for_each(|asker| case.ask(asker, claim("a")));
+    assert_eq!(case.presence.take_answers().len(), WAITING_MAX);
+    (0..WAITING_MAX).for_each(|_| case.ask(0, release("b")));
+    assert_eq!(case.presence.waiting.len(), 2 * WAITING_MAX);
+    // One request more than the limit, and the lease begins anew, once.
+    case.ask(0, release("b"));
+    (1..WAITING_MAX).for_each(|_| case.ask(0, release("b")));
+    assert_eq!(case.asked(), ["sign in 1 2 2"]);
+}
+
+/// A release or leave of another reactor may arrive after a request of a next member.
+#[test]
+fn a_late_release_leaves_the_names_that_members_have() {
+    let mut case = Case::signed_in();
+    case.held.has = vec!["bob", "ann"];
+    let (room, name) = ("r".into(), "ann".into());
+    case.ask(7, Request::Release { keys: vec!["bob".into(), "rob".into()] });
+    case.ask(7, release("bob"));
+    case.ask(7, Request::Leave { room, name });
+    assert_eq!(case.asked(), ["2 release [\"rob\"]"]);
+    case.held.has.clear();
+    let (room, name) = ("r".into(), "ann".into());
+    case.ask(7, release("bob"));
+    case.ask(7, Request::Leave { room, name });
+    assert_eq!(case.asked(), ["3 release [\"bob\"]", "4 leave ann"]);
+}
+
+/// The roster is asked for a piece in each turn, and not again after a cut.
+#[test]
+fn a_cut_goes_on_with_the_names_that_are_not_entered() {
+    let mut case = Case::signed_in();
+    assert!(case.asked().is_empty());
+    case.held.names = ["v", "w", "x", "y", "z"].map(claim).to_vec();
+    assert_eq!(case.again(Lease::New), ["3 claim [\"v\"]", "4 claim [\"w\"]"]);
+    case.ask(7, release("a"));
+    case.news(News::Presence(3, Answer::Claimed));
+    assert_eq!(case.again(Lease::Kept), ["6 claim [\"w\"]", "7 release [\"a\"]"]);
+    assert_eq!(case.asked(), ["8 claim [\"x\"]", "9 claim [\"y\"]"]);
+    assert!(!case.presence.is_settled());
+    assert_eq!(case.asked(), ["10 claim [\"z\"]"]);
+    assert!(case.asked().is_empty() && !case.presence.is_due());
 }
 
 #[test]
 fn at_most_500_requests_are_on_their_way() {
     let mut case = Case::signed_in();
-    (0..600).for_each(|asker| case.presence.ask(asker, claim("a")));
+    (0..600).for_each(|asker| case.ask(asker, claim("a")));
     assert_eq!(case.asked().len(), SENT_MAX);
     assert!(case.asked().is_empty() && !case.presence.is_due());
     case.news(News::Presence(2, Answer::Claimed));
@@ -185,9 +252,9 @@ fn an_engine_without_names_says_so() {
     let mut case = Case::default();
     case.news(News::Ready);
     assert_eq!(case.asked().len(), 1);
-    case.presence.ask(1, claim("a"));
+    case.ask(1, claim("a"));
     case.news(News::SignedIn(Lease::Unsupported));
-    case.presence.ask(2, claim("a"));
+    case.ask(2, claim("a"));
     let expected = [(1, Answer::Unsupported), (2, Answer::Unsupported)];
     assert_eq!(case.presence.take_answers(), expected);
 }

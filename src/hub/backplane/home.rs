@@ -77,8 +77,18 @@ pub(super) struct Home {
 struct NoNames;
 
 impl Roster for NoNames {
-    fn names(&mut self, _: usize) -> Vec<Request> {
+    fn note_names(&mut self) {}
+
+    fn next_names(&mut self) -> Vec<Request> {
         Vec::new()
+    }
+
+    fn has_key(&self, _: &str) -> bool {
+        false
+    }
+
+    fn has_member(&self, _: &str, _: &str) -> bool {
+        false
     }
 
     fn lost(&mut self, _: &Request) {}
@@ -305,7 +315,7 @@ impl Home {
 
     /// Asks the engine about names.
     pub(super) fn ask(&mut self, from: Id, ticket: Ticket, request: Request) {
-        self.presence.ask((from, ticket), request);
+        self.presence.ask((from, ticket), request, &*self.roster);
         self.answer();
     }
 

@@ -44,30 +44,36 @@ impl Handler for Publisher {
 
 /// Asks about names for a node.
 pub(super) struct Asker {
+    index: usize,
     names: SharedNames,
     asked: BTreeMap<Ticket, u32>,
 }
 
 impl Asker {
-    pub(super) fn new(names: SharedNames) -> Asker {
-        Asker { names, asked: BTreeMap::new() }
+    pub(super) fn new(index: usize, names: SharedNames) -> Asker {
+        Asker { index, names, asked: BTreeMap::new() }
+    }
+
+    fn ask(&mut self, cx: &mut Context<'_>) {
+        let requests = names::lock(&self.names).requests_of(self.index);
+        for (number, request) in requests {
+            self.asked.insert(cx.ask_presence(request), number);
+        }
     }
 }
 
 impl Handler for Asker {
     fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
-        let requests = std::mem::take(&mut names::lock(&self.names).requests);
-        for (number, request) in requests {
-            self.asked.insert(cx.ask_presence(request), number);
-        }
+        self.ask(cx);
         Ok(input.len())
     }
 
-    fn on_notify(&mut self, notification: Notification, _: &mut Context<'_>) {
+    fn on_notify(&mut self, notification: Notification, cx: &mut Context<'_>) {
         if let Ok(Answered { ticket, answer }) = notification.downcast()
             && let Some(number) = self.asked.remove(&ticket)
         {
-            names::lock(&self.names).take(vec![(number, answer)]);
+            names::lock(&self.names).take(self.index, number, answer);
+            self.ask(cx);
         }
     }
 }

@@ -8,6 +8,9 @@ use crate::testkit::random::Random;
 
 pub(super) const KEYS: [&str; 4] = ["k", "l", "m", "n"];
 pub(super) const ROOMS: [&str; 2] = ["r", "s"];
+/// The connections of a node that ask. They may be those of several reactors, so that a request may
+/// be late.
+pub(super) const ASKERS: usize = 2;
 
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -15,11 +18,15 @@ pub(super) struct Names {
     pub(super) held: BTreeSet<Box<str>>,
     /// The rooms and names of members.
     pub(super) entered: BTreeSet<(Box<str>, Box<str>)>,
+    /// Those for the engine that were noted.
+    left: Vec<Request>,
+    /// The connections of the members.
+    owners: BTreeMap<(Box<str>, Box<str>), usize>,
     /// The questions without an answer, with the keys of claims.
     asked: BTreeMap<u32, Vec<Box<str>>>,
     next: u32,
-    /// Those for the hub, with their numbers.
-    pub(super) requests: Vec<(u32, Request)>,
+    /// Those for the hub, with their connections and numbers.
+    requests: Vec<(usize, u32, Request)>,
     /// The keys that were just claimed.
     pub(super) fresh: Vec<Box<str>>,
     pub(super) claims: u64,
@@ -38,8 +45,20 @@ pub(super) fn lock(names: &Mutex<Names>) -> MutexGuard<'_, Names> {
 pub(super) struct NodeRoster(pub(super) SharedNames);
 
 impl Roster for NodeRoster {
-    fn names(&mut self, skip: usize) -> Vec<Request> {
-        lock(&self.0).names(skip)
+    fn note_names(&mut self) {
+        lock(&self.0).note_names();
+    }
+
+    fn next_names(&mut self) -> Vec<Request> {
+        lock(&self.0).next_names()
+    }
+
+    fn has_key(&self, key: &str) -> bool {
+        lock(&self.0).has_key(key)
+    }
+
+    fn has_member(&self, room: &str, name: &str) -> bool {
+        lock(&self.0).entered.iter().any(|(at, it)| (&**at, &**it) == (room, name))
     }
 
     fn lost(&mut self, claim: &Request) {
@@ -48,14 +67,29 @@ impl Roster for NodeRoster {
 }
 
 impl Names {
-    fn names(&mut self, skip: usize) -> Vec<Request> {
+    fn note_names(&mut self) {
         let name = self.name();
         let held = self.held.iter();
         let held = held.map(|key| Request::Claim { keys: vec![key.clone()], name: name.clone() });
         let entered = self.entered.iter();
         let entered =
             entered.map(|(room, name)| Request::Enter { room: room.clone(), name: name.clone() });
-        held.chain(entered).skip(skip).take(3).collect()
+        self.left = held.chain(entered).collect();
+    }
+
+    fn next_names(&mut self) -> Vec<Request> {
+        let Names { left, held, entered, .. } = self;
+        left.retain(|request| match request {
+            Request::Claim { keys, .. } => keys.iter().all(|key| held.contains(key)),
+            Request::Enter { room, name } => entered.contains(&(room.clone(), name.clone())),
+            _ => false,
+        });
+        left.drain(..left.len().min(3)).collect()
+    }
+
+    /// Returns true if the node has the key, or asks for it.
+    fn has_key(&self, key: &str) -> bool {
+        self.held.contains(key) || self.asked.values().flatten().any(|it| **it == *key)
     }
 
     fn lose(&mut self, claim: &Request) {
@@ -79,68 +113,81 @@ impl Names {
     pub(super) fn act(&mut self, random: &mut Random) {
         let room: Box<str> = ROOMS[random.below(ROOMS.len())].into();
         let name: Box<str> = format!("{}-{}", self.node, random.below(3)).into();
+        let asker = random.below(ASKERS);
         match random.below(8) {
-            0..3 => self.claim(random),
+            0..3 => self.claim(asker, random),
             3 => {
                 let index = random.below(self.held.len().max(1));
                 let Some(key) = self.held.iter().nth(index).cloned() else { return };
                 self.held.remove(&key);
-                self.ask(Request::Release { keys: vec![key] });
+                self.ask(asker, Request::Release { keys: vec![key] });
             }
             4 | 5 => {
-                self.entered.insert((room.clone(), name.clone()));
-                self.ask(Request::Enter { room, name });
+                if self.entered.insert((room.clone(), name.clone())) {
+                    self.owners.insert((room.clone(), name.clone()), asker);
+                    self.ask(asker, Request::Enter { room, name });
+                }
             }
             6 => {
-                self.entered.remove(&(room.clone(), name.clone()));
-                self.ask(Request::Leave { room, name });
+                let member = (room, name);
+                if self.entered.remove(&member) {
+                    let owner = self.owners.remove(&member).unwrap_or_default();
+                    self.ask(owner, Request::Leave { room: member.0, name: member.1 });
+                }
             }
             _ => self.ask_members(&room),
         }
     }
 
-    fn claim(&mut self, random: &mut Random) {
+    fn claim(&mut self, asker: usize, random: &mut Random) {
         let mut keys: Vec<Box<str>> =
             (0..1 + random.below(2)).map(|_| KEYS[random.below(KEYS.len())].into()).collect();
         keys.sort();
         keys.dedup();
-        let is_known =
-            |key| self.held.contains(key) || self.asked.values().flatten().any(|k| k == key);
-        if !keys.iter().any(is_known) {
+        if !keys.iter().any(|key| self.has_key(key)) {
             let name = self.name();
             self.asked.insert(self.next, keys.clone());
-            self.ask(Request::Claim { keys, name });
+            self.ask(asker, Request::Claim { keys, name });
         }
     }
 
     pub(super) fn ask_members(&mut self, room: &str) {
         self.members = None;
         self.asked.insert(self.next, Vec::new());
-        self.ask(Request::Members { room: room.into(), max: 5 });
+        self.ask(0, Request::Members { room: room.into(), max: 5 });
     }
 
-    fn ask(&mut self, request: Request) {
-        self.requests.push((self.next, request));
+    fn ask(&mut self, asker: usize, request: Request) {
+        self.requests.push((asker, self.next, request));
         self.next += 1;
     }
 
+    /// Returns the requests of a connection.
+    pub(super) fn requests_of(&mut self, asker: usize) -> Vec<(u32, Request)> {
+        let own = self.requests.extract_if(.., |(by, ..)| *by == asker);
+        own.map(|(_, number, request)| (number, request)).collect()
+    }
+
+    /// Takes the answer to a question of a connection.
+    ///
     /// # Panics
     ///
     /// If a question is answered twice.
-    pub(super) fn take(&mut self, answers: Vec<(u32, Answer)>) {
-        for (question, answer) in answers {
-            let keys = self.asked.remove(&question);
-            assert!(keys.is_some(), "an answer to no question: {answer:?}");
-            let keys = keys.unwrap_or_default();
-            match answer {
-                Answer::Claimed => {
-                    self.claims += 1;
-                    self.fresh.extend(keys.iter().cloned());
-                    self.held.extend(keys);
-                }
-                Answer::Members { count, names } => self.members = Some((count, names)),
-                Answer::Taken(_) | Answer::Away | Answer::Unsupported => {}
+    pub(super) fn take(&mut self, asker: usize, question: u32, answer: Answer) {
+        let keys = self.asked.remove(&question);
+        assert!(keys.is_some(), "an answer to no question: {answer:?}");
+        let keys = keys.unwrap_or_default();
+        match answer {
+            Answer::Claimed => {
+                self.claims += 1;
+                self.fresh.extend(keys.iter().cloned());
+                self.held.extend(keys);
             }
+            Answer::Members { count, names } => self.members = Some((count, names)),
+            Answer::Taken(_) | Answer::Away if !keys.is_empty() => {
+                self.ask(asker, Request::Release { keys });
+            }
+            Answer::Taken(_) | Answer::Away | Answer::Unsupported => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::feed::{Asker, Member, Publisher, Recording};
-use super::names::{self, Names, NodeRoster, SharedNames};
+use super::names::{self, ASKERS, Names, NodeRoster, SharedNames};
 use super::recorder::{Recorder, content};
 use crate::backplane::config::LogBounds;
 use crate::backplane::exchange::{Bounds, Exchange, Policy};
@@ -51,8 +51,8 @@ pub(super) struct Node {
     publishers: BTreeMap<String, Client>,
     published: BTreeMap<String, u64>,
     names: SharedNames,
-    /// Asks about names.
-    asker: Client,
+    /// They ask about names.
+    askers: [Client; ASKERS],
 }
 
 /// A member of a topic.
@@ -82,7 +82,8 @@ impl Node {
         (backplane.policy, backplane.bounds) = (settings.policy, settings.bounds);
         backplane.log = LogBounds { messages: settings.log_messages, retention_ms: 1_000_000 };
         network.share_topics(backplane);
-        let asker = network.connect(Asker::new(Arc::clone(&names)));
+        let askers =
+            std::array::from_fn(|index| network.connect(Asker::new(index, Arc::clone(&names))));
         Node {
             id,
             network,
@@ -92,7 +93,7 @@ impl Node {
             publishers: BTreeMap::new(),
             published: BTreeMap::new(),
             names,
-            asker,
+            askers,
         }
     }
 
@@ -103,12 +104,16 @@ impl Node {
     /// Asks for something about names.
     pub(super) fn use_names(&mut self, random: &mut Random) {
         self.names().act(random);
-        self.network.send(self.asker, b".");
+        self.ask();
     }
 
     pub(super) fn ask_members(&mut self, room: &str) {
         self.names().ask_members(room);
-        self.network.send(self.asker, b".");
+        self.ask();
+    }
+
+    fn ask(&mut self) {
+        self.askers.iter().for_each(|asker| self.network.send(*asker, b"."));
     }
 
     pub(super) fn recorder(&self) -> MutexGuard<'_, Recorder> {

@@ -20,6 +20,15 @@ pub(in crate::services::chat) struct Contact {
 /// The notification of a member that has lost this name.
 pub(in crate::services::chat) struct Lost(pub(in crate::services::chat) Name);
 
+/// A name of the roster of this node.
+pub(in crate::services::chat) enum Held {
+    /// The mark of its guests.
+    Mark,
+    Claim(Name),
+    /// A room and a member.
+    Seat(Name, Name),
+}
+
 /// A name whose claim has ended for this node.
 pub(in crate::services::chat) struct Was {
     pub(in crate::services::chat) name: Name,
@@ -57,16 +66,9 @@ pub(in crate::services::chat) fn claim(name: &Name) -> Request {
     Request::Claim { keys: keys(name), name: name.as_str().into() }
 }
 
-/// Returns the release of a name.
+/// Returns the release of a name. Keys that other names at this node have as well are kept.
 pub(in crate::services::chat) fn release(name: &Name) -> Request {
     Request::Release { keys: keys(name) }
-}
-
-/// Returns the release of a name whose owner has another one, which may look like it.
-pub(in crate::services::chat) fn release_but(name: &Name, other: &Name) -> Request {
-    let kept = keys(other);
-    let keys = keys(name).into_iter().filter(|key| !kept.contains(key)).collect();
-    Request::Release { keys }
 }
 
 fn keys(name: &Name) -> Vec<Box<str>> {

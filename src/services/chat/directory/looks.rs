@@ -16,6 +16,12 @@ impl Looks {
         name.looks().iter().filter_map(|look| self.0.get(look))
     }
 
+    /// Returns true if a name in use has this skeleton.
+    #[cfg(feature = "backplane")]
+    pub(super) fn has(&self, look: &str) -> bool {
+        self.0.contains_key(look)
+    }
+
     pub(super) fn add(&mut self, name: &Name) {
         for look in name.looks() {
             self.0.insert(Arc::clone(look), name.clone());

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Directory;
-use super::claims::{Contact, Lost, Was, claim, entry, name_of};
-use super::tables::Tables;
+use super::claims::{Contact, Held, Lost, Was, claim, entry, name_of};
+use super::tables::{Occupied, Tables};
 use crate::handler::presence::Request;
 use crate::services::chat::event::{Person, Reach};
 use crate::services::chat::name::Name;
@@ -110,36 +110,38 @@ impl Directory {
         }
     }
 
-    /// Returns all names of this node, for an engine that has none of them.
-    pub(in crate::services::chat) fn roster(&self) -> VecDeque<Request> {
-        let tables = self.tables();
-        let mark = Name::of_fit(tables.guest_mark());
-        let claims = [&mark].into_iter().chain(tables.claims.0.keys());
-        let claims = claims.map(claim);
-        let members = tables.rooms.values().flat_map(|it| it.members.iter().map(|m| (&it.room, m)));
-        let members = members.map(|(room, name)| Request::Enter {
-            room: room.name.key().into(),
-            name: entry(name.as_str(), tables.chat),
-        });
-        claims.chain(members).collect()
+    /// Returns true if a name in use here, or kept, has this key.
+    pub(in crate::services::chat) fn has_key(&self, key: &str) -> bool {
+        self.tables().nicks.has(key)
     }
 
-    /// Returns true if a request of the [roster](Directory::roster) is still right.
-    pub(in crate::services::chat) fn is_current(&self, request: &Request) -> bool {
+    /// Returns true if a member here has this entry in the engine's list of a room.
+    pub(in crate::services::chat) fn has_entry(&self, room: &str, of: &str) -> bool {
+        let Ok(name) = Name::new(name_of(of)) else { return false };
         let tables = self.tables();
-        let known = |name: &str| Name::new(name).ok();
-        match request {
-            Request::Claim { name, .. } if **name == *tables.guest_mark() => true,
-            Request::Claim { name, .. } => {
-                known(name).is_some_and(|name| tables.claims.0.contains_key(&name))
-            }
-            Request::Enter { room, name: entry } => {
-                tables.rooms.get(&**room).is_some_and(|occupied| {
-                    known(name_of(entry)).is_some_and(|name| occupied.members.contains(&name))
-                })
-            }
-            _ => false,
-        }
+        let member = tables.rooms.get(room).and_then(|occupied| occupied.members.get(&name));
+        member.is_some_and(|member| *entry(member.as_str(), tables.chat) == *of)
+    }
+
+    /// Returns all names of this node, for an engine that has none of them.
+    pub(in crate::services::chat) fn roster(&self) -> VecDeque<Held> {
+        let tables = self.tables();
+        let claims = tables.claims.0.keys().cloned().map(Held::Claim);
+        let members = tables.rooms.values().flat_map(|it| it.members.iter().map(|m| (&it.room, m)));
+        let members = members.map(|(room, name)| Held::Seat(room.name.clone(), name.clone()));
+        [Held::Mark].into_iter().chain(claims).chain(members).collect()
+    }
+
+    /// Returns requests for the next names of the [roster](Directory::roster) that members have
+    /// still, up to `max`.
+    pub(in crate::services::chat) fn tell_held(
+        &self,
+        left: &mut VecDeque<Held>,
+        max: usize,
+    ) -> Vec<Request> {
+        let tables = self.tables();
+        let held = std::iter::from_fn(|| left.pop_front());
+        held.filter_map(|held| tables.request(&held)).take(max).collect()
     }
 }
 
@@ -148,6 +150,19 @@ impl Tables {
     /// may have it.
     fn guest_mark(&self) -> &str {
         self.guest.trim_end_matches('-')
+    }
+
+    /// Returns the request for a name of the roster, if a member has it still.
+    fn request(&self, held: &Held) -> Option<Request> {
+        match held {
+            Held::Mark => Some(claim(&Name::of_fit(self.guest_mark()))),
+            Held::Claim(name) => self.claims.0.get_key_value(name).map(|(name, _)| claim(name)),
+            Held::Seat(room, name) => {
+                let Occupied { room, members } = self.rooms.get(room)?;
+                let name = entry(members.get(name)?.as_str(), self.chat);
+                Some(Request::Enter { room: room.name.key().into(), name })
+            }
+        }
     }
 }
 

@@ -70,7 +70,7 @@ impl Naming {
                 let contact = Contact { notifier: cx.notifier(), id: cx.id() };
                 let was = directory.take(person, &name, rooms, contact);
                 if was.is_claimed {
-                    cx.ask_presence(claims::release_but(&was.name, &name));
+                    cx.ask_presence(claims::release(&was.name));
                 }
                 announce(person, &was.name, rooms, cx);
                 return Ok(());
@@ -82,6 +82,10 @@ impl Naming {
             Answer::Unsupported => Refusal::Never,
         };
         directory.give_up(person, &name);
+        if refusal != Refusal::Never {
+            // A member that had it may have given it back after it was kept for this one.
+            cx.ask_presence(claims::release(&name));
+        }
         Err(refusal)
     }
 
