@@ -59,6 +59,8 @@ class Script(Client):
         loaded = self.call(encoded("SCRIPT", "LOAD", publish_script()), b"\r\n", at_least=46)
         self.sha = loaded.split(b"\r\n")[1]
         self.call(encoded("SUBSCRIBE", TOPIC), b":1\r\n")
+        # The script refuses the calls of a connection that has not stored its generation.
+        self.call(encoded("HSET", NODE, "gen", 1), b"\r\n")
         self.seq = 1
         # The first call learns it, as a node does by its first read.
         self.epoch = b"0"
