@@ -60,7 +60,7 @@ class Script(Client):
         self.sha = loaded.split(b"\r\n")[1]
         self.call(encoded("SUBSCRIBE", TOPIC), b":1\r\n")
         # The script refuses the calls of a connection that has not stored its generation.
-        self.call(encoded("HSET", NODE, "gen", 1), b"\r\n")
+        self.call(encoded("HSET", NODE, "gen", 1, 1, 1), b"\r\n")
         self.seq = 1
         # The first call learns it, as a node does by its first read.
         self.epoch = b"0"
@@ -73,8 +73,8 @@ class Script(Client):
             size = min(batch, count)
             lowest = self.seq
             words = ["EVALSHA", self.sha, 1 + size, NODE, *[TOPIC] * size, 1, lowest, lowest,
-                     LOG_MESSAGES, RETENTION_MS, "", *[self.epoch, RECORD] * size]
-            self.call(encoded(*words), b"*2\r\n:%d\r\n$0\r\n\r\n" % size)
+                     LOG_MESSAGES, RETENTION_MS, "", *[self.epoch + b"-*", RECORD] * size]
+            self.call(encoded(*words), b":%d\r\n" % size)
             self.seq += size
             count -= size
 

@@ -283,8 +283,8 @@ impl Answers {
         Ok(())
     }
 
-    /// The answer to a call: the indexes of the messages that were refused, how many messages are
-    /// settled, and a failure or nothing.
+    /// The answer to a call: how many messages are settled, or an array of the indexes of the
+    /// messages that were refused, that number, and a failure or nothing.
     fn on_call(
         &mut self,
         first: u64,
@@ -298,7 +298,8 @@ impl Answers {
                 let number = u64::try_from(number).ok().filter(|number| *number <= count);
                 let number = number.ok_or_else(not_ours)?;
                 match self.left {
-                    1 => self.settled = number,
+                    // Alone, or before the failure.
+                    0 | 1 => self.settled = number,
                     _ => news(News::Refused(first + number)),
                 }
             }

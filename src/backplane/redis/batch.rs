@@ -37,7 +37,7 @@ impl Batch {
         }
         self.count += 1;
         append_bytes(&mut self.keys, key);
-        append_bytes(&mut self.arguments, epoch.to_string().as_bytes());
+        append_bytes(&mut self.arguments, format!("{epoch}-*").as_bytes());
         append_bytes(&mut self.arguments, record);
     }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `bp:{TOPIC}` | the log, and the name of the channel: the braces keep both in one slot |
 //! | `bp:2:{TOPIC}` | the same in database 2: all databases of a server share their channels |
-//! | `bp:node:N` | generation and last `seq` of a node, and the name of the channel of its probes |
+//! | `bp:node:N` | generation and next `seq` of a node, and the name of the channel of its probes |
 //! | `bp:alive:N.L` | exists as long as the lease `L` of node `N` holds |
 //! | `bp:name:KEY` | lease, number and name of the claim of a key |
 //! | `bp:who:ROOM` | a hash of the names in a room, with the leases that they belong to |

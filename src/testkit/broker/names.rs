@@ -45,7 +45,16 @@ pub(super) fn set_generation(
         return Err(FENCED.into());
     }
     writes.check()?;
-    server.store.set(node, &[b"gen", generation])?;
+    let before = stored.map(|stored| stored.to_string().into_bytes());
+    let following = match &before {
+        Some(before) => server.store.number(node, before)?.unwrap_or(1),
+        None => 1,
+    };
+    let following = following.to_string().into_bytes();
+    server.store.set(node, &[b"gen", generation, generation, &following])?;
+    if let Some(before) = before.filter(|before| before != generation) {
+        server.store.unset(node, &before);
+    }
     server.wrote();
     Ok(number_reply(1))
 }

@@ -14,12 +14,14 @@ pub(super) type Keys<'a> = &'a [&'a [u8]];
 
 /// The first arguments of the script that publishes.
 struct Call<'a> {
-    generation: i64,
-    lowest: i64,
+    /// The `seq` that is appended next.
+    following: i64,
     first: i64,
     log: usize,
     probe: &'a [u8],
     node: &'a [u8],
+    /// The name of the generation.
+    field: Vec<u8>,
 }
 
 pub(super) fn number(text: &[u8]) -> Result<i64, String> {
@@ -41,10 +43,22 @@ pub(super) fn publish_script(
     };
     let (generation, lowest, first) = (number(generation)?, number(lowest)?, number(first)?);
     let log = number(log)?.unsigned_abs() as usize;
-    let call = Call { generation, lowest, first, log, probe, node };
-    check_fence(server, node, generation)?;
+    writes.check()?;
+    let field = generation.to_string().into_bytes();
+    let Some(stored) = server.store.number(node, &field)?.filter(|following| *following > 0) else {
+        server.store.unset(node, &field);
+        return Err(FENCED.into());
+    };
+    let following = lowest.max(stored);
+    let call = Call { following, first, log, probe, node, field };
     let (settled, failed, refused) = publish_all(server, &call, topics, messages, writes)?;
     let mut reply = Vec::new();
+    if failed.is_empty() && refused.is_empty() {
+        reply.push(b':');
+        append_decimal(&mut reply, settled);
+        reply.extend_from_slice(b"\r\n");
+        return Ok(reply);
+    }
     append_header(&mut reply, b'*', refused.len() + 2);
     for number in refused.into_iter().chain([settled]) {
         reply.push(b':');
@@ -62,18 +76,18 @@ fn publish_all(
     messages: Keys<'_>,
     writes: Writes,
 ) -> Result<(u64, String, Vec<u64>), String> {
-    let stored = server.store.number(call.node, b"seq")?;
-    let mut following = stored.map_or(call.lowest, |stored| call.lowest.max(stored + 1));
+    let mut following = call.following;
     let (mut seq, mut settled) = (call.first, 0);
     let (mut failed, mut refused) = (String::new(), Vec::new());
     for (key, message) in topics.iter().zip(messages.chunks_exact(2)) {
-        let [epoch, record] = message else { return Err(ARGUMENTS.into()) };
+        let [id, record] = message else { return Err(ARGUMENTS.into()) };
+        let epoch = number(id.strip_suffix(b"-*").ok_or(ARGUMENTS)?)?.unsigned_abs();
         if seq > following {
             failed = "ORDER".into();
             break;
         }
         if seq == following {
-            match append(server, key, number(epoch)?.unsigned_abs(), record, call.log, writes) {
+            match append(server, key, epoch, record, call.log, writes) {
                 Ok(id) => publish_entry(server, key, id, record),
                 Err(why) if why.starts_with("WRONGTYPE") => refused.push(settled),
                 Err(why) => {
@@ -85,13 +99,8 @@ fn publish_all(
         }
         (settled, seq) = (settled + 1, seq + 1);
     }
-    if settled > 0 || !call.probe.is_empty() {
-        writes.check()?;
-        let (generation, seq) = (call.generation.to_string(), (following - 1).to_string());
-        let fields = [b"gen", generation.as_bytes(), b"seq", seq.as_bytes()];
-        server.store.set(call.node, &fields)?;
-        server.wrote();
-    }
+    server.store.set(call.node, &[&call.field, following.to_string().as_bytes()])?;
+    server.wrote();
     if !call.probe.is_empty() {
         server.push_message(call.node, call.probe);
     }

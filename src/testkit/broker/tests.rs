@@ -166,7 +166,8 @@ fn publish(random: &mut Random) -> Vec<Vec<u8>> {
     let probe = if random.one_in(3) { text(random.below(100) as u64) } else { Vec::new() };
     parts.extend([generation, text(lowest), text(first), text(20), text(1_000_000), probe]);
     for _ in 0..count {
-        parts.extend([epoch(random), text(random.below(1_000) as u64)]);
+        let id = [epoch(random), b"-*".to_vec()].concat();
+        parts.extend([id, text(random.below(1_000) as u64)]);
     }
     parts
 }
@@ -238,7 +239,11 @@ fn names_step(pair: &mut Pair, random: &mut Random) {
         2 => pair.both(&[b"GET", b"bp:name:a"]),
         3 => pair.both(&[b"SET", b"bp:who:w", b"x", b"NX"]),
         4 => pair.both(&[b"HSET", b"bp:name:c", b"x", b"y"]),
-        5 => pair.both(&[b"HSET", b"bp:node:1", b"gen", &text(1 + random.below(3) as u64)]),
+        5 => {
+            let generation = text(1 + random.below(3) as u64);
+            let following = text(random.below(20) as u64);
+            pair.both(&[b"HSET", b"bp:node:1", b"gen", &generation, &generation, &following]);
+        }
         _ => names_call(pair, random),
     }
 }
@@ -309,4 +314,43 @@ fn it_answers_as_a_real_server_does() {
         pair.subscribe(&[b"SUBSCRIBE", &topic_key("a"), &topic_key("b"), b"bp:node:1"]);
         (0..500).for_each(|_| step(&mut pair, &mut random));
     }
+}
+
+/// The progress is stored before the commands of a call: one that fails must not leave it behind.
+#[test]
+fn a_call_whose_command_is_refused_counts_no_message_as_appended() {
+    let Some(server) = RedisServer::start(&["--appendonly", "no"]) else { return };
+    let stream = server.connect().unwrap();
+    let mut real = Real { _server: server, stream, input: Vec::new() };
+    real.ask(&[b"EVAL", script::GENERATION.as_bytes(), b"1", b"bp:node:1", b"7"]);
+    let call: &[&[u8]] = &[
+        b"EVAL",
+        script::PUBLISH.as_bytes(),
+        b"3",
+        b"bp:node:1",
+        b"bp:{a}",
+        b"bp:{a}",
+        b"7",
+        b"1",
+        b"1",
+        b"20",
+        b"1000000",
+        b"",
+        b"1-*",
+        b"x",
+        b"1-*",
+        b"y",
+    ];
+    for command in ["publish", "xadd", "time"] {
+        real.ask(&[b"ACL", b"SETUSER", b"default", format!("-{command}").as_bytes()]);
+        let (_, reply) = real.ask(call);
+        assert_eq!(reply[..2], ["Array(2)", "Integer(0)"], "{command}: {reply:?}");
+        assert!(reply[2].contains("this command"), "{reply:?}");
+        let following = real.ask(&[b"HGET", b"bp:node:1", b"7"]).1;
+        assert_eq!(following, ["Bytes(1)"], "{command}");
+        real.ask(&[b"ACL", b"SETUSER", b"default", format!("+{command}").as_bytes()]);
+        real.ask(&[b"DEL", b"bp:{a}"]);
+    }
+    assert_eq!(real.ask(call).1, ["Integer(2)"]);
+    assert_eq!(real.ask(&[b"XLEN", b"bp:{a}"]).1, ["Integer(2)"]);
 }
