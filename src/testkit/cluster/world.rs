@@ -37,10 +37,20 @@ impl Faults {
     }
 }
 
+/// How much a run has of messages and members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Traffic {
+    Dense,
+    /// Nodes often publish to topics of which they have no members, and each message may be the
+    /// first one of its node that a member gets.
+    Sparse,
+}
+
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) random: Random,
     pub(super) faults: Faults,
+    traffic: Traffic,
     pub(super) broker: Broker,
     pub(super) nodes: Vec<Node>,
     pub(super) truth: Truth,
@@ -66,6 +76,7 @@ impl World {
             5 | 6 => Faults::Rollbacks,
             _ => Faults::All,
         };
+        let traffic = if random.one_in(2) { Traffic::Sparse } else { Traffic::Dense };
         let policy = match random.below(4) {
             0 => Policy::Hold(500 + 100 * random.below(100) as u64),
             1 if faults >= Faults::Losses => Policy::Local,
@@ -92,6 +103,7 @@ impl World {
         let mut world = World {
             random,
             faults,
+            traffic,
             broker,
             nodes: Vec::new(),
             truth: Truth::default(),
@@ -116,7 +128,11 @@ impl World {
         let settings = self.settings;
         let mut node = Node::new(self.next_id, settings);
         for topic in TOPICS {
-            if self.random.below(4) > 0 {
+            let has_members = match self.traffic {
+                Traffic::Dense => self.random.below(4) > 0,
+                Traffic::Sparse => self.random.one_in(2),
+            };
+            if has_members {
                 node.join(topic);
             }
         }
@@ -131,6 +147,9 @@ impl World {
             0..10 => self.move_up(node),
             10..20 => self.move_down(node),
             20..28 => self.turn(node),
+            29..34 if self.traffic == Traffic::Sparse && !self.random.one_in(8) => {
+                self.move_up(node)
+            }
             28..34 => self.publish(node),
             34 => self.join_or_leave(node),
             35 | 36 => {
@@ -295,7 +314,8 @@ impl World {
         let some = 1 + self.random.below(4);
         let fault = match self.random.below(count) {
             0 => return self.cut(node, Bytes::Lost),
-            1 | 2 => return self.cut(node, Bytes::Late),
+            1 => return self.cut(node, Bytes::Late),
+            2 if self.traffic == Traffic::Dense => return self.cut(node, Bytes::Late),
             3 => return self.kill_client(node, usize::MAX),
             // A slow consumer is cut: the tail of its output is lost, often within a frame.
             4 | 5 => {
@@ -304,6 +324,9 @@ impl World {
             }
             6 if self.random.one_in(3) => return self.outlast(node),
             6 => return self.hang(node),
+            // Each new node publishes for the first time.
+            2 => return self.kill_node(node),
+            7 if self.traffic == Traffic::Sparse => return self.kill_node(node),
             7 => {
                 self.stalls_until = self.ms + self.random_ms(4_000);
                 return;
