@@ -190,7 +190,9 @@ impl Backplane {
     /// [`Gap`](crate::Gap). The messages that the history held before are forgotten.
     ///
     /// The topic is watched although it may have no members. Publish to it, instead of appending to
-    /// the history.
+    /// the history. The publisher of a message that is not sent is not told, because the protocol
+    /// of its connection is not known here. Such messages are counted:
+    /// [`BackplaneMetrics::refused`](crate::BackplaneMetrics::refused).
     ///
     /// ```
     /// use socketserver::services::web::Web;

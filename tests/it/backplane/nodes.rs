@@ -7,6 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use socketserver::protocol::ws::Frame;
+use socketserver::services::ws::Frames;
 use socketserver::testkit::{BrokerFault, Client, Network, Nodes};
 use socketserver::{
     Backplane, Close, Context, Handler, History, Later, Limits, Payload, Server, SharedMessage,
@@ -184,7 +186,6 @@ fn a_publisher_is_told_that_the_engine_is_away() {
     assert_eq!(received(&mut nodes, 1, members[1]), "again\n");
 }
 
-/// The messages wait in the connections, not in the memory of the server.
 /// A feed that is a text says it in this case, too.
 #[test]
 fn a_publisher_is_told_that_a_message_is_too_long() {
@@ -199,6 +200,41 @@ fn a_publisher_is_told_that_a_message_is_too_long() {
     }
 }
 
+/// Publishes its input to the topic as a message of a WebSocket.
+struct Socket;
+
+impl Handler for Socket {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        cx.publish(&Topic::new("room:1"), Frame::binary(input));
+        Ok(input.len())
+    }
+}
+
+#[test]
+fn a_publisher_of_frames_is_told_that_one_is_not_sent() {
+    const MARK: &str = r#"{"kind":"gap"}"#;
+    for (frames, told) in [
+        (Frames::new().mark(MARK), Vec::from(Frame::text(MARK))),
+        // Without a mark no text is known.
+        (Frames::new(), Vec::new()),
+    ] {
+        let mut nodes = Nodes::new(plain(1), |it| it.share("room:", frames.clone()));
+        let socket = nodes.network(0).connect(Socket);
+        let reader = nodes.network(0).connect(Member("room:1"));
+        nodes.settle();
+        nodes.network(0).send(socket, &[b'x'; 48 * 1024]);
+        nodes.settle();
+        assert_eq!(nodes.network(0).received(socket), told, "too long");
+        nodes.cut_off(0);
+        nodes.advance(Duration::from_secs(3));
+        nodes.network(0).send(socket, b"x");
+        nodes.settle();
+        assert_eq!(nodes.network(0).received(socket), told, "the engine is away");
+        assert_eq!(received(&mut nodes, 0, reader), "");
+    }
+}
+
+/// The messages wait in the connections, not in the memory of the server.
 #[test]
 fn publishers_are_held_while_too_much_waits_for_the_engine() {
     for networks in [plain(1), vec![Network::with_reactors(Limits::default(), 2)]] {

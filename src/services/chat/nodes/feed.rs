@@ -98,7 +98,11 @@ impl Feed for Events {
                 "the other nodes cannot be reached: that line may not have been sent"
             }
             Event::Joined => "the other nodes cannot be reached now: lines will not be sent",
-            Event::Left | Event::Renamed { .. } => return None,
+            Event::Renamed { .. } => {
+                "the other nodes cannot be reached: they may not have heard of the new name"
+            }
+            // It hears of the room no more.
+            Event::Left => return None,
         };
         Some(match form {
             Form::Lines => notice(text).into(),
