@@ -79,6 +79,14 @@ impl Default for LogBounds {
     }
 }
 
+impl LogBounds {
+    /// Returns the time after which a node renews the retention of a log with a message, in
+    /// milliseconds: so a log stays for at least nine tenths of it after its last message.
+    pub(crate) fn renewal_ms(self) -> u64 {
+        self.retention_ms / 10
+    }
+}
+
 impl EngineAddress {
     pub(crate) fn destination(&self) -> &Destination {
         match self {

@@ -18,6 +18,7 @@ struct Call<'a> {
     lowest: i64,
     first: i64,
     log: usize,
+    retention: &'a [u8],
     probe: &'a [u8],
     node: &'a [u8],
 }
@@ -27,6 +28,16 @@ pub(super) fn number(text: &[u8]) -> Result<i64, String> {
     text.and_then(|text| text.parse().ok()).ok_or_else(|| ARGUMENTS.to_owned())
 }
 
+/// PEXPIRE of a key.
+pub(super) fn expire(server: &mut Server, key: &[u8], time: &[u8]) -> Result<bool, String> {
+    if !server.store.keys.contains_key(key) {
+        return Ok(false);
+    }
+    let until = server.now_ms + number(time)?.unsigned_abs();
+    server.store.expires.insert(key.to_vec(), until);
+    Ok(true)
+}
+
 /// [`script::PUBLISH`](crate::backplane::redis::script::PUBLISH)
 pub(super) fn publish_script(
     server: &mut Server,
@@ -34,14 +45,14 @@ pub(super) fn publish_script(
     arguments: Keys<'_>,
     writes: Writes,
 ) -> Result<Vec<u8>, String> {
-    let ([node, topics @ ..], [generation, lowest, first, log, _, probe, messages @ ..]) =
+    let ([node, topics @ ..], [generation, lowest, first, log, retention, probe, messages @ ..]) =
         (keys, arguments)
     else {
         return Err(ARGUMENTS.into());
     };
     let (generation, lowest, first) = (number(generation)?, number(lowest)?, number(first)?);
     let log = number(log)?.unsigned_abs() as usize;
-    let call = Call { generation, lowest, first, log, probe, node };
+    let call = Call { generation, lowest, first, log, retention, probe, node };
     check_fence(server, node, generation)?;
     let (settled, failed, refused) = publish_all(server, &call, topics, messages, writes)?;
     let mut reply = Vec::new();
@@ -74,7 +85,12 @@ fn publish_all(
         }
         if seq == following {
             match append(server, key, number(epoch)?.unsigned_abs(), record, call.log, writes) {
-                Ok(id) => publish_entry(server, key, id, record),
+                Ok(id) => {
+                    if id.1.is_multiple_of(10) {
+                        expire(server, key, call.retention)?;
+                    }
+                    publish_entry(server, key, id, record);
+                }
                 Err(why) if why.starts_with("WRONGTYPE") => refused.push(settled),
                 Err(why) => {
                     failed = why;
@@ -93,6 +109,7 @@ fn publish_all(
         server.wrote();
     }
     if !call.probe.is_empty() {
+        expire(server, call.node, call.retention)?;
         server.push_message(call.node, call.probe);
     }
     Ok((settled, failed, refused))
@@ -131,7 +148,7 @@ pub(super) fn mark_script(
     arguments: Keys<'_>,
     writes: Writes,
 ) -> Result<Vec<u8>, String> {
-    let ([node, key], [generation, when, above, log, _, mark, most, most_bytes]) =
+    let ([node, key], [generation, when, above, log, retention, mark, most, most_bytes]) =
         (keys, arguments)
     else {
         return Err(ARGUMENTS.into());
@@ -146,6 +163,7 @@ pub(super) fn mark_script(
         let id = append_to(stream, now.max(above + 1), mark, entries)?;
         stream.trim_nodes(number(log)?.unsigned_abs() as usize);
         server.appended(key, id, mark);
+        expire(server, key, retention)?;
         publish_entry(server, key, id, mark);
     }
     let (most, mut left) = (number(most)?.unsigned_abs() as usize, number(most_bytes)?);

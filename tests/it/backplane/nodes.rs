@@ -304,6 +304,34 @@ fn a_reader_goes_on_at_another_node_from_its_position() {
     assert_eq!(texts(late.since(position, usize::MAX)), ["1", "2", "3", "4"]);
 }
 
+/// No node finds its last entry gone, which would be a reason for a mark.
+#[test]
+fn a_log_stays_while_messages_come_before_its_retention_is_over() {
+    // The last one is shorter than the time for which a topic without members is watched.
+    for (retention, is_far) in [(60, false), (60, true), (1, false)] {
+        let retention = Duration::from_secs(retention);
+        let mut nodes = Nodes::new(plain(2), |it| it.share("room:", MARK).log(1_000, retention));
+        let reader = nodes.network(0).connect(Member("room:1"));
+        let author = match is_far {
+            true => nodes.network(1).connect(Socket),
+            false => nodes.network(1).connect(Member("room:1")),
+        };
+        nodes.settle();
+        let mut count = 0;
+        for _ in 0..15 {
+            nodes.network(1).send(author, b"x");
+            nodes.advance(retention / 10);
+            nodes.network(1).send(author, b"x");
+            nodes.advance(retention * 9 / 10);
+            let heard = nodes.network(0).received(reader);
+            let is_marked = heard.windows(MARK.len()).any(|it| it == MARK.as_bytes());
+            assert!(!is_marked, "{retention:?} {is_far}: a mark after {count} messages");
+            count += 2;
+            assert_eq!(nodes.network(0).metrics().opened, 2, "{retention:?}: another connection");
+        }
+    }
+}
+
 #[test]
 fn the_connection_to_the_engine_ends_after_those_of_the_clients() {
     for network in [Network::new(Limits::default()), Network::with_workers(Limits::default())] {
