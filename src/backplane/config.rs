@@ -79,6 +79,14 @@ impl Default for LogBounds {
     }
 }
 
+impl LogBounds {
+    /// Returns the time after which a node renews the retention of a log with a message, in
+    /// milliseconds: so a log stays for at least nine tenths of it after its last message.
+    pub(crate) fn renewal_ms(self) -> u64 {
+        self.retention_ms / 10
+    }
+}
+
 impl EngineAddress {
     pub(crate) fn destination(&self) -> &Destination {
         match self {
@@ -190,7 +198,9 @@ impl Backplane {
     /// [`Gap`](crate::Gap). The messages that the history held before are forgotten.
     ///
     /// The topic is watched although it may have no members. Publish to it, instead of appending to
-    /// the history.
+    /// the history. The publisher of a message that is not sent is not told, because the protocol
+    /// of its connection is not known here. Such messages are counted:
+    /// [`BackplaneMetrics::refused`](crate::BackplaneMetrics::refused).
     ///
     /// ```
     /// use socketserver::services::web::Web;

@@ -64,6 +64,9 @@ pub(crate) enum Ask<'a> {
         epoch: u64,
         record: &'a [u8],
     },
+    /// Keeps the log of the topic for the whole retention from now on: a message follows. An engine
+    /// whose messages age one by one has nothing to do.
+    Renew(&'a str),
     /// A write that returns through a subscription. It also renews the lease of the node's names.
     Probe(u64),
     /// Takes a lease for the names of this node, which each probe renews: `before`, if it holds and

@@ -7,6 +7,7 @@ use super::feed::Mark;
 use super::line::{Line, Wish};
 use super::record::{MESSAGE_MAX, Record};
 use super::topic::{Event, Members, Request, Topic};
+use super::watched::Watched;
 use super::window::Window;
 #[cfg(any(test, feature = "testkit"))]
 use crate::history::Position;
@@ -49,6 +50,8 @@ pub(crate) struct Bounds {
     pub(crate) grace_ms: u64,
     /// The time for which a topic is watched after its last member has left, 30 % more or less.
     pub(crate) linger_ms: u64,
+    /// After this time, a message of this node renews the retention of its log again.
+    pub(crate) renewal_ms: u64,
 }
 
 impl Default for Bounds {
@@ -59,6 +62,8 @@ impl Default for Bounds {
             reads: 32,
             grace_ms: 2_000,
             linger_ms: 10_000,
+            // Of a day.
+            renewal_ms: 24 * 3_600 * 100,
         }
     }
 }
@@ -69,16 +74,6 @@ enum Order {
     Ask(Box<str>, Request),
     Unwatch(Box<str>),
     Probe(u64),
-}
-
-/// A watched topic.
-#[derive(Debug)]
-struct Watched {
-    topic: Topic,
-    /// When it is given up; `None` while it has members.
-    lingers_until: Option<u64>,
-    /// When this node last published to it.
-    published: Option<u64>,
 }
 
 /// The topics of one node. The calls take the time of the turn.
@@ -143,7 +138,7 @@ impl Exchange {
                 topic.ready();
                 queue.push_back(name.into());
             }
-            Watched { topic, lingers_until: None, published: None }
+            Watched::new(topic)
         })
     }
 
@@ -291,7 +286,7 @@ impl Exchange {
         self.queue.clear();
         self.reads = 0;
         self.window.rewind();
-        self.topics.values_mut().for_each(|watched| watched.topic.cut());
+        self.topics.values_mut().for_each(Watched::cut);
     }
 
     /// The engine has told something.
@@ -335,6 +330,7 @@ impl Exchange {
         &mut self,
         engine: &mut dyn Engine,
         out: &mut Vec<u8>,
+        now: Now,
         members: &mut dyn Members,
     ) {
         if !self.line.is_up() {
@@ -352,12 +348,19 @@ impl Exchange {
                 Order::Probe(number) => engine.ask(Ask::Probe(number), out),
             }
         }
-        let lowest = self.window.lowest();
-        let topics = &self.topics;
-        let takes = |name: &str| topics.get(name).is_none_or(|it| it.topic.takes_messages());
-        while let Some(message) = self.window.send(takes) {
+        let (lowest, renewal_ms) = (self.window.lowest(), self.bounds.renewal_ms);
+        let topics = &mut self.topics;
+        while let Some(message) =
+            self.window.send(|name| topics.get(name).is_none_or(|it| it.topic.takes_messages()))
+        {
             let (topic, seq, record) = (&*message.topic, message.seq, &*message.record);
-            let epoch = topics.get(topic).map_or(0, |it| it.topic.epoch());
+            let mut epoch = 0;
+            if let Some(watched) = topics.get_mut(topic) {
+                epoch = watched.topic.epoch();
+                if watched.renews(now.millis(), renewal_ms) {
+                    engine.ask(Ask::Renew(topic), out);
+                }
+            }
             engine.ask(Ask::Publish { topic, seq, lowest, epoch, record }, out);
         }
         engine.flush(out);

@@ -5,7 +5,8 @@ use crate::handler::payload::Payload;
 use crate::history::{History, Position};
 use crate::topic::Topic;
 
-/// Keeps the messages of one topic in a history.
+/// Keeps the messages of one topic in a history. It has no text for publishers: no bytes suit each
+/// protocol, and the server is the usual one.
 pub(crate) struct Keep {
     topic: Topic,
     history: History,

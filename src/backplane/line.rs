@@ -6,7 +6,7 @@ const PAUSE_MS: u64 = 50;
 const MINUTE_MS: u64 = 60_000;
 /// A connection that has not become ready after this time, or whose probes do not return, is given
 /// up.
-pub(super) const SILENCE_MS: u64 = 3_000;
+pub(crate) const SILENCE_MS: u64 = 3_000;
 pub(super) const PROBE_MS: u64 = 1_000;
 
 /// The connection to the engine. Times are in milliseconds.

@@ -25,4 +25,5 @@ pub(crate) mod settings;
 pub(crate) mod sharing;
 pub(crate) mod topic;
 mod url;
+mod watched;
 mod window;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::{env, error, fmt, io};
 
 use super::config::{Backplane, LogBounds};
-use super::exchange;
+use super::exchange::{self, Bounds};
 use super::url::{self, Problem};
 use crate::now;
 
@@ -170,7 +170,8 @@ impl Backplane {
     /// Sets the length of the log of a topic in the engine, in messages, and the time for which a
     /// log without new messages is kept; 1,000 and a day by default. A node that was cut off for
     /// longer than the log reaches back gives its members a mark. Redis keeps up to 100 messages
-    /// more. At least 1 message and 1 s.
+    /// more, and may remove a log after nine tenths of the time. At least 1 message and a minute: a
+    /// node that was cut off for less is still known to the engine.
     ///
     /// All nodes should have the same values, or the last publisher decides.
     ///
@@ -184,9 +185,10 @@ impl Backplane {
     /// ```
     #[must_use]
     pub fn log(self, messages: u32, retention: Duration) -> Backplane {
-        let retention = retention.clamp(Duration::from_secs(1), TIME_MAX);
+        let retention = retention.clamp(RETENTION_MIN, TIME_MAX);
         let log = LogBounds { messages: messages.max(1), retention_ms: now::millis(retention) };
-        Backplane { log, ..self }
+        let bounds = Bounds { renewal_ms: log.renewal_ms(), ..self.bounds };
+        Backplane { log, bounds, ..self }
     }
 
     /// Sets the number of published messages that the engine may leave unaccepted, and the number
@@ -225,6 +227,7 @@ impl Backplane {
 
 const NAME_MAX: usize = 64;
 const WINDOW_MIN: usize = 64 * 1024;
+const RETENTION_MIN: Duration = Duration::from_secs(60);
 /// Ten years: a script takes it as a number below 2^53.
 const TIME_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3_600);
 
@@ -289,9 +292,11 @@ mod tests {
     #[test]
     fn settings_are_bounded() {
         let at = |url| Backplane::at(url).unwrap();
-        let backplane = at("redis://h").window(0, 0).log(0, Duration::ZERO).node("a\n\u{1b}b");
+        let backplane = at("redis://h");
+        assert_eq!(backplane.bounds.renewal_ms, backplane.log.renewal_ms());
+        let backplane = backplane.window(0, 0).log(0, Duration::ZERO).node("a\n\u{1b}b");
         assert_eq!((backplane.bounds.window_messages, backplane.bounds.window_bytes), (1, 65_536));
-        assert_eq!((backplane.log.messages, backplane.log.retention_ms), (1, 1_000));
+        assert_eq!((backplane.log.messages, backplane.log.retention_ms), (1, 60_000));
         assert_eq!(backplane.node.as_deref(), Some("ab"));
         let backplane = backplane.log(9, Duration::MAX).policy(Policy::Hold(Duration::MAX));
         assert!(backplane.log.retention_ms < 1 << 53);

@@ -161,6 +161,11 @@ impl Topic {
         matches!(self.state, State::Live | State::Unusable)
     }
 
+    /// Returns true if its log was read, and is not a key of another program.
+    pub(crate) fn has_log(&self) -> bool {
+        self.state == State::Live
+    }
+
     /// The last member has left.
     pub(crate) fn leave(&mut self) {
         self.audience = Audience::None;

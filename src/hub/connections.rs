@@ -32,6 +32,8 @@ pub(super) struct Connections<T> {
     /// Connections that have left the table, if the reactor requests them. Their sockets are still
     /// open: the permit of a connection is released before its peer sees the end and reconnects.
     departed: Option<Vec<(Id, T)>>,
+    /// See [`set_lasting`](Connections::set_lasting); or [`Id::NOBODY`].
+    lasting: Id,
     turn: Turn,
     /// The buffer for reads, for all connections: the limit of unused input, one more read beyond
     /// it (a handler may pause or reach the high watermark within a read), and a read.
@@ -55,6 +57,7 @@ impl<T: Transport> Connections<T> {
             timers: TimerQueue::default(),
             ended: Vec::new(),
             departed: None,
+            lasting: Id::NOBODY,
             input: vec![0; turn.config.limits.pending_input + 2 * READ_SIZE],
             turn,
         }
@@ -446,10 +449,19 @@ impl<T: Transport> Connections<T> {
         self.sweep.visited(now);
     }
 
+    /// Sets the connection that only its owner ends, and no timeout of clients.
+    #[cfg(feature = "backplane")]
+    pub(super) fn set_lasting(&mut self, id: Id) {
+        self.lasting = id;
+    }
+
     fn pass_deadline(&mut self, id: Id) {
         let Some(connection) = self.table.get_mut(id) else { return };
         let timeout = connection.timeout();
+        // A timeout of clients has a reason.
+        let lasts = id == self.lasting && connection.state().is_open();
         match timeout {
+            _ if lasts && timeout.reason().is_some() => connection.restart_timeout(&self.turn),
             TimeoutKind::Grace => connection.state_mut().end_grace(),
             // The handler may write a last reply.
             TimeoutKind::Message => connection.state_mut().set(Flags::MESSAGE_LATE),

@@ -27,7 +27,7 @@ pub struct BackplaneMetrics {
     /// Marks that members were given: places where messages may be missing.
     pub marks: u64,
     /// Published messages that were not shared, or may not have been: the engine was away, they
-    /// were too long, or too many waited. A connection that published one is told.
+    /// were too long, or too many waited. The feed may tell a connection that published one.
     pub refused: u64,
     /// Messages of other nodes that were delivered to a topic with members here.
     pub deliveries: u64,

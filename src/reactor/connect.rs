@@ -16,6 +16,8 @@ use super::resolve::Resolver;
 use super::source::Source;
 use super::system::System;
 use crate::accept::Reservations;
+#[cfg(feature = "backplane")]
+use crate::backplane::line;
 use crate::handler::effect::{Dial, Purpose};
 use crate::id::Id;
 use crate::mailbox::Doorbell;
@@ -60,7 +62,13 @@ impl<T> Connector<T> {
         outbound: &impl Outbound<Socket = T>,
         now: Now,
     ) {
-        let end_ms = match self.timeout {
+        let timeout = match dial.purpose {
+            Purpose::Service => self.timeout,
+            // Then the exchange wants another one, whatever the limits of services.
+            #[cfg(feature = "backplane")]
+            Purpose::Backplane => Some(Duration::from_millis(line::SILENCE_MS)),
+        };
+        let end_ms = match timeout {
             Some(timeout) => now.millis().saturating_add(now::millis(timeout)),
             None => u64::MAX,
         };

@@ -309,6 +309,8 @@ impl Engine for JetStream {
                 self.requests.publish(topic, seq, record, out);
                 self.sent.push_back(seq);
             }
+            // Messages age one by one.
+            Ask::Renew(_) => {}
             Ask::Probe(number) => self.requests.probe(number, out),
             // Names are not known here; the answer to PING is the next input.
             Ask::SignIn { .. } => {

@@ -95,6 +95,13 @@ impl Redis {
         self.batch.push(seq, lowest, &self.key(topic), epoch, record);
     }
 
+    /// Of a log that does not exist nothing is kept: the script sets the retention of a new one.
+    fn renew(&mut self, topic: &str, out: &mut Vec<u8>) {
+        let retention = self.settings.retention_ms.to_string();
+        append_command(out, &[b"PEXPIRE", &self.key(topic), retention.as_bytes()]);
+        self.answers.expect(Waiting::Anything);
+    }
+
     /// Appends a call of the script with the messages of the batch.
     fn call(&mut self, probe: &[u8], out: &mut Vec<u8>) {
         let Settings { generation, log_messages, retention_ms, .. } = self.settings;
@@ -180,10 +187,12 @@ impl Engine for Redis {
     }
 
     fn ask(&mut self, ask: Ask<'_>, out: &mut Vec<u8>) {
-        if matches!(ask, Ask::Publish { .. }) {
-            return self.publish(ask, out);
+        match ask {
+            Ask::Publish { .. } => return self.publish(ask, out),
+            // Before the call with the message, which stays one call.
+            Ask::Renew(topic) => return self.renew(topic, out),
+            _ => self.flush(out),
         }
-        self.flush(out);
         match ask {
             Ask::Watch(topic) => append_command(out, &[b"SUBSCRIBE", &self.key(topic)]),
             Ask::Unwatch(topic) => append_command(out, &[b"UNSUBSCRIBE", &self.key(topic)]),
@@ -196,7 +205,7 @@ impl Engine for Redis {
                 append_command(out, &[b"XRANGE", &key, id, b"+", b"COUNT", count]);
                 self.answers.expect(Waiting::Read(Read::new(topic, PAGE)));
             }
-            Ask::Publish { .. } => {}
+            Ask::Publish { .. } | Ask::Renew(_) => {}
             Ask::Probe(number) => {
                 self.call(number.to_string().as_bytes(), out);
                 self.renew_lease(out);
@@ -326,12 +335,18 @@ mod tests {
         let (news, _) = told(&mut redis, b"*3\r\n:1\r\n:3\r\n$0\r\n\r\n");
         assert_eq!(news, ["Refused(5)", "Accepted(6)"]);
         let mut out = Vec::new();
-        for seq in 7..=8 {
-            let (topic, record) = ("t", &b"hello"[..]);
+        for (seq, topic) in [(7, "t"), (8, "u")] {
+            let record = &b"hello"[..];
+            redis.ask(Ask::Renew(topic), &mut out);
             redis.ask(Ask::Publish { topic, seq, lowest: 7, epoch: 8, record }, &mut out);
         }
         redis.flush(&mut out);
-        let (news, end) = told(&mut redis, b"*2\r\n:1\r\n$3\r\nOOM\r\n");
+        let sent = String::from_utf8(out).unwrap();
+        let renewals = ["t", "u"]
+            .map(|topic| format!("*3\r\n$7\r\nPEXPIRE\r\n$6\r\nbp:{{{topic}}}\r\n$4\r\n1000\r\n"));
+        let call = sent.strip_prefix(&renewals.concat()).unwrap();
+        assert_eq!(call.matches("EVALSHA").count(), 1, "{sent}");
+        let (news, end) = told(&mut redis, b":1\r\n:0\r\n*2\r\n:1\r\n$3\r\nOOM\r\n");
         assert_eq!(news, ["Accepted(7)"]);
         assert!(end.is_err());
     }

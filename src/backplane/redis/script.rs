@@ -53,8 +53,8 @@ return 1
 /// command is a `pcall`, and the progress is stored whatever failed: else a message before the
 /// failure would be appended again, or one after it would be taken for an appended one.
 ///
-/// Every tenth message renews the retention. Its id ends with the byte of `0`: to find the offset
-/// by a pattern took a quarter of the time of a message.
+/// Every tenth message renews the retention, and nodes ask for it where fewer come. Its id ends
+/// with the byte of `0`: to find the offset by a pattern took a quarter of the time of a message.
 ///
 /// The newest id of a log is `E-n`, so `E-*` gives `E-(n+1)`: epoch and offset are the id. An epoch
 /// of the log that is greater than the known one is adopted. If there is no log, one with a greater

@@ -81,6 +81,8 @@ impl<T: Transport> Desk<'_, T> {
         let now = self.connections.turn().record.now;
         if let Some(home) = self.shared.home_mut() {
             home.on_link(id, attempt, event, now);
+            // The exchange probes it, and gives it up when the engine is silent.
+            self.connections.set_lasting(home.link().unwrap_or(Id::NOBODY));
             self.carry_out();
         }
     }

@@ -260,7 +260,7 @@ impl Home {
         }
         let Home { exchange, members, link, out, presence, roster, .. } = self;
         if let LinkState::Up { id, engine, .. } = link {
-            exchange.ask(&mut **engine, out, members);
+            exchange.ask(&mut **engine, out, now, members);
             presence.flush(now.millis(), &mut **engine, out, &mut **roster);
             if !out.is_empty() {
                 members.acts.push(Act::Write(*id, std::mem::take(out)));

@@ -238,6 +238,11 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    /// Begins the current timeout anew.
+    pub(super) fn restart_timeout(&mut self, turn: &Turn) {
+        self.start_timeout(self.timeout, turn);
+    }
+
     /// Returns the time after which it no longer lingers, whatever the peer sends.
     fn lingers_until(&self) -> Tick {
         self.exchange.io.cold().map_or(Tick::NEVER, Cold::lingers_until)

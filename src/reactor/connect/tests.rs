@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Connector, Outcome};
+#[cfg(feature = "backplane")]
+use crate::backplane::line;
 use crate::close::Close;
 use crate::handler::Handler;
 use crate::handler::context::Context;
@@ -228,6 +230,19 @@ fn an_address_that_lacks_something_does_not_hold_up_the_next() {
     assert_eq!(tried.len(), 6);
     assert!(tried.iter().take(5).all(|(to, _)| *to == tcp("192.0.2.1:1")));
     assert_eq!(tried[5].0, tcp("192.0.2.2:1"));
+}
+
+#[cfg(feature = "backplane")]
+#[test]
+fn the_attempt_to_reach_an_engine_has_its_own_time() {
+    for timeout_ms in [None, Some(10)] {
+        let (mut connector, system) = (connector_with(timeout_ms), System::default());
+        let dial = Dial { purpose: Purpose::Backplane, ..dial("198.51.100.1:1") };
+        connector.dial(dial, None, &system, at(0));
+        let (ended_ms, socket) = run(&mut connector, &system, 2 * line::SILENCE_MS);
+        assert_eq!(ended_ms, line::SILENCE_MS);
+        assert_eq!(socket.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
 }
 
 /// A connector with one attempt, whose name has these addresses.

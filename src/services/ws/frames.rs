@@ -31,17 +31,22 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// A feed without marks: a member does not notice that messages are missing.
+    /// A feed without marks: a member does not notice that messages are missing, nor a publisher
+    /// that its message was not sent.
     #[must_use]
     pub fn new() -> Frames {
         Frames::default()
     }
 
-    /// Sets the text message that members get in place of messages that may be missing.
-    /// [`Frames`] has an example.
+    /// Sets the text message that members get in place of messages that may be missing. The
+    /// publisher of a message that is not sent gets it, too. [`Frames`] has an example.
     #[must_use]
     pub fn mark(self, text: &str) -> Frames {
         Frames { mark: Some(text.into()) }
+    }
+
+    fn notice(&self) -> Option<Payload> {
+        self.mark.as_deref().map(|text| Frame::text(text).into())
     }
 }
 
@@ -55,6 +60,10 @@ impl Feed for Frames {
     }
 
     fn mark(&mut self, _: &Topic, _: Mark) -> Option<Payload> {
-        self.mark.as_deref().map(|text| Frame::text(text).into())
+        self.notice()
+    }
+
+    fn unshared(&mut self, _: &SharedMessage<'_>) -> Option<Payload> {
+        self.notice()
     }
 }

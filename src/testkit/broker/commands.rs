@@ -1,7 +1,7 @@
 //! The commands of the simulated broker. Knows no fault but those that it is told.
 
-use super::names::{self, expire};
-use super::scripts::{mark_script, publish_script, range};
+use super::names;
+use super::scripts::{expire, mark_script, publish_script, range};
 use super::state::{Role, Server, Writes};
 use super::store::{Bytes, Id, Value, WRONG_TYPE};
 use crate::backplane::redis::script;

@@ -233,13 +233,3 @@ fn members(
     living.iter().take(max).for_each(|(name, _)| append_bytes(&mut reply, name));
     Ok(reply)
 }
-
-/// PEXPIRE of a key, which the scripts about logs need not: no test lasts as long.
-pub(super) fn expire(server: &mut Server, key: &[u8], time: &[u8]) -> Result<bool, String> {
-    if !server.store.keys.contains_key(key) {
-        return Ok(false);
-    }
-    let until = server.now_ms + number(time)?.unsigned_abs();
-    server.store.expires.insert(key.to_vec(), until);
-    Ok(true)
-}

@@ -18,6 +18,7 @@ struct Call<'a> {
     following: i64,
     first: i64,
     log: usize,
+    retention: &'a [u8],
     probe: &'a [u8],
     node: &'a [u8],
     /// The name of the generation.
@@ -29,6 +30,16 @@ pub(super) fn number(text: &[u8]) -> Result<i64, String> {
     text.and_then(|text| text.parse().ok()).ok_or_else(|| ARGUMENTS.to_owned())
 }
 
+/// PEXPIRE of a key.
+pub(super) fn expire(server: &mut Server, key: &[u8], time: &[u8]) -> Result<bool, String> {
+    if !server.store.keys.contains_key(key) {
+        return Ok(false);
+    }
+    let until = server.now_ms + number(time)?.unsigned_abs();
+    server.store.expires.insert(key.to_vec(), until);
+    Ok(true)
+}
+
 /// [`script::PUBLISH`](crate::backplane::redis::script::PUBLISH)
 pub(super) fn publish_script(
     server: &mut Server,
@@ -36,7 +47,7 @@ pub(super) fn publish_script(
     arguments: Keys<'_>,
     writes: Writes,
 ) -> Result<Vec<u8>, String> {
-    let ([node, topics @ ..], [generation, lowest, first, log, _, probe, messages @ ..]) =
+    let ([node, topics @ ..], [generation, lowest, first, log, retention, probe, messages @ ..]) =
         (keys, arguments)
     else {
         return Err(ARGUMENTS.into());
@@ -50,7 +61,7 @@ pub(super) fn publish_script(
         return Err(FENCED.into());
     };
     let following = lowest.max(stored);
-    let call = Call { following, first, log, probe, node, field };
+    let call = Call { following, first, log, retention, probe, node, field };
     let (settled, failed, refused) = publish_all(server, &call, topics, messages, writes)?;
     let mut reply = Vec::new();
     if failed.is_empty() && refused.is_empty() {
@@ -88,7 +99,12 @@ fn publish_all(
         }
         if seq == following {
             match append(server, key, epoch, record, call.log, writes) {
-                Ok(id) => publish_entry(server, key, id, record),
+                Ok(id) => {
+                    if id.1.is_multiple_of(10) {
+                        expire(server, key, call.retention)?;
+                    }
+                    publish_entry(server, key, id, record);
+                }
                 Err(why) if why.starts_with("WRONGTYPE") => refused.push(settled),
                 Err(why) => {
                     failed = why;
@@ -102,6 +118,7 @@ fn publish_all(
     server.store.set(call.node, &[&call.field, following.to_string().as_bytes()])?;
     server.wrote();
     if !call.probe.is_empty() {
+        expire(server, call.node, call.retention)?;
         server.push_message(call.node, call.probe);
     }
     Ok((settled, failed, refused))
@@ -140,7 +157,7 @@ pub(super) fn mark_script(
     arguments: Keys<'_>,
     writes: Writes,
 ) -> Result<Vec<u8>, String> {
-    let ([node, key], [generation, when, above, log, _, mark, most, most_bytes]) =
+    let ([node, key], [generation, when, above, log, retention, mark, most, most_bytes]) =
         (keys, arguments)
     else {
         return Err(ARGUMENTS.into());
@@ -155,6 +172,7 @@ pub(super) fn mark_script(
         let id = append_to(stream, now.max(above + 1), mark, entries)?;
         stream.trim_nodes(number(log)?.unsigned_abs() as usize);
         server.appended(key, id, mark);
+        expire(server, key, retention)?;
         publish_entry(server, key, id, mark);
     }
     let (most, mut left) = (number(most)?.unsigned_abs() as usize, number(most_bytes)?);

@@ -235,6 +235,7 @@ fn names_step(pair: &mut Pair, random: &mut Random) {
     let lease = format!("bp:alive:{:016x}.{}", 1 + random.below(2), 1 + random.below(2));
     match random.below(30) {
         0 => pair.both(&[b"DEL", lease.as_bytes()]),
+        1 if random.one_in(2) => pair.both(&[b"PEXPIRE", &topic(random), b"1000000"]),
         1 => pair.both(&[b"PEXPIRE", lease.as_bytes(), b"1000000"]),
         2 => pair.both(&[b"GET", b"bp:name:a"]),
         3 => pair.both(&[b"SET", b"bp:who:w", b"x", b"NX"]),

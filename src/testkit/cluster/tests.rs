@@ -113,7 +113,7 @@ impl Node {
             Wish::Probe(_) | Wish::Nothing => {}
         }
         let Some(link) = &mut self.link else { return };
-        self.exchange.ask(&mut *link.engine, &mut link.output, &mut self.recorder);
+        self.exchange.ask(&mut *link.engine, &mut link.output, now, &mut self.recorder);
         if link.exchange_bytes().is_err() {
             return drop(self.cut(now));
         }

@@ -91,6 +91,7 @@ impl World {
                 Faults::Rollbacks | Faults::All => 1_000_000,
                 _ => random.below(1_000) as u64,
             },
+            renewal_ms: seed % 3_000,
         };
         let mut broker = Broker::new();
         let log_messages = match faults {

@@ -1,5 +1,7 @@
 //! Turns in which a member publishes and the engine answers.
 
+use std::time::Duration;
+
 use super::*;
 use crate::close::Close;
 use crate::handler::Handler;
@@ -39,4 +41,24 @@ fn a_publisher_is_read_on_if_the_window_fills_and_empties_within_one_turn() {
     nodes.settle();
     assert_eq!(nodes.network(0).unread(publisher), 0);
     assert_eq!(nodes.network(0).metrics().published, 18);
+}
+
+/// The node itself gives up an engine that is silent, or reads nothing, after 3 s.
+#[test]
+fn the_connection_to_an_engine_is_under_no_limit_of_clients() {
+    let short = Some(Duration::from_millis(100));
+    let limits = Limits::default().first_byte(short).idle(short).write_stall(short);
+    for is_read in [true, false] {
+        let mut network = Network::new(limits.clone());
+        network.share_topics(backplane().share("room:", ""));
+        network.settle();
+        let client = network.grant();
+        if !is_read {
+            network.window(client, 0);
+        }
+        network.advance(Duration::from_millis(2_900));
+        assert!(!network.is_closed(client), "it reads: {is_read}");
+        network.advance(Duration::from_millis(200));
+        assert!(network.is_closed(client));
+    }
 }

@@ -2,28 +2,8 @@
 
 use socketserver::protocol::nats::{Message, Nats, Token};
 use socketserver::testkit::laws;
-use socketserver::{Close, Protocol, Step};
 
-/// The tokens of an input, the number of bytes left over, and the fault.
-fn tokens(input: &[u8]) -> (Vec<String>, usize, Option<&'static str>) {
-    let mut input = input.to_vec();
-    let (mut seen, mut rest) = (Vec::new(), &mut input[..]);
-    loop {
-        match Nats.decode(rest) {
-            Ok(Step::Message(token, used)) => {
-                seen.push(format!("{token:?}"));
-                rest = &mut rest[used..];
-            }
-            Ok(_) => return (seen, rest.len(), None),
-            Err(Close::Malformed { why, .. }) => return (seen, rest.len(), Some(why)),
-            Err(other) => panic!("{other}"),
-        }
-    }
-}
-
-fn token(token: Token<'_>) -> String {
-    format!("{token:?}")
-}
+use crate::support::decoding::{token, tokens};
 
 #[test]
 fn every_kind_of_token_is_taken() {
@@ -46,23 +26,23 @@ fn every_kind_of_token_is_taken() {
         message(7, b"", b"NATS/1.0 503\r\n\r\n", b""),
         message(7, b"r", b"NATS/1.0\r\nColour: red\r\n\r\n", b"hi"),
     ];
-    assert_eq!(tokens(input), (expected.to_vec(), 2, None));
-    laws(|| Nats, |token, seen| seen.extend_from_slice(format!("{token:?}").as_bytes()), input);
+    assert_eq!(tokens(Nats, input), (expected.to_vec(), 2, None));
+    laws(|| Nats, |it, seen| seen.extend_from_slice(token(it).as_bytes()), input);
 }
 
 #[test]
 fn the_limits_are_exact() {
     let bytes = vec![b'x'; Nats::BYTES_MAX];
     let message = [format!("MSG a 1 {}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat();
-    assert_eq!(tokens(&message).0.len(), 1);
+    assert_eq!(tokens(Nats, &message).0.len(), 1);
     let line = |name: &str, length| [name.as_bytes(), &vec![b'x'; length - name.len()]].concat();
     for (name, most) in [("INFO ", Nats::LINE_MAX), ("-ERR ", Nats::MESSAGE_LINE_MAX)] {
-        assert_eq!(tokens(&[&line(name, most)[..], b"\r\n"].concat()).0.len(), 1, "{name}");
-        assert_eq!(tokens(&line(name, most)), (Vec::new(), most, None), "{name}");
-        let too_long = tokens(&line(name, most + 1)).2;
+        assert_eq!(tokens(Nats, &[&line(name, most)[..], b"\r\n"].concat()).0.len(), 1, "{name}");
+        assert_eq!(tokens(Nats, &line(name, most)), (Vec::new(), most, None), "{name}");
+        let too_long = tokens(Nats, &line(name, most + 1)).2;
         assert_eq!(too_long, Some("NATS: a line is too long"), "{name}");
     }
-    assert_eq!(tokens(b"MSG a 18446744073709551615 0\r\n\r\n").0.len(), 1);
+    assert_eq!(tokens(Nats, b"MSG a 18446744073709551615 0\r\n\r\n").0.len(), 1);
 }
 
 #[test]
@@ -95,7 +75,7 @@ fn hostile_input_is_refused() {
         (b"HMSG a 1 12 12\r\nNATS/1.0 abc\r\n", "headers of an unknown form"),
     ];
     for (input, why) in cases {
-        let (seen, _, fault) = tokens(input);
+        let (seen, _, fault) = tokens(Nats, input);
         let shown = input[..input.len().min(30)].escape_ascii();
         assert_eq!((seen.len(), fault), (0, Some(&*format!("NATS: {why}"))), "{shown}");
     }

@@ -7,6 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use socketserver::protocol::ws::Frame;
+use socketserver::services::ws::Frames;
 use socketserver::testkit::{BrokerFault, Client, Network, Nodes};
 use socketserver::{
     Backplane, Close, Context, Handler, History, Later, Limits, Payload, Server, SharedMessage,
@@ -184,7 +186,6 @@ fn a_publisher_is_told_that_the_engine_is_away() {
     assert_eq!(received(&mut nodes, 1, members[1]), "again\n");
 }
 
-/// The messages wait in the connections, not in the memory of the server.
 /// A feed that is a text says it in this case, too.
 #[test]
 fn a_publisher_is_told_that_a_message_is_too_long() {
@@ -199,6 +200,41 @@ fn a_publisher_is_told_that_a_message_is_too_long() {
     }
 }
 
+/// Publishes its input to the topic as a message of a WebSocket.
+struct Socket;
+
+impl Handler for Socket {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        cx.publish(&Topic::new("room:1"), Frame::binary(input));
+        Ok(input.len())
+    }
+}
+
+#[test]
+fn a_publisher_of_frames_is_told_that_one_is_not_sent() {
+    const MARK: &str = r#"{"kind":"gap"}"#;
+    for (frames, told) in [
+        (Frames::new().mark(MARK), Vec::from(Frame::text(MARK))),
+        // Without a mark no text is known.
+        (Frames::new(), Vec::new()),
+    ] {
+        let mut nodes = Nodes::new(plain(1), |it| it.share("room:", frames.clone()));
+        let socket = nodes.network(0).connect(Socket);
+        let reader = nodes.network(0).connect(Member("room:1"));
+        nodes.settle();
+        nodes.network(0).send(socket, &[b'x'; 48 * 1024]);
+        nodes.settle();
+        assert_eq!(nodes.network(0).received(socket), told, "too long");
+        nodes.cut_off(0);
+        nodes.advance(Duration::from_secs(3));
+        nodes.network(0).send(socket, b"x");
+        nodes.settle();
+        assert_eq!(nodes.network(0).received(socket), told, "the engine is away");
+        assert_eq!(received(&mut nodes, 0, reader), "");
+    }
+}
+
+/// The messages wait in the connections, not in the memory of the server.
 #[test]
 fn publishers_are_held_while_too_much_waits_for_the_engine() {
     for networks in [plain(1), vec![Network::with_reactors(Limits::default(), 2)]] {
@@ -266,6 +302,48 @@ fn a_reader_goes_on_at_another_node_from_its_position() {
     nodes.add(Network::new(Limits::default()), |it| it.keep("news", &late));
     nodes.settle();
     assert_eq!(texts(late.since(position, usize::MAX)), ["1", "2", "3", "4"]);
+}
+
+/// No node finds its last entry gone, which would be a reason for a mark.
+/// A retention below a minute is a minute: the engine forgets no node between two probes.
+#[test]
+fn a_log_stays_while_messages_come_before_its_retention_is_over() {
+    for (retention, is_far) in [(60, false), (60, true), (1, false)] {
+        let retention = Duration::from_secs(retention);
+        let mut nodes = Nodes::new(plain(2), |it| it.share("room:", MARK).log(1_000, retention));
+        let reader = nodes.network(0).connect(Member("room:1"));
+        let author = match is_far {
+            true => nodes.network(1).connect(Socket),
+            false => nodes.network(1).connect(Member("room:1")),
+        };
+        nodes.settle();
+        let mut count = 0;
+        for _ in 0..6 {
+            nodes.network(1).send(author, b"x");
+            nodes.advance(retention / 10);
+            nodes.network(1).send(author, b"x");
+            nodes.advance(retention * 9 / 10);
+            let heard = nodes.network(0).received(reader);
+            let is_marked = heard.windows(MARK.len()).any(|it| it == MARK.as_bytes());
+            assert!(!is_marked, "{retention:?} {is_far}: a mark after {count} messages");
+            count += 2;
+            assert_eq!(nodes.network(0).metrics().opened, 2, "{retention:?}: another connection");
+        }
+    }
+}
+
+#[test]
+fn the_limits_of_clients_do_not_end_the_connection_to_the_engine() {
+    let limits = Limits::default().idle(Some(Duration::from_millis(200)));
+    for network in [Network::new(limits.clone()), Network::with_workers(limits)] {
+        let mut nodes = nodes([network]);
+        let client = nodes.network(0).connect(Member("local"));
+        nodes.settle();
+        nodes.network(0).send(client, b"x");
+        nodes.advance(Duration::from_secs(10));
+        assert!(nodes.network(0).is_closed(client));
+        assert_eq!(nodes.network(0).metrics().opened, 2);
+    }
 }
 
 #[test]

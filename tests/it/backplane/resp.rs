@@ -2,28 +2,8 @@
 
 use socketserver::protocol::resp::{Resp, Token};
 use socketserver::testkit::laws;
-use socketserver::{Close, Protocol, Step};
 
-/// The tokens of an input, the number of bytes left over, and the fault.
-fn tokens(input: &[u8]) -> (Vec<String>, usize, Option<&'static str>) {
-    let mut input = input.to_vec();
-    let (mut seen, mut rest) = (Vec::new(), &mut input[..]);
-    loop {
-        match Resp.decode(rest) {
-            Ok(Step::Message(token, used)) => {
-                seen.push(format!("{token:?}"));
-                rest = &mut rest[used..];
-            }
-            Ok(_) => return (seen, rest.len(), None),
-            Err(Close::Malformed { why, .. }) => return (seen, rest.len(), Some(why)),
-            Err(other) => panic!("{other}"),
-        }
-    }
-}
-
-fn token(token: Token<'_>) -> String {
-    format!("{token:?}")
-}
+use crate::support::decoding::{token, tokens};
 
 #[test]
 fn every_kind_of_token_is_taken() {
@@ -42,25 +22,25 @@ fn every_kind_of_token_is_taken() {
         token(Token::Set(0)),
         token(Token::Push(3)),
     ];
-    assert_eq!(tokens(input), (expected.to_vec(), 1, None));
-    laws(|| Resp, |token, seen| seen.extend_from_slice(format!("{token:?}").as_bytes()), input);
+    assert_eq!(tokens(Resp, input), (expected.to_vec(), 1, None));
+    laws(|| Resp, |it, seen| seen.extend_from_slice(token(it).as_bytes()), input);
 }
 
 #[test]
 fn the_limits_of_numbers_are_exact() {
     for number in [i64::MAX, i64::MIN, 1, -1] {
-        let seen = tokens(format!(":{number}\r\n").as_bytes());
+        let seen = tokens(Resp, format!(":{number}\r\n").as_bytes());
         assert_eq!(seen, (vec![token(Token::Integer(number))], 0, None));
     }
     let most = Resp::ELEMENTS_MAX;
-    assert_eq!(tokens(format!("*{most}\r\n").as_bytes()).0, [token(Token::Array(most))]);
+    assert_eq!(tokens(Resp, format!("*{most}\r\n").as_bytes()).0, [token(Token::Array(most))]);
     let most = Resp::BYTES_MAX;
     assert_eq!(
-        tokens(format!("${most}\r\n").as_bytes()),
+        tokens(Resp, format!("${most}\r\n").as_bytes()),
         (Vec::new(), most.to_string().len() + 3, None)
     );
     let line = [b"+", &[b'x'; Resp::LINE_MAX][..], b"\r\n"].concat();
-    assert_eq!(tokens(&line).0.len(), 1);
+    assert_eq!(tokens(Resp, &line).0.len(), 1);
 }
 
 #[test]
@@ -97,7 +77,7 @@ fn hostile_input_is_refused() {
         (&long, "a line is too long"),
     ];
     for (input, why) in cases {
-        let (seen, _, fault) = tokens(input);
+        let (seen, _, fault) = tokens(Resp, input);
         let shown = input[..input.len().min(30)].escape_ascii();
         assert_eq!((seen.len(), fault), (0, Some(&*format!("RESP: {why}"))), "{shown}");
     }
@@ -105,6 +85,6 @@ fn hostile_input_is_refused() {
 
 #[test]
 fn a_million_nested_arrays_take_neither_stack_nor_memory() {
-    let (seen, left, fault) = tokens(&b"*1\r\n".repeat(1_000_000));
+    let (seen, left, fault) = tokens(Resp, &b"*1\r\n".repeat(1_000_000));
     assert_eq!((seen.len(), left, fault), (1_000_000, 0, None));
 }

@@ -92,12 +92,6 @@ impl Archive {
         }
     }
 
-    /// Returns the events that a room should have of the time before its first member.
-    #[cfg(feature = "backplane")]
-    pub(in crate::services::chat) fn backlog(&self) -> usize {
-        if self.event > 0 { self.messages } else { 0 }
-    }
-
     /// Forgets the log of one room whose time is over, or that is one too many. Returns the room.
     pub(in crate::services::chat) fn forget_one(&mut self, now: Now) -> Option<Arc<Room>> {
         let (since, _) = self.unread.front()?;

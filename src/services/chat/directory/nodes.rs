@@ -29,12 +29,6 @@ impl Directory {
         self.tables().rooms.get(key).map(|occupied| Arc::clone(&occupied.room))
     }
 
-    /// Returns the events that a room here should have.
-    #[cfg(feature = "chat-web")]
-    pub(in crate::services::chat) fn backlog(&self) -> usize {
-        self.tables().archive.backlog()
-    }
-
     /// Keeps a name from other members of this process until it is [taken](Directory::take) or
     /// [given up](Directory::give_up).
     ///

@@ -58,8 +58,10 @@ impl Feed for Events {
     }
 
     #[cfg(feature = "chat-web")]
-    fn backlog(&self, _: &Topic) -> u32 {
-        u32::try_from(self.0.backlog()).unwrap_or(u32::MAX)
+    fn backlog(&self, topic: &Topic) -> u32 {
+        let history = self.room(topic).and_then(|room| room.log.history());
+        let messages = history.map_or(0, |history| history.max_messages());
+        u32::try_from(messages).unwrap_or(u32::MAX)
     }
 
     #[cfg(feature = "chat-web")]
@@ -98,7 +100,11 @@ impl Feed for Events {
                 "the other nodes cannot be reached: that line may not have been sent"
             }
             Event::Joined => "the other nodes cannot be reached now: lines will not be sent",
-            Event::Left | Event::Renamed { .. } => return None,
+            Event::Renamed { .. } => {
+                "the other nodes cannot be reached: they may not have heard of the new name"
+            }
+            // It hears of the room no more.
+            Event::Left => return None,
         };
         Some(match form {
             Form::Lines => notice(text).into(),
@@ -115,5 +121,65 @@ impl Feed for Events {
                 Payload::from(Frame::text(&encode::notice("unshared", text, room, tag)))
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::now::Now;
+    use crate::services::chat::event::{By, Person, Reach};
+    use crate::services::chat::name::Name;
+
+    fn directory() -> Directory {
+        let directory = Directory::new(Name::of_fit("lobby"));
+        directory.share();
+        directory
+    }
+
+    #[cfg(feature = "chat-web")]
+    #[test]
+    fn no_more_is_asked_of_the_engine_than_the_history_of_a_room_holds() {
+        let now = Now::default();
+        let backlogs = |directory: Directory| {
+            let (person, _) = directory.enter_outside();
+            let rooms = (0..258).map(|number| {
+                let room = Name::of_fit(&format!("room{number}"));
+                directory.join_too(&person, &room, now).map(|(room, _)| room).ok().unwrap()
+            });
+            let rooms: Vec<Arc<Room>> = rooms.collect();
+            let feed = Events(directory);
+            [0, 255, 256, 257].map(|number: usize| feed.backlog(&rooms[number].topic))
+        };
+        // Without browsers there are no histories.
+        assert_eq!(backlogs(directory()), [0; 4]);
+        let long = directory();
+        long.fit_histories(1_024);
+        // Those after the first 256 are brief.
+        assert_eq!(backlogs(long), [1_000, 1_000, 50, 50]);
+        let short = directory();
+        short.fit_histories(1_024);
+        short.bound_histories(200, 64 * 1024);
+        assert_eq!(backlogs(short), [200, 200, 50, 50]);
+        assert_eq!(Events(directory()).backlog(&Topic::new("chat:unknown")), 0);
+    }
+
+    #[test]
+    fn a_member_is_told_that_others_may_not_know_its_new_name() {
+        let by = By { chat: 1, number: 2 };
+        let nick = Name::of_fit("bob");
+        let person = Person { nick, by, form: Form::Lines, reach: Reach::Nodes };
+        let mut feed = Events(directory());
+        let topic = Topic::new("chat:lobby");
+        let mut told = |event| {
+            let bytes = record::encode(&person, event, Now::default());
+            let (position, author) = (None, None);
+            let message = SharedMessage { topic: &topic, position, bytes: &bytes, author };
+            feed.unshared(&message).map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
+        };
+        let expected =
+            "* the other nodes cannot be reached: they may not have heard of the new name\n";
+        assert_eq!(told(Event::Renamed { was: "ann" }).as_deref(), Some(expected));
+        assert_eq!(told(Event::Left), None);
     }
 }
