@@ -309,12 +309,14 @@ impl World {
                 return;
             }
             8 => return self.kill_node(node),
+            9 if self.random.one_in(2) => self.junk(key, node),
             9 => BrokerFault::ForgetScripts,
             10 => BrokerFault::Full(some as u32),
             11 => BrokerFault::Loading(some as u32),
             12 if self.random.one_in(2) => BrokerFault::Demote,
             12 => BrokerFault::Restart { lost: 0 },
             13 => BrokerFault::Wipe,
+            14 if self.random.one_in(2) => BrokerFault::Foreign(key),
             14 | 15 => BrokerFault::Delete(key),
             16 | 17 if self.faults == Faults::Rollbacks => BrokerFault::Wipe,
             16 | 17 => BrokerFault::Trim(key, some - 1),
@@ -328,6 +330,26 @@ impl World {
         if fault != BrokerFault::Demote || self.random.one_in(2) {
             self.broker.fault(BrokerFault::Promote);
         }
+    }
+
+    /// Another program sends something to a topic or a node. It costs no mark.
+    fn junk(&mut self, topic: Vec<u8>, node: usize) -> BrokerFault {
+        let id = self.nodes.get(node).map_or(0, |node| node.id);
+        let channel = match self.random.one_in(3) {
+            true => format!("bp:node:{id:016x}").into_bytes(),
+            false => topic,
+        };
+        let last = self.broker.log().iter().rev().find(|entry| *entry.key == *channel);
+        let (epoch, offset) = last.map_or((0, 0), |entry| (entry.epoch, entry.offset));
+        let payload = match self.random.below(6) {
+            0 => String::new(),
+            1 => "hello".into(),
+            2 => format!("{epoch}-{} hello", offset + 1),
+            3 => format!("{epoch}-{offset} hello"),
+            4 => format!("{}-{} hello", epoch + 1, self.random.below(3)),
+            _ => format!("{}-0 hello", u64::MAX),
+        };
+        BrokerFault::Junk(channel, payload.into_bytes())
     }
 
     fn cut(&mut self, node: usize, bytes: Bytes) {
