@@ -126,7 +126,8 @@ pub(crate) enum Length {
     Unknown,
 }
 
-/// Returns the length of the token at the front, for one that leaves long bytes out.
+/// Returns the length of the token at the front that [`token`] refuses, for one that leaves long
+/// bytes out.
 pub(crate) fn length(input: &[u8]) -> Length {
     let Some(rest) = input.strip_prefix(b"$") else { return Length::Usual };
     match natural(rest, u64::MAX >> 1) {

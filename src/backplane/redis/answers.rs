@@ -154,26 +154,26 @@ impl Answers {
                 }
                 continue;
             }
-            match length(rest) {
-                // Longer than anything of this program: the content need not be known.
-                Length::Long(length) => {
-                    self.skip = length;
-                    self.on_token(Token::Bytes(b""), news)?;
-                    continue;
-                }
-                Length::Unknown => return Ok(used),
-                Length::Usual => {}
-            }
-            let step = match token(rest)? {
-                Step::Message(Token::Push(count), header) => {
+            let step = match token(rest) {
+                Ok(Step::Message(Token::Push(count), header)) => {
                     self.push(rest, count, header, news)?
                 }
-                Step::Message(token, length) => {
+                Ok(Step::Message(token, length)) => {
                     self.on_token(token, news)?;
                     Some(length)
                 }
-                Step::Skip(length) => Some(length),
-                Step::NeedMore => None,
+                Ok(Step::Skip(length)) => Some(length),
+                Ok(Step::NeedMore) => None,
+                Err(why) => match length(rest) {
+                    // Longer than anything of this program: the content need not be known.
+                    Length::Long(length) => {
+                        self.skip = length;
+                        self.on_token(Token::Bytes(b""), news)?;
+                        continue;
+                    }
+                    Length::Unknown => None,
+                    Length::Usual => return Err(why),
+                },
             };
             match step {
                 Some(length) => used += length,
