@@ -57,7 +57,7 @@ enum State {
     Unusable,
 }
 
-/// What the last read has found, also after a cut.
+/// The result of the last read, which a cut does not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Log {
     Usable,
@@ -256,7 +256,7 @@ impl Topic {
             self.mark(name, members);
             log::warn!(
                 "backplane: the topic {name:?} cannot be used: another program spoilt its log: \
-                 remove that (in Redis the key bp:{{{}}})",
+                 remove it (in Redis the key bp:{{{}}})",
                 name.escape_debug()
             );
         }

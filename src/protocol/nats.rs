@@ -218,8 +218,9 @@ fn has_known_form(headers: &[u8]) -> bool {
     headers.starts_with(b"NATS/1.0") && headers.ends_with(b"\r\n\r\n")
 }
 
-/// Decodes the line of a message: `MSG subject sid [reply] bytes`, `HMSG subject sid [reply] headers
-/// bytes`. Returns it without its content, and the two numbers, which are at most `most`.
+/// Decodes the line of a message: `MSG subject sid [reply] bytes`, or
+/// `HMSG subject sid [reply] headers bytes`. Returns it without its content, and the two numbers,
+/// which are at most `most`.
 fn frame(fields: &[u8], has_headers: bool, most: u64) -> Result<(Message<'_>, u64, u64), Close> {
     let mut places = [&b""[..]; 5];
     let mut count = 0;

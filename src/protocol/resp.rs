@@ -120,7 +120,7 @@ fn bytes(rest: &[u8]) -> Result<Step<Token<'_>>, Close> {
 pub(crate) enum Length {
     /// A decoder takes it, or tells its fault.
     Usual,
-    /// Bytes above [`Resp::BYTES_MAX`]. They are so many, with their header and end.
+    /// Bytes above [`Resp::BYTES_MAX`]: their number, with their header and end.
     Long(u64),
     /// Bytes with an incomplete header.
     Unknown,

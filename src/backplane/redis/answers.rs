@@ -378,7 +378,7 @@ fn refused(text: &[u8]) -> Close {
     Close::failed(format!("Redis: {}", String::from_utf8_lossy(text)))
 }
 
-pub(super) fn malformed(why: &'static str) -> Close {
+fn malformed(why: &'static str) -> Close {
     Close::Malformed { code: 0, why }
 }
 

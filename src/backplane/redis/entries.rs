@@ -1,10 +1,9 @@
 //! A read of the log of a topic, token by token. Knows no other reply.
 //!
-//! Another program may have written to the log. An entry of it has any names and values, and counts
-//! as a record that nobody knows. An id of it may be so late that none is left for a message: then
-//! the topic cannot be used.
+//! Another program may have written to the log. Its entry has any names and values, and counts as a
+//! record of an unknown form. Its id may be so late that none is left for a message: then the topic
+//! cannot be used.
 
-use super::answers::malformed;
 use crate::backplane::engine::{News, Rest};
 use crate::backplane::record::{HASH, hash};
 use crate::close::Close;
@@ -128,5 +127,5 @@ fn before(at: Position) -> Option<Position> {
 }
 
 fn no_entries() -> Close {
-    malformed("Redis: a reply that is not the entries of a log")
+    Close::Malformed { code: 0, why: "Redis: a reply that is not the entries of a log" }
 }

@@ -3,7 +3,7 @@
 //! A lease is `N.L`: the node in hexadecimal digits, and a number of this node. An entry of a
 //! lease that has ended counts as nothing, and is overwritten or removed when it is met. Another
 //! program may have made a key of another type: that of a name is overwritten, that of a room is an
-//! error, which is no fault of the connection.
+//! error, after which the connection goes on.
 //!
 //! Each write stores its number in the hash of the node, so that a node sees that its latest writes
 //! were lost.

@@ -198,7 +198,7 @@ pub(super) fn append_foreign(
     let stream = server.store.stream_or_new(key)?;
     let added = stream.append_foreign(id, (name, value), node);
     let id = added.ok_or_else(|| SMALLER.to_owned())?;
-    // A value under another name is none of the records.
+    // A value under another name is a record of an unknown form.
     let record = if name == b"m" { value } else { b"" };
     server.appended(key, id, record);
     Ok(id)

@@ -10,7 +10,7 @@ pub(super) type Bytes = Vec<u8>;
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) id: Id,
-    /// That of the one value: `m`, or what another program has chosen.
+    /// That of the one value: `m`, or another one in the entry of another program.
     pub(super) name: Arc<[u8]>,
     pub(super) record: Arc<[u8]>,
 }
