@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use super::engine::{Ask, Engine, News};
 use super::feed::Mark;
 use super::line::{Line, Wish};
+use super::members::Members;
 use super::record::{MESSAGE_MAX, Record};
-use super::topic::{Event, Members, Request, Topic};
+use super::topic::{Event, Request, Topic};
 use super::watched::Watched;
 use super::window::Window;
 #[cfg(any(test, feature = "testkit"))]
@@ -272,6 +273,7 @@ impl Exchange {
         match self.line.wish(now.millis()) {
             Wish::Probe(number) => {
                 self.orders.push_back(Order::Probe(number));
+                self.queue_topics(Topic::retry);
                 Wish::Nothing
             }
             wish => wish,
@@ -408,17 +410,21 @@ impl Exchange {
 
     fn ready(&mut self, now: Now) {
         self.line.ready(now.millis());
-        self.topics.values_mut().for_each(|watched| watched.topic.ready());
         // The messages that wait are sent in order: their topics go first.
         let mut first: Vec<&str> = self.window.unsent_topics().collect();
         first.dedup();
         let first = first.into_iter().filter(|name| self.topics.contains_key(*name));
-        let first: Vec<Box<str>> = first.map(Box::from).collect();
-        self.queue.extend(first);
-        let mut rest: Vec<Box<str>> = self.topics.keys().cloned().collect();
+        self.queue.extend(first.map(Box::from));
+        self.queue_topics(Topic::ready);
+    }
+
+    /// Queues the topics of which this is true.
+    fn queue_topics(&mut self, wants: fn(&mut Topic) -> bool) {
+        let mut wanted: Vec<_> = self.topics.iter_mut().collect();
+        wanted.retain_mut(|(_, it)| wants(&mut it.topic));
         // The order of a map is random: a simulation could not be repeated.
-        rest.sort_unstable();
-        self.queue.extend(rest);
+        wanted.sort_unstable_by_key(|(name, _)| *name);
+        self.queue.extend(wanted.into_iter().map(|(name, _)| name.clone()));
     }
 
     fn on_topic(&mut self, name: &str, event: Event<'_>, members: &mut dyn Members) {

@@ -18,7 +18,9 @@ pub(super) struct Line {
     /// The connections that ended, since one was steady: an engine may answer the first probe, and
     /// fail with the first topic.
     failures: u32,
+    /// The numbers of the last probe, and of the last one that came back.
     probe: u64,
+    heard: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +53,7 @@ pub(crate) enum Wish {
 
 impl Line {
     pub(super) fn new(now: u64) -> Line {
-        Line { state: State::Down { until: now }, worked: now, failures: 0, probe: 0 }
+        Line { state: State::Down { until: now }, worked: now, failures: 0, probe: 0, heard: 0 }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -125,8 +127,9 @@ impl Line {
 
     pub(super) fn probed(&mut self, number: u64, now: u64) {
         if let State::Up { since, returned, .. } = &mut self.state
-            && number <= self.probe
+            && (self.heard + 1..=self.probe).contains(&number)
         {
+            self.heard = number;
             *returned = now;
             if now >= *since + PROBE_MS {
                 self.failures = 0;
@@ -220,8 +223,12 @@ mod tests {
         }
         assert_eq!((line.away(8_000), line.failures), (3_988, 4));
         line.ready(8_000);
+        assert!(matches!(line.wish(8_000), Wish::Probe(_)));
         line.probed(line.probe, 8_999);
         assert!(!line.is_steady());
+        line.probed(line.probe, 9_000);
+        assert!(!line.is_steady(), "it came back already: another program sent it");
+        assert!(matches!(line.wish(9_000), Wish::Probe(_)));
         line.probed(line.probe, 9_000);
         assert!(line.is_steady());
     }

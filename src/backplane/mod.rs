@@ -16,6 +16,7 @@ pub(crate) mod exchange;
 pub(crate) mod feed;
 mod keep;
 pub(crate) mod line;
+pub(crate) mod members;
 #[cfg(feature = "nats")]
 pub(crate) mod nats;
 pub(crate) mod presence;

@@ -11,6 +11,9 @@
 //! or asked for it. So only the names that no member has at the time of the request are given
 //! back. A member that asks for a name and does not get it gives it back as well.
 //!
+//! A request may fail because another program spoilt the key of a room. Then its question is
+//! answered [`Answer::Away`], and the names are entered again soon: the key may be removed.
+//!
 //! A question that a cut leaves open is answered [`Answer::Away`]. A claim among them may have been
 //! carried out, so it is undone over the next connection. Requests that ask nothing are repeated:
 //! they may be carried out twice.
@@ -31,6 +34,8 @@ const SENT_MAX: usize = 500;
 /// Names are entered again after this time: the engine forgets those of dead nodes after
 /// [`NAMES_MS`].
 const RENEW_MS: u64 = NAMES_MS / 3;
+/// The same if a request has failed.
+const RETRY_MS: u64 = 15_000;
 /// The time for which an engine keeps a name that is not entered again, in milliseconds.
 pub(crate) const NAMES_MS: u64 = 24 * 3_600 * 1_000;
 /// The time for which the names of a node are kept that the engine does not hear of.
@@ -61,6 +66,8 @@ pub(crate) struct Presence<T> {
     answers: Vec<(T, Answer)>,
     /// When all names are entered again, in milliseconds.
     renew: u64,
+    /// The time of the last turn, in milliseconds.
+    turned: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +117,7 @@ impl<T> Presence<T> {
             sent: VecDeque::new(),
             answers: Vec::new(),
             renew: u64::MAX,
+            turned: 0,
         }
     }
 
@@ -223,7 +231,9 @@ impl<T> Presence<T> {
             return;
         }
         let Some((_, item)) = self.sent.pop_front() else { return };
-        if !matches!(item, Item::Question(_, Request::Members { .. })) {
+        if *answer == Answer::Away {
+            self.renew = self.renew.min(self.turned + RETRY_MS);
+        } else if !matches!(item, Item::Question(_, Request::Members { .. })) {
             self.known = number;
         }
         match (item, answer) {
@@ -276,6 +286,7 @@ impl<T> Presence<T> {
         out: &mut Vec<u8>,
         roster: &mut dyn Roster,
     ) {
+        self.turned = now;
         match self.state {
             State::Ready => self.sign_in(now, engine, out),
             State::In => {

@@ -109,15 +109,21 @@ impl<'a> Record<'a> {
             Record::Mark { node, number } => {
                 Tag { form: MARK, node: *node, seq: *number, attempt: 0 }
             }
-            // FNV-1a: it decides only whether an unknown entry is still the same one.
             Record::Unknown(bytes) => {
-                let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-                    (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-                });
-                Tag { form: 0, node: bytes.len() as u64, seq: hash, attempt: 0 }
+                let seq = hash(HASH, bytes);
+                Tag { form: 0, node: bytes.len() as u64, seq, attempt: 0 }
             }
         }
     }
+}
+
+/// The [`hash`] of nothing.
+pub(crate) const HASH: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a: it decides only whether an unknown entry is still the same one.
+pub(crate) fn hash(before: u64, bytes: &[u8]) -> u64 {
+    let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(before, add)
 }
 
 /// Changes the attempt of an encoded message.

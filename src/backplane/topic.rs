@@ -3,26 +3,9 @@
 use super::chains::{Chains, Link};
 use super::engine::Rest;
 use super::feed::{Mark, Recovery};
-use super::record::{Message, Record, Tag};
+use super::members::Members;
+use super::record::{Record, Tag};
 use crate::history::Position;
-
-/// The members of the topics of a node.
-pub(crate) trait Members {
-    /// A message, in the order of the log.
-    fn deliver(&mut self, topic: &str, at: Position, message: &Message<'_>);
-    /// In order with the messages: some may be missing here.
-    fn mark(&mut self, topic: &str, why: Mark);
-    /// A message from before the first member joined, in the order of the log.
-    fn earlier(&mut self, topic: &str, at: Position, message: &Message<'_>);
-    /// All messages after this position are for the members, which have just joined.
-    fn joined(&mut self, topic: &str, at: Position);
-    /// Messages arrive as they are published again.
-    fn recovered(&mut self, topic: &str, at: Position, recovery: Recovery);
-    /// The message of this publisher will not be sent, or it was sent and its fate is unknown.
-    fn unshared(&mut self, topic: &str, author: u64, bytes: &[u8]);
-    /// A message of this node for its own members alone.
-    fn deliver_here(&mut self, topic: &str, author: u64, bytes: &[u8]);
-}
 
 /// A request to the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +53,14 @@ enum State {
     /// The log went back: a mark was asked for, so that all nodes learn of it. Some may find their
     /// last entry still there.
     Marking,
-    /// The key has another type.
+    /// Another program spoilt the log.
+    Unusable,
+}
+
+/// The result of the last read, which a cut does not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Log {
+    Usable,
     Unusable,
 }
 
@@ -115,6 +105,7 @@ enum Audience {
 #[derive(Debug)]
 pub(crate) struct Topic {
     state: State,
+    log: Log,
     audience: Audience,
     /// The entries of a read for members, until it ends: one that is cut begins anew.
     found: Vec<(Position, Box<[u8]>)>,
@@ -133,6 +124,7 @@ impl Topic {
     pub(crate) fn new() -> Topic {
         Topic {
             state: State::Away,
+            log: Log::Usable,
             audience: Audience::None,
             found: Vec::new(),
             last: None,
@@ -206,9 +198,15 @@ impl Topic {
         self.enter(State::Away);
     }
 
-    /// It works again.
-    pub(crate) fn ready(&mut self) {
+    /// It works again. Returns true: the topic must be queued.
+    pub(crate) fn ready(&mut self) -> bool {
         self.enter(State::Queued);
+        true
+    }
+
+    /// The log may be whole again. Returns true if the topic must be queued for that.
+    pub(crate) fn retry(&mut self) -> bool {
+        self.state == State::Unusable && self.ready()
     }
 
     /// All transitions while there is a connection.
@@ -249,12 +247,25 @@ impl Topic {
                 self.miss(at, record);
             }
             (State::Opening(_) | State::Behind(_) | State::Marking, Event::Unusable) => {
-                self.mark(name, members);
-                self.enter(State::Unusable);
+                self.unusable(name, members);
             }
             _ => {}
         }
         None
+    }
+
+    /// Members and logs hear of it once, not with each attempt.
+    fn unusable(&mut self, name: &str, members: &mut dyn Members) {
+        if self.log == Log::Usable {
+            self.log = Log::Unusable;
+            self.mark(name, members);
+            log::warn!(
+                "backplane: the topic {name:?} cannot be used: another program spoilt its log: \
+                 remove it (in Redis the key bp:{{{}}})",
+                name.escape_debug()
+            );
+        }
+        self.enter(State::Unusable);
     }
 
     fn enter(&mut self, state: State) {
@@ -356,6 +367,7 @@ impl Topic {
             None => {}
         }
         self.enter(State::Live);
+        self.log = Log::Usable;
         if let (Some(recovery), Audience::Joined) = (self.recovery.take(), self.audience) {
             members.recovered(name, at, recovery);
         }
@@ -406,7 +418,9 @@ impl Topic {
         members: &mut dyn Members,
     ) -> Option<Request> {
         let (last, tag) = self.last?;
-        if follows(last, after) {
+        // Another program may have sent an unknown one to the subscribers alone: the log tells.
+        let is_unknown = matches!(Record::decode(record), Record::Unknown(_));
+        if !is_unknown && follows(last, after) {
             self.take(true, at, record, name, members);
             return None;
         }
@@ -421,8 +435,10 @@ impl Topic {
     }
 
     fn miss(&mut self, at: Position, record: &[u8]) {
-        let tag = Record::decode(record).tag();
-        self.missed = Some(Missed { at, tag, since: Since::ThisRead });
+        let record = Record::decode(record);
+        if !matches!(record, Record::Unknown(_)) {
+            self.missed = Some(Missed { at, tag: record.tag(), since: Since::ThisRead });
+        }
     }
 
     /// Hands on an entry, behind a mark if it does not follow the last one.

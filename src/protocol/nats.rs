@@ -125,6 +125,14 @@ impl<'a> Message<'a> {
             Some(value.trim_ascii())
         })
     }
+
+    /// Returns the value of the last header of this name: a server appends its own ones.
+    pub(crate) fn last_header(&self, name: &str) -> Option<&'a [u8]> {
+        self.headers.rsplit(|byte| *byte == b'\n').find_map(|line| {
+            let value = line.strip_prefix(name.as_bytes())?.strip_prefix(b":")?;
+            Some(value.trim_ascii())
+        })
+    }
 }
 
 /// Decodes the token at the front of `input`.
@@ -172,13 +180,48 @@ fn line(input: &[u8]) -> Result<Option<&[u8]>, Close> {
     }
 }
 
-/// Decodes a message: `MSG subject sid [reply] bytes`, `HMSG subject sid [reply] headers bytes`.
-fn message<'a>(
-    input: &'a [u8],
-    start: usize,
-    fields: &'a [u8],
-    has_headers: bool,
-) -> Result<Step<Token<'a>>, Close> {
+/// A message that [`token`] refuses, because another program wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Foreign<'a> {
+    /// Without a payload, and without headers of an unknown form.
+    pub(crate) message: Message<'a>,
+    /// The number of bytes that follow, and are of no use.
+    pub(crate) skip: u64,
+}
+
+/// Returns the message at the front that [`token`] refuses, if it is above [`Nats::BYTES_MAX`] or
+/// has headers of an unknown form.
+pub(crate) fn foreign(input: &[u8]) -> Option<Step<Foreign<'_>>> {
+    let line = line(input).ok()??;
+    let end = line.iter().position(u8::is_ascii_whitespace)?;
+    let (name, rest) = line.split_at(end);
+    let has_headers = name.eq_ignore_ascii_case(b"HMSG");
+    if !has_headers && !name.eq_ignore_ascii_case(b"MSG") {
+        return None;
+    }
+    let (mut message, headers, bytes) = frame(rest, has_headers, u64::MAX >> 1).ok()?;
+    let (mut used, most) = (line.len() + 2, Nats::BYTES_MAX as u64);
+    let is_long = bytes > most;
+    if headers <= most {
+        let rest = input.get(used..).unwrap_or_default();
+        let Some(found) = rest.get(..headers as usize) else { return Some(Step::NeedMore) };
+        if has_known_form(found) {
+            (message.headers, used) = (found, used + found.len());
+        }
+    }
+    let skip = bytes - message.headers.len() as u64 + 2;
+    let is_refused = is_long || has_headers && message.headers.is_empty();
+    is_refused.then_some(Step::Message(Foreign { message, skip }, used))
+}
+
+fn has_known_form(headers: &[u8]) -> bool {
+    headers.starts_with(b"NATS/1.0") && headers.ends_with(b"\r\n\r\n")
+}
+
+/// Decodes the line of a message: `MSG subject sid [reply] bytes`, or
+/// `HMSG subject sid [reply] headers bytes`. Returns it without its content, and the two numbers,
+/// which are at most `most`.
+fn frame(fields: &[u8], has_headers: bool, most: u64) -> Result<(Message<'_>, u64, u64), Close> {
     let mut places = [&b""[..]; 5];
     let mut count = 0;
     let fields = fields.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
@@ -195,11 +238,22 @@ fn message<'a>(
         _ => return Err(malformed("NATS: a message with missing fields")),
     };
     let subscription = natural(subscription, u64::MAX)?;
-    let bytes = natural(bytes, Nats::BYTES_MAX as u64)? as usize;
-    let headers = natural(headers, Nats::BYTES_MAX as u64)? as usize;
+    let (bytes, headers) = (natural(bytes, most)?, natural(headers, most)?);
     if headers > bytes {
         return Err(malformed("NATS: headers longer than their message"));
     }
+    let message = Message { subject, subscription, reply, headers: b"", payload: b"" };
+    Ok((message, headers, bytes))
+}
+
+fn message<'a>(
+    input: &'a [u8],
+    start: usize,
+    fields: &'a [u8],
+    has_headers: bool,
+) -> Result<Step<Token<'a>>, Close> {
+    let (message, headers, bytes) = frame(fields, has_headers, Nats::BYTES_MAX as u64)?;
+    let (headers, bytes) = (headers as usize, bytes as usize);
     let rest = input.get(start..).unwrap_or_default();
     let (content, end) = rest.split_at_checked(bytes).unwrap_or((rest, b""));
     match end {
@@ -208,10 +262,10 @@ fn message<'a>(
         _ => return Err(malformed("NATS: a message without CRLF at its end")),
     }
     let (headers, payload) = content.split_at(headers);
-    if has_headers && !(headers.starts_with(b"NATS/1.0") && headers.ends_with(b"\r\n\r\n")) {
+    if has_headers && !has_known_form(headers) {
         return Err(malformed("NATS: headers of an unknown form"));
     }
-    let message = Message { subject, subscription, reply, headers, payload };
+    let message = Message { headers, payload, ..message };
     Ok(Step::Message(Token::Message(message), start + bytes + 2))
 }
 

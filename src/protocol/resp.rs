@@ -115,6 +115,30 @@ fn bytes(rest: &[u8]) -> Result<Step<Token<'_>>, Close> {
     }
 }
 
+/// The length of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// A decoder takes it, or tells its fault.
+    Usual,
+    /// Bytes above [`Resp::BYTES_MAX`]: their number, with their header and end.
+    Long(u64),
+    /// Bytes with an incomplete header.
+    Unknown,
+}
+
+/// Returns the length of the token at the front that [`token`] refuses, for one that leaves long
+/// bytes out.
+pub(crate) fn length(input: &[u8]) -> Length {
+    let Some(rest) = input.strip_prefix(b"$") else { return Length::Usual };
+    match natural(rest, u64::MAX >> 1) {
+        Ok(Some((length, digits))) if length > Resp::BYTES_MAX as u64 => {
+            Length::Long(length + (1 + digits + 2 + 2) as u64)
+        }
+        Ok(None) => Length::Unknown,
+        Ok(Some(_)) | Err(_) => Length::Usual,
+    }
+}
+
 /// Returns the line at the front without its CRLF; `None` if it is incomplete.
 fn line(rest: &[u8]) -> Result<Option<&[u8]>, Close> {
     let searched = rest.get(..=Resp::LINE_MAX).unwrap_or(rest);

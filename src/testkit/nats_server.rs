@@ -58,10 +58,14 @@ impl NatsServer {
 
     /// Sends a request to JetStream, and waits until it is done.
     pub(super) fn request(&self, subject: &str, payload: &str) -> io::Result<()> {
+        self.send(&format!("PUB {subject} {}\r\n{payload}\r\n", payload.len()))
+    }
+
+    /// Sends operations, and waits until they are done.
+    pub(super) fn send(&self, operations: &str) -> io::Result<()> {
         let mut stream = self.connect()?;
-        let length = payload.len();
-        write!(stream, "CONNECT {{\"verbose\":false}}\r\nPUB {subject} {length}\r\n")?;
-        write!(stream, "{payload}\r\nPING\r\n")?;
+        write!(stream, "CONNECT {{\"verbose\":false,\"headers\":true}}\r\n")?;
+        write!(stream, "{operations}PING\r\n")?;
         let mut answer = Vec::new();
         while !answer.windows(4).any(|text| text == b"PONG") {
             let mut buffer = [0; 1024];

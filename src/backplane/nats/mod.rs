@@ -23,13 +23,13 @@ use std::collections::{HashMap, VecDeque};
 use self::json::{field, number};
 use self::read::{Answer, Entry, Found, Purpose, Read};
 use self::requests::{INBOX, PROBES, Requests};
-use self::stream::Stored;
-use super::engine::{Ask, Engine, Lease, News};
+use self::stream::{STREAM, Stored};
+use super::engine::{Ask, Engine, Lease, News, Rest};
 use super::record::MESSAGE_MAX;
 use crate::close::Close;
 use crate::handler::framed::Step;
 use crate::history::Position;
-use crate::protocol::nats::{Message, Token, token};
+use crate::protocol::nats::{Foreign, Message, Token, foreign, token};
 
 /// The settings of a connection.
 #[derive(Clone, Debug)]
@@ -63,6 +63,10 @@ pub(crate) struct JetStream {
     pings: u32,
     /// The greatest sequence number of a copy.
     newest: u64,
+    /// The bytes of another program that are left out.
+    skip: u64,
+    /// The messages of other programs.
+    junk: u64,
     /// The requests that the input has caused.
     kept: Vec<u8>,
 }
@@ -93,6 +97,8 @@ impl JetStream {
             last_read: 0,
             pings: 0,
             newest: 0,
+            skip: 0,
+            junk: 0,
             kept: Vec::new(),
         }
     }
@@ -166,13 +172,15 @@ impl JetStream {
     ) -> Result<(), Close> {
         match message.subscription {
             INBOX => return self.on_answer(message, news),
-            PROBES => {
-                self.copied(message)?;
-                let number = number(message.payload).ok_or_else(not_ours)?;
-                news(News::Probed(number));
-            }
+            PROBES => match (self.copied(message)?, number(message.payload)) {
+                (Some(_), Some(number)) => news(News::Probed(number)),
+                _ => self.note_junk(),
+            },
             number => {
-                let (seq, before) = self.copied(message)?;
+                let Some((seq, before)) = self.copied(message)? else {
+                    self.note_junk();
+                    return Ok(());
+                };
                 let at = |seq| Position::new(self.epoch(), seq);
                 // Else it is no longer watched.
                 if let Some(topic) = self.topics.get(&number) {
@@ -184,16 +192,27 @@ impl JetStream {
         Ok(())
     }
 
-    /// Returns the sequence number of a copy, and that of the message of its subject before.
-    fn copied(&mut self, message: &Message<'_>) -> Result<(u64, u64), Close> {
-        let seq = sequence(message)?;
-        let before = message.header("Nats-Last-Sequence").and_then(number).ok_or_else(not_ours)?;
+    /// Returns the sequence number of a copy, and that of the message of its subject before; `None`
+    /// if another program sent it.
+    fn copied(&mut self, message: &Message<'_>) -> Result<Option<(u64, u64)>, Close> {
+        let before = message.last_header("Nats-Last-Sequence").and_then(number);
+        let (Some((seq, before)), true) = (sequence(message).zip(before), is_copy(message)) else {
+            return Ok(None);
+        };
         // Copies come in the order of the stream.
         if seq <= self.newest {
             return Err(Close::failed("NATS: the stream bp was replaced by another one"));
         }
         self.newest = seq;
-        Ok((seq, before))
+        Ok(Some((seq, before)))
+    }
+
+    /// Another program has sent a message. It hides no loss: that of an entry shows in the numbers.
+    fn note_junk(&mut self) {
+        self.junk += 1;
+        if self.junk == 1 {
+            log::debug!("NATS: another program sends messages to a subject of this one");
+        }
     }
 
     fn on_answer(
@@ -208,28 +227,43 @@ impl JetStream {
             }));
         }
         let subject = str::from_utf8(message.subject).ok();
-        let kind = subject.and_then(|subject| self.requests.answered(subject));
-        match kind.ok_or_else(not_ours)? {
-            ("create", _) => stream::created(message.payload),
-            ("info", _) => self.on_info(message.payload, news),
-            ("probe", _) => stream::stored(message.payload).map(drop),
-            ("publish", seq) => {
-                stream::stored(message.payload)?;
-                // The stream takes the messages of a connection in order.
-                let expected = self.sent.pop_front().map(|seq| seq.to_string());
-                if expected.as_deref() != Some(seq) {
-                    return Err(malformed("NATS: an answer to another message"));
-                }
-                news(News::Accepted(seq.parse().map_err(|_| not_ours())?));
-                Ok(())
+        match subject.and_then(|subject| self.requests.answered(subject)) {
+            Some(("create", _)) => return stream::created(message.payload),
+            Some(("info", _)) if self.stage == Stage::Greeted => {
+                return self.on_info(message.payload, news);
             }
-            ("read", place) => {
+            Some(("probe", _)) => return stream::stored(message.payload).map(drop),
+            Some(("publish", seq)) => {
+                if let Some(seq) = number(seq.as_bytes()).filter(|seq| self.sent.contains(seq)) {
+                    return self.on_stored(seq, message.payload, news);
+                }
+            }
+            Some(("read", place)) => {
                 let place = place.split_once('.');
                 let place = place.and_then(|(id, n)| Some((id.parse().ok()?, n.parse().ok()?)));
-                self.on_read(place.ok_or_else(not_ours)?, message, news)
+                if let Some((id, number)) = place.filter(|(id, _)| self.reads.contains_key(id)) {
+                    return self.on_read((id, number), message, news);
+                }
             }
-            _ => Err(not_ours()),
+            _ => {}
         }
+        self.note_junk();
+        Ok(())
+    }
+
+    fn on_stored(
+        &mut self,
+        seq: u64,
+        answer: &[u8],
+        news: &mut dyn FnMut(News<'_>),
+    ) -> Result<(), Close> {
+        stream::stored(answer)?;
+        // The stream takes the messages of a connection in order.
+        if self.sent.pop_front() != Some(seq) {
+            return Err(malformed("NATS: an answer to another message"));
+        }
+        news(News::Accepted(seq));
+        Ok(())
     }
 
     fn on_info(&mut self, answer: &[u8], news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
@@ -250,9 +284,14 @@ impl JetStream {
         news: &mut dyn FnMut(News<'_>),
     ) -> Result<(), Close> {
         let epoch = self.epoch();
-        let (topic, read) = self.reads.get_mut(&id).ok_or_else(not_ours)?;
+        let Some((topic, read)) = self.reads.get_mut(&id) else { return Ok(()) };
         let (requests, kept) = (&mut self.requests, &mut self.kept);
-        let answer = answer(message, requests.log_of(topic))?;
+        let Some(answer) = answer(message, requests.log_of(topic))? else {
+            news(News::Unusable(topic));
+            news(News::PastEnd { topic, rest: Rest::Nothing });
+            self.reads.remove(&id);
+            return Ok(());
+        };
         let found = read.on(number, answer, &mut |number, question| {
             requests.ask((id, number), topic, question, kept);
         });
@@ -279,13 +318,32 @@ impl Engine for JetStream {
     fn on_data(&mut self, input: &[u8], news: &mut dyn FnMut(News<'_>)) -> Result<usize, Close> {
         let mut used = 0;
         loop {
-            match token(input.get(used..).unwrap_or_default())? {
-                Step::Message(token, length) => {
+            let rest = input.get(used..).unwrap_or_default();
+            if self.skip > 0 {
+                let skipped = self.skip.min(rest.len() as u64);
+                self.skip -= skipped;
+                used += skipped as usize;
+                if self.skip > 0 {
+                    return Ok(used);
+                }
+                continue;
+            }
+            match token(rest) {
+                Ok(Step::Message(token, length)) => {
                     self.on_token(token, news)?;
                     used += length;
                 }
-                Step::Skip(length) => used += length,
-                Step::NeedMore => return Ok(used),
+                Ok(Step::Skip(length)) => used += length,
+                Ok(Step::NeedMore) => return Ok(used),
+                Err(why) => match foreign(rest) {
+                    Some(Step::Message(Foreign { message, skip }, length)) => {
+                        self.skip = skip;
+                        self.on_token(Token::Message(message), news)?;
+                        used += length;
+                    }
+                    Some(_) => return Ok(used),
+                    None => return Err(why),
+                },
             }
         }
     }
@@ -345,35 +403,46 @@ fn greeted(info: &[u8]) -> Result<(), Close> {
 }
 
 /// Reads the answer to a question of a read: a message of the stream, or the number of a mark.
-fn answer(message: &Message<'_>, subject: &[u8]) -> Result<Answer, Close> {
+/// `None` if its headers are those of another program.
+fn answer(message: &Message<'_>, subject: &[u8]) -> Result<Option<Answer>, Close> {
+    if message.headers.is_empty() && message.payload.is_empty() {
+        return Ok(None);
+    }
     if message.headers.is_empty() {
-        return Ok(match stream::stored(message.payload)? {
+        return Ok(Some(match stream::stored(message.payload)? {
             Stored::At(seq) => Answer::Appended(seq),
             Stored::NotFirst => Answer::NotFirst,
-        });
+        }));
     }
     match message.status() {
-        Some(404) => return Ok(Answer::Nothing),
+        Some(404) => return Ok(Some(Answer::Nothing)),
         Some(status) => return Err(Close::failed(format!("NATS: status {status} of a read"))),
         None => {}
     }
-    if message.header("Nats-Subject") != Some(subject) {
-        return Ok(Answer::Nothing);
+    if message.last_header("Nats-Subject") != Some(subject) {
+        return Ok(Some(Answer::Nothing));
     }
-    Ok(Answer::Entry(Entry { seq: sequence(message)?, record: message.payload.into() }))
+    let record = message.payload.into();
+    Ok(sequence(message).map(|seq| Answer::Entry(Entry { seq, record })))
 }
 
-fn sequence(message: &Message<'_>) -> Result<u64, Close> {
-    let seq = message.header("Nats-Sequence").and_then(number);
-    seq.filter(|seq| (1..u64::MAX >> 1).contains(seq)).ok_or_else(not_ours)
+fn sequence(message: &Message<'_>) -> Option<u64> {
+    let seq = message.last_header("Nats-Sequence").and_then(number);
+    seq.filter(|seq| (1..u64::MAX >> 1).contains(seq))
+}
+
+/// Returns true if the stream sent the message.
+fn is_copy(message: &Message<'_>) -> bool {
+    // `bp_live.*` has the copies of `bp.*`.
+    let place = message.subject.strip_prefix(b"bp_live");
+    let original = message.last_header("Nats-Subject").and_then(|it| it.strip_prefix(b"bp"));
+    message.last_header("Nats-Stream") == Some(STREAM.as_bytes())
+        && original.is_some()
+        && original == place
 }
 
 fn malformed(why: &'static str) -> Close {
     Close::Malformed { code: 0, why }
-}
-
-fn not_ours() -> Close {
-    malformed("NATS: a message that is not of the stream bp, sent to a subject that begins with bp")
 }
 
 #[cfg(test)]

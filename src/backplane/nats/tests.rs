@@ -35,10 +35,17 @@ fn with_headers(line: &str, headers: &str, payload: &str) -> String {
     format!("HMSG {line} {length} {whole}\r\n{headers}{payload}\r\n")
 }
 
+/// The headers of a copy.
+fn copied(subject: &str, seq: u64, before: u64) -> String {
+    format!(
+        "\r\nNats-Stream: bp\r\nNats-Subject: bp.{subject}\r\nNats-Sequence: {seq}\r\n\
+         Nats-Last-Sequence: {before}"
+    )
+}
+
 /// The copy of a message of a topic.
 fn copy(seq: u64, before: u64) -> String {
-    let headers = format!("\r\nNats-Sequence: {seq}\r\nNats-Last-Sequence: {before}");
-    with_headers("bp_live.t.t 3", &headers, "x")
+    with_headers("bp_live.t.t 3", &copied("t.t", seq, before), "x")
 }
 
 fn ready() -> JetStream {
@@ -88,7 +95,6 @@ fn a_server_that_cannot_serve_ends_the_connection_with_the_reason() {
         (INFO.to_owned() + &answer("create.", full), "insufficient storage"),
         (INFO.to_owned() + &answer("info.0", full), "insufficient storage"),
         (description(), "does not begin with INFO"),
-        (INFO.to_owned() + "MSG other 1 0\r\n\r\n", "not of the stream"),
         (INFO.to_owned() + "PONG\r\n", "a PONG to no PING"),
     ] {
         let mut nats = JetStream::new(settings(None));
@@ -118,7 +124,11 @@ fn messages_are_accepted_in_order_and_a_refusal_ends_the_connection() {
     let refused = answer("publish.6", "{\"error\":{\"description\":\"no\"},\"seq\":0}");
     assert_eq!(told(&mut nats, &refused).1, Err(Close::failed("NATS: no")));
     let mut nats = ready();
-    assert!(told(&mut nats, &answer("publish.4", again)).1.is_err(), "it was not sent");
+    let (topic, record) = ("a", &b"hello"[..]);
+    for seq in 4..=5 {
+        asked(&mut nats, Ask::Publish { topic, seq, lowest: 4, epoch: 9, record });
+    }
+    assert!(told(&mut nats, &answer("publish.5", again)).1.is_err(), "that before has no answer");
 }
 
 #[test]
@@ -151,7 +161,8 @@ fn a_read_asks_and_ends() {
     let (news, _) = told(&mut nats, &[entry(0, "bp.t.t", 4), gone].concat());
     assert!(news[0].starts_with("Past ") && news[0].contains("9-4"), "{news:?}");
     assert_eq!(news[1], "PastEnd { topic: \"t\", rest: Nothing }");
-    assert!(told(&mut nats, &entry(1, "bp.t.t", 4)).1.is_err(), "the read has ended");
+    let late = told(&mut nats, &entry(1, "bp.t.t", 4));
+    assert!(late.0.is_empty() && late.1.is_ok(), "the read has ended");
 }
 
 #[test]
@@ -164,7 +175,81 @@ fn pings_and_requests_about_names_are_answered() {
     assert_eq!(told(&mut nats, "PONG\r\n").0, ["SignedIn(Unsupported)"]);
     let probe = asked(&mut nats, Ask::Probe(4));
     assert!(probe.starts_with("PUB bp.n.0000000000000007 _INBOX.bp."), "{probe}");
-    let headers = "\r\nNats-Sequence: 5\r\nNats-Last-Sequence: 0";
-    let back = with_headers("bp_live.n.0000000000000007 2", headers, "4");
+    let headers = copied("n.0000000000000007", 5, 0);
+    let back = with_headers("bp_live.n.0000000000000007 2", &headers, "4");
     assert_eq!(told(&mut nats, &back).0, ["Probed(4)"]);
+}
+
+/// Hands on the input in pieces, as a connection may.
+fn told_in_pieces(nats: &mut JetStream, input: &str) -> (Vec<String>, Result<(), Close>) {
+    let (mut told, mut kept) = (Vec::new(), Vec::new());
+    for piece in input.as_bytes().chunks(if input.len() > 10_000 { 997 } else { 1 }) {
+        kept.extend_from_slice(piece);
+        match nats.on_data(&kept, &mut |news| told.push(format!("{news:?}"))) {
+            Ok(used) => drop(kept.drain(..used)),
+            Err(why) => return (told, Err(why)),
+        }
+    }
+    assert!(kept.is_empty());
+    (told, Ok(()))
+}
+
+#[test]
+fn the_messages_of_another_program_are_ignored() {
+    let mut nats = ready();
+    asked(&mut nats, Ask::Watch("t"));
+    let long = "x".repeat(100_000);
+    let inbox = "_INBOX.bp.0000000000000007.3";
+    for (line, payload) in [
+        ("bp_live.t.t 3", ""),
+        ("bp_live.t.t 3", &long),
+        ("bp_live.n.0000000000000007 2", "1"),
+        ("bp_live.n.0000000000000007 2", &long),
+        ("other 1", ""),
+        (&*format!("{inbox}.foo 1"), "x"),
+        (&*format!("{inbox}.info.0 1"), "x"),
+        (&*format!("{inbox}.publish.1 1"), "x"),
+        (&*format!("{inbox}.publish.x 1"), ""),
+        (&*format!("{inbox}.read.1 1"), &long),
+        (&*format!("{inbox}.read.1.0 1"), &long),
+    ] {
+        let plain = format!("MSG {line} {}\r\n{payload}\r\n", payload.len());
+        assert_eq!(told_in_pieces(&mut nats, &plain), (Vec::new(), Ok(())), "{line}");
+        let forged = with_headers(line, "\r\nNats-Sequence: 1\r\nNats-Last-Sequence: 0", payload);
+        assert_eq!(told_in_pieces(&mut nats, &forged), (Vec::new(), Ok(())), "{line}");
+        let damaged = format!("HMSG {line} 3 {}\r\nabc{payload}\r\n", 3 + payload.len());
+        assert_eq!(told_in_pieces(&mut nats, &damaged), (Vec::new(), Ok(())), "{line}");
+    }
+    assert_eq!(told(&mut nats, &copy(5, 0)).0.len(), 1);
+    // The stream has it: its headers come last.
+    let own = format!("\r\nNats-Sequence: 1{}", copied("t.t", 7, 5));
+    let (news, end) = told(&mut nats, &with_headers("bp_live.t.t 3", &own, "x"));
+    assert!(end.is_ok() && news[0].contains("0000000000000009-7"), "{news:?}");
+    let (news, end) =
+        told_in_pieces(&mut nats, &with_headers("bp_live.t.t 3", &copied("t.t", 8, 7), &long));
+    assert!(end.is_ok() && news[0].ends_with("record: [] }"), "{news:?}");
+}
+
+#[test]
+fn a_log_whose_entries_cannot_be_read_is_unusable() {
+    let long = "x".repeat(100_000);
+    for answer in [
+        with_headers("_INBOX.bp.0000000000000007.3.read.1.0 1", &format!("\r\na: {long}"), "x"),
+        "HMSG _INBOX.bp.0000000000000007.3.read.1.0 1 3 4\r\nabcd\r\n".to_owned(),
+        with_headers("_INBOX.bp.0000000000000007.3.read.1.0 1", "\r\nNats-Subject: bp.t.t", "x"),
+    ] {
+        let mut nats = ready();
+        asked(&mut nats, Ask::Since { topic: "t", from: Position::new(9, 4) });
+        let (news, end) = told_in_pieces(&mut nats, &answer);
+        assert_eq!(end, Ok(()));
+        assert_eq!(news, ["Unusable(\"t\")", "PastEnd { topic: \"t\", rest: Nothing }"]);
+        assert_eq!(told(&mut nats, &answer).0.len(), 0, "the read has ended");
+    }
+    // One with a long content is an entry of an unknown form.
+    let mut nats = ready();
+    asked(&mut nats, Ask::Newest { topic: "t", above: 0, mark: b"m", backlog: 0 });
+    let headers = "\r\nNats-Subject: bp.t.t\r\nNats-Sequence: 9";
+    let answer = with_headers("_INBOX.bp.0000000000000007.3.read.1.0 1", headers, &long);
+    let (news, end) = told_in_pieces(&mut nats, &answer);
+    assert!(end.is_ok() && news[0].starts_with("Past ") && news.len() == 2, "{news:?}");
 }

@@ -171,6 +171,21 @@ fn a_new_lease_begins_with_the_names_of_the_roster() {
 }
 
 #[test]
+fn names_that_the_engine_could_not_take_are_entered_again_soon() {
+    let mut case = Case::signed_in();
+    case.held.names = vec![claim("x")];
+    case.ask(7, claim("a"));
+    assert_eq!(case.asked().len(), 1);
+    case.news(News::Presence(2, Answer::Away));
+    assert_eq!(case.presence.take_answers(), [(7, Answer::Away)]);
+    assert!(case.asked().is_empty());
+    case.now += RETRY_MS;
+    assert_eq!(case.asked(), ["3 claim [\"x\"]"]);
+    case.now += RETRY_MS;
+    assert!(case.asked().is_empty(), "that was taken");
+}
+
+#[test]
 fn requests_are_bounded_and_none_is_lost() {
     let mut case = Case::default();
     case.held.names = vec![claim("x")];

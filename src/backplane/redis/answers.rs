@@ -2,22 +2,20 @@
 
 use std::collections::VecDeque;
 
-use super::name_answers::{Partial, Script};
+use super::entries::{self, Read};
+use super::name_answers::{MEMBERS_MAX, Partial, Script};
 use super::server_facts::{Facts, Hello};
-use crate::backplane::engine::{Lease, News, Rest};
+use crate::backplane::engine::{Lease, News};
 use crate::close::Close;
 use crate::handler::framed::Step;
-use crate::history::Position;
-use crate::protocol::resp::{Token, token};
+use crate::protocol::resp::{Length, Token, length, token};
 
-/// The most entries of one read.
-pub(super) const PAGE: usize = 100;
-/// The most entries before the newest one.
-pub(super) const BACKLOG_MAX: u32 = 1_000;
-/// The most tokens of a reply that have not arrived: a read has five for each entry.
-const REPLY_MAX: u64 = 8 * (1 + BACKLOG_MAX as u64);
-/// The most elements of a push; those of subscriptions have three.
-const PUSH_MAX: u32 = 16;
+/// The most tokens of the answer to HELLO, which tells of the modules of the server, too.
+const HELLO_MAX: u64 = 1_024;
+/// The most tokens of the answer about settings.
+const FACTS_MAX: u64 = 64;
+/// The most elements of a push, nested or not; those of subscriptions have three.
+const PUSH_MAX: u64 = 16;
 
 /// A reply that is due, and its state.
 #[derive(Debug)]
@@ -45,30 +43,18 @@ pub(super) enum Waiting {
     },
 }
 
-/// A read of entries: an array of pairs of an id and an array of a name and a value.
-#[derive(Debug)]
-pub(super) struct Read {
-    topic: Box<str>,
-    /// As many entries mean that there may be more.
-    limit: usize,
-    entries: usize,
-    next: Part,
-}
-
-/// The part of an entry that comes next.
-#[derive(Clone, Copy, Debug)]
-enum Part {
-    Id,
-    Name(Position),
-    Value(Position),
-}
-
 /// Decodes the output of Redis.
 #[derive(Debug)]
 pub(super) struct Answers {
     waiting: VecDeque<Waiting>,
     /// The tokens of the current reply that have not arrived; 0 between replies.
     left: u64,
+    /// The most tokens that it may still have.
+    room: u64,
+    /// The bytes of another program that are left out.
+    skip: u64,
+    /// The messages of other programs.
+    junk: u64,
     /// The messages that the current call has settled.
     settled: u64,
     publish_script: Vec<u8>,
@@ -87,24 +73,23 @@ impl Waiting {
     pub(super) fn facts() -> Waiting {
         Waiting::Facts(Box::default())
     }
-}
 
-impl Read {
-    pub(super) fn new(topic: &str, limit: usize) -> Read {
-        Read { topic: topic.into(), limit, entries: 0, next: Part::Id }
-    }
-
-    fn on_bytes(&mut self, bytes: &[u8], news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
-        self.next = match self.next {
-            Part::Id => Part::Name(position(bytes).ok_or_else(|| foreign(&self.topic))?),
-            Part::Name(at) => Part::Value(at),
-            Part::Value(at) => {
-                self.entries += 1;
-                news(News::Past { topic: &self.topic, at, after: before(at), record: bytes });
-                Part::Id
-            }
-        };
-        Ok(())
+    /// Returns the most tokens of the reply. The form of a read is checked, so that it has no such
+    /// limit: an entry of another program has any number of them.
+    fn tokens_max(&self) -> u64 {
+        match self {
+            Waiting::Hello(_) => HELLO_MAX,
+            Waiting::Facts(_) => FACTS_MAX,
+            Waiting::Read(_) => u64::MAX,
+            Waiting::Call { count, .. } => 3 + *count as u64,
+            Waiting::Names { .. } => 2 + MEMBERS_MAX as u64,
+            Waiting::PublishScript
+            | Waiting::MarkScript
+            | Waiting::NameScript(_)
+            | Waiting::Renewal
+            | Waiting::SignIn { .. }
+            | Waiting::Anything => 1,
+        }
     }
 }
 
@@ -114,6 +99,9 @@ impl Answers {
         Answers {
             waiting: VecDeque::new(),
             left: 0,
+            room: 0,
+            skip: 0,
+            junk: 0,
             settled: 0,
             publish_script: Vec::new(),
             mark_script: Vec::new(),
@@ -157,16 +145,35 @@ impl Answers {
         let mut used = 0;
         loop {
             let rest = input.get(used..).unwrap_or_default();
-            let step = match token(rest)? {
-                Step::Message(Token::Push(count), header) => {
+            if self.skip > 0 {
+                let skipped = self.skip.min(rest.len() as u64);
+                self.skip -= skipped;
+                used += skipped as usize;
+                if self.skip > 0 {
+                    return Ok(used);
+                }
+                continue;
+            }
+            let step = match token(rest) {
+                Ok(Step::Message(Token::Push(count), header)) => {
                     self.push(rest, count, header, news)?
                 }
-                Step::Message(token, length) => {
+                Ok(Step::Message(token, length)) => {
                     self.on_token(token, news)?;
                     Some(length)
                 }
-                Step::Skip(length) => Some(length),
-                Step::NeedMore => None,
+                Ok(Step::Skip(length)) => Some(length),
+                Ok(Step::NeedMore) => None,
+                Err(why) => match length(rest) {
+                    // Longer than anything of this program: the content need not be known.
+                    Length::Long(length) => {
+                        self.skip = length;
+                        self.on_token(Token::Bytes(b""), news)?;
+                        continue;
+                    }
+                    Length::Unknown => None,
+                    Length::Usual => return Err(why),
+                },
             };
             match step {
                 Some(length) => used += length,
@@ -177,23 +184,30 @@ impl Answers {
 
     /// Handles the push at the front, and returns its length; `None` if it is incomplete.
     fn push(
-        &self,
+        &mut self,
         input: &[u8],
         count: u32,
         header: usize,
         news: &mut dyn FnMut(News<'_>),
     ) -> Result<Option<usize>, Close> {
-        if count > PUSH_MAX {
-            return Err(malformed("Redis: a push of too many elements"));
-        }
         let (mut used, mut left, mut first) = (header, u64::from(count), [None; 3]);
         for place in 0.. {
             if left == 0 {
                 break;
             }
             let rest = input.get(used..).unwrap_or_default();
+            match length(rest) {
+                Length::Long(length) if left == 1 => {
+                    self.skip = length;
+                    self.note_junk();
+                    return Ok(Some(used));
+                }
+                Length::Unknown => return Ok(None),
+                Length::Long(_) | Length::Usual => {}
+            }
+            let room = PUSH_MAX.saturating_sub(place as u64);
             let Step::Message(token, length) = token(rest)? else { return Ok(None) };
-            left = elements_left(left, token)?;
+            left = elements_left(left, token, room)?;
             used += length;
             if let (Token::Bytes(bytes), Some(slot)) = (token, first.get_mut(place)) {
                 *slot = Some(bytes);
@@ -201,7 +215,7 @@ impl Answers {
         }
         match first {
             [Some(b"message"), Some(channel), Some(payload)] => {
-                self.on_message(channel, payload, news)?;
+                self.on_message(channel, payload, news);
             }
             // The last command of the opening.
             [Some(b"subscribe"), Some(channel), _] if *channel == *self.probes => news(News::Ready),
@@ -210,31 +224,35 @@ impl Answers {
         Ok(Some(used))
     }
 
-    fn on_message(
-        &self,
-        channel: &[u8],
-        payload: &[u8],
-        news: &mut dyn FnMut(News<'_>),
-    ) -> Result<(), Close> {
+    fn on_message(&mut self, channel: &[u8], payload: &[u8], news: &mut dyn FnMut(News<'_>)) {
         if channel == self.probes {
-            let number = str::from_utf8(payload).ok().and_then(|text| text.parse().ok());
-            news(News::Probed(number.ok_or_else(not_ours)?));
-            return Ok(());
+            match str::from_utf8(payload).ok().and_then(|text| text.parse().ok()) {
+                Some(number) => news(News::Probed(number)),
+                None => self.note_junk(),
+            }
+            return;
         }
-        let topic = topic_of(channel).ok_or_else(not_ours)?;
-        let space = payload.iter().position(|byte| *byte == b' ').ok_or_else(not_ours)?;
-        let (id, record) = payload.split_at(space);
-        let at = position(id).ok_or_else(not_ours)?;
-        let record = record.get(1..).unwrap_or_default();
-        news(News::Live { topic, at, after: before(at), record });
-        Ok(())
+        match topic_of(channel).zip(entries::message(payload)) {
+            Some((topic, (at, after, record))) => news(News::Live { topic, at, after, record }),
+            None => self.note_junk(),
+        }
+    }
+
+    /// Another program has sent a message. It hides no loss: that of an entry shows in the ids.
+    fn note_junk(&mut self) {
+        self.junk += 1;
+        if self.junk == 1 {
+            log::debug!("Redis: another program sends messages to a channel that begins with bp:");
+        }
     }
 
     fn on_token(&mut self, token: Token<'_>, news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
         if self.left == 0 {
-            (self.left, self.settled) = (1, 0);
+            let room = self.waiting.front().map_or(1, Waiting::tokens_max);
+            (self.left, self.room, self.settled) = (1, room, 0);
         }
-        self.left = elements_left(self.left, token)?;
+        self.left = elements_left(self.left, token, self.room)?;
+        self.room -= 1;
         let Some(waiting) = self.waiting.front_mut() else {
             return Err(match token {
                 Token::Error(text) => refused(text),
@@ -243,7 +261,12 @@ impl Answers {
         };
         match (waiting, token) {
             (Waiting::Read(read), Token::Error(text)) if text.starts_with(b"WRONGTYPE") => {
-                news(News::Unusable(&read.topic));
+                news(News::Unusable(read.topic()));
+            }
+            (Waiting::Names { answer, .. }, Token::Error(text))
+                if text.starts_with(b"WRONGTYPE") =>
+            {
+                *answer = Partial::Failed;
             }
             (Waiting::Hello(_), Token::Error(text)) if Hello::is_unknown(text) => {
                 return Err(Close::failed(
@@ -252,12 +275,17 @@ impl Answers {
             }
             // Providers of Redis forbid the question.
             (Waiting::Facts(_), Token::Error(_)) => {}
+            (_, Token::Error(text)) if text.starts_with(b"WRONGTYPE") => {
+                let node = self.probes.escape_ascii();
+                let why = format!("Redis: the key {node} has another type: remove it");
+                return Err(Close::failed(why));
+            }
             (_, Token::Error(text)) => return Err(refused(text)),
             (Waiting::Hello(part), token) => part.take(token)?,
             (Waiting::Facts(facts), token) => facts.take(token),
             (Waiting::PublishScript, Token::Bytes(sha)) => self.publish_script = sha.to_vec(),
             (Waiting::MarkScript, Token::Bytes(sha)) => self.mark_script = sha.to_vec(),
-            (Waiting::Read(read), Token::Bytes(bytes)) => read.on_bytes(bytes, news)?,
+            (Waiting::Read(read), token) => read.on(token, news)?,
             (Waiting::Call { first, count }, token) => {
                 let (first, count) = (*first, *count as u64);
                 self.on_call(first, count, token, news)?;
@@ -320,10 +348,7 @@ impl Answers {
 
     fn on_end(&mut self, news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
         match self.waiting.pop_front() {
-            Some(Waiting::Read(read)) => {
-                let rest = if read.entries >= read.limit { Rest::More } else { Rest::Nothing };
-                news(News::PastEnd { topic: &read.topic, rest });
-            }
+            Some(Waiting::Read(read)) => read.end(news),
             Some(Waiting::Facts(facts)) => facts.warn(),
             Some(Waiting::Call { first, .. }) => self.accept(first, news),
             Some(Waiting::Names { number, answer }) => {
@@ -335,8 +360,8 @@ impl Answers {
     }
 }
 
-/// Returns the number of tokens that are left after this one.
-fn elements_left(left: u64, token: Token<'_>) -> Result<u64, Close> {
+/// Returns the number of tokens that are left after this one. There may be `room` with it.
+fn elements_left(left: u64, token: Token<'_>, room: u64) -> Result<u64, Close> {
     let more = match token {
         Token::Array(count) | Token::Set(count) => u64::from(count),
         Token::Map(count) => 2 * u64::from(count),
@@ -344,22 +369,9 @@ fn elements_left(left: u64, token: Token<'_>) -> Result<u64, Close> {
         _ => 0,
     };
     match left - 1 + more {
-        left if left > REPLY_MAX => Err(malformed("Redis: a reply of too many elements")),
+        left if left >= room => Err(malformed("Redis: a reply of too many elements")),
         left => Ok(left),
     }
-}
-
-/// Returns the position of an id, `EPOCH-OFFSET`: offsets of Redis begin at 0.
-fn position(id: &[u8]) -> Option<Position> {
-    let (epoch, offset) = str::from_utf8(id).ok()?.split_once('-')?;
-    let offset: u64 = offset.parse().ok()?;
-    Some(Position::new(epoch.parse().ok()?, offset.checked_add(1)?))
-}
-
-/// Returns the position before this one: the offsets of an epoch have no gap.
-fn before(at: Position) -> Option<Position> {
-    let offset = at.offset().checked_sub(1).filter(|offset| *offset > 0)?;
-    Some(Position::new(at.epoch(), offset))
 }
 
 fn refused(text: &[u8]) -> Close {
@@ -371,14 +383,8 @@ fn malformed(why: &'static str) -> Close {
     Close::Malformed { code: 0, why }
 }
 
-fn foreign(topic: &str) -> Close {
-    Close::failed(format!(
-        "Redis: the log of the topic {topic} was written by another program: remove the key bp:{{{topic}}}"
-    ))
-}
-
 pub(super) fn not_ours() -> Close {
-    malformed("Redis: a key that begins with bp: was written by another program")
+    malformed("Redis: a reply of an unknown form")
 }
 
 /// Returns the topic of a channel of topics.

@@ -11,6 +11,7 @@
 
 mod answers;
 mod batch;
+mod entries;
 mod name_answers;
 pub(crate) mod name_script;
 mod names;
@@ -19,14 +20,17 @@ mod server_facts;
 
 use std::fmt;
 
-use self::answers::{Answers, BACKLOG_MAX, PAGE, Read, Waiting};
+use self::answers::{Answers, Waiting};
 use self::batch::Batch;
+use self::entries::{BACKLOG_MAX, Read};
 use super::engine::{Ask, Engine, News};
 use crate::close::Close;
 use crate::protocol::resp::append_command;
 
 /// The most messages of one call of the script: Redis serves no other client meanwhile.
 const CALL_MESSAGES: usize = 64;
+/// The most entries of one read.
+const PAGE: usize = 100;
 /// The most bytes of the records of a backlog.
 const BACKLOG_BYTES: &[u8] = b"262144";
 
@@ -224,151 +228,4 @@ impl Engine for Redis {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::history::Position;
-
-    fn redis(login: Option<Login>, database: u32) -> Redis {
-        let (node, generation) = (7, 3);
-        let (log_messages, retention_ms) = (100, 1000);
-        Redis::new(Settings { node, generation, login, database, log_messages, retention_ms })
-    }
-
-    fn opening(redis: &mut Redis) -> String {
-        let mut out = Vec::new();
-        redis.opening(&mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    /// Returns the news of an input, and the end.
-    fn told(redis: &mut Redis, input: &[u8]) -> (Vec<String>, Result<usize, Close>) {
-        let mut told = Vec::new();
-        let end = redis.on_data(input, &mut |news| told.push(format!("{news:?}")));
-        (told, end)
-    }
-
-    /// Those of a server that does not tell its settings.
-    const OPENED: &[u8] =
-        b"%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n-NOPERM no\r\n$1\r\na\r\n$1\r\nb\r\n\
-          $1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n$1\r\ng\r\n:0\r\n\
-          >3\r\n$9\r\nsubscribe\r\n$24\r\nbp:node:0000000000000007\r\n:1\r\n";
-
-    #[test]
-    fn a_login_and_a_database_are_sent_and_the_password_is_not_shown() {
-        assert!(
-            opening(&mut redis(None, 0))
-                .starts_with("*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*6\r\n$6\r\nCONFIG\r\n$3\r\nGET")
-        );
-        let login = Login { user: "me".into(), password: "secret".into() };
-        let mut redis = redis(Some(login), 2);
-        let sent = opening(&mut redis);
-        assert!(sent.starts_with("*5\r\n$5\r\nHELLO\r\n$1\r\n3\r\n$4\r\nAUTH\r\n$2\r\nme\r\n$6\r\nsecret\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n"));
-        assert!(!format!("{redis:?}").contains("secret"));
-    }
-
-    /// Redis sends a message to the subscribers of all databases.
-    #[test]
-    fn a_topic_has_another_channel_in_each_database() {
-        for (database, channel) in [(0, "bp:{a{b}"), (1, "bp:1:{a{b}"), (12, "bp:12:{a{b}")] {
-            let (mut redis, mut out) = (redis(None, database), Vec::new());
-            redis.ask(Ask::Watch("a{b"), &mut out);
-            let sent = String::from_utf8(out).unwrap();
-            assert_eq!(
-                sent,
-                format!("*2\r\n$9\r\nSUBSCRIBE\r\n${}\r\n{channel}\r\n", channel.len())
-            );
-            let push = format!(
-                ">3\r\n$7\r\nmessage\r\n${}\r\n{channel}\r\n$5\r\n8-3 x\r\n",
-                channel.len()
-            );
-            let (news, _) = told(&mut redis, push.as_bytes());
-            assert!(news[0].starts_with("Live { topic: \"a{b\""), "{news:?}");
-        }
-    }
-
-    #[test]
-    fn an_error_during_the_opening_ends_the_connection() {
-        for answer in [
-            "-NOAUTH Authentication required.\r\n",
-            "%1\r\n$4\r\nrole\r\n$7\r\nreplica\r\n",
-            "%1\r\n$7\r\nversion\r\n$6\r\n6.2.14\r\n",
-            "%0\r\n%0\r\n$1\r\na\r\n$1\r\nb\r\n-LOADING Redis is loading the dataset in memory\r\n",
-            "%0\r\n%0\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n$1\r\ng\r\n:1\r\n\
-             -NOPERM this user has no permissions to access one of the channels\r\n",
-        ] {
-            let mut redis = redis(None, 0);
-            opening(&mut redis);
-            let (told, end) = told(&mut redis, answer.as_bytes());
-            assert!(told.is_empty() && matches!(end, Err(Close::Failed(_))), "{answer}: {end:?}");
-        }
-    }
-
-    /// Redis before 6.0, and proxies, repeat the arguments of an unknown command.
-    #[test]
-    fn a_server_without_hello_does_not_bring_the_password_into_the_log() {
-        let login = Login { user: "me".into(), password: "secret".into() };
-        let mut redis = redis(Some(login), 0);
-        opening(&mut redis);
-        let answer = b"-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, \
-                       `me`, `secret`, \r\n";
-        let (_, end) = told(&mut redis, answer);
-        let why = end.unwrap_err().to_string();
-        assert!(!why.contains("secret") && why.contains("7.0"), "{why}");
-    }
-
-    #[test]
-    fn the_messages_of_a_turn_are_one_call() {
-        let mut redis = redis(None, 0);
-        opening(&mut redis);
-        let ready = ["Ready".to_owned()];
-        assert_eq!(told(&mut redis, OPENED), (ready.to_vec(), Ok(OPENED.len())));
-        let mut out = Vec::new();
-        for seq in 4..=6 {
-            let (topic, record) = ("t", &b"hello"[..]);
-            redis.ask(Ask::Publish { topic, seq, lowest: 4, epoch: 8, record }, &mut out);
-        }
-        assert!(out.is_empty());
-        redis.flush(&mut out);
-        let sent = String::from_utf8(out).unwrap();
-        assert!(sent.starts_with("*19\r\n$7\r\nEVALSHA\r\n$1\r\na\r\n$1\r\n4\r\n"), "{sent}");
-        // The second was refused, and all are settled.
-        let (news, _) = told(&mut redis, b"*3\r\n:1\r\n:3\r\n$0\r\n\r\n");
-        assert_eq!(news, ["Refused(5)", "Accepted(6)"]);
-        let mut out = Vec::new();
-        for (seq, topic) in [(7, "t"), (8, "u")] {
-            let record = &b"hello"[..];
-            redis.ask(Ask::Renew(topic), &mut out);
-            redis.ask(Ask::Publish { topic, seq, lowest: 7, epoch: 8, record }, &mut out);
-        }
-        redis.flush(&mut out);
-        let sent = String::from_utf8(out).unwrap();
-        let renewals = ["t", "u"]
-            .map(|topic| format!("*3\r\n$7\r\nPEXPIRE\r\n$6\r\nbp:{{{topic}}}\r\n$4\r\n1000\r\n"));
-        let call = sent.strip_prefix(&renewals.concat()).unwrap();
-        assert_eq!(call.matches("EVALSHA").count(), 1, "{sent}");
-        let (news, end) = told(&mut redis, b":1\r\n:0\r\n*2\r\n:1\r\n$3\r\nOOM\r\n");
-        assert_eq!(news, ["Accepted(7)"]);
-        assert!(end.is_err());
-    }
-
-    #[test]
-    fn entries_and_messages_have_positions() {
-        let mut redis = redis(None, 0);
-        opening(&mut redis);
-        assert!(told(&mut redis, OPENED).1.is_ok());
-        let mut out = Vec::new();
-        redis.ask(Ask::Since { topic: "t", from: Position::new(8, 3) }, &mut out);
-        assert!(out.starts_with(b"*6\r\n$6\r\nXRANGE\r\n$6\r\nbp:{t}\r\n$3\r\n8-2\r\n"));
-        let message = b">3\r\n$7\r\nmessage\r\n$6\r\nbp:{t}\r\n$5\r\n8-3 x\r\n";
-        let page = b"*1\r\n*2\r\n$3\r\n8-2\r\n*2\r\n$1\r\nm\r\n$1\r\ny\r\n";
-        let input = [&message[..], page].concat();
-        let (news, end) = told(&mut redis, &input);
-        assert_eq!(end, Ok(input.len()));
-        assert!(news[0].starts_with("Live") && news[0].contains("0000000000000008-4"), "{news:?}");
-        assert!(news[1].starts_with("Past") && news[1].contains("0000000000000008-3"), "{news:?}");
-        assert!(news[2].starts_with("PastEnd"), "{news:?}");
-        // A message that has not arrived whole waits.
-        let (news, end) = told(&mut redis, &message[..message.len() - 1]);
-        assert_eq!((news.len(), end), (0, Ok(0)));
-    }
-}
+mod tests;

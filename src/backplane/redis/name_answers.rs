@@ -4,6 +4,9 @@ use super::name_script;
 use crate::handler::presence::Answer;
 use crate::protocol::resp::Token;
 
+/// The most names of one answer.
+pub(super) const MEMBERS_MAX: usize = 100;
+
 /// A script about names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Script {
@@ -19,6 +22,8 @@ pub(super) enum Script {
 pub(super) enum Partial {
     Claim(Option<Answer>),
     Members(Option<u64>, Vec<Box<str>>),
+    /// A key has another type.
+    Failed,
 }
 
 impl Script {
@@ -60,6 +65,7 @@ impl Partial {
     pub(super) fn end(self) -> Option<Answer> {
         match self {
             Partial::Claim(answer) => answer,
+            Partial::Failed => Some(Answer::Away),
             Partial::Members(count, names) => Some(Answer::Members { count: count?, names }),
         }
     }

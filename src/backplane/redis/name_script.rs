@@ -1,9 +1,9 @@
 //! The scripts about names that run in Redis 7.0 or later. Knows no connection.
 //!
 //! A lease is `N.L`: the node in hexadecimal digits, and a number of this node. An entry of a
-//! lease that has ended counts as nothing, and is overwritten or removed when it is met. A key of
-//! another type, which another program made, is overwritten or left alone, and never ends the
-//! script: it would end the connection each time.
+//! lease that has ended counts as nothing, and is overwritten or removed when it is met. Another
+//! program may have made a key of another type: that of a name is overwritten, that of a room is an
+//! error, after which the connection goes on.
 //!
 //! Each write stores its number in the hash of the node, so that a node sees that its latest writes
 //! were lost.
@@ -33,7 +33,7 @@ end
 pub(crate) const SIGN_IN: &str = fenced!(
     "\
 local names = redis.call('HGET', KEYS[1], 'names')
-if names and tonumber(names) >= tonumber(ARGV[2]) and redis.call('EXISTS', KEYS[2]) == 1 then
+if (tonumber(names) or -1) >= tonumber(ARGV[2]) and redis.call('EXISTS', KEYS[2]) == 1 then
   redis.call('PEXPIRE', KEYS[2], ARGV[3])
   return 1
 end
@@ -122,11 +122,8 @@ if ARGV[5] == 'enter' then
 elseif done == ARGV[3] then
   redis.call('HDEL', KEYS[3], ARGV[4])
 end
-if type(done) ~= 'table' then
-  redis.call('PEXPIRE', KEYS[3], ARGV[6])
-elseif string.sub(done.err, 1, 9) ~= 'WRONGTYPE' then
-  return done
-end
+if type(done) == 'table' then return done end
+redis.call('PEXPIRE', KEYS[3], ARGV[6])
 redis.call('HSET', KEYS[1], 'names', ARGV[2])
 return 1
 "
@@ -144,8 +141,7 @@ return 1
 /// 100 names of each whose lease has ended are removed. So the number is exact for small rooms, and
 /// that of a large one tends to it with each call.
 pub(crate) const MEMBERS: &str = "\
-local count = redis.pcall('HLEN', KEYS[1])
-if type(count) == 'table' then return {0} end
+local count = redis.call('HLEN', KEYS[1])
 local leases, names, dead = {}, {}, {}
 local function read(cursor, list)
   local fields = redis.call('HSCAN', KEYS[1], cursor, 'COUNT', 100)[2]

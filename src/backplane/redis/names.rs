@@ -2,14 +2,11 @@
 
 use super::Redis;
 use super::answers::Waiting;
-use super::name_answers::{Partial, Script};
+use super::name_answers::{MEMBERS_MAX, Partial, Script};
 use crate::backplane::engine::Ask;
 use crate::backplane::presence::{LEASE_MS, NAMES_MS};
 use crate::handler::presence::Request;
 use crate::protocol::resp::{append_bytes, append_command, append_header};
-
-/// The most names of one answer.
-const MEMBERS_MAX: usize = 100;
 
 /// Returns the key that exists as long as a lease holds.
 fn lease_key(lease: &[u8]) -> Vec<u8> {

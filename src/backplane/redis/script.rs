@@ -15,14 +15,15 @@
 /// gives 1
 /// ```
 pub(crate) const GENERATION: &str = "\
-local gen, following = redis.call('HGET', KEYS[1], 'gen'), nil
-if gen then
-  if tonumber(gen) > tonumber(ARGV[1]) then
-    return redis.error_reply('FENCED: not the last connection of this node')
-  end
-  following = redis.call('HGET', KEYS[1], gen)
+local gen = redis.call('HGET', KEYS[1], 'gen')
+if (tonumber(gen) or 0) > tonumber(ARGV[1]) then
+  return redis.error_reply('FENCED: not the last connection of this node')
 end
-redis.call('HSET', KEYS[1], 'gen', ARGV[1], ARGV[1], following or '1')
+local following = gen and redis.call('HGET', KEYS[1], gen)
+if not following or #following > 15 or not string.match(following, '^[1-9]%d*$') then
+  following = '1'
+end
+redis.call('HSET', KEYS[1], 'gen', ARGV[1], ARGV[1], following)
 if gen and gen ~= ARGV[1] then redis.call('HDEL', KEYS[1], gen) end
 return 1
 ";
@@ -59,6 +60,10 @@ return 1
 /// The newest id of a log is `E-n`, so `E-*` gives `E-(n+1)`: epoch and offset are the id. An epoch
 /// of the log that is greater than the known one is adopted. If there is no log, one with a greater
 /// epoch begins.
+///
+/// Another program may have left no offset, which Redis calls `too large`: then the next epoch
+/// begins. If it has left no epoch of 15 digits, the log cannot be used, as with a wrong type. So
+/// numbers of Lua stay exact.
 pub(crate) const PUBLISH: &str = "\
 local count = #KEYS - 1
 local after = redis.call('HINCRBY', KEYS[1], ARGV[1], count)
@@ -74,11 +79,20 @@ local function append_otherwise(id, key, epoch, record)
     epoch = string.format('%.0f', math.max(now, tonumber(epoch) + 1))
     return redis.pcall('XADD', key, epoch .. '-*', 'm', record)
   end
-  if not string.find(id.err, 'equal or smaller', 1, true) then return id end
-  local info = redis.pcall('XINFO', 'STREAM', key)
-  for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then epoch = string.match(info[i + 1], '^%d+') end
+  if not (string.find(id.err, 'equal or smaller', 1, true)
+      or string.find(id.err, 'exhausted', 1, true) or string.find(id.err, 'too large', 1, true)) then
+    return id
   end
+  local info, offset = redis.pcall('XINFO', 'STREAM', key), nil
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+      epoch, offset = string.match(info[i + 1], '^(%d+)-(%d+)')
+    end
+  end
+  if offset == '18446744073709551615' then
+    epoch = string.format('%.0f', tonumber(epoch) + 1)
+  end
+  if #epoch > 15 then return {err = 'WRONGTYPE no id is left'} end
   return redis.pcall('XADD', key, 'MAXLEN', '~', ARGV[4], epoch .. '-*', 'm', record)
 end
 local following = math.max(tonumber(ARGV[2]), after - count)
@@ -135,7 +149,7 @@ return refused
 /// KEYS  1 the node · 2 the topic
 /// ARGV  1 generation · 2 `always`, or `empty` if only an empty log gets the mark
 ///       3 the epoch becomes greater than this · 4 length of a log · 5 retention in ms · 6 the mark
-///       7 the most entries, at least 1 · 8 the most bytes of their records, if it is not 1 entry
+///       7 the most entries, at least 1 · 8 the most bytes of their content, if it is not 1 entry
 /// ```
 ///
 /// Entries are read in portions: a log of long records is not read whole for its last ones.
@@ -150,7 +164,7 @@ local function newest()
     local count = math.min(wanted - #found, 16)
     local portion = redis.call('XREVRANGE', KEYS[2], from, '-', 'COUNT', count)
     for i = 1, #portion do
-      bytes = bytes + #portion[i][2][2]
+      for _, part in ipairs(portion[i][2]) do bytes = bytes + #part end
       if #found > 0 and bytes > tonumber(ARGV[8]) then
         wanted = 0
         break
@@ -179,6 +193,7 @@ if redis.call('EXISTS', KEYS[2]) == 1 then
     end
   end
 end
+if epoch >= 1e15 then return redis.error_reply('WRONGTYPE no id is left') end
 local id = redis.call(
   'XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], string.format('%.0f', epoch) .. '-*', 'm', ARGV[6])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])

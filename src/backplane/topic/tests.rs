@@ -1,6 +1,7 @@
 //! One topic, event by event.
 
 use super::*;
+use crate::backplane::record::Message;
 
 #[derive(Default)]
 struct Seen(Vec<String>);
@@ -224,9 +225,45 @@ fn an_entry_that_was_seen_early_must_be_in_the_log() {
 }
 
 #[test]
-fn a_topic_that_cannot_be_used_is_a_mark() {
+fn a_topic_that_cannot_be_used_is_a_mark_and_is_tried_again() {
     let mut case = Case::behind();
+    assert!(!case.topic.retry(), "it may be whole");
     assert_eq!((case.on(Event::Unusable), case.end()), (None, None));
     assert_eq!(case.seen(), ["Missing"]);
     assert!(case.topic.takes_messages() && case.topic.in_step().is_none());
+    for _ in 0..3 {
+        assert!(case.topic.retry() && !case.topic.takes_messages());
+        assert_eq!(case.on(Event::Turn), Some(Request::Resume(Position::new(7, 5))));
+        assert_eq!((case.on(Event::Unusable), case.end()), (None, None));
+    }
+    assert!(case.seen().is_empty(), "one mark is enough");
+    assert!(case.topic.retry());
+    assert!(case.on(Event::Turn).is_some());
+    assert_eq!(case.end(), Some(Request::Mark), "the key was removed");
+    assert_eq!((case.past(9, 1, 50), case.end()), (None, None));
+    assert_eq!(case.seen(), ["Missing", "recovered Marked"]);
+    assert_eq!(case.topic.in_step(), Some(Position::new(9, 1)));
+}
+
+#[test]
+fn an_unknown_record_is_a_mark_only_if_it_is_in_the_log() {
+    let mut case = Case::in_step();
+    let since = Some(Request::Since(Position::new(7, 5)));
+    let junk = |epoch, offset, before: Option<u64>| Event::Live {
+        at: Position::new(epoch, offset),
+        after: before.map(|offset| Position::new(epoch, offset)),
+        record: b"hello",
+    };
+    for event in [junk(7, 6, Some(5)), junk(7, 9, Some(8)), junk(8, 1, None), junk(3, 1, None)] {
+        assert_eq!(case.on(event), since);
+        assert_eq!((case.on(event), case.past(7, 5, 5), case.end()), (None, None, None));
+        assert_eq!(case.seen(), ["recovered All"]);
+    }
+    assert_eq!(case.on(junk(7, 4, Some(3))), None, "an old one");
+    assert_eq!(case.on(junk(7, 6, Some(5))), since);
+    assert_eq!(case.past(7, 5, 5), None);
+    let (at, after) = (Position::new(7, 6), Some(Position::new(7, 5)));
+    assert_eq!(case.on(Event::Past { at, after, record: b"hello" }), None);
+    assert_eq!((case.past(7, 7, 7), case.end()), (None, None));
+    assert_eq!(case.seen(), ["Missing", "7 at 7", "recovered Marked"]);
 }

@@ -9,9 +9,9 @@ use crate::backplane::engine::{Engine, News};
 use crate::backplane::exchange::{Exchange, Published};
 use crate::backplane::feed::{Feed, Mark, Recovery, SharedMessage};
 use crate::backplane::line::Wish;
+use crate::backplane::members::Members;
 use crate::backplane::presence::Presence;
 use crate::backplane::record::Message;
-use crate::backplane::topic::Members;
 use crate::close::Close;
 use crate::handler::effect::{Dial, Effect, LinkEvent, Purpose};
 use crate::handler::link::Link;
@@ -371,10 +371,6 @@ impl Home {
                     log::info!("{name}: connected to the engine {address}");
                 }
                 members.status.connected();
-            }
-            if let News::Unusable(topic) = news {
-                let topic = topic.escape_debug();
-                log::warn!("{name}: the key of the topic {topic} has another type: remove it");
             }
             presence.on_news(&news, &mut **roster);
             exchange.on_news(news, now, members);

@@ -1,8 +1,8 @@
 //! The commands of the simulated broker. Knows no fault but those that it is told.
 
 use super::names;
-use super::scripts::{expire, mark_script, publish_script, range};
-use super::state::{Role, Server, Writes};
+use super::scripts::{append_foreign, expire, mark_script, publish_script, range};
+use super::state::{Role, Server, Writes, format_id};
 use super::store::{Bytes, Id, Value, WRONG_TYPE};
 use crate::backplane::redis::script;
 use crate::handler::framed::Step;
@@ -153,6 +153,10 @@ fn write(server: &mut Server, name: &[u8], parts: &[&[u8]]) -> Result<Bytes, Str
             server.store.remove(key);
             server.store.keys.insert(key.to_vec(), Value::String(value.to_vec()));
             text_reply(b'+', "OK")
+        }
+        (b"XADD", [key, id, name, value]) => {
+            let id = append_foreign(server, key, parse_id(id)?, (name, value))?;
+            return Ok(bytes_reply(format_id(id).as_bytes()));
         }
         (b"XTRIM", [key, b"MAXLEN", keep]) => {
             let keep = parse(keep)?;

@@ -66,6 +66,10 @@ pub enum BrokerFault {
     },
     /// The scripts are gone (SCRIPT FLUSH).
     ForgetScripts,
+    /// Another program appends an entry to the stream.
+    Foreign(Vec<u8>),
+    /// Another program sends a message to the subscribers of the channel.
+    Junk(Vec<u8>, Vec<u8>),
     /// Refuses this number of writes (OOM).
     Full(u32),
     /// Refuses this number of commands, as while data is loaded.
@@ -155,6 +159,8 @@ impl Broker {
                     }
                 }
             }
+            BrokerFault::Foreign(key) => self.append_foreign(&key),
+            BrokerFault::Junk(channel, payload) => self.server.push_message(&channel, &payload),
             BrokerFault::ForgetScripts => self.server.scripts.clear(),
             BrokerFault::Full(count) => self.server.full = count,
             BrokerFault::Loading(count) => self.server.loading = count,
@@ -162,6 +168,18 @@ impl Broker {
             BrokerFault::Promote => self.server.role = Role::Master,
         }
         self.server.wrote();
+    }
+
+    /// Redis chooses the id (XADD with `*`).
+    fn append_foreign(&mut self, key: &[u8]) {
+        let last = match self.server.store.stream(key) {
+            Ok(stream) => stream.map_or((0, 0), |stream| stream.last),
+            Err(_) => return,
+        };
+        let now = self.server.now_ms;
+        let id = if last.0 < now { (now, 0) } else { (last.0, last.1.saturating_add(1)) };
+        // One that another program has used up takes none.
+        drop(scripts::append_foreign(&mut self.server, key, id, (b"foo", b"bar")));
     }
 
     /// Streams drop their oldest entries in such portions.

@@ -3,7 +3,7 @@
 
 use super::scripts::{ARGUMENTS, FENCED, Keys, check_fence, number};
 use super::state::{Server, Writes};
-use super::store::Value;
+use super::store::{Value, WRONG_TYPE};
 use crate::backplane::redis::name_script;
 use crate::protocol::resp::{append_bytes, append_header};
 
@@ -47,10 +47,10 @@ pub(super) fn set_generation(
     writes.check()?;
     let before = stored.map(|stored| stored.to_string().into_bytes());
     let following = match &before {
-        Some(before) => server.store.number(node, before)?.unwrap_or(1),
-        None => 1,
+        Some(before) => server.store.number(node, before)?.filter(|following| *following > 0),
+        None => None,
     };
-    let following = following.to_string().into_bytes();
+    let following = following.unwrap_or(1).to_string().into_bytes();
     server.store.set(node, &[b"gen", generation, generation, &following])?;
     if let Some(before) = before.filter(|before| before != generation) {
         server.store.unset(node, &before);
@@ -192,17 +192,16 @@ fn room(
         writes.check()?;
     }
     match is_ours {
+        None => return Err(WRONG_TYPE.into()),
         Some(_) if *action == b"enter" => drop(server.store.set(room, &[name, lease])?),
         Some(true) => {
             later(writes).check()?;
             server.store.unset(room, name);
         }
-        _ => {}
+        Some(false) => {}
     }
-    if is_ours.is_some() {
-        writes = later(writes);
-        writes.check()?;
-    }
+    writes = later(writes);
+    writes.check()?;
     set_number(server, node, number, writes)?;
     Ok(number_reply(1))
 }
@@ -217,7 +216,8 @@ fn members(
     let max = number(max)?.unsigned_abs() as usize;
     let all: Vec<(Vec<u8>, Vec<u8>)> = match server.store.keys.get(*room) {
         Some(Value::Hash(names)) => names.clone().into_iter().collect(),
-        _ => Vec::new(),
+        Some(_) => return Err(WRONG_TYPE.into()),
+        None => Vec::new(),
     };
     let (living, dead): (Vec<_>, Vec<_>) =
         all.iter().partition(|(_, lease)| lease_holds(server, lease));

@@ -9,6 +9,9 @@ pub(super) const FENCED: &str = "FENCED: not the last connection of this node";
 pub(super) const ARGUMENTS: &str = "ERR wrong number of arguments";
 const SMALLER: &str =
     "ERR The ID specified in XADD is equal or smaller than the target stream top item";
+/// Another program has left no id.
+const NO_ID: &str = "WRONGTYPE no id is left";
+const EPOCH_MAX: u64 = 999_999_999_999_999;
 
 pub(super) type Keys<'a> = &'a [&'a [u8]];
 
@@ -135,13 +138,16 @@ fn append(
 ) -> Result<Id, String> {
     writes.check()?;
     let (node, now) = (server.node_entries, server.now_ms);
-    let is_known = server.store.stream(key)?.is_some();
-    let stream = server.store.stream_or_new(key)?;
-    let epoch = match is_known {
-        true if stream.last.0 > epoch => stream.last.0,
-        true => epoch,
-        false => now.max(epoch + 1),
+    let last = server.store.stream(key)?.map(|stream| stream.last);
+    let (is_known, stream) = (last.is_some(), server.store.stream_or_new(key)?);
+    let epoch = match last {
+        Some((last, u64::MAX)) if last >= epoch => last.saturating_add(1),
+        Some((last, _)) => last.max(epoch),
+        None => now.max(epoch + 1),
     };
+    if epoch > EPOCH_MAX {
+        return Err(NO_ID.into());
+    }
     let id = append_to(stream, epoch, record, node)?;
     if is_known {
         stream.trim_nodes(log);
@@ -165,11 +171,15 @@ pub(super) fn mark_script(
     check_fence(server, node, number(generation)?)?;
     let is_empty = server.store.stream(key)?.is_none_or(|stream| stream.len() == 0);
     if *when != b"empty" || is_empty {
-        writes.check()?;
         let (entries, now) = (server.node_entries, server.now_ms);
+        let last = server.store.stream(key)?.map_or(0, |stream| stream.last.0);
+        let epoch = now.max(number(above)?.unsigned_abs().max(last).saturating_add(1));
+        if epoch > EPOCH_MAX {
+            return Err(NO_ID.into());
+        }
+        writes.check()?;
         let stream = server.store.stream_or_new(key)?;
-        let above = number(above)?.unsigned_abs().max(stream.last.0);
-        let id = append_to(stream, now.max(above + 1), mark, entries)?;
+        let id = append_to(stream, epoch, mark, entries)?;
         stream.trim_nodes(number(log)?.unsigned_abs() as usize);
         server.appended(key, id, mark);
         expire(server, key, retention)?;
@@ -179,7 +189,7 @@ pub(super) fn mark_script(
     let stream = server.store.stream(key)?;
     let newest = stream.into_iter().flat_map(|stream| stream.backwards()).take(most);
     let newest = newest.enumerate().take_while(|(index, entry)| {
-        left -= entry.record.len() as i64;
+        left -= (entry.name.len() + entry.record.len()) as i64;
         *index == 0 || left >= 0
     });
     let mut newest: Vec<&Entry> = newest.map(|(_, entry)| entry).collect();
@@ -204,6 +214,23 @@ pub(super) fn range(
     Ok(entries(stream.from(from).take(count)))
 }
 
+/// Appends the entry of another program, as XADD does.
+pub(super) fn append_foreign(
+    server: &mut Server,
+    key: &[u8],
+    id: Id,
+    (name, value): (&[u8], &[u8]),
+) -> Result<Id, String> {
+    let node = server.node_entries;
+    let stream = server.store.stream_or_new(key)?;
+    let added = stream.append_foreign(id, (name, value), node);
+    let id = added.ok_or_else(|| SMALLER.to_owned())?;
+    // A value under another name is a record of an unknown form.
+    let record = if name == b"m" { value } else { b"" };
+    server.appended(key, id, record);
+    Ok(id)
+}
+
 fn append_to(stream: &mut Stream, epoch: u64, record: &[u8], node: usize) -> Result<Id, String> {
     stream.append(epoch, record, node).ok_or_else(|| SMALLER.to_owned())
 }
@@ -215,7 +242,7 @@ fn entries<'a>(found: impl Iterator<Item = &'a Entry>) -> Vec<u8> {
         append_header(&mut list, b'*', 2);
         append_bytes(&mut list, format_id(entry.id).as_bytes());
         append_header(&mut list, b'*', 2);
-        append_bytes(&mut list, b"m");
+        append_bytes(&mut list, &entry.name);
         append_bytes(&mut list, &entry.record);
     }
     let mut reply = Vec::new();

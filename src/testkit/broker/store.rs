@@ -10,6 +10,8 @@ pub(super) type Bytes = Vec<u8>;
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) id: Id,
+    /// That of the one value: `m`, or another one in the entry of another program.
+    pub(super) name: Arc<[u8]>,
     pub(super) record: Arc<[u8]>,
 }
 
@@ -49,13 +51,31 @@ impl Stream {
             (last, _) if last > epoch => return None,
             _ => (epoch, 0),
         };
+        self.push(id, b"m", record, node);
+        Some(id)
+    }
+
+    /// Appends the entry of another program; `None` if there is a later one.
+    pub(super) fn append_foreign(
+        &mut self,
+        id: Id,
+        (name, value): (&[u8], &[u8]),
+        node: usize,
+    ) -> Option<Id> {
+        let is_next = id > self.last;
+        is_next.then(|| {
+            self.push(id, name, value, node);
+            id
+        })
+    }
+
+    fn push(&mut self, id: Id, name: &[u8], record: &[u8], node: usize) {
         self.last = id;
-        self.entries.push_back(Entry { id, record: record.into() });
+        self.entries.push_back(Entry { id, name: name.into(), record: record.into() });
         match self.nodes.back_mut() {
             Some(count) if *count < node => *count += 1,
             _ => self.nodes.push_back(1),
         }
-        Some(id)
     }
 
     /// Removes the oldest nodes as long as this number of entries remains.

@@ -177,7 +177,7 @@ fn mark(random: &mut Random) -> Vec<Vec<u8>> {
     let generation = text(1 + random.below(3) as u64);
     let (topic, above) = (topic(random), epoch(random));
     let node = b"bp:node:1".to_vec();
-    // A record has up to three bytes.
+    // An entry has up to four bytes.
     let (most, bytes) = (text(1 + random.below(50) as u64), text(random.below(100) as u64));
     let (log, retention, mark) = (text(20), text(1_000_000), b"mark".to_vec());
     vec![text(2), node, topic, generation, when, above, log, retention, mark, most, bytes]
@@ -249,9 +249,23 @@ fn names_step(pair: &mut Pair, random: &mut Random) {
     }
 }
 
+/// Another program writes to a log.
+fn foreign(pair: &mut Pair, key: &[u8], random: &mut Random) {
+    let epoch = match random.below(12) {
+        0 => 999_999_999_999_999,
+        1 => 1_000_000_000_000_000,
+        2 => u64::MAX,
+        _ => EPOCH + random.below(5) as u64,
+    };
+    let offset = if random.one_in(3) { u64::MAX } else { random.below(20) as u64 };
+    let id = format!("{epoch}-{offset}").into_bytes();
+    pair.both(&[b"XADD", key, &id, &one_of(random, &["foo", "m"]), b"bar"]);
+}
+
 fn step(pair: &mut Pair, random: &mut Random) {
     let key = topic(random);
-    match random.below(44) {
+    match random.below(45) {
+        44 => foreign(pair, &key, random),
         24.. => names_step(pair, random),
         0..12 => pair.call(0, &publish(random)),
         12..15 => pair.call(1, &mark(random)),
@@ -268,7 +282,7 @@ fn step(pair: &mut Pair, random: &mut Random) {
         }
         19 if random.one_in(3) => pair.both(&[b"DEL", &key]),
         19 => pair.both(&[b"XTRIM", &key, b"MAXLEN", &text(random.below(5) as u64)]),
-        20 if random.one_in(4) => pair.both(&[b"FLUSHALL"]),
+        20 if random.one_in(3) => pair.both(&[b"FLUSHALL"]),
         20 => pair.both(&[b"SET", &topic_key("w"), b"x", b"NX"]),
         21 if random.one_in(4) => {
             pair.both(&[b"SCRIPT", b"FLUSH"]);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backplane::feed::{Mark, Recovery};
+use crate::backplane::members::Members;
 use crate::backplane::record::Message;
-use crate::backplane::topic::Members;
 use crate::history::Position;
 
 /// The number of a message: its node, and how many the node published to the topic before.

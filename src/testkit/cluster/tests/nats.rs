@@ -26,7 +26,7 @@ impl Store for Nats {
 
     fn fault(run: &mut Run<Nats>, faults: Faults) {
         let topic = run.topic();
-        let count = if faults == Faults::All { 8 } else { 3 };
+        let count = if faults == Faults::All { 10 } else { 4 };
         match run.random.below(count) {
             0 | 1 => {
                 signal(&run.server.server.process, "-STOP");
@@ -39,12 +39,22 @@ impl Store for Nats {
                 run.server.server.kill();
                 run.server.server.start_again();
             }
-            3 | 4 => {
+            3 => {
+                let long = "x".repeat(run.random.below(100_000));
+                let subjects = ["_INBOX.bp.0000000000000001.1.foo", "bp_live.n.0000000000000001"];
+                let topic = format!("bp_live.t.{topic}");
+                let subject = [subjects[0], subjects[1], &topic][run.random.below(3)];
+                send(&run.server, subject, &long);
+            }
+            4 => {
+                send(&run.server, &format!("bp.t.{topic}"), &"x".repeat(run.random.below(100_000)))
+            }
+            5 | 6 => {
                 let filter = format!("{{\"filter\":\"bp.t.{topic}\",\"keep\":3}}");
                 let _ = run.server.server.request("$JS.API.STREAM.PURGE.bp", &filter);
             }
-            5 => drop(run.server.server.request("$JS.API.STREAM.DELETE.bp", "")),
-            6 => {
+            7 => drop(run.server.server.request("$JS.API.STREAM.DELETE.bp", "")),
+            8 => {
                 run.server.server.kill();
                 fs::remove_dir_all(run.server.server.path("store")).unwrap();
                 run.server.server.start_again();
@@ -52,6 +62,16 @@ impl Store for Nats {
             _ => lose_power(run),
         }
     }
+}
+
+/// Another program sends a message, with a header that only the server may write, or without.
+fn send(nats: &Nats, subject: &str, payload: &str) {
+    let headers = "NATS/1.0\r\nNats-Sequence: 1\r\n\r\n";
+    let (front, whole) = (headers.len(), headers.len() + payload.len());
+    let _ = match payload.len() % 2 {
+        0 => nats.server.request(subject, payload),
+        _ => nats.server.send(&format!("HPUB {subject} {front} {whole}\r\n{headers}{payload}\r\n")),
+    };
 }
 
 /// The server comes back with its files of some time ago.

@@ -25,7 +25,7 @@ impl Store for RedisServer {
 
     fn fault(run: &mut Run<RedisServer>, faults: Faults) {
         let key = topic_key(run.topic());
-        let count = if faults == Faults::All { 9 } else { 3 };
+        let count = if faults == Faults::All { 10 } else { 4 };
         match run.random.below(count) {
             0 => command(&run.server, &[b"SCRIPT", b"FLUSH"]),
             1 => {
@@ -38,9 +38,21 @@ impl Store for RedisServer {
                 run.turns_for(Duration::from_millis(400));
                 signal(&run.server.process, "-CONT");
             }
-            3 => command(&run.server, &[b"FLUSHALL"]),
-            4 => command(&run.server, &[b"DEL", &key]),
-            5 => {
+            3 => {
+                let channel =
+                    if run.random.one_in(2) { key } else { b"bp:node:0000000000000001".into() };
+                let junk = [&b""[..], b"hello", b"5-1 hello", b"1", &[b'x'; 100_000]];
+                command(&run.server, &[b"PUBLISH", &channel, junk[run.random.below(junk.len())]]);
+            }
+            4 if run.random.one_in(2) => {
+                let id =
+                    if run.random.one_in(4) { "*" } else { "2000000000000-18446744073709551615" };
+                let long = vec![b'x'; 1 + run.random.below(100_000)];
+                command(&run.server, &[b"XADD", &key, id.as_bytes(), b"m", b"foo", b"bar", &long]);
+            }
+            4 => command(&run.server, &[b"FLUSHALL"]),
+            5 => command(&run.server, &[b"DEL", &key]),
+            6 => {
                 run.server.kill();
                 run.server.start_again();
             }
