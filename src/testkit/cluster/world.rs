@@ -46,6 +46,16 @@ enum Traffic {
     Sparse,
 }
 
+impl Traffic {
+    /// One in how many steps for faults has one.
+    fn calm(self) -> usize {
+        match self {
+            Traffic::Dense => 3,
+            Traffic::Sparse => 1,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) random: Random,
@@ -159,7 +169,9 @@ impl World {
             }
             37 => self.move_late(),
             38 if self.random.one_in(30) => self.pass(self.settings.bounds.grace_ms),
-            39 if self.faults != Faults::None && self.random.one_in(3) => self.have_fault(node),
+            39 if self.faults != Faults::None && self.random.one_in(self.traffic.calm()) => {
+                self.have_fault(node);
+            }
             _ => {}
         }
     }
@@ -333,12 +345,14 @@ impl World {
                 return;
             }
             8 => return self.kill_node(node),
+            9 if self.random.one_in(2) => self.junk(key, node),
             9 => BrokerFault::ForgetScripts,
             10 => BrokerFault::Full(some as u32),
             11 => BrokerFault::Loading(some as u32),
             12 if self.random.one_in(2) => BrokerFault::Demote,
             12 => BrokerFault::Restart { lost: 0 },
             13 => BrokerFault::Wipe,
+            14 if self.random.one_in(2) => BrokerFault::Foreign(key),
             14 | 15 => BrokerFault::Delete(key),
             16 | 17 if self.faults == Faults::Rollbacks => BrokerFault::Wipe,
             16 | 17 => BrokerFault::Trim(key, some - 1),
@@ -352,6 +366,26 @@ impl World {
         if fault != BrokerFault::Demote || self.random.one_in(2) {
             self.broker.fault(BrokerFault::Promote);
         }
+    }
+
+    /// Another program sends something to a topic or a node. It costs no mark.
+    fn junk(&mut self, topic: Vec<u8>, node: usize) -> BrokerFault {
+        let id = self.nodes.get(node).map_or(0, |node| node.id);
+        let channel = match self.random.one_in(3) {
+            true => format!("bp:node:{id:016x}").into_bytes(),
+            false => topic,
+        };
+        let last = self.broker.log().iter().rev().find(|entry| *entry.key == *channel);
+        let (epoch, offset) = last.map_or((0, 0), |entry| (entry.epoch, entry.offset));
+        let payload = match self.random.below(6) {
+            0 => String::new(),
+            1 => "hello".into(),
+            2 => format!("{epoch}-{} hello", offset + 1),
+            3 => format!("{epoch}-{offset} hello"),
+            4 => format!("{}-{} hello", epoch + 1, self.random.below(3)),
+            _ => format!("{}-0 hello", u64::MAX),
+        };
+        BrokerFault::Junk(channel, payload.into_bytes())
     }
 
     fn cut(&mut self, node: usize, bytes: Bytes) {
