@@ -60,7 +60,9 @@ impl Partial {
     pub(super) fn end(self) -> Option<Answer> {
         match self {
             Partial::Claim(answer) => answer,
-            Partial::Members(count, names) => Some(Answer::Members { count: count?, names }),
+            Partial::Members(count, names) => {
+                Some(Answer::Members { count: count?, names: names.into() })
+            }
         }
     }
 }
