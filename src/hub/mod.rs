@@ -117,6 +117,10 @@ impl<T: Transport> Hub<T> {
         self.connections.table().len()
     }
 
+    pub(crate) fn has(&self, id: Id) -> bool {
+        self.connections.table().get(id).is_some()
+    }
+
     /// Returns the number of connections that take none of the places of `Limits::connections`.
     #[cfg(feature = "backplane")]
     pub(crate) fn without_place(&self) -> usize {
