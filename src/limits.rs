@@ -30,9 +30,11 @@ pub struct Limits {
     /// service has [reserved](crate::Service::places) places. At this number the server stops
     /// accepting: new connections wait in the listen queue until others end. An idle one whose
     /// handler permits it ends for each that waits: see
-    /// [`on_crowded`](crate::Handler::on_crowded). Default 65,536; fewer if the process may not
-    /// have that many descriptors. In [`Mode::Processes`](crate::Mode::Processes) this is the limit
-    /// of each worker process, and so are all others.
+    /// [`on_crowded`](crate::Handler::on_crowded). Connections of a service with
+    /// [places of its own](crate::Service::own_places) may come on top. Default 65,536; fewer if
+    /// the process may not have that many descriptors. In
+    /// [`Mode::Processes`](crate::Mode::Processes) this is the limit of each worker process, and so
+    /// are all others.
     pub connections: usize,
     /// The most connections of one peer open at once; further ones are accepted and closed. A peer
     /// is identified by [`Peer::subscriber`](crate::Peer::subscriber), for all listeners together;

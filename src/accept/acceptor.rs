@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::own_places::{OwnPlace, OwnPlaces};
 use super::socket::Accept;
 use crate::log_throttle::LogThrottle;
 use crate::metrics::counters::Counters;
@@ -44,7 +45,9 @@ pub(super) struct Acceptor<L> {
     listener: L,
     pub(super) service: usize,
     /// The places that each of its connections takes.
-    pub(super) places: usize,
+    places: usize,
+    /// Those that only connections of its service take.
+    own_places: OwnPlaces,
     pub(super) state: State,
     /// Calls of `accept` left in this turn.
     left: usize,
@@ -56,13 +59,18 @@ pub(super) struct Acceptor<L> {
 }
 
 impl<L: Accept> Acceptor<L> {
-    pub(super) fn new(listener: L, service: usize, places: usize) -> Acceptor<L> {
+    pub(super) fn new(
+        listener: L,
+        service: usize,
+        (places, own_places): (usize, OwnPlaces),
+    ) -> Acceptor<L> {
         let state = State::Ready;
         let log_throttle = LogThrottle::default();
         Acceptor {
             listener,
             service,
             places,
+            own_places,
             state,
             left: 0,
             aborted: 0,
@@ -88,7 +96,7 @@ impl<L: Accept> Acceptor<L> {
     pub(super) fn due_ms(&self, mut has_room: impl FnMut(usize) -> bool) -> Option<u64> {
         match self.state {
             State::Idle => None,
-            State::Ready | State::Reported => has_room(self.places).then_some(0),
+            State::Ready | State::Reported => self.has_room(&mut has_room).then_some(0),
             State::Paused { until_ms } => Some(until_ms),
         }
     }
@@ -97,14 +105,30 @@ impl<L: Accept> Acceptor<L> {
         matches!(self.state, State::Ready | State::Reported) && self.left > 0
     }
 
+    /// Returns true if there is room for one of its connections: `has_room` tells if there is for a
+    /// number of places that all services share.
+    pub(super) fn has_room(&self, has_room: &mut impl FnMut(usize) -> bool) -> bool {
+        match self.places - usize::from(self.own_places.has_free()) {
+            0 => true,
+            places => has_room(places),
+        }
+    }
+
+    /// Takes a place for a connection of its own service, if one is free. Returns the number of
+    /// others that the connection takes.
+    pub(super) fn take_place(&self) -> (usize, Option<OwnPlace>) {
+        let own = self.own_places.take();
+        (self.places - usize::from(own.is_some()), own)
+    }
+
     /// Returns the need of the first connection in its queue.
     pub(super) fn need(&mut self, mut has_room: impl FnMut(usize) -> bool) -> Need {
         if std::mem::take(&mut self.lacks_descriptor) {
             return Need::Room;
         }
         match self.state {
-            State::Reported if !has_room(self.places) => Need::Room,
-            State::Ready if !has_room(self.places) => Need::Look,
+            State::Reported if !self.has_room(&mut has_room) => Need::Room,
+            State::Ready if !self.has_room(&mut has_room) => Need::Look,
             _ => Need::Nothing,
         }
     }

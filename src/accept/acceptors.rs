@@ -3,6 +3,7 @@
 use std::io;
 
 use super::acceptor::{Acceptor, Need, State};
+use super::own_places::{OwnPlace, OwnPlaces};
 use super::peer_limit::{PeerLimit, PeerPermit, TooMany};
 use super::socket::Accept;
 use crate::limits::Limits;
@@ -14,12 +15,22 @@ use crate::now::Now;
 pub(crate) struct Accepted<S> {
     /// The index of the service that the listener belongs to.
     pub(crate) service: usize,
-    /// The places that it takes: one, and those that it reserves.
+    /// The places that it takes: one, unless it has one of its own, and those that it reserves.
     pub(crate) places: usize,
+    pub(crate) own_place: Option<OwnPlace>,
     pub(crate) socket: S,
     pub(crate) incoming: Incoming,
     /// `None` if the connections of each peer are not limited.
     pub(crate) permit: Option<PeerPermit>,
+}
+
+/// The places for the connections of a service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places {
+    /// Those that each connection takes.
+    pub(crate) each: usize,
+    /// Those that no other service's connections take.
+    pub(crate) own: usize,
 }
 
 /// The result of one step of a turn.
@@ -52,15 +63,18 @@ pub(crate) struct Acceptors<L: Accept> {
 
 impl<L: Accept> Acceptors<L> {
     /// Creates the acceptors of `listeners`, each with the index of its service; `places` are those
-    /// of a connection of each service. Up to `kernel_queue` connections may wait in a listener
+    /// of each service. Up to `kernel_queue` connections may wait in a listener
     /// that was opened before [`Limits::listen_queue`] was set.
     pub(crate) fn new(
         listeners: Vec<(L, usize)>,
-        places: &[usize],
+        places: &[Places],
         limits: &Limits,
         kernel_queue: u32,
     ) -> Acceptors<L> {
-        let places = |service: usize| places.get(service).copied().unwrap_or(1);
+        let places: Vec<(usize, OwnPlaces)> =
+            places.iter().map(|it| (it.each, OwnPlaces::new(it.own))).collect();
+        let places = |service: usize| places.get(service).cloned();
+        let places = |service| places(service).unwrap_or((1, OwnPlaces::new(0)));
         let acceptors: Vec<Acceptor<L>> =
             listeners.into_iter().map(|(l, s)| Acceptor::new(l, s, places(s))).collect();
         Acceptors {
@@ -150,22 +164,21 @@ impl<L: Accept> Acceptors<L> {
         while let Some(acceptor) = self.acceptors.get_mut(self.at) {
             // Without room, connections wait in the queue of the listener, and the acceptor stays
             // ready. The connections of another one may need fewer places.
-            if !acceptor.may_accept() || !has_room(acceptor.places) {
+            if !acceptor.may_accept() || !acceptor.has_room(&mut has_room) {
                 self.at += 1;
                 continue;
             }
-            let (service, places) = (acceptor.service, acceptor.places);
             let Some((socket, incoming)) = acceptor.try_accept(self.burst, now, counters) else {
                 continue;
             };
             counters.accepted.add(1);
-            return match self.peer_limit.acquire(incoming.peer()) {
-                Ok(permit) => {
-                    AcceptOutcome::Accepted(Accepted { service, places, socket, incoming, permit })
-                }
+            let permit = self.peer_limit.acquire(incoming.peer());
+            let (service, (places, own_place)) = (acceptor.service, acceptor.take_place());
+            let accepted = Accepted { service, places, own_place, socket, incoming, permit: None };
+            return match permit {
+                Ok(permit) => AcceptOutcome::Accepted(Accepted { permit, ..accepted }),
                 Err(TooMany) => {
-                    let permit = None;
-                    self.over_limit.push(Accepted { service, places, socket, incoming, permit });
+                    self.over_limit.push(accepted);
                     AcceptOutcome::OverLimit
                 }
             };
@@ -212,14 +225,11 @@ impl<L: Accept> Acceptors<L> {
     /// connections.
     pub(crate) fn next_over_limit(&mut self, counters: &Counters) -> Option<Accepted<L::Socket>> {
         while let Some(accepted) = self.last_over_limit.pop() {
-            let Accepted { service, places, socket, incoming, .. } = accepted;
-            match self.peer_limit.acquire(incoming.peer()) {
-                Ok(permit) => {
-                    return Some(Accepted { service, places, socket, incoming, permit });
-                }
+            match self.peer_limit.acquire(accepted.incoming.peer()) {
+                Ok(permit) => return Some(Accepted { permit, ..accepted }),
                 Err(TooMany) => {
                     counters.refused_by_limit.add(1);
-                    let peer = incoming.peer();
+                    let peer = accepted.incoming.peer();
                     log::debug!("{peer}: refused: too many connections of this peer");
                 }
             }

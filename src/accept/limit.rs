@@ -43,10 +43,17 @@ pub(crate) struct ConnectionLimit {
 
 impl ConnectionLimit {
     /// With `None`, because the system does not tell, only [`Limits::connections`] counts.
-    pub(crate) fn new(limits: &Limits, descriptors: Option<Descriptors>) -> ConnectionLimit {
+    /// Connections with places of their own are not counted here: up to `own` descriptors are kept
+    /// for them, and at most a quarter.
+    pub(crate) fn new(
+        limits: &Limits,
+        descriptors: Option<Descriptors>,
+        own: usize,
+    ) -> ConnectionLimit {
         let Descriptors { limit, open } =
             descriptors.unwrap_or(Descriptors { limit: usize::MAX, open: 0 });
         let high = Descriptors { limit, open }.room().max(1);
+        let high = high - own.min(high / 4);
         let low = high - (high / 8).max(1);
         let connections = limits.connections;
         if high < connections {

@@ -5,13 +5,15 @@
 mod acceptor;
 mod acceptors;
 mod limit;
+mod own_places;
 mod peer_limit;
 mod reserve;
 mod socket;
 
 pub(crate) use self::acceptor::{PAUSE_MS, concerns_one_peer};
-pub(crate) use self::acceptors::{AcceptOutcome, Accepted, Acceptors};
+pub(crate) use self::acceptors::{AcceptOutcome, Accepted, Acceptors, Places};
 pub(crate) use self::limit::{ConnectionLimit, Descriptors};
+pub(crate) use self::own_places::OwnPlace;
 pub(crate) use self::peer_limit::PeerPermit;
 pub(crate) use self::reserve::Reservations;
 pub(crate) use self::socket::Accept;

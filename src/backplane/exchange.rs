@@ -228,6 +228,12 @@ impl Exchange {
         Published::Here
     }
 
+    /// The server stops: publishers leave, so the policy decides at once.
+    pub(crate) fn stop(&mut self, now: Now, members: &mut dyn Members) {
+        self.bounds.grace_ms = 0;
+        self.give_up(now, members);
+    }
+
     /// Returns true while publishers must not be read.
     pub(crate) fn holds_publishers(&self) -> bool {
         self.holds
@@ -465,7 +471,7 @@ impl Exchange {
 
     /// Returns true if the policy decides about messages. Then those that wait are given up.
     fn give_up(&mut self, now: Now, members: &mut dyn Members) -> bool {
-        if self.line.away(now.millis()) <= self.patience() {
+        if self.line.is_up() || self.line.away(now.millis()) < self.patience() {
             return false;
         }
         while let Some(given_up) = self.window.give_up() {

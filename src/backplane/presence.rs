@@ -14,6 +14,10 @@
 //! A request may fail because another program spoilt the key of a room. Then its question is
 //! answered [`Answer::Away`], and the names are entered again soon: the key may be removed.
 //!
+//! Questions about the members of one room wait as one, and get one answer: a full room may ask at
+//! once. One that comes later than a question in line must be asked later, too, because its member
+//! may have entered meanwhile.
+//!
 //! A question that a cut leaves open is answered [`Answer::Away`]. A claim among them may have been
 //! carried out, so it is undone over the next connection. Requests that ask nothing are repeated:
 //! they may be carried out twice.
@@ -22,12 +26,13 @@
 //! things happen, then [`flush`](Presence::flush) and
 //! [`take_answers`](Presence::take_answers).
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::engine::{Ask, Engine, Lease, News};
 use crate::handler::presence::{Answer, Request, Roster};
 
-/// The most requests that wait and ask nothing, and the most questions that wait.
+/// The most requests that wait and ask nothing, and the most questions that wait. Those about one
+/// room are one.
 const WAITING_MAX: usize = 8_192;
 /// The most requests without an answer, and the most of one turn.
 const SENT_MAX: usize = 500;
@@ -54,6 +59,9 @@ pub(crate) struct Presence<T> {
     known: u64,
     /// The questions of `waiting`.
     questions: usize,
+    /// Those that ask the same as a question of `waiting`, later. They are in line after it. A
+    /// connection has one question for a room, so there are at most as many as connections.
+    later: HashMap<Request, Vec<T>>,
     /// The requests of handlers in `waiting` that ask nothing.
     silent: usize,
     /// The names of the roster in `waiting`.
@@ -92,7 +100,8 @@ enum Keep {
 
 #[derive(Debug)]
 enum Item<T> {
-    Question(T, Request),
+    /// The answer is for all of these.
+    Question(Vec<T>, Request),
     /// One that asks nothing.
     Silent(Request),
     /// A name of the roster.
@@ -110,6 +119,7 @@ impl<T> Presence<T> {
             number: 0,
             known: 0,
             questions: 0,
+            later: HashMap::new(),
             silent: 0,
             names: 0,
             has_names: false,
@@ -141,12 +151,21 @@ impl<T> Presence<T> {
         match self.state {
             State::Unsupported => self.answers.push((asker, Answer::Unsupported)),
             State::Away => self.answers.push((asker, Answer::Away)),
-            _ if self.questions >= WAITING_MAX => self.answers.push((asker, Answer::Away)),
-            State::Ready | State::SigningIn | State::In => {
-                self.questions += 1;
-                self.waiting.push_back(Item::Question(asker, request));
-            }
+            State::Ready | State::SigningIn | State::In => match self.later.get_mut(&request) {
+                Some(askers) => askers.push(asker),
+                None if self.questions >= WAITING_MAX => self.answers.push((asker, Answer::Away)),
+                None => self.line_up(vec![asker], request),
+            },
         }
+    }
+
+    /// Puts a question at the end of the line.
+    fn line_up(&mut self, askers: Vec<T>, request: Request) {
+        self.questions += 1;
+        if let Request::Members { .. } = request {
+            self.later.insert(request.clone(), Vec::new());
+        }
+        self.waiting.push_back(Item::Question(askers, request));
     }
 
     /// Takes a request that asks nothing.
@@ -237,7 +256,7 @@ impl<T> Presence<T> {
             self.known = number;
         }
         match (item, answer) {
-            (Item::Question(asker, _), answer) => self.answers.push((asker, answer.clone())),
+            (Item::Question(askers, _), answer) => self.answer_all(askers, answer),
             (Item::Name(claim), Answer::Taken(_)) => roster.lost(&claim),
             (Item::Name(_) | Item::Silent(_) | Item::Undo(..), _) => {}
         }
@@ -248,8 +267,8 @@ impl<T> Presence<T> {
         let mut again = VecDeque::new();
         for (number, item) in std::mem::take(&mut self.sent) {
             match item {
-                Item::Question(asker, request) => {
-                    self.answers.push((asker, Answer::Away));
+                Item::Question(askers, request) => {
+                    self.answer_all(askers, &Answer::Away);
                     if let Request::Claim { keys, .. } = request {
                         again.push_back(Item::Undo(number, keys));
                     }
@@ -272,10 +291,18 @@ impl<T> Presence<T> {
         self.questions = 0;
         for item in std::mem::take(&mut self.waiting) {
             match item {
-                Item::Question(asker, _) => self.answers.push((asker, answer.clone())),
+                Item::Question(askers, request) => {
+                    self.answer_all(askers, answer);
+                    let later = self.later.remove(&request).unwrap_or_default();
+                    self.answer_all(later, answer);
+                }
                 item => self.waiting.push_back(item),
             }
         }
+    }
+
+    fn answer_all(&mut self, askers: Vec<T>, answer: &Answer) {
+        self.answers.extend(askers.into_iter().map(|asker| (asker, answer.clone())));
     }
 
     /// Asks for all that is due, at the end of a turn. `now` is in milliseconds.
@@ -327,6 +354,10 @@ impl<T> Presence<T> {
                 Item::Question(_, request) => {
                     self.questions = self.questions.saturating_sub(1);
                     engine.ask(Ask::Presence(number, request), out);
+                    let later = self.later.remove(request).filter(|askers| !askers.is_empty());
+                    if let Some(askers) = later {
+                        self.line_up(askers, request.clone());
+                    }
                 }
                 Item::Silent(request) => {
                     self.silent = self.silent.saturating_sub(1);

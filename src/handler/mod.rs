@@ -333,6 +333,41 @@ pub trait Service: Send {
         1
     }
 
+    /// Returns the number of connections of this service that take no place of
+    /// [`Limits::connections`](crate::Limits::connections), but one of their own, in each server
+    /// process. The default is 0. The server asks once, at its start.
+    ///
+    /// It is for connections that a server with too many clients must serve: checks of its health,
+    /// or those of its operator. Connections of the service take the own places first. While none
+    /// is free, they need room as others do. Descriptors are kept for as many, and for at most a
+    /// quarter of the connections that the process has descriptors for.
+    ///
+    /// ```
+    /// use socketserver::{Close, Context, Handler, Incoming, Service};
+    ///
+    /// # struct Console;
+    /// # impl Handler for Console {
+    /// #     fn on_data(&mut self, input: &mut [u8], _: &mut Context<'_>) -> Result<usize, Close> {
+    /// #         Ok(input.len())
+    /// #     }
+    /// # }
+    /// /// One operator gets in, however many clients there are.
+    /// struct Operator;
+    ///
+    /// impl Service for Operator {
+    ///     fn accept(&mut self, _: Incoming) -> Option<Box<dyn Handler>> {
+    ///         Some(Box::new(Console))
+    ///     }
+    ///
+    ///     fn own_places(&self) -> usize {
+    ///         1
+    ///     }
+    /// }
+    /// ```
+    fn own_places(&self) -> usize {
+        0
+    }
+
     /// Checks that the service can serve. [`Server::check`](crate::Server::check) and
     /// [`Server::run`](crate::Server::run) call this for each service. The default checks nothing.
     ///

@@ -1,10 +1,12 @@
 //! Questions about names that all nodes share, and their answers. Must not know an engine.
 
+use std::sync::Arc;
+
 use crate::handler::notification::Ticket;
 
 /// A request about the names of a service that spans several nodes. A node that ends, or that the
 /// engine does not hear of for 15 s, has no names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Request {
     /// Takes all of these keys for a name, unless another node has one of them.
     Claim {
@@ -40,7 +42,8 @@ pub(crate) enum Answer {
     Taken(Box<str>),
     Members {
         count: u64,
-        names: Vec<Box<str>>,
+        /// Many members may get the same answer.
+        names: Arc<[Box<str>]>,
     },
     /// The engine is away: nothing is known.
     Away,

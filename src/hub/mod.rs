@@ -117,6 +117,10 @@ impl<T: Transport> Hub<T> {
         self.connections.table().len()
     }
 
+    pub(crate) fn has(&self, id: Id) -> bool {
+        self.connections.table().get(id).is_some()
+    }
+
     /// Returns the number of connections that take none of the places of `Limits::connections`.
     #[cfg(feature = "backplane")]
     pub(crate) fn without_place(&self) -> usize {
@@ -430,6 +434,11 @@ impl<T: Transport> Hub<T> {
     /// Stops every connection, after its current message.
     pub(crate) fn stop(&mut self, stopping: Stopping) {
         self.connections.turn_mut().record.stopping = stopping;
+        #[cfg(feature = "backplane")]
+        if let Some(mut desk) = self.desk() {
+            desk.stop();
+            self.settle_pending();
+        }
         for id in self.connections.table().ids() {
             self.ask_to_stop(id);
         }

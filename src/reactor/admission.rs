@@ -11,7 +11,7 @@ use super::part::Part;
 use super::service::{ServiceKind, ask};
 use super::source::Source;
 use super::system::System;
-use crate::accept::{AcceptOutcome, Accepted, Acceptors, ConnectionLimit, PeerPermit};
+use crate::accept::{AcceptOutcome, Accepted, Acceptors, ConnectionLimit, PeerPermit, Places};
 use crate::close::Close;
 use crate::exec::{BlockingPool, Leaving};
 use crate::limits::Limits;
@@ -57,14 +57,14 @@ impl<'s, S: System> Admission<'s, S> {
         for (index, (listener, _)) in listeners.iter_mut().enumerate() {
             system.register_listener(listener, Source::Listener(index))?;
         }
-        let places: Vec<usize> = services.iter().map(ServiceKind::places).collect();
+        let places: Vec<Places> = services.iter().map(ServiceKind::places).collect();
         let descriptors = match listeners.is_empty() {
             true => None,
             false => system.descriptors(),
         };
         Ok(Admission {
             services,
-            limit: ConnectionLimit::new(limits, descriptors),
+            limit: ConnectionLimit::new(limits, descriptors, places.iter().map(|it| it.own).sum()),
             acceptors: Acceptors::new(listeners, &places, limits, kernel_queue),
             backlog: VecDeque::new(),
             blocking,
@@ -228,14 +228,16 @@ impl<'s, S: System> Admission<'s, S> {
     }
 
     fn admit(&mut self, accepted: Accepted<S::Socket>, core: &mut Core<S>) {
-        let Accepted { service, places, socket, incoming, permit } = accepted;
+        let Accepted { service, places, own_place, socket, incoming, permit } = accepted;
         let given = incoming.clone();
         match &mut self.services[service] {
             ServiceKind::Handlers(service) => {
                 let peer = incoming.peer();
                 let handler = ask(peer, core.hub.instruments(), || service.accept(given));
                 if let Some(handler) = handler {
-                    self.place(Transfer { socket, incoming, handler, permit, places }, core);
+                    let transfer =
+                        Transfer { socket, incoming, handler, permit, places, own_place };
+                    self.place(transfer, core);
                 }
             }
             ServiceKind::Blocking(service) => {

@@ -7,7 +7,7 @@ use std::io;
 use super::group::{Member, Transfer};
 use super::source::Source;
 use super::system::System;
-use crate::accept::{PeerPermit, Reservations};
+use crate::accept::{OwnPlace, PeerPermit, Reservations};
 use crate::exec::Task;
 use crate::hub::Hub;
 use crate::id::Id;
@@ -66,6 +66,8 @@ pub(super) struct Core<S: System> {
     permits: HashMap<Id, PeerPermit>,
     /// The places reserved by connections in the hub.
     pub(super) reserved: Reservations,
+    /// The connections in the hub on places that only their service has.
+    own_places: HashMap<Id, OwnPlace>,
 }
 
 impl<S: System> Core<S> {
@@ -88,6 +90,7 @@ impl<S: System> Core<S> {
             in_parts: 0,
             permits: HashMap::new(),
             reserved: Reservations::default(),
+            own_places: HashMap::new(),
         }
     }
 
@@ -109,9 +112,12 @@ impl<S: System> Core<S> {
         self.hub.len() + self.hub.dials() + self.in_parts
     }
 
-    /// Returns the number of places that they take, with those they have reserved.
+    /// Returns the number of places that they take of [`Limits::connections`], with those they have
+    /// reserved.
     pub(super) fn load(&self) -> usize {
-        self.len() + self.reserved.len() - self.hub.without_place()
+        // Those that have left the hub in this turn are not counted twice.
+        let own = self.own_places.keys().filter(|id| self.hub.has(**id)).count();
+        self.len() + self.reserved.len() - self.hub.without_place() - own
     }
 
     /// Returns the number of places that the connections of the other loops take.
@@ -128,20 +134,23 @@ impl<S: System> Core<S> {
 
     /// Opens a connection accepted here or by another loop for this one.
     pub(super) fn open(&mut self, transfer: Transfer<S::Socket>) {
-        let Transfer { mut socket, incoming, handler, permit, places } = transfer;
+        let Transfer { mut socket, incoming, handler, permit, places, own_place } = transfer;
+        let reserved = if own_place.is_some() { places } else { places.saturating_sub(1) };
         match self.watch(&mut socket) {
             Ok(()) => {
                 let id = self.hub.open(socket, incoming, handler);
                 self.permits.extend(permit.map(|permit| (id, permit)));
-                if places > 1 {
+                if reserved > 0 || own_place.is_some() {
                     self.hub.note_departures();
-                    self.reserved.reserve(id, places - 1);
                 }
+                self.reserved.reserve(id, reserved);
+                self.own_places.extend(own_place.map(|place| (id, place)));
             }
             // The poller has no room for this socket (ENOSPC, ENOMEM); the others are not affected.
             Err(error) => {
                 log::warn!("{}: cannot watch the socket: {error}", incoming.peer());
                 self.counters().refused_by_system.add(1);
+                self.free(own_place);
                 panics::drop_quietly(handler);
             }
         }
@@ -173,8 +182,19 @@ impl<S: System> Core<S> {
         for (id, socket) in self.hub.take_departed() {
             self.permits.remove(&id);
             self.reserved.end(id);
+            let own_place = self.own_places.remove(&id);
+            self.free(own_place);
             // The permit goes first: the peer may reconnect as soon as it sees the end.
             drop(socket);
+        }
+    }
+
+    fn free(&self, own_place: Option<OwnPlace>) {
+        if own_place.is_some() {
+            drop(own_place);
+            if let Some(member) = &self.member {
+                member.note_free_place();
+            }
         }
     }
 

@@ -238,9 +238,11 @@ impl<S: System> Reactor<'_, S> {
     /// Stops gracefully: admits everything that has arrived, and stops all connections.
     fn stop(&mut self) {
         self.each_part(|part, core| part.stop(core));
-        self.pass_on(StopRequest::Drain);
         log::info!("stopping: {} connections to end", self.core.len());
         self.core.hub.stop(self.core.system.handle().stopping());
+        // The messages to connections of other loops go before their stop.
+        at_work(&mut self.parts.shard_mail, &mut self.core, |part, core| part.take_from_hub(core));
+        self.pass_on(StopRequest::Drain);
         let drain_ms = now::millis(self.core.limits.drain);
         let until_ms = self.core.now.millis().saturating_add(drain_ms);
         self.core.phase = Phase::Draining { until_ms };

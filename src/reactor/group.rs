@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::handle::{ServerHandle, StopRequest};
 use super::load::Loads;
-use crate::accept::PeerPermit;
+use crate::accept::{OwnPlace, PeerPermit};
 use crate::handler::Handler;
 use crate::hub::ShardMessage;
 use crate::id::Shard;
@@ -24,8 +24,9 @@ pub(super) struct Transfer<T> {
     pub(super) incoming: Incoming,
     pub(super) handler: Box<dyn Handler>,
     pub(super) permit: Option<PeerPermit>,
-    /// The places that it takes: one, and those that it reserves.
+    /// The places that it takes: one, unless it has one of its own, and those that it reserves.
     pub(super) places: usize,
+    pub(super) own_place: Option<OwnPlace>,
 }
 
 /// A message from one reactor to another.
@@ -197,6 +198,11 @@ impl<T> Member<T> {
     /// Requests a wake-up when a connection of another reactor ends. Check the load after this.
     pub(super) fn await_room(&self) {
         self.group.loads.await_room();
+    }
+
+    /// Wakes the first reactor, which accepts: a place is free that is not part of a load.
+    pub(super) fn note_free_place(&self) {
+        self.group.seats[0].handle.bell().ring();
     }
 
     /// Returns true if the first reactor must check the load again.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::accept::Places;
 use crate::handler::Service;
 use crate::handler::blocking::BlockingService;
 use crate::metrics::counters::Counters;
@@ -16,11 +17,13 @@ pub(crate) enum ServiceKind<'s> {
 }
 
 impl ServiceKind<'_> {
-    /// Returns the number of places that each connection of the service takes.
-    pub(crate) fn places(&self) -> usize {
+    /// Returns the places for the connections of the service.
+    pub(crate) fn places(&self) -> Places {
         match self {
-            ServiceKind::Handlers(service) => service.places().max(1),
-            ServiceKind::Blocking(_) => 1,
+            ServiceKind::Handlers(service) => {
+                Places { each: service.places().max(1), own: service.own_places() }
+            }
+            ServiceKind::Blocking(_) => Places { each: 1, own: 0 },
         }
     }
 

@@ -127,7 +127,7 @@ impl Server {
         }
         for service in &self.services {
             service.check()?;
-            self.check_room(service.places())?;
+            self.check_room(service.places().each)?;
         }
         match self.places.iter().find(|(_, behind)| behind.is_none()) {
             Some((place, _)) => {

@@ -357,7 +357,7 @@ impl Network {
     /// Stops the server as [`ServerHandle::stop`](crate::ServerHandle::stop) does.
     /// [`Handler::on_stop`] has an example.
     pub fn stop(&mut self) {
-        self.hubs.iter_mut().for_each(|hub| hub.stop(Stopping::Stop));
+        self.stop_all(Stopping::Stop);
     }
 
     /// Stops the server as [`ServerHandle::restart`](crate::ServerHandle::restart) does.
@@ -388,7 +388,7 @@ impl Network {
     /// assert_eq!(network.received(client), b"back soon");
     /// ```
     pub fn restart(&mut self) {
-        self.hubs.iter_mut().for_each(|hub| hub.stop(Stopping::Restart));
+        self.stop_all(Stopping::Restart);
     }
 
     /// Asks the connection that has waited longest for its peer to give way to another one, as a

@@ -18,7 +18,7 @@ use crate::backplane::presence::Presence;
 #[cfg(feature = "backplane")]
 use crate::backplane::sharing::Sharing;
 use crate::handler::Handler;
-use crate::handler::effect::{Dial, Effect};
+use crate::handler::effect::{Dial, Effect, Stopping};
 #[cfg(feature = "backplane")]
 use crate::handler::notification::Ticket;
 #[cfg(feature = "backplane")]
@@ -182,6 +182,14 @@ impl Network {
                 Target::Invalid(error) => io::Error::new(io::ErrorKind::InvalidInput, error),
             };
             hub.unreachable(handler, &Peer::unresolved(), error);
+        }
+    }
+
+    /// Stops the reactors. The messages that the stop of one causes go before that of the next.
+    pub(super) fn stop_all(&mut self, stopping: Stopping) {
+        for index in 0..self.hubs.len() {
+            self.hubs[index].stop(stopping);
+            self.carry();
         }
     }
 

@@ -25,6 +25,9 @@ impl Engine for Noted {
             Ask::Presence(number, Request::Release { keys }) => {
                 format!("{number} release {keys:?}")
             }
+            Ask::Presence(number, Request::Members { room, max }) => {
+                format!("{number} members {room} {max}")
+            }
             Ask::Presence(number, Request::Enter { name, .. }) => format!("{number} enter {name}"),
             Ask::Presence(number, Request::Leave { name, .. }) => format!("{number} leave {name}"),
             other => format!("{other:?}"),
@@ -85,6 +88,14 @@ fn claim(key: &str) -> Request {
 
 fn release(key: &str) -> Request {
     Request::Release { keys: vec![key.into()] }
+}
+
+fn members(room: &str) -> Request {
+    Request::Members { room: room.into(), max: 100 }
+}
+
+fn enter(name: &str) -> Request {
+    Request::Enter { room: "r".into(), name: name.into() }
 }
 
 impl Case {
@@ -280,4 +291,62 @@ fn the_end_gives_up_the_lease() {
     let mut engine = Noted::default();
     case.presence.sign_out(&mut engine, &mut Vec::new());
     assert_eq!(engine.0, ["sign out"]);
+}
+
+/// A full room may ask at once.
+#[test]
+fn questions_about_one_room_share_an_answer() {
+    let mut case = Case::signed_in();
+    let all = 3 * WAITING_MAX as u32;
+    (0..all).for_each(|asker| case.ask(asker, members("r")));
+    assert_eq!(case.presence.take_answers(), []);
+    assert_eq!(case.asked(), ["2 members r 100", "3 members r 100"]);
+    let answer = |count| Answer::Members { count, names: ["ann".into()].into() };
+    case.news(News::Presence(2, answer(1)));
+    assert_eq!(case.presence.take_answers(), [(0, answer(1))]);
+    case.news(News::Presence(3, answer(2)));
+    let answers = case.presence.take_answers();
+    assert!(answers.into_iter().eq((1..all).map(|asker| (asker, answer(2)))));
+    assert!(case.asked().is_empty() && case.presence.is_settled());
+}
+
+/// A member that enters and asks must find itself in the answer.
+#[test]
+fn a_shared_question_is_asked_after_the_requests_before_it() {
+    let mut case = Case::signed_in();
+    for (asker, name) in [(1, "ann"), (2, "bob"), (3, "cid")] {
+        case.ask(0, enter(name));
+        case.ask(asker, members("r"));
+    }
+    case.ask(4, members("s"));
+    let asked = case.asked();
+    let expected = [
+        "2 enter ann",
+        "3 members r 100",
+        "4 enter bob",
+        "5 enter cid",
+        "6 members s 100",
+        "7 members r 100",
+    ];
+    assert_eq!(asked, expected);
+}
+
+#[test]
+fn a_cut_answers_all_that_share_a_question() {
+    let mut case = Case::signed_in();
+    // Some are on their way, and the others in line.
+    (0..SENT_MAX as u32 - 1).for_each(|asker| case.ask(asker, claim("a")));
+    (1_000..1_003).for_each(|asker| case.ask(asker, members("r")));
+    assert_eq!(case.asked().len(), SENT_MAX);
+    case.ask(1_003, members("r"));
+    case.presence.cut();
+    let answers = case.presence.take_answers();
+    assert_eq!(answers.len(), SENT_MAX + 3);
+    assert!(answers.iter().all(|(_, answer)| *answer == Answer::Away));
+    // The next one begins anew.
+    case.news(News::Ready);
+    assert_eq!(case.asked().len(), 1);
+    case.news(News::SignedIn(Lease::Kept));
+    case.ask(7, members("r"));
+    assert_eq!(case.asked().last().map(String::as_str), Some("1002 members r 100"));
 }

@@ -66,7 +66,9 @@ impl Partial {
         match self {
             Partial::Claim(answer) => answer,
             Partial::Failed => Some(Answer::Away),
-            Partial::Members(count, names) => Some(Answer::Members { count: count?, names }),
+            Partial::Members(count, names) => {
+                Some(Answer::Members { count: count?, names: names.into() })
+            }
         }
     }
 }

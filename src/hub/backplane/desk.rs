@@ -87,6 +87,16 @@ impl<T: Transport> Desk<'_, T> {
         }
     }
 
+    /// Tells publishers of messages that will not be sent, because the server stops: before their
+    /// connections end.
+    pub(in crate::hub) fn stop(&mut self) {
+        let now = self.connections.turn().record.now;
+        if let Some(home) = self.shared.home_mut() {
+            home.stop(now);
+            self.carry_out();
+        }
+    }
+
     /// Asks the engine for everything that this turn has brought.
     pub(in crate::hub) fn tend(&mut self) {
         let turn = self.connections.turn();

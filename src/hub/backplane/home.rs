@@ -203,6 +203,10 @@ impl Home {
         }
     }
 
+    pub(super) fn stop(&mut self, now: Now) {
+        self.exchange.stop(now, &mut self.members);
+    }
+
     pub(super) fn publish(&mut self, topic: &Topic, author: Id, bytes: &[u8], now: Now) {
         let Home { exchange, members, .. } = self;
         let (name, number) = (topic.as_str(), author.to_token() as u64);

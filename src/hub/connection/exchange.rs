@@ -261,6 +261,11 @@ impl<T: Transport> Exchange<T> {
         let is_between = self.io.has_received() && !self.io.has_unused();
         let is_due = match self.state.stop() {
             Stop::No => false,
+            // An effect of the last input may be a message to this connection.
+            Stop::Asked if is_between && turn.pending.has_actions() => {
+                self.state.end_grace();
+                false
+            }
             Stop::Asked => is_between,
             Stop::Overdue => true,
         };
@@ -406,7 +411,7 @@ impl<T: Transport> Exchange<T> {
             Life::Closed | Life::Cut | Life::Ended => false,
             // Queued output that the socket does not accept waits for an event.
             Life::Closing | Life::Lingering => state.has(Flags::READABLE),
-            Life::Open if state.is_new() => true,
+            Life::Open if state.is_new() || state.stop() == Stop::Overdue => true,
             Life::Open if state.has(Flags::ABOVE_HIGH) => {
                 self.io.own_output_len() <= limits.output_low
             }

@@ -28,6 +28,7 @@
 //!            Opened      on_close is called                      Notified
 //! Stop       No          the server stops                        Asked
 //!            Asked       its grace is over                       Overdue
+//!            Asked       its last input has effects on others    Overdue
 //!            any         on_stop is called                       No
 //! Pause      any         the handler pauses                      Resumed
 //!            any         it pauses while others feed its output  PeerEnds
@@ -433,7 +434,7 @@ impl State {
         self.stop = Stop::Asked;
     }
 
-    /// Notes that the grace for an incomplete message has passed.
+    /// Notes that the grace for an incomplete message has passed, or that there is none.
     pub(in crate::hub) fn end_grace(&mut self) {
         if self.stop == Stop::Asked {
             self.stop = Stop::Overdue;

@@ -81,6 +81,26 @@ pub(super) struct Told<'a> {
     pub(super) by: By,
     pub(super) event: Event<'a>,
     pub(super) unix_seconds: u64,
+    pub(super) namesake: Namesake,
+}
+
+/// Another member with the name that a person gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Namesake {
+    None,
+    /// It got the name while the engine of the nodes did not hear of the person's, and keeps it.
+    #[cfg(feature = "backplane")]
+    Stays,
+}
+
+impl Display for Namesake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Namesake::None => f.write_str(""),
+            #[cfg(feature = "backplane")]
+            Namesake::Stays => f.write_str("another "),
+        }
+    }
 }
 
 /// A line from the server, which no member can fake: the lines of members begin with a name.
@@ -90,19 +110,20 @@ pub(super) fn notice(text: impl Display) -> String {
 
 impl Person {
     pub(super) fn tells<'a>(&'a self, event: Event<'a>, now: Now) -> Told<'a> {
-        Told { nick: self.nick.as_str(), by: self.by, event, unix_seconds: now.unix_seconds() }
+        let (nick, namesake) = (self.nick.as_str(), Namesake::None);
+        Told { nick, by: self.by, event, unix_seconds: now.unix_seconds(), namesake }
     }
 }
 
 impl Told<'_> {
     /// Returns the line that tells the event.
     pub(super) fn line(&self) -> String {
-        let nick = self.nick;
+        let Told { nick, namesake, .. } = self;
         match self.event {
             Event::Said { text, .. } => format!("{nick}: {text}\n"),
             Event::Joined => notice(format_args!("{nick} joined")),
-            Event::Left => notice(format_args!("{nick} left")),
-            Event::Renamed { was } => notice(format_args!("{was} is now {nick}")),
+            Event::Left => notice(format_args!("{namesake}{nick} left")),
+            Event::Renamed { was } => notice(format_args!("{namesake}{was} is now {nick}")),
         }
     }
 }

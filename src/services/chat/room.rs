@@ -4,12 +4,18 @@ use std::str;
 #[cfg(feature = "backplane")]
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(feature = "backplane")]
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[cfg(feature = "chat-web")]
 use super::browser::log::Log;
 use super::clean::append_clean;
+#[cfg(feature = "backplane")]
+use super::event::Told;
 use super::event::{Event, Person, Reach};
 use super::name::Name;
+#[cfg(feature = "backplane")]
+use super::nodes::holders::Holders;
 #[cfg(feature = "backplane")]
 use super::nodes::publish;
 use crate::handler::context::Context;
@@ -29,6 +35,8 @@ pub(super) struct Room {
     /// The members get lines of this node only.
     #[cfg(feature = "backplane")]
     is_apart: AtomicBool,
+    #[cfg(feature = "backplane")]
+    holders: Mutex<Holders>,
     /// The events, for the members that get events.
     #[cfg(feature = "chat-web")]
     pub(super) log: Log,
@@ -43,6 +51,8 @@ impl Room {
             listeners: AtomicUsize::new(0),
             #[cfg(feature = "backplane")]
             is_apart: AtomicBool::new(false),
+            #[cfg(feature = "backplane")]
+            holders: Mutex::default(),
             #[cfg(feature = "chat-web")]
             log: Log::default(),
         }
@@ -114,6 +124,24 @@ impl Room {
 
 #[cfg(feature = "backplane")]
 impl Room {
+    /// Returns an event of all nodes as the members of this one are told of it.
+    pub(super) fn hear<'a>(&self, told: Told<'a>) -> Told<'a> {
+        match told.event {
+            Event::Said { .. } => told,
+            _ => Told { namesake: self.holders().note(&told), ..told },
+        }
+    }
+
+    /// Notes that events were missed.
+    pub(super) fn miss(&self) {
+        self.holders().forget();
+    }
+
+    /// The lock is taken by the loop with the exchange alone, and nothing under it can panic.
+    fn holders(&self) -> MutexGuard<'_, Holders> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes whether the members get lines of this node only. Returns the earlier state.
     pub(super) fn set_apart(&self, is_apart: bool) -> bool {
         self.is_apart.swap(is_apart, Ordering::Relaxed)

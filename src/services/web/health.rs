@@ -4,6 +4,9 @@ use super::reply::Reply;
 use super::service::Web;
 use crate::metrics::Metrics;
 
+/// Enough for several that watch, each with a connection that stays open.
+const OWN_PLACES: usize = 16;
+
 /// Returns a web service for health checks, of the numbers that `metrics` returns:
 /// [`ServerHandle::metrics`](crate::ServerHandle::metrics).
 ///
@@ -17,6 +20,9 @@ use crate::metrics::Metrics;
 /// is one of the server that is judged, so the routes answer for as long as the server runs: from
 /// the stop on, during [`Limits::drain_delay`](crate::Limits::drain_delay), `/readyz` is 503. A
 /// worker process of `Mode::Processes` answers for itself: a check reaches any one of them.
+///
+/// 16 connections have [places of their own](crate::Service::own_places), so a server with
+/// [`Limits::connections`](crate::Limits::connections) clients answers its checks.
 ///
 /// ```
 /// use socketserver::services::web::{self, Web};
@@ -55,6 +61,7 @@ use crate::metrics::Metrics;
 pub fn health(metrics: impl Fn() -> Metrics + Clone + Send + Sync + 'static) -> Web {
     let judged = metrics.clone();
     Web::new()
+        .with_own_places(OWN_PLACES)
         .get("/livez", |_, reply| uncached(reply).text("ok\n"))
         .get("/readyz", move |_, reply| match judged().unready {
             None => uncached(reply).text("ok\n"),

@@ -88,6 +88,7 @@ pub struct Web<S = ()> {
     limits: HttpLimits,
     /// Built from `plan` and `limits` for the first connection.
     site: Option<Arc<Site<S>>>,
+    own_places: usize,
 }
 
 impl Web {
@@ -135,7 +136,17 @@ impl<S: Send + Sync + 'static> Web<S> {
     /// let web = Web::new().get("/", count);
     /// ```
     pub fn with_state(state: S) -> Web<S> {
-        Web { plan: Some(Plan::new(state)), limits: HttpLimits::default(), site: None }
+        Web {
+            plan: Some(Plan::new(state)),
+            limits: HttpLimits::default(),
+            site: None,
+            own_places: 0,
+        }
+    }
+
+    /// Gives connections places of their own: see [`Service::own_places`].
+    pub(super) fn with_own_places(self, own_places: usize) -> Web<S> {
+        Web { own_places, ..self }
     }
 
     /// Adds a route for `GET`, and for `HEAD` unless the path has another route for it. Answers to
@@ -441,6 +452,11 @@ impl<S: Send + Sync + 'static> Service for Web<S> {
         let site = self.site.as_ref()?;
         let http = Http::new(Arc::clone(&site.limits));
         Some(Box::new(Framed::new(http, Conversation::new(Arc::clone(site)))))
+    }
+
+    /// Returns 16 for [health checks](super::health), else 0.
+    fn own_places(&self) -> usize {
+        self.own_places
     }
 
     /// Checks the routes.

@@ -32,7 +32,7 @@ pub(super) struct Names {
     pub(super) claims: u64,
     pub(super) lost: u64,
     /// The last answer about members.
-    pub(super) members: Option<(u64, Vec<Box<str>>)>,
+    pub(super) members: Option<(u64, Arc<[Box<str>]>)>,
 }
 
 /// The names of a node, which its roster and its handler share.

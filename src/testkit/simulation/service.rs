@@ -34,6 +34,10 @@ impl Service for ObservedService<'_> {
     fn places(&self) -> usize {
         self.service.places()
     }
+
+    fn own_places(&self) -> usize {
+        self.service.own_places()
+    }
 }
 
 /// A service of blocking handlers. The seed chooses the time that each takes.

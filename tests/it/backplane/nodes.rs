@@ -11,9 +11,13 @@ use socketserver::protocol::ws::Frame;
 use socketserver::services::ws::Frames;
 use socketserver::testkit::{BrokerFault, Client, Network, Nodes};
 use socketserver::{
-    Backplane, Close, Context, Handler, History, Later, Limits, Payload, Server, SharedMessage,
-    Topic,
+    Backplane, Close, Context, Handler, History, Later, Limits, Payload, Policy, Server,
+    SharedMessage, Topic,
 };
+
+use crate::hub::cuts::modes;
+use crate::support::real::{Running, read_to_end};
+use crate::support::waiting::until;
 
 const MARK: &str = "* some messages may be missing\n";
 
@@ -361,9 +365,45 @@ fn the_connection_to_the_engine_ends_after_those_of_the_clients() {
     }
 }
 
+/// They would be refused later in any case.
+#[test]
+fn a_stop_without_the_engine_tells_publishers_at_once() {
+    let networks = [
+        Network::new(Limits::default()),
+        Network::with_workers(Limits::default()),
+        Network::with_reactors(Limits::default(), 3),
+    ];
+    for (kind, network) in networks.into_iter().enumerate() {
+        let mut nodes = Nodes::new([network], |it| it.share("room:", Telling));
+        let members: Vec<Client> =
+            (0..3).map(|_| nodes.network(0).connect(Member("room:1"))).collect();
+        nodes.settle();
+        nodes.cut_off(0);
+        for member in &members {
+            nodes.network(0).send(*member, b"early\n");
+        }
+        nodes.settle();
+        for member in &members {
+            assert_eq!(received(&mut nodes, 0, *member), "", "{kind}");
+        }
+        // It arrives with the stop.
+        nodes.network(0).send(members[0], b"late\n");
+        nodes.network(0).stop();
+        nodes.settle();
+        assert_eq!(nodes.network(0).connections(), 0, "{kind}: it waits");
+        let told = "not sent: early\nnot sent: late\n";
+        for (index, member) in members.iter().enumerate() {
+            let told = if index == 0 { told } else { "not sent: early\n" };
+            assert_eq!(received(&mut nodes, 0, *member), told, "{kind}: {index}");
+            assert!(nodes.network(0).is_closed(*member), "{kind}: {index}");
+        }
+    }
+}
+
 #[test]
 fn the_last_messages_of_a_node_that_stops_wait_for_the_engine() {
-    let mut nodes = nodes(plain(2));
+    let hold = Policy::Hold(Duration::from_secs(2));
+    let mut nodes = Nodes::new(plain(2), |it| it.share("room:", MARK).policy(hold));
     let members = members(&mut nodes, 2);
     nodes.cut_off(0);
     nodes.network(0).send(members[0], b"the last one\n");
@@ -403,4 +443,32 @@ fn a_server_ends_after_the_messages_that_the_engine_did_not_accept_are_given_up(
     handle.stop();
     running.join().unwrap().unwrap();
     assert_eq!(handle.metrics().backplane.unwrap().unaccepted, 0);
+}
+
+#[test]
+fn a_server_that_stops_without_its_engine_tells_publishers_in_every_mode() {
+    for mode in modes() {
+        let nothing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let backplane = Backplane::at(&format!("redis://{nothing}")).unwrap();
+        let backplane = backplane.share("room:", MARK).grace(Duration::from_secs(3_600));
+        let server = Server::new().mode(mode).backplane(backplane);
+        let (told, _published) = mpsc::channel();
+        let server = server.listen("127.0.0.1:0", move |_| Teller(told.clone())).unwrap();
+        let running = Running::start(server);
+        let unaccepted = || running.handle.metrics().backplane.unwrap().unaccepted;
+        let mut clients: Vec<TcpStream> = (0..4).map(|_| running.client()).collect();
+        for (index, client) in clients.iter_mut().enumerate() {
+            client.write_all(b"the last one").unwrap();
+            until("it waits", || match unaccepted() {
+                count if count == index as u64 + 1 => Ok(()),
+                count => Err(count),
+            });
+        }
+        running.handle.stop();
+        for client in &mut clients {
+            assert_eq!(read_to_end(client), MARK.as_bytes(), "{mode:?}");
+        }
+        assert_eq!(unaccepted(), 0, "{mode:?}");
+        running.join();
+    }
 }

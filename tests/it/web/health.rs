@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use socketserver::services::web::{self, Method, Web};
 use socketserver::testkit::{Broker, WebClient};
-use socketserver::{Backplane, Limits, Metrics, Mode, Server};
+use socketserver::{Backplane, Close, Context, Handler, Limits, Metrics, Mode, Server};
 
 use crate::hub::cuts::modes;
 use crate::support::real::{Example, Running, command, connect, example_path, get, tcp};
@@ -66,6 +66,51 @@ fn checker(server: &Running) -> TcpStream {
 fn ask(client: &mut TcpStream, path: &str) -> (u16, String) {
     let answer = get(client, path);
     (answer.status, answer.text().to_owned())
+}
+
+/// Sends back its input, and never gives way.
+struct Echo;
+
+impl Handler for Echo {
+    fn on_data(&mut self, input: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        cx.write(input);
+        Ok(input.len())
+    }
+}
+
+fn echo(client: &mut TcpStream) {
+    client.write_all(b"?").unwrap();
+    client.read_exact(&mut [0]).unwrap();
+}
+
+/// A supervisor would restart it under load.
+#[test]
+fn a_server_with_the_most_clients_answers_its_checks_in_every_mode() {
+    for mode in modes() {
+        let server = Server::new().mode(mode).limits(Limits::default().connections(1));
+        let handle = server.handle();
+        let server = server.listen("127.0.0.1:0", |_| Echo).unwrap();
+        let health = web::health(move || handle.metrics());
+        let server = Running::start(server.listen("127.0.0.1:0", health).unwrap());
+        let mut client = server.client();
+        echo(&mut client);
+        // Each gives its place back.
+        for _ in 0..40 {
+            assert_eq!(ask(&mut checker(&server), "/livez").0, 200, "{mode:?}");
+        }
+        let mut held: Vec<_> = (0..16).map(|_| checker(&server)).collect();
+        for checker in &mut held {
+            assert_eq!(ask(checker, "/readyz").0, 200, "{mode:?}");
+        }
+        // Clients have as many places as without checks.
+        let mut next = server.client();
+        assert_eq!(ask(&mut held[0], "/livez").0, 200, "{mode:?}");
+        assert!(server.handle.metrics().open() <= 17, "{mode:?}");
+        drop(client);
+        echo(&mut next);
+        server.handle.abort();
+        server.join();
+    }
 }
 
 #[test]

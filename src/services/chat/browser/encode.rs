@@ -4,7 +4,7 @@
 use std::fmt::{self, Display, Write};
 
 use crate::history::{Gap, Position};
-use crate::services::chat::event::{By, Event, Told};
+use crate::services::chat::event::{By, Event, Namesake, Told};
 use crate::services::chat::name::Name;
 
 /// A text in quotation marks. Those of this protocol have no controls but tab, which are replaced
@@ -28,6 +28,11 @@ pub(super) fn event(room: &Name, id: impl Display, told: &Told<'_>) -> String {
         Event::Renamed { was } => write!(text, r#","was":{}"#, Quoted(was)),
         Event::Joined | Event::Left => Ok(()),
     };
+    text.push_str(match told.namesake {
+        Namesake::None => "",
+        #[cfg(feature = "backplane")]
+        Namesake::Stays => r#","namesake":true"#,
+    });
     let _ = write!(text, r#","time":{}"#, told.unix_seconds.saturating_mul(1000));
     if let Event::Said { tag: Some(tag), .. } = told.event {
         let _ = write!(text, r#","tag":{}"#, Quoted(tag));

@@ -36,6 +36,7 @@ impl Feed for Events {
             // Of a later version of this program.
             return self.mark(message.topic, Mark::Missing);
         };
+        let told = room.hear(told);
         #[cfg(feature = "chat-web")]
         room.log.append_at(&room.name, message.position, &told);
         room.has_listeners().then(|| told.line().into())
@@ -43,6 +44,7 @@ impl Feed for Events {
 
     fn mark(&mut self, topic: &Topic, why: Mark) -> Option<Payload> {
         let room = self.room(topic)?;
+        room.miss();
         #[cfg(feature = "chat-web")]
         if let Some(history) = room.log.history() {
             history.mark();
@@ -77,6 +79,7 @@ impl Feed for Events {
     #[cfg_attr(not(feature = "chat-web"), allow(unused_variables, reason = "logs have positions"))]
     fn joined(&mut self, topic: &Topic, at: Position) -> Option<Payload> {
         let room = self.room(topic)?;
+        room.miss();
         #[cfg(feature = "chat-web")]
         room.log.history()?.joined(at);
         None

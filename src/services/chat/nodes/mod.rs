@@ -2,6 +2,7 @@
 //! know engines or connections.
 
 pub(super) mod feed;
+pub(super) mod holders;
 mod member;
 pub(super) mod naming;
 pub(super) mod publish;

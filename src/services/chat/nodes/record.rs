@@ -14,7 +14,7 @@
 use std::str;
 
 use crate::now::Now;
-use crate::services::chat::event::{By, Event, Form, Person, Told};
+use crate::services::chat::event::{By, Event, Form, Namesake, Person, Told};
 
 const VERSION: u8 = 1;
 
@@ -67,7 +67,8 @@ pub(super) fn decode(record: &[u8]) -> Option<(Told<'_>, Form)> {
         _ => return None,
     };
     let by = By { chat: u32::from_be_bytes(*chat), number: u64::from_be_bytes(*number) };
-    let told = Told { nick, by, event, unix_seconds: u64::from_be_bytes(*unix_seconds) };
+    let unix_seconds = u64::from_be_bytes(*unix_seconds);
+    let told = Told { nick, by, event, unix_seconds, namesake: Namesake::None };
     (*version == VERSION).then_some((told, form_of(*form)))
 }
 

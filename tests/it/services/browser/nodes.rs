@@ -227,23 +227,36 @@ fn a_member_that_ends_before_the_answer_leaves_its_name_to_others() {
 
 #[test]
 fn a_member_whose_name_another_node_has_taken_becomes_a_guest() {
-    let mut cluster = Cluster::of(2);
-    let (one, two) = (cluster.nc(0), cluster.nc(1));
+    let mut cluster = Cluster::of(3);
+    let (one, two, three) = (cluster.nc(0), cluster.nc(1), cluster.nc(2));
+    let mut browser = cluster.browser(2);
+    browser.join(&mut cluster);
     one.say(&mut cluster, "/nick bob");
     cluster.nodes.cut_off(0);
     // The lease of the node ends.
     cluster.nodes.advance(Duration::from_secs(20));
     two.hear(&mut cluster);
     assert_eq!(two.say(&mut cluster, "/nick bob"), "* you are now bob\n");
+    three.hear(&mut cluster);
+    browser.heard(&mut cluster);
     cluster.nodes.rejoin(0);
     cluster.nodes.advance(Duration::from_secs(10));
     let heard = one.hear(&mut cluster);
     let told = "* bob is a member of another node meanwhile: you are guest-";
     assert!(heard.contains(told), "{heard}");
-    let heard = two.hear(&mut cluster);
-    assert!(heard.starts_with("* bob is now guest-"), "{heard}");
+    // For the others bob is a member of the second node.
+    for other in [&two, &three] {
+        let heard = other.hear(&mut cluster);
+        assert!(heard.starts_with("* another bob is now guest-"), "{heard}");
+        assert_eq!(heard.lines().count(), 1, "{heard}");
+    }
+    let events = browser.messages(&mut cluster);
+    let [renamed] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((&renamed["was"], &renamed["namesake"]), (&"bob".into(), &true.into()));
     let who = two.say(&mut cluster, "/who");
-    assert!(who.starts_with("* 2 in lobby: bob, guest-"), "{who}");
+    assert!(who.starts_with("* 4 in lobby: bob, guest-"), "{who}");
+    assert_eq!(two.say(&mut cluster, "/nick rob"), "* you are now rob\n");
+    assert_eq!(three.hear(&mut cluster), "* bob is now rob\n");
 }
 
 #[test]

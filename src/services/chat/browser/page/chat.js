@@ -148,13 +148,16 @@ const ON_EVENT = {
     changeMembers(room, () => room.members.add(message.nick), isNew ? 1 : 0);
   },
   left(room, message) {
-    room.addNote(`${message.nick} left`, "note", message.time);
-    const isCounted = room.members.has(message.nick) || room.count > room.members.size;
-    changeMembers(room, () => room.members.delete(message.nick), isCounted ? -1 : 0);
+    const { nick, namesake } = message;
+    room.addNote(`${namesake ? "another " : ""}${nick} left`, "note", message.time);
+    const isCounted = room.members.has(nick) || room.count > room.members.size;
+    changeMembers(room, () => namesake || room.members.delete(nick), isCounted ? -1 : 0);
   },
   renamed(room, message) {
-    room.addNote(`${message.was} is now ${message.nick}`, "note", message.time);
-    changeMembers(room, () => room.members.delete(message.was) && room.members.add(message.nick), 0);
+    const { nick, was, namesake } = message;
+    room.addNote(`${namesake ? "another " : ""}${was} is now ${nick}`, "note", message.time);
+    const isListed = () => (namesake ? room.members.has(was) : room.members.delete(was));
+    changeMembers(room, () => isListed() && room.members.add(nick), 0);
   },
   mark(room) {
     room.addNote("* some messages may be missing", "mark");
