@@ -1,43 +1,14 @@
 //! One topic at one node: its last seen entry, and its next read. Knows no engine.
 
+mod events;
+
+pub(crate) use self::events::{Event, Request};
 use super::chains::{Chains, Link};
 use super::engine::Rest;
 use super::feed::{Mark, Recovery};
 use super::members::Members;
 use super::record::{Record, Tag};
 use crate::history::Position;
-
-/// A request to the engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
-    /// Watch the topic, then read its newest entry, and this number of entries before it.
-    Open(u32),
-    /// The same for a topic that is watched.
-    Newest(u32),
-    /// Watch the topic, then read from this position on.
-    Resume(Position),
-    Since(Position),
-    Mark,
-}
-
-/// An event of a topic.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Event<'a> {
-    /// It is the topic's turn to ask.
-    Turn,
-    Live {
-        at: Position,
-        after: Option<Position>,
-        record: &'a [u8],
-    },
-    Past {
-        at: Position,
-        after: Option<Position>,
-        record: &'a [u8],
-    },
-    PastEnd(Rest),
-    Unusable,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -98,6 +69,8 @@ enum Audience {
     None,
     /// They wait for this number of earlier messages.
     Waits(u32),
+    /// The same, and they get messages of this node behind a mark.
+    Apart(u32),
     Joined,
 }
 
@@ -188,9 +161,16 @@ impl Topic {
     }
 
     /// The members get messages of `node` from here on, without the engine; those up to `seq` were
-    /// given up, and must not arrive later. Returns true if this is new.
+    /// given up, and must not arrive later. Returns true if this is new to them.
     pub(crate) fn part(&mut self, node: u64, seq: u64) -> bool {
-        self.chains.raise(node, seq)
+        let has_lost = self.chains.raise(node, seq);
+        match self.audience {
+            Audience::Waits(backlog) => {
+                self.audience = Audience::Apart(backlog);
+                true
+            }
+            Audience::None | Audience::Apart(_) | Audience::Joined => has_lost,
+        }
     }
 
     /// The connection to the engine has ended.
@@ -304,7 +284,7 @@ impl Topic {
 
     fn wanted(&self) -> Option<u32> {
         match self.audience {
-            Audience::Waits(backlog) => Some(backlog),
+            Audience::Waits(backlog) | Audience::Apart(backlog) => Some(backlog),
             Audience::None | Audience::Joined => None,
         }
     }
@@ -328,7 +308,9 @@ impl Topic {
         let Some((at, tag)) = newest.filter(|newest| is_after(*newest)) else {
             return Some(self.went_back());
         };
-        if let (State::Opening(Some(backlog)), Audience::Waits(_)) = (self.state, self.audience) {
+        if let (State::Opening(Some(backlog)), Audience::Waits(_) | Audience::Apart(_)) =
+            (self.state, self.audience)
+        {
             hand_on(&found, backlog, name, members);
             self.audience = Audience::Joined;
             members.joined(name, at);
