@@ -1,6 +1,7 @@
 //! The last message of each node in a topic. Knows no log.
 
-use super::record::Message;
+use super::record::{Message, Record};
+use crate::history::Position;
 
 /// The most nodes of a topic that are known: above it, the one that was silent for longest is
 /// forgotten.
@@ -68,6 +69,16 @@ impl Chains {
         known.used = used;
         known
     }
+}
+
+/// Returns the messages of a read, each once: a log that came back may have one twice.
+pub(super) fn each_once(found: &[(Position, Box<[u8]>)]) -> Vec<(Position, Message<'_>)> {
+    let mut chains = Chains::default();
+    let messages = found.iter().filter_map(|(at, record)| match Record::decode(record) {
+        Record::Message(message) => Some((*at, message)),
+        Record::Mark { .. } | Record::Unknown(_) => None,
+    });
+    messages.filter(|(_, message)| chains.add(message) != Link::Seen).collect()
 }
 
 #[cfg(test)]

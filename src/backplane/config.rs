@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::bounds::Bounds;
 use super::engine::Engine;
-use super::exchange::{Bounds, Policy};
+use super::exchange::Policy;
 use super::feed::Feed;
 use super::keep::Keep;
 #[cfg(feature = "nats")]

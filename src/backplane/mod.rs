@@ -9,6 +9,7 @@
 //! Each message is delivered when it comes back from the engine, in the order of its log, the
 //! node's own included. `docs/decisions/0055-backplane.md` has the reasons.
 
+pub(crate) mod bounds;
 mod chains;
 pub(crate) mod config;
 pub(crate) mod engine;

@@ -34,6 +34,9 @@ use crate::handler::presence::{Answer, Request, Roster};
 /// The most requests that wait and ask nothing, and the most questions that wait. Those about one
 /// room are one.
 const WAITING_MAX: usize = 8_192;
+/// The most that wait for the answer to a later question about the same room: some for each of the
+/// connections that a process usually has.
+const SHARING_MAX: usize = 16 * WAITING_MAX;
 /// The most requests without an answer, and the most of one turn.
 const SENT_MAX: usize = 500;
 /// Names are entered again after this time: the engine forgets those of dead nodes after
@@ -59,9 +62,10 @@ pub(crate) struct Presence<T> {
     known: u64,
     /// The questions of `waiting`.
     questions: usize,
-    /// Those that ask the same as a question of `waiting`, later. They are in line after it. A
-    /// connection has one question for a room, so there are at most as many as connections.
+    /// Those that ask the same as a question of `waiting`, later. They are in line after it.
     later: HashMap<Request, Vec<T>>,
+    /// The number of those.
+    sharing: usize,
     /// The requests of handlers in `waiting` that ask nothing.
     silent: usize,
     /// The names of the roster in `waiting`.
@@ -120,6 +124,7 @@ impl<T> Presence<T> {
             known: 0,
             questions: 0,
             later: HashMap::new(),
+            sharing: 0,
             silent: 0,
             names: 0,
             has_names: false,
@@ -152,7 +157,11 @@ impl<T> Presence<T> {
             State::Unsupported => self.answers.push((asker, Answer::Unsupported)),
             State::Away => self.answers.push((asker, Answer::Away)),
             State::Ready | State::SigningIn | State::In => match self.later.get_mut(&request) {
-                Some(askers) => askers.push(asker),
+                Some(askers) if self.sharing < SHARING_MAX => {
+                    self.sharing += 1;
+                    askers.push(asker);
+                }
+                Some(_) => self.answers.push((asker, Answer::Away)),
                 None if self.questions >= WAITING_MAX => self.answers.push((asker, Answer::Away)),
                 None => self.line_up(vec![asker], request),
             },
@@ -166,6 +175,13 @@ impl<T> Presence<T> {
             self.later.insert(request.clone(), Vec::new());
         }
         self.waiting.push_back(Item::Question(askers, request));
+    }
+
+    /// Takes those that ask the same as a question that leaves the line.
+    fn take_later(&mut self, request: &Request) -> Vec<T> {
+        let later = self.later.remove(request).unwrap_or_default();
+        self.sharing -= later.len();
+        later
     }
 
     /// Takes a request that asks nothing.
@@ -293,7 +309,7 @@ impl<T> Presence<T> {
             match item {
                 Item::Question(askers, request) => {
                     self.answer_all(askers, answer);
-                    let later = self.later.remove(&request).unwrap_or_default();
+                    let later = self.take_later(&request);
                     self.answer_all(later, answer);
                 }
                 item => self.waiting.push_back(item),
@@ -354,9 +370,9 @@ impl<T> Presence<T> {
                 Item::Question(_, request) => {
                     self.questions = self.questions.saturating_sub(1);
                     engine.ask(Ask::Presence(number, request), out);
-                    let later = self.later.remove(request).filter(|askers| !askers.is_empty());
-                    if let Some(askers) = later {
-                        self.line_up(askers, request.clone());
+                    let later = self.take_later(request);
+                    if !later.is_empty() {
+                        self.line_up(later, request.clone());
                     }
                 }
                 Item::Silent(request) => {

@@ -4,8 +4,9 @@
 use std::time::Duration;
 use std::{env, error, fmt, io};
 
+use super::bounds::Bounds;
 use super::config::{Backplane, LogBounds};
-use super::exchange::{self, Bounds};
+use super::exchange;
 use super::url::{self, Problem};
 use crate::now;
 

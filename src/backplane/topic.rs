@@ -3,7 +3,7 @@
 mod events;
 
 pub(crate) use self::events::{Event, Request};
-use super::chains::{Chains, Link};
+use super::chains::{Chains, Link, each_once};
 use super::engine::Rest;
 use super::feed::{Mark, Recovery};
 use super::members::Members;
@@ -456,16 +456,9 @@ impl Topic {
     }
 }
 
-/// Hands on the last messages of a read, each once: a log that came back may have one twice.
+/// Hands on the last messages of a read.
 fn hand_on(found: &[(Position, Box<[u8]>)], backlog: u32, name: &str, members: &mut dyn Members) {
-    let (mut chains, mut messages) = (Chains::default(), Vec::new());
-    for (at, record) in found {
-        if let Record::Message(message) = Record::decode(record)
-            && chains.add(&message) != Link::Seen
-        {
-            messages.push((*at, message));
-        }
-    }
+    let messages = each_once(found);
     let skip = messages.len().saturating_sub(backlog as usize);
     messages.iter().skip(skip).for_each(|(at, message)| members.earlier(name, *at, message));
 }

@@ -308,6 +308,12 @@ fn questions_about_one_room_share_an_answer() {
     let answers = case.presence.take_answers();
     assert!(answers.into_iter().eq((1..all).map(|asker| (asker, answer(2)))));
     assert!(case.asked().is_empty() && case.presence.is_settled());
+    // Members that ask without end.
+    for asker in 0..2 * SHARING_MAX as u32 {
+        case.ask(asker, members("r"));
+    }
+    assert_eq!(case.presence.take_answers().len(), SHARING_MAX - 1);
+    assert_eq!((case.asked().len(), case.presence.sharing), (2, 0));
 }
 
 /// A member that enters and asks must find itself in the answer.

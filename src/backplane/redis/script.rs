@@ -33,7 +33,8 @@ return 1
 /// ```text
 /// KEYS  1 the node · 2.. a topic for each message
 /// ARGV  1 generation · 2 first seq not accepted · 3 first seq of this call · 4 length of a log
-///       5 retention in ms · 6 probe, or empty · 7.. the id `EPOCH-*` and the record of each message
+///       5 retention in ms · 6 probe, or empty · 7.. the id `EPOCH-*` and the record of each
+///       message
 /// gives the number of messages if all are settled, else an array: the indexes of the messages that
 ///       were refused for good, the number of messages that are settled, and the reason why the
 ///       next one failed, or nothing

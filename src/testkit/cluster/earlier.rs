@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::faults::Faults;
 use super::recorder::{Number, Session, number};
-use super::world::{Faults, World};
+use super::world::World;
 use crate::backplane::record::Record;
 use crate::backplane::redis::topic_key;
 use crate::history::Position;

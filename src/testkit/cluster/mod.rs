@@ -2,6 +2,7 @@
 //! service.
 
 mod earlier;
+mod faults;
 mod feed;
 mod name_rules;
 mod names;
@@ -14,10 +15,11 @@ mod world;
 
 use std::collections::BTreeSet;
 
+use self::faults::Faults;
 use self::node::Node;
 use self::oracle::{Judge, Until};
 use self::recorder::{Number, Seen, Session};
-use self::world::{Faults, TOPICS, World};
+use self::world::{TOPICS, World};
 
 /// The counts of a run of [`cluster`], which has an example.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use super::recorder::{Recorder, Seen, content};
 use super::world::TOPICS;
+use crate::backplane::bounds::Bounds;
 use crate::backplane::engine::Engine;
-use crate::backplane::exchange::{Bounds, Exchange, Policy, Published};
+use crate::backplane::exchange::{Exchange, Policy, Published};
 use crate::backplane::line::Wish;
 use crate::clock::Clock;
 use crate::now::Now;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::faults::{Faults, Traffic};
 use super::name_rules::judge_claims;
 use super::node::{Node, Settings, Wire};
 use super::oracle::Truth;
-use crate::backplane::exchange::{Bounds, Exchange, Policy};
+use crate::backplane::bounds::Bounds;
+use crate::backplane::exchange::{Exchange, Policy};
 use crate::backplane::presence::Presence;
 use crate::backplane::redis::topic_key;
 use crate::now::Now;
@@ -16,45 +18,6 @@ pub(super) const TOPICS: [&str; 3] = ["a", "b", "c"];
 const NODES: usize = 3;
 /// The wall clock at the start, as that of the broker.
 const WALL_S: u64 = 1_700_000_000;
-
-/// Which faults a run has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Faults {
-    None,
-    /// Those after which the log has everything.
-    Lossless,
-    /// Also those after which messages are missing, except rollbacks.
-    Losses,
-    /// Also rollbacks, but nothing is trimmed. A topic is watched for longer than they go back.
-    Rollbacks,
-    All,
-}
-
-impl Faults {
-    /// Returns true if the broker loses no name.
-    pub(super) fn keep_names(self) -> bool {
-        self <= Faults::Lossless
-    }
-}
-
-/// How much a run has of messages and members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Traffic {
-    Dense,
-    /// Nodes often publish to topics of which they have no members, and each message may be the
-    /// first one of its node that a member gets.
-    Sparse,
-}
-
-impl Traffic {
-    /// One in how many steps for faults has one.
-    fn calm(self) -> usize {
-        match self {
-            Traffic::Dense => 3,
-            Traffic::Sparse => 1,
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct World {
