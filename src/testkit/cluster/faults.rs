@@ -28,13 +28,3 @@ pub(super) enum Traffic {
     /// first one of its node that a member gets.
     Sparse,
 }
-
-impl Traffic {
-    /// One in how many steps for faults has one.
-    pub(super) fn calm(self) -> usize {
-        match self {
-            Traffic::Dense => 3,
-            Traffic::Sparse => 1,
-        }
-    }
-}

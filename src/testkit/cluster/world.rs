@@ -132,9 +132,7 @@ impl World {
             }
             37 => self.move_late(),
             38 if self.random.one_in(30) => self.pass(self.settings.bounds.grace_ms),
-            39 if self.faults != Faults::None && self.random.one_in(self.traffic.calm()) => {
-                self.have_fault(node);
-            }
+            39 if self.faults != Faults::None && self.random.one_in(3) => self.have_fault(node),
             _ => {}
         }
     }
@@ -290,8 +288,7 @@ impl World {
         let some = 1 + self.random.below(4);
         let fault = match self.random.below(count) {
             0 => return self.cut(node, Bytes::Lost),
-            1 => return self.cut(node, Bytes::Late),
-            2 if self.traffic == Traffic::Dense => return self.cut(node, Bytes::Late),
+            1 | 2 => return self.cut(node, Bytes::Late),
             3 => return self.kill_client(node, usize::MAX),
             // A slow consumer is cut: the tail of its output is lost, often within a frame.
             4 | 5 => {
@@ -300,9 +297,6 @@ impl World {
             }
             6 if self.random.one_in(3) => return self.outlast(node),
             6 => return self.hang(node),
-            // Each new node publishes for the first time.
-            2 => return self.kill_node(node),
-            7 if self.traffic == Traffic::Sparse => return self.kill_node(node),
             7 => {
                 self.stalls_until = self.ms + self.random_ms(4_000);
                 return;
@@ -319,15 +313,54 @@ impl World {
             14 | 15 => BrokerFault::Delete(key),
             16 | 17 if self.faults == Faults::Rollbacks => BrokerFault::Wipe,
             16 | 17 => BrokerFault::Trim(key, some - 1),
-            18..=20 => BrokerFault::Restart { lost: some },
+            18 | 19 => BrokerFault::Restart { lost: some },
+            20 => return self.lose_first_message(node, some),
             // Also a stream that was deleted meanwhile comes back.
             _ => BrokerFault::Restart { lost: 4 + some },
         };
-        self.truth.before(&self.broker);
-        self.broker.fault(fault.clone());
-        self.truth.after(&fault, &self.broker);
+        self.have_broker_fault(&fault);
         if fault != BrokerFault::Demote || self.random.one_in(2) {
             self.broker.fault(BrokerFault::Promote);
+        }
+    }
+
+    fn have_broker_fault(&mut self, fault: &BrokerFault) {
+        self.truth.before(&self.broker);
+        self.broker.fault(fault.clone());
+        self.truth.after(fault, &self.broker);
+    }
+
+    /// A new node publishes its first message, which some of the others get. Then the broker loses
+    /// it, and the node is the first to come back and publishes the next one.
+    fn lose_first_message(&mut self, node: usize, lost: usize) {
+        self.kill_node(node);
+        let Some(new) = self.nodes.len().checked_sub(1) else { return };
+        let topic = TOPICS[self.random.below(TOPICS.len())];
+        for round in 0..2 {
+            self.converse(new);
+            self.nodes[new].publish(topic);
+            self.converse(new);
+            for other in 0..new {
+                match self.random.below(3) {
+                    0 => self.converse(other),
+                    1 => self.kill_client(other, 0),
+                    _ => {}
+                }
+            }
+            if round == 0 {
+                self.have_broker_fault(&BrokerFault::Restart { lost });
+            }
+        }
+    }
+
+    /// A node and the broker exchange all that they have, after a cut as well: the node pauses for up
+    /// to 50 ms.
+    fn converse(&mut self, node: usize) {
+        for _ in 0..5 {
+            self.pass(15);
+            self.turn(node);
+            self.move_up_by(node, usize::MAX);
+            self.move_down_by(node, usize::MAX);
         }
     }
 
