@@ -190,6 +190,7 @@ impl Shards {
     }
 
     /// Returns the shards with members of a topic, each with the serial number there.
+    #[inline]
     pub(super) fn interested_in(&self, topic: &Topic) -> Vec<(usize, u64)> {
         self.interest.get(topic).cloned().unwrap_or_default()
     }
