@@ -318,16 +318,10 @@ impl Engine for JetStream {
     fn on_data(&mut self, input: &[u8], news: &mut dyn FnMut(News<'_>)) -> Result<usize, Close> {
         let mut used = 0;
         loop {
+            let skipped = self.skip.min((input.len() - used) as u64);
+            self.skip -= skipped;
+            used += skipped as usize;
             let rest = input.get(used..).unwrap_or_default();
-            if self.skip > 0 {
-                let skipped = self.skip.min(rest.len() as u64);
-                self.skip -= skipped;
-                used += skipped as usize;
-                if self.skip > 0 {
-                    return Ok(used);
-                }
-                continue;
-            }
             match token(rest) {
                 Ok(Step::Message(token, length)) => {
                     self.on_token(token, news)?;

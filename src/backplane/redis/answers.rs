@@ -144,16 +144,10 @@ impl Answers {
     ) -> Result<usize, Close> {
         let mut used = 0;
         loop {
+            let skipped = self.skip.min((input.len() - used) as u64);
+            self.skip -= skipped;
+            used += skipped as usize;
             let rest = input.get(used..).unwrap_or_default();
-            if self.skip > 0 {
-                let skipped = self.skip.min(rest.len() as u64);
-                self.skip -= skipped;
-                used += skipped as usize;
-                if self.skip > 0 {
-                    return Ok(used);
-                }
-                continue;
-            }
             let step = match token(rest) {
                 Ok(Step::Message(Token::Push(count), header)) => {
                     self.push(rest, count, header, news)?

@@ -23,7 +23,9 @@ fn holds(broker: &Broker, lease: &str) -> bool {
 /// If a key was given to a node while another one has it, and has not lost its lease.
 pub(super) fn judge_claims(nodes: &[Node], broker: &Broker, node: usize) {
     let Some(winner) = nodes.get(node) else { return };
-    let fresh = std::mem::take(&mut winner.names().fresh);
+    let mut fresh = std::mem::take(&mut winner.names().fresh);
+    // One that was given back meanwhile may belong to another node.
+    fresh.retain(|key| winner.names().held.contains(key));
     if !holds(broker, &winner.lease()) {
         return;
     }
