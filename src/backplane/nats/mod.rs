@@ -57,8 +57,13 @@ pub(crate) struct JetStream {
     last_subscription: u64,
     /// The messages that were sent and not accepted, in order.
     sent: VecDeque<u64>,
-    reads: HashMap<u64, (Box<str>, Read)>,
+    reads: HashMap<u64, Reading>,
     last_read: u64,
+    /// Counts the probes that were asked for.
+    probes: u64,
+    /// The `seq` of the last message, and that of the last one before each of the last two probes.
+    published: u64,
+    before_probes: [u64; 2],
     /// The requests about names that the next answers to PING stand for.
     pings: u32,
     /// The greatest sequence number of a copy.
@@ -70,6 +75,19 @@ pub(crate) struct JetStream {
     /// The requests that the input has caused.
     kept: Vec<u8>,
 }
+
+/// A read that has not ended.
+#[derive(Debug)]
+struct Reading {
+    topic: Box<str>,
+    read: Read,
+    /// The number of probes at its last question or answer.
+    moved: u64,
+}
+
+/// A question that has no answer after this number of probes is asked again. JetStream says nothing
+/// to one that arrives while the stream is being made, or while a cluster has no leader.
+const PROBES_MAX: u64 = 2;
 
 /// The progress of the opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +113,9 @@ impl JetStream {
             sent: VecDeque::new(),
             reads: HashMap::new(),
             last_read: 0,
+            probes: 0,
+            published: 0,
+            before_probes: [0; 2],
             pings: 0,
             newest: 0,
             skip: 0,
@@ -129,12 +150,43 @@ impl JetStream {
     }
 
     fn read(&mut self, topic: &str, purpose: Purpose, out: &mut Vec<u8>) {
+        self.begin(topic.into(), Read::new(purpose), out);
+    }
+
+    /// Begins a read. Answers to the questions that it asked before come too late.
+    fn begin(&mut self, topic: Box<str>, mut read: Read, out: &mut Vec<u8>) {
         self.last_read += 1;
-        let id = self.last_read;
-        let mut read = Read::new(purpose);
-        let requests = &mut self.requests;
-        read.begin(&mut |number, question| requests.ask((id, number), topic, question, out));
-        self.reads.insert(id, (topic.into(), read));
+        let (id, requests) = (self.last_read, &mut self.requests);
+        read.begin(&mut |number, question| requests.ask((id, number), &topic, question, out));
+        self.reads.insert(id, Reading { topic, read, moved: self.probes });
+    }
+
+    fn probe(&mut self, number: u64, out: &mut Vec<u8>) {
+        self.requests.probe(number, out);
+        self.probes += 1;
+        self.before_probes = [self.before_probes[1], self.published];
+        let is_late = |reading: &Reading| reading.moved + PROBES_MAX <= self.probes;
+        let late = self.reads.iter().filter(|(_, reading)| is_late(reading));
+        let mut late: Vec<u64> = late.map(|(id, _)| *id).collect();
+        // The order of a map is random.
+        late.sort_unstable();
+        for id in late {
+            if let Some(Reading { topic, read, .. }) = self.reads.remove(&id) {
+                log::debug!("NATS: no answer about the topic {}", topic.escape_debug());
+                self.begin(topic, read, out);
+            }
+        }
+    }
+
+    /// A probe came back: the stream takes what a connection sends in order, so the messages before
+    /// the last probe but one must have their answers.
+    fn check_answers(&self) -> Result<(), Close> {
+        match self.sent.front() {
+            Some(seq) if *seq <= self.before_probes[0] => {
+                Err(Close::failed("NATS: no answer to a message: the stream may have no leader"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn on_token(&mut self, token: Token<'_>, news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
@@ -173,7 +225,10 @@ impl JetStream {
         match message.subscription {
             INBOX => return self.on_answer(message, news),
             PROBES => match (self.copied(message)?, number(message.payload)) {
-                (Some(_), Some(number)) => news(News::Probed(number)),
+                (Some(_), Some(number)) => {
+                    self.check_answers()?;
+                    news(News::Probed(number));
+                }
                 _ => self.note_junk(),
             },
             number => {
@@ -284,7 +339,8 @@ impl JetStream {
         news: &mut dyn FnMut(News<'_>),
     ) -> Result<(), Close> {
         let epoch = self.epoch();
-        let Some((topic, read)) = self.reads.get_mut(&id) else { return Ok(()) };
+        let Some(Reading { topic, read, moved }) = self.reads.get_mut(&id) else { return Ok(()) };
+        *moved = self.probes;
         let (requests, kept) = (&mut self.requests, &mut self.kept);
         let Some(answer) = answer(message, requests.log_of(topic))? else {
             news(News::Unusable(topic));
@@ -360,10 +416,11 @@ impl Engine for JetStream {
             Ask::Publish { topic, seq, record, .. } => {
                 self.requests.publish(topic, seq, record, out);
                 self.sent.push_back(seq);
+                self.published = seq;
             }
             // Messages age one by one.
             Ask::Renew(_) => {}
-            Ask::Probe(number) => self.requests.probe(number, out),
+            Ask::Probe(number) => self.probe(number, out),
             // Names are not known here; the answer to PING is the next input.
             Ask::SignIn { .. } => {
                 self.pings += 1;

@@ -253,3 +253,48 @@ fn a_log_whose_entries_cannot_be_read_is_unusable() {
     let (news, end) = told_in_pieces(&mut nats, &answer);
     assert!(end.is_ok() && news[0].starts_with("Past ") && news.len() == 2, "{news:?}");
 }
+
+/// The copy of a probe.
+fn probed(seq: u64, number: u64) -> String {
+    let headers = copied("n.0000000000000007", seq, seq - 1);
+    with_headers("bp_live.n.0000000000000007 2", &headers, &number.to_string())
+}
+
+/// JetStream says nothing to a question that arrives while the stream is being made.
+#[test]
+fn a_question_without_an_answer_is_asked_again() {
+    let mut nats = ready();
+    let newest = Ask::Newest { topic: "t", above: 0, mark: b"mark", backlog: 0 };
+    assert!(asked(&mut nats, newest).contains(" _INBOX.bp.0000000000000007.3.read.1.0 "));
+    assert!(!asked(&mut nats, Ask::Probe(1)).contains("read"));
+    let again = asked(&mut nats, Ask::Probe(2));
+    assert!(again.contains(" _INBOX.bp.0000000000000007.3.read.2.0 "), "{again}");
+    assert!(!asked(&mut nats, Ask::Probe(3)).contains("read"), "it has time again");
+    // The answer to the first one is late, and ignored.
+    let entry = |read: &str| {
+        let headers = "\r\nNats-Subject: bp.t.t\r\nNats-Sequence: 5";
+        with_headers(&format!("_INBOX.bp.0000000000000007.3.read.{read}.0 1"), headers, "x")
+    };
+    assert_eq!(told(&mut nats, &entry("1")).0.len(), 0);
+    let (news, end) = told(&mut nats, &entry("2"));
+    assert!(end.is_ok() && news.len() == 2 && news[1].starts_with("PastEnd"), "{news:?}");
+    assert!(!asked(&mut nats, Ask::Probe(9)).contains("read"));
+}
+
+/// A cluster without a leader takes no message, and says nothing.
+#[test]
+fn a_message_without_an_answer_ends_the_connection() {
+    let mut nats = ready();
+    let publish = |seq| Ask::Publish { topic: "t", seq, lowest: 1, epoch: 0, record: b"x" };
+    asked(&mut nats, publish(1));
+    asked(&mut nats, Ask::Probe(1));
+    asked(&mut nats, publish(2));
+    assert!(told(&mut nats, &probed(4, 1)).1.is_ok(), "the answer may come after the copy");
+    asked(&mut nats, Ask::Probe(2));
+    let stored = answer("publish.1", "{\"stream\":\"bp\",\"seq\":3}");
+    assert_eq!(told(&mut nats, &stored).0, ["Accepted(1)"]);
+    assert!(told(&mut nats, &probed(5, 2)).1.is_ok());
+    asked(&mut nats, Ask::Probe(3));
+    let why = told(&mut nats, &probed(6, 3)).1.unwrap_err().to_string();
+    assert!(why.contains("no answer to a message"), "{why}");
+}

@@ -454,7 +454,7 @@ impl<S: Send + Sync + 'static> Service for Web<S> {
         Some(Box::new(Framed::new(http, Conversation::new(Arc::clone(site)))))
     }
 
-    /// Returns 16 for [health checks](super::health), else 0.
+    /// Returns 16 for [health checks](super::health()), else 0.
     fn own_places(&self) -> usize {
         self.own_places
     }
