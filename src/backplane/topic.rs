@@ -383,6 +383,12 @@ impl Topic {
                     self.state = State::Behind(Next::Useless);
                 }
             }
+            // The log may have gone back before another program wrote this: the others must hear of
+            // it.
+            Next::Anchor if matches!(Record::decode(record), Record::Unknown(_)) => {
+                self.mark(name, members);
+                self.state = State::Behind(Next::Useless);
+            }
             Next::Anchor | Next::Following => {
                 self.state = State::Behind(Next::Following);
                 let follows = next == Next::Following && follows(last, after);

@@ -267,3 +267,25 @@ fn an_unknown_record_is_a_mark_only_if_it_is_in_the_log() {
     assert_eq!((case.past(7, 7, 7), case.end()), (None, None));
     assert_eq!(case.seen(), ["Missing", "7 at 7", "recovered Marked"]);
 }
+
+/// Another program wrote to a log that had gone back: the anchor does not look trimmed then.
+#[test]
+fn an_unknown_record_in_place_of_the_anchor_makes_the_others_hear_of_it() {
+    let mut case = Case::behind();
+    let at = Position::new(9, 1);
+    assert_eq!(case.on(Event::Past { at, after: None, record: b"foreign" }), None);
+    assert_eq!(case.end(), Some(Request::Mark));
+    assert_eq!(case.seen(), ["Missing"]);
+}
+
+/// A member that joins while the engine is away is told before the first message of its node, also
+/// of a topic that has lost nothing.
+#[test]
+fn messages_of_this_node_alone_come_behind_a_mark_for_each_audience() {
+    let mut case = Case::in_step();
+    case.topic.cut();
+    assert!(case.topic.part(1, 6) && !case.topic.part(1, 6));
+    case.topic.leave();
+    assert_eq!(case.topic.join(2), None);
+    assert!(case.topic.part(1, 6) && !case.topic.part(1, 6));
+}
