@@ -14,15 +14,9 @@ use super::turn::Action;
 use crate::exec::Call;
 use crate::handler::Handler;
 use crate::handler::context::Context;
-#[cfg(feature = "backplane")]
-use crate::handler::effect::LinkEvent;
 use crate::handler::effect::{Delivery, Effect};
 use crate::handler::notification::Notification;
-#[cfg(feature = "backplane")]
-use crate::handler::notification::Ticket;
 use crate::handler::payload::Payload;
-#[cfg(feature = "backplane")]
-use crate::handler::presence::Request;
 use crate::id::Id;
 use crate::limits::Limits;
 use crate::net::local::Local;
@@ -77,9 +71,17 @@ impl<T: Transport> Hub<T> {
                 self.offloads.add(from, ticket, work, &mut self.connections);
             }
             #[cfg(feature = "backplane")]
-            Effect::Link(attempt, event) => self.on_link(from, attempt, event),
+            Effect::Link(attempt, event) => {
+                if let Some(mut desk) = self.desk() {
+                    desk.on_link(from, attempt, event);
+                }
+            }
             #[cfg(feature = "backplane")]
-            Effect::Presence(ticket, request) => self.ask_presence(from, ticket, *request),
+            Effect::Presence(ticket, request) => {
+                if let Some(mut desk) = self.desk() {
+                    desk.ask(from, ticket, *request);
+                }
+            }
             // Applied by the connection itself.
             Effect::Close(_)
             | Effect::Reset(_)
@@ -273,8 +275,10 @@ impl<T: Transport> Hub<T> {
     fn publish(&mut self, author: Id, topic: &Topic, payload: Payload) {
         self.connections.turn().meter.counters.published.add(1);
         #[cfg(feature = "backplane")]
-        if self.has_shared_topics() && self.shares(topic) {
-            return self.publish_shared(author, topic, payload);
+        if self.shared_topics.as_ref().is_some_and(|shared| shared.shares(topic))
+            && let Some(mut desk) = self.desk()
+        {
+            return desk.publish(author, topic, payload);
         }
         let shards = self.shards.interested_in(topic);
         let payload = if shards.is_empty() { payload } else { payload.shared() };
@@ -310,36 +314,6 @@ impl<T: Transport> Hub<T> {
             changes.iter().for_each(|change| shared.note_change(&change.topic));
         }
         self.shards.announce(changes);
-    }
-}
-
-/// Topics that span several nodes.
-#[cfg(feature = "backplane")]
-impl<T: Transport> Hub<T> {
-    #[cold]
-    fn shares(&self, topic: &Topic) -> bool {
-        self.shared_topics.as_ref().is_some_and(|shared| shared.shares(topic))
-    }
-
-    #[cold]
-    fn publish_shared(&mut self, author: Id, topic: &Topic, payload: Payload) {
-        if let Some(mut desk) = self.desk() {
-            desk.publish(author, topic, payload);
-        }
-    }
-
-    #[cold]
-    fn ask_presence(&mut self, from: Id, ticket: Ticket, request: Request) {
-        if let Some(mut desk) = self.desk() {
-            desk.ask(from, ticket, request);
-        }
-    }
-
-    #[cold]
-    fn on_link(&mut self, id: Id, attempt: u64, event: LinkEvent) {
-        if let Some(mut desk) = self.desk() {
-            desk.on_link(id, attempt, event);
-        }
     }
 }
 
@@ -388,11 +362,15 @@ impl<T: Transport> Hub<T> {
                 }
                 #[cfg(feature = "backplane")]
                 ShardMessage::Export { author, topic, payload } => {
-                    self.publish_shared(author, &topic, payload);
+                    if let Some(mut desk) = self.desk() {
+                        desk.publish(author, &topic, payload);
+                    }
                 }
                 #[cfg(feature = "backplane")]
                 ShardMessage::Presence { from, ticket, request } => {
-                    self.ask_presence(from, ticket, request);
+                    if let Some(mut desk) = self.desk() {
+                        desk.ask(from, ticket, request);
+                    }
                 }
                 #[cfg(feature = "backplane")]
                 ShardMessage::Hold(is_held) => {

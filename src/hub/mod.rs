@@ -345,21 +345,6 @@ impl<T: Transport> Hub<T> {
         })
     }
 
-    /// Returns true if topics may be shared. It is all that local topics cost more: the calls for
-    /// shared ones are out of their way.
-    #[inline(always)]
-    fn has_shared_topics(&self) -> bool {
-        self.shared_topics.is_some()
-    }
-
-    #[cold]
-    fn tend_shared_topics(&mut self) {
-        if let Some(mut desk) = self.desk() {
-            desk.tend();
-            self.settle_pending();
-        }
-    }
-
     /// Returns the state of the shared topics, for simulations.
     #[cfg(feature = "testkit")]
     pub(crate) fn shared_topics(&self) -> Option<&SharedTopics> {
@@ -382,8 +367,9 @@ impl<T: Transport> Hub<T> {
             self.settle_pending();
         }
         #[cfg(feature = "backplane")]
-        if self.has_shared_topics() {
-            self.tend_shared_topics();
+        if let Some(mut desk) = self.desk() {
+            desk.tend();
+            self.settle_pending();
         }
         if self.topics.is_busy() {
             self.courier.run(&mut self.topics, &mut self.connections);

@@ -178,7 +178,7 @@ impl JetStream {
         }
     }
 
-    /// A probe came back: the stream takes what a connection sends in order, so the messages before
+    /// A probe came back: the stream takes the messages of a connection in order, so those before
     /// the last probe but one must have their answers.
     fn check_answers(&self) -> Result<(), Close> {
         match self.sent.front() {

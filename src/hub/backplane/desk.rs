@@ -15,7 +15,8 @@ use crate::hub::transport::Transport;
 use crate::id::Id;
 use crate::topic::Topic;
 
-/// The shared topics of a shard, with the parts of the hub that they use.
+/// The shared topics of a shard, with the parts of the hub that they use. Its methods are `cold`: a
+/// server with local topics alone calls none, and has none of them in its turn.
 pub(in crate::hub) struct Desk<'a, T> {
     pub(in crate::hub) shared: &'a mut SharedTopics,
     pub(in crate::hub) topics: &'a mut Topics,
@@ -25,6 +26,7 @@ pub(in crate::hub) struct Desk<'a, T> {
 
 impl<T: Transport> Desk<'_, T> {
     /// Publishes to a topic that spans several nodes. The author waits while the engine is slow.
+    #[cold]
     pub(in crate::hub) fn publish(&mut self, author: Id, topic: &Topic, payload: Payload) {
         if payload.as_bytes().is_empty() {
             return;
@@ -64,6 +66,7 @@ impl<T: Transport> Desk<'_, T> {
     }
 
     /// Asks the engine about names; the answer is a notification.
+    #[cold]
     pub(in crate::hub) fn ask(&mut self, from: Id, ticket: Ticket, request: Request) {
         match &mut self.shared.role {
             Role::Home(home) => {
@@ -77,6 +80,7 @@ impl<T: Transport> Desk<'_, T> {
     }
 
     /// Takes an event of the connection to the engine.
+    #[cold]
     pub(in crate::hub) fn on_link(&mut self, id: Id, attempt: u64, event: LinkEvent) {
         let now = self.connections.turn().record.now;
         if let Some(home) = self.shared.home_mut() {
@@ -89,6 +93,7 @@ impl<T: Transport> Desk<'_, T> {
 
     /// Tells publishers of messages that will not be sent, because the server stops: before their
     /// connections end.
+    #[cold]
     pub(in crate::hub) fn stop(&mut self) {
         let now = self.connections.turn().record.now;
         if let Some(home) = self.shared.home_mut() {
@@ -98,6 +103,7 @@ impl<T: Transport> Desk<'_, T> {
     }
 
     /// Asks the engine for everything that this turn has brought.
+    #[cold]
     pub(in crate::hub) fn tend(&mut self) {
         let turn = self.connections.turn();
         let (now, is_stopping) = (turn.record.now, turn.record.stopping.is_on());

@@ -53,6 +53,7 @@ impl SharedTopics {
         SharedTopics { prefixes, role, throttled: Vec::new(), is_held: false }
     }
 
+    #[cold]
     pub(super) fn shares(&self, topic: &Topic) -> bool {
         self.prefixes.iter().any(|prefix| topic.as_str().starts_with(&**prefix))
     }

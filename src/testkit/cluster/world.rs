@@ -353,8 +353,8 @@ impl World {
         }
     }
 
-    /// A node and the broker exchange all that they have, after a cut as well: the node pauses for up
-    /// to 50 ms.
+    /// A node and the broker exchange all that they have, after a cut as well: then the node pauses
+    /// for up to 50 ms.
     fn converse(&mut self, node: usize) {
         for _ in 0..5 {
             self.pass(15);
