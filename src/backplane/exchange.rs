@@ -397,11 +397,12 @@ impl Exchange {
 
     /// Queues the topics of which this is true.
     fn queue_topics(&mut self, wants: fn(&mut Topic) -> bool) {
-        let mut wanted: Vec<_> = self.topics.iter_mut().collect();
-        wanted.retain_mut(|(_, it)| wants(&mut it.topic));
+        let wanted = self.topics.iter_mut();
+        let wanted = wanted.filter_map(|(name, it)| wants(&mut it.topic).then(|| name.clone()));
+        let mut wanted: Vec<Box<str>> = wanted.collect();
         // The order of a map is random: a simulation could not be repeated.
-        wanted.sort_unstable_by_key(|(name, _)| *name);
-        self.queue.extend(wanted.into_iter().map(|(name, _)| name.clone()));
+        wanted.sort_unstable();
+        self.queue.extend(wanted);
     }
 
     fn on_topic(&mut self, name: &str, event: Event<'_>, members: &mut dyn Members) {

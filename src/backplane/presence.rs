@@ -34,8 +34,8 @@ use crate::handler::presence::{Answer, Request, Roster};
 /// The most requests that wait and ask nothing, and the most questions that wait. Those about one
 /// room are one.
 const WAITING_MAX: usize = 8_192;
-/// The most that wait for the answer to a later question about the same room: some for each of the
-/// connections that a process usually has.
+/// The most askers without an answer that share questions: some for each of the connections that a
+/// process usually has.
 const SHARING_MAX: usize = 16 * WAITING_MAX;
 /// The most requests without an answer, and the most of one turn.
 const SENT_MAX: usize = 500;
@@ -64,8 +64,8 @@ pub(crate) struct Presence<T> {
     questions: usize,
     /// Those that ask the same as a question of `waiting`, later. They are in line after it.
     later: HashMap<Request, Vec<T>>,
-    /// The number of those.
-    sharing: usize,
+    /// The askers without an answer.
+    askers: usize,
     /// The requests of handlers in `waiting` that ask nothing.
     silent: usize,
     /// The names of the roster in `waiting`.
@@ -124,7 +124,7 @@ impl<T> Presence<T> {
             known: 0,
             questions: 0,
             later: HashMap::new(),
-            sharing: 0,
+            askers: 0,
             silent: 0,
             names: 0,
             has_names: false,
@@ -157,13 +157,16 @@ impl<T> Presence<T> {
             State::Unsupported => self.answers.push((asker, Answer::Unsupported)),
             State::Away => self.answers.push((asker, Answer::Away)),
             State::Ready | State::SigningIn | State::In => match self.later.get_mut(&request) {
-                Some(askers) if self.sharing < SHARING_MAX => {
-                    self.sharing += 1;
+                Some(askers) if self.askers < SHARING_MAX => {
+                    self.askers += 1;
                     askers.push(asker);
                 }
                 Some(_) => self.answers.push((asker, Answer::Away)),
                 None if self.questions >= WAITING_MAX => self.answers.push((asker, Answer::Away)),
-                None => self.line_up(vec![asker], request),
+                None => {
+                    self.askers += 1;
+                    self.line_up(vec![asker], request);
+                }
             },
         }
     }
@@ -179,9 +182,7 @@ impl<T> Presence<T> {
 
     /// Takes those that ask the same as a question that leaves the line.
     fn take_later(&mut self, request: &Request) -> Vec<T> {
-        let later = self.later.remove(request).unwrap_or_default();
-        self.sharing -= later.len();
-        later
+        self.later.remove(request).unwrap_or_default()
     }
 
     /// Takes a request that asks nothing.
@@ -318,6 +319,7 @@ impl<T> Presence<T> {
     }
 
     fn answer_all(&mut self, askers: Vec<T>, answer: &Answer) {
+        self.askers -= askers.len();
         self.answers.extend(askers.into_iter().map(|asker| (asker, answer.clone())));
     }
 

@@ -340,7 +340,8 @@ pub trait Service: Send {
     /// It is for connections that a server with too many clients must serve: checks of its health,
     /// or those of its operator. Connections of the service take the own places first. While none
     /// is free, they need room as others do. Descriptors are kept for as many, and for at most a
-    /// quarter of the connections that the process has descriptors for.
+    /// quarter of the connections that the process has descriptors for. A handler with such a place
+    /// should not [give way](Handler::on_crowded): its place is of no use to others.
     ///
     /// ```
     /// use socketserver::{Close, Context, Handler, Incoming, Service};

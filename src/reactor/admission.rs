@@ -58,13 +58,14 @@ impl<'s, S: System> Admission<'s, S> {
             system.register_listener(listener, Source::Listener(index))?;
         }
         let places: Vec<Places> = services.iter().map(ServiceKind::places).collect();
+        let own = places.iter().fold(0, |own: usize, it| own.saturating_add(it.own));
         let descriptors = match listeners.is_empty() {
             true => None,
             false => system.descriptors(),
         };
         Ok(Admission {
             services,
-            limit: ConnectionLimit::new(limits, descriptors, places.iter().map(|it| it.own).sum()),
+            limit: ConnectionLimit::new(limits, descriptors, own),
             acceptors: Acceptors::new(listeners, &places, limits, kernel_queue),
             backlog: VecDeque::new(),
             blocking,

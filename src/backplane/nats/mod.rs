@@ -10,8 +10,10 @@
 //!
 //! `docs/decisions/0057-nats.md` has the reasons.
 
+mod answers;
 mod json;
 mod login;
+mod probes;
 mod read;
 mod requests;
 mod stream;
@@ -20,12 +22,12 @@ pub(crate) use self::login::Login;
 
 use std::collections::{HashMap, VecDeque};
 
-use self::json::{field, number};
-use self::read::{Answer, Entry, Found, Purpose, Read};
+use self::answers::{answer, greeted, is_copy, sequence};
+use self::json::number;
+use self::probes::Probes;
+use self::read::{Entry, Found, Purpose, Read};
 use self::requests::{INBOX, PROBES, Requests};
-use self::stream::{STREAM, Stored};
 use super::engine::{Ask, Engine, Lease, News, Rest};
-use super::record::MESSAGE_MAX;
 use crate::close::Close;
 use crate::handler::framed::Step;
 use crate::history::Position;
@@ -59,11 +61,9 @@ pub(crate) struct JetStream {
     sent: VecDeque<u64>,
     reads: HashMap<u64, Reading>,
     last_read: u64,
-    /// Counts the probes that were asked for.
-    probes: u64,
-    /// The `seq` of the last message, and that of the last one before each of the last two probes.
+    probes: Probes,
+    /// The `seq` of the last message.
     published: u64,
-    before_probes: [u64; 2],
     /// The requests about names that the next answers to PING stand for.
     pings: u32,
     /// The greatest sequence number of a copy.
@@ -81,13 +81,16 @@ pub(crate) struct JetStream {
 struct Reading {
     topic: Box<str>,
     read: Read,
-    /// The number of probes at its last question or answer.
-    moved: u64,
+    /// The last probe before its last question or answer.
+    probe: u64,
+    /// How often it began.
+    tries: u32,
 }
 
-/// A question that has no answer after this number of probes is asked again. JetStream says nothing
-/// to one that arrives while the stream is being made, or while a cluster has no leader.
-const PROBES_MAX: u64 = 2;
+/// A read is late when this probe after its last question has come back: it begins again. JetStream
+/// says nothing to a question that arrives while the stream is being made, or while a cluster has
+/// no leader.
+const LATE_PROBE: u64 = 2;
 
 /// The progress of the opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,9 +116,8 @@ impl JetStream {
             sent: VecDeque::new(),
             reads: HashMap::new(),
             last_read: 0,
-            probes: 0,
+            probes: Probes::default(),
             published: 0,
-            before_probes: [0; 2],
             pings: 0,
             newest: 0,
             skip: 0,
@@ -150,43 +152,46 @@ impl JetStream {
     }
 
     fn read(&mut self, topic: &str, purpose: Purpose, out: &mut Vec<u8>) {
-        self.begin(topic.into(), Read::new(purpose), out);
+        let reading = Reading { topic: topic.into(), read: Read::new(purpose), probe: 0, tries: 0 };
+        self.begin(reading, out);
     }
 
     /// Begins a read. Answers to the questions that it asked before come too late.
-    fn begin(&mut self, topic: Box<str>, mut read: Read, out: &mut Vec<u8>) {
+    fn begin(&mut self, mut reading: Reading, out: &mut Vec<u8>) {
         self.last_read += 1;
+        (reading.probe, reading.tries) = (self.probes.last(), reading.tries + 1);
+        let Reading { topic, read, .. } = &mut reading;
         let (id, requests) = (self.last_read, &mut self.requests);
-        read.begin(&mut |number, question| requests.ask((id, number), &topic, question, out));
-        self.reads.insert(id, Reading { topic, read, moved: self.probes });
+        read.begin(&mut |number, question| requests.ask((id, number), topic, question, out));
+        self.reads.insert(id, reading);
     }
 
-    fn probe(&mut self, number: u64, out: &mut Vec<u8>) {
-        self.requests.probe(number, out);
-        self.probes += 1;
-        self.before_probes = [self.before_probes[1], self.published];
-        let is_late = |reading: &Reading| reading.moved + PROBES_MAX <= self.probes;
-        let late = self.reads.iter().filter(|(_, reading)| is_late(reading));
+    fn on_probe(&mut self, number: u64, news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
+        let Some(answered) = self.probes.come_back(number) else {
+            self.note_junk();
+            return Ok(());
+        };
+        if self.sent.front().is_some_and(|seq| *seq <= answered) {
+            let why = "NATS: no answer to a message: the stream may have no leader";
+            return Err(Close::failed(why));
+        }
+        let late = self.reads.iter().filter(|(_, it)| it.probe + LATE_PROBE <= number);
         let mut late: Vec<u64> = late.map(|(id, _)| *id).collect();
         // The order of a map is random.
         late.sort_unstable();
+        let mut kept = std::mem::take(&mut self.kept);
         for id in late {
-            if let Some(Reading { topic, read, .. }) = self.reads.remove(&id) {
-                log::debug!("NATS: no answer about the topic {}", topic.escape_debug());
-                self.begin(topic, read, out);
+            let Some(reading) = self.reads.remove(&id) else { continue };
+            // One read is one event.
+            if reading.tries == 2 {
+                let topic = reading.topic.escape_debug();
+                log::warn!("NATS: no answer about the topic {topic}: asking again");
             }
+            self.begin(reading, &mut kept);
         }
-    }
-
-    /// A probe came back: the stream takes the messages of a connection in order, so those before
-    /// the last probe but one must have their answers.
-    fn check_answers(&self) -> Result<(), Close> {
-        match self.sent.front() {
-            Some(seq) if *seq <= self.before_probes[0] => {
-                Err(Close::failed("NATS: no answer to a message: the stream may have no leader"))
-            }
-            _ => Ok(()),
-        }
+        self.kept = kept;
+        news(News::Probed(number));
+        Ok(())
     }
 
     fn on_token(&mut self, token: Token<'_>, news: &mut dyn FnMut(News<'_>)) -> Result<(), Close> {
@@ -225,10 +230,7 @@ impl JetStream {
         match message.subscription {
             INBOX => return self.on_answer(message, news),
             PROBES => match (self.copied(message)?, number(message.payload)) {
-                (Some(_), Some(number)) => {
-                    self.check_answers()?;
-                    news(News::Probed(number));
-                }
+                (Some(_), Some(number)) => return self.on_probe(number, news),
                 _ => self.note_junk(),
             },
             number => {
@@ -296,7 +298,8 @@ impl JetStream {
             Some(("read", place)) => {
                 let place = place.split_once('.');
                 let place = place.and_then(|(id, n)| Some((id.parse().ok()?, n.parse().ok()?)));
-                if let Some((id, number)) = place.filter(|(id, _)| self.reads.contains_key(id)) {
+                // A late one comes after the next try.
+                if let Some((id, number)) = place.filter(|(id, _)| *id <= self.last_read) {
                     return self.on_read((id, number), message, news);
                 }
             }
@@ -339,8 +342,10 @@ impl JetStream {
         news: &mut dyn FnMut(News<'_>),
     ) -> Result<(), Close> {
         let epoch = self.epoch();
-        let Some(Reading { topic, read, moved }) = self.reads.get_mut(&id) else { return Ok(()) };
-        *moved = self.probes;
+        let Some(Reading { topic, read, probe, .. }) = self.reads.get_mut(&id) else {
+            return Ok(());
+        };
+        *probe = self.probes.last();
         let (requests, kept) = (&mut self.requests, &mut self.kept);
         let Some(answer) = answer(message, requests.log_of(topic))? else {
             news(News::Unusable(topic));
@@ -420,7 +425,10 @@ impl Engine for JetStream {
             }
             // Messages age one by one.
             Ask::Renew(_) => {}
-            Ask::Probe(number) => self.probe(number, out),
+            Ask::Probe(number) => {
+                self.probes.ask(number, self.published);
+                self.requests.probe(number, out);
+            }
             // Names are not known here; the answer to PING is the next input.
             Ask::SignIn { .. } => {
                 self.pings += 1;
@@ -434,62 +442,6 @@ impl Engine for JetStream {
     fn flush(&mut self, out: &mut Vec<u8>) {
         out.append(&mut self.kept);
     }
-}
-
-/// Judges the first words of the server.
-fn greeted(info: &[u8]) -> Result<(), Close> {
-    let is = |name| field(info, name) == Some(b"true");
-    if is("tls_required") {
-        return Err(Close::failed("NATS: the server demands TLS, which is not supported"));
-    }
-    if !is("headers") {
-        return Err(Close::failed("NATS: the server has no headers: it must be 2.9 or later"));
-    }
-    // The record around a message, and the headers of an answer.
-    let needed = MESSAGE_MAX as u64 + 2048;
-    match field(info, "max_payload").and_then(number) {
-        Some(most) if most >= needed => Ok(()),
-        _ => Err(Close::failed("NATS: max_payload of the server must be 64 KiB or more")),
-    }
-}
-
-/// Reads the answer to a question of a read: a message of the stream, or the number of a mark.
-/// `None` if its headers are those of another program.
-fn answer(message: &Message<'_>, subject: &[u8]) -> Result<Option<Answer>, Close> {
-    if message.headers.is_empty() && message.payload.is_empty() {
-        return Ok(None);
-    }
-    if message.headers.is_empty() {
-        return Ok(Some(match stream::stored(message.payload)? {
-            Stored::At(seq) => Answer::Appended(seq),
-            Stored::NotFirst => Answer::NotFirst,
-        }));
-    }
-    match message.status() {
-        Some(404) => return Ok(Some(Answer::Nothing)),
-        Some(status) => return Err(Close::failed(format!("NATS: status {status} of a read"))),
-        None => {}
-    }
-    if message.last_header("Nats-Subject") != Some(subject) {
-        return Ok(Some(Answer::Nothing));
-    }
-    let record = message.payload.into();
-    Ok(sequence(message).map(|seq| Answer::Entry(Entry { seq, record })))
-}
-
-fn sequence(message: &Message<'_>) -> Option<u64> {
-    let seq = message.last_header("Nats-Sequence").and_then(number);
-    seq.filter(|seq| (1..u64::MAX >> 1).contains(seq))
-}
-
-/// Returns true if the stream sent the message.
-fn is_copy(message: &Message<'_>) -> bool {
-    // `bp_live.*` has the copies of `bp.*`.
-    let place = message.subject.strip_prefix(b"bp_live");
-    let original = message.last_header("Nats-Subject").and_then(|it| it.strip_prefix(b"bp"));
-    message.last_header("Nats-Stream") == Some(STREAM.as_bytes())
-        && original.is_some()
-        && original == place
 }
 
 fn malformed(why: &'static str) -> Close {

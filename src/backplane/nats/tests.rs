@@ -265,11 +265,22 @@ fn probed(seq: u64, number: u64) -> String {
 fn a_question_without_an_answer_is_asked_again() {
     let mut nats = ready();
     let newest = Ask::Newest { topic: "t", above: 0, mark: b"mark", backlog: 0 };
+    asked(&mut nats, Ask::Probe(1));
     assert!(asked(&mut nats, newest).contains(" _INBOX.bp.0000000000000007.3.read.1.0 "));
-    assert!(!asked(&mut nats, Ask::Probe(1)).contains("read"));
-    let again = asked(&mut nats, Ask::Probe(2));
+    asked(&mut nats, Ask::Probe(2));
+    asked(&mut nats, Ask::Probe(3));
+    let flushed = |nats: &mut JetStream, input: &str| {
+        assert!(told(nats, input).1.is_ok());
+        let mut out = Vec::new();
+        nats.flush(&mut out);
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(flushed(&mut nats, &probed(4, 1)), "", "a slow server is no silent one");
+    assert_eq!(flushed(&mut nats, &probed(5, 2)), "");
+    let again = flushed(&mut nats, &probed(6, 3));
     assert!(again.contains(" _INBOX.bp.0000000000000007.3.read.2.0 "), "{again}");
-    assert!(!asked(&mut nats, Ask::Probe(3)).contains("read"), "it has time again");
+    asked(&mut nats, Ask::Probe(4));
+    assert_eq!(flushed(&mut nats, &probed(7, 4)), "", "it has time again");
     // The answer to the first one is late, and ignored.
     let entry = |read: &str| {
         let headers = "\r\nNats-Subject: bp.t.t\r\nNats-Sequence: 5";
@@ -278,7 +289,8 @@ fn a_question_without_an_answer_is_asked_again() {
     assert_eq!(told(&mut nats, &entry("1")).0.len(), 0);
     let (news, end) = told(&mut nats, &entry("2"));
     assert!(end.is_ok() && news.len() == 2 && news[1].starts_with("PastEnd"), "{news:?}");
-    assert!(!asked(&mut nats, Ask::Probe(9)).contains("read"));
+    asked(&mut nats, Ask::Probe(9));
+    assert_eq!(flushed(&mut nats, &probed(8, 9)), "");
 }
 
 /// A cluster without a leader takes no message, and says nothing.
@@ -286,15 +298,18 @@ fn a_question_without_an_answer_is_asked_again() {
 fn a_message_without_an_answer_ends_the_connection() {
     let mut nats = ready();
     let publish = |seq| Ask::Publish { topic: "t", seq, lowest: 1, epoch: 0, record: b"x" };
-    asked(&mut nats, publish(1));
     asked(&mut nats, Ask::Probe(1));
-    asked(&mut nats, publish(2));
-    assert!(told(&mut nats, &probed(4, 1)).1.is_ok(), "the answer may come after the copy");
+    asked(&mut nats, publish(1));
     asked(&mut nats, Ask::Probe(2));
+    asked(&mut nats, publish(2));
+    asked(&mut nats, Ask::Probe(3));
+    assert!(told(&mut nats, &probed(4, 1)).1.is_ok(), "the server is slow");
+    assert_eq!(told(&mut nats, &probed(5, 1)).0.len(), 0, "another program sent it");
+    assert!(told(&mut nats, &probed(6, 2)).1.is_ok(), "the answer may come after the copy");
     let stored = answer("publish.1", "{\"stream\":\"bp\",\"seq\":3}");
     assert_eq!(told(&mut nats, &stored).0, ["Accepted(1)"]);
-    assert!(told(&mut nats, &probed(5, 2)).1.is_ok());
-    asked(&mut nats, Ask::Probe(3));
-    let why = told(&mut nats, &probed(6, 3)).1.unwrap_err().to_string();
+    assert!(told(&mut nats, &probed(7, 3)).1.is_ok());
+    asked(&mut nats, Ask::Probe(4));
+    let why = told(&mut nats, &probed(8, 4)).1.unwrap_err().to_string();
     assert!(why.contains("no answer to a message"), "{why}");
 }

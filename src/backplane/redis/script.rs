@@ -52,8 +52,8 @@ return 1
 /// lowest that was not accepted counts.
 ///
 /// Each append comes before its `PUBLISH`, or subscribers get a message that the log refused. Each
-/// command is a `pcall`, and the progress is stored whatever failed: else a message before the
-/// failure would be appended again, or one after it would be taken for an appended one.
+/// command is a `pcall`, and the progress is stored after each failure: else a message before it
+/// would be appended again, or one after it would be taken for an appended one.
 ///
 /// Every tenth message renews the retention, and nodes ask for it where fewer come. Its id ends
 /// with the byte of `0`: to find the offset by a pattern took a quarter of the time of a message.
@@ -78,6 +78,7 @@ local function append_otherwise(id, key, epoch, record)
     if time.err then return time end
     local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
     epoch = string.format('%.0f', math.max(now, tonumber(epoch) + 1))
+    if #epoch > 15 then return {err = 'WRONGTYPE no id is left'} end
     return redis.pcall('XADD', key, epoch .. '-*', 'm', record)
   end
   if not (string.find(id.err, 'equal or smaller', 1, true)
@@ -111,6 +112,7 @@ for i = 2, count + 1 do
       id = append_otherwise(id, key, string.match(new, '^%d+'), record)
     end
     if type(id) == 'string' then
+      following = seq + 1
       local told = redis.pcall('PUBLISH', key, id .. ' ' .. record)
       if string.byte(id, -1) == 48 and type(told) ~= 'table' then
         told = redis.pcall('PEXPIRE', key, ARGV[5])

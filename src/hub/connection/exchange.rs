@@ -262,7 +262,7 @@ impl<T: Transport> Exchange<T> {
         let is_due = match self.state.stop() {
             Stop::No => false,
             // An effect of the last input may be a message to this connection.
-            Stop::Asked if is_between && turn.pending.has_actions() => {
+            Stop::Asked if is_between && self.state.is_here() && turn.pending.has_actions() => {
                 self.state.end_grace();
                 false
             }

@@ -13,7 +13,7 @@ use super::record::OnAnswer;
 use super::request::Request;
 use super::router::{Entry, Route, Router};
 use super::scope::{Scope, Scopes};
-use super::site::Site;
+use super::site::{Site, Waiting};
 use crate::protocol::http::HttpLimits;
 
 pub(super) struct Plan<S> {
@@ -205,6 +205,7 @@ impl<S> Plan<S> {
             is_observed: self.on_answer.is_some() || !self.proxies.is_empty(),
             proxies: self.proxies,
             on_answer: self.on_answer,
+            waiting: Waiting::GivesWay,
         }
     }
 }

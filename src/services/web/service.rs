@@ -13,7 +13,7 @@ use super::record::RequestRecord;
 use super::reply::{Answered, Reply};
 use super::request::Request;
 use super::response::Response;
-use super::site::Site;
+use super::site::{Site, Waiting};
 use crate::handler::framed::Framed;
 use crate::handler::{Handler, Service};
 use crate::net::incoming::Incoming;
@@ -447,7 +447,8 @@ impl<S: Send + Sync + 'static> Web<S> {
 impl<S: Send + Sync + 'static> Service for Web<S> {
     fn accept(&mut self, _: Incoming) -> Option<Box<dyn Handler>> {
         if let Some(plan) = mem::take(&mut self.plan) {
-            self.site = Some(Arc::new(plan.build(&self.limits)));
+            let waiting = if self.own_places > 0 { Waiting::Stays } else { Waiting::GivesWay };
+            self.site = Some(Arc::new(Site { waiting, ..plan.build(&self.limits) }));
         }
         let site = self.site.as_ref()?;
         let http = Http::new(Arc::clone(&site.limits));

@@ -35,6 +35,15 @@ pub(super) struct Site<S> {
     pub(super) is_observed: bool,
     pub(super) proxies: Proxies,
     pub(super) on_answer: Option<OnAnswer>,
+    pub(super) waiting: Waiting,
+}
+
+/// A connection between two requests, when others wait for its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    GivesWay,
+    /// It may have a place of its own, which is of no use to others.
+    Stays,
 }
 
 /// The decision about an arriving body.

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use socketserver::services::web::Web;
+use socketserver::services::web::{self, Web};
 use socketserver::testkit::{Client, Network};
-use socketserver::{Close, Context, Handler, Limits};
+use socketserver::{Close, Context, Handler, Limits, Metrics};
 
 use crate::support::chat::Party;
 use crate::support::http::connect;
@@ -197,4 +197,16 @@ fn without_a_limit_of_the_idle_time_none_gives_way() {
     network.send(used, GET);
     network.advance(SECOND * 100);
     assert!(!network.make_room());
+}
+
+/// It may have a place of its own, which is of no use to the others.
+#[test]
+fn a_health_check_does_not_give_way() {
+    let mut network = Network::new(Limits::default());
+    let client = connect(&mut network, &mut web::health(Metrics::default));
+    network.send(client, b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n");
+    network.advance(SECOND * 2);
+    network.make_room();
+    assert!(network.received(client).starts_with(b"HTTP/1.1 200 "));
+    assert!(!network.is_closed(client));
 }

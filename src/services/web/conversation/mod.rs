@@ -13,7 +13,7 @@ use super::intake::Consumer;
 use super::late::{Delayed, Doing, RefusedHead};
 use super::reply::{Answered, Reply};
 use super::request::Request;
-use super::site::{self, Decision, Site};
+use super::site::{self, Decision, Site, Waiting};
 use super::source::{Awake, Waker};
 use super::upload::{Taken, Taker, Upload};
 use crate::close::{Close, Timeout};
@@ -432,7 +432,7 @@ impl<S: Send + Sync> MessageHandler<Http> for Conversation<S> {
 
     /// Between two requests the client expects the end, and connects again.
     fn on_crowded(&mut self, cx: &mut Context<'_>) {
-        if matches!(self.doing, Doing::Nothing) {
+        if matches!(self.doing, Doing::Nothing) && self.site.waiting == Waiting::GivesWay {
             cx.close(Close::Crowded);
         }
     }
