@@ -275,7 +275,7 @@ fn a_question_without_an_answer_is_asked_again() {
         nats.flush(&mut out);
         String::from_utf8(out).unwrap()
     };
-    assert_eq!(flushed(&mut nats, &probed(4, 1)), "", "a slow server is no silent one");
+    assert_eq!(flushed(&mut nats, &probed(4, 1)), "", "the server is slow, not silent");
     assert_eq!(flushed(&mut nats, &probed(5, 2)), "");
     let again = flushed(&mut nats, &probed(6, 3));
     assert!(again.contains(" _INBOX.bp.0000000000000007.3.read.2.0 "), "{again}");
