@@ -76,7 +76,8 @@ impl MessageHandler<Lines> for Member {
                 cx.leave(&self.0);
                 self.0 = room(name);
                 cx.join(&self.0);
-                writeln!(cx, "* in {name}");
+                // Not written at once: the last lines of the room before come with the leave.
+                cx.send(cx.id(), format!("* in {name}\n"));
             }
         }
         Ok(())

@@ -40,6 +40,15 @@ fn the_others_in_the_room_get_a_line() {
     assert_eq!(say(&mut network, [ann, bob, eve], "room"), ["", "", "room\n"]);
 }
 
+/// A line that was published in the same turn comes with the leave.
+#[test]
+fn the_last_lines_of_a_room_come_before_the_answer_of_the_next() {
+    let (mut network, [ann, bob]) = members();
+    network.send(ann, b"hello\n");
+    network.send(bob, b"room attic\n");
+    assert_eq!(take_all(&mut network, bob), b"hello\n* in attic\n");
+}
+
 #[test]
 fn a_room_has_a_short_visible_name() {
     let (mut network, [ann, bob]) = members();
