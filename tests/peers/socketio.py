@@ -26,7 +26,9 @@ import { createAdapter } from "@socket.io/redis-streams-adapter";
 const client = createClient({ url: process.argv[2] });
 await client.connect();
 const http = createServer();
-const io = new Server(http, { adapter: createAdapter(client), serveClient: false });
+// The members answer no pings.
+const pingInterval = 3_600_000;
+const io = new Server(http, { adapter: createAdapter(client), serveClient: false, pingInterval });
 io.on("connection", (socket) => {
   if (socket.handshake.query.role === "/publisher") {
     socket.on("line", (text) => io.to("room").emit("line", text));
