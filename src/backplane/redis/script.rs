@@ -122,13 +122,13 @@ for i = 2, count + 1 do
         break
       end
     elseif string.sub(id.err, 1, 9) == 'WRONGTYPE' then
+      following = seq + 1
       refused = refused or {}
       refused[#refused + 1] = seq - first
     else
       failed = id.err
       break
     end
-    following = seq + 1
   end
   seq = seq + 1
 end
